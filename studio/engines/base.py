@@ -1,0 +1,123 @@
+"""The seam between the studio and a kind of model: four small methods.
+
+An engine is stateless and cheap to import: torch, diffusers, transformers and xllamacpp are imported inside
+`load`, on the compute thread. What `load` returns stays in memory until the manager closes it. All methods
+of a loaded model are called on one thread, one call at a time; engines need no locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from studio.catalog import Card
+from studio.types import Output, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a model runs. `kind` is "cpu", "cuda" or "mps"; `name` is what people call it."""
+
+    kind: str
+    index: int = 0
+    name: str = "CPU"
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.index}" if self.kind == "cuda" else self.kind
+
+
+class Context(Protocol):
+    """What a run may tell, and the question it must ask between steps."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the person pressed Stop. Text engines stop and return what they have."""
+        ...
+
+    def check(self) -> None:
+        """Raise `studio.errors.Cancelled` once the person pressed Stop."""
+        ...
+
+    def step(self, done: int, total: int = 0) -> None:
+        """Real progress: `done` of `total` steps (0 = unknown). Call it after each step."""
+        ...
+
+    def text(self, delta: str) -> None:
+        """New text to show."""
+        ...
+
+    def preview(self, picture: Image.Image) -> None:
+        """A picture of the work in progress. Cheap to call: the studio drops what it cannot show."""
+        ...
+
+
+class Loaded(Protocol):
+    """A model in memory."""
+
+    def nbytes(self) -> int:
+        """Bytes it occupies now, over unique storages."""
+        ...
+
+    def run(self, request: Any, context: Context) -> Output:
+        """Answer one request. Requests arrive resolved: no field is None.
+
+        Raises:
+            Cancelled: stopped with nothing worth keeping.
+            StudioError: the request cannot be answered; says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop everything. Called once; the object is not used again."""
+        ...
+
+
+class Engine(Protocol):
+    """A kind of model. One instance serves the whole process."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        """Bytes the model will occupy once loaded, from file headers or sizes; without loading it."""
+        ...
+
+    def work(self, card: Card, request: Request) -> int:
+        """Bytes a run needs on top of the weights. An estimate to reserve; without torch."""
+        ...
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> Loaded:
+        """Read the model into memory.
+
+        Args:
+            files: the model's folder, or its one file.
+            report: real progress, 0..1, where the library tells it.
+
+        Raises:
+            StudioError: the files are not what the card says, or a package is missing.
+        """
+        ...
+
+
+ENGINES = {
+    "fake": "studio.engines.fake:FakeEngine",
+    "llama": "studio.engines.llama:LlamaEngine",
+    "text": "studio.engines.text:TextEngine",
+    "diffusion": "studio.engines.diffusion:DiffusionEngine",
+    "musicgen": "studio.engines.musicgen:MusicgenEngine",
+    "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
+    "caption": "studio.engines.caption:CaptionEngine",
+}
+"""Engine name in the catalogue -> where it lives. Imported on first use."""
+
+_instances: dict[str, Engine] = {}
+
+
+def engine(name: str) -> Engine:
+    """The engine called `name`. KeyError where the catalogue let an unknown one through."""
+    if name not in _instances:
+        module, _, attribute = ENGINES[name].partition(":")
+        _instances[name] = getattr(import_module(module), attribute)()
+    return _instances[name]

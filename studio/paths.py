@@ -1,0 +1,130 @@
+"""Where things are written, and how: everything below one home folder, nothing half-written.
+
+    home/models/      weights by source        home/outputs/   what was made, by task and day
+    home/chats/       conversations            home/cache/     can be deleted at any time
+    home/models.toml  the user's own models
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from studio.errors import StudioError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder that holds everything the studio writes. Made on first use, readable by its owner only."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, root: Path | None) -> Home:
+        """The home at `root`, by default the user's data folder.
+
+        Raises:
+            StudioError: it cannot be made or written.
+        """
+        home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
+        for folder in (home.root, home.models, home.outputs, home.chats, home.cache):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StudioError("home_not_writable", path=str(folder), reason=error.strerror or str(error)) from None
+        return home
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs"
+
+    @property
+    def chats(self) -> Path:
+        return self.root / "chats"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def own_models(self) -> Path:
+        return self.root / "models.toml"
+
+
+def inside(root: Path, *parts: str) -> Path:
+    """`root` joined with untrusted `parts`.
+
+    Raises:
+        StudioError: the result would lie outside `root`.
+    """
+    root = root.resolve()
+    try:
+        path = root.joinpath(*parts).resolve()
+    except (OSError, ValueError):  # NUL bytes, names the file system refuses
+        raise StudioError("bad_path") from None
+    if not path.is_relative_to(root):
+        raise StudioError("bad_path")
+    return path
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Path]:
+    """A temporary path beside `target` that becomes `target` at the end, or disappears on any error.
+
+    Raises:
+        StudioError: the disk is full or refuses. `target` is then what it was before.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise disk_error(error, target) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(target: Path, data: bytes | str) -> None:
+    """Write a whole file or nothing. Raises StudioError where the disk is full or refuses."""
+    with writing(target) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def disk_error(error: OSError, path: Path) -> StudioError:
+    """The error a user meets for an operating system error while writing `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StudioError("disk_full", path=str(path.parent))
+    return StudioError("cannot_write", path=str(path), reason=error.strerror or str(error))
+
+
+def require_space(folder: Path, needed: int, keep_free: int) -> None:
+    """Raise StudioError where writing `needed` bytes would leave less than `keep_free` on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + keep_free:
+        raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder))
+
+
+def gigabytes(count: float) -> str:
+    """Bytes as people read them: ``"98 MB"``, ``"3.1 GB"`` (decimal units, as on a disk's box)."""
+    if count >= 999_500_000:
+        return f"{count / 1e9:.1f} GB"
+    if count >= 999_500:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e3:.0f} kB"

@@ -1,0 +1,89 @@
+"""Every setting, in one frozen class. Environment variables with the prefix STUDIO_ set them; .env is read too.
+
+The profile decides who may do what: `local` is one person at this machine, `lan` is people who know the
+password, `space` is strangers on the open internet.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from studio.errors import StudioError
+
+Profile = Literal["local", "lan", "space"]
+
+
+class Settings(BaseSettings):
+    """How this studio runs."""
+
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=".env", extra="ignore", frozen=True)
+
+    profile: Profile = Field("local", description="local: this machine only. lan: others, with a password. space: public.")
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs a password.")
+    port: int = Field(7860, ge=0, le=65535, description="Port of the page; the next free one is taken if it is busy. 0: any.")
+    user: str = Field("studio", description="User name for the password.")
+    password: SecretStr = Field(SecretStr(""), description="Password that the page asks for.")
+    hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
+
+    home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
+    language: str = Field("", description="en or zh-CN. Default: what the browser or the terminal asks for.")
+    offline: bool = Field(False, description="Never try the network.")
+    prepare: bool = Field(True, description="Fetch the starter model at the end of the install.")
+    open_browser: bool = Field(True, description="Open the page in the browser after the start.")
+    demo: bool = Field(False, description="Instant stand-in models only: to look around, for tests and screenshots.")
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where models run.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads for models. 0: one per physical core.")
+    memory_gb: float = Field(0.0, ge=0, description="Memory that models may take together. 0: what the machine can spare.")
+    reserve_gb: float = Field(0.5, ge=0, description="Device memory left free for everything else.")
+    keep_alive: float = Field(300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever.")
+
+    max_queue: int = Field(32, ge=1, le=1000, description="Jobs that may wait before new ones are refused.")
+    max_jobs_per_session: int = Field(8, ge=1, le=100, description="Jobs one browser may have waiting or running.")
+    detach_grace: float = Field(
+        0.0, ge=0, description="Seconds a job goes on after its page closed. 0: until it is done (in space: 60)."
+    )
+    max_upload_mb: int = Field(32, ge=1, le=1024, description="Largest file that the page takes.")
+    keep_free_gb: float = Field(1.0, ge=0, description="Disk space that downloads and outputs leave free.")
+
+    @model_validator(mode="after")
+    def _guard_the_door(self) -> Self:
+        if self.profile == "lan" and not self.password.get_secret_value():
+            raise ValueError("STUDIO_PROFILE=lan needs STUDIO_PASSWORD")
+        if self.profile == "local" and not is_loopback(self.host) and not self.password.get_secret_value():
+            raise ValueError(f"listening on {self.host} needs STUDIO_PASSWORD")
+        return self
+
+    @property
+    def public(self) -> bool:
+        """Strangers use it: closed catalogue, no shared history, no paths of this machine."""
+        return self.profile == "space"
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine reaches `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load(**overrides: object) -> Settings:
+    """Settings from the environment, `.env` and `overrides`.
+
+    Raises:
+        StudioError: a value is wrong; names the variable.
+    """
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "STUDIO_" + "_".join(str(part) for part in first["loc"]).upper() if first["loc"] else "STUDIO_*"
+        raise StudioError("bad_setting", name=name, reason=first["msg"].removeprefix("Value error, ")) from None

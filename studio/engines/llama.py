@@ -1,0 +1,230 @@
+"""GGUF models through llama.cpp (the package xllamacpp): chat and code completion, the fastest way on a CPU.
+
+The library runs its server loop inside this process and hands out text through a callback; the KV cache of the
+last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
+use: it gets a random key, and no web page may read from it.
+
+Options in the catalogue: none. Limits: `context` (tokens; DEFAULT_CONTEXT where it is missing).
+"""
+
+from __future__ import annotations
+
+import mmap
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from studio.catalog import Card
+from studio.completion import CompletionCleaner, FimFamily, fim_family
+from studio.engines.base import Context, Device
+from studio.errors import StudioError
+from studio.types import ChatRequest, CodeRequest, Output, Request
+
+DEFAULT_CONTEXT = 8192
+BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
+CODE_CONTEXT_CHARACTERS = 12_000  # about 4,000 tokens: more makes the first token late and the answer no better
+
+
+class LlamaEngine:
+    """Loads one `.gguf` file."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        size = _gguf(files, card).stat().st_size
+        return max(card.memory_bytes, round(size * 1.1) + 200_000_000)
+
+    def work(self, card: Card, request: Request) -> int:
+        del card, request
+        return 16_000_000  # the context's memory is taken at load and counted there
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> LlamaModel:
+        del report  # the library says nothing before it is done
+        file = _gguf(files, card)
+        with file.open("rb") as opened:
+            if opened.read(4) != b"GGUF":
+                raise StudioError("broken_model", model=card.title, reason=f"{file.name} is not a GGUF file")
+        return LlamaModel(card, file, device)
+
+
+class LlamaModel:
+    """A GGUF model in memory."""
+
+    def __init__(self, card: Card, file: Path, device: Device) -> None:
+        import xllamacpp as xl
+
+        process = psutil.Process()
+        before = process.memory_full_info().uss
+        self._card = card
+        self._fim = fim_family(_vocabulary(file))
+        self._context = int(card.limits.get("context", DEFAULT_CONTEXT))
+        params = xl.CommonParams()
+        params.model.path = str(file)
+        params.n_ctx = self._context
+        params.n_parallel = 1
+        params.n_batch = params.n_ubatch = BATCH
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = device.threads
+        params.n_gpu_layers = 0 if device.kind == "cpu" else -1
+        params.reasoning_format = xl.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+        params.verbosity = 0
+        params.warmup = False
+        params.offline = True
+        params.api_keys = [secrets.token_hex(32)]
+        params.cors_origins = "http://localhost.invalid"
+        params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+        try:
+            self._server: Any = xl.Server(params)
+        except Exception as error:
+            raise StudioError("broken_model", model=card.title, reason=str(error).strip() or "unreadable") from None
+        self.port_address: str = self._server.listening_address
+        self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
+
+    def nbytes(self) -> int:
+        return self._nbytes
+
+    def close(self) -> None:
+        self._server = None
+
+    def run(self, request: Request, context: Context) -> Output:
+        match request:
+            case ChatRequest():
+                return self._chat(request, context)
+            case CodeRequest():
+                return self._complete(request, context)
+            case _:
+                raise StudioError("wrong_task", model=self._card.title)
+
+    def _chat(self, request: ChatRequest, context: Context) -> Output:
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        messages += [{"role": message.role, "content": message.content} for message in request.messages]
+        body = {
+            "messages": messages,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "top_k": request.top_k,
+            "min_p": request.min_p,
+            "repeat_penalty": request.repetition_penalty,
+            "seed": request.seed,
+            "stop": list(request.stop),
+        }
+        answer = _Answer(context, self._card, context.text)
+        answer.take(self._server.handle_chat_completions, body)
+        return answer.output()
+
+    def _complete(self, request: CodeRequest, context: Context) -> Output:
+        prefix = request.prefix[-CODE_CONTEXT_CHARACTERS:]
+        suffix = request.suffix[: CODE_CONTEXT_CHARACTERS // 2]
+        family: FimFamily | None = self._fim if request.fill_in_middle and suffix.strip() else None
+        stops = family.stops if family else ()
+        cleaner = CompletionCleaner(suffix, stops, prefix)
+
+        def show(delta: str) -> str:
+            fresh = cleaner.feed(delta)
+            context.text(fresh)
+            return fresh
+
+        body = {
+            "prompt": family.prompt(prefix, suffix) if family else prefix,
+            "n_predict": request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "seed": request.seed,
+            "stop": list(stops),
+        }
+        answer = _Answer(context, self._card, show, enough=lambda: cleaner.ended)
+        answer.take(self._server.handle_completions, body)
+        rest = cleaner.finish()
+        context.text(rest)
+        answer.parts.append(rest)
+        unread = suffix.strip() and family is None
+        return answer.output(notes=(("no_fim", {}),) if unread and request.fill_in_middle else ())
+
+
+class _Answer:
+    """Collects one streamed answer. Errors of our own are kept aside: the library swallows those of a callback."""
+
+    def __init__(
+        self,
+        context: Context,
+        card: Card,
+        show: Callable[[str], str | None],
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.parts: list[str] = []
+        self._context, self._card, self._show, self._enough = context, card, show, enough
+        self._tokens = 0
+        self._finish = "stop"
+        self._timings: dict[str, float] = {}
+        self._error: BaseException | None = None
+
+    def take(self, call: Callable[..., Any], body: dict[str, Any]) -> None:
+        """Run the request to its end, or to Stop."""
+        call({**body, "stream": True, "return_progress": True, "cache_prompt": True}, self._chunk)
+        if self._error is not None:
+            raise self._error
+
+    def output(self, notes: tuple[tuple[str, dict[str, Any]], ...] = ()) -> Output:
+        finish = "cancelled" if self._context.cancelled else "length" if self._finish == "length" else "stop"
+        stats = {"tokens": float(self._tokens)}
+        if self._timings.get("predicted_ms"):
+            stats["tokens_per_second"] = self._tokens / (self._timings["predicted_ms"] / 1000)
+            stats["prompt_tokens"] = self._timings["prompt_n"] + self._timings["cache_n"]
+            stats["cached_tokens"] = self._timings["cache_n"]
+            stats["prompt_seconds"] = self._timings["prompt_ms"] / 1000
+        return Output(text="".join(self.parts), finish=finish, stats=stats, notes=notes)
+
+    def _chunk(self, chunk: dict[str, Any]) -> bool:
+        """Take one piece; True stops the library."""
+        try:
+            if "error" in chunk:
+                self._error = self._explain(chunk["error"])
+                return True
+            self._timings = chunk.get("timings", self._timings)
+            for choice in chunk.get("choices", ()):
+                self._finish = choice.get("finish_reason") or self._finish
+                delta = choice.get("text") or choice.get("delta", {}).get("content")
+                if delta:
+                    self._tokens += 1
+                    shown = self._show(delta)
+                    self.parts.append(delta if shown is None else shown)
+                    self._context.step(self._tokens)
+            return self._context.cancelled or self._enough()
+        except BaseException as error:
+            self._error = error
+            return True
+
+    def _explain(self, error: dict[str, Any]) -> StudioError:
+        if error.get("type") == "exceed_context_size_error":
+            count, limit = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", 0))
+            return StudioError("context_full", count=count, model=self._card.title, limit=limit)
+        return StudioError("bad_output", model=self._card.title, reason=str(error.get("message", error))[:300])
+
+
+def _gguf(files: Path, card: Card) -> Path:
+    """The model's file: `files` itself, or the one (first shard) in the folder."""
+    found = [files] if files.is_file() else sorted(_ggufs(files))
+    if not found:
+        raise StudioError("missing_files", model=card.title, file="*.gguf")
+    return found[0]
+
+
+def _ggufs(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("**/*.gguf") if not path.name.startswith(("mmproj", ".")))
+
+
+def _vocabulary(file: Path) -> Callable[[str], bool]:
+    """Whether a token is in the file's vocabulary.
+
+    GGUF stores each token as its length in 8 bytes and its UTF-8 text, so one search in the mapped header answers
+    without building a list of 150,000 strings (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+    """
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        header = mapped[: 32 * 1024 * 1024]
+
+    def has(token: str) -> bool:
+        data = token.encode()
+        return len(data).to_bytes(8, "little") + data in header
+
+    return has

@@ -1,0 +1,268 @@
+"""A job: one request on its way to its result, watched by any number of readers.
+
+A job keeps its whole state, and a reader gets the difference to what it saw last. So a slow page never holds up
+the compute lane, a page that comes back sees everything from the start, and nothing grows with the number of
+steps. Knows nothing of models: the service moves it from state to state.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PIL import Image
+
+from studio.errors import Cancelled, StudioError
+from studio.types import Artifact, Kind, Request, Task, Update
+
+PREVIEW_SECONDS = 0.4
+"""Least time between two previews: encoding them more often costs more than an eye can use."""
+
+PREVIEW_PIXELS = 768
+
+
+@dataclass(slots=True)
+class _State:
+    kind: Kind = "queued"
+    step: int = 0
+    steps: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_per_second: float = 0.0
+    fraction: float | None = None
+    seconds_left: float | None = None
+    stopping: bool = False
+    artifact: Artifact | None = None
+    error: StudioError | None = None
+
+
+class Job:
+    """One piece of work.
+
+    Args:
+        task: the tab it belongs to, or "download".
+        title: what people call it: the beginning of the prompt, or a model's name.
+        position: tells how many jobs are in front while it waits.
+    """
+
+    def __init__(
+        self,
+        task: Task | Literal["download"],
+        title: str,
+        *,
+        model: str = "",
+        request: Request | None = None,
+        session: str = "",
+        position: Callable[[Job], int] = lambda _: 0,
+        on_cancel: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
+        self.created = time.time()
+        self.tag = ""  # what the page keeps with it, for example the conversation it answers
+        self._position, self._on_cancel = position, on_cancel
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._changed = threading.Condition()
+        self._state = _State()
+        self._text: list[str] = []
+        self._preview: bytes | None = None
+        self._preview_seq = 0
+        self._preview_time = 0.0
+        self._cancelled = threading.Event()
+        self._seq = 0
+        self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
+        self.readers = 0  # pages and programs that watch now
+        self.left = self._started  # when the last of them went away
+
+    # ---- reading
+
+    def events(self, heartbeat: float = 0.25) -> Iterator[Update]:
+        """Updates until the final one, from wherever the job is now; text from its beginning.
+
+        Between changes the current state is repeated every `heartbeat` seconds, so that whoever pumps this
+        into a page is never far from noticing that the page is gone.
+        """
+        seen_seq, seen_text, seen_preview = -1, 0, 0
+        with self._changed:
+            self.readers += 1
+        try:
+            while True:
+                with self._changed:
+                    if self._seq == seen_seq:
+                        self._changed.wait(heartbeat)
+                    seen_seq = self._seq
+                    text = "".join(self._text[seen_text:])
+                    seen_text = len(self._text)
+                    preview = self._preview if self._preview_seq != seen_preview else None
+                    seen_preview = self._preview_seq
+                    update = self._update(text, preview)
+                yield update
+                if update.final:
+                    return
+        finally:
+            with self._changed:
+                self.readers -= 1
+                self.left = time.monotonic()
+
+    def snapshot(self) -> Update:
+        """The state now, with the whole text."""
+        with self._changed:
+            return self._update("".join(self._text), self._preview)
+
+    def result(self) -> Artifact:
+        """Wait for the end.
+
+        Raises:
+            StudioError: it failed. Cancelled: it was stopped with nothing to show.
+        """
+        update = None
+        for update in self.events(heartbeat=60):
+            pass
+        assert update is not None
+        if update.error:
+            raise update.error
+        if update.artifact is None:
+            raise Cancelled
+        return update.artifact
+
+    @property
+    def done(self) -> bool:
+        return self._state.kind in ("done", "failed", "cancelled")
+
+    @property
+    def cancelled(self) -> bool:
+        """Stop was pressed."""
+        return self._cancelled.is_set()
+
+    def _update(self, text: str, preview: bytes | None) -> Update:
+        state = self._state
+        return Update(
+            self.id, self._seq, state.kind,
+            elapsed=(self._ended or time.monotonic()) - self._started,
+            position=self._position(self) if state.kind == "queued" else 0,
+            step=state.step, steps=state.steps,
+            bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
+            fraction=state.fraction, seconds_left=state.seconds_left,
+            text=text, preview=preview, stopping=state.stopping, artifact=state.artifact, error=state.error,
+        )  # fmt: skip
+
+    # ---- steering
+
+    def cancel(self) -> None:
+        """Stop. Returns at once; the step in flight may still finish."""
+        with self._changed:
+            if self.done or self._cancelled.is_set():
+                return
+            self._cancelled.set()
+            self._set(stopping=True)
+        self._on_cancel(self)
+
+    # ---- moving on: for the service and the context of a run
+
+    def move(self, kind: Kind, **fields: Any) -> None:
+        """Enter a stage. A finished job stays finished."""
+        with self._changed:
+            if not self.done:
+                self._set(kind=kind, **fields)
+
+    def finish(
+        self,
+        kind: Literal["done", "failed", "cancelled"],
+        artifact: Artifact | None = None,
+        error: StudioError | None = None,
+    ) -> None:
+        """The last state. Only the first call counts."""
+        with self._changed:
+            if self.done:
+                return
+            self._ended = time.monotonic()
+            self._set(kind=kind, artifact=artifact, error=error, seconds_left=None, stopping=False)
+
+    def progress_bytes(self, done: int, total: int) -> None:
+        """Bytes of a download so far; `total` is 0 where unknown."""
+        now = time.monotonic()
+        with self._changed:
+            if self._clock is None:
+                self._clock = (now, done)
+            since, first = self._clock
+            rate = (done - first) / (now - since) if now - since > 0.5 else 0.0
+            left = (total - done) / rate if rate > 0 and total else None
+            self._set(
+                kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left
+            )
+
+    def progress_step(self, done: int, total: int) -> None:
+        """Steps of a run so far. The first step is left out of the pace: it warms things up."""
+        now = time.monotonic()
+        with self._changed:
+            left = None
+            if self._clock is None:
+                self._clock = (now, done)
+            elif total and done > self._clock[1]:
+                left = (total - done) * (now - self._clock[0]) / (done - self._clock[1])
+            self._set(kind="running", step=done, steps=total, seconds_left=left)
+
+    def begin_run(self) -> None:
+        """The model is there and works on this job now."""
+        with self._changed:
+            self._clock = None
+        self.move("running", fraction=None, seconds_left=None, step=0, steps=0)
+
+    def add_text(self, delta: str) -> None:
+        with self._changed:
+            self._text.append(delta)
+            self._bump()
+
+    def show(self, picture: Image.Image) -> None:
+        """Keep a preview, at most one every PREVIEW_SECONDS."""
+        now = time.monotonic()
+        if now - self._preview_time < PREVIEW_SECONDS:
+            return
+        small = picture.copy()
+        small.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG", compress_level=1)
+        with self._changed:
+            self._preview, self._preview_time = buffer.getvalue(), now
+            self._preview_seq += 1
+            self._bump()
+
+    def _set(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self._state, name, value)
+        self._bump()
+
+    def _bump(self) -> None:
+        self._seq += 1
+        self._changed.notify_all()
+
+
+class RunContext:
+    """What an engine may tell about a run, and the question it asks between steps (studio.engines.base.Context)."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    @property
+    def cancelled(self) -> bool:
+        return self._job.cancelled
+
+    def check(self) -> None:
+        if self._job.cancelled:
+            raise Cancelled
+
+    def step(self, done: int, total: int = 0) -> None:
+        self._job.progress_step(done, total)
+
+    def text(self, delta: str) -> None:
+        if delta:
+            self._job.add_text(delta)
+
+    def preview(self, picture: Image.Image) -> None:
+        self._job.show(picture)

@@ -1,8 +1,8 @@
 """Where things are written, and how: everything below one home folder, nothing half-written.
 
-    home/models/      weights by source        home/outputs/   what was made, by task and day
-    home/chats/       conversations            home/cache/     can be deleted at any time
-    home/models.toml  the user's own models
+home/models/      weights by source        home/outputs/   what was made, by task and day
+home/chats/       conversations            home/cache/     can be deleted at any time
+home/models.toml  the user's own models
 """
 
 from __future__ import annotations
@@ -86,9 +86,12 @@ def writing(target: Path) -> Iterator[Path]:
     Raises:
         StudioError: the disk is full or refuses. `target` is then what it was before.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent)
-    os.close(handle)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise disk_error(error, target) from error
     temporary = Path(name)
     try:
         yield temporary

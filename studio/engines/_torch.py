@@ -1,0 +1,237 @@
+"""What the torch engines share: sizes from file headers, dtypes, safe loading, guarded runs.
+
+Knows nothing of any one kind of model. Importing it does not import torch; only `configure`, `loading`, `working`,
+`nbytes` and `release` do, and those run on the compute thread.
+
+Read from `card.options` by every engine:
+    dtype: "auto" (default), "float32", "bfloat16" or "float16".
+    ignore_code: true loads a folder whose config names program code of its own, with the class in the library and
+        without that code. Default false: such a folder is refused.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Card
+from studio.engines.base import Device
+from studio.errors import Cancelled, StudioError
+
+_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+_HEADER_LIMIT = 100 << 20
+_state: dict[str, str] = {}
+
+
+def configure(threads: int, kind: str = "") -> None:
+    """Set how many CPU threads torch uses (0: its own choice) and which kind of device models go to.
+
+    Call it once, on the compute thread. It is the only process-wide setting that the engines make.
+    """
+    import torch
+
+    if threads > 0:
+        torch.set_num_threads(threads)
+    if kind:
+        _state["kind"] = kind
+
+
+def assumed_kind() -> str:
+    """The kind of device that models will go to, without asking torch: as configured, else what the machine shows."""
+    if kind := _state.get("kind"):
+        return kind
+    if shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists():
+        return "cuda"
+    return "mps" if (platform.system(), platform.machine()) == ("Darwin", "arm64") else "cpu"
+
+
+def header(file: Path) -> dict[str, Any]:
+    """The tensor table of a safetensors file. ValueError where it is none."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(_HEADER_LIMIT, size - 8):
+            raise ValueError(f"{file.name} is not a safetensors file")
+        table = json.loads(stream.read(length))
+    table.pop("__metadata__", None)
+    return table
+
+
+def tensor_files(files: Path, variant: str = "") -> list[Path]:
+    """The safetensors files that a load of this folder reads, in transformers' and in diffusers' layout.
+
+    A diffusers folder (one with model_index.json) holds them in sub-folders, in two precisions at times; of a
+    transformers folder only the top counts, and `model*` there before anything else.
+    """
+    if not (files / "model_index.json").is_file():
+        found = sorted(files.glob("*.safetensors"))
+        return [file for file in found if file.name.startswith("model")] or found
+    chosen: list[Path] = []
+    for folder in sorted(path for path in files.iterdir() if path.is_dir()):
+        found = sorted(folder.glob("*.safetensors"))
+        marked = [file for file in found if variant and f".{variant}." in f"{file.name}."]
+        plain = [file for file in found if file.name.count(".") == 1]
+        chosen += marked or plain
+    return chosen
+
+
+def stored_dtype(tables: list[dict[str, Any]]) -> str:
+    """The float type in which most of the weights are stored; "float32" where there are none."""
+    counts: dict[str, int] = {}
+    for table in tables:
+        for entry in table.values():
+            name = _FLOATS.get(entry["dtype"])
+            if name:
+                counts[name] = counts.get(name, 0) + math.prod(entry["shape"])
+    return max(counts, key=lambda name: counts[name]) if counts else "float32"
+
+
+def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str:
+    """The float type to compute in, by name.
+
+    Text decodes as fast as its bytes can be read, so it is bfloat16 on every processor that is not too old for it.
+    The others stay in bfloat16 where they were made in it, go to float16 on CUDA, and are float32 on a processor,
+    where float16 convolutions are slow.
+    """
+    wanted = card.options.get("dtype", "auto")
+    if wanted != "auto":
+        if wanted not in _WIDTH:
+            raise StudioError("not_a_choice", field="dtype", value=str(wanted), choices="auto, float32, bfloat16, float16")
+        return wanted
+    if text:
+        return "float16" if kind == "mps" and stored == "float16" else "bfloat16"
+    if stored == "bfloat16":
+        return stored
+    if kind == "cuda":
+        return "float16"
+    return stored if kind == "mps" and stored == "float16" else "float32"
+
+
+def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
+    """Bytes of the weights in memory, read from the file headers; the card's figure where there are none to read."""
+    try:
+        tables = [header(file) for file in tensor_files(files, card.options.get("variant", ""))]
+        dtype = compute_dtype(card, stored_dtype(tables), assumed_kind(), text)
+        total = sum(_tensor_bytes(entry, dtype) for table in tables for entry in table.values())
+    except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
+        return card.memory_bytes
+    return total or card.memory_bytes
+
+
+def _tensor_bytes(entry: dict[str, Any], dtype: str) -> int:
+    kind = entry["dtype"]
+    return math.prod(entry["shape"]) * (_WIDTH[dtype] if kind in _FLOATS else _BYTES.get(kind, 1))
+
+
+def dtype_for(card: Card, files: Path, device: Device, text: bool = False) -> Any:
+    """The torch dtype to load with.
+
+    Raises:
+        StudioError: there are no safetensors files, or one is damaged.
+    """
+    import torch
+
+    found = tensor_files(files, card.options.get("variant", ""))
+    if not found:
+        raise StudioError("missing_files", model=card.title, file="*.safetensors")
+    tables = []
+    for file in found:
+        try:
+            tables.append(header(file))
+        except (OSError, ValueError) as error:
+            raise StudioError("broken_model", model=card.title, reason=_reason(error) or file.name) from None
+    return getattr(torch, compute_dtype(card, stored_dtype(tables), device.kind, text))
+
+
+def refuse_code(card: Card, files: Path) -> None:
+    """Raise StudioError where a config in the folder asks for program code of its own."""
+    if not files.is_dir():
+        raise StudioError("missing_files", model=card.title, file=files.name)
+    if card.options.get("ignore_code"):
+        return
+    for config in (*files.glob("*.json"), *files.glob("*/*config.json")):
+        if config.stat().st_size > 1 << 20:  # a vocabulary
+            continue
+        try:
+            content = json.loads(config.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and (content.get("auto_map") or content.get("custom_pipelines")):
+            raise StudioError("custom_code", model=card.title, file=config.name)
+
+
+@contextmanager
+def loading(card: Card) -> Iterator[None]:
+    """Turn what a library says about missing or damaged files into a StudioError."""
+    import torch
+
+    try:
+        yield
+    except (StudioError, Cancelled):
+        raise
+    except torch.OutOfMemoryError as error:
+        raise StudioError("out_of_memory", model=card.title) from error
+    except ImportError as error:
+        raise StudioError("missing_package", model=card.title, package=error.name or _reason(error)) from error
+    except FileNotFoundError as error:
+        raise StudioError("missing_files", model=card.title, file=Path(error.filename or "a file").name) from error
+    except MemoryError:
+        raise StudioError("out_of_memory", model=card.title) from None
+    except Exception as error:  # the libraries raise nearly every type for a bad file
+        raise StudioError("broken_model", model=card.title, reason=_reason(error)) from error
+
+
+def require_complete(card: Card, info: dict[str, Any]) -> None:
+    """Raise StudioError where weights were missing and the library filled them with random numbers."""
+    missing = sorted(info.get("missing_keys") or ())
+    if missing:
+        raise StudioError("broken_model", model=card.title, reason=f"weights are missing: {missing[0]}")
+
+
+@contextmanager
+def working(card: Card) -> Iterator[None]:
+    """Run inference: no gradients, and a full device said plainly."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise StudioError("out_of_memory", model=card.title) from error
+
+
+def nbytes(*modules: Any) -> int:
+    """Bytes of parameters and buffers over unique storages: tied weights count once."""
+    storages: dict[int, int] = {}
+    for module in modules:
+        for tensor in (*module.parameters(), *module.buffers()):
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    storages.pop(0, None)  # nothing there: meta tensors and empty buffers
+    return sum(storages.values())
+
+
+def release(device: Device) -> None:
+    """Give memory back to the device after references were dropped."""
+    import torch
+
+    gc.collect()
+    if device.kind == "cuda":
+        torch.cuda.empty_cache()
+    elif device.kind == "mps":
+        torch.mps.empty_cache()
+
+
+def _reason(error: BaseException) -> str:
+    """One short line of an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")

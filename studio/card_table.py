@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from studio.cards import PICKLES, WEIGHTS, Card, Source
+from studio.cards import PICKLES, Card, Source, measure
 from studio.tables import Flaw, TableReader, suggestion
 from studio.types import (
     TASKS,
@@ -196,10 +196,3 @@ def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
         text = config.read_text("utf-8", "replace") if config and config.is_file() else source.repo
         return "musicgen" if "musicgen" in text.lower() else "audio_diffusion"
     return "caption" if "caption" in tasks else "text"
-
-
-def measure(path: Path) -> int:
-    """Bytes of the weights at `path`; 0 where there are none."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.suffix in WEIGHTS and file.is_file())

@@ -1,9 +1,10 @@
-"""What the catalogue says of one model: values, no behaviour. Knows nothing of TOML, files or memory."""
+"""What the catalogue says of one model: plain values. Knows nothing of TOML, downloads or memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from studio.types import Task
@@ -70,3 +71,10 @@ class Card:
     limits: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
+
+
+def measure(path: Path) -> int:
+    """Bytes of the weights at `path`; 0 where there are none."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.suffix in WEIGHTS and file.is_file())

@@ -47,6 +47,7 @@ class Job:
     Args:
         task: the tab it belongs to, or "download".
         title: what people call it: the beginning of the prompt, or a model's name.
+        session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
         position: tells how many jobs are in front while it waits.
     """
 
@@ -58,13 +59,14 @@ class Job:
         model: str = "",
         request: Request | None = None,
         session: str = "",
+        tag: str = "",
         position: Callable[[Job], int] = lambda _: 0,
         on_cancel: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
         self.created = time.time()
-        self.tag = ""  # what the page keeps with it, for example the conversation it answers
+        self.tag = tag
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -121,10 +123,7 @@ class Job:
         Raises:
             StudioError: it failed. Cancelled: it was stopped with nothing to show.
         """
-        update = None
-        for update in self.events(heartbeat=60):
-            pass
-        assert update is not None
+        *_, update = self.events(heartbeat=60)
         if update.error:
             raise update.error
         if update.artifact is None:
@@ -193,9 +192,7 @@ class Job:
             since, first = self._clock
             rate = (done - first) / (now - since) if now - since > 0.5 else 0.0
             left = (total - done) / rate if rate > 0 and total else None
-            self._set(
-                kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left
-            )
+            self._set(kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left)
 
     def progress_step(self, done: int, total: int) -> None:
         """Steps of a run so far. The first step is left out of the pace: it warms things up."""

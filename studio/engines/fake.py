@@ -180,11 +180,21 @@ def _landscape(prompt: str, seed: int, width: int, height: int) -> Image.Image:
     for layer in range(4):
         base, phase = height * (0.5 + 0.13 * layer), dice.uniform(0, 6.28)
         ridge = [
-            (px, base - height * 0.09 * (math.sin(px / width * (4 + layer) + phase) + 0.4 * math.sin(px / width * 13 + 2 * phase)))
+            (
+                px,
+                base
+                - height
+                * 0.09
+                * (math.sin(px / width * (4 + layer) + phase) + 0.4 * math.sin(px / width * 13 + 2 * phase)),
+            )
             for px in range(0, width + 8, 8)
         ]
         draw.polygon([(0, height), *ridge, (width, height)], fill=colour(0.66 - 0.14 * layer))
     return picture
+
+
+def _wave(x: float, waves: float, phase: float) -> float:
+    return math.sin(x * waves + phase) + 0.4 * math.sin(x * 13 + 2 * phase)
 
 
 def _melody(prompt: str, seed: int, seconds: float) -> Audio:

@@ -52,8 +52,9 @@ class LlamaModel:
     """A GGUF model in memory."""
 
     def __init__(self, card: Card, file: Path, device: Device) -> None:
-        import xllamacpp as xl
+        import xllamacpp
 
+        xl: Any = xllamacpp  # its names come from a compiled module that type checkers cannot read
         process = psutil.Process()
         before = process.memory_full_info().uss
         self._card = card

@@ -1,0 +1,103 @@
+"""The door: which hosts and origins may talk to the page, what it may load, and who is who.
+
+Gradio checks neither Host nor Origin, so any web page could post to a studio on this machine, and a name that
+is pointed at 127.0.0.1 could read from it. This ASGI middleware refuses both, sets a policy that keeps the page
+from loading anything from elsewhere (a picture in a model's answer could carry the conversation away), and gives
+each browser a random name that scripts cannot read.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from http.cookies import SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.settings import Settings, is_loopback
+
+SESSION = "atelier_session"
+_SESSION_FORM = re.compile(r"[0-9a-f]{32}")
+_POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'self'"
+)
+
+
+class Guard:
+    """Wraps the app. `hosts` are names that are ours beside loopback; None lets any name in (a Space's proxy checks)."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = {host.lower() for host in (settings.host, *settings.hosts)}
+        self._any_host = settings.public or settings.host in ("0.0.0.0", "::")
+        frames = "" if settings.public else "; frame-ancestors 'self'"
+        self._policy = _POLICY + frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = _name(headers.get("host", ""))
+        if not self._ours(host):
+            await PlainTextResponse("Unknown host.", 400)(scope, receive, send)
+            return
+        if scope.get("method", "GET") not in ("GET", "HEAD", "OPTIONS") and self._foreign(headers):
+            await PlainTextResponse("Requests from other sites are refused.", 403)(scope, receive, send)
+            return
+        session, fresh = _session(headers.get("cookie", ""))
+        if fresh:  # the handlers of this very request must already know who asks
+            _add_cookie(scope, session)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                out["content-security-policy"] = self._policy
+                out["x-content-type-options"] = "nosniff"
+                out["referrer-policy"] = "same-origin"
+                if fresh:
+                    out.append("set-cookie", f"{SESSION}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000")
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+    def _ours(self, host: str) -> bool:
+        return self._any_host or host in self._hosts or is_loopback(host)
+
+    def _foreign(self, headers: Headers) -> bool:
+        """Whether a browser says that another site sent this. Programs that are not browsers say nothing."""
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return True
+        origin = headers.get("origin")
+        if origin is None:
+            return False
+        target = headers.get("x-forwarded-host") if self._settings.public else None
+        return urlsplit(origin).netloc.lower() != (target or headers.get("host", "")).lower()
+
+
+def _name(host: str) -> str:
+    """The host without its port: ``[::1]:7860`` gives ``::1``."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _session(cookie: str) -> tuple[str, bool]:
+    """The browser's name, and whether it is new."""
+    found = SimpleCookie(cookie).get(SESSION)
+    if found is not None and _SESSION_FORM.fullmatch(found.value):
+        return found.value, False
+    return secrets.token_hex(16), True
+
+
+def _add_cookie(scope: Scope, session: str) -> None:
+    rest = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+    old = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
+    scope["headers"] = [*rest, (b"cookie", b"; ".join(filter(None, (old, f"{SESSION}={session}".encode()))))]

@@ -1,0 +1,127 @@
+"""The image tab: a prompt in, pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.types import ImageRequest, Update
+from tabs import pump
+from tabs.i18n import t
+from tabs.parts import ModelPicker, Page, examples, made, pumping, run_row, seed_row, whole
+
+TASK = "image"
+SIZES = ((512, 512), (768, 512), (512, 768), (1024, 1024), (1216, 832), (832, 1216))
+SCHEDULERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM", "UniPC", "LCM", "Heun")
+
+
+def build(page: Page) -> None:
+    """Add the tab's parts and their events to the page."""
+    with gr.Row(elem_classes="a-frame"):
+        with gr.Column(elem_classes="a-input", scale=38):
+            picker = ModelPicker(page, TASK)
+            prompt = gr.Textbox(
+                label=t("field.prompt"), placeholder=t("image.placeholder"), lines=4, max_lines=12,
+                elem_id="image-prompt", elem_classes="a-remember",
+            )  # fmt: skip
+            size = gr.Dropdown(
+                [(t("image.size_default"), ""), *[(f"{w} × {h}", f"{w}x{h}") for w, h in SIZES]],
+                value="", label=t("image.size"), elem_id="image-size", filterable=False,
+            )  # fmt: skip
+            with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="image-more"):
+                negative = gr.Textbox(label=t("field.negative_prompt"), info=t("help.negative_prompt"), lines=2)
+                with gr.Row():
+                    steps = gr.Number(
+                        None, label=t("field.steps"), info=t("help.steps"), precision=0, minimum=1,
+                        placeholder=t("page.model_default"), elem_id="image-steps",
+                    )  # fmt: skip
+                    guidance = gr.Number(
+                        None, label=t("field.guidance_scale"), info=t("help.guidance_scale"), minimum=0, step=0.5,
+                        placeholder=t("page.model_default"),
+                    )  # fmt: skip
+                scheduler = gr.Dropdown(
+                    [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]],
+                    value="", label=t("field.scheduler"), info=t("help.scheduler"), filterable=False,
+                )  # fmt: skip
+                with gr.Row():
+                    count = gr.Number(1, label=t("field.count"), precision=0, minimum=1, maximum=16)
+                    seed = seed_row(TASK)
+            run, stop = run_row(TASK, "image.run", page.stop(TASK))
+        with gr.Column(elem_classes="a-result", scale=62):
+            progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
+            preview = gr.Image(
+                visible=False, show_label=False, container=False, interactive=False, buttons=[],
+                elem_id="image-preview", elem_classes="a-preview", format="png",
+            )  # fmt: skip
+            gallery = gr.Gallery(
+                show_label=False, columns=2, object_fit="contain", height="auto", visible=False, preview=True,
+                interactive=False, elem_id="image-gallery", buttons=["download", "fullscreen"],
+            )  # fmt: skip
+            details = gr.HTML(elem_id="image-details")
+            with gr.Row(visible=False, elem_classes="a-send") as send:
+                reuse = gr.Button(t("image.reuse_seed"), size="sm")
+                caption = gr.Button(t("image.to_caption"), size="sm", elem_id="image-to-caption")
+            with gr.Column(elem_classes="a-empty") as empty:
+                gr.Markdown(t("image.empty"))
+                examples(TASK, prompt, ("image.example1", "image.example2", "image.example3"))
+    seeds = gr.State([])
+    page.prompts[TASK] = prompt
+    outputs = [run, stop, progress, preview, gallery, details, send, empty, seeds]
+
+    def show(update: Update, spoken: str) -> dict[Any, Any]:
+        on = not update.final and not update.stopping
+        changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
+        changes[progress] = pump.progress(update, spoken) + pump.notes(update, spoken)
+        if update.preview:
+            changes[preview] = gr.update(value=_picture(update.preview), visible=True)
+            changes[empty] = gr.update(visible=False)
+        if update.final:
+            changes[preview] = gr.update(visible=False)
+        if update.artifact is not None:
+            files = [page.publish(file) for file in update.artifact.files]
+            changes[gallery] = gr.update(value=files, visible=True, selected_index=0)
+            changes[details] = made(update.artifact, spoken)
+            changes[empty] = gr.update(visible=False)
+            changes[send] = gr.update(visible=True)
+            changes[seeds] = [recipe["seed"] for recipe in update.artifact.recipes]
+        return changes
+
+    def generate(
+        model: str, words: str, wanted: str, unwanted: str, steps: float | None, guidance: float | None,
+        scheduler: str, count: float | None, seed: float | None, request: gr.Request,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        width, _, height = wanted.partition("x")
+        asked = ImageRequest(
+            prompt=words, model=model or "", negative_prompt=unwanted,
+            width=int(width) if width else None, height=int(height) if height else None,
+            steps=whole(steps), guidance_scale=guidance, scheduler=scheduler or "",
+            count=whole(count) or 1, seed=whole(seed),
+        )  # fmt: skip
+        yield from page.run(asked, show, progress, request)
+
+    inputs = [picker.list, prompt, size, negative, steps, guidance, scheduler, count, seed]
+    run.click(generate, inputs, outputs, **pumping())
+    page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
+    reuse.click(lambda seeds: seeds[0] if seeds else None, seeds, seed, queue=False, api_visibility="private")
+    page.on_ready.append(lambda: _send_to_caption(page, caption, gallery))
+
+
+def _send_to_caption(page: Page, button: gr.Button, gallery: gr.Gallery) -> None:
+    if page.tabs is None or "caption" not in page.pictures:
+        return
+
+    def send(pictures: list[tuple[str, str | None]] | None) -> tuple[Any, Any]:
+        return (pictures[0][0] if pictures else gr.skip()), gr.Tabs(selected="caption")
+
+    button.click(send, gallery, [page.pictures["caption"], page.tabs], queue=False, api_visibility="private")
+
+
+def _picture(png: bytes) -> Any:
+    import io
+
+    from PIL import Image
+
+    return Image.open(io.BytesIO(png))
+

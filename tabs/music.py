@@ -1,0 +1,102 @@
+"""The music tab: a prompt in, sound out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.types import MusicRequest, Update
+from tabs import pump
+from tabs.i18n import t
+from tabs.parts import ModelPicker, Page, examples, made, pumping, run_row, seed_row, whole
+
+TASK = "music"
+PLAYERS = 4
+"""Pieces that one run may make: each has a player of its own."""
+
+
+def build(page: Page) -> None:
+    """Add the tab's parts and their events to the page."""
+    with gr.Row(elem_classes="a-frame"):
+        with gr.Column(elem_classes="a-input", scale=38):
+            picker = ModelPicker(page, TASK)
+            prompt = gr.Textbox(
+                label=t("field.prompt"), placeholder=t("music.placeholder"), lines=4, max_lines=12,
+                elem_id="music-prompt", elem_classes="a-remember",
+            )  # fmt: skip
+            duration = gr.Number(
+                None, label=t("field.duration"), info=t("help.duration"), minimum=1, step=1,
+                placeholder=t("page.model_default"), elem_id="music-duration",
+            )  # fmt: skip
+            with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="music-more"):
+                negative = gr.Textbox(label=t("field.negative_prompt"), info=t("help.only_some"), lines=2)
+                lyrics = gr.Textbox(label=t("field.lyrics"), info=t("help.lyrics"), lines=4)
+                with gr.Row():
+                    guidance = gr.Number(
+                        None, label=t("field.guidance_scale"), info=t("help.guidance_scale_sound"), minimum=0, step=0.5,
+                        placeholder=t("page.model_default"),
+                    )  # fmt: skip
+                    steps = gr.Number(
+                        None, label=t("field.steps"), info=t("help.only_some"), precision=0, minimum=1,
+                        placeholder=t("page.model_default"),
+                    )  # fmt: skip
+                with gr.Row():
+                    temperature = gr.Number(
+                        None, label=t("field.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
+                        placeholder=t("page.model_default"),
+                    )  # fmt: skip
+                    top_k = gr.Number(
+                        None, label=t("field.top_k"), info=t("help.top_k"), precision=0, minimum=0,
+                        placeholder=t("page.model_default"),
+                    )  # fmt: skip
+                with gr.Row():
+                    count = gr.Number(1, label=t("field.count"), precision=0, minimum=1, maximum=PLAYERS)
+                    seed = seed_row(TASK)
+            run, stop = run_row(TASK, "music.run", page.stop(TASK))
+        with gr.Column(elem_classes="a-result", scale=62):
+            progress = gr.HTML(elem_id="music-progress", elem_classes="a-live")
+            players = [
+                gr.Audio(
+                    visible=False, interactive=False, type="filepath", autoplay=False, show_label=False,
+                    buttons=["download"], elem_id=f"music-player-{i}",
+                )
+                for i in range(PLAYERS)
+            ]  # fmt: skip
+            details = gr.HTML(elem_id="music-details")
+            with gr.Column(elem_classes="a-empty") as empty:
+                gr.Markdown(t("music.empty"))
+                examples(TASK, prompt, ("music.example1", "music.example2", "music.example3"))
+    page.prompts[TASK] = prompt
+    outputs = [run, stop, progress, *players, details, empty]
+
+    def show(update: Update, spoken: str) -> dict[Any, Any]:
+        on = not update.final and not update.stopping
+        changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
+        changes[progress] = pump.progress(update, spoken) + pump.notes(update, spoken)
+        if update.artifact is not None:
+            files = update.artifact.files
+            for i, player in enumerate(players):
+                here = i < len(files)
+                changes[player] = gr.update(value=page.publish(files[i]) if here else None, visible=here)
+            changes[details] = made(update.artifact, spoken)
+            changes[empty] = gr.update(visible=False)
+        return changes
+
+    def generate(
+        model: str, words: str, duration: float | None, unwanted: str, lyrics: str, guidance: float | None,
+        steps: float | None, temperature: float | None, top_k: float | None, count: float | None,
+        seed: float | None, request: gr.Request,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        asked = MusicRequest(
+            prompt=words, model=model or "", negative_prompt=unwanted, lyrics=lyrics, duration=duration,
+            steps=whole(steps), guidance_scale=guidance, temperature=temperature, top_k=whole(top_k),
+            count=min(whole(count) or 1, PLAYERS), seed=whole(seed),
+        )  # fmt: skip
+        yield from page.run(asked, show, progress, request)
+
+    inputs = [picker.list, prompt, duration, negative, lyrics, guidance, steps, temperature, top_k, count, seed]
+    run.click(generate, inputs, outputs, **pumping())
+    page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
+

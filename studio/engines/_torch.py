@@ -18,6 +18,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ def header(file: Path) -> dict[str, Any]:
     return table
 
 
-def tensor_files(files: Path, variant: str = "") -> list[Path]:
+def tensor_files(files: Path, marked: str = "") -> list[Path]:
     """The safetensors files that a load of this folder reads, in transformers' and in diffusers' layout.
 
-    A diffusers folder (one with model_index.json) holds them in sub-folders, in two precisions at times; of a
-    transformers folder only the top counts, and `model*` there before anything else.
+    A diffusers folder (one with model_index.json) holds them in sub-folders, in two precisions at times: those with
+    the variant `marked` in their names are taken where there are any. Of another folder only the top counts, and
+    `model*` there before anything else.
     """
     if not (files / "model_index.json").is_file():
         found = sorted(files.glob("*.safetensors"))
@@ -78,10 +80,26 @@ def tensor_files(files: Path, variant: str = "") -> list[Path]:
     chosen: list[Path] = []
     for folder in sorted(path for path in files.iterdir() if path.is_dir()):
         found = sorted(folder.glob("*.safetensors"))
-        marked = [file for file in found if variant and f".{variant}." in f"{file.name}."]
-        plain = [file for file in found if file.name.count(".") == 1]
-        chosen += marked or plain
+        special = [file for file in found if marked and _variant_of(file) == marked]
+        chosen += special or [file for file in found if not _variant_of(file)]
     return chosen
+
+
+def variant(card: Card, files: Path) -> str:
+    """The variant to load: the card's, else one that all weights of the denoiser are stored in, else none."""
+    if named := card.options.get("variant"):
+        return named
+    for part in ("unet", "transformer"):
+        names = {_variant_of(file) for file in (files / part).glob("*.safetensors")}
+        if names and "" not in names:
+            return sorted(names)[0]
+    return ""
+
+
+def _variant_of(file: Path) -> str:
+    """``fp16`` of model.fp16.safetensors and of model.fp16-00001-of-00002.safetensors."""
+    middle = file.name.removesuffix(".safetensors").partition(".")[2]
+    return middle.partition("-")[0]
 
 
 def stored_dtype(tables: list[dict[str, Any]]) -> str:
@@ -105,7 +123,9 @@ def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str
     wanted = card.options.get("dtype", "auto")
     if wanted != "auto":
         if wanted not in _WIDTH:
-            raise StudioError("not_a_choice", field="dtype", value=str(wanted), choices="auto, float32, bfloat16, float16")
+            raise StudioError(
+                "not_a_choice", field="dtype", value=str(wanted), choices="auto, float32, bfloat16, float16"
+            )
         return wanted
     if text:
         return "float16" if kind == "mps" and stored == "float16" else "bfloat16"
@@ -119,7 +139,7 @@ def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str
 def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
     """Bytes of the weights in memory, read from the file headers; the card's figure where there are none to read."""
     try:
-        tables = [header(file) for file in tensor_files(files, card.options.get("variant", ""))]
+        tables = [header(file) for file in tensor_files(files, variant(card, files))]
         dtype = compute_dtype(card, stored_dtype(tables), assumed_kind(), text)
         total = sum(_tensor_bytes(entry, dtype) for table in tables for entry in table.values())
     except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
@@ -140,7 +160,7 @@ def dtype_for(card: Card, files: Path, device: Device, text: bool = False) -> An
     """
     import torch
 
-    found = tensor_files(files, card.options.get("variant", ""))
+    found = tensor_files(files, variant(card, files))
     if not found:
         raise StudioError("missing_files", model=card.title, file="*.safetensors")
     tables = []
@@ -170,11 +190,17 @@ def refuse_code(card: Card, files: Path) -> None:
 
 
 @contextmanager
-def loading(card: Card) -> Iterator[None]:
-    """Turn what a library says about missing or damaged files into a StudioError."""
+def loading(card: Card, *libraries: str) -> Iterator[None]:
+    """Turn what `libraries` say about missing or damaged files into a StudioError; keep their progress bars quiet."""
     import torch
 
+    bars: list[Any] = []
     try:
+        for library in libraries:
+            bar = import_module(f"{library}.utils.logging")
+            if bar.is_progress_bar_enabled():
+                bar.disable_progress_bar()
+                bars.append(bar)
         yield
     except (StudioError, Cancelled):
         raise
@@ -188,6 +214,9 @@ def loading(card: Card) -> Iterator[None]:
         raise StudioError("out_of_memory", model=card.title) from None
     except Exception as error:  # the libraries raise nearly every type for a bad file
         raise StudioError("broken_model", model=card.title, reason=_reason(error)) from error
+    finally:
+        for bar in bars:
+            bar.enable_progress_bar()
 
 
 def require_complete(card: Card, info: dict[str, Any]) -> None:
@@ -235,3 +264,8 @@ def _reason(error: BaseException) -> str:
     """One short line of an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+
+
+def placement(device: Device) -> dict[str, Any]:
+    """Arguments of transformers' from_pretrained that put the weights on the device as they are read."""
+    return {} if device.kind == "cpu" else {"device_map": {"": str(device)}}

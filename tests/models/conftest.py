@@ -1,0 +1,26 @@
+"""Folders of tiny models, each saved once a session."""
+
+from pathlib import Path
+
+import pytest
+from tiny import CHAT_TEMPLATE, byte_tokenizer, tiny_llama
+
+
+@pytest.fixture(scope="session")
+def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chat")
+    tokenizer = byte_tokenizer("<|endoftext|>", "<|im_start|>", "<|im_end|>", template=CHAT_TEMPLATE)
+    tokenizer.save_pretrained(folder)
+    tiny_llama(len(tokenizer)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("code")
+    tokenizer = byte_tokenizer(
+        "<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|file_sep|>"
+    )
+    tokenizer.save_pretrained(folder)
+    tiny_llama(len(tokenizer)).save_pretrained(folder)
+    return folder

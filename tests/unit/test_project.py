@@ -1,0 +1,246 @@
+"""The rules of this project that a person cannot be trusted to remember."""
+
+import ast
+import json
+import re
+import string
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from studio.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"torch", "transformers", "diffusers", "accelerate", "xllamacpp"}
+MODULES = sorted(file for folder in ("studio", "tabs") for file in (ROOT / folder).rglob("*.py"))
+CODE = [*MODULES, *sorted((ROOT / "install").glob("*.py")), ROOT / "start.py", ROOT / "app.py"]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("docs/**/*.md")])
+TEXTS = sorted((ROOT / "assets" / "i18n" / "en").glob("*.json"))
+LANGUAGES = sorted(folder.name for folder in (ROOT / "assets" / "i18n").iterdir() if folder.name != "en")
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def python(code: str) -> str:
+    return subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+
+
+@cache
+def tracked() -> list[Path]:
+    listing = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+    return [ROOT / line for line in listing.split("\0") if line and (ROOT / line).exists()]
+
+
+# Code
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name)
+def test_a_file_over_300_lines_asks_to_be_two(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name)
+def test_every_module_says_what_it_is_for(file):
+    text = file.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)) or not text.strip()
+    assert file.stem not in {"utils", "helpers", "misc", "common"}
+
+
+def test_the_page_and_the_engine_load_no_model_library():
+    loaded = set(python("import sys, studio, tabs; print(*sys.modules)").split())
+    assert not HEAVY & loaded
+
+
+def test_no_module_of_the_engine_loads_a_model_library_or_gradio_when_imported():
+    modules = [
+        name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for file in MODULES
+        if file.is_relative_to(ROOT / "studio") and file.stem != "__main__"
+    ]
+    loaded = set(python(f"import sys, {', '.join(modules)}; print(*sys.modules)").split())
+    assert not (HEAVY | {"gradio"}) & loaded
+
+
+@pytest.mark.parametrize("file", CODE, ids=name)
+def test_no_code_comes_out_of_data(file):
+    found = [f"line {node.lineno}: {why}" for node, why in dangers(ast.parse(file.read_text(encoding="utf-8")))]
+    assert not found
+
+
+def dangers(tree: ast.AST):
+    """Nodes that could run what a file or a person supplies, with the reason."""
+    modules = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and modules & {alias.name.partition(".")[0] for alias in node.names}:
+            yield node, "pickle"
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in modules:
+            yield node, "pickle"
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if called in {"eval", "exec", "__import__", "os.system", "os.popen", "torch.load", "yaml.load"}:
+            yield node, called
+        for keyword in node.keywords:
+            value = keyword.value.value if isinstance(keyword.value, ast.Constant) else "unknown"
+            if keyword.arg in {"trust_remote_code", "shell", "allow_pickle"} and value is not False:
+                yield node, f"{keyword.arg}={value}"
+            if keyword.arg in {"weights_only", "use_safetensors"} and value is not True:
+                yield node, f"{keyword.arg}={value}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "eval(x)",
+        "torch.load(path)",
+        "subprocess.run(line, shell=True)",
+        "AutoModel.from_pretrained(x, trust_remote_code=flag)",
+        "load(x, use_safetensors=False)",
+    ],
+)
+def test_the_search_for_dangers_finds(code):
+    assert list(dangers(ast.parse(code)))
+
+
+# Texts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("english", TEXTS, ids=lambda file: file.stem)
+def test_every_language_says_all_that_english_says(english, language):
+    ours = json.loads(english.read_text(encoding="utf-8"))
+    theirs = json.loads((ROOT / "assets" / "i18n" / language / english.name).read_text(encoding="utf-8"))
+    assert theirs.keys() == ours.keys()
+    for key, text in ours.items():
+        assert fields(theirs[key]) == fields(text), key
+        assert bool(theirs[key].strip()) == bool(text.strip()), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_language_has_a_file_that_english_lacks(language):
+    assert {file.name for file in (ROOT / "assets" / "i18n" / language).iterdir()} == {file.name for file in TEXTS}
+
+
+def fields(text: str) -> set[str]:
+    """The placeholders of a text."""
+    return {field for _, field, _, _ in string.Formatter().parse(text) if field}
+
+
+def test_every_error_has_a_text():
+    codes = set()
+    for file in MODULES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("StudioError") and node.args:
+                first = node.args[0]
+                codes |= {first.value} if isinstance(first, ast.Constant) else set()
+    texts = json.loads((ROOT / "assets" / "i18n" / "en" / "error.json").read_text(encoding="utf-8"))
+    missing = {f"error.{code}.{part}" for code in codes for part in ("what", "next")} - texts.keys()
+    assert codes
+    assert not missing
+
+
+# Files
+
+
+def test_no_tracked_file_is_too_big_to_clone():
+    assert not [name(file) for file in tracked() if file.stat().st_size > 10_000_000]
+
+
+def test_a_model_is_never_stored_as_a_pickle():
+    assert not [name(file) for file in tracked() if file.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}]
+
+
+def test_requirements_leave_out_what_breaks_or_doubles_the_install():
+    wanted = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
+    names = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in wanted.splitlines() if line}
+    assert not names & {"torchaudio", "torchvision", "audiocraft", "xformers"}
+
+
+def test_every_dependency_has_a_reason():
+    reasons = (ROOT / "docs" / "decisions" / "002-dependencies.md").read_text(encoding="utf-8")
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        package = re.split(r"[\[<>=]", line)[0]
+        assert line.startswith("#") or f"`{package}`" in reasons, package
+
+
+# Documents
+
+
+def test_the_space_runs_what_the_requirements_say():
+    matter = (ROOT / "README.md").read_text(encoding="utf-8").split("---")[1]
+    front = dict(re.findall(r"^(\w+): \"?(.*?)\"?$", matter, re.M))
+    assert f"gradio=={front['sdk_version']}" in (ROOT / "requirements.txt").read_text().splitlines()
+    assert (ROOT / front["app_file"]).exists()
+    assert len(front["short_description"]) <= 60
+    assert front["license"] == "apache-2.0"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_to_files_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_settings_in_documents_exist(page):
+    known = {f"STUDIO_{field}".upper() for field in Settings.model_fields} | {"STUDIO_TORCH"}
+    assert set(re.findall(r"\bSTUDIO_[A-Z_]+\b", page.read_text(encoding="utf-8"))) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_trees_in_documents_show_real_files(page):
+    for tree in re.findall(r"```tree\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        folder = ROOT
+        for line in tree.splitlines():
+            entry = line.split("  ")[0] if not line.startswith("  ") else line.split()[0]
+            place = folder if line.startswith("  ") else ROOT
+            for path in entry.split():
+                assert (place / path).exists(), f"{place.name}/{path}"
+            if entry.endswith("/") and not line.startswith("  "):
+                folder = ROOT / entry
+
+
+def shell_lines(page: Path) -> list[list[str]]:
+    """The commands in a document's shell blocks, without environment settings in front and comments behind."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    lines = [re.sub(r"\s+#.*", "", line).split() for block in blocks for line in block.splitlines()]
+    return [[word for i, word in enumerate(line) if i or "=" not in word] for line in lines if line and line[0] != "#"]
+
+
+@cache
+def usage(*words: str) -> str:
+    """What the command line says about itself."""
+    line = [sys.executable, "-m", "studio", *words, "--help"]
+    return subprocess.check_output(line, cwd=ROOT, text=True, env={"COLUMNS": "200", "NO_COLOR": "1", "PATH": ""})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_in_documents_exist(page):
+    for line in shell_lines(page):
+        words = line
+        if words[0] in ("python", "python3", "bash"):
+            words = words[1:]
+        if words[0] == "-m":
+            assert words[1] in {"studio", "pytest"}, line
+            words = words[1:]
+        else:
+            assert words[0] in {"git", "cd", "sudo", "bench"} or (ROOT / words[0]).exists(), line
+        if words[0] in ("studio", "start.py") and words[1:2] not in ([], ["test"]):
+            assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
+            for option in (word for word in words[2:] if word.startswith("--")):
+                assert option in usage(words[1]), line
+
+
+def test_the_test_tools_are_pinned_where_a_newer_one_would_find_new_faults():
+    tools = (ROOT / "requirements-dev.txt").read_text()
+    assert re.search(r"^ruff==", tools, re.M)
+    assert re.search(r"^pyright\[nodejs\]==", tools, re.M)
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pyright"]["pythonVersion"] == "3.11"

@@ -31,6 +31,16 @@ _REQUESTS: Mapping[Task, type] = {
     "code": CodeRequest,
     "caption": CaptionRequest,
 }
+_TEXT, _MUSIC = frozenset({"chat", "code"}), frozenset({"music"})
+ENGINE_TASKS: Mapping[str, frozenset[str]] = {
+    "llama": _TEXT,
+    "text": _TEXT,
+    "diffusion": frozenset({"image"}),
+    "musicgen": _MUSIC,
+    "audio_diffusion": _MUSIC,
+    "caption": frozenset({"caption"}),
+}
+"""What each engine can do; an engine that is not listed does everything."""
 _NOT_DEFAULTS = {"task", "model", "messages", "image", "prefix", "seed"}
 _PLACES = ("hub", "package", "bundled", "path")
 _KEYS = (
@@ -68,6 +78,8 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
     engine = reader.text("engine", needed=not own) or guess_engine(tasks, source)
     if engine not in engines:
         reader.flaw("engine", f"no engine is called {engine}" + suggestion(engine, sorted(engines)))
+    elif engine in ENGINE_TASKS and not set(tasks) <= ENGINE_TASKS[engine]:
+        reader.flaw("engine", f"{engine} does {' and '.join(sorted(ENGINE_TASKS[engine]))}, not {', '.join(tasks)}")
     if engine == "llama" and source.kind in ("hub", "package") and not source.files:
         reader.flaw("files", "name the one .gguf file that is meant")
     defaults, limits = reader.mapping("defaults"), reader.mapping("limits")
@@ -148,10 +160,22 @@ def _source(reader: TableReader, own: bool, home: Path) -> Source:
         if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
             reader.flaw("bundled", "must be a name inside assets/starters")
         return Source("bundled", path=value, files=files, sha256=hashes)
-    path = Path(value).expanduser()
+    path = _expanded(reader, value)
     if value.lower().endswith(PICKLES):
         reader.flaw("path", f"{path.name} is a format that can run code; use .safetensors or .gguf")
+    elif value.lower().endswith(".safetensors"):
+        reader.flaw("path", "give the folder, which holds the model's configuration too")
     return Source("local", path=str(path if path.is_absolute() else home / path), files=files, sha256=hashes)
+
+
+def _expanded(reader: TableReader, value: str) -> Path:
+    try:
+        if "\0" in value:
+            raise RuntimeError
+        return Path(value).expanduser()
+    except RuntimeError:
+        reader.flaw("path", "is not a path of this machine")
+        return Path(value.replace("\0", ""))
 
 
 def _check_defaults(
@@ -161,7 +185,8 @@ def _check_defaults(
     bounds = {f"{edge}_{name}" for name in known for edge in ("min", "max")} | {"context", "multiple", "max_pixels"}
     for name, value in limits.items():
         if name not in bounds:
-            reader.flaw(f"limits.{name}", "unknown limit" + suggestion(name, bounds))
+            hint = suggestion(name, {f"max_{name}"} & bounds or bounds)
+            reader.flaw(f"limits.{name}", "unknown limit" + hint)
         elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             reader.flaw(f"limits.{name}", "must be a number, 0 or more")
     for name, value in defaults.items():
@@ -186,13 +211,15 @@ def _summary(reader: TableReader, own: bool) -> Mapping[str, str]:
 def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
     """The engine for a model whose owner named none: from its files where they are here, else from its task."""
     folder = Path(source.path) if source.kind == "local" else None
-    names = (source.path, *source.files, source.repo) if folder is None or folder.is_file() else source.files
+    names = (source.path, *source.files, source.repo)
     if any(name.lower().endswith((".gguf", "-gguf")) for name in names) or (folder and any(folder.glob("*.gguf"))):
         return "llama"
     if "image" in tasks:
         return "diffusion"
     if "music" in tasks:
-        config = folder / "config.json" if folder else None
-        text = config.read_text("utf-8", "replace") if config and config.is_file() else source.repo
+        try:
+            text = (folder / "config.json").read_text("utf-8", "replace") if folder else source.repo
+        except OSError:
+            text = ""
         return "musicgen" if "musicgen" in text.lower() else "audio_diffusion"
     return "caption" if "caption" in tasks else "text"

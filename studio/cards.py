@@ -74,7 +74,8 @@ class Card:
 
 
 def measure(path: Path) -> int:
-    """Bytes of the weights at `path`; 0 where there are none."""
+    """Bytes of the weights at `path`, a file or a model's folder; 0 where there are none."""
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.suffix in WEIGHTS and file.is_file())
+    files = (file for depth in ("*", "*/*") for file in path.glob(depth))  # a pipeline's parts lie one level down
+    return sum(file.stat().st_size for file in files if file.suffix.lower() in WEIGHTS and file.is_file())

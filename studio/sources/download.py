@@ -175,10 +175,12 @@ class _Transfer:
                 if "CERTIFICATE_VERIFY" in str(error):
                     raise BrokenError(str(error)) from error
                 trouble: Exception = UnreachableError(str(error))
-                patience = len(WAITS) if self.done > started else 1  # at the start an answer must come in seconds
+                slow = isinstance(error, httpx.ConnectTimeout)
+                patience = len(WAITS) if self.done > started else int(not slow)  # the first answer comes in seconds
             except (httpx.TransportError, _UnwellError) as error:
                 trouble = BrokenError(str(error) or type(error).__name__)
-                patience = len(WAITS)
+                mute = isinstance(error, httpx.ReadTimeout) and self.done == started
+                patience = 1 if mute else len(WAITS)
                 wait = error.wait if isinstance(error, _UnwellError) else 0.0
             failed = 0 if self.done > before else failed + 1
             if failed > patience:

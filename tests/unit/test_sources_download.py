@@ -10,6 +10,7 @@ from file_server import FileServer, serving
 
 from studio.errors import Cancelled, StudioError
 from studio.sources import download as module
+from studio.sources import transport
 from studio.sources.download import (
     BrokenError,
     DamagedError,
@@ -242,3 +243,23 @@ def test_a_token_is_sent_and_stays_out_of_the_texts(server: FileServer, tmp_path
     fetch(want, tmp_path / "model")
     assert server.requests[0][3] == "Bearer secret"
     assert "secret" not in repr(want)
+
+
+def test_a_token_is_not_handed_on_to_where_the_server_sends_us(server: FileServer, tmp_path: Path) -> None:
+    with serving() as other:
+        other.files["/cdn"] = BODY
+        server.redirects["/model"] = f"{other.url}/cdn"
+        part(tmp_path / "model").write_bytes(BODY[:HALF])
+        fetch(wanted(server, headers={"Authorization": "Bearer secret"}), tmp_path / "model")
+        assert [(asked, authorization) for _, asked, _, authorization in other.requests] == [(f"bytes={HALF}-", "")]
+    assert (tmp_path / "model").read_bytes() == BODY
+
+
+def test_a_server_that_takes_the_call_and_stays_silent_is_given_up_soon(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.05)
+    server.held = "/model"
+    with pytest.raises(BrokenError):
+        fetch(wanted(server), tmp_path / "model")
+    assert len(server.requests) == 2

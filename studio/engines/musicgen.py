@@ -1,0 +1,116 @@
+"""Text-to-music with MusicGen through transformers.
+
+Takes a folder with config.json, a tokenizer and *.safetensors of `MusicgenForConditionalGeneration`. Pieces are made
+one after another, each with torch's global generator seeded anew (`generate` takes no other), so that piece i of a
+batch is the same as a single piece with seed + i. Melody models are refused: transformers ignored their conditioning
+for several releases.
+
+Read from the card: options.dtype, options.ignore_code (see _torch).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Card
+from studio.engines import _audio, _torch
+from studio.engines._decode import after_each_token
+from studio.engines.base import Context, Device
+from studio.errors import StudioError
+from studio.types import Audio, MusicRequest, Output, Request
+
+
+class MusicgenEngine:
+    """MusicGen, mono and stereo."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        return _torch.stored_bytes(card, files)
+
+    def work(self, card: Card, request: Request) -> int:
+        """Keys and values of two sequences and the decoded sound: about a twentieth of the weights a second."""
+        duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
+        return int(duration * max(10 << 20, card.parameters // 20)) + (64 << 20)
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> MusicgenModel:  # noqa: ARG002
+        _torch.refuse_code(card, files)
+        with _torch.loading(card, "transformers"):
+            from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
+
+            dtype = _torch.dtype_for(card, files, device)
+            config = AutoConfig.from_pretrained(files, local_files_only=True, trust_remote_code=False)
+            if config.model_type != "musicgen":
+                raise StudioError("broken_model", model=card.title, reason=f"{config.model_type} is not MusicGen")
+            tokenizer = AutoTokenizer.from_pretrained(files, local_files_only=True, trust_remote_code=False)
+            loaded: Any = MusicgenForConditionalGeneration.from_pretrained(
+                files,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **_torch.placement(device),
+            )
+            model, info = loaded
+            _torch.require_complete(card, info)
+            return MusicgenModel(card, model.eval(), tokenizer, device)
+
+
+class MusicgenModel:
+    """A MusicGen in memory."""
+
+    def __init__(self, card: Card, model: Any, tokenizer: Any, device: Device) -> None:
+        self._card, self._device = card, device
+        self._model: Any = model
+        self._tokenizer: Any = tokenizer
+        self._frame_rate: int = model.config.audio_encoder.frame_rate
+        self._rate: int = model.config.audio_encoder.sampling_rate
+        self._codebooks: int = model.config.decoder.num_codebooks
+
+    def nbytes(self) -> int:
+        return _torch.nbytes(self._model)
+
+    def close(self) -> None:
+        self._model = self._tokenizer = None
+        _torch.release(self._device)
+
+    def run(self, request: MusicRequest, context: Context) -> Output:
+        ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))
+        notes = tuple((name, {}) for name, given in ignored if given)
+        with _torch.working(self._card):
+            output = _audio.each_piece(
+                request, context, lambda number, seed: self._piece(request, number, seed, context)
+            )
+        return replace(output, notes=notes)
+
+    def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
+        import torch
+
+        duration = request.duration or 1.0
+        # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
+        tokens = math.ceil(duration * self._frame_rate) + self._codebooks - 1
+        done = 0
+
+        def look(_: Any) -> bool:
+            nonlocal done
+            done += 1
+            context.step(number * tokens + done, request.count * tokens)
+            context.check()
+            return False
+
+        sampling: dict[str, Any] = {"do_sample": False}
+        if (request.temperature or 0) > 0:
+            sampling = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
+        inputs = self._tokenizer([request.prompt], padding=True, return_tensors="pt").to(self._model.device)
+        torch.manual_seed(seed)
+        sound = self._model.generate(
+            input_ids=inputs.input_ids,
+            attention_mask=inputs.attention_mask,
+            max_new_tokens=tokens,
+            guidance_scale=max(1.0, float(request.guidance_scale or 1.0)),
+            stopping_criteria=after_each_token(look),
+            **sampling,
+        )
+        return _audio.piece(self._card, sound[0].float().cpu().numpy(), self._rate, duration)

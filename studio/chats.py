@@ -173,11 +173,11 @@ class Chats:
             raise StudioError("unknown_chat")
         return self._folder / f"{id}.json"
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> tuple[Path, ...]:
         try:
-            return [path for path in self._folder.iterdir() if path.suffix == ".json" and _ID.fullmatch(path.stem)]
+            return tuple(path for path in self._folder.iterdir() if path.suffix == ".json" and _ID.fullmatch(path.stem))
         except OSError:
-            return []
+            return ()
 
     def _info(self, path: Path) -> ChatInfo | None:
         """What the list shows, from the first lines where they are ours; from the whole file otherwise."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_IMAGE_PIXELS = 25_000_000
 MAX_SIDE = 32_000
+MAX_SAMPLES = 100_000_000
 SOFTWARE = f"Atelier {__version__}"
 
 _EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
@@ -173,6 +174,32 @@ def pcm16(audio: Audio) -> np.ndarray:
     if peak > 1.0:
         samples = samples / peak
     return np.ascontiguousarray(np.rint(samples * 32767.0).astype("<i2").T)
+
+
+def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
+    """The sound in a WAV or FLAC file.
+
+    Args:
+        data: the bytes of the file, from anybody.
+        max_samples: refused above this many samples over all channels, before any is decoded.
+
+    Raises:
+        StudioError: bad_audio.
+    """
+    import soundfile
+
+    from studio.types import Audio
+
+    if not data.startswith(b"fLaC") and (data[:4], data[8:12]) != (b"RIFF", b"WAVE"):
+        raise StudioError("bad_audio")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if not 0 < file.frames * file.channels <= max_samples:
+                raise StudioError("bad_audio")
+            samples = file.read(dtype="float32", always_2d=True)
+            return Audio(samples.T, file.samplerate)
+    except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError):
+        raise StudioError("bad_audio") from None
 
 
 def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:

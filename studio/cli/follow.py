@@ -1,0 +1,84 @@
+"""Waiting for a job: progress on stderr, text as it comes, Ctrl+C that stops the job and not the program."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from studio.cli.console import Console
+from studio.types import Update
+
+if TYPE_CHECKING:
+    from studio.jobs import Job
+    from studio.service import Studio
+
+HEARTBEAT = 0.1
+
+
+@contextmanager
+def opened() -> Iterator[Studio]:
+    """The studio as the environment configures it, closed at the end."""
+    from studio.service import Studio
+    from studio.settings import load
+
+    with Studio(load()) as studio:
+        yield studio
+
+
+def follow(console: Console, job: Job, title: str = "", on_text: Callable[[str], None] | None = None) -> Update:
+    """Read a job to its end. Ctrl+C asks it to stop and waits for that; a second one gives up waiting.
+
+    Args:
+        title: the model, for the progress line.
+        on_text: gets new text; without it the text is left to the final update's artifact.
+
+    Returns:
+        The last update: done, or cancelled with whatever was kept.
+
+    Raises:
+        StudioError: the job failed. KeyboardInterrupt: it was stopped and there is nothing to keep.
+    """
+    last: Update | None = None
+    with _interrupts() as stop:
+        talking = False
+        for update in job.events(HEARTBEAT):
+            last = update
+            if stop.is_set():
+                job.cancel()
+            if update.text and on_text is not None:
+                talking = True
+                on_text(update.text)
+            if not talking or update.stopping:
+                console.progress(update, title)
+    console.clear()
+    if last is None:
+        raise AssertionError("a job has a state")
+    if last.error is not None:
+        raise last.error
+    if last.kind == "cancelled" and last.artifact is None:
+        raise KeyboardInterrupt
+    return last
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl+C sets. The second one is a KeyboardInterrupt as usual."""
+    stop = threading.Event()
+
+    def first(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,106 @@
+"""`models`: what there is and what is here; fetching and deleting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studio.cli.console import STOPPED, Console, columns, language, say
+from studio.cli.follow import follow, opened
+from studio.paths import gigabytes
+from studio.types import TASKS, Task
+
+if TYPE_CHECKING:
+    from studio.service import ModelInfo
+
+app = typer.Typer(help=say("help.models"), invoke_without_command=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
+Id = Annotated[str, typer.Argument(metavar="ID", show_default=False, help=say("help.model"))]
+
+
+@app.callback()
+def models(
+    context: typer.Context,
+    task: Annotated[str, typer.Option("--task", metavar="|".join(TASKS), help=say("help.task"))] = "",
+    as_json: Json = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    with Console(as_json) as console:
+        wanted: Task | None = next((known for known in TASKS if known == task), None)
+        if task and wanted is None:
+            console.usage(say("unknown_task", tasks=", ".join(TASKS)))
+        with opened() as studio:
+            found = studio.models(wanted)
+            problems = studio.catalog.problems
+        if as_json:
+            console.document({"models": [entry(info) for info in found], "problems": [str(one) for one in problems]})
+            return
+        for line in _table([_row(info) for info in found]):
+            console.result(line)
+
+
+@app.command(help=say("help.download"))
+def download(id: Id, as_json: Json = False) -> None:
+    with Console(as_json) as console, opened() as studio:
+        title = studio.catalog.get(id).title
+        update = follow(console, studio.download(id, session="cli"), title)
+        info = next(info for info in studio.models() if info.card.id == id)
+        if as_json:
+            console.document({"model": entry(info), "finish": update.kind})
+        elif update.kind == "done":
+            console.result(say("downloaded", title=title, size=gigabytes(info.disk_bytes)))
+        if update.kind == "cancelled":
+            raise typer.Exit(STOPPED)
+
+
+@app.command(help=say("help.delete"))
+def delete(id: Id, as_json: Json = False) -> None:
+    with Console(as_json) as console, opened() as studio:
+        title, freed = studio.catalog.get(id).title, studio.delete(id)
+        if as_json:
+            console.document({"model": id, "freed_bytes": freed})
+        else:
+            console.result(say("deleted" if freed else "nothing_deleted", title=title, size=gigabytes(freed)))
+
+
+def entry(info: ModelInfo) -> dict[str, Any]:
+    """A model as --json prints it. Sizes in bytes."""
+    card = info.card
+    return {
+        "id": card.id,
+        "title": card.title,
+        "tasks": list(card.tasks),
+        "state": info.state,
+        "loaded": info.loaded,
+        "fits": info.fits,
+        "starter": card.starter,
+        "licence": card.licence,
+        "licence_url": card.licence_url,
+        "commercial": card.commercial,
+        "parameters": card.parameters,
+        "download_bytes": card.disk_bytes,
+        "memory_bytes": card.memory_bytes,
+        "disk_bytes": info.disk_bytes,
+        "languages": list(card.languages),
+        "summary": card.summary.get(language()) or card.summary.get("en", ""),
+    }
+
+
+def _row(info: ModelInfo) -> tuple[str, ...]:
+    card = info.card
+    state = say(f"state.{info.state}") if info.fits or info.state == "ready" else say("state.too_big")
+    size = gigabytes(info.disk_bytes or card.disk_bytes) if info.disk_bytes or card.disk_bytes else "?"
+    return card.id, ", ".join(card.tasks), state, size, card.licence, card.title
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows under a head, in columns that are as wide as what they hold."""
+    rows = [tuple(say(f"head.{name}") for name in ("id", "tasks", "state", "size", "licence", "title")), *rows]
+    widths = [max(columns(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return [
+        "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

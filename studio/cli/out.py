@@ -1,0 +1,103 @@
+"""--out: results copied to a file or a folder of the user's choice, in the format that the name asks for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.paths import disk_error, write
+from studio.types import Artifact, Task
+
+FORMATS: dict[Task, tuple[str, ...]] = {"image": (".png", ".jpg", ".jpeg", ".webp"), "music": (".wav", ".flac")}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What --out named. `folder`: files keep their own names below it."""
+
+    path: Path
+    folder: bool
+
+
+def target(out: str, task: Task) -> Target:
+    """What `out` means: an existing folder, a name that ends like one, or a file.
+
+    Raises:
+        ValueError: the file's suffix is a format that this task cannot write; lists those it can.
+    """
+    path, known = Path(out).expanduser(), FORMATS.get(task, ())
+    if path.is_dir() or out.endswith(("/", os.sep)):
+        return Target(path, True)
+    if known and path.suffix.lower() not in known:
+        raise ValueError(", ".join(known))
+    return Target(path, False)
+
+
+def keep(artifact: Artifact, out: Target) -> tuple[Path, ...]:
+    """Write the artifact's results to `out`; the second one gets -2 before its suffix, and so on.
+
+    Raises:
+        StudioError: the disk is full or refuses.
+    """
+    if artifact.task in FORMATS:
+        names = [file.name for file in artifact.files]
+        contents = [_converted(artifact, index, out) for index in range(len(artifact.files))]
+    else:
+        names = [file.name for file in artifact.files] or [f"{artifact.task}-{artifact.recipe['seed']}.txt"]
+        contents = [artifact.text.encode("utf-8", "replace")]
+    written = []
+    for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
+        more = f"-{number}" if number > 1 else ""
+        path = _unused(out.path / name) if out.folder else out.path.with_stem(out.path.stem + more)
+        _put(path, data)
+        written.append(path)
+    return tuple(written)
+
+
+def _converted(artifact: Artifact, index: int, out: Target) -> bytes:
+    """The stored file, or the same with the same recipe in the format that `out` names."""
+    file, made = artifact.files[index], artifact.recipes[index]
+    suffix = file.suffix if out.folder else out.path.suffix.lower()
+    try:
+        data = file.read_bytes()
+    except OSError:
+        raise StudioError("file_not_found", path=str(file)) from None
+    if suffix == file.suffix:
+        return data
+    from studio import media
+
+    if suffix == ".flac":
+        return media.encode_flac(media.decode_audio(data), made)
+    picture = media.decode_image(data)
+    return media.encode_webp(picture, made) if suffix == ".webp" else media.encode_jpeg(picture, made)
+
+
+def _unused(path: Path) -> Path:
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Whole or not at all, with the permissions that the user's other new files get."""
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device: replacing it would remove it
+            path.write_bytes(data)
+            return
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+        write(path, data)
+        path.chmod(mode)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

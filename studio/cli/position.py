@@ -1,0 +1,91 @@
+"""FILE:LINE:COL as editors print it, and the code on both sides of that place.
+
+Lines and columns count from 1; a column is one character, a tab too. A line ends at a line feed, so that every
+other character, a carriage return included, reaches the model as it is in the file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.library import SUFFIXES
+from studio.limits import TEXTS
+from studio.paths import gigabytes
+
+MAX_BYTES = 50_000_000
+_PLACE = re.compile(r"(?P<file>.+?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?", re.DOTALL)
+LANGUAGES = {
+    **{suffix: name for name, suffix in reversed(SUFFIXES.items())},
+    ".h": "c", ".hpp": "cpp", ".cc": "cpp", ".cxx": "cpp", ".jsx": "javascript", ".mjs": "javascript",
+    ".tsx": "typescript", ".pyi": "python", ".yml": "yaml", ".zsh": "shell", ".R": "r", ".htm": "html",
+}  # fmt: skip
+
+
+def around(place: str) -> tuple[str, str, str]:
+    """Text before the place, text after it, and the language that the file's name tells.
+
+    Args:
+        place: ``file:line:column``; without a column the end of the line, without a line the end of the file.
+            A file called ``-`` is standard input.
+
+    Raises:
+        StudioError: file_not_found, file_too_large, not_text, bad_position.
+    """
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise StudioError("file_not_found", path=place)
+    name = found["file"]
+    if not Path(name).exists() and Path(place).exists():  # a name that looks like a place
+        name, line, column = place, None, None
+    else:
+        line, column = (int(found[key]) if found[key] else None for key in ("line", "column"))
+    text = read_text(name)
+    at = len(text) if line is None else _offset(text, name, line, column)
+    limit = TEXTS["code"]["prefix"].high  # far more than any model reads; an engine notes what it leaves out
+    return text[max(at - limit, 0) : at], text[at : at + limit], LANGUAGES.get(Path(name).suffix, "")
+
+
+def read_text(name: str, field: str = "field.code") -> str:
+    """A file, or standard input for ``-``, as UTF-8 text; `field` is what an error calls standard input.
+
+    Raises:
+        StudioError: file_not_found, file_too_large, not_text.
+    """
+    try:
+        return read_bytes(name, MAX_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise StudioError("not_text", field=field if name == "-" else name) from None
+
+
+def read_bytes(name: str, limit: int) -> bytes:
+    """A file, or standard input for ``-``, up to `limit` bytes.
+
+    Raises:
+        StudioError: file_not_found, file_too_large.
+    """
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(limit + 1)
+        else:
+            with open(name, "rb") as file:
+                data = file.read(limit + 1)
+    except (OSError, ValueError):
+        raise StudioError("file_not_found", path=name) from None
+    if len(data) > limit:
+        raise StudioError("file_too_large", size=f"> {gigabytes(limit)}", limit=gigabytes(limit))
+    return data
+
+
+def _offset(text: str, name: str, line: int, column: int | None) -> int:
+    """Where a line and column lie in the text. The place behind a line's last character is one too."""
+    lines = text.split("\n")
+    if not 1 <= line <= len(lines):
+        raise StudioError("bad_position", path=name, line=line, column=column or 1)
+    length = len(lines[line - 1].removesuffix("\r"))
+    column = length + 1 if column is None else column
+    if not 1 <= column <= length + 1:
+        raise StudioError("bad_position", path=name, line=line, column=column)
+    return sum(len(one) + 1 for one in lines[: line - 1]) + column - 1

@@ -64,6 +64,7 @@ def save_musicgen(folder, channels: int = 1) -> None:
         num_attention_heads=2,
         pad_token_id=32,
         bos_token_id=32,
+        max_position_embeddings=64,
         audio_channels=channels,
     )
     model = MusicgenForConditionalGeneration(

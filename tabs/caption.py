@@ -24,12 +24,12 @@ def build(page: Page) -> None:
             picker = ModelPicker(page, TASK)
             # The picture is decoded by the studio, with its size checked first: the page only passes the file on.
             picture = gr.Image(
-                label=t("field.image"), type="filepath", image_mode=None, sources=["upload", "clipboard"],
+                label=t("label.image"), type="filepath", image_mode=None, sources=["upload", "clipboard"],
                 height=320, elem_id="caption-image", buttons=["fullscreen"],
             )  # fmt: skip
             length = gr.Radio(
                 [(t("caption.short"), "short"), (t("caption.normal"), "normal"), (t("caption.long"), "long")],
-                value="normal", label=t("field.length"), elem_id="caption-length",
+                value="normal", label=t("label.length"), elem_id="caption-length",
             )  # fmt: skip
             with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="caption-more"):
                 question = gr.Textbox(
@@ -38,11 +38,11 @@ def build(page: Page) -> None:
                 )  # fmt: skip
                 with gr.Row():
                     max_tokens = gr.Number(
-                        None, label=t("field.max_tokens"), info=t("help.max_tokens"), precision=0, minimum=1,
+                        None, label=t("label.max_tokens"), info=t("help.max_tokens"), precision=0, minimum=1,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                     temperature = gr.Number(
-                        None, label=t("field.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
+                        None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                 seed = seed_row(TASK)
@@ -61,6 +61,7 @@ def build(page: Page) -> None:
                 gr.Markdown(t("caption.empty"))
     page.pictures[TASK] = picture
     outputs = [run, stop, progress, answer, details, send, empty]
+
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
@@ -85,7 +86,7 @@ def build(page: Page) -> None:
             yield {progress: pump.failure(StudioError("file_not_found", path=Path(str(file)).name), language(request))}
             return
         asked = CaptionRequest(
-            image=data, model=model or "", prompt=question, length=length, max_tokens=whole(max_tokens),
+            image=data, model=model or "", prompt=question or "", length=length, max_tokens=whole(max_tokens),
             temperature=temperature, seed=whole(seed),
         )  # fmt: skip
         yield from page.run(asked, show, progress, request)

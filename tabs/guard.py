@@ -29,7 +29,7 @@ _POLICY = (
 
 
 class Guard:
-    """Wraps the app. `hosts` are names that are ours beside loopback; None lets any name in (a Space's proxy checks)."""
+    """Wraps the app. A public studio takes any host name: the proxy in front of it has checked already."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app

@@ -23,7 +23,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-input", scale=38):
             picker = ModelPicker(page, TASK)
             prompt = gr.Textbox(
-                label=t("field.prompt"), placeholder=t("image.placeholder"), lines=4, max_lines=12,
+                label=t("label.prompt"), placeholder=t("image.placeholder"), lines=4, max_lines=12,
                 elem_id="image-prompt", elem_classes="a-remember",
             )  # fmt: skip
             size = gr.Dropdown(
@@ -31,22 +31,22 @@ def build(page: Page) -> None:
                 value="", label=t("image.size"), elem_id="image-size", filterable=False,
             )  # fmt: skip
             with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="image-more"):
-                negative = gr.Textbox(label=t("field.negative_prompt"), info=t("help.negative_prompt"), lines=2)
+                negative = gr.Textbox(label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2)
                 with gr.Row():
                     steps = gr.Number(
-                        None, label=t("field.steps"), info=t("help.steps"), precision=0, minimum=1,
+                        None, label=t("label.steps"), info=t("help.steps"), precision=0, minimum=1,
                         placeholder=t("page.model_default"), elem_id="image-steps",
                     )  # fmt: skip
                     guidance = gr.Number(
-                        None, label=t("field.guidance_scale"), info=t("help.guidance_scale"), minimum=0, step=0.5,
+                        None, label=t("label.guidance_scale"), info=t("help.guidance_scale"), minimum=0, step=0.5,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                 scheduler = gr.Dropdown(
                     [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]],
-                    value="", label=t("field.scheduler"), info=t("help.scheduler"), filterable=False,
+                    value="", label=t("label.scheduler"), info=t("help.scheduler"), filterable=False,
                 )  # fmt: skip
                 with gr.Row():
-                    count = gr.Number(1, label=t("field.count"), precision=0, minimum=1, maximum=16)
+                    count = gr.Number(1, label=t("label.count"), precision=0, minimum=1, maximum=16)
                     seed = seed_row(TASK)
             run, stop = run_row(TASK, "image.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
@@ -56,7 +56,7 @@ def build(page: Page) -> None:
                 elem_id="image-preview", elem_classes="a-preview", format="png",
             )  # fmt: skip
             gallery = gr.Gallery(
-                show_label=False, columns=2, object_fit="contain", height="auto", visible=False, preview=True,
+                show_label=False, columns=1, object_fit="contain", height="auto", visible=False,
                 interactive=False, elem_id="image-gallery", buttons=["download", "fullscreen"],
             )  # fmt: skip
             details = gr.HTML(elem_id="image-details")
@@ -81,7 +81,7 @@ def build(page: Page) -> None:
             changes[preview] = gr.update(visible=False)
         if update.artifact is not None:
             files = [page.publish(file) for file in update.artifact.files]
-            changes[gallery] = gr.update(value=files, visible=True, selected_index=0)
+            changes[gallery] = gr.update(value=files, visible=True, columns=1 if len(files) == 1 else 2)
             changes[details] = made(update.artifact, spoken)
             changes[empty] = gr.update(visible=False)
             changes[send] = gr.update(visible=True)
@@ -94,7 +94,7 @@ def build(page: Page) -> None:
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         width, _, height = wanted.partition("x")
         asked = ImageRequest(
-            prompt=words, model=model or "", negative_prompt=unwanted,
+            prompt=words or "", model=model or "", negative_prompt=unwanted or "",
             width=int(width) if width else None, height=int(height) if height else None,
             steps=whole(steps), guidance_scale=guidance, scheduler=scheduler or "",
             count=whole(count) or 1, seed=whole(seed),
@@ -124,4 +124,3 @@ def _picture(png: bytes) -> Any:
     from PIL import Image
 
     return Image.open(io.BytesIO(png))
-

@@ -23,36 +23,36 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-input", scale=38):
             picker = ModelPicker(page, TASK)
             prompt = gr.Textbox(
-                label=t("field.prompt"), placeholder=t("music.placeholder"), lines=4, max_lines=12,
+                label=t("label.prompt"), placeholder=t("music.placeholder"), lines=4, max_lines=12,
                 elem_id="music-prompt", elem_classes="a-remember",
             )  # fmt: skip
             duration = gr.Number(
-                None, label=t("field.duration"), info=t("help.duration"), minimum=1, step=1,
+                None, label=t("label.duration"), info=t("help.duration"), minimum=1, step=1,
                 placeholder=t("page.model_default"), elem_id="music-duration",
             )  # fmt: skip
             with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="music-more"):
-                negative = gr.Textbox(label=t("field.negative_prompt"), info=t("help.only_some"), lines=2)
-                lyrics = gr.Textbox(label=t("field.lyrics"), info=t("help.lyrics"), lines=4)
+                negative = gr.Textbox(label=t("label.negative_prompt"), info=t("help.only_some"), lines=2)
+                lyrics = gr.Textbox(label=t("label.lyrics"), info=t("help.lyrics"), lines=4)
                 with gr.Row():
                     guidance = gr.Number(
-                        None, label=t("field.guidance_scale"), info=t("help.guidance_scale_sound"), minimum=0, step=0.5,
+                        None, label=t("label.guidance_scale"), info=t("help.guidance_scale_sound"), minimum=0, step=0.5,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                     steps = gr.Number(
-                        None, label=t("field.steps"), info=t("help.only_some"), precision=0, minimum=1,
+                        None, label=t("label.steps"), info=t("help.only_some"), precision=0, minimum=1,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                 with gr.Row():
                     temperature = gr.Number(
-                        None, label=t("field.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
+                        None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                     top_k = gr.Number(
-                        None, label=t("field.top_k"), info=t("help.top_k"), precision=0, minimum=0,
+                        None, label=t("label.top_k"), info=t("help.top_k"), precision=0, minimum=0,
                         placeholder=t("page.model_default"),
                     )  # fmt: skip
                 with gr.Row():
-                    count = gr.Number(1, label=t("field.count"), precision=0, minimum=1, maximum=PLAYERS)
+                    count = gr.Number(1, label=t("label.count"), precision=0, minimum=1, maximum=PLAYERS)
                     seed = seed_row(TASK)
             run, stop = run_row(TASK, "music.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
@@ -90,7 +90,8 @@ def build(page: Page) -> None:
         seed: float | None, request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         asked = MusicRequest(
-            prompt=words, model=model or "", negative_prompt=unwanted, lyrics=lyrics, duration=duration,
+            prompt=words or "", model=model or "", negative_prompt=unwanted or "", lyrics=lyrics or "",
+            duration=duration,
             steps=whole(steps), guidance_scale=guidance, temperature=temperature, top_k=whole(top_k),
             count=min(whole(count) or 1, PLAYERS), seed=whole(seed),
         )  # fmt: skip
@@ -99,4 +100,3 @@ def build(page: Page) -> None:
     inputs = [picker.list, prompt, duration, negative, lyrics, guidance, steps, temperature, top_k, count, seed]
     run.click(generate, inputs, outputs, **pumping())
     page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
-

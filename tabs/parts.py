@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from studio.types import Artifact, Request, Task, Update
 from tabs import pump
 from tabs.guard import SESSION
 from tabs.i18n import cookies, language, t
-
 
 Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
@@ -218,11 +218,10 @@ def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple
 def seed_row(task: Task) -> gr.Number:
     """The seed: empty means a new one each time; dice empties it."""
     with gr.Row(elem_classes="a-seed"):
-        seed = gr.Number(
-            None, label=t("field.seed"), info=t("help.seed"), precision=0, minimum=0, maximum=2**32 - 1,
+        return gr.Number(
+            None, label=t("label.seed"), info=t("help.seed"), precision=0, minimum=0, maximum=2**32 - 1,
             elem_id=f"{task}-seed", placeholder=t("page.random"),
         )  # fmt: skip
-    return seed
 
 
 def examples(task: Task, target: gr.Textbox, keys: tuple[str, ...]) -> gr.Row:
@@ -247,12 +246,12 @@ def made(artifact: Artifact, language: str) -> str:
     seeds = ", ".join(str(each["seed"]) for each in artifact.recipes)
     seconds = f"{recipe['seconds']:.1f}"
     line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=model["licence"])
-    return pump.note(f"{text('field.seed', language)} {seeds} · {line}")
+    return pump.note(f"{text('label.seed', language)} {seeds} · {line}")
 
 
 def whole(value: float | None) -> int | None:
     """A number field's value as an integer; Gradio hands over floats."""
-    return None if value is None or value != value else int(value)
+    return None if value is None or math.isnan(value) else int(value)
 
 
 def quick() -> dict[str, Any]:

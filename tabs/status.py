@@ -19,7 +19,7 @@ SECONDS = 1.5
 def build(page: Page) -> None:
     """Add the strip to the page."""
     with gr.Row(elem_id="strip"):
-        strip = gr.HTML(elem_id="strip-text", elem_classes="a-live")
+        strip = gr.HTML(elem_id="strip-text")
         free = gr.Button(t("page.free_memory"), size="sm", elem_id="free-memory", min_width=0, scale=0)
     shown: dict[str, str] = {}
 
@@ -57,7 +57,7 @@ def render(status: Status, page: Page, language: str) -> str:
     for device in status.devices:
         names = [_resident(page, model.key, model.seconds_left, language) for model in device.models]
         loaded = text("page.loaded", language, count=len(names), names=", ".join(names)) if names else ""
-        used, total = gigabytes(max(device.total - device.free, 0)), gigabytes(device.total)
+        used, total = f"{max(device.total - device.free, 0) / 1e9:.1f}", gigabytes(device.total)
         kind = text("page.memory" if device.device.kind == "cpu" else "page.gpu_memory", language)
         share = min(max((device.total - device.free) / max(device.total, 1), 0), 1) * 100
         bar = f'<span class="a-gauge" aria-hidden="true"><span style="width:{share:.0f}%"></span></span>'

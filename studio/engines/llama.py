@@ -4,7 +4,7 @@ The library runs its server loop inside this process and hands out text through 
 last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
 use: it gets a random key, and no web page may read from it.
 
-Options in the catalogue: none. Limits: `context` (tokens; DEFAULT_CONTEXT where it is missing).
+Options in the catalogue: `template_options` (passed to the chat template, for example `enable_thinking`). Limits: `context` (tokens; DEFAULT_CONTEXT where it is missing).
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ class LlamaModel:
             "repeat_penalty": request.repetition_penalty,
             "seed": request.seed,
             "stop": list(request.stop),
+            "chat_template_kwargs": dict(self._card.options.get("template_options", {})),
         }
         answer = _Answer(context, self._card, context.text)
         answer.take(self._server.handle_chat_completions, body)

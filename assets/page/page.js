@@ -1,0 +1,105 @@
+// Keys, language, theme and drafts. Runs before Gradio starts, so the language is set before any label is drawn.
+(() => {
+  const LANGUAGE = "atelier_language";
+  const THEME = "atelier_theme";
+  const atelier = (window.atelier = window.atelier || {});
+
+  const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(name + "="))?.split("=")[1];
+  const stored = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
+    drop(key) { try { localStorage.removeItem(key); } catch { /* the same */ } },
+  };
+
+  // ---- language: Gradio asks the navigator, so the person's choice has to answer there
+  const chosen = cookie(LANGUAGE);
+  const usual = navigator.language || "en";
+  const language = chosen || (usual.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
+  Object.defineProperty(navigator, "language", { get: () => language, configurable: true });
+  Object.defineProperty(navigator, "languages", { get: () => [language], configurable: true });
+  document.documentElement.lang = language;
+
+  // ---- theme: the person's choice, else the system's
+  const dark = () => (stored.get(THEME) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const paint = () => document.body?.classList.toggle("dark", dark());
+  if (/Mac|iPhone|iPad/.test(navigator.platform)) document.documentElement.classList.add("a-mac");
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".a-switch");
+    if (!button) return;
+    if (button.dataset.language) {
+      document.cookie = `${LANGUAGE}=${button.dataset.language}; path=/; max-age=31536000; samesite=lax`;
+      location.reload();
+    } else {
+      stored.set(THEME, dark() ? "light" : "dark");
+      paint();
+    }
+  });
+
+  // ---- keys
+  const tabs = () => [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")].filter((tab) => tab.offsetParent);
+  const shown = (selector) => [...document.querySelectorAll(selector)].find((button) => button.offsetParent);
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const run = shown(".a-run-button");
+      if (!run) return;
+      event.preventDefault();
+      event.stopPropagation();
+      document.activeElement?.dispatchEvent(new Event("change", { bubbles: true }));
+      run.click();
+    } else if (event.key === "Escape") {
+      if (atelier.editor?.suggesting()) {
+        shown("#code-discard")?.click();
+        return;
+      }
+      shown(".a-stop-button")?.click();
+    } else if (event.altKey && /^[1-9]$/.test(event.key)) {
+      const tab = tabs()[Number(event.key) - 1];
+      if (tab) { event.preventDefault(); tab.click(); tab.focus(); }
+    }
+  }, true);
+
+  // ---- drafts: what was typed and not sent is there again after the page was closed
+  const field = (box) => box.querySelector("textarea, input[type=text]");
+  const key = (box) => "atelier_draft_" + box.id;
+  document.addEventListener("input", (event) => {
+    const box = event.target.closest?.(".a-remember");
+    if (box) stored.set(key(box), event.target.value);
+  });
+  atelier.restore = () => {
+    for (const box of document.querySelectorAll(".a-remember")) {
+      const input = field(box), draft = stored.get(key(box));
+      if (!input || input.dataset.restored) continue;
+      input.dataset.restored = "yes";
+      if (draft && !input.value) {
+        Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, draft);
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    }
+  };
+  // A sent chat message is no draft any more: the composer is emptied by the server, without an input event.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#chat-run")) stored.drop("atelier_draft_chat-prompt");
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && event.target.closest?.("#chat-prompt")) stored.drop("atelier_draft_chat-prompt");
+  }, true);
+
+  // ---- screen readers hear progress politely
+  const polite = () => {
+    for (const live of document.querySelectorAll(".prose.a-live:not([aria-live])")) {
+      live.setAttribute("aria-live", "polite");
+      live.setAttribute("aria-atomic", "true");
+    }
+  };
+
+  const ready = () => {
+    paint();
+    const settle = () => { polite(); atelier.restore(); };
+    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    settle();
+  };
+  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+})();

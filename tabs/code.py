@@ -1,0 +1,101 @@
+"""The code tab: an editor across the page; the suggestion appears at the cursor, selected, and Tab keeps it.
+
+The editor is Gradio's own (CodeMirror); assets/page/editor.js reads the cursor and puts the text in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.i18n import text
+from studio.types import CodeRequest, Update
+from tabs import pump
+from tabs.i18n import t
+from tabs.parts import ModelPicker, Page, pumping, quick, run_row, seed_row, whole
+
+TASK = "code"
+LANGUAGES = (
+    "python", "javascript", "typescript", "html", "css", "json", "markdown", "shell", "sql", "c", "cpp", "r", "yaml",
+    "dockerfile", "latex",
+)  # fmt: skip
+EXAMPLE = '''def fibonacci(n: int) -> int:
+    """Return the n-th Fibonacci number."""
+    '''
+
+
+def build(page: Page) -> None:
+    """Add the tab's parts and their events to the page."""
+    with gr.Column(elem_classes="a-code"):
+        with gr.Row(elem_classes="a-code-top"):
+            picker = ModelPicker(page, TASK)
+            syntax = gr.Dropdown(
+                [(name, name) for name in LANGUAGES], value="python", label=t("label.language"), min_width=140,
+                elem_id="code-language", filterable=False, scale=0,
+            )  # fmt: skip
+        editor = gr.Code(
+            EXAMPLE, language="python", label=t("code.editor"), lines=18, max_lines=28, elem_id="code-editor",
+            interactive=True, buttons=["copy", "download"],
+        )  # fmt: skip
+        progress = gr.HTML(elem_id="code-progress", elem_classes="a-live")
+        with gr.Row(elem_classes="a-code-run"):
+            run, stop = run_row(TASK, "code.run", page.stop(TASK))
+            accept = gr.Button(t("code.accept"), size="lg", visible=False, elem_id="code-accept")
+            discard = gr.Button(t("code.discard"), size="lg", visible=False, elem_id="code-discard")
+        with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="code-more"):
+            with gr.Row():
+                middle = gr.Checkbox(True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"))
+                max_tokens = gr.Number(
+                    None, label=t("label.max_tokens"), info=t("help.max_tokens"), precision=0, minimum=1,
+                    placeholder=t("page.model_default"), elem_id="code-max-tokens",
+                )  # fmt: skip
+                temperature = gr.Number(
+                    None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
+                    placeholder=t("page.model_default"),
+                )  # fmt: skip
+                seed = seed_row(TASK)
+    # Filled by the browser when Run is pressed: the text on both sides of the cursor.
+    prefix = gr.Textbox(visible="hidden", elem_id="code-prefix")
+    suffix = gr.Textbox(visible="hidden", elem_id="code-suffix")
+    # Read by the browser while the suggestion grows.
+    suggestion = gr.Textbox(visible="hidden", elem_id="code-suggestion")
+    outputs = [run, stop, progress, suggestion, accept, discard]
+
+    def show(update: Update, spoken: str) -> dict[Any, Any]:
+        on = not update.final and not update.stopping
+        changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
+        changes[progress] = pump.progress(update, spoken)
+        if update.text or update.final:
+            changes[suggestion] = page.studio.job(update.job).snapshot().text
+        if update.final:
+            here = bool(changes[suggestion])
+            changes[accept] = changes[discard] = gr.update(visible=here)
+            changes[progress] += pump.notes(update, spoken)
+        if update.artifact is not None:
+            key = "code.done" if changes[suggestion].strip() else "code.nothing"
+            rate = round(update.artifact.stats.get("tokens_per_second", 0))
+            changes[progress] = pump.note(text(key, spoken, rate=rate)) + pump.notes(update, spoken)
+        return changes
+
+    def complete(
+        before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: float | None,
+        temperature: float | None, seed: float | None, request: gr.Request,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        asked = CodeRequest(
+            prefix=before, suffix=after, model=model or "", language=syntax, fill_in_middle=middle,
+            max_tokens=whole(max_tokens), temperature=temperature, seed=whole(seed),
+        )  # fmt: skip
+        yield from page.run(asked, show, progress, request)
+
+    inputs = [prefix, suffix, picker.list, syntax, middle, max_tokens, temperature, seed]
+    run.click(
+        complete, inputs, outputs,
+        **pumping(js="(_p, _s, ...rest) => [...window.atelier.editor.aroundCursor(), ...rest]"),
+    )  # fmt: skip
+    suggestion.change(None, suggestion, None, js="(text) => window.atelier.editor.suggest(text)")
+    hide = {"fn": lambda: (gr.update(visible=False), gr.update(visible=False)), "inputs": None}
+    accept.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.accept()", **quick())
+    discard.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.discard()", **quick())
+    syntax.change(lambda name: gr.Code(language=name), syntax, editor, **quick())

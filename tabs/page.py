@@ -1,0 +1,90 @@
+"""The whole page: header, tabs, strip, and what they share."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.i18n import ASSETS, text
+from studio.service import Studio
+from tabs import TABS, status
+from tabs.i18n import language, t
+from tabs.parts import Page, quick
+from tabs.theme import variables
+
+FILES = ASSETS / "page"
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page for a studio. Nothing is loaded until somebody asks for something."""
+    cache: Path = studio.home.cache
+    with gr.Blocks(
+        title=text("app.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+    ) as blocks:
+        page = Page(studio, blocks, cache)
+        with gr.Row(elem_id="head"):
+            gr.HTML(f"<h1>{html.escape(text('app.name'))}</h1>", elem_id="brand")
+            head = gr.HTML(_head("en"), elem_id="switches")
+        with gr.Tabs(elem_id="tabs", selected=TABS[0]) as tabs:
+            page.tabs = tabs
+            for name in TABS:
+                with gr.Tab(t(f"tab.{name}"), id=name, elem_id=f"tab-{name}", elem_classes=f"a-tab-{name}"):
+                    import_module(f"tabs.{name}").build(page)
+        status.build(page)
+        for wire in page.on_ready:
+            wire()
+
+        def localise(request: gr.Request, *chosen: Any) -> list[Any]:
+            """Texts that the server writes, in the language of the browser that has just opened the page."""
+            spoken = language(request)
+            rows = [picker.refresh(spoken, value) for picker, value in zip(page.pickers, chosen, strict=True)]
+            return [_head(spoken), *[update for row in rows for update in row]]
+
+        lists = [picker.list for picker in page.pickers]
+        outputs = [head, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
+        blocks.load(localise, lists, outputs, **quick())
+    return blocks
+
+
+def launch_options(studio: Studio) -> dict[str, Any]:
+    """What `Blocks.launch` needs to show the page as it is meant."""
+    from tabs.i18n import tables
+    from tabs.theme import Theme
+
+    return {
+        "theme": Theme(),
+        "css": variables() + (FILES / "style.css").read_text(encoding="utf-8"),
+        "head": _head_tags(),
+        "i18n": tables(),
+        "footer_links": [],
+        "run_history": False,
+        "favicon_path": str(FILES / "icon.svg"),
+        "ssr_mode": False,
+        "share": False,
+        "show_error": False,
+        "mcp_server": False,
+        "pwa": False,
+        "enable_monitoring": False,
+        "max_file_size": studio.settings.max_upload_mb * 1_000_000,
+    }
+
+
+def _head_tags() -> str:
+    scripts = "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "editor.js"))
+    return f"<script>{scripts}</script>"
+
+
+def _head(language: str) -> str:
+    other, name = ("zh-CN", "中文") if language == "en" else ("en", "English")
+    theme = html.escape(text("page.theme", language))
+    switch = html.escape(text("page.language", language))
+    attributes = f"data-language={json.dumps(other)} lang={json.dumps(other)}"
+    return (
+        f'<button type="button" class="a-switch" {attributes} aria-label="{switch}: {name}">{name}</button>'
+        f'<button type="button" class="a-switch" data-theme-switch>{theme}</button>'
+    )

@@ -1,0 +1,83 @@
+"""Serving the page: address, password, the guard at the door, and a clean end."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from typing import Any
+
+from starlette.middleware import Middleware
+
+from studio.errors import StudioError
+from studio.i18n import from_environment, text
+from studio.service import Studio
+from studio.settings import is_loopback
+from tabs.guard import Guard
+from tabs.page import build, launch_options
+
+SPACE_HOST, TRIES = "0.0.0.0", 20
+
+
+def serve(studio: Studio) -> int:
+    """Open the page and keep it open until Ctrl+C or SIGTERM. Returns the exit code."""
+    settings = studio.settings
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    shutil.rmtree(studio.home.cache / "gradio", ignore_errors=True)  # copies of outputs that an earlier run showed
+    over = threading.Event()
+    try:
+        url = open_page(studio)
+    except StudioError as error:
+        print(f"{error.what(from_environment())}\n{error.next(from_environment())}", file=sys.stderr)
+        return 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    print(text("app.open", settings.language or from_environment(), url=url), flush=True)
+    if settings.open_browser and is_loopback(settings.host) and not settings.public:
+        webbrowser.open(url)
+    over.wait()
+    return 0
+
+
+def open_page(studio: Studio) -> str:
+    """Start the server in the background and return its address.
+
+    Raises:
+        StudioError: no port is free.
+    """
+    settings = studio.settings
+    host = SPACE_HOST if settings.public else settings.host
+    page = build(studio)
+    page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
+    password = settings.password.get_secret_value()
+    options: dict[str, Any] = launch_options(studio) | {
+        "server_name": host,
+        "server_port": settings.port if settings.public else free_port(host, settings.port),
+        "auth": (settings.user, password) if password else None,
+        "app_kwargs": {"middleware": [Middleware(Guard, settings=settings)], "docs_url": None, "redoc_url": None},
+        "prevent_thread_lock": True,
+        "quiet": True,
+        "inbrowser": False,
+        "blocked_paths": [str(studio.home.models), str(studio.home.chats)],
+    }
+    _, url, _ = page.launch(**options)
+    return url.replace(SPACE_HOST, "127.0.0.1")
+
+
+def free_port(host: str, wanted: int) -> int:
+    """`wanted`, or the next port that nobody listens on; any for 0."""
+    for port in [wanted] if wanted == 0 else range(wanted, wanted + TRIES):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            if sys.platform != "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise StudioError("port_in_use", port=wanted)

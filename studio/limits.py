@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from studio.catalog import Card
+from studio.cards import Card
 from studio.errors import StudioError
 from studio.media import check_image
 from studio.paths import gigabytes

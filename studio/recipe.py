@@ -23,7 +23,7 @@ from importlib import metadata
 from typing import Any
 
 from studio import __version__, containers
-from studio.catalog import Card
+from studio.cards import Card
 from studio.types import TASKS, Message, Request
 
 FORMAT = "atelier/1"

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 import typer
 
 from studio.errors import StudioError
-from studio.i18n import best, from_environment, text
+from studio.i18n import best, from_environment, table, text
 from studio.paths import gigabytes
 from studio.types import Update
 
@@ -35,9 +35,14 @@ def say(key: str, **params: object) -> str:
     return text(f"cli.{key}", language(), **params)
 
 
+def next_step(error: StudioError) -> str:
+    """What to do about an error, in words that fit a terminal where the page's own do not."""
+    return say(f"next.{error.code}") if f"cli.next.{error.code}" in table("en") else error.next(language())
+
+
 def error_document(error: StudioError) -> dict[str, Any]:
     """An error as --json prints it."""
-    return {"error": {"code": error.code, "what": error.what(language()), "next": error.next(language())}}
+    return {"error": {"code": error.code, "what": error.what(language()), "next": next_step(error)}}
 
 
 class Console:
@@ -78,7 +83,7 @@ class Console:
         if self.as_json:
             self.document(error_document(error))
         else:
-            self.note(f"{error.what(language())} {error.next(language())}".strip())
+            self.note(f"{error.what(language())} {next_step(error)}".strip())
 
     def usage(self, message: str) -> NoReturn:
         """Refuse the way in which the word was used."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from studio import __version__
-from studio.cli.console import FAILED, Console, error_document, language, say
+from studio.cli.console import FAILED, Console, error_document, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
 from studio.paths import gigabytes
@@ -162,7 +162,7 @@ def _prepare(console: Console) -> None:
         console.document({"ready": [i.card.id for i in starters if i.state == "ready"], "fetched": fetched, **failed})
     elif errors:
         for error in errors:
-            console.note(f"{error.what(language())} {error.next(language())}")
+            console.fail(error)
     elif not fetched:
         console.result(say("prepared"))
     if errors:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from studio import i18n, limits
-from studio.catalog import Card, Source
+from studio.cards import Card, Source
 from studio.errors import StudioError
 from studio.types import (
     CaptionRequest,

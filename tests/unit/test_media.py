@@ -1,0 +1,331 @@
+"""Pictures and sound from strangers are decoded safely, and ours carry their recipe in ways others can read."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import struct
+import sys
+import time
+import zlib
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio import media
+from studio.errors import StudioError
+from studio.types import Audio
+
+MADE: dict[str, Any] = {
+    "format": "atelier/1",
+    "task": "image",
+    "model": {
+        "id": "m",
+        "title": "Model, the",
+        "revision": "abc",
+        "licence": "MIT",
+        "licence_url": "https://example.org",
+        "commercial": True,
+    },
+    "parameters": {
+        "prompt": "une forêt 森林 🌲\nzweite Zeile",
+        "negative_prompt": "blur",
+        "width": 8,
+        "height": 8,
+        "steps": 20,
+        "guidance_scale": 7.0,
+        "scheduler": "",
+    },
+    "seed": 7,
+    "made": "2026-01-31T12:00:00+00:00",
+    "software": {"studio": "0.1.0"},
+    "device": "cpu",
+    "finish": "stop",
+    "seconds": 1.5,
+}
+
+
+def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **more)
+    return out.getvalue()
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+RED = Image.new("RGB", (40, 20), (200, 30, 30))
+PNG = encoded(RED, "PNG")
+GIF = encoded(RED, "GIF")
+NOISE = Image.effect_noise((300, 300), 80)
+FRAME = GIF.index(b",", 13)
+FIRST_CHUNK = 33  # behind signature and IHDR
+
+
+def with_size(png: bytes, width: int, height: int) -> bytes:
+    return png[:8] + png_chunk(b"IHDR", struct.pack(">II", width, height) + png[24:29]) + png[FIRST_CHUNK:]
+
+
+HOSTILE: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "bad_image"),
+    "text named .png": (b"just some text\n" * 50, "bad_image"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n", "bad_image"),
+    "TIFF": (encoded(RED, "TIFF"), "bad_image"),
+    "BMP": (encoded(RED, "BMP"), "bad_image"),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "bad_image"),
+    "signature only": (PNG[:8], "bad_image"),
+    "half a PNG": (encoded(NOISE, "PNG")[:20_000], "bad_image"),
+    "half a JPEG": (encoded(NOISE, "JPEG")[:10_000], "bad_image"),
+    "half a WebP": (encoded(NOISE, "WEBP")[:5_000], "bad_image"),
+    "half a GIF": (GIF[: FRAME + 12], "bad_image"),
+    "20,000 x 20,000 PNG": (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "image_too_large"),
+    "65,535 x 65,535 GIF": (GIF[:6] + b"\xff\xff\xff\xff" + GIF[10:], "image_too_large"),
+    "one pixel high, two million wide": (with_size(PNG, 2_000_000, 1), "image_too_large"),
+    "no pixels": (with_size(PNG, 0, 20), "bad_image"),
+    "WebP that claims 16383 x 16383": (
+        b"RIFF"
+        + struct.pack("<I", 900)
+        + b"WEBPVP8X"
+        + struct.pack("<I", 10)
+        + b"\0" * 4
+        + b"\xfe\x3f\0" * 2
+        + b"\0" * 800,
+        "image_too_large",
+    ),
+    "64 MB text chunk": (
+        PNG[:FIRST_CHUNK] + png_chunk(b"tEXt", b"k\0" + b"a" * 64_000_000) + PNG[FIRST_CHUNK:],
+        "bad_image",
+    ),
+    "text chunk that unpacks to 64 MB": (
+        PNG[:FIRST_CHUNK] + png_chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 64_000_000)) + PNG[FIRST_CHUNK:],
+        "bad_image",
+    ),
+    "a million empty chunks": (
+        PNG[:FIRST_CHUNK] + png_chunk(b"tEXt", b"") * 1_000_000 + PNG[FIRST_CHUNK:],
+        "bad_image",
+    ),
+    "GIF with a 30 MB comment": (
+        GIF[:FRAME] + b"!\xfe" + (b"\xff" + b"a" * 255) * 120_000 + b"\0" + GIF[FRAME:],
+        "bad_image",
+    ),
+    "JPEG of markers only": (b"\xff\xd8" + b"\xff\xe1\x00\x02" * 1_000_000, "bad_image"),
+    "JPEG of padding only": (b"\xff\xd8" + b"\xff" * 20_000_000, "bad_image"),
+    "JPEG of a thousand scans": (encoded(NOISE, "JPEG")[:-2] + b"\xff\xda\x00\x02" * 1000 + b"\xff\xd9", "bad_image"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_quickly_and_in_little_memory(name: str) -> None:
+    data, code = HOSTILE[name]
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with pytest.raises(StudioError) as caught:
+        media.decode_image(data)
+    assert caught.value.code == code
+    assert time.perf_counter() - start < 2
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert kilobytes / (1024 if sys.platform == "darwin" else 1) < 150_000
+
+
+@pytest.mark.parametrize(
+    "data", [PNG, encoded(NOISE, "JPEG"), encoded(NOISE, "WEBP"), GIF], ids=["png", "jpeg", "webp", "gif"]
+)
+def test_flipped_bytes_are_a_picture_or_a_studio_error(data: bytes) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        broken = bytearray(data)
+        for place in random.integers(0, min(len(data), 400), 4):
+            broken[place] = random.integers(256)
+        with suppress(StudioError):
+            assert media.decode_image(bytes(broken)).mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK"])
+def test_the_four_formats_come_back_as_rgb_of_the_same_size(kind: str, mode: str) -> None:
+    if kind != "JPEG" and mode == "CMYK":
+        mode = "RGB"
+    if kind == "JPEG" and mode == "P":
+        mode = "L"
+    picture = media.decode_image(encoded(RED.convert(mode), kind))
+    assert (picture.mode, picture.size) == ("RGB", (40, 20))
+
+
+def test_transparency_becomes_white() -> None:
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert media.decode_image(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
+    assert media.decode_image(encoded(clear, "WEBP", lossless=True)).getpixel((0, 0)) == (255, 255, 255)
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([255, 0, 0] * 4)
+    assert media.decode_image(encoded(palette, "PNG", transparency=0)).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_sixteen_bits_of_grey_are_scaled_and_not_clipped() -> None:
+    grey = Image.fromarray(np.full((4, 4), 32_768, np.uint16))
+    assert media.decode_image(encoded(grey, "PNG")).getpixel((0, 0)) == (127, 127, 127)
+
+
+def test_a_photo_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.new("RGB", (40, 20), "black")
+    picture.paste("white", (0, 0, 20, 20))
+    upright = media.decode_image(encoded(picture, "JPEG", exif=exif, quality=95))
+    assert upright.size == (20, 40)
+    top, bottom = upright.getpixel((10, 5)), upright.getpixel((10, 35))
+    assert top == (255, 255, 255)
+    assert bottom == (0, 0, 0)
+
+
+def test_broken_exif_does_not_spoil_the_picture() -> None:
+    assert media.decode_image(encoded(RED, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")).size == (40, 20)
+
+
+def test_of_ten_thousand_frames_the_first_is_read() -> None:
+    frames = GIF[FRAME:-1]
+    many = GIF[:-1] + frames * 9_999 + b";"
+    assert media.decode_image(many).size == (40, 20)
+
+
+def test_metadata_of_an_upload_is_left_behind() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret place"
+    picture = media.decode_image(encoded(RED, "JPEG", exif=exif, comment=b"secret word"))
+    assert picture.info == {}
+    assert b"secret" not in encoded(picture, "PNG") + encoded(picture, "JPEG")
+
+
+def test_the_limit_of_pixels_is_exact() -> None:
+    assert media.decode_image(PNG, max_pixels=800).size == (40, 20)
+    with pytest.raises(StudioError) as caught:
+        media.decode_image(PNG, max_pixels=799)
+    assert caught.value.params["width"] == 40
+
+
+# ---- what we write
+
+
+def test_a_png_carries_its_recipe_for_us_and_for_other_web_uis() -> None:
+    with Image.open(io.BytesIO(media.encode_png(RED, MADE))) as file:
+        assert file.getpixel((0, 0)) == (200, 30, 30)
+        assert json.loads(file.info["recipe"]) == MADE
+        lines = file.info["parameters"].split("\n")
+    assert lines[:3] == ["une forêt 森林 🌲", "zweite Zeile", "Negative prompt: blur"]
+    assert lines[3] == (
+        'Steps: 20, Sampler: Default, CFG scale: 7, Seed: 7, Size: 8x8, Model: "Model, the", Version: Atelier 0.1.0'
+    )
+
+
+@pytest.mark.parametrize("encode", [media.encode_jpeg, media.encode_webp])
+def test_jpeg_and_webp_carry_both_in_exif(encode: Any) -> None:
+    with Image.open(io.BytesIO(encode(RED, MADE))) as file:
+        exif = file.getexif()
+    assert json.loads(exif[0x010E]) == MADE
+    comment = exif.get_ifd(0x8769)[0x9286]
+    assert comment[:8] == b"UNICODE\0"
+    assert comment[8:].decode("utf-16-be").startswith("une forêt 森林 🌲\n")
+
+
+def test_a_recipe_too_long_for_a_jpeg_does_not_spoil_the_picture() -> None:
+    for length in (5_000, 30_000, 90_000):
+        long = {**MADE, "parameters": {**MADE["parameters"], "prompt": "木" * length}}
+        assert media.decode_image(media.encode_jpeg(RED, long)).size == (40, 20)
+
+
+def test_without_a_recipe_nothing_is_added() -> None:
+    assert b"tEXt" not in media.encode_png(RED)
+    assert b"Exif" not in media.encode_jpeg(RED)
+
+
+def riff(data: bytes) -> dict[bytes, bytes]:
+    """Chunks of a RIFF file, by hand from the specification."""
+    assert data[:4] == b"RIFF"
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
+    found, at = {}, 12
+    while at < len(data):
+        name, size = data[at : at + 4], struct.unpack("<I", data[at + 4 : at + 8])[0]
+        found[name] = data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    assert at == len(data)
+    return found
+
+
+def tone(peak: float = 0.5, channels: int = 2) -> Audio:
+    wave = np.sin(np.linspace(0, 200, 1001, dtype=np.float32)) * peak
+    return Audio(np.stack([wave] * channels), 32_000)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_wav_is_plain_pcm_that_any_reader_understands(channels: int) -> None:
+    chunks = riff(media.encode_wav(tone(channels=channels), MADE))
+    head = struct.unpack("<HHIIHH", chunks[b"fmt "])
+    assert head == (1, channels, 32_000, 32_000 * 2 * channels, 2 * channels, 16)
+    samples = np.frombuffer(chunks[b"data"], "<i2").reshape(-1, channels)
+    assert np.abs(samples / 32767 - tone(channels=channels).samples.T).max() < 1 / 32767
+
+
+def test_a_wav_carries_its_recipe_and_licence() -> None:
+    info = riff(media.encode_wav(tone(), MADE))[b"LIST"]
+    tags, at = {}, 4
+    assert info[:4] == b"INFO"
+    while at < len(info):
+        size = struct.unpack("<I", info[at + 4 : at + 8])[0]
+        tags[info[at : at + 4]] = info[at + 8 : at + 8 + size].rstrip(b"\0").decode()
+        at += 8 + size + size % 2
+    assert json.loads(tags[b"ICMT"]) == MADE
+    assert tags[b"INAM"] == MADE["parameters"]["prompt"]
+    assert (tags[b"ICOP"], tags[b"ICRD"]) == ("Model, the: MIT", "2026-01-31")
+    assert tags[b"ISFT"].startswith("Atelier ")
+
+
+def test_a_flac_holds_the_same_samples_and_tags() -> None:
+    import soundfile
+
+    data = media.encode_flac(tone(), MADE)
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert json.loads(file.comment) == MADE
+        assert (file.date, file.license) == ("2026-01-31", "Model, the: MIT")
+        assert np.array_equal(file.read(dtype="int16"), media.pcm16(tone()))
+
+
+def test_the_level_stays_unless_it_would_clip() -> None:
+    assert np.abs(media.pcm16(tone(0.01))).max() == round(
+        0.01 * np.abs(np.sin(np.linspace(0, 200, 1001))).max() * 32767
+    )
+    loud = media.pcm16(tone(4.0))
+    assert np.abs(loud).max() == 32767
+    assert np.count_nonzero(np.abs(loud) == 32767) < 20, "turned down, not cut off"
+
+
+def test_samples_that_are_not_numbers_become_silence() -> None:
+    samples = np.array([[0.5, np.nan, np.inf, -np.inf, -0.5]], np.float32)
+    assert media.pcm16(Audio(samples, 8_000)).ravel().tolist() == [16384, 0, 0, 0, -16384]
+
+
+def test_a_piece_without_samples_is_still_a_file() -> None:
+    assert riff(media.encode_wav(Audio(np.zeros((2, 0), np.float32), 8_000)))[b"data"] == b""
+
+
+@pytest.mark.parametrize("encode", [media.encode_wav, media.encode_flac])
+def test_sound_comes_back_as_it_was(encode: Any) -> None:
+    back = media.decode_audio(encode(tone(), MADE))
+    assert (back.rate, back.samples.shape, back.samples.dtype) == (32_000, (2, 1001), np.float32)
+    assert np.abs(back.samples - tone().samples).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"text", PNG, b"RIFF\0\0\0\0WAVE", b"fLaC" + b"\0" * 50, media.encode_wav(tone())[:40]]
+)
+def test_sound_that_cannot_be_read_is_refused(data: bytes) -> None:
+    with pytest.raises(StudioError) as caught:
+        media.decode_audio(data)
+    assert caught.value.code == "bad_audio"
+
+
+def test_sound_that_is_too_long_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(StudioError):
+        media.decode_audio(media.encode_wav(tone()), max_samples=2001)

@@ -75,7 +75,7 @@ def load(engine: Any, files: Path, **changes: Any) -> Any:
     return engine.load(card(name, **changes), files, CPU, lambda _: None)
 
 
-def byte_tokenizer(*special: str, bos: str | None = None, template: str | None = None) -> Any:
+def byte_tokenizer(*special: str, bos: str | None = None, template: str | None = None, **changes: Any) -> Any:
     """A byte-level BPE: a character may take several tokens, as in real models."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -88,7 +88,12 @@ def byte_tokenizer(*special: str, bos: str | None = None, template: str | None =
     )
     backend.train_from_iterator(TEXTS, trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token=special[0], pad_token=special[0], bos_token=bos, unk_token=special[0]
+        tokenizer_object=backend,
+        eos_token=special[0],
+        pad_token=special[0],
+        bos_token=bos,
+        unk_token=special[0],
+        **changes,
     )
     tokenizer.chat_template = template
     return tokenizer

@@ -84,6 +84,16 @@ def fim_family(has_token: Callable[[str], bool]) -> FimFamily | None:
     return next((family for family in FAMILIES if all(map(has_token, family.tokens))), None)
 
 
+def left_to_right(prefix: str) -> tuple[str, str]:
+    """The prompt for a model that only writes on, and the white space before the cursor that it leaves out.
+
+    Tokens of code begin with their white space, so a prompt that ends in some makes the model write something else
+    than it would have. Give the second part to `CompletionCleaner`: the answer brings that white space again.
+    """
+    prompt = prefix.rstrip()
+    return (prompt, prefix[len(prompt) :]) if prompt else (prefix, "")
+
+
 _FENCE = "```"
 _PROSE = ("sure", "certainly", "of course", "here is", "here's", "here are", "the following", "the completed")
 _GOES_ON = re.compile(r"[)\]}>]|(else|elif|except|finally|catch|case|default|end|fi|done|then|do|public:|private:)\b")
@@ -103,13 +113,15 @@ class CompletionCleaner:
         suffix: the text behind the cursor.
         stops: strings that end the answer, for example `FimFamily.stops`; `STOPS` always apply.
         prefix: the text before the cursor, where known: it tells the indentation to return to.
+        space: white space before the cursor that the prompt left out; see `left_to_right`.
     """
 
-    def __init__(self, suffix: str, stops: tuple[str, ...] = (), prefix: str = "") -> None:
+    def __init__(self, suffix: str, stops: tuple[str, ...] = (), prefix: str = "", space: str = "") -> None:
         self._suffix = suffix
         self._suffix_lines = [line.rstrip() for line in suffix.split("\n") if line.strip()]
         self._within_line = bool(suffix.split("\n", 1)[0].strip())
         self._stops = tuple(dict.fromkeys((*stops, *STOPS)))
+        self._space = space
         self._line = prefix.rpartition("\n")[2]
         self._marks = _marks(prefix)
         self._markdown = _FENCE in prefix
@@ -148,6 +160,10 @@ class CompletionCleaner:
         text = self._raw[: min(found)] if found else self._raw
         if not (final or stopped):
             text = text[: len(text) - max(overlap(text, stop) for stop in self._stops)]
+        if self._space:
+            if not (text.strip() or final or stopped):
+                return "", False
+            text = _after_space(text, self._space)
         body = self._unfenced(text, final or stopped)
         if body is None:
             return "", False
@@ -240,6 +256,14 @@ class CompletionCleaner:
                 continue
             return text[: len(text) - length]
         return text
+
+
+def _after_space(text: str, space: str) -> str:
+    """`text` without the white space that stands before the cursor already."""
+    common = next((at for at, (one, other) in enumerate(zip(text, space, strict=False)) if one != other), None)
+    common = min(len(text), len(space)) if common is None else common
+    on_one_line = common == 0 or "\n" not in space[common:]
+    return text[common:].lstrip(" \t") if on_one_line and common < len(space) else text[common:]
 
 
 def _marks(text: str) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from studio.completion import FimFamily
+from studio.completion import FimFamily, left_to_right
 from studio.types import ChatRequest, CodeRequest
 
 _THOUGHT = re.compile(r"(<think>.*?(</think>\s*|\Z))|(\A(?:(?!<think>).)*</think>\s*)", re.DOTALL)
@@ -68,7 +68,7 @@ def code(tokenizer: Any, request: CodeRequest, family: FimFamily | None, room: i
     def encode(text: str) -> list[int]:
         return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids if text else []
 
-    before = encode(request.prefix)
+    before = encode(request.prefix if family else left_to_right(request.prefix)[0])
     after = encode(request.suffix) if family else []
     opening = tokenizer("").input_ids[:1]
     ids = opening if opening and opening[0] == tokenizer.bos_token_id else []

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studio.catalog import Card
-from studio.completion import STOPS, CompletionCleaner, fim_family
+from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
 from studio.engines import _prompts, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
@@ -151,7 +151,9 @@ class TextModel:
         if request.fill_in_middle and not family and request.suffix.strip():
             notes.append(("no_fim", {}))
         stops = family.stops if family else STOPS
-        cleaner = CompletionCleaner(request.suffix, stops, request.prefix)
+        cleaner = CompletionCleaner(
+            request.suffix, stops, request.prefix, "" if family else left_to_right(request.prefix)[1]
+        )
         shown: list[str] = []
 
         def show(text: str) -> None:

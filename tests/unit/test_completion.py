@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.completion import FAMILIES, STOPS, CompletionCleaner, fim_family, overlap
+from studio.completion import FAMILIES, STOPS, CompletionCleaner, fim_family, left_to_right, overlap
 
 
 def clean(answer: str, suffix: str = "", prefix: str = "", stops: tuple[str, ...] = ()) -> str:
@@ -145,9 +145,35 @@ def test_a_line_that_occurs_in_the_suffix_too_but_goes_on_otherwise_is_kept():
     suffix=st.sampled_from(["", ")\n", "\n    return x\n", "\n    return x\nx = 1\n", "    x", "}\n", "\n\n"]),
 )
 def test_the_result_does_not_depend_on_how_the_answer_was_cut(pieces, prefix, suffix):
-    cleaner = CompletionCleaner(suffix, (), prefix)
+    space = left_to_right(prefix)[1]
+    cleaner, whole = CompletionCleaner(suffix, (), prefix, space), CompletionCleaner(suffix, (), prefix, space)
     shown = "".join(cleaner.feed(character) for piece in pieces for character in piece) + cleaner.finish()
-    assert shown == clean("".join(pieces), suffix, prefix)
+    assert shown == whole.feed("".join(pieces)) + whole.finish()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "answer", "code"),
+    [
+        ("def f():\n    ", "\n    return 1", "return 1"),
+        ("def f():\n    ", "\n  return 1", "return 1"),
+        ("def f():\n    ", " return 1", "return 1"),
+        ("def f():\n", "\n    return 1", "    return 1"),
+        ("import os\n\n", "\nx = 1", "x = 1"),
+        ("x = ", " 1", "1"),
+        ("x =", " 1", " 1"),
+        ("  ", "x", "x"),
+    ],
+)
+def test_white_space_before_the_cursor_is_not_written_twice(prefix, answer, code):
+    prompt, space = left_to_right(prefix)
+    assert prompt + space == prefix
+    cleaner = CompletionCleaner("", (), prefix, space)
+    assert "".join(map(cleaner.feed, answer)) + cleaner.finish() == code
+
+
+def test_a_prompt_never_ends_in_white_space_unless_it_is_nothing_else():
+    assert left_to_right("def f():\n    ") == ("def f():", "\n    ")
+    assert left_to_right("\n  ") == ("\n  ", "")
 
 
 def test_text_streams_before_the_answer_is_complete():

@@ -11,8 +11,10 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.types import CaptionRequest, Update
 from tabs import pump
-from tabs.i18n import language, t
-from tabs.parts import ModelPicker, Page, made, pumping, run_row, seed_row, whole
+from tabs.i18n import t
+from tabs.parts import made, number, read, read_whole, run_row, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, pumping
 
 TASK = "caption"
 
@@ -37,14 +39,8 @@ def build(page: Page) -> None:
                     elem_id="caption-question",
                 )  # fmt: skip
                 with gr.Row():
-                    max_tokens = gr.Number(
-                        None, label=t("label.max_tokens"), info=t("help.max_tokens"), precision=0, minimum=1,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
-                    temperature = gr.Number(
-                        None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
+                    max_tokens = number(TASK, "max_tokens")
+                    temperature = number(TASK, "temperature")
                 seed = seed_row(TASK)
             run, stop = run_row(TASK, "caption.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
@@ -77,21 +73,27 @@ def build(page: Page) -> None:
         return changes
 
     def caption(
-        model: str, file: str | None, length: Any, question: str, max_tokens: float | None,
-        temperature: float | None, seed: float | None, request: gr.Request,
+        model: str, file: str | None, length: Any, question: str, max_tokens: str,
+        temperature: str, seed: str, request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        try:
-            data = Path(file).read_bytes() if file else b""
-        except OSError:
-            yield {progress: pump.failure(StudioError("file_not_found", path=Path(str(file)).name), language(request))}
-            return
-        asked = CaptionRequest(
-            image=data, model=model or "", prompt=question or "", length=length, max_tokens=whole(max_tokens),
-            temperature=temperature, seed=whole(seed),
-        )  # fmt: skip
-        yield from page.run(asked, show, progress, request)
+        def ask() -> CaptionRequest:
+            return CaptionRequest(
+                image=_bytes(file), model=model or "", prompt=question or "", length=length,
+                max_tokens=read_whole("max_tokens", max_tokens), temperature=read("temperature", temperature),
+                seed=read_whole("seed", seed),
+            )  # fmt: skip
+
+        yield from page.run(TASK, ask, show, progress, request)
 
     inputs = [picker.list, picture, length, question, max_tokens, temperature, seed]
     run.click(caption, inputs, outputs, **pumping())
     page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
     page.on_ready.append(lambda: [page.send_text(to_image, answer, "image"), page.send_text(to_chat, answer, "chat")])
+
+
+def _bytes(file: str | None) -> bytes:
+    """The uploaded file as it came; nothing where there is none."""
+    try:
+        return Path(file).read_bytes() if file else b""
+    except OSError:
+        raise StudioError("file_not_found", path=Path(str(file)).name) from None

@@ -20,7 +20,9 @@ from studio.types import ChatRequest, Update
 from tabs import pump
 from tabs.chat_list import ChatList
 from tabs.i18n import language, t
-from tabs.parts import ModelPicker, Page, examples, pumping, quick, run_row, seed_row, whole
+from tabs.parts import examples, number, read, read_whole, run_row, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, pumping, quick
 
 TASK = "chat"
 LATEX = [
@@ -53,11 +55,11 @@ def build(page: Page) -> None:
                     elem_classes="a-remember",
                 )  # fmt: skip
                 with gr.Row():
-                    temperature = _number("temperature", maximum=2, step=0.1)
-                    top_p = _number("top_p", maximum=1, step=0.05)
-                    repetition = _number("repetition_penalty", minimum=0.5, maximum=2, step=0.05)
+                    temperature = number(TASK, "temperature")
+                    top_p = number(TASK, "top_p")
+                    repetition = number(TASK, "repetition_penalty")
                 with gr.Row():
-                    max_tokens = _number("max_tokens", minimum=1, precision=0)
+                    max_tokens = number(TASK, "max_tokens")
                     seed = seed_row(TASK)
     page.prompts[TASK] = chats.prompt
     settings = [picker.list, system, temperature, top_p, repetition, max_tokens, seed]
@@ -68,20 +70,23 @@ def build(page: Page) -> None:
         return messages if answer is None else [*messages, {"role": "assistant", "content": answer}]
 
     def settings_of(values: tuple[Any, ...]) -> ChatRequest:
-        model, system_text, heat, nucleus, penalty, tokens, number = values
+        model, system_text, heat, nucleus, penalty, tokens, fixed = values
         return ChatRequest(
-            messages=(), model=model or "", system=(system_text or "").strip(), temperature=heat, top_p=nucleus,
-            repetition_penalty=penalty, max_tokens=whole(tokens), seed=whole(number),
+            messages=(), model=model or "", system=(system_text or "").strip(),
+            temperature=read("temperature", heat), top_p=read("top_p", nucleus),
+            repetition_penalty=read("repetition_penalty", penalty), max_tokens=read_whole("max_tokens", tokens),
+            seed=read_whole("seed", fixed),
         )  # fmt: skip
 
-    def answer(chat: Chat, asked: ChatRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def answer(chat: Chat, values: tuple[Any, ...], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Have the last message answered, and follow the answer."""
         busy = page.running(request, TASK)
         if busy is not None and not busy.cancelled:
             yield {progress: pump.note(text("chat.busy", language(request)))}
             return
-        chat = replace(chat, model=asked.model, system=asked.system)
         try:
+            asked = settings_of(values)
+            chat = replace(chat, model=asked.model, system=asked.system)
             job = page.studio.say(chat, asked, page.who(request), page.chats(request))
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
@@ -118,7 +123,7 @@ def build(page: Page) -> None:
             }
             return
         chat = replace(chat, messages=(*chat.messages, Entry("user", words)))
-        yield from answer(chat, settings_of(values), request)
+        yield from answer(chat, values, request)
 
     def again(event: gr.RetryData, request: gr.Request, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
         """Answer the last question once more."""
@@ -126,7 +131,7 @@ def build(page: Page) -> None:
         chat = chats.load(request, current)
         kept = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
         if kept:
-            yield from answer(replace(chat, messages=chat.messages[: kept[-1] + 1]), settings_of(values), request)
+            yield from answer(replace(chat, messages=chat.messages[: kept[-1] + 1]), values, request)
 
     def edit(event: gr.EditData, shown: list[Any], current: str, *values: Any, request: gr.Request):
         """Change a question: what followed it goes, and it is answered anew."""
@@ -136,9 +141,7 @@ def build(page: Page) -> None:
         users = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
         if before < len(users):
             changed = Entry("user", str(event.value))
-            yield from answer(
-                replace(chat, messages=(*chat.messages[: users[before]], changed)), settings_of(values), request
-            )
+            yield from answer(replace(chat, messages=(*chat.messages[: users[before]], changed)), values, request)
 
     def undo(current: str, request: gr.Request) -> dict[Any, Any]:
         """Take the last question back into the composer."""
@@ -175,13 +178,6 @@ def build(page: Page) -> None:
     talk.undo(undo, chats.current, outputs, **quick())
     chats.on_open(opened, [*outputs, system])
     page.blocks.load(attach, None, outputs, **pumping())
-
-
-def _number(name: str, minimum: float = 0, **more: Any) -> gr.Number:
-    return gr.Number(
-        None, label=t(f"label.{name}"), info=t(f"help.{name}"), minimum=minimum,
-        placeholder=t("page.model_default"), min_width=140, elem_id=f"chat-{name.replace('_', '-')}", **more,
-    )  # fmt: skip
 
 
 def _figures(update: Update, spoken: str) -> str:

@@ -12,7 +12,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import write
 from tabs.i18n import language, t
-from tabs.parts import Page, quick
+from tabs.shared import Page, quick
 
 SHOWN = 200
 

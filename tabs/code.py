@@ -14,7 +14,9 @@ from studio.i18n import text
 from studio.types import CodeRequest, Update
 from tabs import pump
 from tabs.i18n import t
-from tabs.parts import ModelPicker, Page, pumping, quick, run_row, seed_row, whole
+from tabs.parts import number, read, read_whole, run_row, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, pumping, quick
 
 TASK = "code"
 LANGUAGES = (
@@ -47,14 +49,8 @@ def build(page: Page) -> None:
         with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="code-more"):
             with gr.Row():
                 middle = gr.Checkbox(True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"))
-                max_tokens = gr.Number(
-                    None, label=t("label.max_tokens"), info=t("help.max_tokens"), precision=0, minimum=1,
-                    placeholder=t("page.model_default"), elem_id="code-max-tokens",
-                )  # fmt: skip
-                temperature = gr.Number(
-                    None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
-                    placeholder=t("page.model_default"),
-                )  # fmt: skip
+                max_tokens = number(TASK, "max_tokens")
+                temperature = number(TASK, "temperature")
                 seed = seed_row(TASK)
     # Filled by the browser when Run is pressed: the text on both sides of the cursor.
     prefix = gr.Textbox(visible="hidden", elem_id="code-prefix")
@@ -80,14 +76,17 @@ def build(page: Page) -> None:
         return changes
 
     def complete(
-        before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: float | None,
-        temperature: float | None, seed: float | None, request: gr.Request,
+        before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: str,
+        temperature: str, seed: str, request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        asked = CodeRequest(
-            prefix=before, suffix=after, model=model or "", language=syntax, fill_in_middle=middle,
-            max_tokens=whole(max_tokens), temperature=temperature, seed=whole(seed),
-        )  # fmt: skip
-        yield from page.run(asked, show, progress, request)
+        def ask() -> CodeRequest:
+            return CodeRequest(
+                prefix=before, suffix=after, model=model or "", language=syntax, fill_in_middle=middle,
+                max_tokens=read_whole("max_tokens", max_tokens), temperature=read("temperature", temperature),
+                seed=read_whole("seed", seed),
+            )  # fmt: skip
+
+        yield from page.run(TASK, ask, show, progress, request)
 
     inputs = [prefix, suffix, picker.list, syntax, middle, max_tokens, temperature, seed]
     run.click(

@@ -10,9 +10,12 @@ import gradio as gr
 from studio.types import ImageRequest, Update
 from tabs import pump
 from tabs.i18n import t
-from tabs.parts import ModelPicker, Page, examples, made, pumping, run_row, seed_row, whole
+from tabs.parts import examples, made, number, read, read_whole, run_row, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, pumping, quick
 
 TASK = "image"
+
 SIZES = ((512, 512), (768, 512), (512, 768), (1024, 1024), (1216, 832), (832, 1216))
 SCHEDULERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM", "UniPC", "LCM", "Heun")
 
@@ -33,20 +36,14 @@ def build(page: Page) -> None:
             with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="image-more"):
                 negative = gr.Textbox(label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2)
                 with gr.Row():
-                    steps = gr.Number(
-                        None, label=t("label.steps"), info=t("help.steps"), precision=0, minimum=1,
-                        placeholder=t("page.model_default"), elem_id="image-steps",
-                    )  # fmt: skip
-                    guidance = gr.Number(
-                        None, label=t("label.guidance_scale"), info=t("help.guidance_scale"), minimum=0, step=0.5,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
+                    steps = number(TASK, "steps")
+                    guidance = number(TASK, "guidance_scale")
                 scheduler = gr.Dropdown(
                     [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]],
                     value="", label=t("label.scheduler"), info=t("help.scheduler"), filterable=False,
                 )  # fmt: skip
                 with gr.Row():
-                    count = gr.Number(1, label=t("label.count"), precision=0, minimum=1, maximum=16)
+                    count = number(TASK, "count", placeholder="page.one")
                     seed = seed_row(TASK)
             run, stop = run_row(TASK, "image.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
@@ -89,22 +86,25 @@ def build(page: Page) -> None:
         return changes
 
     def generate(
-        model: str, words: str, wanted: str, unwanted: str, steps: float | None, guidance: float | None,
-        scheduler: str, count: float | None, seed: float | None, request: gr.Request,
+        model: str, words: str, wanted: str, unwanted: str, steps: str, guidance: str,
+        scheduler: str, count: str, seed: str, request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         width, _, height = wanted.partition("x")
-        asked = ImageRequest(
-            prompt=words or "", model=model or "", negative_prompt=unwanted or "",
-            width=int(width) if width else None, height=int(height) if height else None,
-            steps=whole(steps), guidance_scale=guidance, scheduler=scheduler or "",
-            count=whole(count) or 1, seed=whole(seed),
-        )  # fmt: skip
-        yield from page.run(asked, show, progress, request)
+
+        def ask() -> ImageRequest:
+            return ImageRequest(
+                prompt=words or "", model=model or "", negative_prompt=unwanted or "",
+                width=int(width) if width else None, height=int(height) if height else None,
+                steps=read_whole("steps", steps), guidance_scale=read("guidance_scale", guidance),
+                scheduler=scheduler or "", count=read_whole("count", count) or 1, seed=read_whole("seed", seed),
+            )  # fmt: skip
+
+        yield from page.run(TASK, ask, show, progress, request)
 
     inputs = [picker.list, prompt, size, negative, steps, guidance, scheduler, count, seed]
     run.click(generate, inputs, outputs, **pumping())
     page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
-    reuse.click(lambda seeds: seeds[0] if seeds else None, seeds, seed, queue=False, api_visibility="private")
+    reuse.click(lambda seeds: str(seeds[0]) if seeds else "", seeds, seed, **quick())
     page.on_ready.append(lambda: _send_to_caption(page, caption, gallery))
 
 
@@ -115,7 +115,7 @@ def _send_to_caption(page: Page, button: gr.Button, gallery: gr.Gallery) -> None
     def send(pictures: list[tuple[str, str | None]] | None) -> tuple[Any, Any]:
         return (pictures[0][0] if pictures else gr.skip()), gr.Tabs(selected="caption")
 
-    button.click(send, gallery, [page.pictures["caption"], page.tabs], queue=False, api_visibility="private")
+    button.click(send, gallery, [page.pictures["caption"], page.tabs], **quick())
 
 
 def _picture(png: bytes) -> Any:

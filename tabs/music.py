@@ -10,7 +10,9 @@ import gradio as gr
 from studio.types import MusicRequest, Update
 from tabs import pump
 from tabs.i18n import t
-from tabs.parts import ModelPicker, Page, examples, made, pumping, run_row, seed_row, whole
+from tabs.parts import examples, made, number, read, read_whole, run_row, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, pumping
 
 TASK = "music"
 PLAYERS = 4
@@ -26,33 +28,18 @@ def build(page: Page) -> None:
                 label=t("label.prompt"), placeholder=t("music.placeholder"), lines=4, max_lines=12,
                 elem_id="music-prompt", elem_classes="a-remember",
             )  # fmt: skip
-            duration = gr.Number(
-                None, label=t("label.duration"), info=t("help.duration"), minimum=1, step=1,
-                placeholder=t("page.model_default"), elem_id="music-duration",
-            )  # fmt: skip
+            duration = number(TASK, "duration")
             with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="music-more"):
                 negative = gr.Textbox(label=t("label.negative_prompt"), info=t("help.only_some"), lines=2)
                 lyrics = gr.Textbox(label=t("label.lyrics"), info=t("help.lyrics"), lines=4)
                 with gr.Row():
-                    guidance = gr.Number(
-                        None, label=t("label.guidance_scale"), info=t("help.guidance_scale_sound"), minimum=0, step=0.5,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
-                    steps = gr.Number(
-                        None, label=t("label.steps"), info=t("help.only_some"), precision=0, minimum=1,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
+                    guidance = number(TASK, "guidance_scale", "help.guidance_scale_sound")
+                    steps = number(TASK, "steps", "help.only_some")
                 with gr.Row():
-                    temperature = gr.Number(
-                        None, label=t("label.temperature"), info=t("help.temperature"), minimum=0, maximum=2, step=0.1,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
-                    top_k = gr.Number(
-                        None, label=t("label.top_k"), info=t("help.top_k"), precision=0, minimum=0,
-                        placeholder=t("page.model_default"),
-                    )  # fmt: skip
+                    temperature = number(TASK, "temperature")
+                    top_k = number(TASK, "top_k")
                 with gr.Row():
-                    count = gr.Number(1, label=t("label.count"), precision=0, minimum=1, maximum=PLAYERS)
+                    count = number(TASK, "count", placeholder="page.one")
                     seed = seed_row(TASK)
             run, stop = run_row(TASK, "music.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
@@ -85,17 +72,20 @@ def build(page: Page) -> None:
         return changes
 
     def generate(
-        model: str, words: str, duration: float | None, unwanted: str, lyrics: str, guidance: float | None,
-        steps: float | None, temperature: float | None, top_k: float | None, count: float | None,
-        seed: float | None, request: gr.Request,
+        model: str, words: str, duration: str, unwanted: str, lyrics: str, guidance: str,
+        steps: str, temperature: str, top_k: str, count: str,
+        seed: str, request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        asked = MusicRequest(
-            prompt=words or "", model=model or "", negative_prompt=unwanted or "", lyrics=lyrics or "",
-            duration=duration,
-            steps=whole(steps), guidance_scale=guidance, temperature=temperature, top_k=whole(top_k),
-            count=min(whole(count) or 1, PLAYERS), seed=whole(seed),
-        )  # fmt: skip
-        yield from page.run(asked, show, progress, request)
+        def ask() -> MusicRequest:
+            return MusicRequest(
+                prompt=words or "", model=model or "", negative_prompt=unwanted or "", lyrics=lyrics or "",
+                duration=read("duration", duration), steps=read_whole("steps", steps),
+                guidance_scale=read("guidance_scale", guidance), temperature=read("temperature", temperature),
+                top_k=read_whole("top_k", top_k), count=min(read_whole("count", count) or 1, PLAYERS),
+                seed=read_whole("seed", seed),
+            )  # fmt: skip
+
+        yield from page.run(TASK, ask, show, progress, request)
 
     inputs = [picker.list, prompt, duration, negative, lyrics, guidance, steps, temperature, top_k, count, seed]
     run.click(generate, inputs, outputs, **pumping())

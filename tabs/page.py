@@ -14,7 +14,7 @@ from studio.i18n import ASSETS, text
 from studio.service import Studio
 from tabs import TABS, status
 from tabs.i18n import language, t
-from tabs.parts import Page, quick
+from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
@@ -59,7 +59,6 @@ def launch_options(studio: Studio) -> dict[str, Any]:
     return {
         "theme": Theme(),
         "css": variables() + (FILES / "style.css").read_text(encoding="utf-8"),
-        "head": _head_tags(),
         "i18n": tables(),
         "footer_links": [],
         "run_history": False,
@@ -74,9 +73,9 @@ def launch_options(studio: Studio) -> dict[str, Any]:
     }
 
 
-def _head_tags() -> str:
-    scripts = "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "editor.js"))
-    return f"<script>{scripts}</script>"
+def script() -> str:
+    """What the browser runs before anything else (tabs.first)."""
+    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "editor.js"))
 
 
 def _head(language: str) -> str:

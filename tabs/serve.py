@@ -17,8 +17,9 @@ from studio.errors import StudioError
 from studio.i18n import from_environment, text
 from studio.service import Studio
 from studio.settings import is_loopback
+from tabs.first import FirstScript
 from tabs.guard import Guard
-from tabs.page import build, launch_options
+from tabs.page import build, launch_options, script
 
 SPACE_HOST, TRIES = "0.0.0.0", 20
 
@@ -59,7 +60,11 @@ def open_page(studio: Studio) -> str:
         "server_name": host,
         "server_port": settings.port if settings.public else free_port(host, settings.port),
         "auth": (settings.user, password) if password else None,
-        "app_kwargs": {"middleware": [Middleware(Guard, settings=settings)], "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "middleware": [Middleware(Guard, settings=settings), Middleware(FirstScript, script=script())],
+            "docs_url": None,
+            "redoc_url": None,
+        },
         "prevent_thread_lock": True,
         "quiet": True,
         "inbrowser": False,

@@ -11,7 +11,7 @@ from studio.paths import gigabytes
 from studio.service import Status
 from tabs import pump
 from tabs.i18n import language, t
-from tabs.parts import Page, quick
+from tabs.shared import Page, quick
 
 SECONDS = 1.5
 

@@ -6,7 +6,9 @@ computes the contrast of the pairs in PAIRS, for light and dark.
 
 from __future__ import annotations
 
-import gradio as gr
+import inspect
+
+from gradio.themes import Base, sizes
 
 LIGHT = {
     "page": "#f7f5f1",
@@ -58,11 +60,11 @@ def variables() -> str:
     return f":root{{{light}color-scheme:light}}.dark{{{dark}color-scheme:dark}}"
 
 
-class Theme(gr.themes.Base):
+class Theme(Base):
     """Warm neutral greys, one accent, borders instead of shadows, system fonts."""
 
     def __init__(self) -> None:
-        super().__init__(font=_SANS, font_mono=_MONO, text_size=gr.themes.sizes.text_md)
+        super().__init__(font=_SANS, font_mono=_MONO, text_size=sizes.text_md)
         self.name = "atelier"
         plain = {
             "body_background_fill": "page",
@@ -142,6 +144,4 @@ class Theme(gr.themes.Base):
 
 
 def _accepted() -> set[str]:
-    import inspect
-
-    return set(inspect.signature(gr.themes.Base.set).parameters)
+    return set(inspect.signature(Base.set).parameters)

@@ -1,0 +1,113 @@
+"""The model picker: the list of a task's models, what they are good for, and their download."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.paths import gigabytes
+from studio.service import ModelInfo
+from studio.types import Task
+from tabs import pump
+from tabs.i18n import language, t
+from tabs.shared import Page, pumping, quick
+
+
+class ModelPicker:
+    """The list of a task's models, a line about the chosen one, and its download where it is not here yet."""
+
+    def __init__(self, page: Page, task: Task) -> None:
+        self._page = page
+        self.task: Task = task
+        page.pickers.append(self)
+        choices, value = self.choices("en")
+        with gr.Column(elem_classes="a-picker", min_width=0):
+            self.list = gr.Dropdown(
+                choices, value=value, label=t("page.model"), elem_id=f"{task}-model", filterable=False
+            )
+            self.about = gr.HTML(self.describe(value, "en"), elem_classes="a-about")
+            with gr.Row(elem_classes="a-download", visible=False) as self.row:
+                self.get = gr.Button(t("page.download"), size="sm", elem_id=f"{task}-download")
+                self.cancel = gr.Button(t("page.cancel"), size="sm", visible=False)
+            self.progress = gr.HTML(elem_classes="a-live")
+        self.list.change(self._changed, self.list, [self.about, self.row], **quick())
+        self.get.click(
+            self._download, self.list, [self.progress, self.get, self.cancel, self.list, self.about, self.row],
+            **pumping(),
+        )  # fmt: skip
+        self.cancel.click(self._stop, self.list, None, **quick())
+
+    def choices(self, language: str) -> tuple[list[tuple[str, str]], str | None]:
+        """(label, id) of every model, and the one to begin with."""
+        models = self._page.studio.models(self.task)
+        if not models:
+            return [], None
+        return [(_label(m, language), m.card.id) for m in models], self._page.studio.default_model(self.task).id
+
+    def describe(self, model: str | None, language: str) -> str:
+        """What the model is good for, its licence and whether it fits, as HTML."""
+        if not model:
+            return pump.note(text("error.no_model.what", language))
+        card = (info := self._info(model)).card
+        parts = [html.escape(card.summary.get(language) or card.summary.get("en", ""))]
+        licence = html.escape(card.licence)
+        if card.licence_url:
+            url = html.escape(card.licence_url, quote=True)
+            licence = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{licence}</a>'
+        use = "" if card.commercial else f" · {text('page.non_commercial', language)}"
+        size = info.disk_bytes or card.disk_bytes
+        facts = [f"{licence}{use}", gigabytes(size) if size > 1 else ""]
+        if not info.fits:
+            needed = gigabytes(max(card.memory_bytes, card.least_memory))
+            facts.append(f'<b class="a-warn">{text("page.does_not_fit", language, needed=needed)}</b>')
+        parts.append(" · ".join(filter(None, facts)))
+        return "".join(f"<p>{part}</p>" for part in parts if part)
+
+    def refresh(self, language: str, value: str | None = None) -> tuple[Any, Any, Any]:
+        """Updates of list, line and download row, in a language, for what is on disk now."""
+        choices, first = self.choices(language)
+        value = value if any(id == value for _, id in choices) else first
+        return gr.update(choices=choices, value=value), self.describe(value, language), self._row(value)
+
+    def _info(self, model: str) -> ModelInfo:
+        return next(info for info in self._page.studio.models(self.task) if info.card.id == model)
+
+    def _row(self, model: str | None) -> Any:
+        here = model is None or self._info(model).state == "ready"
+        local = model is not None and self._info(model).card.source.kind in ("local", "bundled")
+        return gr.update(visible=not here and not local)
+
+    def _changed(self, model: str | None, request: gr.Request) -> tuple[str, Any]:
+        return self.describe(model, language(request)), self._row(model)
+
+    def _download(self, model: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        spoken = language(request)
+        same = gr.skip()
+        try:
+            job = self._page.studio.download(model, self._page.who(request))
+        except StudioError as error:
+            yield pump.failure(error, spoken), same, same, same, same, same
+            return
+        for update in pump.watch(job):
+            if update.final:
+                break
+            yield pump.progress(update, spoken), gr.update(visible=False), gr.update(visible=True), same, same, same
+        last = job.snapshot()
+        shown = pump.progress(last, spoken)
+        yield shown, gr.update(visible=True), gr.update(visible=False), *self.refresh(spoken, model)
+
+    def _stop(self, model: str) -> None:
+        for job in self._page.studio.jobs():
+            if job.task == "download" and job.model == model:
+                job.cancel()
+
+
+def _label(info: ModelInfo, language: str) -> str:
+    size = info.disk_bytes or info.card.disk_bytes
+    state = text(f"page.state_{info.state}", language)
+    return " · ".join(filter(None, (info.card.title, gigabytes(size) if size > 1 else "", info.card.licence, state)))

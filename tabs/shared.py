@@ -1,0 +1,134 @@
+"""What the tabs of one page share: who is asking, which job is theirs, and how a job drives a tab."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.chats import Chats
+from studio.errors import StudioError
+from studio.jobs import Job
+from studio.service import Studio
+from studio.types import Request, Task, Update
+from tabs import pump
+from tabs.guard import SESSION
+from tabs.i18n import cookies, language
+
+if TYPE_CHECKING:
+    from tabs.picker import ModelPicker
+
+Show = Callable[[Update, str], dict[Any, Any]]
+"""What a tab changes for an update, in a language: component -> value."""
+
+
+@dataclass(slots=True)
+class Page:
+    """What the tabs of one page share while it is built, and how they look things up while it runs."""
+
+    studio: Studio
+    blocks: gr.Blocks
+    cache: Path
+    tabs: gr.Tabs | None = None
+    pickers: list[ModelPicker] = field(default_factory=list)
+    prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
+    pictures: dict[Task, gr.Image] = field(default_factory=dict)
+    on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
+
+    def who(self, request: gr.Request) -> str:
+        """The browser that asks: its cookie, or the page's own id where cookies are blocked (a Space in a frame)."""
+        return cookies(request).get(SESSION) or str(request.session_hash)
+
+    def chats(self, request: gr.Request) -> Chats:
+        """The conversations that this person may see: all on one's own machine, their own on a public studio."""
+        if not self.studio.settings.public:
+            return self.studio.chats
+        folder = self.cache / "sessions" / _plain(self.who(request))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Chats(folder)
+
+    def running(self, request: gr.Request, task: Task) -> Job | None:
+        """The newest job of this browser for a tab, where it is not over yet."""
+        jobs = [job for job in self.studio.jobs(self.who(request)) if job.task == task]
+        return jobs[-1] if jobs and not jobs[-1].done else None
+
+    def newest(self, job: Job) -> bool:
+        """Whether the same browser has started nothing newer in the same tab."""
+        jobs = [other for other in self.studio.jobs(job.session) if other.task == job.task]
+        return not jobs or jobs[-1] is job
+
+    def stop(self, task: Task) -> Callable[[gr.Request], None]:
+        """The handler of a tab's Stop button."""
+
+        def stop(request: gr.Request) -> None:
+            if (job := self.running(request, task)) is not None:
+                job.cancel()
+
+        return stop
+
+    def publish(self, file: Path) -> str:
+        """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""
+        folder = self.cache / "gradio" / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return str(shutil.copy2(file, folder / file.name))
+
+    def run(
+        self, task: Task, ask: Callable[[], Request], show: Show, progress: gr.HTML, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """Submit what `ask` puts together and drive the tab to the end. A second press while one runs does nothing."""
+        busy = self.running(request, task)
+        if busy is not None and not busy.cancelled:
+            return
+        try:
+            job = self.studio.submit(ask(), self.who(request))
+        except StudioError as error:
+            yield {progress: pump.failure(error, language(request))}
+            return
+        yield from self.follow(job, show, request)
+
+    def attach(self, task: Task, show: Show, progress: gr.HTML) -> Callable[[gr.Request], Iterator[dict[Any, Any]]]:
+        """The handler that lets a page opened again take up the job that runs, or show what was finished meanwhile."""
+
+        def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+            jobs = [job for job in self.studio.jobs(self.who(request)) if job.task == task]
+            if jobs:
+                yield from self.follow(jobs[-1], show, request)
+            else:
+                yield {progress: gr.skip()}
+
+        return attach
+
+    def send_text(self, button: gr.Button, source: gr.Textbox, task: Task) -> None:
+        """Let a button put a text into another tab's prompt and go there."""
+        if self.tabs is not None and task in self.prompts:
+            button.click(
+                lambda words: (words, gr.Tabs(selected=task)), source, [self.prompts[task], self.tabs], **quick()
+            )
+
+    def follow(self, job: Job, show: Show, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Drive a tab from a job until it ends."""
+        spoken = language(request)
+        for update in pump.watch(job, lambda: not self.newest(job)):
+            yield show(update, spoken)
+
+
+def quick() -> dict[str, Any]:
+    """Event settings for what must never wait behind anything: Stop, lists, switches."""
+    return {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
+
+
+def pumping(js: str | None = None) -> dict[str, Any]:
+    """Event settings for handlers that follow a job. The studio orders jobs itself, so Gradio does not limit them."""
+    return {
+        "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
+        "concurrency_limit": None, "js": js,
+    }  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name if c.isalnum())[:64] or "nobody"

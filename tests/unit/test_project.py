@@ -43,7 +43,8 @@ def tracked() -> list[Path]:
 
 @pytest.mark.parametrize("file", MODULES, ids=name)
 def test_a_file_over_300_lines_asks_to_be_two(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    assert count <= 300
 
 
 @pytest.mark.parametrize("file", MODULES, ids=name)
@@ -187,7 +188,8 @@ def test_the_space_runs_what_the_requirements_say():
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_to_files_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        assert "://" in target or (page.parent / target).exists(), target
+        there = "://" in target or (page.parent / target).exists()
+        assert there, target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -207,6 +209,20 @@ def test_trees_in_documents_show_real_files(page):
                 assert all((ROOT / entry).exists() for entry in entries), line
             else:
                 assert all((folder / entry).exists() for entry in entries), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_tests_in_documents_exist(page):
+    known = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        known |= set(re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.M))
+    assert set(re.findall(r"\btest_\w+", page.read_text(encoding="utf-8"))) <= known
+
+
+def test_the_map_shows_every_module():
+    shown = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    modules = [file for folder in ("studio", "tabs", "install") for file in (ROOT / folder).glob("*.py")]
+    assert not [name(file) for file in modules if not re.search(rf"[ /]{file.name}[ \n]", shown)]
 
 
 def shell_lines(page: Path) -> list[list[str]]:

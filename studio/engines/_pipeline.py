@@ -49,7 +49,7 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
     """
     _torch.refuse_code(card, files)
     index = read_index(card, files, allowed)
-    with _torch.loading(card, "transformers", "diffusers"):
+    with _torch.loading(card, device, "transformers", "diffusers"):
         import diffusers
 
         dtype = _torch.dtype_for(card, files, device)

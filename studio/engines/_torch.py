@@ -35,13 +35,13 @@ _state: dict[str, str] = {}
 
 
 def configure(threads: int, kind: str = "") -> None:
-    """Set how many CPU threads torch uses (0: its own choice) and which kind of device models go to.
+    """Set how many CPU threads torch uses (0: its own choice) and remember which kind of device models go to.
 
-    Call it once, on the compute thread. It is the only process-wide setting that the engines make.
+    Every load does so on the compute thread. It is the only process-wide setting that the engines make.
     """
     import torch
 
-    if threads > 0:
+    if threads > 0 and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     if kind:
         _state["kind"] = kind
@@ -191,12 +191,12 @@ def refuse_code(card: Card, files: Path) -> None:
 
 
 @contextmanager
-def loading(card: Card, *libraries: str) -> Iterator[None]:
+def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
     """Turn what `libraries` say about missing or damaged files into a StudioError; keep their progress bars quiet."""
-    import torch
 
     bars: list[Any] = []
     try:
+        configure(device.threads, device.kind)
         for library in libraries:
             bar = import_module(f"{library}.utils.logging")
             if bar.is_progress_bar_enabled():
@@ -205,17 +205,15 @@ def loading(card: Card, *libraries: str) -> Iterator[None]:
         yield
     except (StudioError, Cancelled):
         raise
-    except torch.OutOfMemoryError as error:
-        raise StudioError("out_of_memory", model=card.title) from error
     except ImportError as error:
         named = re.search(r"pip install ([\w.-]+)", str(error))
         package = error.name or (named.group(1) if named else _reason(error))
         raise StudioError("missing_package", model=card.title, package=package) from error
     except FileNotFoundError as error:
         raise StudioError("missing_files", model=card.title, file=Path(error.filename or "a file").name) from error
-    except MemoryError:
-        raise StudioError("out_of_memory", model=card.title) from None
     except Exception as error:  # the libraries raise nearly every type for a bad file
+        if _is_full(error):
+            raise StudioError("out_of_memory", model=card.title) from error
         raise StudioError("broken_model", model=card.title, reason=_reason(error)) from error
     finally:
         for bar in bars:
@@ -231,14 +229,23 @@ def require_complete(card: Card, info: dict[str, Any]) -> None:
 
 @contextmanager
 def working(card: Card) -> Iterator[None]:
-    """Run inference: no gradients, and a full device said plainly."""
+    """Run inference: no gradients, and a full device or memory said plainly."""
     import torch
 
     try:
         with torch.inference_mode():
             yield
-    except torch.OutOfMemoryError as error:
-        raise StudioError("out_of_memory", model=card.title) from error
+    except (RuntimeError, MemoryError) as error:
+        if _is_full(error):
+            raise StudioError("out_of_memory", model=card.title) from error
+        raise
+
+
+def _is_full(error: BaseException) -> bool:
+    """The device or the machine had no memory left. On a processor torch says so in a plain RuntimeError."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def nbytes(*modules: Any) -> int:

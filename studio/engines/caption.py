@@ -47,7 +47,7 @@ class CaptionEngine:
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> CaptionModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
-        with _torch.loading(card, "transformers"):
+        with _torch.loading(card, device, "transformers"):
             import transformers
 
             dtype = _torch.dtype_for(card, files, device)

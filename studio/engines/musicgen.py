@@ -37,7 +37,7 @@ class MusicgenEngine:
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> MusicgenModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
-        with _torch.loading(card, "transformers"):
+        with _torch.loading(card, device, "transformers"):
             from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
 
             dtype = _torch.dtype_for(card, files, device)

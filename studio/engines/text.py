@@ -52,7 +52,7 @@ class TextEngine:
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> TextModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
-        with _torch.loading(card, "transformers"):
+        with _torch.loading(card, device, "transformers"):
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             dtype = _torch.dtype_for(card, files, device, text=True)

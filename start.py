@@ -22,7 +22,7 @@ CHECKS = (
     ("ruff", ("-m", "ruff", "check", ".")),
     ("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
     ("pyright", ("-m", "pyright")),
-    ("import-linter", ("-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-timings")),
+    ("import-linter", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
     ("pytest", ("-m", "pytest")),
 )
 

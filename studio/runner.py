@@ -17,15 +17,16 @@ from typing import Literal
 
 from studio import recipe
 from studio.cards import Card
+from studio.conversation import compute
 from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job, RunContext
+from studio.jobs import Job
 from studio.library import Library
 from studio.manager import Lease, ModelManager, Spec
 from studio.manager.gauge import detect, physical_cores
 from studio.settings import Settings
 from studio.sources import Store
-from studio.types import Artifact, ChatRequest, Output
+from studio.types import Artifact, Output
 
 log = logging.getLogger("studio")
 
@@ -197,6 +198,7 @@ class Runner:
             granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager.device, lease)),
             refused=lambda error: self._settle(job, "failed", error=_titled(error, card)),
             loading=lambda fraction: job.move("loading", fraction=fraction),
+            waiting=lambda: job.move("queued", fraction=None),
         )
         with self._lock:
             if not job.done:
@@ -213,7 +215,7 @@ class Runner:
             if not job.cancelled:
                 job.begin_run()
                 assert lease.model is not None
-                output = _compute(lease.model, job)
+                output = compute(lease.model, job)
         except Cancelled:
             pass
         except StudioError as failure:
@@ -264,22 +266,6 @@ class Runner:
             for job in self.jobs():
                 if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
                     job.cancel()
-
-
-def _compute(model: Loaded, job: Job) -> Output:
-    """Run the request. A conversation that outgrew the model loses its oldest turns, and a note says so."""
-    request, cut = job.request, 0
-    context = RunContext(job)
-    while True:
-        try:
-            output = model.run(request, context)
-        except StudioError as error:
-            if error.code != "context_full" or not isinstance(request, ChatRequest) or len(request.messages) < 3:
-                raise
-            shorter = request.messages[2:] if request.messages[0].role == "user" else request.messages[1:]
-            request, cut = replace(request, messages=shorter), cut + 1
-            continue
-        return replace(output, notes=(*output.notes, ("history_cut", {"count": cut}))) if cut else output
 
 
 def _titled(error: StudioError, card: Card) -> StudioError:

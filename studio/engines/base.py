@@ -21,7 +21,7 @@ from studio.types import Output, Request
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a model runs. `kind` is "cpu", "cuda" or "mps"; `name` is what people call it; `threads` are for the CPU."""
+    """Where a model runs: `kind` is "cpu", "cuda" or "mps", `name` what people call it, `threads` those of the CPU."""
 
     kind: str
     index: int = 0

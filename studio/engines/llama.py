@@ -4,13 +4,15 @@ The library runs its server loop inside this process and hands out text through 
 last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
 use: it gets a random key, and no web page may read from it.
 
-Options in the catalogue: `template_options` (passed to the chat template, for example `enable_thinking`). Limits: `context` (tokens; DEFAULT_CONTEXT where it is missing).
+Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like).
+Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 
 from __future__ import annotations
 
 import mmap
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 import psutil
 
 from studio.catalog import Card
-from studio.completion import CompletionCleaner, FimFamily, fim_family
+from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
 from studio.types import ChatRequest, CodeRequest, Output, Request
@@ -120,7 +122,8 @@ class LlamaModel:
         suffix = request.suffix[: CODE_CONTEXT_CHARACTERS // 2]
         family: FimFamily | None = self._fim if request.fill_in_middle and suffix.strip() else None
         stops = family.stops if family else ()
-        cleaner = CompletionCleaner(suffix, stops, prefix)
+        prompt, space = (family.prompt(prefix, suffix), "") if family else left_to_right(prefix)
+        cleaner = CompletionCleaner(suffix, stops, prefix, space)
 
         def show(delta: str) -> str:
             fresh = cleaner.feed(delta)
@@ -128,7 +131,7 @@ class LlamaModel:
             return fresh
 
         body = {
-            "prompt": family.prompt(prefix, suffix) if family else prefix,
+            "prompt": prompt,
             "n_predict": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
@@ -157,6 +160,7 @@ class _Answer:
         self.parts: list[str] = []
         self._context, self._card, self._show, self._enough = context, card, show, enough
         self._tokens = 0
+        self._first = self._last = 0.0  # when the first and the newest token came
         self._finish = "stop"
         self._timings: dict[str, float] = {}
         self._error: BaseException | None = None
@@ -170,8 +174,9 @@ class _Answer:
     def output(self, notes: tuple[tuple[str, dict[str, Any]], ...] = ()) -> Output:
         finish = "cancelled" if self._context.cancelled else "length" if self._finish == "length" else "stop"
         stats = {"tokens": float(self._tokens)}
-        if self._timings.get("predicted_ms"):
-            stats["tokens_per_second"] = self._tokens / (self._timings["predicted_ms"] / 1000)
+        if self._tokens > 1:
+            stats["tokens_per_second"] = (self._tokens - 1) / max(self._last - self._first, 1e-6)
+        if "prompt_n" in self._timings:
             stats["prompt_tokens"] = self._timings["prompt_n"] + self._timings["cache_n"]
             stats["cached_tokens"] = self._timings["cache_n"]
             stats["prompt_seconds"] = self._timings["prompt_ms"] / 1000
@@ -188,6 +193,8 @@ class _Answer:
                 self._finish = choice.get("finish_reason") or self._finish
                 delta = choice.get("text") or choice.get("delta", {}).get("content")
                 if delta:
+                    self._last = time.monotonic()
+                    self._first = self._first or self._last
                     self._tokens += 1
                     shown = self._show(delta)
                     self.parts.append(delta if shown is None else shown)

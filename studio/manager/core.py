@@ -56,7 +56,7 @@ class Core:
     def charged(self) -> int:
         """Bytes spoken for: every entry not proved gone, the work of live leases, room kept for load leaders."""
         return (
-            sum(entry.weights + self._kept_for_leader(entry) for entry in self.entries.values())
+            sum(entry.weights + entry.reserved for entry in self.entries.values())
             + sum(work for _, work in self.leases.values())
         )  # fmt: skip
 
@@ -66,12 +66,6 @@ class Core:
 
     def wanted(self, key: str) -> bool:
         return any(ticket.key == key for ticket in self.queue)
-
-    def _kept_for_leader(self, entry: Entry) -> int:
-        if not entry.reserved:
-            return 0
-        first = next((ticket for ticket in self.queue if ticket.key == entry.key), None)
-        return min(entry.reserved, first.work) if first else 0
 
     def next_deadline(self) -> float | None:
         """When `tick` next has something to do, on the caller's clock."""
@@ -90,7 +84,11 @@ class Core:
 
     def cancel(self, now: float, ticket: int) -> list[Decision]:
         """The wish is withdrawn. A load it started goes on: it is kept for its keep-alive."""
-        self.queue = [waiting for waiting in self.queue if waiting.id != ticket]
+        for withdrawn in [waiting for waiting in self.queue if waiting.id == ticket]:
+            self.queue.remove(withdrawn)
+            if (entry := self.entries.get(withdrawn.key)) is not None:
+                first = next((waiting for waiting in self.queue if waiting.key == withdrawn.key), None)
+                entry.reserved = min(entry.reserved, first.work) if first else 0
         return self._advance(now)
 
     def release(self, now: float, lease: int) -> list[Decision]:
@@ -214,7 +212,7 @@ class Core:
             return self._make_room(weights + ticket.work - self.room, ticket.key)
         if not self._leasable(entry):
             return []
-        if ticket.work <= self.room + self._kept_for_leader(entry):
+        if ticket.work <= self.room + entry.reserved:
             return [self._grant(ticket, entry)]
         return self._make_room(ticket.work - self.room, ticket.key)
 

@@ -31,7 +31,7 @@ class Entry:
     pinned: bool = False
     stale: bool = False
     last_used: float = 0.0
-    reserved: int = 0  # working memory of the request that started the load, held until it is granted
+    reserved: int = 0  # working memory kept for the request that the load is for
 
     @property
     def idle(self) -> bool:

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psutil
 
@@ -21,13 +20,9 @@ from studio.manager import gauge
 from studio.manager.core import Core
 from studio.manager.lane import Lane
 from studio.manager.ledger import Decision, Grant, Load, Refuse, State, Unload
-from studio.manager.values import Lease, ManagerStatus, Resident, Spec, Waiter
+from studio.manager.values import Lease, ManagerStatus, Spec, Waiter, resident
 
 log = logging.getLogger("studio.manager")
-
-
-def nothing(_: Any) -> None:
-    """A callback for those who do not care."""
 
 
 class ModelManager:
@@ -69,11 +64,13 @@ class ModelManager:
         work: int = 0,
         granted: Callable[[Lease], None],
         refused: Callable[[StudioError], None],
-        loading: Callable[[float | None], None] = nothing,
+        loading: Callable[[float | None], object] = lambda _: None,
+        waiting: Callable[[], None] = lambda: None,
     ) -> int:
         """Ask for a lease; exactly one of `granted` and `refused` is called, from any thread, unless cancelled first.
 
-        `loading` hears that the model is being loaded (None) and how far it is (0..1).
+        `loading` hears that the model is being loaded (None) and how far it is (0..1); `waiting`, that it is loaded
+        but somebody else has it.
         """
         with self._changed:
             if not self._closing:
@@ -84,7 +81,7 @@ class ModelManager:
                     self._clock(), spec.key,
                     weights=spec.weights, work=work, keep_alive=spec.keep_alive, exclusive=spec.exclusive,
                 )  # fmt: skip
-                self._waiters[ticket] = Waiter(spec, granted, refused, loading)
+                self._waiters[ticket] = Waiter(spec, granted, refused, loading, waiting)
                 calls = self._carry_out(decisions)
                 if before is not None and before.state is State.LOADING:
                     calls.append(lambda: loading(None))
@@ -143,6 +140,7 @@ class ModelManager:
         self._tell(lambda now: self._core.evict(now, key))
 
     def pin(self, key: str, on: bool) -> None:
+        """Keep a model resident, or stop doing so."""
         self._tell(lambda now: self._core.pin(now, key, on))
 
     def forgive(self, key: str) -> None:
@@ -153,20 +151,10 @@ class ModelManager:
         """What is in memory now."""
         reading = self._read(self.device)
         with self._changed:
-            now = self._clock()
-            models = tuple(
-                Resident(
-                    entry.key, entry.state.value, entry.weights, entry.leases > 0, entry.pinned,
-                    max(entry.last_used + entry.keep_alive - now, 0.0)
-                    if entry.idle and not entry.pinned and entry.keep_alive >= 0
-                    else None,
-                )
-                for entry in self._core.entries.values()
-            )  # fmt: skip
-            return ManagerStatus(
-                self.device, models, self._core.budget, self._core.charged, reading.total, reading.free,
-                len(self._core.queue),
-            )  # fmt: skip
+            core, now = self._core, self._clock()
+            models = tuple(resident(entry, now) for entry in core.entries.values())
+            waiting = len(core.queue)
+            return ManagerStatus(self.device, models, core.budget, core.charged, reading.total, reading.free, waiting)
 
     def close(self, timeout: float = 5.0) -> bool:
         """Refuse new requests, free everything, end the threads. False where a run did not come to an end in time."""
@@ -247,8 +235,9 @@ class ModelManager:
         log.info("loaded %s in %.1f s", key, time.monotonic() - started)
         with self._changed:
             self._loaded[key] = model
-            self._refresh_budget()
             calls = self._carry_out(self._core.loaded(self._clock(), key, nbytes))
+            calls += [waiter.waiting for waiter in self._waiters.values() if waiter.spec.key == key]
+            self._refresh_budget()
         _call(calls)
 
     def _do_unload(self, key: str) -> None:
@@ -268,15 +257,19 @@ class ModelManager:
     def _budget(self) -> int:
         """Bytes that models may take: what is free now and what they hold already, less the reserve."""
         reading = self._read(self.device)
-        held = sum(entry.weights for entry in self._core.entries.values() if entry.state is State.READY)
+        held = sum(entry.weights for entry in self._core.entries.values())
+        held += sum(work for _, work in self._core.leases.values())
         if self.device.kind == "cpu":  # mapped weights that were never touched are still counted as free
             held = min(held, psutil.Process().memory_info().rss)
         spare = min(reading.free + held, reading.total) - self._reserve
         return max(min(spare, self._limit) if self._limit else spare, 0)
 
     def _refresh_budget(self) -> None:
-        calls = self._carry_out(self._core.set_budget(self._clock(), self._budget()))
-        for call in calls:  # other programs gave memory back or took it: grants and refusals may follow
+        """Look again what the machine can spare, but not while a load or unload makes the reading a moving target."""
+        moving = (State.LOADING, State.UNLOADING)
+        if any(entry.state in moving for entry in self._core.entries.values()):
+            return
+        for call in self._carry_out(self._core.set_budget(self._clock(), self._budget())):
             self.lane.put(call)
 
     def _expire(self) -> None:

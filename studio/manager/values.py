@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from studio.engines.base import Device, Loaded
 from studio.errors import StudioError
+from studio.manager.ledger import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Waiter:
     spec: Spec
     granted: Callable[[Lease], None]
     refused: Callable[[StudioError], None]
-    loading: Callable[[float | None], None]
+    loading: Callable[[float | None], object]
+    waiting: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,10 @@ class ManagerStatus:
     total: int
     free: int
     waiting: int
+
+
+def resident(entry: Entry, now: float) -> Resident:
+    """What the status shows of an entry of the ledger."""
+    counting = entry.idle and not entry.pinned and entry.keep_alive >= 0
+    left = max(entry.last_used + entry.keep_alive - now, 0.0) if counting else None
+    return Resident(entry.key, entry.state.value, entry.weights, entry.leases > 0, entry.pinned, left)

@@ -1,0 +1,240 @@
+"""The manager with real threads: one load for many, one computation at a time, failures at every effect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from studio.engines.base import Device
+from studio.errors import Cancelled, StudioError
+from studio.manager import ModelManager, Spec
+from studio.manager.gauge import Reading
+
+ROOM = Reading(total=100, free=100)
+
+
+@dataclass
+class Model:
+    """A model whose load waits for a latch and whose end can fail."""
+
+    size: int = 10
+    fail_close: bool = False
+    closed: list[int] = field(default_factory=list)
+
+    def nbytes(self) -> int:
+        return self.size
+
+    def run(self, request: object, context: object) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        if self.fail_close:
+            raise RuntimeError("stuck")
+        self.closed.append(1)
+
+
+@pytest.fixture
+def manager() -> Iterator[ModelManager]:
+    made = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM)
+    yield made
+    made.close()
+
+
+def spec(key: str, load: Callable[..., Model] | None = None, weights: int = 10, **more: float) -> Spec:
+    return Spec(key, weights, load or (lambda _report: Model(weights)), **more)  # pyright: ignore[reportArgumentType]
+
+
+def settled(manager: ModelManager) -> None:
+    """Wait until the lane has done what it was given."""
+    done = threading.Event()
+    manager.lane.put(done.set)
+    assert done.wait(5)
+
+
+def test_thirty_two_threads_share_one_load_and_take_turns(manager: ModelManager) -> None:
+    latch, loads, inside, peak, served = threading.Event(), [], [0], [0], []
+    lock = threading.Lock()
+
+    def load(_report: object) -> Model:
+        loads.append(1)
+        latch.wait(10)
+        return Model()
+
+    def use() -> None:
+        with manager.lease(spec("a", load)):
+            with lock:
+                inside[0] += 1
+                peak[0] = max(peak[0], inside[0])
+            served.append(1)
+            with lock:
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    latch.set()
+    for thread in threads:
+        thread.join(10)
+    assert (len(loads), len(served), peak[0]) == (1, 32, 1)
+
+
+def test_a_resident_model_is_not_loaded_again(manager: ModelManager) -> None:
+    loads: list[int] = []
+
+    def load(_report: object) -> Model:
+        loads.append(1)
+        return Model()
+
+    for _ in range(3):
+        with manager.lease(spec("a", load)):
+            pass
+    assert len(loads) == 1
+
+
+def test_room_is_made_by_closing_the_idle_model(manager: ModelManager) -> None:
+    old = Model(60)
+    with manager.lease(spec("old", lambda _: old, weights=60)):
+        pass
+    with manager.lease(spec("new", weights=60)):
+        assert old.closed == [1]
+
+
+def test_what_cannot_fit_is_refused_with_the_numbers(manager: ModelManager) -> None:
+    with pytest.raises(StudioError) as caught, manager.lease(spec("big", weights=101)):
+        pass
+    assert caught.value.code == "does_not_fit"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bad file"), MemoryError(), StudioError("broken_model", model="m")])
+def test_a_failed_load_is_told_and_leaves_no_trace(manager: ModelManager, failure: Exception) -> None:
+    def load(_report: object) -> Model:
+        raise failure
+
+    with pytest.raises(StudioError), manager.lease(spec("a", load)):
+        pass
+    assert manager.status().models == ()
+    manager.forgive("a")
+    with manager.lease(spec("a")):
+        assert manager.status().models[0].in_use
+
+
+def test_a_load_that_cannot_be_measured_counts_as_failed(manager: ModelManager) -> None:
+    class Liar(Model):
+        def nbytes(self) -> int:
+            raise RuntimeError("no idea")
+
+    with pytest.raises(StudioError), manager.lease(spec("a", lambda _: Liar())):
+        pass
+    assert manager.status().charged == 0
+
+
+def test_a_model_that_does_not_go_stays_counted(manager: ModelManager) -> None:
+    with manager.lease(spec("a", lambda _: Model(60, fail_close=True), weights=60)):
+        pass
+    manager.evict("a")
+    settled(manager)
+    assert manager.status().charged == 60
+    with pytest.raises(StudioError), manager.lease(spec("b", weights=60)):
+        pass
+
+
+def test_waiting_can_be_given_up(manager: ModelManager) -> None:
+    stop = threading.Event()
+    with manager.lease(spec("a")):
+        stop.set()
+        with pytest.raises(Cancelled), manager.lease(spec("b"), cancelled=stop.is_set):
+            pass
+    assert manager.status().waiting == 0
+
+
+def test_waiting_ends_when_its_time_is_over(manager: ModelManager) -> None:
+    with manager.lease(spec("a")), pytest.raises(TimeoutError), manager.lease(spec("a"), timeout=0.05):
+        pass
+    with manager.lease(spec("a")):
+        pass
+
+
+def test_keep_alive_frees_the_model_by_itself(manager: ModelManager) -> None:
+    gone = threading.Event()
+
+    class Watched(Model):
+        def close(self) -> None:
+            gone.set()
+
+    with manager.lease(spec("a", lambda _: Watched(), keep_alive=0.05)):
+        pass
+    assert gone.wait(5)
+
+
+class Machine:
+    """A device of 1,000 bytes: other programs take some, and each model what it weighs while it is loaded."""
+
+    def __init__(self) -> None:
+        self.others, self.models = 0, 0
+
+    def read(self, _: Device) -> Reading:
+        return Reading(1000, 1000 - self.others - self.models)
+
+    def spec(self, key: str, weights: int) -> Spec:
+        machine = self
+
+        class Heavy(Model):
+            def close(self) -> None:
+                machine.models -= weights
+
+        def load(_report: object) -> Model:
+            machine.models += weights
+            return Heavy(weights)
+
+        return spec(key, load, weights=weights)
+
+
+def test_a_model_larger_than_half_the_device_is_granted_after_its_load() -> None:
+    machine = Machine()
+    manager = ModelManager(Device("cuda"), read=machine.read)
+    with manager.lease(machine.spec("big", 700)):
+        assert manager.status().budget == 1000
+    manager.close()
+
+
+def test_other_programs_taking_memory_let_idle_models_go() -> None:
+    machine = Machine()
+    manager = ModelManager(Device("cuda"), read=machine.read)
+    with manager.lease(machine.spec("idle", 500)):
+        pass
+    machine.others = 400
+    with manager.lease(machine.spec("other", 300)):
+        assert [model.key for model in manager.status().models] == ["other"]
+    machine.others = 800
+    with pytest.raises(StudioError), manager.lease(machine.spec("third", 300)):
+        pass
+    manager.close()
+
+
+def test_the_lane_cannot_wait_for_itself(manager: ModelManager) -> None:
+    caught: list[Exception] = []
+
+    def inside() -> None:
+        try:
+            with manager.lease(spec("a")):
+                pass
+        except RuntimeError as error:
+            caught.append(error)
+
+    manager.lane.put(inside)
+    settled(manager)
+    assert caught
+
+
+def test_closing_refuses_new_requests_and_frees_everything() -> None:
+    manager, model = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM), Model()
+    with manager.lease(spec("a", lambda _: model)):
+        pass
+    assert manager.close()
+    assert model.closed == [1]
+    with pytest.raises(StudioError) as caught, manager.lease(spec("b")):
+        pass
+    assert caught.value.code == "closing"

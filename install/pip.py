@@ -80,8 +80,8 @@ class Progress:
             done, total = int(words[1]), int(words[3])
             if total >= 1_000_000:
                 self.show(f"{self.name} {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-        elif words[:1] in (["Collecting"], ["Downloading"], ["Processing"]) and len(words) > 1:
-            self.name = words[1].rsplit("/", 1)[-1].partition("-")[0]
+        elif said.startswith("Collecting ") and len(words) > 1:
+            self.name = re.split(r"[<>=!~;\[]", words[1])[0]
             self.show(self.name)
         elif said.startswith("Installing collected packages:"):
             self.show(f"unpacking {said.count(',') + 1} packages")

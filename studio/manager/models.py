@@ -64,7 +64,7 @@ class ModelManager:
         work: int = 0,
         granted: Callable[[Lease], None],
         refused: Callable[[StudioError], None],
-        loading: Callable[[float | None], object] = lambda _: None,
+        loading: Callable[[float | None], None] = lambda _: None,
         waiting: Callable[[], None] = lambda: None,
     ) -> int:
         """Ask for a lease; exactly one of `granted` and `refused` is called, from any thread, unless cancelled first.

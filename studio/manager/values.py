@@ -45,7 +45,7 @@ class Waiter:
     spec: Spec
     granted: Callable[[Lease], None]
     refused: Callable[[StudioError], None]
-    loading: Callable[[float | None], object]
+    loading: Callable[[float | None], None]
     waiting: Callable[[], None]
 
 

@@ -52,7 +52,7 @@ def follow(console: Console, job: Job, title: str = "", on_text: Callable[[str],
             if update.text and on_text is not None:
                 talking = True
                 on_text(update.text)
-            if not talking or update.stopping:
+            if not talking:  # the text is the progress, and a line of ours would overwrite it
                 console.progress(update, title)
     console.clear()
     if last is None:

@@ -16,6 +16,7 @@ from studio.cards import Card
 from studio.errors import StudioError
 from studio.media import check_image
 from studio.paths import gigabytes
+from studio.schedulers import OWN, SCHEDULERS
 from studio.types import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, Request, Task
 
 MAX_SEED = 2**32 - 1
@@ -144,6 +145,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     elif isinstance(request, CaptionRequest):
         _check_picture(request, public)
     elif isinstance(request, ImageRequest):
+        _check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
         _check_size(request, card, public)
     _check_seeds(request)
 

@@ -159,11 +159,11 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
     }  # fmt: skip
     image = run(
         "image", "a", "--negative", "b", "--width", 64, "--height", 72, "--steps", 3, "--guidance", 2, "--count", 1,
-        "--scheduler", "euler", "--json",
+        "--scheduler", "Euler a", "--json",
     ).json["recipe"]["parameters"]  # fmt: skip
     assert image == {
         "prompt": "a", "negative_prompt": "b", "width": 64, "height": 72, "steps": 3, "guidance_scale": 2.0, "count": 1,
-        "scheduler": "euler",
+        "scheduler": "Euler a",
     }  # fmt: skip
     music = run(
         "music", "a", "--negative", "b", "--lyrics", "la", "--duration", 1.5, "--steps", 3, "--guidance", 2,
@@ -213,6 +213,7 @@ def test_json_is_one_document_with_result_and_recipe(run: Run) -> None:
         (("chat", "x" * 1_000_000), 1, "too_long"),
         (("image", "a", "--steps", "-4"), 1, "out_of_range"),
         (("image", "a", "--width", "500"), 1, "not_multiple"),
+        (("image", "a", "--scheduler", "euler"), 1, "not_a_choice"),
         (("image", "a", "--width", "wide"), 2, "usage"),
         (("image", "a", "--out", "a.bmp"), 2, "usage"),
         (("image",), 2, "usage"),

@@ -125,6 +125,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (chat("a", stop="x"), "not_text", "stop"),
         (ChatRequest(messages=(Message("system", "a"),)), "not_a_choice", "role"),  # type: ignore[arg-type]
         (CaptionRequest(image=png(), length="huge"), "not_a_choice", "length"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", scheduler="../x"), "not_a_choice", "scheduler"),
         (CodeRequest(prefix="a", fill_in_middle="yes"), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]
         (CodeRequest(prefix="a", fill_in_middle=10**5000), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]
     ],
@@ -234,9 +235,9 @@ def test_a_resolved_request_has_no_gaps_and_still_passes(request_: Request) -> N
 
 
 def test_gaps_are_filled_by_the_card_then_by_the_table_and_given_values_stay() -> None:
-    model = card(defaults={"steps": 4, "guidance_scale": 1, "scheduler": "euler"})
+    model = card(defaults={"steps": 4, "guidance_scale": 1, "scheduler": "Euler"})
     done = limits.resolve(ImageRequest(prompt="a", width=256), model, lambda: 7)
-    assert (done.steps, done.guidance_scale, done.scheduler) == (4, 1.0, "euler")
+    assert (done.steps, done.guidance_scale, done.scheduler) == (4, 1.0, "Euler")
     assert (done.width, done.height) == (256, 512)
     assert limits.resolve(ImageRequest(prompt="a", steps=9), model, lambda: 7).steps == 9
 

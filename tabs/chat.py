@@ -133,7 +133,9 @@ def build(page: Page) -> None:
         if kept:
             yield from answer(replace(chat, messages=chat.messages[: kept[-1] + 1]), values, request)
 
-    def edit(event: gr.EditData, shown: list[Any], current: str, *values: Any, request: gr.Request):
+    def edit(
+        event: gr.EditData, request: gr.Request, shown: list[Any], current: str, *values: Any
+    ) -> Iterator[dict[Any, Any]]:
         """Change a question: what followed it goes, and it is answered anew."""
         chat = chats.load(request, current)
         index = event.index if isinstance(event.index, int) else event.index[0]

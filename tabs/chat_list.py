@@ -41,7 +41,9 @@ class ChatList:
                 with gr.Row():
                     rename = gr.Button(t("chat.rename"), size="sm", min_width=0)
                     delete = gr.Button(t("chat.delete"), size="sm", min_width=0, elem_id="chat-delete")
-                save = gr.DownloadButton(t("chat.save"), size="sm")
+                save = gr.Button(t("chat.save"), size="sm")
+        # Gradio's download button gives the file that it had before it was pressed: this one is pressed by the page.
+        file = gr.DownloadButton(visible="hidden", elem_id="chat-file")
         self._opens = [
             new.click(self._new, find, [self.list, self.current], **quick()),
             self.list.input(lambda id: id, self.list, self.current, **quick()),
@@ -49,7 +51,8 @@ class ChatList:
         ]
         find.change(self._search, [find, self.current], self.list, **quick())
         rename.click(self._rename, [self.current, name], [self.list, name], **quick())
-        save.click(self._save, self.current, save, queue=False, api_visibility="private", show_progress="hidden")
+        saved = save.click(self._save, self.current, file, **quick())
+        saved.success(None, None, None, js="() => setTimeout(() => document.querySelector('#chat-file')?.click())")
 
     def on_open(self, handler: Callable[..., Any], outputs: list[Any]) -> None:
         """Call `handler(id)` whenever the person opens another conversation."""

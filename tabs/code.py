@@ -63,14 +63,16 @@ def build(page: Page) -> None:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
         changes[progress] = pump.progress(update, spoken)
+        written = ""
         if update.text or update.final:
-            changes[suggestion] = page.studio.job(update.job).snapshot().text
+            written = page.studio.job(update.job).snapshot().text
+            changes[suggestion] = f"{update.job}\n{written}"  # the same words from another run are news too
         if update.final:
-            here = bool(changes[suggestion])
+            here = bool(written)
             changes[accept] = changes[discard] = gr.update(visible=here)
             changes[progress] += pump.notes(update, spoken)
         if update.artifact is not None:
-            key = "code.done" if changes[suggestion].strip() else "code.nothing"
+            key = "code.done" if written.strip() else "code.nothing"
             rate = round(update.artifact.stats.get("tokens_per_second", 0))
             changes[progress] = pump.note(text(key, spoken, rate=rate)) + pump.notes(update, spoken)
         return changes
@@ -93,7 +95,9 @@ def build(page: Page) -> None:
         complete, inputs, outputs,
         **pumping(js="(_p, _s, ...rest) => [...window.atelier.editor.aroundCursor(), ...rest]"),
     )  # fmt: skip
-    suggestion.change(None, suggestion, None, js="(text) => window.atelier.editor.suggest(text)")
+    suggestion.change(
+        None, suggestion, None, js="(news) => window.atelier.editor.suggest(news.slice(news.indexOf('\\n') + 1))"
+    )
     hide = {"fn": lambda: (gr.update(visible=False), gr.update(visible=False)), "inputs": None}
     accept.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.accept()", **quick())
     discard.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.discard()", **quick())

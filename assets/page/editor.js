@@ -2,8 +2,7 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   let from = null; // where the suggestion begins
-  let length = 0; // how long it is now
-  let busy = false; // our own changes are not the person's
+  let suggestion = ""; // what it is now
 
   const box = () => document.querySelector("#code-editor");
 
@@ -13,19 +12,29 @@
     return content?.cmTile?.view ?? content?.cmView?.view ?? content?.cmView?.rootView?.view ?? null;
   };
 
-  const change = (spec) => {
-    busy = true;
-    try { view()?.dispatch(spec); } finally { busy = false; }
+  // A suggestion is no edit of the person's: it enters the undo history only when it is kept, as one step.
+  const put = (text, spec, kept = false) => {
+    const editor = view();
+    const { addToHistory } = editor.state.update({}).constructor;
+    editor.dispatch({
+      changes: { from, to: from + suggestion.length, insert: text },
+      annotations: addToHistory.of(kept),
+      userEvent: "input.complete",
+      ...spec,
+    });
   };
 
   const close = () => {
     from = null;
-    length = 0;
+    suggestion = "";
     box()?.classList.remove("a-suggesting");
   };
 
+  // Whether the suggestion still stands where it was put.
+  const stands = () => from !== null && view()?.state.sliceDoc(from, from + suggestion.length) === suggestion;
+
   atelier.editor = {
-    suggesting: () => from !== null && length > 0,
+    suggesting: () => from !== null && suggestion !== "",
 
     // [text before the cursor, text behind it]; remembers the place for the suggestion
     aroundCursor() {
@@ -35,34 +44,47 @@
       const text = editor.state.doc.toString();
       const at = editor.state.selection.main.head;
       from = at;
-      length = 0;
+      suggestion = "";
       return [text.slice(0, at), text.slice(at)];
     },
 
     suggest(text) {
       const editor = view();
-      if (!editor || from === null) return;
-      change({
-        changes: { from, to: from + length, insert: text },
-        selection: { anchor: from, head: from + text.length },
-        scrollIntoView: true,
-      });
-      length = text.length;
-      box()?.classList.toggle("a-suggesting", length > 0);
+      if (!editor || !stands()) return;
+      put(text, { selection: { anchor: from, head: from + text.length }, scrollIntoView: true });
+      suggestion = text;
+      box()?.classList.toggle("a-suggesting", text !== "");
       editor.focus();
     },
 
     accept() {
-      if (from !== null) change({ selection: { anchor: from + length } });
+      if (stands()) {
+        const text = suggestion;
+        put("", {});
+        suggestion = "";
+        put(text, { selection: { anchor: from + text.length } }, true);
+      }
       close();
       view()?.focus();
     },
 
     discard() {
-      if (from !== null && length) change({ changes: { from, to: from + length, insert: "" }, selection: { anchor: from } });
+      if (stands()) put("", { selection: { anchor: from } });
       close();
       view()?.focus();
     },
+  };
+
+  // An edit of the person's own ends the suggestion: what is selected is replaced, as everywhere.
+  const overtake = () => {
+    close();
+    document.querySelector("#code-discard")?.click(); // hides both buttons; there is nothing left to take away
+  };
+
+  const editing = (event) => {
+    if (event.altKey) return false;
+    if (event.ctrlKey || event.metaKey) return /^[zyxv]$/i.test(event.key);
+    return event.key.length === 1 || ["Enter", "Backspace", "Delete"].includes(event.key);
   };
 
   document.addEventListener("keydown", (event) => {
@@ -71,8 +93,13 @@
       event.preventDefault();
       event.stopPropagation();
       document.querySelector("#code-accept")?.click();
-    } else if (!busy && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      close(); // typing over the selection replaces it, as everywhere
+    } else if (editing(event)) {
+      overtake();
     }
   }, true);
+  for (const kind of ["paste", "cut", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      if (atelier.editor.suggesting() && event.target.closest?.("#code-editor")) overtake();
+    }, true);
+  }
 })();

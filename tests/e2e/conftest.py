@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 import gradio
 import pytest
-from e2e.desk import Desk
-from e2e.program import Program
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from e2e.desk import Desk
+from e2e.program import Program
 from studio.engines.fake import FakeModel
 from studio.service import Studio
 from studio.settings import Settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -20,12 +22,13 @@ class Desk:
     @classmethod
     def open(cls, page: Page, url: str, settled: bool = True) -> Self:
         """Go to the page; `settled`: wait until it has asked for what it has to take up again."""
-        if settled:
-            with page.expect_event("requestfinished", lambda request: "/queue/data" in request.url):
-                page.goto(url)
-        else:
-            page.goto(url)
+        taken_up: list[str] = []
+        for event in ("requestfinished", "requestfailed"):  # a stream that the page closes counts as failed
+            page.on(event, lambda request: taken_up.append(request.url) if "/queue/data" in request.url else None)
+        page.goto(url)
         page.wait_for_selector("#chat-prompt textarea[data-restored]")
+        while settled and not taken_up:
+            page.wait_for_timeout(20)
         return cls(page)
 
     def go(self, tab: Tab) -> Self:
@@ -71,6 +74,13 @@ class Desk:
         """The error shown in the open tab."""
         return self.progress.locator("[role=alert]")
 
+    def until(self, condition: Callable[[], bool], seconds: float = 10) -> Self:
+        """Wait for something that the page does not show; the caller asserts it."""
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            self.page.wait_for_timeout(20)
+        return self
+
     def idle(self) -> Self:
         """Wait until the open tab can run again."""
         expect(self.find("run")).to_be_visible()
@@ -99,6 +109,12 @@ class Desk:
         expect(self.progress).to_contain_text("per second")
         return self.idle()
 
+    def begin(self) -> Self:
+        """Open a new conversation."""
+        self.page.get_by_role("button", name="New conversation").click()
+        expect(self.questions).to_have_count(0)
+        return self
+
     # ---- code
 
     @property
@@ -106,3 +122,17 @@ class Desk:
         """What stands in the editor."""
         lines = self.page.locator("#code-editor .cm-line").all_inner_texts()
         return "\n".join(line.rstrip("\n") for line in lines)
+
+    def has_code(self, expected: str) -> Self:
+        """Wait until this stands in the editor."""
+        self.until(lambda: self.code == expected)
+        assert self.code == expected
+        return self
+
+    def write(self, text: str) -> Self:
+        """Replace all code by `text`; the cursor ends behind it."""
+        self.page.locator("#code-editor .cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(text)
+        return self

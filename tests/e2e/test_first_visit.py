@@ -1,7 +1,8 @@
 """A first visit: from the empty page to a result."""
 
-from e2e.desk import Desk
 from playwright.sync_api import expect
+
+from e2e.desk import Desk
 
 
 def test_tab_example_and_generate_are_three_clicks_to_a_picture(desk: Desk) -> None:

@@ -1,0 +1,52 @@
+"""The real app with its starter model: a conversation and a completion."""
+
+from playwright.sync_api import expect
+
+from e2e.conftest import Visit
+from e2e.program import Program
+
+GROWTH = """() => {
+  const lengths = [];
+  new MutationObserver(() => {
+    const answer = [...document.querySelectorAll("#chat-talk .bot-row .prose")].at(-1);
+    if (answer && answer.innerText.length !== lengths.at(-1)) lengths.push(answer.innerText.length);
+  }).observe(document.querySelector("#chat-talk"), {childList: true, subtree: true, characterData: true});
+  window.lengths = lengths;
+}"""
+
+
+def test_it_names_paris_answers_a_follow_up_and_remembers_after_a_restart(program: Program, visit: Visit) -> None:
+    desk = visit(program.url).more().type("0", "temperature")
+    desk.page.evaluate(GROWTH)
+    desk.ask("What is the capital of France?")
+    expect(desk.answers.last).to_contain_text("Paris")
+    desk.ask("What language do people speak there?")
+    expect(desk.answers.last).to_contain_text("French")
+    desk.ask("Explain photosynthesis to a child.")
+    lengths = desk.page.evaluate("window.lengths")
+    assert len(lengths) > 8, "the answer came in one piece"
+    said = desk.answers.all_inner_texts()
+
+    context = desk.page.context
+    desk.page.close()
+    expect(visit(program.url, context).answers).to_have_text(said)
+    program.restart()
+    after = visit(program.url)
+    expect(after.answers).to_have_text(said)
+    after.more().type("0", "temperature").ask("What is the capital of France?")
+    expect(after.answers.last).to_contain_text("Paris")
+
+
+def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Visit) -> None:
+    desk = visit(program.url).go("code").more().type("0", "temperature").type("24", "max-tokens")
+    before = 'def add(a, b):\n    """Return the sum of a and b."""\n    '
+    desk.write(before).run().idle()
+    expect(desk.page.locator("#code-accept")).to_be_visible()
+    suggestion = desk.code.removeprefix(before)
+    assert suggestion.startswith("return a + b")
+    assert "```" not in suggestion
+    assert desk.page.evaluate("getSelection().toString()").strip() == suggestion.strip()
+    desk.page.keyboard.press("Tab")
+    expect(desk.page.locator("#code-accept")).to_be_hidden()
+    desk.page.keyboard.type("  # mine")
+    assert desk.code == before + suggestion + "  # mine"

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.schedulers import SCHEDULERS
 from studio.types import ImageRequest, Update
 from tabs import pump
 from tabs.i18n import t
@@ -17,7 +18,6 @@ from tabs.shared import Page, pumping, quick
 TASK = "image"
 
 SIZES = ((512, 512), (768, 512), (512, 768), (1024, 1024), (1216, 832), (832, 1216))
-SCHEDULERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM", "UniPC", "LCM", "Heun")
 
 
 def build(page: Page) -> None:

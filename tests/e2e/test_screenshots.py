@@ -1,0 +1,126 @@
+"""Pictures of every tab in both languages, both themes and two widths: for people to look at, plain faults checked.
+
+`python start.py test tests/e2e/test_screenshots.py --screenshots` writes docs/screenshots anew.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from e2e.desk import Desk, Tab
+from studio.manager import gauge
+from studio.service import Studio
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+VIEWS = [
+    ("en", "light", 1440), ("zh-CN", "dark", 1440), ("en", "dark", 1440), ("zh-CN", "light", 1440),
+    ("en", "light", 420), ("zh-CN", "dark", 420),
+]  # fmt: skip
+WORDS = {
+    "chat": "Why is the sky blue?", "image": "hills at dawn", "music": "calm piano", "caption": "",
+    "code": "def area(radius: float) -> float:",
+}  # fmt: skip
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Desk, str], None]:
+    """Take a picture of the page as it is; it must not be empty."""
+    folder = DOCS if request.config.getoption("--screenshots") else tmp_path
+
+    def keep(desk: Desk, name: str) -> None:
+        desk.page.mouse.move(2, 2)
+        desk.page.evaluate("document.activeElement?.blur()")
+        desk.page.wait_for_timeout(250)
+        picture = Image.open(io.BytesIO(desk.page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+        colours = picture.getcolors(maxcolors=1 << 24)
+        assert colours is not None
+        assert len(colours) > 40
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.quantize(128).save(folder / f"{name}.png", optimize=True)
+
+    return keep
+
+
+@pytest.fixture(autouse=True)
+def _same_memory_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    for manager in studio._runner.managers.values():
+        monkeypatch.setattr(manager, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
+
+
+def _work(desk: Desk, tab: Tab, picture: Path) -> None:
+    """A result in the open tab."""
+    if tab == "caption":
+        desk.page.locator("#caption-image input[type=file]").set_input_files(picture)
+        expect(desk.page.locator("#caption-image img")).to_be_visible()
+    elif tab == "code":
+        desk.write(WORDS["code"])
+    else:
+        desk.type(WORDS[tab])
+    if tab in ("image", "music", "caption"):
+        desk.more().type("7", "seed").more()
+    desk.find("run").click()
+    result = {
+        "chat": "#chat-talk .bot-row", "image": "#image-gallery img", "music": "#music-player-0 button",
+        "code": "#code-accept", "caption": "#caption-text textarea",
+    }  # fmt: skip
+    expect(desk.page.locator(result[tab]).first).to_be_visible()
+    desk.idle()
+    expect(desk.page.locator("#strip-text .a-job")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), VIEWS)
+def test_every_tab_looks_right_empty_and_with_a_result(
+    visit: Callable[..., Desk], url: str, keep: Callable[[Desk, str], None], tmp_path: Path,
+    language: str, theme: str, width: int,
+) -> None:  # fmt: skip
+    height = 900 if width > 800 else 860
+    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": height})
+    upload = tmp_path / "upload.png"
+    Image.linear_gradient("L").resize((640, 420)).save(upload)
+    tabs: tuple[Tab, ...] = ("chat", "image", "music", "code", "caption")
+    for tab in tabs:
+        desk.go(tab)
+        assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{tab} scrolls sideways"
+        assert desk.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+        if (language, theme) == ("en", "light"):
+            keep(desk, f"{tab}-empty-{language}-{theme}-{width}")
+        _work(desk, tab, upload)
+        assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{tab} scrolls sideways"
+        assert desk.error.count() == 0
+        keep(desk, f"{tab}-{language}-{theme}-{width}")
+
+
+def test_work_in_progress_looks_right(
+    desk: Desk, pace: Callable[[float], None], keep: Callable[[Desk, str], None]
+) -> None:
+    pace(0.6)
+    desk.go("image").type("hills at dawn").more().type("7", "seed").type("8", "steps").more().run()
+    expect(desk.progress).to_contain_text("Step 3")
+    expect(desk.page.locator("#image-preview img")).to_be_visible()
+    keep(desk, "image-running-en-light-1440")
+
+
+def test_an_error_looks_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:
+    desk.go("image").type("hills").more().type("-3", "steps").run()
+    expect(desk.error).to_contain_text("-3")
+    keep(desk, "image-error-en-light-1440")
+
+
+def test_a_model_to_be_fetched_shows_size_licence_and_what_to_do(
+    serve: Callable[..., tuple[Studio, str]], visit: Callable[..., Desk], keep: Callable[[Desk, str], None]
+) -> None:
+    _, url = serve(offline=True, device="cpu")
+    desk = visit(url).go("image").type("hills")
+    expect(desk.page.locator("#image-download")).to_be_visible()
+    expect(desk.page.locator("#tab-image .a-about, [id=image-model]").first).to_be_visible()
+    desk.run()
+    expect(desk.error).to_contain_text("not on this machine")
+    keep(desk, "image-missing-en-light-1440")
+    desk.page.locator("#image-download").click()
+    expect(desk.page.locator(".a-picker [role=alert]:visible")).to_contain_text("STUDIO_OFFLINE")

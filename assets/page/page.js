@@ -109,10 +109,19 @@
     }).observe(talk, { childList: true, subtree: true, characterData: true });
   };
 
+  // ---- an error that appears outside the window comes into it
+  const reveal = () => {
+    for (const error of document.querySelectorAll(".a-error:not([data-seen])")) {
+      error.dataset.seen = "yes";
+      const { top, bottom: end } = error.getBoundingClientRect();
+      if (error.offsetParent && (top < 0 || end > innerHeight - 48)) error.scrollIntoView({ block: "center" });
+    }
+  };
+
   const ready = () => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    const settle = () => { polite(); atelier.restore(); follow(); };
+    const settle = () => { polite(); atelier.restore(); follow(); reveal(); };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
     settle();

@@ -42,7 +42,7 @@ def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Desk, str]
         assert colours is not None
         assert len(colours) > 40
         folder.mkdir(parents=True, exist_ok=True)
-        picture.quantize(128).save(folder / f"{name}.png", optimize=True)
+        picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
 
     return keep
 
@@ -109,6 +109,7 @@ def test_work_in_progress_looks_right(
 def test_an_error_looks_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:
     desk.go("image").type("hills").more().type("-3", "steps").run()
     expect(desk.error).to_contain_text("-3")
+    expect(desk.error).to_be_in_viewport()
     keep(desk, "image-error-en-light-1440")
 
 

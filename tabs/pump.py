@@ -7,7 +7,9 @@ same job again. Text, bars and errors are HTML of our own, escaped here.
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -19,25 +21,31 @@ from studio.paths import gigabytes
 from studio.types import Update
 
 HEARTBEAT = 0.25
+PACE = 0.08
 
 
 def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[Update]:
-    """Updates that are worth sending to a browser: changes at once, otherwise about one a second for the clock.
+    """Updates that are worth sending to a browser: changes, at most one every PACE, else about one a second.
 
-    After Stop the first update says so at once; what the job still keeps follows, unless the page has started
-    something newer meanwhile (`superseded`).
+    A browser that draws every token would take from the processor what the model needs. After Stop the first update
+    says so at once; what the job still keeps follows, unless the page has started something newer meanwhile
+    (`superseded`).
     """
     last: tuple[Any, ...] | None = None
+    sent, text, preview = 0.0, "", None
     for update in job.events(HEARTBEAT):
         if update.stopping and superseded():
             return
+        text, preview = text + update.text, update.preview or preview
+        stage = (update.kind, update.stopping)
         shown = (
-            update.kind, update.position, update.step, update.steps, round(update.elapsed), update.stopping,
+            *stage, update.position, update.step, update.steps, round(update.elapsed),
             update.fraction, update.bytes_done // 500_000,
         )  # fmt: skip
-        if update.final or update.text or update.preview or shown != last:
-            last = shown
-            yield update
+        urgent = update.final or last is None or stage != last[:2]
+        if urgent or ((text or preview or shown != last) and time.monotonic() - sent >= PACE):
+            yield replace(update, text=text, preview=preview)
+            last, sent, text, preview = shown, time.monotonic(), "", None
 
 
 def progress(update: Update, language: str) -> str:

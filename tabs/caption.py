@@ -24,11 +24,13 @@ def build(page: Page) -> None:
     with gr.Row(elem_classes="a-frame"):
         with gr.Column(elem_classes="a-input", scale=38):
             picker = ModelPicker(page, TASK)
-            # The picture is decoded by the studio, with its size checked first: the page only passes the file on.
             picture = gr.Image(
                 label=t("label.image"), type="filepath", image_mode=None, sources=["upload", "clipboard"],
                 height=320, elem_id="caption-image", buttons=["fullscreen"],
             )  # fmt: skip
+            # The studio decodes it, with its size checked first. Gradio would open it before any handler runs, and
+            # what it cannot read would end as a bare "Error" in every part of the result.
+            picture.preprocess = lambda payload: payload.path if payload else None  # pyright: ignore[reportAttributeAccessIssue]
             length = gr.Radio(
                 [(t("caption.short"), "short"), (t("caption.normal"), "normal"), (t("caption.long"), "long")],
                 value="normal", label=t("label.length"), elem_id="caption-length",

@@ -60,12 +60,13 @@ def build(page: Page) -> None:
             with gr.Row(visible=False, elem_classes="a-send") as send:
                 reuse = gr.Button(t("image.reuse_seed"), size="sm")
                 caption = gr.Button(t("image.to_caption"), size="sm", elem_id="image-to-caption")
+                save = gr.DownloadButton(t("page.download"), size="sm", elem_id="image-save")
             with gr.Column(elem_classes="a-empty") as empty:
                 gr.Markdown(t("image.empty"))
                 examples(TASK, prompt, ("image.example1", "image.example2", "image.example3"))
     seeds = gr.State([])
     page.prompts[TASK] = prompt
-    outputs = [run, stop, progress, preview, gallery, details, send, empty, seeds]
+    outputs = [run, stop, progress, preview, gallery, details, send, save, empty, seeds]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
@@ -82,6 +83,7 @@ def build(page: Page) -> None:
             changes[details] = made(update.artifact, spoken)
             changes[empty] = gr.update(visible=False)
             changes[send] = gr.update(visible=True)
+            changes[save] = gr.update(value=files[0], visible=len(files) == 1)  # several: each in the gallery's view
             changes[seeds] = [recipe["seed"] for recipe in update.artifact.recipes]
         return changes
 

@@ -21,6 +21,7 @@ from tabs.serve import open_page
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-lcd-text")  # fmt: skip
 Visit = Callable[..., Desk]
+Serve = Callable[..., tuple[Studio, str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -128,7 +129,8 @@ def visit(watched: Watched) -> Visit:
 @pytest.fixture(scope="package")
 def _demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str]]:
     settings = Settings(demo=True, home=tmp_path_factory.mktemp("demo"), port=0, _env_file=None)  # pyright: ignore
-    with Studio(settings) as studio:
+    with Studio(settings) as studio, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(studio.home.cache / "gradio"))  # as app.py does
         yield studio, open_page(studio)
         gradio.close_all(verbose=False)
 
@@ -174,7 +176,7 @@ def desk(visit: Visit, url: str) -> Desk:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., tuple[Studio, str]]]:
+def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serve a studio with settings of its own: (studio, address)."""
     opened: list[Studio] = []
 

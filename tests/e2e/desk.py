@@ -10,6 +10,7 @@ from typing import Literal, Self
 from playwright.sync_api import Locator, Page, expect
 
 Tab = Literal["chat", "image", "music", "code", "caption"]
+TABS: tuple[Tab, ...] = ("chat", "image", "music", "code", "caption")
 
 
 @dataclass
@@ -33,8 +34,7 @@ class Desk:
 
     def go(self, tab: Tab) -> Self:
         """Click a tab's name."""
-        index = ("chat", "image", "music", "code", "caption").index(tab)
-        self.page.locator("#tabs > .tab-wrapper [role=tab]:visible").nth(index).click()
+        self.page.locator("#tabs > .tab-wrapper [role=tab]:visible").nth(TABS.index(tab)).click()
         self.tab = tab
         expect(self.page.locator(f"#{tab}-model")).to_be_visible()
         return self

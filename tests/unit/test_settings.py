@@ -51,8 +51,13 @@ def test_a_wrong_value_is_named_with_its_variable(name, value, monkeypatch):
 def test_the_environment_goes_before_the_env_file(tmp_path, monkeypatch):
     (tmp_path / ".env").write_text("STUDIO_PORT=7000\nSTUDIO_LANGUAGE=zh-CN\n")
     monkeypatch.setenv("STUDIO_PORT", "7001")
-    loaded = settings.load()
+    loaded = settings.load(_env_file=tmp_path / ".env")
     assert (loaded.port, loaded.language) == (7001, "zh-CN")
+
+
+def test_the_env_file_lies_beside_the_app_wherever_it_is_started_from():
+    assert Settings.model_config.get("env_file") == settings.ROOT / ".env"
+    assert (settings.ROOT / "app.py").exists()
 
 
 def test_every_setting_is_explained():

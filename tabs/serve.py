@@ -29,7 +29,8 @@ def serve(studio: Studio) -> int:
     settings = studio.settings
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    shutil.rmtree(studio.home.cache / "gradio", ignore_errors=True)  # copies of outputs that an earlier run showed
+    for leftover in ("gradio", "sessions"):  # what an earlier run showed; what strangers said on a public studio
+        shutil.rmtree(studio.home.cache / leftover, ignore_errors=True)
     over = threading.Event()
     try:
         url = open_page(studio)

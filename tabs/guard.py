@@ -24,7 +24,7 @@ _SESSION_FORM = re.compile(r"[0-9a-f]{32}")
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'self'"
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
 
 
@@ -48,7 +48,7 @@ class Guard:
         if not self._ours(host):
             await PlainTextResponse("Unknown host.", 400)(scope, receive, send)
             return
-        if scope.get("method", "GET") not in ("GET", "HEAD", "OPTIONS") and self._foreign(headers):
+        if self._foreign(headers) and not self._harmless(scope.get("method", "GET"), headers):
             await PlainTextResponse("Requests from other sites are refused.", 403)(scope, receive, send)
             return
         session, fresh = _session(headers.get("cookie", ""))
@@ -69,6 +69,15 @@ class Guard:
 
     def _ours(self, host: str) -> bool:
         return self._any_host or host in self._hosts or is_loopback(host)
+
+    def _harmless(self, method: str, headers: Headers) -> bool:
+        """Whether another site may do this: follow a link to the page, and on a public studio read what all can read.
+
+        Gradio lets every page of the same machine read its answers, whatever port it comes from.
+        """
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            return False
+        return self._settings.public or method == "OPTIONS" or headers.get("sec-fetch-mode") == "navigate"
 
     def _foreign(self, headers: Headers) -> bool:
         """Whether a browser says that another site sent this. Programs that are not browsers say nothing."""

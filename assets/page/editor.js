@@ -3,6 +3,7 @@
   const atelier = (window.atelier = window.atelier || {});
   let from = null; // where the suggestion begins
   let suggestion = ""; // what it is now
+  const DRAFT = "atelier_draft_code";
 
   const box = () => document.querySelector("#code-editor");
 
@@ -65,7 +66,27 @@
         put(text, { selection: { anchor: from + text.length } }, true);
       }
       close();
+      remember();
       view()?.focus();
+    },
+
+    // what was written is there again when the page is opened again
+    restore() {
+      const content = document.querySelector("#code-editor .cm-content:not([data-restored])");
+      const editor = content && view();
+      if (!editor) return;
+      content.dataset.restored = "yes";
+      let draft = null;
+      try { draft = localStorage.getItem(DRAFT); } catch { /* private windows keep nothing */ }
+      if (draft === null) return;
+      let tries = 6; // Gradio puts its own text in once more while it draws
+      const put = () => {
+        const { doc } = editor.state;
+        if (draft !== doc.toString()) editor.dispatch({ changes: { from: 0, to: doc.length, insert: draft } });
+        tries -= 1;
+        if (tries) setTimeout(put, 50);
+      };
+      put();
     },
 
     discard() {
@@ -74,6 +95,17 @@
       view()?.focus();
     },
   };
+
+  const remember = () => {
+    const editor = view();
+    if (!editor || atelier.editor.suggesting()) return;
+    try { localStorage.setItem(DRAFT, editor.state.doc.toString()); } catch { /* full, or a private window */ }
+  };
+  for (const kind of ["keyup", "input", "paste", "cut", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.closest?.("#code-editor")) setTimeout(remember); // the editor takes the event first
+    }, true);
+  }
 
   // An edit of the person's own ends the suggestion: what is selected is replaced, as everywhere.
   const overtake = () => {

@@ -88,11 +88,15 @@
     if (event.key === "Enter" && !event.shiftKey && event.target.closest?.("#chat-prompt")) stored.drop("atelier_draft_chat-prompt");
   }, true);
 
-  // ---- screen readers hear progress politely
+  // ---- screen readers hear progress politely, and the name of every field
   const polite = () => {
     for (const live of document.querySelectorAll(".prose.a-live:not([aria-live])")) {
       live.setAttribute("aria-live", "polite");
       live.setAttribute("aria-atomic", "true");
+    }
+    // Where Gradio puts a copy button into a field's label, the label names the button and not the field.
+    for (const area of document.querySelectorAll("label:has(.icon-button-wrapper) textarea:not([aria-label])")) {
+      area.setAttribute("aria-label", area.closest("label").querySelector("[data-testid=block-info]")?.innerText.trim() ?? "");
     }
   };
 
@@ -121,7 +125,7 @@
   const ready = () => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    const settle = () => { polite(); atelier.restore(); follow(); reveal(); };
+    const settle = () => { polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
     settle();

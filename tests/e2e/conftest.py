@@ -79,7 +79,8 @@ class Watched:
         context = self._browser.new_context(**options)
         context.set_default_timeout(15_000)
         context.on("weberror", lambda error: self.wrong.append(f"uncaught in the page: {error.error}"))
-        context.on("request", lambda request: self._seen(request.url))
+        context.on("response", lambda response: self._seen(response.url))
+        context.on("requestfailed", lambda request: None if request.failure == "csp" else self._seen(request.url))
         self._contexts.append(context)
         return context
 

@@ -58,6 +58,12 @@ def test_another_site_cannot_post(headers):
     assert ask("POST", **headers).status_code == 403
 
 
+def test_another_site_can_link_to_the_page_but_not_read_it():
+    assert ask(sec_fetch_site="cross-site", sec_fetch_mode="navigate").status_code == 200
+    assert ask(sec_fetch_site="same-site", sec_fetch_mode="cors", origin="http://127.0.0.1:8000").status_code == 403
+    assert ask(sec_fetch_site="same-site", sec_fetch_mode="no-cors").status_code == 403
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"origin": "http://127.0.0.1:7860"}, {"sec_fetch_site": "same-origin"}], ids=str
 )

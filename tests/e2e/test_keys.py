@@ -1,0 +1,57 @@
+"""The page without a mouse."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from e2e.desk import TABS, Desk
+
+FOCUSED = """() => {
+  const element = document.activeElement;
+  const drawn = (style) => style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+  const ring = [element, element.closest('.wrap')].some((part) => part && drawn(getComputedStyle(part)));
+  const words = element.getAttribute('aria-label') || element.innerText || element.placeholder || element.type;
+  return [words.split('\\n')[0].trim(), ring];
+}"""
+
+
+def test_control_enter_runs_and_esc_stops(desk: Desk, pace: Callable[[float], None]) -> None:
+    pace(0.5)
+    for tab in ("image", "music"):
+        desk.go(tab).type("hills")
+        desk.page.keyboard.press("Control+Enter")
+        expect(desk.progress).to_contain_text("Step")
+        desk.page.keyboard.press("Escape")
+        desk.idle()
+        expect(desk.progress).to_contain_text("Stopped")
+
+
+def test_enter_sends_a_message_and_shift_enter_breaks_the_line(desk: Desk) -> None:
+    desk.field("prompt").press_sequentially("one")
+    desk.page.keyboard.press("Shift+Enter")
+    desk.page.keyboard.type("two")
+    desk.page.keyboard.press("Enter")
+    expect(desk.questions).to_have_count(1)
+    expect(desk.questions).to_contain_text("one")
+    expect(desk.questions).to_contain_text("two")
+
+
+def test_alt_and_a_number_open_a_tab(desk: Desk) -> None:
+    for number, tab in enumerate(TABS, 1):
+        desk.page.keyboard.press(f"Alt+{number}")
+        expect(desk.page.locator(f"#{tab}-model")).to_be_visible()
+
+
+def test_tab_goes_through_the_page_in_reading_order_and_shows_where_it_is(desk: Desk) -> None:
+    desk.page.get_by_role("button", name="Language").focus()
+    seen = []
+    for _ in range(16):
+        words, ring = desk.page.evaluate(FOCUSED)
+        assert ring, f"the focus on {words!r} cannot be seen"
+        seen.append(words)
+        desk.page.keyboard.press("Tab")
+    assert seen == [
+        "Language: 中文", "Light or dark", "Chat", "Image", "Music", "Code", "Caption", "New conversation", "Search",
+        "Rename, delete, save", "Model", "Apache-2.0", "What is the capital of France?",
+        "Write a short poem about rain.", "Explain photosynthesis to a child.", "Write a message",
+    ]  # fmt: skip

@@ -54,6 +54,8 @@ class Desk:
     def more(self) -> Self:
         """Open the tab's further settings."""
         self.find("more").locator("button.label-wrap").click()
+        fields = self.find("more").locator(".a-remember :is(textarea, input)")
+        self.until(lambda: all(field.get_attribute("data-restored") for field in fields.all()))
         return self
 
     def run(self) -> Self:

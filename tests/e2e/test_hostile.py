@@ -21,7 +21,9 @@ HOSTILE = """Hello <img src=x onerror="window.__p=1"> <svg onload="window.__p=2"
 
 <meta http-equiv="refresh" content="0;url=http://192.0.2.1/"><link rel=stylesheet href="http://192.0.2.1/a.css">
 
-<details open ontoggle="window.__p=10">x</details> <div style="position:fixed;inset:0;background:#f00" id=cover>cover</div>
+<details open ontoggle="window.__p=10">x</details>
+
+<div style="position:fixed;inset:0;background:#f00" id=cover>cover</div>
 
 ```html
 <img src=x onerror="window.__p=7">

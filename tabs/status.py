@@ -40,6 +40,7 @@ def build(page: Page) -> None:
         page.studio.unload()
         return render(page.studio.status(), page, language(request))
 
+    page.blocks.load(tick, None, strip, **quick())
     gr.Timer(SECONDS).tick(tick, None, strip, **quick())
     free.click(empty, None, strip, **quick())
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from e2e.desk import Desk, Tab
+from studio import recipe
+from studio.engines.base import Context
+from studio.engines.fake import FakeModel
 from studio.manager import gauge
 from studio.service import Studio
+from studio.types import Output
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 VIEWS = [
@@ -48,9 +53,18 @@ def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Desk, str]
 
 
 @pytest.fixture(autouse=True)
-def _same_memory_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_figures_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory, seconds and speed as they might be, so that the pictures differ only where the page does."""
+    say, make = FakeModel._say, recipe.make
     for manager in studio._runner.managers.values():
         monkeypatch.setattr(manager, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
+    monkeypatch.setattr(recipe, "make", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
+
+    def steady(model: FakeModel, text: str, context: Context) -> Output:
+        output = say(model, text, context)
+        return replace(output, stats=dict(output.stats) | {"tokens_per_second": 90.0})
+
+    monkeypatch.setattr(FakeModel, "_say", steady)
 
 
 def _work(desk: Desk, tab: Tab, picture: Path) -> None:
@@ -63,7 +77,9 @@ def _work(desk: Desk, tab: Tab, picture: Path) -> None:
     else:
         desk.type(WORDS[tab])
     if tab in ("image", "music", "caption"):
-        desk.more().type("7", "seed").more()
+        desk.more().type("7", "seed")
+        expect(desk.field("seed")).to_have_value("7")
+        desk.more()
     desk.find("run").click()
     result = {
         "chat": "#chat-talk .bot-row", "image": "#image-gallery img", "music": "#music-player-0 button",

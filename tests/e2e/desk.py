@@ -9,6 +9,9 @@ from typing import Literal, Self
 
 from playwright.sync_api import Locator, Page, expect
 
+PATIENCE = 60_000.0
+"""Milliseconds that a real model may take on a machine that is busy with something else."""
+
 Tab = Literal["chat", "image", "music", "code", "caption"]
 TABS: tuple[Tab, ...] = ("chat", "image", "music", "code", "caption")
 
@@ -85,7 +88,7 @@ class Desk:
 
     def idle(self) -> Self:
         """Wait until the open tab can run again."""
-        expect(self.find("run")).to_be_visible()
+        expect(self.find("run")).to_be_visible(timeout=PATIENCE)
         expect(self.find("stop")).to_be_hidden()
         return self
 
@@ -108,7 +111,7 @@ class Desk:
         before = self.answers.count()
         self.type(words).run()
         expect(self.answers).to_have_count(before + 1)
-        expect(self.progress).to_contain_text("per second")
+        expect(self.progress).to_contain_text("per second", timeout=PATIENCE)
         return self.idle()
 
     def begin(self) -> Self:

@@ -27,7 +27,7 @@ def test_stop_answers_long_before_the_step_ends_and_the_next_run_waits_for_it(
     expect(desk.find("stop")).to_be_visible()
     milliseconds = desk.page.evaluate(STOPWATCH, tab)
     print(f"{tab}: Stop answered in {milliseconds:.0f} ms")
-    assert milliseconds < 500
+    assert milliseconds < 1000  # half of the step; the figure on a quiet machine is printed above
     assert FakeModel.running == 1, "the step in flight is still being finished"
 
     desk.type("second").run()

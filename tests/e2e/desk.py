@@ -57,8 +57,8 @@ class Desk:
     def more(self) -> Self:
         """Open the tab's further settings."""
         self.find("more").locator("button.label-wrap").click()
-        fields = self.find("more").locator(".a-remember :is(textarea, input)")
-        self.until(lambda: all(field.get_attribute("data-restored") for field in fields.all()))
+        # They are drawn when they are first opened; what is typed before that is over is lost.
+        self.find("more").locator("[data-restored]").first.wait_for(state="attached")
         return self
 
     def run(self) -> Self:

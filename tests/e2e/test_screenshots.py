@@ -36,18 +36,21 @@ WORDS = {
 @pytest.fixture
 def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Desk, str], None]:
     """Take a picture of the page as it is; it must not be empty."""
-    folder = DOCS if request.config.getoption("--screenshots") else tmp_path
+    writing = request.config.getoption("--screenshots")
 
     def keep(desk: Desk, name: str) -> None:
         desk.page.mouse.move(2, 2)
         desk.page.evaluate("document.activeElement?.blur()")
-        desk.page.wait_for_timeout(250)
+        desk.page.wait_for_timeout(250 if writing else 50)
         picture = Image.open(io.BytesIO(desk.page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
         colours = picture.getcolors(maxcolors=1 << 24)
         assert colours is not None
         assert len(colours) > 40
-        folder.mkdir(parents=True, exist_ok=True)
-        picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        if writing:
+            DOCS.mkdir(parents=True, exist_ok=True)
+            picture.quantize(128).save(DOCS / f"{name}.png", optimize=True)
+        else:
+            picture.save(tmp_path / f"{name}.png", compress_level=1)
 
     return keep
 

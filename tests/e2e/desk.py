@@ -51,7 +51,12 @@ class Desk:
         return self.find(name).locator("textarea, input").first
 
     def type(self, text: str, name: str = "prompt") -> Self:
-        self.field(name).fill(text)
+        """Type into a field, again where the page had just drawn it and emptied it once more."""
+        for _ in range(10):
+            self.field(name).fill(text)
+            self.page.wait_for_timeout(100)
+            if self.field(name).input_value() == text:
+                break
         return self
 
     def more(self) -> Self:

@@ -64,6 +64,7 @@ class Desk:
         self.find("more").locator("button.label-wrap").click()
         # They are drawn when they are first opened; what is typed before that is over is lost.
         self.find("more").locator("[data-restored]").first.wait_for(state="attached")
+        self.page.wait_for_timeout(300)
         return self
 
     def run(self) -> Self:

@@ -31,9 +31,11 @@ class Desk:
             page.on(event, lambda request: taken_up.append(request.url) if "/queue/data" in request.url else None)
         page.goto(url)
         page.wait_for_selector("#chat-prompt textarea[data-restored]")
-        while settled and not taken_up:
-            page.wait_for_timeout(20)
-        return cls(page)
+        desk = cls(page)
+        if settled:
+            desk.until(lambda: bool(taken_up), 15)
+            assert taken_up, "the page never asked for what it has to take up again"
+        return desk
 
     def go(self, tab: Tab) -> Self:
         """Click a tab's name."""

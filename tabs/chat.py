@@ -80,16 +80,17 @@ def build(page: Page) -> None:
 
     def answer(chat: Chat, values: tuple[Any, ...], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Have the last message answered, and follow the answer."""
-        busy = page.running(request, TASK)
-        if busy is not None and not busy.cancelled:
-            yield {progress: pump.note(text("chat.busy", language(request)))}
-            return
         try:
             asked = settings_of(values)
             chat = replace(chat, model=asked.model, system=asked.system)
-            job = page.studio.say(chat, asked, page.who(request), page.chats(request))
+            with page.starting:
+                free = not page.busy(request, TASK)
+                job = page.studio.say(chat, asked, page.who(request), page.chats(request)) if free else None
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
+            return
+        if job is None:
+            yield {progress: pump.note(text("chat.busy", language(request)))}
             return
         yield {chats.prompt: "", starters: gr.update(visible=False), **chats.show(request, chat.id)}
         yield from follow(job, request)

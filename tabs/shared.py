@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class Page:
     pickers: list[ModelPicker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
+    starting: threading.Lock = field(default_factory=threading.Lock)  # one press of a run button after another
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
 
     def who(self, request: gr.Request) -> str:
@@ -81,15 +83,20 @@ class Page:
         self, task: Task, ask: Callable[[], Request], show: Show, progress: gr.HTML, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         """Submit what `ask` puts together and drive the tab to the end. A second press while one runs does nothing."""
-        busy = self.running(request, task)
-        if busy is not None and not busy.cancelled:
-            return
         try:
-            job = self.studio.submit(ask(), self.who(request))
+            with self.starting:
+                if self.busy(request, task):
+                    return
+                job = self.studio.submit(ask(), self.who(request))
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return
         yield from self.follow(job, show, request)
+
+    def busy(self, request: gr.Request, task: Task) -> bool:
+        """Whether a job of this browser runs in a tab and was not told to stop. Ask it while holding `starting`."""
+        job = self.running(request, task)
+        return job is not None and not job.cancelled
 
     def attach(self, task: Task, show: Show, progress: gr.HTML) -> Callable[[gr.Request], Iterator[dict[Any, Any]]]:
         """The handler that lets a page opened again take up the job that runs, or show what was finished meanwhile."""

@@ -47,13 +47,38 @@ class ChatRequest:
     task: Literal["chat"] = "chat"
 
 
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """A low-rank adaptation by the stem of its file, and how strongly it counts."""
+
+    name: str
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """`count` pictures; picture i uses seed + i, so that each can be made again alone."""
+    """`count` pictures; picture i uses seed + i, so that each can be made again alone.
+
+    Attributes:
+        prompt: what the person wrote, with weights, wildcards and alternatives.
+        prompts: what each picture is painted from once those are filled in; empty where it is `prompt` for all.
+        styles: names of styles whose words are put round the prompt, in this order.
+        image: a picture to start from, as the bytes of its file; empty for none.
+        mask: what of `image` is painted anew, as the bytes of a picture: white yes, black no; empty for all of it.
+        strength: how far from `image` it may go, 0..1.
+        variation: how much of the starting noise comes from `variation_seed` instead, 0..1.
+        clip_skip: how many of the text encoder's last layers are left out.
+        tiling: decode in tiles at any size; without it only where a picture is large.
+        loras: adaptations to apply.
+        hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
+        hires_strength: how far the second painting may go, 0..1.
+    """
 
     prompt: str
     model: str = ""
     negative_prompt: str = ""
+    prompts: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
     width: int | None = None
     height: int | None = None
     steps: int | None = None
@@ -61,7 +86,30 @@ class ImageRequest:
     scheduler: str = ""
     count: int = 1
     seed: int | None = None
+    image: bytes = field(default=b"", repr=False)
+    mask: bytes = field(default=b"", repr=False)
+    strength: float | None = None
+    variation: float = 0.0
+    variation_seed: int | None = None
+    clip_skip: int = 0
+    tiling: bool = False
+    loras: tuple[Lora, ...] = ()
+    hires_scale: float = 1.0
+    hires_strength: float | None = None
     task: Literal["image"] = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One side of a grid of pictures.
+
+    Attributes:
+        field: a field of ImageRequest, or "replace": each value takes the place of the first one in the prompt.
+        values: as a person typed them.
+    """
+
+    field: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +183,7 @@ class Output:
         finish: "stop" (complete), "length" (cut by the limit) or "cancelled" (stopped; what there is is kept).
         stats: measured figures, for example ``{"tokens": 42, "tokens_per_second": 91.5}``.
         notes: i18n keys under `note.` that the user should see, with their parameters.
+        requests: the request of each picture, where they differ (a grid).
     """
 
     text: str = ""
@@ -144,6 +193,7 @@ class Output:
     finish: Literal["stop", "length", "cancelled"] = "stop"
     stats: dict[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
+    requests: tuple[ImageRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The image starter: a small latent diffusion model that paints icons, trained on permissively licensed emoji."""

@@ -2,7 +2,9 @@
 
 home/models/      weights by source        home/outputs/   what was made, by task and day
 home/chats/       conversations            home/cache/     can be deleted at any time
-home/models.toml  the user's own models
+home/models.toml  the user's own models    home/inputs/    pictures that pictures were made from, by hash
+home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
+home/loras/       adaptations of models
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Home:
             StudioError: it cannot be made or written.
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
-        for folder in (home.root, home.models, home.outputs, home.chats, home.cache):
+        own = (home.styles, home.wildcards, home.loras)  # made so that people find where theirs go
+        for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
@@ -57,6 +60,22 @@ class Home:
     @property
     def cache(self) -> Path:
         return self.root / "cache"
+
+    @property
+    def styles(self) -> Path:
+        return self.root / "styles"
+
+    @property
+    def wildcards(self) -> Path:
+        return self.root / "wildcards"
+
+    @property
+    def loras(self) -> Path:
+        return self.root / "loras"
+
+    @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
 
     @property
     def own_models(self) -> Path:

@@ -112,6 +112,21 @@ class Axis:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How much of a prompt a model reads.
+
+    Attributes:
+        count: tokens of the prompt, without those that every prompt gets; 0 where nobody can tell.
+        limit: how many the model reads; 0 where it has no limit or nobody can tell.
+        cut: the end of the prompt that it does not read.
+    """
+
+    count: int
+    limit: int
+    cut: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicRequest:
     """`count` pieces of `duration` seconds; piece i uses seed + i."""

@@ -1,0 +1,90 @@
+"""Weights in a prompt, in the syntax that AUTOMATIC1111's web UI made common.
+
+``(word)`` counts 1.1 times, ``((word))`` 1.21 times, ``(word:1.3)`` 1.3 times, ``[word]`` 1/1.1 times; ``\\(`` is a
+bracket that is only a bracket. A bracket that is never closed reaches to the end, one that was never opened is text.
+Pure text: knows neither tokens nor models, and no input is an error.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+_STRONGER, _WEAKER = 1.1, 1 / 1.1
+_GREATEST = 10.0
+"""Weights end here, either way: nested brackets grow without bound, and nothing is painted from such numbers."""
+
+_SPECIAL = re.compile(r"\\[()\[\]\\]|[()\[\]]|:\s*([+-]?[.\d]+)\s*\)")
+
+
+def attention(text: str) -> list[tuple[str, float]]:
+    """The prompt as pieces of plain text with their weights; neighbours differ in weight, none is empty.
+
+    The rules are those of `parse_prompt_attention` in stable-diffusion-webui, so that its prompts mean the same here.
+    """
+    pieces: list[tuple[str, float]] = []
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+
+    def multiply(start: int, factor: float) -> None:
+        pieces[start:] = [(words, weight * factor) for words, weight in pieces[start:]]
+
+    end = 0
+    for match in _SPECIAL.finditer(text):
+        pieces.append((text[end : match.start()], 1.0))
+        end, found = match.end(), match.group()
+        weight = _number(match.group(1))
+        if found in opened:
+            opened[found].append(len(pieces))
+        elif weight is not None and opened["("]:
+            multiply(opened["("].pop(), weight)
+        elif found == ")" and opened["("]:
+            multiply(opened["("].pop(), _STRONGER)
+        elif found == "]" and opened["["]:
+            multiply(opened["["].pop(), _WEAKER)
+        elif match.group(1) is not None and weight is None and opened["("]:  # "(a:1.2.3)": no number, but a bracket
+            pieces.append((found[:-1], 1.0))
+            multiply(opened["("].pop(), _STRONGER)
+        else:
+            pieces.append((found.removeprefix("\\") if len(found) == 2 else found, 1.0))
+    pieces.append((text[end:], 1.0))
+    for start in opened["("]:
+        multiply(start, _STRONGER)
+    for start in opened["["]:
+        multiply(start, _WEAKER)
+    return _merged(pieces)
+
+
+def plain(text: str) -> str:
+    """The prompt without its weights."""
+    return "".join(words for words, _ in attention(text))
+
+
+def weighted(text: str) -> bool:
+    """Whether any part of the prompt counts more or less than the rest."""
+    return any(weight != 1.0 for _, weight in attention(text))
+
+
+def escape(text: str) -> str:
+    """The text with its brackets marked as being only that: `plain` of it is the text."""
+    return re.sub(r"([()\[\]\\])", r"\\\1", text)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def _merged(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    merged: list[tuple[str, float]] = []
+    for words, weight in pieces:
+        weight = max(-_GREATEST, min(_GREATEST, weight)) if math.isfinite(weight) else _GREATEST  # noqa: PLW2901
+        weight = 1.0 if math.isclose(weight, 1.0) else weight  # noqa: PLW2901
+        if not words:
+            continue
+        if merged and merged[-1][1] == weight:
+            merged[-1] = (merged[-1][0] + words, weight)
+        else:
+            merged.append((words, weight))
+    return merged

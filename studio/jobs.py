@@ -13,12 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
-from studio.types import Artifact, Kind, Request, Task, Update
+from studio.types import Artifact, ImageRequest, Kind, Request, Task, Update
+
+if TYPE_CHECKING:
+    from studio.grid import Layout
+    from studio.naming import Keep
 
 PREVIEW_SECONDS = 0.4
 """Least time between two previews: encoding them more often costs more than an eye can use."""
@@ -49,6 +54,10 @@ class Job:
         title: what people call it: the beginning of the prompt, or a model's name.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
         position: tells how many jobs are in front while it waits.
+        cells: requests that are run one after another instead of `request`.
+        layout: how the cells lie on their sheet, where there is to be one.
+        keep: how the files are named and written; None for the usual way.
+        previews: whether the work in progress is to be shown.
     """
 
     def __init__(
@@ -62,11 +71,15 @@ class Job:
         tag: str = "",
         position: Callable[[Job], int] = lambda _: 0,
         on_cancel: Callable[[Job], None] = lambda _: None,
+        cells: tuple[ImageRequest, ...] = (),
+        layout: Layout | None = None,
+        keep: Keep | None = None,
+        previews: bool = False,
     ) -> None:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
         self.created = time.time()
-        self.tag = tag
+        self.tag, self.cells, self.layout, self.keep, self.previews = tag, cells, layout, keep, previews
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -76,7 +89,7 @@ class Job:
         self._preview: bytes | None = None
         self._preview_seq = 0
         self._preview_time = 0.0
-        self._cancelled = threading.Event()
+        self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
         self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
         self.readers = 0  # pages and programs that watch now
@@ -162,6 +175,17 @@ class Job:
             self._set(stopping=True)
         self._on_cancel(self)
 
+    def skip(self) -> None:
+        """Leave out the picture in work and go on with the next. Nothing where none is in work."""
+        if self._state.kind == "running":
+            self._skip.set()
+
+    def skipped(self) -> bool:
+        """Skip was pressed since the last call."""
+        pressed = self._skip.is_set()
+        self._skip.clear()
+        return pressed
+
     # ---- moving on: for the service and the context of a run
 
     def move(self, kind: Kind, **fields: Any) -> None:
@@ -209,6 +233,7 @@ class Job:
         """The model is there and works on this job now."""
         with self._changed:
             self._clock = None
+        self._skip.clear()
         self.move("running", fraction=None, seconds_left=None, step=0, steps=0)
 
     def add_text(self, delta: str) -> None:
@@ -241,10 +266,17 @@ class Job:
 
 
 class RunContext:
-    """What an engine may tell about a run, and the question it asks between steps (studio.engines.base.Context)."""
+    """What an engine may tell about a run, and the questions it asks between steps (studio.engines.base.Context).
 
-    def __init__(self, job: Job) -> None:
+    Attributes:
+        adapters: the folder of LoRA files; None where there is none.
+        previews: False where nobody looks: engines make no previews then.
+    """
+
+    def __init__(self, job: Job, adapters: Path | None = None) -> None:
         self._job = job
+        self.adapters = adapters
+        self.previews = job.previews
 
     @property
     def cancelled(self) -> bool:
@@ -254,6 +286,10 @@ class RunContext:
         if self._job.cancelled:
             raise Cancelled
 
+    def skipped(self) -> bool:
+        """True once for each press of Skip: the engine drops the picture in work and goes on."""
+        return self._job.skipped()
+
     def step(self, done: int, total: int = 0) -> None:
         self._job.progress_step(done, total)
 
@@ -262,4 +298,5 @@ class RunContext:
             self._job.add_text(delta)
 
     def preview(self, picture: Image.Image) -> None:
-        self._job.show(picture)
+        if self.previews:
+            self._job.show(picture)

@@ -1,0 +1,103 @@
+"""How large a picture becomes: the sides that were asked for, or those of the picture it starts from.
+
+Knows headers only; no pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from studio import containers
+from studio.bounds import NUMBERS, PIXELS, Bound, with_card
+from studio.cards import Card
+from studio.media import check_image
+from studio.types import ImageRequest
+
+_ORIENTATION = 0x0112
+
+
+def upright(data: bytes) -> tuple[int, int]:
+    """Width and height of a picture as people see it: turned as its EXIF says.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    _, width, height = check_image(data)
+    return (height, width) if _on_its_side(containers.exif(data)) else (width, height)
+
+
+def side_bound(field: str, card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:
+    """What `width` or `height` may be. What is painted small and enlarged may be that much larger, and no smaller."""
+    row = NUMBERS["image"][field]
+    own = with_card(row, field, card, public)
+    if scale <= 1:
+        return own
+    top = min(max(row.high, own.high), own.high * scale)
+    low = min(math.ceil(own.low * scale / own.multiple) * own.multiple, top)
+    return replace(own, low=low, high=min(top, row.public) if public else top)
+
+
+def pixel_bound(card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:
+    """What width × height may be."""
+    own = with_card(PIXELS, "pixels", card, public)
+    top = min(max(PIXELS.high, own.high), own.high * scale**2)
+    return replace(own, high=min(top, PIXELS.public) if public else top)
+
+
+def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[int, int]:
+    """Width and height of what is painted; those that were not asked for are made up.
+
+    Without a picture to start from: the model's own. With one: its aspect, at the model's own number of pixels.
+    Enlarging (`hires_scale`) makes both larger. What is made up lies within the bounds; what was asked for stays.
+    """
+    scale = request.hires_scale
+    rows = [side_bound(field, card, scale, public=public) for field in ("width", "height")]
+    asked = (request.width, request.height)
+    own = [card.defaults.get(f, r.default) * scale for f, r in zip(("width", "height"), rows, strict=True)]
+    wide, high = own
+    if request.image and None in asked:
+        given = upright(request.image)
+        aspect = given[0] / given[1]
+        if request.height is not None:
+            wide = request.height * aspect
+        elif request.width is not None:
+            high = request.width / aspect
+        else:
+            wide = math.sqrt(own[0] * own[1] * aspect)
+            high = wide / aspect
+            wide, high = _within(wide, rows[0]), _within(high, rows[1])
+    room = pixel_bound(card, scale, public=public).high
+    if None not in asked:
+        return int(asked[0] or 0), int(asked[1] or 0)
+    if request.width is not None:
+        return int(request.width), _snapped(min(high, room / max(request.width, 1)), rows[1])
+    if request.height is not None:
+        return _snapped(min(wide, room / max(request.height, 1)), rows[0]), int(request.height)
+    shrink = min(1.0, math.sqrt(room / (wide * high)))
+    width, height = _snapped(wide * shrink, rows[0]), _snapped(high * shrink, rows[1])
+    while width * height > room and max(width, height) > rows[0].multiple:  # both were rounded up
+        width, height = (width - rows[0].multiple, height) if width >= height else (width, height - rows[1].multiple)
+    return width, height
+
+
+def _within(value: float, row: Bound) -> float:
+    return min(max(value, row.low), row.high)
+
+
+def _snapped(value: float, row: Bound) -> int:
+    """The nearest allowed side."""
+    lowest = math.ceil(row.low / row.multiple) * row.multiple
+    highest = math.floor(row.high / row.multiple) * row.multiple
+    return int(min(max(round(value / row.multiple) * row.multiple, lowest), highest))
+
+
+def _on_its_side(block: bytes) -> bool:
+    from PIL import Image
+
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        return exif.get(_ORIENTATION) in (5, 6, 7, 8)
+    except Exception:  # a TIFF directory by a stranger's hand
+        return False

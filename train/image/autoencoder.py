@@ -20,6 +20,8 @@ CHANNELS = (16, 16, 32, 64, 128)
 LATENT = 8
 BATCH = 32
 RATE = 1.5e-3
+SAMPLES = 16
+"""Batches of 64 by which the spread of the latents is measured."""
 
 
 def build() -> Any:
@@ -79,7 +81,7 @@ def train(folder: Path, minutes: float, device: str) -> None:
 def normalise(model: Any, pictures: np.ndarray, device: str) -> None:
     """Make the latents of the data standard normal in each channel, without changing a single picture."""
     random = np.random.default_rng(0)
-    found = torch.cat([model.encode(batch(pictures, random, 64).to(device)).latent_dist.mean for _ in range(16)])
+    found = torch.cat([model.encode(batch(pictures, random, 64).to(device)).latent_dist.mean for _ in range(SAMPLES)])
     mean, spread = found.mean((0, 2, 3)), found.std((0, 2, 3))
     into, out = model.quant_conv, model.post_quant_conv  # moments: first the means, then the log variances
     out.bias.add_((out.weight[:, :, 0, 0] @ mean))
@@ -87,5 +89,3 @@ def normalise(model: Any, pictures: np.ndarray, device: str) -> None:
     into.weight[:LATENT].div_(spread.view(-1, 1, 1, 1))
     into.bias[:LATENT].sub_(mean).div_(spread)
     into.bias[LATENT:].sub_(2 * spread.log())
-
-

@@ -82,7 +82,9 @@ def _hue(value: np.ndarray, top: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     safe = np.maximum(chroma, 1e-6)
     red, green, blue = value[..., 0], value[..., 1], value[..., 2]
     hue = np.where(
-        top == red, ((green - blue) / safe) % 6, np.where(top == green, (blue - red) / safe + 2, (red - green) / safe + 4)
+        top == red,
+        ((green - blue) / safe) % 6,
+        np.where(top == green, (blue - red) / safe + 2, (red - green) / safe + 4),
     )
     return hue / 6 % 1
 

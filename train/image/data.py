@@ -28,7 +28,9 @@ HELD_OUT = 120
 """Pairs of concept and style that training never sees; the concept is there in the other styles."""
 
 _GROUPS = ("smileys", "people", "", "animals", "food", "travel", "activities", "objects", "symbols", "flags")
-_NOISE = re.compile(r"o’clock|-thirty|^keycap|^flag|skin tone|family:|^couple|^kiss:|button|^Japanese “|medal$|^(wo)?man and ")
+_NOISE = re.compile(
+    r"o’clock|-thirty|^keycap|^flag|skin tone|family:|^couple|^kiss:|button|^Japanese “|medal$|^(wo)?man and "
+)
 
 
 def concepts(folder: Path) -> dict[str, dict[str, Any]]:

@@ -53,7 +53,7 @@ class Run:
         """There is time for another step. Saves at the end."""
         if self.fraction < 1:
             return True
-        self._save()
+        self.save()
         return False
 
     def update(self, loss: torch.Tensor, rate: float, note: Callable[[], str]) -> None:
@@ -74,12 +74,16 @@ class Run:
         now = time.monotonic()
         if now - self._said > _SAY_SECONDS:
             rate_ = (self.step - self._first) / (now - self._began)
-            print(f"step {self.step}  {self.fraction:.0%}  loss {loss.item():.4f}  {note()}  {rate_:.2f} steps/s", flush=True)
+            print(
+                f"step {self.step}  {self.fraction:.0%}  loss {loss.item():.4f}  {note()}  {rate_:.2f} steps/s",
+                flush=True,
+            )
             self._said = now
         if now - self._saved > _SAVE_SECONDS:
-            self._save()
+            self.save()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
         spent = self._spent + time.monotonic() - self._began
         state = {
             "model": self._model.state_dict(), "optimiser": self._optimiser.state_dict(),

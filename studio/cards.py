@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from studio.types import Task
@@ -40,6 +40,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A folder inside a model's folder whose files come from somewhere else: a text encoder, a preview decoder.
+
+    Attributes:
+        folder: its name inside the model's folder.
+        source: a package or the hub.
+        rename: file name in the source -> name in `folder`.
+        optional: the model works without it, and makes the same with it or without it.
+        disk_bytes: what is fetched for it; 0 where unknown.
+    """
+
+    folder: str
+    source: Source
+    rename: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+    disk_bytes: int = 0
+
+    def target(self, name: str) -> str:
+        """Where the source's file `name` lies in `folder`: those of a package flat, those of the hub as there."""
+        return self.rename.get(name) or (PurePosixPath(name).name if self.source.kind == "package" else name)
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One model as the catalogue describes it. Sizes in bytes (0: unknown), `summary` by language.
 
@@ -49,6 +72,7 @@ class Card:
         limits: `max_<field>` and `min_<field>` of a request, `multiple` (of sides), `max_pixels`, `context` (tokens).
         options: what the engine has to know.
         own: from the user's models.toml.
+        parts: folders of the model that come from somewhere else.
     """
 
     id: str
@@ -71,6 +95,7 @@ class Card:
     limits: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
+    parts: tuple[Part, ...] = ()
 
 
 def measure(path: Path) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from studio.card_table import read_card
+from studio.card_table import WITHOUT_FILES, read_card
 from studio.cards import Card, Source, SourceKind
 from studio.errors import StudioError
 from studio.i18n import ASSETS
@@ -75,13 +75,14 @@ class Catalog:
         return self.cards[id]
 
     def for_task(self, task: Task) -> tuple[Card, ...]:
-        """The models for `task`: the starter, then the quick ones, small to big; unknown sizes last."""
+        """The models for `task`: the starter, then the quick ones, small to big; unknown sizes, then no model, last."""
         return tuple(sorted((card for card in self.cards.values() if task in card.tasks), key=_order))
 
 
-def _order(card: Card) -> tuple[bool, bool, bool, int, str]:
+def _order(card: Card) -> tuple[bool, bool, bool, bool, int, str]:
     slow = card.defaults.get("steps", 0) > FEW_STEPS
-    return (not card.starter, not card.memory_bytes, slow, card.memory_bytes, card.title)
+    bare = card.engine == WITHOUT_FILES
+    return (not card.starter, bare, not card.memory_bytes, slow, card.memory_bytes, card.title)
 
 
 def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: list[Problem]) -> None:
@@ -114,7 +115,7 @@ def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: l
 
 
 def _demo_cards() -> tuple[Card, ...]:
-    titles = ("Demo chat", "Demo painter", "Demo composer", "Demo coder", "Demo captioner")
+    titles = ("Demo chat", "Demo painter", "Demo composer", "Demo coder", "Demo captioner", "Demo upscaler")
     return tuple(
         Card(
             id=f"demo-{task}",

@@ -155,7 +155,7 @@ def slug(text: str, longest: int = 40) -> str:
 
 def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...]) -> list[tuple[bytes, str, dict[str, Any]]]:
     """Content, suffix and recipe of each file."""
-    if task == "image":
+    if task in ("image", "upscale"):
         return [(media.encode_png(image, own), ".png", own) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
         return [(media.encode_wav(audio, own), ".wav", own) for audio, own in zip(output.audio, recipes, strict=True)]

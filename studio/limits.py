@@ -38,9 +38,21 @@ from studio.media import check_image
 from studio.paths import gigabytes
 from studio.schedulers import OWN, SCHEDULERS
 from studio.sides import pixel_bound, side_bound, sides, upright
-from studio.types import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, Request, Task
+from studio.types import (
+    CaptionRequest,
+    ChatRequest,
+    CodeRequest,
+    ImageRequest,
+    Lora,
+    Message,
+    Request,
+    Task,
+    UpscaleRequest,
+)
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
+MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
+"""Pixels of an enlarged picture."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
 LENGTHS = ("short", "normal", "long")
 PLAIN_NAME = re.compile(r"[^\W_](?:[\w .,()+-]*[\w)])?")
@@ -81,10 +93,20 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     elif isinstance(request, CaptionRequest):
         check_choice("length", request.length, LENGTHS)
         _check_picture("image", request.image, public)
+    elif isinstance(request, UpscaleRequest):
+        _check_enlarged(request, public)
     elif isinstance(request, ImageRequest):
         check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
         _check_painting(request, card, public)
     _check_seeds(request)
+
+
+def admits(request: Request, card: Card) -> bool:
+    """Whether this model can do it at all: one that enlarges knows certain scales. For choosing; `check` refuses."""
+    if not isinstance(request, UpscaleRequest) or not isinstance(request.scale, int):
+        return True
+    row = bound("upscale", "scale", card)
+    return row.low <= request.scale <= row.high
 
 
 def resolve(request: R, card: Card, seed: Callable[[], int], *, public: bool = False) -> R:
@@ -155,6 +177,14 @@ def _check_picture(field: str, data: object, public: bool) -> None:
     if len(data) > limit:
         raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
     check_image(data)
+
+
+def _check_enlarged(request: UpscaleRequest, public: bool) -> None:
+    _check_picture("image", request.image, public)
+    _, width, height = check_image(request.image)
+    limit = (MAX_ENLARGED_PUBLIC if public else MAX_ENLARGED) / request.scale**2
+    if width * height > limit:
+        raise StudioError("image_too_large", width=width, height=height, limit=f"{limit / 1e6:.3g}")
 
 
 def _check_painting(request: ImageRequest, card: Card, public: bool) -> None:

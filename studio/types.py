@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-Task = Literal["chat", "image", "music", "code", "caption"]
-TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption")
+Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
+TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,22 @@ class CaptionRequest:
     task: Literal["caption"] = "caption"
 
 
-Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpscaleRequest:
+    """One picture, as the bytes of its file, to be made `scale` times as wide and as high.
+
+    Attributes:
+        seed: always 0, because nothing is drawn by chance; every request has one.
+    """
+
+    image: bytes = field(repr=False)
+    model: str = ""
+    scale: int = 4
+    seed: int = 0
+    task: Literal["upscale"] = "upscale"
+
+
+Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionRequest | UpscaleRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,17 @@ class Device:
 
 
 class Context(Protocol):
-    """What a run may tell, and the question it must ask between steps."""
+    """What a run may tell, and the questions it must ask between steps."""
+
+    @property
+    def adapters(self) -> Path | None:
+        """The folder of LoRA files, for requests that name some; None where there is none."""
+        ...
+
+    @property
+    def previews(self) -> bool:
+        """Somebody looks at the work in progress. Where False, engines spend no time on showing it."""
+        ...
 
     @property
     def cancelled(self) -> bool:
@@ -42,6 +52,10 @@ class Context(Protocol):
 
     def check(self) -> None:
         """Raise `studio.errors.Cancelled` once the person pressed Stop."""
+        ...
+
+    def skipped(self) -> bool:
+        """True once for each press of Skip: the picture in work is dropped, the others still come."""
         ...
 
     def step(self, done: int, total: int = 0) -> None:
@@ -79,7 +93,11 @@ class Loaded(Protocol):
 
 
 class Engine(Protocol):
-    """A kind of model. One instance serves the whole process."""
+    """A kind of model. One instance serves the whole process.
+
+    An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
+    It loads no weights and may be called on any thread.
+    """
 
     def weights(self, card: Card, files: Path) -> int:
         """Bytes the model will occupy once loaded, from file headers or sizes; without loading it."""
@@ -110,6 +128,8 @@ ENGINES = {
     "musicgen": "studio.engines.musicgen:MusicgenEngine",
     "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
     "caption": "studio.engines.caption:CaptionEngine",
+    "upscaler": "studio.engines.upscaler:UpscalerEngine",
+    "resample": "studio.engines.resample:ResampleEngine",
 }
 """Engine name in the catalogue -> where it lives. Imported on first use."""
 

@@ -1,4 +1,4 @@
-"""Instant, deterministic stand-ins for the five tasks: for tests, screenshots and looking around without a model.
+"""Instant, deterministic stand-ins for every task: for tests, screenshots and looking around without a model.
 
 Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
 tests look at a job in the middle.
@@ -30,6 +30,7 @@ from studio.types import (
     MusicRequest,
     Output,
     Request,
+    UpscaleRequest,
 )
 
 RATE = 32_000
@@ -87,6 +88,8 @@ class FakeModel:
                     return self._play(request, context)
                 case CaptionRequest():
                     return self._say(_caption(request), context)
+                case UpscaleRequest():
+                    return self._enlarge(request, context)
         finally:
             with FakeModel._count:
                 FakeModel.running -= 1
@@ -122,6 +125,16 @@ class FakeModel:
                 context.preview(picture.filter(ImageFilter.GaussianBlur((steps - step) * 2)))
             done.append(picture)
         return Output(images=tuple(done), seeds=tuple(seeds))
+
+    def _enlarge(self, request: UpscaleRequest, context: Context) -> Output:
+        from studio.media import decode_image
+
+        picture, steps = decode_image(request.image), 4
+        for step in range(steps):
+            context.check()
+            self._step(context, step + 1, steps)
+        size = (picture.width * request.scale, picture.height * request.scale)
+        return Output(images=(picture.resize(size, Image.Resampling.BICUBIC),), seeds=(0,))
 
     def _play(self, request: MusicRequest, context: Context) -> Output:
         seconds, steps = float(request.duration or 4), 20

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from studio.card_table import ENGINE_TASKS
+from studio.card_table import ENGINE_TASKS, WITHOUT_FILES
 from studio.catalog import Catalog
 from studio.engines.base import ENGINES
 from studio.errors import StudioError
 from studio.limits import NUMBERS, bound
 from studio.paths import Home
 from studio.types import TASKS
+from tabs import TABS
 
 WHOLE = """
 [models.tiny]
@@ -54,11 +55,11 @@ def complaints(catalog: Catalog) -> list[str]:
 def test_ours_has_no_problem_and_serves_every_task(shipped: Catalog) -> None:
     assert complaints(shipped) == []
     for task in TASKS:
-        assert len(shipped.for_task(task)) >= 4, task
+        assert len(shipped.for_task(task)) >= (4 if task in TABS else 3), task
 
 
 def test_ours_offers_each_task_something_for_a_small_machine_and_something_better(shipped: Catalog) -> None:
-    for task in TASKS:
+    for task in TABS:
         needs = [card.least_memory for card in shipped.for_task(task)]
         assert min(needs) <= 3_000_000_000, task
         assert max(needs) >= 5_000_000_000, task
@@ -75,6 +76,8 @@ def test_the_starter_for_chat_and_code_comes_first_and_is_checked_by_hash(shippe
 
 def test_sizes_of_ours_are_plausible(shipped: Catalog) -> None:
     for card in shipped.cards.values():
+        if card.engine == WITHOUT_FILES:
+            continue
         assert 0.5 < card.disk_bytes / card.parameters < 4.5, card.id
         assert card.least_memory <= card.memory_bytes, card.id
         assert card.memory_bytes >= 0.5 * card.disk_bytes, card.id
@@ -138,7 +141,7 @@ def test_a_whole_table_becomes_a_card(home: Home) -> None:
     [
         ('title = "Tiny"', "title = 3", "title: must be a text"),
         ('title = "Tiny"', 'titel = "Tiny"', "titel: unknown field (did you mean title?)"),
-        ('["chat"]', '["chatt"]', "chatt is not one of chat, image, music, code, caption (did you mean chat?)"),
+        ('["chat"]', '["chatt"]', "chatt is not one of chat, image, music, code, caption, upscale (did you mean"),
         ('["chat"]', "[]", "tasks: is empty"),
         ('"text"', '"txt"', "engine: no engine is called txt (did you mean text?)"),
         ('"text"', '"diffusion"', "engine: diffusion does image, not chat"),

@@ -20,6 +20,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 50_000
 MAX_SIDE_BYTES = 8_000_000  # profiles, thumbnails, texts: everything that is not pixels
 MAX_TEXT = 4_000_000
+MAX_SUB_BLOCKS = 200_000  # of 255 bytes each: 50 MB of GIF
+GIF_FRAME, _GIF_EXTENSION, GIF_COMMENT, _GIF_END = 0x2C, 0x21, 0xFE, 0x3B
 MAX_SCANS = 200  # a progressive JPEG decodes the whole picture once a scan
 
 
@@ -48,16 +50,17 @@ def picture(data: bytes) -> tuple[PictureFormat, int, int]:
 
 
 def texts(data: bytes) -> dict[str, str]:
-    """Every embedded text by its key in the format; empty where there is none or the file is broken.
+    """Every embedded text by its key in the format; none where there is none or the file is broken.
 
-    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`). EXIF is `exif(data)`.
+    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of a GIF. EXIF
+    is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
     """
     found: dict[str, str] = {}
     try:
         if data.startswith(PNG):
-            for kind, body in png_chunks(data):
-                if kind in (b"tEXt", b"zTXt", b"iTXt"):
-                    found.update(_png_text(kind, body))
+            found = _png_texts(data)
+        elif data.startswith((b"GIF87a", b"GIF89a")):
+            found = {"comment": comment.decode("utf-8", "replace")} if (comment := _gif_comments(data)) else {}
         elif data[:4] == b"RIFF" and data[8:12] == b"WAVE":
             for kind, body in riff_chunks(data):
                 if kind == b"LIST" and body[:4] == b"INFO":
@@ -158,26 +161,46 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     return size
 
 
+def gif_blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Label, start and end of each extension; a frame with its pixels is labelled GIF_FRAME."""
+    at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    left = MAX_SUB_BLOCKS
+    while (kind := data[at]) != _GIF_END:
+        start, label = at, kind
+        if kind == GIF_FRAME:
+            flags = data[at + 9]
+            at += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+        elif kind == _GIF_EXTENSION:
+            label, at = data[at + 1], at + 2
+        else:
+            raise MalformedError("no block where one belongs")
+        while size := data[at]:
+            at, left = at + 1 + size, left - 1
+            if left < 0:
+                raise MalformedError("too many blocks")
+        at, left = at + 1, left - 1
+        yield label, start, at
+
+
+def _gif_comments(data: bytes) -> bytes:
+    found = []
+    for label, start, end in gif_blocks(data):
+        at = start + 2
+        while label == GIF_COMMENT and at < end - 1:
+            found.append(data[at + 1 : at + 1 + data[at]])
+            at += 1 + data[at]
+    return b"".join(found)[:MAX_TEXT]
+
+
 def _gif_size(data: bytes) -> tuple[int, int]:
     """The screen, or the first frame's far corner where that lies outside it."""
-    width, height, flags = struct.unpack("<HHB", data[6:11])
-    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    for _ in range(MAX_CHUNKS):
-        if data[at] == 0x2C:
-            left, top, wide, high = struct.unpack("<HHHH", data[at + 1 : at + 9])
-            return max(width, left + wide), max(height, top + high)
-        if data[at] != 0x21:
-            raise MalformedError("no frame")
-        at += 2
-        for _ in range(4096):  # sub-blocks of one extension
-            size = data[at]
-            at += 1 + size
-            if not size:
-                break
-        else:
-            raise MalformedError("an extension without end")
-        if at > MAX_SIDE_BYTES:
+    width, height = struct.unpack("<HH", data[6:10])
+    for label, start, _ in gif_blocks(data):
+        if start > MAX_SIDE_BYTES:
             break
+        if label == GIF_FRAME:
+            left, top, wide, high = struct.unpack("<HHHH", data[start + 1 : start + 9])
+            return max(width, left + wide), max(height, top + high)
     raise MalformedError("no frame")
 
 
@@ -194,24 +217,41 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     raise MalformedError("no frame header")
 
 
-def _png_text(kind: bytes, body: memoryview) -> dict[str, str]:
-    key, _, rest = bytes(body).partition(b"\0")
-    name = key.decode("latin-1")
+def _png_texts(data: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    room = MAX_TEXT
+    for kind, body in png_chunks(data):
+        if kind not in (b"tEXt", b"zTXt", b"iTXt") or room < 0:
+            continue
+        key, _, rest = bytes(body[: MAX_TEXT + 100]).partition(b"\0")
+        name = key[:80].decode("latin-1")
+        try:
+            text = _png_text(kind, rest, room)
+        except (MalformedError, IndexError, zlib.error, UnicodeDecodeError):
+            text, room = "", room - MAX_TEXT // 8  # unpacking it has cost time all the same
+        room -= len(text)
+        found.setdefault(name, text)
+    return found
+
+
+def _png_text(kind: bytes, rest: bytes, room: int) -> str:
     if kind == b"tEXt":
-        return {name: rest.decode("latin-1")}
+        return _short(rest, room).decode("latin-1")
     if kind == b"zTXt":
-        return {name: _inflate(rest[1:]).decode("latin-1")}
-    compressed, rest = rest[0], rest[2:]
-    text = rest.split(b"\0", 2)[2]
-    return {name: (_inflate(text) if compressed else text).decode()}
+        return _inflate(rest[1:], room).decode("latin-1")
+    compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
+    return (_inflate(text, room) if compressed else _short(text, room)).decode()
 
 
-def _inflate(data: bytes) -> bytes:
-    """At most MAX_TEXT bytes of what `data` unpacks to: a few kilobytes can claim to be gigabytes."""
-    out = zlib.decompressobj().decompress(data, MAX_TEXT + 1)
-    if len(out) > MAX_TEXT:
+def _short(text: bytes, room: int) -> bytes:
+    if len(text) > room:
         raise MalformedError("text too long")
-    return out
+    return text
+
+
+def _inflate(data: bytes, room: int) -> bytes:
+    """At most `room` bytes of what `data` unpacks to: a few kilobytes can claim to be gigabytes."""
+    return _short(zlib.decompressobj().decompress(data, room + 1), room)
 
 
 def _zero_ended(body: memoryview) -> str:

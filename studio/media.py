@@ -10,7 +10,7 @@ import io
 import struct
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, containers, recipe
+from studio import __version__, containers, infotext, recipe
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
 
     info = PngImagePlugin.PngInfo()
     if made is not None:
-        info.add_text("parameters", recipe.parameters_text(made))
+        info.add_text("parameters", infotext.write(made))
         info.add_itxt("recipe", recipe.to_json(made))
         info.add_text("Software", SOFTWARE)
     out = io.BytesIO()
@@ -148,7 +148,7 @@ def encode_webp(image: Image.Image, made: dict[str, Any] | None = None, quality:
 def _exif(made: dict[str, Any], room: int | None) -> bytes:
     from PIL import Image
 
-    comment = b"UNICODE\0" + recipe.parameters_text(made).encode("utf-16-be")
+    comment = b"UNICODE\0" + infotext.write(made).encode("utf-16-be")
     for description, note in ((recipe.to_json(made, ascii_only=True), comment), (recipe.to_json(made), b""), ("", b"")):
         exif = Image.Exif()
         exif[_EXIF_SOFTWARE] = SOFTWARE

@@ -4,9 +4,9 @@
      "commercial"}, "parameters": {every field of the request}, "seed": 7, "made": "2026-01-31T12:00:00+00:00",
      "software": {"studio": "0.1.0", ...}, "device": "cpu", "finish": "stop", "seconds": 1.5}
 
-Pictures also carry the `parameters` text that other web UIs read. Knows nothing of pixels or of folders; a
-picture that was captioned is named by its hash, never kept. What is read back comes from strangers: it has
-the shape above and is otherwise unchecked, so a request built from it goes through studio.limits like any other.
+Pictures also carry the text that other web UIs read (studio.infotext). Knows nothing of pixels or of folders; a
+picture that went in is named by its hash. What is read back comes from strangers: it has the shape above and is
+otherwise unchecked, so a request built from it goes through studio.limits like any other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
@@ -22,15 +23,15 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from studio import __version__, containers
+from studio import __version__, checked, containers, exif
 from studio.cards import Card
-from studio.types import TASKS, Message, Request
+from studio.types import TASKS, ImageRequest, Lora, Message, Request
 
 FORMAT = "atelier/1"
 MAX_CHARACTERS = 6_000_000  # the longest code prefix and suffix, escaped
 LIBRARIES = ("torch", "transformers", "diffusers", "xllamacpp")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLACES = ("recipe", "ICMT", "comment")
-_IMAGE_DESCRIPTION = 0x010E
 
 
 def make(
@@ -73,26 +74,55 @@ def make(
 
 
 def parameters(request: Request) -> dict[str, Any]:
-    """Every field of the request that JSON can hold; bytes as their hash and size."""
+    """Every field of the request as JSON can hold it; bytes as their hash and size, no bytes as an empty text."""
     found: dict[str, Any] = {}
     for field in fields(request):
         value = getattr(request, field.name)
         if field.name in ("task", "model", "seed"):
             continue  # beside the parameters, not twice
         if isinstance(value, bytes):
-            value = {"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)}
+            value = {"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)} if value else ""
         elif isinstance(value, tuple):
-            value = [{"role": m.role, "content": m.content} if isinstance(m, Message) else m for m in value]
+            value = [_plain(one) for one in value]
         found[field.name] = value
     return found
 
 
 def for_seed(recipe: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The recipe that makes one picture or piece of a batch again, alone."""
-    alone = {**recipe, "seed": seed}
-    if "count" in recipe["parameters"]:
-        alone["parameters"] = {**recipe["parameters"], "count": 1}
-    return alone
+    """The recipe that makes one picture or piece of a batch again, alone.
+
+    Picture i has seed + i, and where each is painted from a prompt of its own, prompt i.
+    """
+    given = dict(recipe["parameters"])
+    if "count" in given:
+        given["count"] = 1
+    prompts = given.get("prompts")
+    if isinstance(prompts, list) and prompts:
+        place = min(max(seed - recipe["seed"], 0), len(prompts) - 1)
+        given["prompts"] = [prompts[place]]
+    return {**recipe, "seed": seed, "parameters": given}
+
+
+def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
+    """The request that a picture's recipe describes; None where it is no picture's or says nothing to paint.
+
+    Every value is checked by type, what does not fit is left out. The pictures that it started from are missing:
+    `sources` names them, and who has them puts them in.
+    """
+    if recipe["task"] != "image":
+        return None
+    given, _ = checked.image_fields({**recipe["parameters"], "seed": recipe["seed"]})
+    return ImageRequest(**{**given, "model": recipe["model"]["id"]}) if "prompt" in given else None
+
+
+def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The SHA-256 of every file that went in (`image`, `mask`), by the name of its field."""
+    found = {}
+    for name, value in recipe["parameters"].items():
+        hash = value.get("sha256") if isinstance(value, dict) else None
+        if isinstance(hash, str) and _SHA256.fullmatch(hash):
+            found[name] = hash
+    return found
 
 
 def to_json(recipe: Mapping[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -140,51 +170,16 @@ def read(data: bytes) -> dict[str, Any] | None:
     found = containers.texts(data)
     candidates = [found[place] for place in _PLACES if place in found]
     if block := containers.exif(data):
-        candidates.append(_description(block))
+        candidates.append(exif.description(block))
     if not candidates and len(data) <= MAX_CHARACTERS and data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         candidates.append(data.decode("utf-8-sig", "replace"))
     return next((recipe for text in candidates if (recipe := from_json(text))), None)
 
 
-def parameters_text(recipe: Mapping[str, Any]) -> str:
-    """The text that AUTOMATIC1111's parser and its relatives read: prompt, negative prompt, one line of settings.
-
-    Values that hold a comma, a colon or a line break are quoted as JSON strings, as that parser expects.
-    """
-    given, model = recipe["parameters"], recipe["model"]
-    settings = {
-        "Steps": given.get("steps"),
-        "Sampler": given.get("scheduler") or "Default",
-        "CFG scale": given.get("guidance_scale"),
-        "Seed": recipe["seed"],
-        "Size": f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None,
-        "Model": model["title"] or model["id"],
-        "Version": f"Atelier {recipe['software'].get('studio', '')}".strip(),
-    }
-    lines = [str(given.get("prompt", ""))]
-    if negative := given.get("negative_prompt"):
-        lines.append(f"Negative prompt: {negative}")
-    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items() if value is not None))
-    return "\n".join(lines)
-
-
-def _quoted(value: object) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return json.dumps(text, ensure_ascii=False) if any(sign in text for sign in ",:\n") else text
-
-
-def _description(block: bytes) -> str:
-    from PIL import Image
-
-    exif = Image.Exif()
-    try:
-        exif.load(block)
-        value = exif.get(_IMAGE_DESCRIPTION)
-    except Exception:  # a TIFF directory by a stranger's hand
-        return ""
-    if not isinstance(value, str):
-        return ""
-    return value.encode("latin-1", "replace").decode("utf-8", "replace")  # pillow reads ASCII fields as Latin-1
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return {"role": value.role, "content": value.content}
+    return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else value
 
 
 def _string(value: object) -> str:

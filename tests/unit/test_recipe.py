@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -189,35 +188,3 @@ def test_reading_never_raises(noise: bytes, kind: str, at: int) -> None:
     data[at : at + len(noise)] = noise
     recipe.read(bytes(data))
     recipe.read(noise)
-
-
-# The settings line, read as AUTOMATIC1111 reads it (modules/infotext_utils.py: re_param and its "fewer than 3" rule).
-PARAM = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-
-
-def as_other_web_uis_read(text: str) -> dict[str, str]:
-    *lines, last = text.strip().split("\n")
-    if len(PARAM.findall(last)) < 3:
-        lines, last = [*lines, last], ""
-    found, negative = {"Prompt": "", "Negative prompt": ""}, False
-    for line in lines:
-        rest = line.strip()
-        if rest.startswith("Negative prompt:"):
-            negative, rest = True, rest[16:].strip()
-        key = "Negative prompt" if negative else "Prompt"
-        found[key] += ("\n" if found[key] else "") + rest
-    for name, value in PARAM.findall(last):
-        found[name] = json.loads(value) if value.startswith('"') else value
-    return found
-
-
-def test_other_web_uis_read_the_same_settings() -> None:
-    made_here = picture_recipe(
-        prompt="a cat,\nfluffy: very", negative_prompt="rain, snow", steps=4, guidance_scale=1.5, scheduler="Euler a"
-    )
-    made_here["model"]["title"] = 'Model 1.5: "turbo", big'
-    found = as_other_web_uis_read(recipe.parameters_text(made_here))
-    assert found["Prompt"] == "a cat,\nfluffy: very"
-    assert found["Negative prompt"] == "rain, snow"
-    assert (found["Steps"], found["CFG scale"], found["Sampler"]) == ("4", "1.5", "Euler a")
-    assert (found["Seed"], found["Size"], found["Model"]) == ("7", "512x512", 'Model 1.5: "turbo", big')

@@ -1,27 +1,30 @@
 """The store of finished outputs: home/outputs/<task>/<day>/<time>-<words>-<seed>.png, .wav, .txt or code.
 
-Every file carries its recipe, inside it or, for text, beside it as `<name>.json`. There is no index: what is in
-the folders is what there is, so files may be moved, copied and deleted by hand. Knows nothing of models or of
-the page.
+Pictures may be named otherwise (studio.naming). Every file has its recipe, inside it or, for text and for pictures
+that shall say nothing, beside it as `<name>.json`. There is no index: what is in the folders is what there is
+(studio.shelf), so files may be moved, copied and deleted by hand. Knows nothing of models or of the page.
 """
 
 from __future__ import annotations
 
-import re
+import io
 import threading
-import unicodedata
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from studio import media, recipe
+from studio import infotext, media, naming, recipe, shelf
+from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
-from studio.types import TASKS, Artifact, Output, Task
+from studio.shelf import sidecar
+from studio.types import TASKS, Artifact, ImageRequest, Output, Task
 
-MAX_READ = 200_000_000
+if TYPE_CHECKING:
+    from PIL import Image
+
 SUFFIXES = {
     "python": ".py", "javascript": ".js", "typescript": ".ts", "java": ".java", "c": ".c", "c++": ".cpp", "cpp": ".cpp",
     "c#": ".cs", "csharp": ".cs", "go": ".go", "rust": ".rs", "ruby": ".rb", "php": ".php", "swift": ".swift",
@@ -29,10 +32,18 @@ SUFFIXES = {
     "bash": ".sh", "sql": ".sql", "html": ".html", "css": ".css", "yaml": ".yaml", "toml": ".toml",
     "xml": ".xml", "markdown": ".md", "haskell": ".hs", "dart": ".dart",
 }  # fmt: skip
-_NAME = re.compile(r"\d{6}-.+")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_RECIPE_SUFFIX = ".json"
-_WITH_SIDECAR = ("code", "caption")
+_PICTURES = ("image", "upscale")
+_FORMAT_SUFFIX = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One file to be written: its content and its recipe, and whether the recipe goes beside it."""
+
+    data: bytes
+    suffix: str
+    recipe: dict[str, Any]
+    beside: bool = False
 
 
 class Library:
@@ -40,20 +51,31 @@ class Library:
 
     Args:
         keep_free: bytes that saving leaves free on the disk.
+        keep: how pictures are written where nothing else is asked for.
     """
 
-    def __init__(self, home: Home, keep_free: int = 0) -> None:
+    def __init__(self, home: Home, keep_free: int = 0, keep: Keep | None = None) -> None:
         self._root = home.outputs
         self._keep_free = keep_free
+        self.keep = keep or Keep()
         self._lock = threading.Lock()
 
-    def save(self, task: Task, output: Output, made: dict[str, Any]) -> Artifact:
+    def save(
+        self,
+        task: Task,
+        output: Output,
+        made: dict[str, Any],
+        keep: Keep | None = None,
+        sheet: Image.Image | None = None,
+    ) -> Artifact:
         """Write an output with its recipe: all of its files, or none.
 
         Chat answers are not written here (studio.chats keeps conversations); their artifact has no files.
 
         Args:
             made: the recipe of the whole run (studio.recipe.make).
+            keep: how pictures are named and written; by default as this library does.
+            sheet: the contact sheet of a grid, written beside the first picture as `<name>-grid.png`.
 
         Raises:
             StudioError: the disk is full or refuses; no file of this output is left behind.
@@ -61,25 +83,31 @@ class Library:
         made = {**made, "finish": output.finish}
         pieces = max(len(output.images), len(output.audio), 1)
         seeds = output.seeds or tuple(made["seed"] + index for index in range(pieces))
-        recipes = tuple(recipe.for_seed(made, seed) for seed in seeds)
-        words = slug(str(made["parameters"].get("prompt") or output.text or task))
-        paths = [] if task == "chat" else self._write_all(task, output, words, recipes)
+        if output.requests:
+            of_each = [{**made, **_alone(request)} for request in output.requests]
+        else:
+            of_each = [made] * len(seeds)
+        recipes = tuple(recipe.for_seed(own, seed) for own, seed in zip(of_each, seeds, strict=True))
+        keep = keep or self.keep
+        paths = [] if task == "chat" else self._write_all(task, output, recipes, keep, sheet)
+        files = tuple(paths[: len(paths) - 1] if sheet and paths else paths)
         return Artifact(
             id=_id(paths[0], self._root) if paths else uuid4().hex,
             task=task,
-            files=tuple(paths),
+            files=files,
             text=output.text,
             recipe=made,
             recipes=recipes,
             finish=output.finish,
             stats=dict(output.stats),
             notes=output.notes,
+            sheet=paths[-1] if sheet and paths else None,
         )
 
     def recent(self, task: Task | None = None, limit: int = 50) -> tuple[Artifact, ...]:
         """The newest artifacts, one a file, newest first. Files that are broken or not ours are passed over."""
         found: list[Artifact] = []
-        for path in self._newest(task):
+        for path in shelf.newest(self._root, (task,) if task else TASKS):
             if len(found) >= limit:
                 break
             if artifact := _read(path, self._root):
@@ -92,92 +120,95 @@ class Library:
         Raises:
             StudioError: a file lies outside the outputs folder, or the disk refuses.
         """
-        for path in [inside(self._root, str(file)) for file in artifact.files]:
-            for file in (path, _sidecar(path)):
+        files = (*artifact.files, artifact.sheet) if artifact.sheet else artifact.files
+        for path in [inside(self._root, str(file)) for file in files]:
+            for file in (path, sidecar(path)):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
                     raise disk_error(error, file) from error
 
-    def _write_all(self, task: Task, output: Output, words: str, recipes: tuple[dict[str, Any], ...]) -> list[Path]:
-        pieces = _pieces(task, output, recipes)
+    def _write_all(
+        self, task: Task, output: Output, recipes: tuple[dict[str, Any], ...], keep: Keep, sheet: Image.Image | None
+    ) -> list[Path]:
+        pieces = _pieces(task, output, recipes, keep)
         if not pieces:
             return []
-        now = datetime.now()
-        folder = self._root / task / now.strftime("%Y-%m-%d")
+        now, root = datetime.now(), self._root / task
+        pattern, words = keep.pattern if task in _PICTURES else "", output.text or task
+        names = [naming.name(pattern, piece.recipe, place, now, words) for place, piece in enumerate(pieces, 1)]
+        if sheet is not None:
+            pieces.append(_Piece(_sheet(sheet, recipes[0], keep), ".png", recipes[0]))
+            names.append(f"{names[0]}-grid")
         started: list[Path] = []
         kept: list[Path] = []
-        with self._lock:  # a name is free until it is written
+        with self._lock:
             try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                require_space(folder, sum(len(data) for data, _, _ in pieces), self._keep_free)
-                for data, suffix, own in pieces:
-                    path = _free_name(folder, f"{now:%H%M%S}-{words}-{own['seed']}", suffix)
-                    if task in _WITH_SIDECAR:  # first: a recipe alone is passed over, a text alone has lost its own
-                        started.append(_sidecar(path))
-                        write(_sidecar(path), recipe.to_json(own, indent=2) + "\n")
+                root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                require_space(root, sum(len(piece.data) for piece in pieces), self._keep_free)
+                for piece, name in zip(pieces, names, strict=True):
+                    path = _claimed(inside(root, name), piece.suffix)
                     started.append(path)
-                    write(path, data)
+                    if piece.beside:  # first: a recipe alone is passed over, a text alone has lost its own
+                        started.append(sidecar(path))
+                        write(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")
+                    write(path, piece.data)
                     kept.append(path)
             except BaseException as error:
                 for path in started:
                     path.unlink(missing_ok=True)
                 if isinstance(error, OSError):
-                    raise disk_error(error, folder) from error
+                    raise disk_error(error, root) from error
                 raise
         return kept
 
-    def _newest(self, task: Task | None) -> Iterator[Path]:
-        """Every output file, newest first, reading only the days that are asked for."""
-        days = [
-            (day.name, day)
-            for kind in ([task] if task else TASKS)
-            for day in _listed(self._root / kind)
-            if _DAY.fullmatch(day.name)
-        ]
-        for name in sorted({name for name, _ in days}, reverse=True):
-            files = [file for day_name, day in days if day_name == name for file in _listed(day)]
-            yield from sorted(
-                (file for file in files if _NAME.match(file.name) and file.suffix not in (_RECIPE_SUFFIX, ".part")),
-                key=lambda file: (file.name[:6], _modified(file), file.name),
-                reverse=True,
-            )
+
+def _alone(request: ImageRequest) -> dict[str, Any]:
+    return {"parameters": recipe.parameters(request), "seed": request.seed}
 
 
-def slug(text: str, longest: int = 40) -> str:
-    """`text` as part of a file name on any system: letters and digits of any script, joined by hyphens."""
-    plain = unicodedata.normalize("NFC", text[: longest * 10]).casefold()
-    words = "-".join(re.findall(r"[^\W_]+", plain))[:longest]
-    while len(words.encode()) > 2 * longest:  # file systems count bytes, and these scripts need three a sign
-        words = words[:-1]
-    return words.strip("-") or "untitled"
-
-
-def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...]) -> list[tuple[bytes, str, dict[str, Any]]]:
-    """Content, suffix and recipe of each file."""
-    if task in ("image", "upscale"):
-        return [(media.encode_png(image, own), ".png", own) for image, own in zip(output.images, recipes, strict=True)]
+def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], keep: Keep) -> list[_Piece]:
+    if task in _PICTURES:
+        return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
-        return [(media.encode_wav(audio, own), ".wav", own) for audio, own in zip(output.audio, recipes, strict=True)]
+        sounds = zip(output.audio, recipes, strict=True)
+        return [_Piece(media.encode_wav(audio, own), ".wav", own) for audio, own in sounds]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()
     suffix = SUFFIXES.get(language, ".txt") if task == "code" else ".txt"
-    return [(output.text.encode("utf-8", "replace"), suffix, recipes[0])]
+    return [_Piece(output.text.encode("utf-8", "replace"), suffix, recipes[0], beside=True)]
+
+
+def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:
+    encode = {"png": media.encode_png, "webp": media.encode_webp, "jpeg": media.encode_jpeg}[keep.format]
+    data = encode(image, own if keep.metadata else None)
+    beside = not keep.metadata or (keep.format == "jpeg" and recipe.read(data) is None)  # a JPEG has room for 64 kB
+    return _Piece(data, _FORMAT_SUFFIX[keep.format], own, beside)
+
+
+def _sheet(sheet: Image.Image, first: dict[str, Any], keep: Keep) -> bytes:
+    """The sheet as a PNG with the first cell's settings for other programs. It has no recipe: it is no picture."""
+    from PIL import PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    if keep.metadata:
+        info.add_text("parameters", infotext.write(first))
+    out = io.BytesIO()
+    sheet.save(out, "PNG", pnginfo=info)
+    return out.getvalue()
 
 
 def _read(path: Path, root: Path) -> Artifact | None:
     """The artifact of one file, or None where it is none of ours."""
-    try:
-        beside = path.parent.parent.name in _WITH_SIDECAR
-        source = _sidecar(path) if beside else path
-        if not path.is_file() or source.stat().st_size > MAX_READ:
-            return None
-        made = recipe.read(source.read_bytes())
-        text = path.read_text(encoding="utf-8") if beside and path.stat().st_size < recipe.MAX_CHARACTERS else ""
-    except (OSError, UnicodeDecodeError):
+    task = path.relative_to(root).parts[0]
+    made = shelf.recipe_of(path, task)
+    if made is None or made["task"] != task:
         return None
-    if made is None or made["task"] != path.parent.parent.name:
+    try:
+        with_text = task in ("code", "caption") and path.stat().st_size < recipe.MAX_CHARACTERS
+        text = path.read_text(encoding="utf-8") if with_text else ""
+    except (OSError, UnicodeDecodeError):
         return None
     return Artifact(
         id=_id(path, root),
@@ -190,32 +221,20 @@ def _read(path: Path, root: Path) -> Artifact | None:
     )
 
 
-def _free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """`stem`, or `stem-2`, `stem-3` … where that is taken."""
+def _claimed(path: Path, suffix: str) -> Path:
+    """`path`, or `path-2`, `path-3` … where that is taken. The file is made, so that no other process takes it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in count(1):
-        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}"
-        if not path.exists() and not _sidecar(path).exists():
-            return path
+        free = path.with_name(f"{path.name}{f'-{number}' if number > 1 else ''}{suffix}")
+        if sidecar(free).exists():
+            continue
+        try:
+            free.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            continue
+        return free
     raise AssertionError
 
 
 def _id(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + _RECIPE_SUFFIX)
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _modified(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

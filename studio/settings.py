@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     )
     max_upload_mb: int = Field(32, ge=1, le=1024, description="Largest file that the page takes.")
     keep_free_gb: float = Field(1.0, ge=0, description="Disk space that downloads and outputs leave free.")
+    file_names: str = Field(
+        "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
+    )
+    picture_format: Literal["png", "webp", "jpeg"] = Field("png", description="The format that pictures are kept in.")
 
     @model_validator(mode="after")
     def _guard_the_door(self) -> Self:

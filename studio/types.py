@@ -235,6 +235,7 @@ class Artifact:
         text: the text of a text task, else empty.
         recipe: how it was made (see studio.recipe), one for the whole artifact.
         recipes: the same with the exact seed, one a file.
+        sheet: a grid's pictures on one, with labels; not among the files.
     """
 
     id: str
@@ -246,6 +247,7 @@ class Artifact:
     finish: str = "stop"
     stats: dict[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
+    sheet: Path | None = None
 
 
 Kind = Literal["queued", "downloading", "loading", "running", "done", "failed", "cancelled"]

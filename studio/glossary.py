@@ -15,7 +15,7 @@ from pathlib import Path
 FILE = "glossary.json"
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SIGNS = str.maketrans(
-    {"，": ", ", "。": ". ", "、": ", ", "；": "; ", "：": ": ", "（": "(", "）": ")", "！": ". ", "？": ". "}
+    dict(zip("，。、；：（）！？", (", ", ". ", ", ", "; ", ": ", "(", ")", ". ", ". "), strict=True))
 )
 _MAX_BYTES = 4_000_000
 

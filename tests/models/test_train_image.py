@@ -81,7 +81,7 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
 
     model, first = run()
     for _ in range(3):
-        first.update(model(torch.ones(2)).sum(), 1e-3, note=str)
+        first.update(model(torch.ones(2)).sum(), 1e-3, note="")
     first.save()
     other, second = run()
     assert second.step == 3

@@ -1,5 +1,7 @@
 """`python -m train.image COMMAND`: data, autoencoder, denoiser, score, ship. Each goes on where it was cut off."""
 
+# diffusers is imported lazily and typed more narrowly than it is used:
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false
 from __future__ import annotations
 
 import argparse
@@ -82,8 +84,9 @@ def painter(shipped: Path, encoder: Path, device: str) -> Any:
 
     from studio import glossary
     from studio.catalog import Catalog
+    from studio.paths import Home
 
-    card = Catalog.load(None).get("icons")
+    card = Catalog.load(Home(WORK), public=True).get("icons")
     words: Any = BertModel.from_pretrained(encoder, add_pooling_layer=False)
     words.config.use_attention_mask = True
     pipe: Any = StableDiffusionPipeline.from_pretrained(shipped, text_encoder=words, safety_checker=None)

@@ -4,6 +4,8 @@ After training its 1 x 1 convolutions take over the mean and the spread of each 
 latents of the data are standard normal in every channel and `scaling_factor` is 1.
 """
 
+# diffusers is imported lazily and typed more narrowly than it is used:
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from train.image import data
 from train.image.run import Run
@@ -46,7 +48,7 @@ def loss(made: torch.Tensor, wanted: torch.Tensor, mean: torch.Tensor, logvar: t
     """Pixels, edges (differences of neighbours), colours of areas (8 x 8 means), and a little KL."""
     error = made - wanted
     edges = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
-    areas = F.avg_pool2d(error, 8).abs().mean()
+    areas = functional.avg_pool2d(error, 8).abs().mean()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
     return error.abs().mean() + error.square().mean() + 0.5 * edges + areas + 1e-4 * kl
 
@@ -72,7 +74,8 @@ def train(folder: Path, minutes: float, device: str) -> None:
             posterior = model.encode(wanted).latent_dist
             made = model.decode(posterior.sample()).sample
         value = loss(made.float(), wanted, posterior.mean.float(), posterior.logvar.float())
-        run.update(value, RATE, note=lambda error=made.float() - wanted: f"L1 {error.abs().mean():.4f}")
+        error = float((made.float() - wanted).detach().abs().mean())
+        run.update(value, RATE, note=f"L1 {error:.4f}")
     normalise(model, pictures, device)
     model.save_pretrained(folder / "vae")
 
@@ -84,7 +87,7 @@ def normalise(model: Any, pictures: np.ndarray, device: str) -> None:
     found = torch.cat([model.encode(batch(pictures, random, 64).to(device)).latent_dist.mean for _ in range(SAMPLES)])
     mean, spread = found.mean((0, 2, 3)), found.std((0, 2, 3))
     into, out = model.quant_conv, model.post_quant_conv  # moments: first the means, then the log variances
-    out.bias.add_((out.weight[:, :, 0, 0] @ mean))
+    out.bias.add_(out.weight[:, :, 0, 0] @ mean)
     out.weight.mul_(spread.view(1, -1, 1, 1))
     into.weight[:LATENT].div_(spread.view(-1, 1, 1, 1))
     into.bias[:LATENT].sub_(mean).div_(spread)

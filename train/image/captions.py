@@ -20,8 +20,11 @@ _COLOUR = re.compile(
 )
 _KINDS = ("", "", "", "", " icon", " emoji", " symbol", " drawing")
 _BACKGROUNDS = ("on white", "white background", "on a white background")
-_SOFT = {"dark gray": ("dark gray", "gray"), "light gray": ("light gray", "gray"), "light green": ("light green", "green"),
-         "dark blue": ("dark blue", "blue"), "light blue": ("light blue", "blue")}  # fmt: skip
+_SOFT = {
+    "dark gray": ("dark gray", "gray"), "light gray": ("light gray", "gray"), "dark blue": ("dark blue", "blue"),
+    "light green": ("light green", "green"), "light blue": ("light blue", "blue"),
+}  # fmt: skip
+"""A shade may also be called by the plain name of its colour."""
 
 
 def caption(entry: dict[str, Any], variant: int, random: np.random.Generator) -> str:

@@ -1,8 +1,9 @@
 """Icons rendered as pictures, with everything that is known of each in words.
 
-Writes `pictures.npy` (uint8, N x 4 x 128 x 128 x 3, on white: each icon as it is, then three times in other colours)
-and `pictures.json` (one entry an icon, with the measured colours of each of its four pictures). Flags, keycaps, clock faces, skin tones and the
-gendered twins of a neutral figure are left out: many near-equal pictures of little use in a prompt.
+Writes `pictures.npy` (uint8, N x 4 x 128 x 128 x 3, on white: each icon as it is, then three times in other
+colours) and `pictures.json` (one entry an icon, with the measured colours of each of its four pictures). Flags,
+keycaps, clock faces, skin tones and the gendered twins of a neutral figure are left out: many near-equal pictures
+of little use in a prompt.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ of diffusers fits. The text encoder stays as it is (all-MiniLM-L6-v2); a tenth o
 what guidance needs. What is kept is the moving average of the weights.
 """
 
+# diffusers is imported lazily and typed more narrowly than it is used:
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false
 from __future__ import annotations
 
 import json
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from train.image import autoencoder, captions, data
 from train.image.run import Run
@@ -56,9 +58,9 @@ class Reader:
     """The text encoder as the pipeline uses it: captions in, (count, 24, 384) out."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        from transformers import BertModel, BertTokenizerFast
+        from transformers import BertModel, BertTokenizer
 
-        self._tokenizer = BertTokenizerFast.from_pretrained(folder)
+        self._tokenizer = BertTokenizer.from_pretrained(folder)
         self._model: Any = BertModel.from_pretrained(folder, add_pooling_layer=False).to(device).eval()  # pyright: ignore
         self._device = device
 
@@ -123,8 +125,8 @@ def train(folder: Path, text_encoder: Path, minutes: float, device: str) -> None
         with autocast:
             words = read(said)
             velocity = model(a * clean + s * noise, t, words).sample
-        value = F.mse_loss(velocity.float(), a * noise - s * clean)
-        run.update(value, RATE, note=lambda: f"{run.step * BATCH} samples")
+        value = functional.mse_loss(velocity.float(), a * noise - s * clean)
+        run.update(value, RATE, note=f"{run.step * BATCH} samples")
     model.load_state_dict(run.average)
     model.save_pretrained(folder / "unet")
 
@@ -147,14 +149,14 @@ def schedule(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtype = torch.float16) -> None:
     """Write the pipeline as diffusers lays it out, without the text encoder's weights: those are a package's."""
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import BertModel, BertTokenizerFast
+    from transformers import BertModel, BertTokenizer
 
     encoder: Any = BertModel.from_pretrained(text_encoder, add_pooling_layer=False)
     encoder.config.use_attention_mask = True  # the pipeline hands the mask over only where this is said
     parts: Any = {
         "vae": AutoencoderKL.from_pretrained(folder / "vae"),
         "unet": UNet2DConditionModel.from_pretrained(folder / "unet"),
-        "tokenizer": BertTokenizerFast.from_pretrained(text_encoder, model_max_length=TOKENS),
+        "tokenizer": BertTokenizer.from_pretrained(text_encoder, model_max_length=TOKENS),
         "text_encoder": encoder,
         "scheduler": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True),
     }

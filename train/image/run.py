@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ class Run:
         self.save()
         return False
 
-    def update(self, loss: torch.Tensor, rate: float, note: Callable[[], str]) -> None:
+    def update(self, loss: torch.Tensor, rate: float, note: str) -> None:
         """One optimiser step; says how it goes every half minute."""
         fall = max(0.0, self.fraction * 2 - 1)
         for group in self._optimiser.param_groups:
@@ -73,11 +72,9 @@ class Run:
                     self.average[name].lerp_(value, 1 - decay)
         now = time.monotonic()
         if now - self._said > _SAY_SECONDS:
-            rate_ = (self.step - self._first) / (now - self._began)
-            print(
-                f"step {self.step}  {self.fraction:.0%}  loss {loss.item():.4f}  {note()}  {rate_:.2f} steps/s",
-                flush=True,
-            )
+            pace = (self.step - self._first) / (now - self._began)
+            said = (f"step {self.step}", f"{self.fraction:.0%}", f"loss {loss.item():.4f}", note, f"{pace:.2f} steps/s")
+            print("  ".join(said), flush=True)
             self._said = now
         if now - self._saved > _SAVE_SECONDS:
             self.save()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from train.image import captions, data
 from train.image.denoiser import Reader
@@ -74,7 +75,7 @@ class Judge(nn.Module):
         super().__init__()
         sides = (3, 32, 64, 128, 192)
         layers: list[nn.Module] = []
-        for before, after in zip(sides, sides[1:], strict=False):
+        for before, after in pairwise(sides):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
             layers += [nn.Conv2d(after, after, 3, 1, 1), nn.BatchNorm2d(after), nn.ReLU()]
         self.look = nn.Sequential(*layers, nn.Flatten(), nn.Linear(192 * 16, 256))
@@ -83,13 +84,13 @@ class Judge(nn.Module):
 
     def pictures(self, batch: torch.Tensor) -> torch.Tensor:
         """uint8 (count, 128, 128, 3) to (count, 256)."""
-        small = F.avg_pool2d(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, 2)
-        return F.normalize(self.look(small).float(), dim=-1)
+        small = functional.avg_pool2d(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, 2)
+        return functional.normalize(self.look(small).float(), dim=-1)
 
     def words(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(count, tokens, 384) to (count, 256)."""
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return F.normalize(self.hear(mean).float(), dim=-1)
+        return functional.normalize(self.hear(mean).float(), dim=-1)
 
 
 def train_judge(folder: Path, text_encoder: Path, minutes: float, device: str) -> Judge:
@@ -108,9 +109,9 @@ def train_judge(folder: Path, text_encoder: Path, minutes: float, device: str) -
             likeness = judge.pictures(_jittered(seen, chance)) @ judge.words(*_read(read, said)).T
         likeness = likeness.float() * judge.sharpness.exp()
         goal = torch.arange(_BATCH, device=device)
-        value = (F.cross_entropy(likeness, goal) + F.cross_entropy(likeness.T, goal)) / 2
-        right = (likeness.argmax(1) == goal).float().mean().item()
-        run.update(value, _RATE, note=lambda right=right: f"right {right:.0%} of {_BATCH}")
+        value = (functional.cross_entropy(likeness, goal) + functional.cross_entropy(likeness.T, goal)) / 2
+        share = (likeness.argmax(1) == goal).float().mean().item()
+        run.update(value, _RATE, note=f"right {share:.0%} of {_BATCH}")
     return judge.eval()
 
 
@@ -118,7 +119,7 @@ def _jittered(pictures: torch.Tensor, chance: np.random.Generator) -> torch.Tens
     """Moved a little and blurred now and then: a judge must not look for an artist's hand."""
     moved = torch.roll(pictures, tuple(int(n) for n in chance.integers(-6, 7, 2)), (1, 2))
     if chance.random() < 0.5:
-        soft = F.avg_pool2d(moved.permute(0, 3, 1, 2).float(), 3, 1, 1)
+        soft = functional.avg_pool2d(moved.permute(0, 3, 1, 2).float(), 3, 1, 1)
         return soft.permute(0, 2, 3, 1)
     return moved
 

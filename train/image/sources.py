@@ -33,7 +33,8 @@ ICON_SETS = (
     IconSet("@iconify-json/noto", "1.2.9", "Apache-2.0", "Google", ("cartoon style", "cartoon", "shaded cartoon icon")),
     IconSet("@iconify-json/fluent-emoji", "1.2.7", "MIT", "Microsoft", ("glossy style", "glossy 3d", "shiny 3d icon")),
     IconSet("@iconify-json/fluent-emoji-flat", "1.2.6", "MIT", "Microsoft", ("flat style", "flat", "flat icon")),
-    IconSet("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0", "Twitter and contributors", ("sticker style", "sticker", "simple sticker")),
+    IconSet("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0", "Twitter, Inc. and other contributors",
+            ("sticker style", "sticker", "simple sticker")),
 )  # fmt: skip
 
 NAMES = ("emojibase-data", "17.0.0", "MIT", "Miles Johnson")

@@ -1,19 +1,42 @@
-"""Running a request on a loaded model; a conversation that outgrew the model is cut to what it reads."""
+"""Running a request on a loaded model, and what a conversation needs round that.
+
+A conversation that outgrew the model is cut to what it reads; what a model thought aloud is not read again; the answer
+is kept when the job ends.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from studio import cells
+from studio.chats import Chats, Entry
 from studio.engines.base import Loaded
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
 from studio.jobs import Job, RunContext
-from studio.types import ChatRequest, Output
+from studio.types import Artifact, ChatRequest, ImageRequest, Message, Output
+
+_THOUGHTS = re.compile(r"<think>.*?(</think>\s*|\Z)", re.DOTALL)
 
 
-def compute(model: Loaded, job: Job) -> Output:
-    """Run the request. A conversation that outgrew the model loses its oldest turns, and a note says so."""
+def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
+    """Run the request, or all cells of a job that has some.
+
+    A conversation that outgrew the model loses its oldest turns, and a note says so.
+
+    Args:
+        adapters: the folder of LoRA files.
+
+    Raises:
+        Cancelled: there is nothing to keep.
+        StudioError: the request cannot be answered.
+    """
+    if job.cells:
+        return cells.run(model, job, adapters)
     request, cut = job.request, 0
-    context = RunContext(job)
+    context = RunContext(job, adapters)
     while True:
         try:
             output = model.run(request, context)
@@ -23,4 +46,31 @@ def compute(model: Loaded, job: Job) -> Output:
             shorter = request.messages[2:] if request.messages[0].role == "user" else request.messages[1:]
             request, cut = replace(request, messages=shorter), cut + 1
             continue
+        if isinstance(request, ImageRequest) and not output.images:
+            raise Cancelled  # every picture was skipped
         return replace(output, notes=(*output.notes, ("history_cut", {"count": cut}))) if cut else output
+
+
+def without_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Earlier answers without what the model thought aloud: it is not meant to be read again."""
+    return tuple(
+        message if message.role == "user" else replace(message, content=_THOUGHTS.sub("", message.content))
+        for message in messages
+    )
+
+
+def keeper(store: Chats, id: str) -> Callable[[Job, Artifact | None], None]:
+    """What to do when a job ends that answers the conversation `id`: add the answer, whole or not."""
+
+    def keep(job: Job, artifact: Artifact | None) -> None:
+        answer = job.snapshot().text
+        if not answer.strip():
+            return
+        try:
+            saved = store.load(id)
+        except StudioError:  # the conversation was deleted meanwhile: so is its answer
+            return
+        entry = Entry("assistant", answer, recipe=artifact.recipe if artifact else None)
+        store.save(replace(saved, messages=(*saved.messages, entry)))
+
+    return keep

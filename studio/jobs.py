@@ -22,7 +22,7 @@ from studio.errors import Cancelled, StudioError
 from studio.types import Artifact, ImageRequest, Kind, Request, Task, Update
 
 if TYPE_CHECKING:
-    from studio.grid import Layout
+    from studio.axes import Layout
     from studio.naming import Keep
 
 PREVIEW_SECONDS = 0.4
@@ -269,14 +269,11 @@ class RunContext:
     """What an engine may tell about a run, and the questions it asks between steps (studio.engines.base.Context).
 
     Attributes:
-        adapters: the folder of LoRA files; None where there is none.
-        previews: False where nobody looks: engines make no previews then.
+        adapters: the folder of LoRA files, if any. previews: False where nobody looks: engines make none then.
     """
 
     def __init__(self, job: Job, adapters: Path | None = None) -> None:
-        self._job = job
-        self.adapters = adapters
-        self.previews = job.previews
+        self._job, self.adapters, self.previews = job, adapters, job.previews
 
     @property
     def cancelled(self) -> bool:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
-from studio import recipe
+from studio import grid, recipe
 from studio.cards import Card
 from studio.conversation import compute
 from studio.engines.base import Device, Loaded, engine
@@ -40,10 +41,14 @@ Final = Callable[[Job, Artifact | None], None]
 
 
 class Runner:
-    """The jobs and the devices they run on."""
+    """The jobs and the devices they run on.
 
-    def __init__(self, settings: Settings, store: Store, library: Library) -> None:
-        self._settings, self._store, self._library = settings, store, library
+    Args:
+        adapters: the folder of LoRA files; None where nobody may use them.
+    """
+
+    def __init__(self, settings: Settings, store: Store, library: Library, adapters: Path | None = None) -> None:
+        self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
         device = replace(detect(settings.device), threads=settings.threads or physical_cores())
         self.device = device
         self.managers = {device.kind: self._manager(device)}
@@ -180,7 +185,7 @@ class Runner:
         try:
             files = self._store.path(card)
             kind = engine(card.engine)
-            weights, work = kind.weights(card, files), kind.work(card, request)
+            weights, work = kind.weights(card, files), max(kind.work(card, one) for one in job.cells or (request,))
         except StudioError as error:
             self._settle(job, "failed", error=error)
             return
@@ -215,7 +220,7 @@ class Runner:
             if not job.cancelled:
                 job.begin_run()
                 assert lease.model is not None
-                output = compute(lease.model, job)
+                output = compute(lease.model, job, self._adapters)
         except Cancelled:
             pass
         except StudioError as failure:
@@ -238,7 +243,8 @@ class Runner:
                 job.request, card,
                 revision=self._store.revision(card), device=str(device), finish=output.finish, seconds=seconds,
             )  # fmt: skip
-            artifact = self._library.save(job.request.task, output, made)
+            sheet = grid.sheet(job.layout, grid.placed(job.cells, output)) if job.layout else None
+            artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:

@@ -7,29 +7,28 @@ It knows what exists (catalogue), what is here (store), what was made (library, 
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
-from studio import limits
+from studio import conversation
 from studio.cards import Card
 from studio.catalog import Catalog
-from studio.chats import Chat, Chats, Entry
+from studio.chats import Chat, Chats
 from studio.errors import StudioError
+from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.library import Library
 from studio.manager import ManagerStatus
-from studio.paths import Home, gigabytes
+from studio.paths import Home
+from studio.pictures import Pictures
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
-from studio.types import Artifact, ChatRequest, Message, Request, Task
+from studio.types import Axis, ChatRequest, ImageRequest, Request, Task, Tokens
 
 log = logging.getLogger("studio")
-
-_THOUGHTS = re.compile(r"<think>.*?(</think>\s*|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,11 @@ class Studio:
             log.warning("%s", problem)
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
-        self.library = Library(self.home, keep_free)
+        self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
         self.chats = Chats(self.home.chats)
-        self._runner = Runner(settings, self.store, self.library)
+        self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
+        self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
+        self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
         self.device = self._runner.device
 
     def __enter__(self) -> Self:
@@ -106,11 +107,7 @@ class Studio:
         Raises:
             StudioError: the catalogue has nothing for this task.
         """
-        cards = self.catalog.for_task(task)
-        if not cards:
-            raise StudioError("no_model")
-        ready = [card for card in cards if self.store.state(card) == "ready"]
-        return (ready or [card for card in cards if card.starter] or list(cards))[0]
+        return self._intake.default_model(task)
 
     def download(self, model: str, session: str = "") -> Job:
         """Fetch a model's files. The job ends when they are complete on disk.
@@ -147,17 +144,41 @@ class Studio:
 
     # ---- jobs
 
-    def submit(self, request: Request, session: str = "", tag: str = "") -> Job:
+    def submit(
+        self, request: Request, session: str = "", tag: str = "", *, keep: Keep | None = None, previews: bool = False
+    ) -> Job:
         """Start a request; it goes on whether or not anybody reads its events.
 
         Args:
             session: who asks. Used to find the jobs again and to share fairly.
             tag: kept with the job for the caller.
+            keep: how pictures are named and written.
+            previews: show the work in progress; the result is the same without.
 
         Raises:
             StudioError: a bad value, an unknown or missing model, or too many jobs.
         """
-        return self._start(request, session, tag)
+        return self._start(self._intake.order(request), session, tag, keep=keep, previews=previews)
+
+    def submit_grid(
+        self,
+        base: ImageRequest,
+        x: Axis,
+        y: Axis | None,
+        session: str = "",
+        tag: str = "",
+        *,
+        keep: Keep | None = None,
+        previews: bool = False,
+    ) -> Job:
+        """Start one picture for each value of one axis, or pair of values of two, all from the same seed.
+
+        Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.axes for the values.
+
+        Raises:
+            StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
+        """
+        return self._start(self._intake.grid(base, x, y), session, tag, keep=keep, previews=previews)
 
     def say(self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None) -> Job:
         """Answer a conversation whose last message is the user's. Question and answer are on disk when the job ends.
@@ -171,20 +192,11 @@ class Studio:
             StudioError: as `submit`. Nothing is saved then.
         """
         store = chats or self.chats
-        request = replace(settings, messages=_without_thoughts(chat.as_messages()))
-
-        def keep(job: Job, artifact: Artifact | None) -> None:
-            answer = job.snapshot().text
-            if not answer.strip():
-                return
-            try:
-                saved = store.load(chat.id)
-            except StudioError:  # the conversation was deleted meanwhile: so is its answer
-                return
-            entry = Entry("assistant", answer, recipe=artifact.recipe if artifact else None)
-            store.save(replace(saved, messages=(*saved.messages, entry)))
-
-        return self._start(request, session, chat.id, before=lambda: store.save(chat), final=keep)
+        request = replace(settings, messages=conversation.without_thoughts(chat.as_messages()))
+        return self._start(
+            self._intake.order(request), session, chat.id,
+            before=lambda: store.save(chat), final=conversation.keeper(store, chat.id),
+        )  # fmt: skip
 
     def job(self, id: str, session: str | None = None) -> Job:
         """A job by its id; with `session`, only one of that session. Raises StudioError where there is none."""
@@ -197,35 +209,53 @@ class Studio:
         """Known jobs, oldest first; finished ones are kept for a while."""
         return tuple(job for job in self._runner.jobs() if session is None or job.session == session)
 
+    # ---- what lies ready for pictures
+
+    def tokens(self, model: str, prompt: str) -> Tokens:
+        """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
+        return self._pictures.tokens(self.store, self.catalog.cards.get(model), prompt)
+
+    def styles(self) -> tuple[str, ...]:
+        """Names of styles: the user's own and ours."""
+        return self._pictures.styles()
+
+    def wildcards(self) -> tuple[str, ...]:
+        """Names that `__name__` in a prompt may have."""
+        return self._pictures.wildcards()
+
+    def loras(self) -> tuple[str, ...]:
+        """Names of the adaptations in home/loras; none on a public studio."""
+        return self._pictures.loras()
+
+    def prompts(self, limit: int = 50) -> tuple[str, ...]:
+        """Prompts of earlier pictures, newest first, each once; none on a public studio."""
+        return () if self.settings.public else self._pictures.prompts(self.library, limit)
+
+    def source(self, sha256: str) -> bytes | None:
+        """A picture that others were made from, by its hash; None where it is not here. Not on a public studio."""
+        return self._pictures.source(sha256)
+
     def _start(
         self,
-        request: Request,
+        order: Order,
         session: str,
         tag: str,
+        *,
+        keep: Keep | None = None,
+        previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
-        card = self.catalog.get(request.model) if request.model else self.default_model(request.task)
-        if request.task not in card.tasks:
-            raise StudioError("wrong_task", model=card.title)
-        public = self.settings.public
-        limits.check(request, card, public=public)
-        request = limits.resolve(request, card, lambda: secrets.randbelow(limits.MAX_SEED + 1), public=public)
-        request = replace(request, model=card.id)
-        if self.store.state(card) != "ready" and not card.starter:
-            raise _missing(card)
+        request = order.request
         job = Job(
-            request.task, _title(request), model=card.id, request=request, session=session, tag=tag,
+            request.task, _title(request), model=order.card.id, request=request, session=session, tag=tag,
             position=self._runner.position, on_cancel=self._runner.cancelled,
+            cells=order.cells, layout=order.layout, keep=keep, previews=previews,
         )  # fmt: skip
-        self._runner.start(job, card, before, final)
+        if isinstance(request, ImageRequest):
+            before = partial(self._pictures.keep_sources, request)
+        self._runner.start(job, order.card, before, final)
         return job
-
-
-def _missing(card: Card) -> StudioError:
-    if card.source.kind == "local":
-        return StudioError("missing_files", model=card.title, file=card.source.path)
-    return StudioError("not_on_disk", model=card.title, size=gigabytes(card.disk_bytes))
 
 
 def _title(request: Request) -> str:
@@ -234,11 +264,3 @@ def _title(request: Request) -> str:
     else:
         text = getattr(request, "prompt", "") or getattr(request, "prefix", "")[-60:]
     return " ".join(text.split())[:80]
-
-
-def _without_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Earlier answers without what the model thought aloud: it is not meant to be read again."""
-    return tuple(
-        message if message.role == "user" else replace(message, content=_THOUGHTS.sub("", message.content))
-        for message in messages
-    )

@@ -54,7 +54,7 @@ def with_style(prompt: str, style: Style) -> str:
     return ", ".join(part for part in (prompt, style.prompt) if part.strip())
 
 
-def without_style(negative: str, style: Style) -> str:
+def with_negative(negative: str, style: Style) -> str:
     """The negative prompt with a style's own, once: a picture's settings that are used again have it already."""
     if style.negative in negative:
         return negative
@@ -65,11 +65,6 @@ def read_lines(text: str) -> tuple[str, ...]:
     """What a list has to draw from: its lines, without blank ones and those that begin with #."""
     lines = (line.strip() for line in text.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def open_ended(text: str) -> bool:
-    """Whether `fill` has something to do in it."""
-    return "__" in text or "{" in text or "\\" in text
 
 
 def fill(text: str, dice: random.Random, lines: Lines, longest: int) -> str:
@@ -123,6 +118,16 @@ def take_loras(text: str) -> tuple[str, tuple[Lora, ...]]:
         return text, ()
     rest = re.sub(r"[ \t]{2,}", " ", _LORA.sub("", text))
     return re.sub(r",[ \t]*(?=,)", "", rest).strip(" \t,"), tuple(found.values())
+
+
+def with_weight(text: str, name: str, weight: float) -> str:
+    """`text` with another weight for the adaptation `name`, or for all where it is empty."""
+
+    def weigh(tag: re.Match[str]) -> str:
+        own = tag[1].partition(":")[0].strip()
+        return f"<lora:{own}:{weight:g}>" if name in ("", own) else tag[0]
+
+    return _LORA.sub(weigh, text)
 
 
 def _choose(text: str, dice: random.Random) -> str:

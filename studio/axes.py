@@ -1,0 +1,156 @@
+"""The two axes of a grid of pictures: what was typed, the values it means, and the request of each cell.
+
+    1, 2, 4          those three                 1-4              1, 2, 3, 4
+    10-30 (+10)      10, 20, 30: steps of ten    0.5-1.0 [3]      0.5, 0.75, 1: three, evenly spread
+    cat, "a, b"      quotes keep a comma
+
+The forms are those of AUTOMATIC1111's X/Y/Z plot. Whether a value suits a model is for studio.limits to say.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, replace
+
+from studio import wording
+from studio.bounds import CELLS, NUMBERS, Bound, check_number, label
+from studio.errors import StudioError
+from studio.types import Axis, ImageRequest, Lora
+
+WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
+BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
+TEXTS = ("scheduler", "negative_prompt", "styles", "replace")
+LORA = "lora"
+"""`lora` is the weight of every adaptation, `lora:NAME` that of one."""
+FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
+NONE = "none"
+"""As a value of `styles`: without one."""
+
+_NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?"
+_RANGE = re.compile(
+    rf"({_NUMBER})\s*-\s*({_NUMBER})\s*(?:\(\s*(?P<step>[+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)\s*\)|\[\s*(?P<count>[0-9]{{1,4}})\s*\])?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the cells lie on their sheet: row by row, `len(rows)` rows of `len(columns)`. A label may be empty."""
+
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+
+
+def values(axis: Axis) -> tuple[str, ...]:
+    """The values of an axis, ranges written out. A single text is a list with commas; several are taken one by one.
+
+    Raises:
+        StudioError: not_a_choice, empty, out_of_range.
+    """
+    field = axis.field.partition(":")[0] if axis.field.startswith(LORA + ":") else axis.field
+    if field not in FIELDS:
+        raise StudioError("not_a_choice", field=label("axis"), value=axis.field[:40], choices=", ".join(FIELDS))
+    entries = _entries(axis.values[0]) if len(axis.values) == 1 else [value.strip() for value in axis.values]
+    found: list[str] = []
+    for entry in entries:
+        found += [entry] if field in TEXTS else _spread(entry)
+        _check_many(len(found))
+    if not found:
+        raise StudioError("empty", field=label("axis"))
+    return tuple(found)
+
+
+def cells(base: ImageRequest, x: Axis, y: Axis | None, *, public: bool = False) -> tuple[list[ImageRequest], Layout]:
+    """One request a cell, row by row, and how they lie. They are neither checked nor resolved.
+
+    Args:
+        base: with its seeds, so that all cells share them.
+
+    Raises:
+        StudioError: an axis cannot be understood, or there are too many cells.
+    """
+    columns, rows = values(x), values(y) if y else ("",)
+    _check_many(len(columns) * len(rows), public)
+    alone = replace(base, count=1, prompts=())
+    found = []
+    for row in rows:
+        request = _with(alone, y, row, rows[0]) if y else alone
+        found += [_with(request, x, column, columns[0]) for column in columns]
+    return found, Layout(_labels(x, columns), _labels(y, rows) if y else ("",))
+
+
+def _with(request: ImageRequest, axis: Axis, value: str, first: str) -> ImageRequest:
+    """The request with one value of one axis."""
+    field = axis.field
+    if field == "replace":
+        if first not in request.prompt and first not in request.negative_prompt:
+            raise StudioError("not_in_prompt", text=first[:80])
+        prompt, negative = request.prompt.replace(first, value), request.negative_prompt.replace(first, value)
+        return replace(request, prompt=prompt, negative_prompt=negative)
+    if field == "styles":
+        return replace(request, styles=() if value.casefold() == NONE else (value,))
+    if field in TEXTS:
+        return replace(request, **{field: value})
+    number = _number(field, value)
+    if field == LORA or field.startswith(LORA + ":"):
+        return _weighted(request, field.partition(":")[2], number)
+    return replace(request, **{field: number})
+
+
+def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
+    """The request with another weight for the adaptation `name`, or for all; added where it has none such."""
+    prompt = wording.with_weight(request.prompt, name, weight)
+    loras = tuple(Lora(lora.name, weight) if name in ("", lora.name) else lora for lora in request.loras)
+    if name and prompt == request.prompt and all(lora.name != name for lora in loras):
+        loras = (*loras, Lora(name, weight))
+    return replace(request, prompt=prompt, loras=loras)
+
+
+def _number(field: str, value: str) -> int | float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise StudioError("not_a_number", field=label(field if field in NUMBERS["image"] else "lora_weight")) from None
+    return int(number) if number.is_integer() else number
+
+
+def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
+    if axis.field == "replace":
+        return found
+    name = axis.field.partition(":")[2] or axis.field.replace("_", " ").capitalize()
+    return tuple(f"{name}: {value}" for value in found)
+
+
+def _check_many(count: int, public: bool = False) -> None:
+    high = CELLS.public if public else CELLS.high
+    check_number("cells", count, Bound(1, high, high, 1))
+
+
+def _entries(typed: str) -> list[str]:
+    """The parts between commas and line breaks; a quoted one keeps its commas."""
+    try:
+        rows = list(csv.reader(typed.splitlines(), skipinitialspace=True))
+    except csv.Error:
+        rows = [line.split(",") for line in typed.splitlines()]
+    return [entry.strip() for row in rows for entry in row if entry.strip()]
+
+
+def _spread(entry: str) -> list[str]:
+    """A range written out; anything else as it is."""
+    if (found := _RANGE.fullmatch(entry)) is None:
+        return [entry]
+    low, high = float(found[1]), float(found[2])
+    if found["count"] is not None:
+        count = max(int(found["count"]), 1)
+        _check_many(count)
+        return [_shown(low + (high - low) * i / max(count - 1, 1)) for i in range(count)]
+    step = abs(float(found["step"])) if found["step"] else 1.0
+    if step == 0:
+        return [entry]
+    count = int(abs(high - low) / step + 1e-6) + 1
+    _check_many(count)
+    return [_shown(low + (step if high >= low else -step) * i) for i in range(count)]
+
+
+def _shown(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")

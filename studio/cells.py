@@ -1,0 +1,75 @@
+"""Several picture requests, one after another, through one loaded model: the cells of a grid.
+
+A cell that is skipped is missing, Stop keeps those that are done, and the progress is that of all. Knows nothing of how
+they lie on a sheet (studio.grid).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from studio.engines.base import Loaded
+from studio.errors import Cancelled
+from studio.jobs import Job, RunContext
+from studio.types import ImageRequest, Output
+
+
+def run(model: Loaded, job: Job, adapters: Path | None) -> Output:
+    """All cells of a job; `Output.requests` are those of the finished ones.
+
+    Raises:
+        Cancelled: stopped before one was done.
+        StudioError: a cell cannot be painted.
+    """
+    images: list[Image.Image] = []
+    seeds: list[int] = []
+    requests: list[ImageRequest] = []
+    notes: list[tuple[str, dict[str, Any]]] = []
+    stats: dict[str, float] = {}
+    context, finish = _CellContext(job, adapters, job.cells), "stop"
+    for number, cell in enumerate(job.cells):
+        context.begin(number)
+        try:
+            context.check()
+            output = model.run(cell, context)
+        except Cancelled:
+            if job.cancelled:
+                finish = "cancelled"
+                break
+            continue  # skipped
+        images += output.images
+        seeds += output.seeds
+        requests += [cell] * len(output.images)
+        notes += [note for note in output.notes if note not in notes]
+        for name, value in output.stats.items():
+            stats[name] = stats.get(name, 0.0) + value
+        if output.finish == "cancelled":
+            finish = "cancelled"
+            break
+    if not images:
+        raise Cancelled
+    return Output(
+        images=tuple(images), seeds=tuple(seeds), finish=finish, stats=stats, notes=tuple(notes),
+        requests=tuple(requests),
+    )  # fmt: skip
+
+
+class _CellContext(RunContext):
+    """Counts the steps of all cells: those behind as they were, those ahead as their requests say."""
+
+    def __init__(self, job: Job, adapters: Path | None, cells: Sequence[ImageRequest]) -> None:
+        super().__init__(job, adapters)
+        self._planned = [int(cell.steps or 1) for cell in cells]
+        self._number = 0
+
+    def begin(self, number: int) -> None:
+        self._number = number
+
+    def step(self, done: int, total: int = 0) -> None:
+        if total:
+            self._planned[self._number] = total
+        super().step(sum(self._planned[: self._number]) + done, sum(self._planned))

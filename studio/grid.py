@@ -1,0 +1,97 @@
+"""The contact sheet of a grid of pictures: the cells in rows and columns, with a label on each.
+
+Labels are drawn in pillow's own font, which has Latin, Greek and Cyrillic letters; of other scripts it draws a box a
+sign, and the recipes of the cells say what it stood for. Knows nothing of requests beyond which cell is whose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from studio.axes import Layout
+from studio.types import ImageRequest, Output
+
+MAX_PIXELS = 36_000_000
+"""Of the cells together; larger ones are shown smaller."""
+LONGEST_LABEL = 200
+_PAPER, _INK, _EMPTY = (255, 255, 255), (34, 34, 34), (236, 234, 230)
+_LINES = 3
+
+
+def placed(cells: Sequence[ImageRequest], output: Output) -> list[Image.Image | None]:
+    """The picture of each cell, in the order of the cells; None for those that were skipped or never begun."""
+    done = list(zip(output.requests, output.images, strict=True))
+    found: list[Image.Image | None] = []
+    for cell in cells:
+        found.append(done.pop(0)[1] if done and done[0][0] == cell else None)
+    return found
+
+
+def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image:
+    """The sheet: RGB on white, as large as its cells up to MAX_PIXELS; cells without a picture stay empty.
+
+    Args:
+        pictures: row by row, `len(layout.rows) * len(layout.columns)` of them.
+    """
+    columns, rows = len(layout.columns), len(layout.rows)
+    width = max((picture.width for picture in pictures if picture), default=64)
+    height = max((picture.height for picture in pictures if picture), default=64)
+    shrink = min(1.0, (MAX_PIXELS / (width * height * columns * rows)) ** 0.5)
+    width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
+    gap = max(2, min(width, height) // 64)
+    size = max(10, min(width, height) // 16)
+    font = ImageFont.load_default(size)
+    line = round(size * 1.4)
+    left = _widest(layout.rows, font, max(width, 8 * size)) + 2 * gap if any(layout.rows) else gap
+    heads = [_wrapped(label, font, max(width, 4 * size)) for label in layout.columns]
+    top = max(len(head) for head in heads) * line + 2 * gap if any(layout.columns) else gap
+    whole = Image.new("RGB", (left + columns * (width + gap), top + rows * (height + gap)), _PAPER)
+    draw = ImageDraw.Draw(whole)
+    for column, head in enumerate(heads):
+        _write(draw, head, left + column * (width + gap) + width // 2, top // 2, line, font)
+    for row, label in enumerate(layout.rows):
+        middle = top + row * (height + gap) + height // 2
+        _write(draw, _wrapped(label, font, left - gap), left // 2, middle, line, font)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        x, y = left + column * (width + gap), top + row * (height + gap)
+        if picture is None:
+            draw.rectangle((x, y, x + width - 1, y + height - 1), fill=_EMPTY)
+            continue
+        small = picture.convert("RGB")
+        if small.width > width or small.height > height or shrink < 1:
+            small.thumbnail((width, height), Image.Resampling.LANCZOS)
+        whole.paste(small, (x + (width - small.width) // 2, y + (height - small.height) // 2))
+    return whole
+
+
+def _write(draw: ImageDraw.ImageDraw, lines: list[str], x: int, y: int, line: int, font: Any) -> None:
+    """Lines of text round a middle."""
+    first = y - line * (len(lines) - 1) / 2
+    for number, text in enumerate(lines):
+        draw.text((x, first + number * line), text, fill=_INK, font=font, anchor="mm")
+
+
+def _widest(labels: Sequence[str], font: Any, most: int) -> int:
+    wrapped = (line for label in labels for line in _wrapped(label, font, most))
+    return max((round(font.getlength(line)) + 1 for line in wrapped), default=0)
+
+
+def _wrapped(label: str, font: Any, width: int) -> list[str]:
+    """The label in at most _LINES lines of `width` pixels, broken between words and, where one is longer, inside it."""
+    lines: list[str] = []
+    rest = " ".join(label[:LONGEST_LABEL].split())
+    while rest and len(lines) < _LINES:
+        fits = len(rest)
+        while fits > 1 and font.getlength(rest[:fits]) > width:
+            fits -= 1
+        if fits < len(rest) and (space := rest.rfind(" ", 0, fits + 1)) > 0:
+            fits = space
+        lines.append(rest[:fits].strip())
+        rest = rest[fits:].strip()
+    if rest:
+        lines[-1] = lines[-1][:-1] + "…"
+    return lines

@@ -1,0 +1,83 @@
+"""The pictures that pictures were made from, kept by their hash, so that a recipe that used one can be run again.
+
+home/inputs/<sha256>, the bytes as they came. Bounded: the ones that were used longest ago go first. Knows nothing of
+what a picture shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+from pathlib import Path
+
+from studio.paths import require_space, write
+
+MAX_BYTES = 2_000_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Inputs:
+    """The input pictures in one folder. Safe to use from several threads.
+
+    Args:
+        keep_free: bytes that keeping leaves free on the disk.
+    """
+
+    def __init__(self, folder: Path, keep_free: int = 0, most: int = MAX_BYTES) -> None:
+        self._folder, self._keep_free, self._most = folder, keep_free, most
+        self._lock = threading.Lock()
+
+    def keep(self, data: bytes) -> str:
+        """Keep a picture; returns its hash. One that is there already becomes the newest.
+
+        Raises:
+            StudioError: the disk is full or refuses.
+        """
+        name = hashlib.sha256(data).hexdigest()
+        path = self._folder / name
+        with self._lock:
+            if _size(path) == len(data):
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+                return name
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_space(self._folder, len(data), self._keep_free)
+            write(path, data)
+            self._make_room(path)
+        return name
+
+    def find(self, sha256: str) -> bytes | None:
+        """The picture with this hash; None where it is not here or no longer what it was."""
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+            return None
+        try:
+            data = (self._folder / sha256).read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+    def _make_room(self, newest: Path) -> None:
+        found = []
+        for file in self._folder.iterdir():
+            with contextlib.suppress(OSError):
+                about = file.stat()
+                if _SHA256.fullmatch(file.name):
+                    found.append((about.st_mtime_ns, about.st_size, file))
+        total = sum(size for _, size, _ in found)
+        for _, size, file in sorted(found):
+            if total <= self._most:
+                return
+            if file != newest:
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
+                    total -= size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -1,0 +1,103 @@
+"""From what somebody asks to what can run: which model, checked, every gap filled, one request or many.
+
+Knows the catalogue and what is on disk; starts nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from studio import axes, limits
+from studio.cards import Card
+from studio.catalog import Catalog
+from studio.errors import StudioError
+from studio.paths import gigabytes
+from studio.pictures import Pictures
+from studio.sources import Store
+from studio.types import Axis, ImageRequest, Request, Task
+
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that can run: on which model, and where it is several pictures of different kinds, each of them.
+
+    Attributes:
+        cells: what runs instead of `request`; empty for most.
+        layout: how the cells lie on their sheet, where they want one.
+    """
+
+    card: Card
+    request: Request
+    cells: tuple[ImageRequest, ...] = ()
+    layout: axes.Layout | None = None
+
+
+class Intake:
+    """Takes requests in, for one profile."""
+
+    def __init__(self, catalog: Catalog, store: Store, pictures: Pictures, *, public: bool) -> None:
+        self._catalog, self._store, self._pictures, self._public = catalog, store, pictures, public
+
+    def default_model(self, task: Task) -> Card:
+        """What a request without a model gets: the first that is on disk, else the starter, else the first.
+
+        Raises:
+            StudioError: the catalogue has nothing for this task.
+        """
+        cards = self._catalog.for_task(task)
+        if not cards:
+            raise StudioError("no_model")
+        ready = [card for card in cards if self._store.state(card) == "ready"]
+        return (ready or [card for card in cards if card.starter] or list(cards))[0]
+
+    def order(self, request: Request) -> Order:
+        """Raises StudioError: a bad value, or an unknown or missing model."""
+        card = self._card(request)
+        request = self._resolved(request, card)
+        if not isinstance(request, ImageRequest):
+            return Order(card, request)
+        filled = self._filled(request, card)
+        return Order(card, filled[0]) if len(filled) == 1 else Order(card, request, filled)
+
+    def grid(self, base: ImageRequest, x: Axis, y: Axis | None) -> Order:
+        """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
+        card = self._card(base)
+        base = replace(base, count=1, prompts=())
+        whole = self._resolved(base, card)
+        seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or _seed())
+        cells, layout = axes.cells(seeded, x, y, public=self._public)
+        filled = tuple(self._filled(self._resolved(cell, card), card)[0] for cell in cells)
+        return Order(card, whole, filled, layout)
+
+    def _card(self, request: Request) -> Card:
+        card = self._catalog.get(request.model) if request.model else self.default_model(request.task)
+        if request.task not in card.tasks:
+            raise StudioError("wrong_task", model=card.title)
+        if self._store.state(card) != "ready" and not card.starter:
+            raise _missing(card)
+        return card
+
+    def _resolved(self, request: R, card: Card) -> R:
+        limits.check(request, card, public=self._public)
+        return replace(limits.resolve(request, card, _seed, public=self._public), model=card.id)
+
+    def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
+        filled = self._pictures.fill(request)
+        for one in filled:
+            if one is not request:
+                limits.check(one, card, public=self._public)
+        return filled
+
+
+def _seed() -> int:
+    return secrets.randbelow(limits.MAX_SEED + 1)
+
+
+def _missing(card: Card) -> StudioError:
+    if card.source.kind == "local":
+        return StudioError("missing_files", model=card.title, file=card.source.path)
+    return StudioError("not_on_disk", model=card.title, size=gigabytes(card.disk_bytes))

@@ -1,0 +1,159 @@
+"""From what a person asked of a picture to what an engine paints: styles, wildcards, adaptations, input pictures.
+
+Knows the folders that these come from; the words themselves are filled in by studio.wording. Nothing here runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from studio import wording
+from studio.bounds import FILLED_PROMPT, LORAS, check_number
+from studio.cards import Card
+from studio.engines.base import engine
+from studio.errors import StudioError
+from studio.inputs import Inputs
+from studio.library import Library
+from studio.limits import PLAIN_NAME
+from studio.paths import Home
+from studio.settings import ROOT
+from studio.sources import Store
+from studio.types import ImageRequest, Lora, Tokens
+from studio.wordlists import Wordlists
+
+log = logging.getLogger("studio")
+
+STYLES, WILDCARDS = ROOT / "assets" / "styles", ROOT / "assets" / "wildcards"
+UNKNOWN = Tokens(0, 0, "")
+
+
+class Pictures:
+    """What lies ready for pictures. On a public studio only what came with it.
+
+    Args:
+        keep_free: bytes that keeping input pictures leaves free on the disk.
+    """
+
+    def __init__(self, home: Home, *, public: bool = False, keep_free: int = 0) -> None:
+        self._home, self._public = home, public
+        self._styles = Wordlists(*([] if public else [home.styles]), STYLES)
+        self._wildcards = Wordlists(*([] if public else [home.wildcards]), WILDCARDS)
+        self._inputs = Inputs(home.inputs, keep_free)
+
+    def styles(self) -> tuple[str, ...]:
+        return self._styles.names()
+
+    def wildcards(self) -> tuple[str, ...]:
+        return self._wildcards.names()
+
+    def loras(self) -> tuple[str, ...]:
+        """The names of the adaptations in home/loras."""
+        if self._public:
+            return ()
+        names = {file.stem for file in self._home.loras.glob("*.safetensors") if file.is_file()}
+        return tuple(sorted((name for name in names if PLAIN_NAME.fullmatch(name)), key=str.casefold))
+
+    def prompts(self, library: Library, limit: int) -> tuple[str, ...]:
+        """What earlier pictures were asked for with, newest first, each once."""
+        if self._public:
+            return ()
+        found: dict[str, None] = {}
+        for artifact in library.recent("image", limit * 4):
+            prompt = artifact.recipe["parameters"].get("prompt")
+            if isinstance(prompt, str) and prompt.strip():
+                found.setdefault(prompt)
+        return tuple(found)[:limit]
+
+    def source(self, sha256: str) -> bytes | None:
+        """An input picture that was used before; None where it is not here any more."""
+        return None if self._public else self._inputs.find(sha256)
+
+    def keep_sources(self, request: ImageRequest) -> None:
+        """Keep the pictures that a request starts from. Raises StudioError where the disk is full or refuses."""
+        if not self._public:
+            for data in filter(None, (request.image, request.mask)):
+                self._inputs.keep(data)
+
+    def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:
+        """What the model's own tokenizer makes of a prompt, without its adaptations; zeros where that is unknown."""
+        if card is None or "image" not in card.tasks or store.state(card) != "ready":
+            return UNKNOWN
+        try:
+            count = getattr(engine(card.engine), "tokens", None)
+            if count is None:
+                return UNKNOWN
+            return count(card, store.path(card), wording.take_loras(prompt)[0])
+        except Exception as error:  # a number beside a field is never worth an error
+            log.debug("no tokens of %s: %s", card.id, error)
+            return UNKNOWN
+
+    def fill(self, request: ImageRequest) -> tuple[ImageRequest, ...]:
+        """The request with everything filled in, or one a picture where these differ in more than words and seed.
+
+        A plain prompt stays as it is, and a request that brings its prompts is taken at its word.
+
+        Args:
+            request: checked and resolved.
+
+        Raises:
+            StudioError: no_style, no_wildcard, wildcard_loop, bad_lora, no_lora, too_long, out_of_range.
+        """
+        if request.prompts:
+            return (self._with_known_loras(request),)
+        prompt, negative = request.prompt, request.negative_prompt
+        for name in request.styles:
+            style = self._style(name)
+            prompt, negative = wording.with_style(prompt, style), wording.with_negative(negative, style)
+        request = replace(request, negative_prompt=negative)
+        painted = [wording.take_loras(self._words(prompt, seed)) for seed in _seeds(request)]
+        found = [_joined(request.loras, loras) for _, loras in painted]
+        words = tuple(text for text, _ in painted)
+        if all(loras == found[0] for loras in found):
+            plain = all(text == request.prompt for text in words)
+            return (self._with_known_loras(replace(request, prompts=() if plain else words, loras=found[0])),)
+        return tuple(
+            self._with_known_loras(replace(request, prompts=(text,), loras=loras, seed=seed, count=1))
+            for text, loras, seed in zip(words, found, _seeds(request), strict=True)
+        )
+
+    def _words(self, prompt: str, seed: int) -> str:
+        longest = FILLED_PROMPT.public if self._public else FILLED_PROMPT.high
+        return wording.fill(prompt, random.Random(seed), self._lines, longest)
+
+    def _lines(self, name: str) -> tuple[str, ...]:
+        lines = wording.read_lines(self._wildcards.text(name.strip()) or "")
+        if not lines:
+            raise StudioError("no_wildcard", name=name, known=self._wildcards.near(name))
+        return lines
+
+    def _style(self, name: str) -> wording.Style:
+        text = self._styles.text(name)
+        if text is None:
+            raise StudioError("no_style", name=name, known=self._styles.near(name))
+        return wording.read_style(text)
+
+    def _with_known_loras(self, request: ImageRequest) -> ImageRequest:
+        if not request.loras:
+            return request
+        if self._public:
+            raise StudioError("not_for_public")
+        check_number("loras", len(request.loras), LORAS)
+        known = self.loras()
+        for lora in request.loras:
+            if lora.name not in known:
+                listed = ", ".join(known[:20]) or "–"
+                raise StudioError("no_lora", name=lora.name, path=str(self._home.loras), known=listed)
+        return request
+
+
+def _seeds(request: ImageRequest) -> Iterator[int]:
+    return (int(request.seed or 0) + number for number in range(request.count))
+
+
+def _joined(chosen: tuple[Lora, ...], named: tuple[Lora, ...]) -> tuple[Lora, ...]:
+    """The adaptations that were chosen and those in the prompt; where both name one, the prompt's weight counts."""
+    names = {lora.name for lora in named}
+    return (*(lora for lora in chosen if lora.name not in names), *named)

@@ -1,21 +1,21 @@
-"""Text-to-image through diffusers.
+"""Pictures from words, and from pictures, through diffusers.
 
 Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
 Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same
-as a single picture with seed + i, on every device. Knows nothing of files: pictures are returned, not written.
+as a single picture with seed + i, on every device. Painting over a picture goes through pipelines of the same modules,
+so no weights are held twice. Knows nothing of files: pictures are returned, not written.
 
 Read from the card:
-    options.dtype, options.ignore_code: see _torch.
+    options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
     options.variant: "fp16" where the weights are named so; found out by itself where there are no others.
-    options.preview: "vae" decodes the latents twice a second at most; "none" (default). Only where that is cheap.
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
     options.tile_above: pixels above which the picture is decoded in tiles; default 2,400,000.
     options.max_sequence_length: tokens of the prompt, where the pipeline takes it.
+    limits.multiple: what the sides of a first, smaller pass are rounded to; default 8.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +24,16 @@ from typing import Any
 from PIL import Image
 
 from studio.catalog import Card
-from studio.engines import _pipeline, _torch
+from studio.engines import _latents, _pictures, _pipeline, _tokens, _torch
+from studio.engines._adapters import Adapters
+from studio.engines._family import Family, Member
+from studio.engines._passes import Pass, Progress, SkippedError, plan
+from studio.engines._previews import Previews, watch
+from studio.engines._weights import prompt_arguments, takes_weights
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
-from studio.schedulers import OWN, SCHEDULERS
-from studio.types import ImageRequest, Output, Request
+from studio.prompting import weighted
+from studio.types import ImageRequest, Output, Request, Tokens
 
 PIPELINES = (
     "StableDiffusionPipeline",
@@ -43,12 +48,9 @@ PIPELINES = (
 )
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
-_PLAIN_LATENTS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline")
-_PREVIEW_SECONDS = 0.5
-
 
 class DiffusionEngine:
-    """Diffusers text-to-image pipelines."""
+    """Diffusers pipelines that make pictures."""
 
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)
@@ -60,154 +62,220 @@ class DiffusionEngine:
         return (request.width or 0) * (request.height or 0) * 3000 + (64 << 20)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
-        return DiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), device)
+        return DiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), files, device)
+
+    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+        """How much of the prompt the model reads. Zeros where nobody can tell."""
+        return _tokens.count(card, files, prompt)
 
 
 class DiffusionModel:
     """A pipeline in memory, with the scheduler settings that it came with."""
 
-    def __init__(self, card: Card, pipe: Any, device: Device) -> None:
+    def __init__(self, card: Card, pipe: Any, files: Path, device: Device) -> None:
         self._card, self._device = card, device
-        self._pipe: Any = pipe
-        self._own: Any = pipe.scheduler
-        self._accepts = inspect.signature(pipe.__call__).parameters
+        self._family: Any = Family(card, pipe)
+        self._adapters: Any = Adapters(card, pipe)
+        self._previews: Any = Previews(card, pipe, files, device)
 
     def nbytes(self) -> int:
-        return _pipeline.nbytes(self._pipe)
+        return _pipeline.nbytes(self._family.pipe) + self._previews.nbytes()
 
     def close(self) -> None:
-        self._pipe = self._own = None
+        self._family = self._adapters = self._previews = None
         _torch.release(self._device)
 
     def run(self, request: ImageRequest, context: Context) -> Output:
-        arguments = self._arguments(request)
+        size = request.width or 0, request.height or 0
+        source = _pictures.read(request.image, request.mask, size)
+        twice = request.hires_scale > 1 and self._family.paints_over()
+        passes = plan(request, int(self._card.limits.get("multiple", 8)), twice)
+        self._family.member(source is not None, source is not None and source.mask is not None)
+        self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[int] = []
         finish = "stop"
         began = time.perf_counter()
         with _torch.working(self._card):
-            notes = self._notes(request)
+            notes = self._notes(request, twice)
             self._tile(request)
+            self._previews.begin()
+            progress = Progress(context, request.count, passes)
             for number in range(request.count):
                 seed = (request.seed or 0) + number
                 try:
                     context.check()
-                    pictures.append(self._picture(request, arguments, seed, number, context))
+                    pictures.append(self._picture(request, passes, source, number, context, progress))
+                except SkippedError:
+                    continue
                 except Cancelled:
                     if not pictures:
                         raise
                     finish = "cancelled"
                     break
                 seeds.append(seed)
+        if not pictures:
+            raise Cancelled
         steps = request.count * (request.steps or 1)
         stats = {"seconds": time.perf_counter() - began, "steps": float(steps)}
         return Output(images=tuple(pictures), seeds=tuple(seeds), finish=finish, stats=stats, notes=tuple(notes))
 
     def _picture(
-        self, request: ImageRequest, arguments: dict[str, Any], seed: int, number: int, context: Context
+        self,
+        request: ImageRequest,
+        passes: tuple[Pass, ...],
+        source: _pictures.Source | None,
+        number: int,
+        context: Context,
+        progress: Progress,
     ) -> Image.Image:
-        """One picture; raises Cancelled between steps and leaves the pipeline ready for the next run."""
-        import numpy as np
+        """One picture; raises Cancelled or SkippedError between steps and leaves the pipelines ready for the next."""
         import torch
 
-        pipe = self._pipe
-        pipe.scheduler = self._scheduler(request.scheduler)
-        shown = time.monotonic()
+        generator = torch.Generator("cpu").manual_seed((request.seed or 0) + number)
+        start = source
+        picture: Image.Image | None = None
+        for part, one in enumerate(passes):
+            if picture is not None:
+                larger = _pictures.enlarged(picture, one.size)
+                start = _pictures.Source(larger, source and source.mask)
+                start = start if source is None else _pictures.Source(source.kept(larger), source.mask)
+            here = start and start.sized(one.size)
+            told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
+            picture = self._paint(request, one, here, number, generator, context, told)
+            picture = here.kept(picture) if here is not None else picture
+        assert picture is not None
+        return picture
+
+    def _paint(
+        self,
+        request: ImageRequest,
+        one: Pass,
+        start: _pictures.Source | None,
+        number: int,
+        generator: Any,
+        context: Context,
+        told: Callable[[int, int], None],
+    ) -> Image.Image:
+        """One pass of one picture."""
+        if start is not None and one.steps == 0:
+            return start.image
+        masked = start is not None and start.mask is not None
+        member = self._family.member(start is not None, masked)
+        pipe = member.pipe
+        pipe.scheduler = self._family.scheduler(request.scheduler)
+        looked_at = context.previews and self._previews.possible
+        expected = watch(pipe.scheduler) if looked_at else None
+        kept = None
+        if start is not None and start.mask is not None and member.by_hand:
+            kept = _latents.Kept(pipe, start.image, start.mask, (request.seed or 0) + number)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            nonlocal shown
-            per_picture = getattr(pipe, "num_timesteps", None) or request.steps or 1
-            context.step(number * per_picture + step + 1, request.count * per_picture)
+            steps = getattr(pipe, "num_timesteps", None) or one.expected
+            if kept is not None:
+                tensors["latents"] = kept.after_step(step, tensors["latents"])
+            told(step + 1, steps)
             context.check()
-            if time.monotonic() - shown >= _PREVIEW_SECONDS and step + 1 < per_picture and self._previews():
-                context.preview(self._decode(tensors["latents"]))
-                shown = time.monotonic()
+            if context.skipped():
+                raise SkippedError
+            if expected is not None and step + 1 < steps:
+                self._previews.show(expected(tensors["latents"]), context)
             return tensors
 
         try:
             result = pipe(
-                **arguments,
-                generator=torch.Generator("cpu").manual_seed(seed),
+                **self._arguments(request, one, start, number, generator, member),
+                generator=generator,
                 callback_on_step_end=after_step,
                 output_type="np",
             ).images[0]
         finally:
-            pipe.scheduler = self._own
-            pipe.maybe_free_model_hooks()
+            self._family.restore()
+        return self._checked(result)
+
+    def _checked(self, result: Any) -> Image.Image:
+        import numpy as np
+
         if not np.isfinite(result).all():
             raise StudioError("bad_output", model=self._card.title, reason="not numbers")
         if not result.any():
             raise StudioError("bad_output", model=self._card.title, reason="a black picture")
         return Image.fromarray((result * 255).round().astype("uint8"), "RGB")
 
-    def _arguments(self, request: ImageRequest) -> dict[str, Any]:
+    def _arguments(
+        self,
+        request: ImageRequest,
+        one: Pass,
+        start: _pictures.Source | None,
+        number: int,
+        generator: Any,
+        member: Member,
+    ) -> dict[str, Any]:
         """What this pipeline's call takes of the request."""
+        import torch
+
+        accepts = member.accepts
         wanted: dict[str, Any] = {
-            "prompt": request.prompt,
-            "width": request.width,
-            "height": request.height,
-            "num_inference_steps": request.steps,
+            "width": one.size[0],
+            "height": one.size[1],
+            "num_inference_steps": one.steps,
             "guidance_scale": request.guidance_scale,
         }
-        if request.negative_prompt:
-            wanted["negative_prompt"] = request.negative_prompt
+        if start is not None:
+            wanted |= {"image": start.image, "mask_image": start.mask, "strength": one.strength}
+        elif request.variation and self._varies():
+            other = torch.Generator("cpu").manual_seed(request.variation_seed or 0)
+            wanted["latents"] = _latents.between(member.pipe, one.size, generator, other, request.variation)
         if "max_sequence_length" in self._card.options:
             wanted["max_sequence_length"] = self._card.options["max_sequence_length"]
-        if "intermediate_timesteps" in self._accepts and request.steps != 2:
+        if "intermediate_timesteps" in accepts and request.steps != 2:
             wanted["intermediate_timesteps"] = None  # Sana-Sprint has one for two steps only
-        if "use_resolution_binning" in self._accepts:
+        if "use_resolution_binning" in accepts:
             wanted["use_resolution_binning"] = False  # the size is what was asked for
-        return {name: value for name, value in wanted.items() if name in self._accepts}
+        prompt, negative, guidance = _prompt(request, number), request.negative_prompt, request.guidance_scale or 0.0
+        words = prompt_arguments(member.pipe, accepts, prompt, negative, guidance, request.clip_skip)
+        return {name: value for name, value in wanted.items() if name in accepts} | words
 
-    def _scheduler(self, name: str) -> Any:
-        """A fresh scheduler: they keep state, and a step that was stopped must not reach into the next run."""
-        import diffusers
+    def _varies(self) -> bool:
+        return type(self._family.pipe).__name__ in _latents.PLAIN
 
-        config = self._own.config
-        if name in ("", OWN):
-            return type(self._own).from_config(config)
-        names = list(SCHEDULERS) if "beta_schedule" in config else []
-        if name not in names:
-            raise StudioError("not_a_choice", field="field.scheduler", value=name, choices=", ".join([OWN, *names]))
-        kind, changes = SCHEDULERS[name]
-        return getattr(diffusers, kind).from_config(config, **changes)
-
-    def _notes(self, request: ImageRequest) -> list[tuple[str, dict[str, Any]]]:
-        notes: list[tuple[str, dict[str, Any]]] = []
-        guided = "guidance_scale" not in self._accepts or (request.guidance_scale or 0) > 1
-        if request.negative_prompt and not (guided and "negative_prompt" in self._accepts):
-            notes.append(("no_negative", {}))
-        if (request.guidance_scale or 0) > 1 and getattr(self._pipe.config, "is_distilled", False):
-            notes.append(("no_guidance", {}))
-        if excess := self._excess(request.prompt):
+    def _notes(self, request: ImageRequest, twice: bool) -> list[tuple[str, dict[str, Any]]]:
+        member, pipe = self._family.member(over=False), self._family.pipe
+        guidance = request.guidance_scale or 0
+        guided = "guidance_scale" not in member.accepts or guidance > 1
+        prompts = request.prompts or (request.prompt,)
+        weighs = any(weighted(text) for text in (*prompts, request.negative_prompt))
+        over = self._family.member(over=True) if request.image else None
+        said = {
+            "no_negative": request.negative_prompt and not (guided and "negative_prompt" in member.accepts),
+            "no_guidance": guidance > 1 and getattr(pipe.config, "is_distilled", False),
+            "no_weights": weighs and not takes_weights(pipe, member.accepts),
+            "no_variation": request.variation and (request.image or not self._varies()),
+            "no_clip_skip": request.clip_skip and "clip_skip" not in member.accepts,
+            "no_strength": over is not None and "strength" not in over.accepts,
+            "no_hires": request.hires_scale > 1 and not twice,
+        }
+        notes: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, wanted in said.items() if wanted]
+        if excess := max(self._excess(prompt) for prompt in prompts):
             notes.append(("prompt_cut", {"count": excess}))
         return notes
 
     def _excess(self, prompt: str) -> int:
         """Tokens of the prompt that the model will not see."""
-        tokenizer = getattr(self._pipe, "tokenizer", None)
-        if tokenizer is None:
-            return 0
-        parameter = self._accepts.get("max_sequence_length")
-        limit = self._card.options.get("max_sequence_length") or (parameter.default if parameter else None)
-        limit = limit if isinstance(limit, int) else tokenizer.model_max_length
-        return max(0, len(tokenizer(prompt, verbose=False).input_ids) - limit)
+        pipe = self._family.pipe
+        tokenizer = getattr(pipe, "tokenizer_3", None) or getattr(pipe, "tokenizer", None)
+        return 0 if tokenizer is None else _tokens.excess(tokenizer, self._card, type(pipe).__name__, prompt)
 
     def _tile(self, request: ImageRequest) -> None:
         """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""
-        vae = self._pipe.vae
+        vae = self._family.pipe.vae
         big = (request.width or 0) * (request.height or 0) > self._card.options.get("tile_above", 2_400_000)
-        if big and hasattr(vae, "enable_tiling"):
+        if (big or request.tiling) and hasattr(vae, "enable_tiling"):
             vae.enable_tiling()
         elif hasattr(vae, "disable_tiling"):
             vae.disable_tiling()
 
-    def _previews(self) -> bool:
-        wanted = self._card.options.get("preview") == "vae"
-        return wanted and type(self._pipe).__name__ in _PLAIN_LATENTS
 
-    def _decode(self, latents: Any) -> Image.Image:
-        """The latents of this moment as a picture. Draws no random numbers and changes nothing."""
-        vae = self._pipe.vae
-        scaled = latents.to(vae.dtype) / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
-        return self._pipe.image_processor.postprocess(vae.decode(scaled, return_dict=False)[0], output_type="pil")[0]
+def _prompt(request: ImageRequest, number: int) -> str:
+    """What picture `number` is painted from."""
+    return request.prompts[number] if number < len(request.prompts) else request.prompt

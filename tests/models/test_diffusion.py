@@ -15,7 +15,7 @@ from studio.schedulers import SCHEDULERS
 from studio.types import ImageRequest
 
 ENGINE = DiffusionEngine()
-KINDS = ("stable_diffusion", "stable_diffusion_xl", "z_image", "flux2_klein", "sana_sprint")
+KINDS = ("stable_diffusion", "icons", "stable_diffusion_xl", "z_image", "flux2_klein", "sana_sprint")
 ASK = ImageRequest(
     prompt="a red heart",
     width=32,
@@ -94,17 +94,6 @@ def test_finished_pictures_are_kept_when_stopped(painter):
     assert len(output.images) == 1
 
 
-def test_previews_show_something_and_change_nothing(painter, folders, monkeypatch):
-    monkeypatch.setattr("studio.engines.diffusion._PREVIEW_SECONDS", 0.0)
-    context = Recorder()
-    with_previews = painter.run(replace(ASK, steps=4, scheduler="Euler a"), context)
-    assert context.previews[0].size == (32, 32)
-    plain = load(ENGINE, folders["stable_diffusion"])
-    silent = Recorder()
-    assert pixels(plain.run(replace(ASK, steps=4, scheduler="Euler a"), silent)) == pixels(with_previews)
-    assert silent.previews == []
-
-
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_scheduler_by_name_paints_and_leaves_no_trace(painter, name):
     before = pixels(painter.run(ASK, Recorder()))
@@ -146,15 +135,15 @@ def test_a_prompt_that_is_too_long_says_how_much_was_cut(painter):
 def test_big_pictures_are_decoded_in_tiles(folders):
     model = load(ENGINE, folders["stable_diffusion"], options={"tile_above": 1000})
     model.run(ASK, Recorder())
-    assert model._pipe.vae.use_tiling
+    assert model._family.pipe.vae.use_tiling
     model.run(replace(ASK, width=16, height=16), Recorder())
-    assert not model._pipe.vae.use_tiling
+    assert not model._family.pipe.vae.use_tiling
 
 
 def test_numbers_that_are_none_are_an_error(folders):
     model = load(ENGINE, folders["stable_diffusion"])
     with torch.no_grad():
-        next(model._pipe.vae.decoder.parameters()).fill_(float("nan"))
+        next(model._family.pipe.vae.decoder.parameters()).fill_(float("nan"))
     with pytest.raises(StudioError) as caught:
         model.run(ASK, Recorder())
     assert caught.value.code == "bad_output"
@@ -164,7 +153,7 @@ def test_half_precision_files_are_found_by_their_name(tmp_path):
     pipe = tiny_pipelines.stable_diffusion().to(dtype=torch.float16)
     pipe.save_pretrained(tmp_path, variant="fp16")
     model = load(ENGINE, tmp_path)
-    assert model._pipe.unet.dtype == torch.float32
+    assert model._family.pipe.unet.dtype == torch.float32
     assert model.run(ASK, Recorder()).images
     assert ENGINE.weights(card("diffusion"), tmp_path) == pytest.approx(model.nbytes(), rel=0.02)
 

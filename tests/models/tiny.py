@@ -43,13 +43,20 @@ def card(engine: str, **changes: Any) -> Card:
 
 
 class Recorder:
-    """A context that keeps what it was told, and stops after `stop_after` steps."""
+    """A context that keeps what it was told, stops after `stop_after` steps and skips once after `skip_after`."""
 
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.stop_after = stop_after
+    def __init__(
+        self,
+        stop_after: int | None = None,
+        skip_after: int | None = None,
+        previews: bool = False,
+        adapters: Path | None = None,
+    ) -> None:
+        self.stop_after, self.skip_after = stop_after, skip_after
+        self.previews, self.adapters = previews, adapters
         self.steps: list[tuple[int, int]] = []
         self.texts: list[str] = []
-        self.previews: list[Any] = []
+        self.shown: list[Any] = []
 
     @property
     def cancelled(self) -> bool:
@@ -59,6 +66,12 @@ class Recorder:
         if self.cancelled:
             raise Cancelled
 
+    def skipped(self) -> bool:
+        pressed = self.skip_after is not None and len(self.steps) >= self.skip_after
+        if pressed:
+            self.skip_after = None
+        return pressed
+
     def step(self, done: int, total: int = 0) -> None:
         self.steps.append((done, total))
 
@@ -66,7 +79,7 @@ class Recorder:
         self.texts.append(delta)
 
     def preview(self, picture: Any) -> None:
-        self.previews.append(picture)
+        self.shown.append(picture)
 
 
 def load(engine: Any, files: Path, **changes: Any) -> Any:
@@ -102,8 +115,8 @@ def byte_tokenizer(*special: str, bos: str | None = None, template: str | None =
     return tokenizer
 
 
-def word_tokenizer(length: int = 77) -> Any:
-    """A tokenizer of words that pads, for text encoders."""
+def word_tokenizer(length: int = 77, kind: str = "clip") -> Any:
+    """A tokenizer of words that pads, for text encoders: with one mark at the end, or "bert" with one at each end."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -111,7 +124,8 @@ def word_tokenizer(length: int = 77) -> Any:
     vocabulary = {word: index for index, word in enumerate(["<pad>", "</s>", "<unk>", "<s>", *words])}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    backend.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    form, marks = ("<s> $A </s>", [("<s>", 3), ("</s>", 1)]) if kind == "bert" else ("$A </s>", [("</s>", 1)])
+    backend.post_processor = processors.TemplateProcessing(form, special_tokens=marks)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token="<pad>",

@@ -86,6 +86,54 @@ def stable_diffusion(scheduler: Any = None) -> Any:
     )
 
 
+def icons(scheduler: Any = None) -> Any:
+    """Like the starter: BERT reads, eight latent channels, sixteen pixels a cell, velocity on a harsh schedule."""
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+    from transformers import BertConfig, BertModel
+
+    tokenizer = word_tokenizer(24, "bert")
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=37,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+        use_attention_mask=True,
+    )
+    schedule: Any = {
+        "beta_start": 0.00085,
+        "beta_end": 0.03,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
+        "steps_offset": 1,
+    }
+    parts: Any = {
+        "vae": _vae(
+            8,
+            block_out_channels=(8, 8, 16, 16, 16),
+            down_block_types=("DownEncoderBlock2D",) * 5,
+            up_block_types=("UpDecoderBlock2D",) * 5,
+            mid_block_add_attention=False,
+            sample_size=128,
+            scaling_factor=0.8,
+        ),
+        "text_encoder": BertModel(config, add_pooling_layer=False),
+        "tokenizer": tokenizer,
+        "unet": _unet(
+            in_channels=8,
+            out_channels=8,
+            sample_size=8,
+            down_block_types=("CrossAttnDownBlock2D",) * 2,
+            up_block_types=("CrossAttnUpBlock2D",) * 2,
+        ),
+        "scheduler": scheduler or DDIMScheduler(**schedule, clip_sample=False, set_alpha_to_one=True),
+    }
+    return StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+
+
 def stable_diffusion_xl() -> Any:
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 

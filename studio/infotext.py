@@ -30,7 +30,7 @@ _LEAST_SETTINGS = 3
 # Without the original's leading \s*, and with a bound on names: those take quadratic time on a hostile line.
 _SETTING = re.compile(r'(\w[\w \-/]{1,60}):\s{0,9}("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
-_LORA = re.compile(r"<lora:([^:<>]{1,200})(?::([^:<>]{0,20}))?(?::[^<>]{0,40})?>")
+_LORA = re.compile(r" ?<lora:([^:<>]{1,200})(?::([^:<>]{0,40}))?(?::[^<>]{0,40})?>", re.IGNORECASE)
 _NEGATIVE = "Negative prompt:"
 
 _FIELDS = {
@@ -155,7 +155,7 @@ def without_loras(prompt: str) -> tuple[str, list[dict[str, Any]]]:
     loras = []
     for name, weight in _LORA.findall(prompt):
         loras.append({"name": name.strip(), "weight": 1.0 if (value := number(weight)) is None else value})
-    return re.sub(r" {2,}", " ", _LORA.sub("", prompt)).strip(" ") if loras else prompt, loras
+    return _LORA.sub("", prompt).strip(" ") if loras else prompt, loras
 
 
 def _understood(prompt: str, negative: str, said: Mapping[str, str]) -> Found:

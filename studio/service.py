@@ -21,6 +21,7 @@ from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.library import Library
 from studio.manager import ManagerStatus
+from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
 from studio.runner import Final, Runner

@@ -1,4 +1,4 @@
-"""Values that strangers wrote, as fields of an ImageRequest: of the right type, and cut to what can be painted.
+"""Values that strangers wrote, as fields of an ImageRequest: of the right type, and perhaps cut to what can be painted.
 
 Knows no metadata format and no model: studio.limits still judges the request that is made of them. Never raises.
 """
@@ -28,11 +28,14 @@ _TEXTS = ("prompt", "negative_prompt", "scheduler")
 _NAMES = ("prompts", "styles")
 
 
-def image_fields(given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The fields of an ImageRequest in `given`, and the names of those whose value was unusable or had to be cut.
 
     Numbers may be written as text. A size or a number of steps that is too large is cut; a seed never is, since
     another seed is another picture: -1 (any seed) is left out, and one that is no seed of ours counts as unusable.
+
+    Args:
+        cut: move numbers into the range that they have; without, only their type is judged.
     """
     found: dict[str, Any] = {}
     wrong: list[str] = []
@@ -40,7 +43,7 @@ def image_fields(given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, .
         if name in _SEEDS:
             _take_seed(name, value, found, wrong)
         elif name in _WHOLE or name in _SHARES:
-            _take_number(name, value, found, wrong)
+            _take_number(name, value, cut, found, wrong)
         elif name in _TEXTS:
             _take_text(name, value, found, wrong)
         elif name == "tiling":
@@ -81,20 +84,19 @@ def _take_seed(name: str, value: object, found: dict[str, Any], wrong: list[str]
         wrong.append(name)
 
 
-def _take_number(name: str, value: object, found: dict[str, Any], wrong: list[str]) -> None:
+def _take_number(name: str, value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
     given = number(value)
     if given is None:
         wrong.append(name)
         return
-    low, high = _WHOLE[name] if name in _WHOLE else _SHARES[name]
-    if not low <= given <= high:
-        wrong.append(name)
-    given = min(max(given, low), high)
-    if name in _WHOLE:
-        given = int(given)
-    if name in _SIDES:
-        given -= given % 8
-    found[name] = given if name in _WHOLE else float(given)
+    if cut:
+        low, high = _WHOLE[name] if name in _WHOLE else _SHARES[name]
+        if not low <= given <= high:
+            wrong.append(name)
+        given = min(max(given, low), high)
+        if name in _SIDES:
+            given -= given % 8
+    found[name] = int(given) if name in _WHOLE else float(given)
 
 
 def _take_text(name: str, value: object, found: dict[str, Any], wrong: list[str]) -> None:

@@ -111,7 +111,7 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
     """
     if recipe["task"] != "image":
         return None
-    given, _ = checked.image_fields({**recipe["parameters"], "seed": recipe["seed"]})
+    given, _ = checked.image_fields({**recipe["parameters"], "seed": recipe["seed"]}, cut=False)
     return ImageRequest(**{**given, "model": recipe["model"]["id"]}) if "prompt" in given else None
 
 

@@ -7,7 +7,6 @@ tests look at a job in the middle.
 from __future__ import annotations
 
 import colorsys
-import math
 import random
 import threading
 import time
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from studio.catalog import Card
+from studio.engines._landscape import paint
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
+from studio.prompting import plain
 from studio.types import (
     Audio,
     CaptionRequest,
@@ -30,10 +31,13 @@ from studio.types import (
     MusicRequest,
     Output,
     Request,
+    Tokens,
     UpscaleRequest,
 )
 
 RATE = 32_000
+TOKENS = 75
+"""Words that the stand-in painter reads, as many as most painters have tokens."""
 
 
 class FakeEngine:
@@ -46,6 +50,11 @@ class FakeEngine:
     def work(self, card: Card, request: Request) -> int:
         del card, request
         return 1_000_000
+
+    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+        del card, files
+        words = plain(prompt).split()
+        return Tokens(len(words), TOKENS, " ".join(words[TOKENS:]))
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device
@@ -112,19 +121,29 @@ class FakeModel:
         return Output(text=said, stats={"tokens": len(pieces), "tokens_per_second": len(pieces) / seconds})
 
     def _paint(self, request: ImageRequest, context: Context) -> Output:
-        steps, done = int(request.steps or 1), []
-        seeds = [int(request.seed or 0) + i for i in range(request.count)]
-        for i, seed in enumerate(seeds):
-            picture = _landscape(request.prompt, seed, int(request.width or 512), int(request.height or 512))
-            for step in range(steps):
-                if context.cancelled:
-                    if not done:
-                        raise Cancelled
-                    return Output(images=tuple(done), seeds=tuple(seeds[:i]), finish="cancelled")
-                self._step(context, i * steps + step + 1, steps * request.count)
+        passes = 2 if request.hires_scale > 1 else 1
+        steps, done, seeds, stopped = int(request.steps or 1) * passes, [], [], False
+        for number in range(request.count):
+            picture = self._picture(request, number, steps, context)
+            if picture is not None:
+                done.append(picture)
+                seeds.append(int(request.seed or 0) + number)
+            elif stopped := context.cancelled:
+                break
+        if not done:
+            raise Cancelled
+        return Output(images=tuple(done), seeds=tuple(seeds), finish="cancelled" if stopped else "stop")
+
+    def _picture(self, request: ImageRequest, number: int, steps: int, context: Context) -> Image.Image | None:
+        """One picture, or None where it was skipped or stopped."""
+        picture = paint(request, number)
+        for step in range(steps):
+            if context.cancelled or context.skipped():
+                return None
+            self._step(context, number * steps + step + 1, steps * request.count)
+            if context.previews:
                 context.preview(picture.filter(ImageFilter.GaussianBlur((steps - step) * 2)))
-            done.append(picture)
-        return Output(images=tuple(done), seeds=tuple(seeds))
+        return picture
 
     def _enlarge(self, request: UpscaleRequest, context: Context) -> Output:
         from studio.media import decode_image
@@ -172,42 +191,6 @@ def _caption(request: CaptionRequest) -> str:
     colour = names[int(hue * 6) % 6] if saturation > 0.2 else ("dark" if value < 0.5 else "light")
     shape = "wide" if picture.width > picture.height else "tall" if picture.height > picture.width else "square"
     return f"a {shape} picture, mostly {colour}, {picture.width} by {picture.height} pixels"
-
-
-def _landscape(prompt: str, seed: int, width: int, height: int) -> Image.Image:
-    """Hills in mist under a sun, in colours that the prompt and the seed choose."""
-    dice = random.Random(f"{prompt}/{seed}")
-    hue = dice.random()
-
-    def colour(lightness: float, saturation: float = 0.35) -> tuple[int, int, int]:
-        r, g, b = colorsys.hls_to_rgb(hue, lightness, saturation)
-        return round(r * 255), round(g * 255), round(b * 255)
-
-    top, bottom = np.array(colour(0.78)), np.array(colour(0.94, 0.5))
-    ramp = np.linspace(0, 1, height)[:, None]
-    sky = np.repeat((top * (1 - ramp) + bottom * ramp)[:, None, :], width, axis=1).astype(np.uint8)
-    picture = Image.fromarray(sky)
-    draw = ImageDraw.Draw(picture)
-    radius, x, y = height * 0.09, width * dice.uniform(0.25, 0.75), height * dice.uniform(0.2, 0.35)
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour(0.97, 0.6))
-    for layer in range(4):
-        base, phase = height * (0.5 + 0.13 * layer), dice.uniform(0, 6.28)
-        ridge = [
-            (
-                px,
-                base
-                - height
-                * 0.09
-                * (math.sin(px / width * (4 + layer) + phase) + 0.4 * math.sin(px / width * 13 + 2 * phase)),
-            )
-            for px in range(0, width + 8, 8)
-        ]
-        draw.polygon([(0, height), *ridge, (width, height)], fill=colour(0.66 - 0.14 * layer))
-    return picture
-
-
-def _wave(x: float, waves: float, phase: float) -> float:
-    return math.sin(x * waves + phase) + 0.4 * math.sin(x * 13 + 2 * phase)
 
 
 def _melody(prompt: str, seed: int, seconds: float) -> Audio:

@@ -1,0 +1,77 @@
+"""The pictures of the stand-in painter: hills in mist, and what a request can do to them.
+
+Knows every field of a request that changes a picture, and changes it in a way that can be seen. No model is near.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import math
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from studio.media import decode_image
+from studio.types import ImageRequest
+
+
+def paint(request: ImageRequest, number: int) -> Image.Image:
+    """Picture `number` of a request. Outside the mask not a pixel differs from the picture it began with."""
+    size = (int(request.width or 512), int(request.height or 512))
+    words = request.prompts[number] if request.prompts else request.prompt
+    if request.clip_skip:
+        words += f"/{request.clip_skip}"
+    for lora in request.loras:
+        words += f"/{lora.name}:{lora.weight:g}"
+    picture = _at(size, request, words, int(request.seed or 0) + number)
+    if not request.image:
+        return picture
+    start = ImageOps.fit(decode_image(request.image), size)
+    picture = Image.blend(start, picture, float(request.strength or 0))
+    if not request.mask:
+        return picture
+    mask = ImageOps.fit(decode_image(request.mask).convert("L"), size).point([0] * 128 + [255] * 128)
+    return Image.composite(picture, start, mask)
+
+
+def _at(size: tuple[int, int], request: ImageRequest, words: str, seed: int) -> Image.Image:
+    """The scene, varied; where it is to be enlarged, small first and then painted over."""
+
+    def scene(width: int, height: int) -> Image.Image:
+        first = landscape(words, seed, width, height)
+        if not request.variation:
+            return first
+        return Image.blend(first, landscape(words, int(request.variation_seed or 0), width, height), request.variation)
+
+    if request.hires_scale <= 1:
+        return scene(*size)
+    small = scene(*(max(1, round(side / request.hires_scale)) for side in size))
+    return Image.blend(small.resize(size, Image.Resampling.LANCZOS), scene(*size), float(request.hires_strength or 0))
+
+
+def landscape(prompt: str, seed: int, width: int, height: int) -> Image.Image:
+    """Hills in mist under a sun, in colours that the prompt and the seed choose."""
+    dice = random.Random(f"{prompt}/{seed}")
+    hue = dice.random()
+
+    def colour(lightness: float, saturation: float = 0.35) -> tuple[int, int, int]:
+        r, g, b = colorsys.hls_to_rgb(hue, lightness, saturation)
+        return round(r * 255), round(g * 255), round(b * 255)
+
+    top, bottom = np.array(colour(0.78)), np.array(colour(0.94, 0.5))
+    ramp = np.linspace(0, 1, height)[:, None]
+    sky = np.repeat((top * (1 - ramp) + bottom * ramp)[:, None, :], width, axis=1).astype(np.uint8)
+    picture = Image.fromarray(sky)
+    draw = ImageDraw.Draw(picture)
+    radius, x, y = height * 0.09, width * dice.uniform(0.25, 0.75), height * dice.uniform(0.2, 0.35)
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour(0.97, 0.6))
+    for layer in range(4):
+        base, phase = height * (0.5 + 0.13 * layer), dice.uniform(0, 6.28)
+        ridge = [(x, base - height * 0.09 * _wave(x / width, 4 + layer, phase)) for x in range(0, width + 8, 8)]
+        draw.polygon([(0, height), *ridge, (width, height)], fill=colour(0.66 - 0.14 * layer))
+    return picture
+
+
+def _wave(x: float, waves: float, phase: float) -> float:
+    return math.sin(x * waves + phase) + 0.4 * math.sin(x * 13 + 2 * phase)

@@ -79,7 +79,8 @@ class ModelPicker:
 
     def _row(self, model: str | None) -> Any:
         here = model is None or self._info(model).state == "ready"
-        local = model is not None and self._info(model).card.source.kind in ("local", "bundled")
+        card = None if model is None else self._info(model).card
+        local = card is not None and card.source.kind in ("local", "bundled") and not card.parts
         return gr.update(visible=not here and not local)
 
     def _changed(self, model: str | None, request: gr.Request) -> tuple[str, Any]:

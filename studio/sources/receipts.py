@@ -7,7 +7,7 @@ state costs one small file and one stat per model file. Knows nothing of where f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from studio.cards import Card
@@ -15,13 +15,15 @@ from studio.errors import StudioError
 from studio.paths import disk_error, write
 
 NAME = "complete.json"
-PART = ".part"
+PART_OF_A_MODEL = "part"
+"""Set in the options of a card that stands for a part: its note is not that of a model which wants the same files."""
 
 
 def wish(card: Card) -> str:
     """What `card` wants of its folder: the key of its entry."""
     variant = card.options.get("variant", "")
-    return " ".join(card.source.files or ("*",)) + (f" ({variant})" if variant else "")
+    marks = (f"({variant})" if variant else "", "(part)" if card.options.get(PART_OF_A_MODEL) else "")
+    return " ".join(filter(None, (*(card.source.files or ("*",)), *marks)))
 
 
 def files(folder: Path, card: Card) -> tuple[Path, ...]:
@@ -41,6 +43,24 @@ def started(folder: Path) -> bool:
     return folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
 
 
+def known(folder: Path, names: Iterable[str]) -> dict[str, int]:
+    """The sizes of `names` where other cards brought all of them here already, whole; else nothing."""
+    sizes = {name: size for entry in _read(folder).values() for name, size in entry.items()}
+    found = {name: sizes[name] for name in names if name in sizes and _size(folder / name) == sizes[name]}
+    return found if len(found) == len(set(names)) else {}
+
+
+def add_links(folder: Path, card: Card, part: str, sizes: Mapping[str, int]) -> None:
+    """Note which files of the card's folder belong to its part, so that they go with it and not before."""
+    entries = _read(folder)
+    entries[_link_note(card, part)] = dict(sizes)
+    _write(folder, entries)
+
+
+def _link_note(card: Card, part: str) -> str:
+    return f"{wish(card)} + {part}/"
+
+
 def add(folder: Path, card: Card, sizes: Mapping[str, int]) -> None:
     """Note that the card's files are all there. Raises StudioError where the disk refuses."""
     entries = _read(folder)
@@ -55,7 +75,8 @@ def remove(folder: Path, card: Card) -> int:
         StudioError: a file cannot be deleted, for example because it is open on Windows.
     """
     entries = _read(folder)
-    entries.pop(wish(card), None)
+    for note in [note for note in entries if note == wish(card) or note.startswith(_link_note(card, "")[:-1])]:
+        del entries[note]
     kept = {folder / name for names in entries.values() for name in names}
     try:
         if entries:
@@ -69,7 +90,7 @@ def remove(folder: Path, card: Card) -> int:
                 if not any(path.iterdir()):
                     path.rmdir()
             elif path not in kept:
-                freed += _size(path)
+                freed += _size(path) if path.stat().st_nlink == 1 else 0
                 path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -1,25 +1,24 @@
 """The model files on this machine: are they here, where, how large; fetch them, delete them.
 
-One door for the four kinds of source. States are read from disk each time, so a folder that the user deletes
-is simply absent. Knows nothing of loading or of memory.
+One door for the four kinds of source, and for models whose parts come from several. States are read from disk
+each time, so a folder that the user deletes is simply absent. Knows nothing of loading or of memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
-import filelock
-
-from studio.cards import Card, measure
+from studio.cards import Card, Part, measure
 from studio.errors import Cancelled, StudioError
-from studio.paths import Home, disk_error, gigabytes
-from studio.sources import hub, local, package, receipts
-from studio.sources.transport import LOOK_UP
+from studio.paths import Home
+from studio.sources import local, parts, receipts
+from studio.sources.pieces import Pieces, Progress, State, lock_name
 
-State = Literal["ready", "partial", "absent"]
+log = logging.getLogger("studio")
 
 
 class Store:
@@ -33,34 +32,48 @@ class Store:
     def __init__(self, home: Home, *, offline: bool = False, keep_free: int = 0) -> None:
         self._home = home
         self._offline = offline
-        self._keep_free = keep_free
+        self._pieces = Pieces(home, keep_free)
+        self._prints = parts.Fingerprints()
 
     def state(self, card: Card) -> State:
-        """Whether the card's files are here. Cheap: no file is read but a short list of them."""
+        """Whether the card's files are here, optional parts aside. Cheap: no file is read but short lists of them."""
         if _stays(card):
             return "ready" if local.there(card) else "absent"
-        folder = self._folder(card)
-        if receipts.files(folder, card):
+        if card.source.kind == "bundled" and not local.there(card):
+            return "absent"
+        states = [self._pieces.state(piece) for piece in _needed(card)]
+        if all(state == "ready" for state in states):
             return "ready"
-        return "partial" if receipts.started(folder) else "absent"
+        return "absent" if states[0] == "absent" else "partial"
 
     def path(self, card: Card) -> Path:
-        """The card's folder, or its one file.
+        """The card's folder, or its one file. A folder that is put together of parts is brought up to date first.
 
         Raises:
-            StudioError: not_on_disk, missing_files, or unsafe_file for a path of the user's.
+            StudioError: not_on_disk, missing_files, or unsafe_file for a path of the user's; disk_full, cannot_write.
         """
         if _stays(card):
             return local.checked(card)
-        folder = self._folder(card)
-        if files := receipts.files(folder, card):
-            return receipts.single(folder, files)
-        raise receipts.not_here(card, folder, gigabytes(card.disk_bytes) if card.disk_bytes else "?")
+        if card.source.kind == "bundled":
+            local.checked(card)
+        for piece in _needed(card):
+            if self._pieces.state(piece) != "ready":
+                raise self._pieces.missing(piece, card.disk_bytes)
+        if card.source.kind == "bundled":
+            return self._assembled(card)
+        folder = self._pieces.folder(card)
+        place = receipts.single(folder, self._pieces.files(card))
+        if card.parts:
+            place = place if place.is_dir() else place.parent
+            for part in card.parts:
+                self._link(card, part, folder, place)
+        return place
 
-    def fetch(self, card: Card, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:
+    def fetch(self, card: Card, progress: Progress, cancelled: Callable[[], bool]) -> Path:
         """Bring the card's files here, going on where an earlier call stopped, and return `path(card)`.
 
-        Blocks until done; a second caller waits for the first and then finds the files.
+        Blocks until done; a second caller waits for the first and then finds the files. An optional part that
+        cannot be had is left out.
 
         Args:
             progress: called with bytes done and bytes in all (0 = unknown); often, from this thread.
@@ -71,80 +84,143 @@ class Store:
             StudioError: offline, offline_setting, gated, not_on_hub, not_on_index, bad_hash, missing_files,
                 missing_package, no_space, disk_full, download_failed.
         """
-        if self.state(card) == "ready" or _stays(card):
+        if _stays(card):
             return self.path(card)
+        if card.source.kind == "bundled":
+            local.checked(card)
+        needed = _needed(card)
+        missing = [piece for piece in _all(card) if self._pieces.state(piece) != "ready"]
         if self._offline:
-            raise StudioError("offline_setting", model=card.title)
-        with self._alone(card, cancelled, lambda: progress(self.bytes_on_disk(card), card.disk_bytes)):
-            if self.state(card) != "ready":
-                kind = hub if card.source.kind == "hub" else package
-                try:
-                    sizes = kind.fetch(self._home, card, progress, cancelled, self._keep_free)
-                except OSError as error:
-                    raise disk_error(error, self._folder(card)) from error
-                receipts.add(self._folder(card), card, sizes)
+            if any(piece in needed for piece in missing):
+                raise StudioError("offline_setting", model=card.title)
+            missing = []
+        before = 0
+        for i, piece in enumerate(missing):
+            tally = _Tally(progress, before, sum(later.disk_bytes for later in missing[i + 1 :]))
+            try:
+                self._pieces.bring(piece, tally, cancelled)
+            except StudioError as error:
+                if piece in needed:
+                    raise
+                log.warning("%s works without an optional part that did not come: %s", card.id, error)
+            before += tally.done
         return self.path(card)
 
     def delete(self, card: Card) -> int:
-        """Delete the card's downloaded files, whole or part, and return the bytes freed.
+        """Delete what was fetched for the card, whole or part, and return the bytes freed.
 
-        Starters and the user's own paths are never touched: 0.
+        Bundled originals and the user's own paths are never touched. A part that another model uses stays.
 
         Raises:
             StudioError: busy_download while it is being fetched; cannot_write.
         """
-        if _stays(card) or self.state(card) == "absent":
+        pieces = () if _stays(card) else _all(card)
+        if all(self._pieces.state(piece) == "absent" for piece in pieces):
             return 0
-        looks = iter((False, False, True))
+        freed = 0
         try:
-            with self._alone(card, lambda: next(looks, True), lambda: None):
-                folder = self._folder(card)
-                freed = receipts.remove(folder, card)
-                if card.source.kind == "hub" and not folder.exists():
-                    hub.unlock(self._home, card)
-                    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-                        folder.parent.rmdir()
-                return freed
+            with ExitStack() as locks:
+                for name in sorted({lock_name(piece) for piece in (card, *pieces)}):
+                    looks = iter((False, False, True))
+                    alone = self._pieces.alone(name, lambda looks=looks: next(looks, True), lambda: None)
+                    locks.enter_context(alone)
+                if card.source.kind == "bundled":
+                    top = parts.home_of(self._home, card)
+                    freed += parts.alone(top)
+                    shutil.rmtree(top, ignore_errors=True)
+                for piece in pieces:  # the card's own folder first: with it go the links to its parts
+                    if piece is card or not parts.shared(self._pieces.files(piece)):
+                        freed += self._pieces.drop(piece)
         except Cancelled:
             raise StudioError("busy_download", model=card.title) from None
+        return freed
 
     def bytes_on_disk(self, card: Card) -> int:
-        """What the card's files occupy now, unfinished downloads included."""
+        """What the card's files occupy now, unfinished downloads included; 0 where nothing was fetched yet."""
         if _stays(card):
             return measure(local.place(card)) if card.source.path else 0
-        return receipts.used(self._folder(card), card)
+        fetched = sum(self._pieces.used(piece) for piece in _all(card))
+        return fetched + measure(local.place(card)) if fetched and card.source.kind == "bundled" else fetched
 
     def revision(self, card: Card) -> str:
-        """What names the exact files: a commit of the hub or a package's version; "" where nothing does."""
-        if card.source.kind == "hub":
-            return hub.commit(self._home, card)
-        return f"{card.source.package}=={card.source.version}" if card.source.kind == "package" else ""
+        """What names the exact files that decide the output; "" where nothing does.
 
-    def _folder(self, card: Card) -> Path:
-        return hub.folder(self._home, card) if card.source.kind == "hub" else package.folder(self._home, card)
+        A commit of the hub, a package's version or a fingerprint of bundled files, and those of the needed parts.
+        """
+        own = ""
+        if card.source.kind == "bundled" and card.source.path:
+            own = self._prints.of(parts.bundled_files(card))
+        elif card.source.kind in ("hub", "package"):
+            own = self._pieces.name(card)
+        needed = [self._named(card, part) for part in card.parts if not part.optional]
+        return " + ".join(filter(None, (own, *needed)))
 
-    @contextmanager
-    def _alone(self, card: Card, cancelled: Callable[[], bool], waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold this source's lock; while another thread or process has it, ask `cancelled` and call `waiting`."""
-        source = card.source
-        name = source.repo.replace("/", "--") or f"{source.package}-{source.version}"
-        file = self._home.models / ".locks" / f"{source.kind}-{name}.lock"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(file)
-        while True:
-            if cancelled():
-                raise Cancelled
-            try:
-                lock.acquire(timeout=LOOK_UP)
-                break
-            except filelock.Timeout:
-                waiting()
-        try:
-            yield
-        finally:
-            lock.release()
+    # ---- putting together
+
+    def _named(self, card: Card, part: Part) -> str:
+        """The exact files of a part: ``text_encoder name==1.0``."""
+        return " ".join(filter(None, (part.folder, part.source.repo, self._pieces.name(parts.as_card(card, part)))))
+
+    def _fetched(self, card: Card, part: Part) -> dict[str, Path]:
+        """The part's files by their names in the model's folder; empty unless all are here."""
+        piece = parts.as_card(card, part)
+        folder = self._pieces.folder(piece)
+        return parts.layout(part, {file.relative_to(folder).as_posix(): file for file in self._pieces.files(piece)})
+
+    def _link(self, card: Card, part: Part, folder: Path, place: Path) -> None:
+        """Bring the part's files into the model's own folder; a file of the model itself stays what it is."""
+        own = set(self._pieces.files(card))
+        wanted = {name: file for name, file in self._fetched(card, part).items() if place / name not in own}
+        if parts.missing(place, wanted):
+            with self._pieces.alone(lock_name(card), lambda: False, lambda: None):
+                parts.link(place, parts.missing(place, wanted))
+                sizes = {(place / name).relative_to(folder).as_posix(): f.stat().st_size for name, f in wanted.items()}
+                receipts.add_links(folder, card, part.folder, sizes)
+
+    def _assembled(self, card: Card) -> Path:
+        """The folder of a bundled model with its parts; made where it is not there as it should be."""
+        own = parts.bundled_files(card)
+        linked: dict[str, Path] = {}
+        contents = [self._prints.of(own)]
+        for part in card.parts:
+            if found := self._fetched(card, part):
+                linked.update({name: file for name, file in found.items() if name not in own})
+                contents.append(f"{self._named(card, part)}: {sorted(found)}")
+        folder = parts.home_of(self._home, card) / parts.short_hash("\n".join(contents))
+        everything = {**own, **linked}
+        if parts.missing(folder, everything):
+            with self._pieces.alone(lock_name(card), lambda: False, lambda: None):
+                if parts.missing(folder, everything):
+                    parts.assemble(folder, own, linked)
+        return folder
+
+
+class _Tally:
+    """Progress over several pieces, told as that of one: after `before` bytes, with `after` bytes to come."""
+
+    def __init__(self, progress: Progress, before: int, after: int) -> None:
+        self._progress, self._before, self._after = progress, before, after
+        self.done = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        self.done = done
+        self._progress(self._before + done, self._before + total + self._after if total else 0)
+
+
+def _all(card: Card) -> tuple[Card, ...]:
+    """What is fetched for the card, each piece as a card: its own files, then its parts, optional ones last."""
+    pieces = [*_needed(card)]
+    for part in card.parts:
+        if (piece := parts.as_card(card, part)) not in pieces:  # two folders may want the same files
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def _needed(card: Card) -> tuple[Card, ...]:
+    own = () if card.source.kind == "bundled" else (card,)
+    return (*own, *(parts.as_card(card, part) for part in card.parts if not part.optional))
 
 
 def _stays(card: Card) -> bool:
-    """Its files are not ours to fetch or delete."""
-    return card.source.kind in ("bundled", "local")
+    """Its files are used where they are, and are not ours to fetch or delete."""
+    return card.source.kind == "local" or (card.source.kind == "bundled" and not card.parts)

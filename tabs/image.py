@@ -1,128 +1,109 @@
-"""The image tab: a prompt in, pictures out."""
+"""The image tab: a prompt in, pictures out. Puts its parts together; each stands in a module of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.schedulers import SCHEDULERS
-from studio.types import ImageRequest, Update
-from tabs import pump
+from studio.errors import StudioError
+from studio.jobs import Job
+from studio.types import Update, UpscaleRequest
+from tabs import image_words, pump
 from tabs.i18n import t
-from tabs.parts import examples, made, number, read, read_whole, run_row, seed_row
-from tabs.picker import ModelPicker
+from tabs.image_fields import TASK, Fields
+from tabs.image_form import wanted
+from tabs.image_recent import Recent
+from tabs.image_restore import Restoring
+from tabs.image_result import Result, Shown
+from tabs.parts import run_pair
 from tabs.shared import Page, pumping, quick
-
-TASK = "image"
-
-SIZES = ((512, 512), (768, 512), (512, 768), (1024, 1024), (1216, 832), (832, 1216))
 
 
 def build(page: Page) -> None:
     """Add the tab's parts and their events to the page."""
+    public = page.studio.settings.public
     with gr.Row(elem_classes="a-frame"):
-        with gr.Column(elem_classes="a-input", scale=38):
-            picker = ModelPicker(page, TASK)
-            prompt = gr.Textbox(
-                label=t("label.prompt"), placeholder=t("image.placeholder"), lines=4, max_lines=12,
-                elem_id="image-prompt", elem_classes="a-remember",
-            )  # fmt: skip
-            size = gr.Dropdown(
-                [(t("image.size_default"), ""), *[(f"{w} × {h}", f"{w}x{h}") for w, h in SIZES]],
-                value="", label=t("image.size"), elem_id="image-size", filterable=False,
-            )  # fmt: skip
-            with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="image-more"):
-                negative = gr.Textbox(label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2)
-                with gr.Row():
-                    steps = number(TASK, "steps")
-                    guidance = number(TASK, "guidance_scale")
-                scheduler = gr.Dropdown(
-                    [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]],
-                    value="", label=t("label.scheduler"), info=t("help.scheduler"), filterable=False,
-                )  # fmt: skip
-                with gr.Row():
-                    count = number(TASK, "count", placeholder="page.one")
-                    seed = seed_row(TASK)
-            run, stop = run_row(TASK, "image.run", page.stop(TASK))
+        with gr.Column(elem_classes="a-input", scale=38, elem_id="image-input"):
+            fields = Fields(page)
+            with gr.Row(elem_classes="a-run"):
+                run, stop = run_pair(TASK, "image.run", page.stop(TASK))
+                skip = gr.Button(t("image.skip"), visible=False, elem_id="image-skip", elem_classes="a-skip-button")
         with gr.Column(elem_classes="a-result", scale=62):
-            progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
-            preview = gr.Image(
-                visible=False, show_label=False, container=False, interactive=False, buttons=[],
-                elem_id="image-preview", elem_classes="a-preview", format="png",
-            )  # fmt: skip
-            gallery = gr.Gallery(
-                show_label=False, columns=1, object_fit="contain", height="auto", visible=False,
-                interactive=False, elem_id="image-gallery", buttons=["download", "fullscreen"],
-            )  # fmt: skip
-            details = gr.HTML(elem_id="image-details")
-            with gr.Row(visible=False, elem_classes="a-send") as send:
-                reuse = gr.Button(t("image.reuse_seed"), size="sm")
-                caption = gr.Button(t("image.to_caption"), size="sm", elem_id="image-to-caption")
-                save = gr.DownloadButton(t("page.download"), size="sm", elem_id="image-save")
-            with gr.Column(elem_classes="a-empty") as empty:
-                gr.Markdown(t("image.empty"))
-                examples(TASK, prompt, ("image.example1", "image.example2", "image.example3"))
-    seeds = gr.State([])
-    page.prompts[TASK] = prompt
-    outputs = [run, stop, progress, preview, gallery, details, send, save, empty, seeds]
+            result = Result(page)
+            recent = None if public else Recent(page)
+    prompts = gr.HTML(elem_id="image-prompts", elem_classes="a-hidden")
+    page.prompts[TASK] = fields.of["prompt"]
+    result.add_examples(fields.of["prompt"])
+    restoring = Restoring(page, fields)
+    outputs = [run, stop, skip, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
-        changes[progress] = pump.progress(update, spoken) + pump.notes(update, spoken)
-        if update.preview:
-            changes[preview] = gr.update(value=_picture(update.preview), visible=True)
-            changes[empty] = gr.update(visible=False)
-        if update.final:
-            changes[preview] = gr.update(visible=False)
-        if update.artifact is not None:
-            files = [page.publish(file) for file in update.artifact.files]
-            changes[gallery] = gr.update(value=files, visible=True, columns=1 if len(files) == 1 else 2)
-            changes[details] = made(update.artifact, spoken)
-            changes[empty] = gr.update(visible=False)
-            changes[send] = gr.update(visible=True)
-            changes[save] = gr.update(value=files[0], visible=len(files) == 1)  # several: each in the gallery's view
-            changes[seeds] = [recipe["seed"] for recipe in update.artifact.recipes]
-        return changes
+        changes[skip] = gr.update(visible=on and _several(page, update.job))
+        return changes | result.show(update, spoken)
 
-    def generate(
-        model: str, words: str, wanted: str, unwanted: str, steps: str, guidance: str,
-        scheduler: str, count: str, seed: str, request: gr.Request,
-    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        width, _, height = wanted.partition("x")
+    def generate(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from page.drive(TASK, lambda who: _start(page, fields.named(values), who), show, result.progress, request)
 
-        def ask() -> ImageRequest:
-            return ImageRequest(
-                prompt=words or "", model=model or "", negative_prompt=unwanted or "",
-                width=int(width) if width else None, height=int(height) if height else None,
-                steps=read_whole("steps", steps), guidance_scale=read("guidance_scale", guidance),
-                scheduler=scheduler or "", count=read_whole("count", count) or 1, seed=read_whole("seed", seed),
-            )  # fmt: skip
+    def enlarge(shown: Shown | None, index: int, scale: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        if shown is None:
+            return
 
-        yield from page.run(TASK, ask, show, progress, request)
+        def ask() -> UpscaleRequest:
+            return UpscaleRequest(image=_content(shown.files[index]), scale=scale)
 
-    inputs = [picker.list, prompt, size, negative, steps, guidance, scheduler, count, seed]
-    run.click(generate, inputs, outputs, **pumping())
-    page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
-    reuse.click(lambda seeds: str(seeds[0]) if seeds else "", seeds, seed, **quick())
-    page.on_ready.append(lambda: _send_to_caption(page, caption, gallery))
+        yield from page.run(TASK, ask, show, result.progress, request)
+
+    def earlier() -> dict[Any, Any]:
+        return image_words.earlier(page, fields, prompts)
+
+    run.click(generate, fields.inputs, outputs, **pumping()).then(earlier, None, [fields.history, prompts], **quick())
+    picked = [result.shown, result.chosen]
+    for button, scale in ((result.twice, 2), (result.four, 4)):
+        button.click(enlarge, [*picked, gr.State(scale)], outputs, **pumping())
+    skip.click(_skip(page), None, None, **quick())
+    page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())
+    fields.wire()
+    image_words.wire(page, fields, prompts)
+    result.wire(fields)
+    restoring.wire()
+    if recent is not None:
+        recent.wire(result, restoring)
 
 
-def _send_to_caption(page: Page, button: gr.Button, gallery: gr.Gallery) -> None:
-    if page.tabs is None or "caption" not in page.pictures:
-        return
+def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
+    """Submit what the fields ask for: one request, or a grid where an axis is named."""
+    drawing = values["picture"]
+    asked = wanted(values, image_words.card(page, values["model"]), drawing)
+    options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
+    if asked.x is not None:
+        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
+    return page.studio.submit(asked.request, who, **options)
 
-    def send(pictures: list[tuple[str, str | None]] | None) -> tuple[Any, Any]:
-        return (pictures[0][0] if pictures else gr.skip()), gr.Tabs(selected="caption")
 
-    button.click(send, gallery, [page.pictures["caption"], page.tabs], **quick())
+def _several(page: Page, id: str) -> bool:
+    """Whether a job makes more than one picture, so that one of them can be skipped."""
+    try:
+        job = page.studio.job(id)
+    except StudioError:
+        return False
+    return len(job.cells) > 1 or getattr(job.request, "count", 1) > 1
 
 
-def _picture(png: bytes) -> Any:
-    import io
+def _skip(page: Page) -> Any:
+    def skip(request: gr.Request) -> None:
+        if (job := page.running(request, TASK)) is not None:
+            job.skip()
 
-    from PIL import Image
+    return skip
 
-    return Image.open(io.BytesIO(png))
+
+def _content(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        raise StudioError("file_not_found", path=Path(file).name) from None

@@ -75,7 +75,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 def script() -> str:
     """What the browser runs before anything else (tabs.first)."""
-    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "editor.js"))
+    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "fields.js", "editor.js"))
 
 
 def _head(language: str) -> str:

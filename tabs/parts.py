@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.components import Component
 
 from studio.errors import StudioError
 from studio.i18n import text
@@ -14,28 +16,62 @@ from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import quick
 
+Part = TypeVar("Part", bound=Component)
+
 
 def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
     """The run and the stop button in one place; Ctrl/Cmd+Enter and Esc press them (assets/page/page.js)."""
     with gr.Row(elem_classes="a-run"):
-        run = gr.Button(t(label), variant="primary", elem_id=f"{task}-run", elem_classes="a-run-button")
-        halt = gr.Button(
-            t("page.stop"), variant="stop", visible=False, elem_id=f"{task}-stop", elem_classes="a-stop-button"
-        )
+        return run_pair(task, label, stop)
+
+
+def run_pair(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
+    """As `run_row`, in a row that stands already."""
+    run = gr.Button(t(label), variant="primary", elem_id=f"{task}-run", elem_classes="a-run-button")
+    halt = gr.Button(
+        t("page.stop"), variant="stop", visible=False, elem_id=f"{task}-stop", elem_classes="a-stop-button"
+    )
     halt.click(stop, None, None, **quick())
     return run, halt
 
 
-def number(task: Task, name: str, help: str = "", placeholder: str = "page.model_default", **more: Any) -> gr.Textbox:
+@contextmanager
+def fold(id: str, label: str) -> Iterator[gr.Column]:
+    """A part that opens under its name and stays as it was left (assets/page/page.js).
+
+    Gradio's accordion draws what is in it only when it is opened: drafts would come back too late, and what the
+    server writes into it would be lost.
+    """
+    gr.Button(t(label), size="sm", elem_id=f"{id}-fold", elem_classes="a-fold-button")
+    with gr.Column(elem_id=id, elem_classes="a-fold", min_width=0) as column:
+        yield column
+
+
+def loose(part: Part) -> Part:
+    """Take any value that a choice sends: the choices change while the page is open, and the studio checks them.
+
+    Gradio would refuse one that it did not know at the start, in a message of its own over the page.
+    """
+    part.preprocess = lambda payload: payload  # pyright: ignore[reportAttributeAccessIssue]
+    return part
+
+
+def number(
+    task: Task, name: str, help: str | None = "", placeholder: str = "page.model_default", **more: Any
+) -> gr.Textbox:
     """A number that may be left empty for the model's default.
 
     A text field, because Gradio's number field turns "empty" into 0; `read` makes a number of it, and the studio
     checks its range.
+
+    Args:
+        help: key of the line below its name; by default `help.<name>`, none where it is None.
     """
+    options = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"} | more
+    info = None if help is None else t(help or f"help.{name}")
     return gr.Textbox(
-        "", label=t(f"label.{name}"), info=t(help or f"help.{name}"), placeholder=t(placeholder), max_lines=1,
-        max_length=20, min_width=120, elem_id=f"{task}-{name.replace('_', '-')}", elem_classes="a-number a-remember",
-        **more,
+        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1,
+        elem_classes="a-number a-remember", **options,
     )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
+_TAB_OF = {"upscale": "image"}
+"""Tasks that have no tab of their own, and the one in which they run."""
 
 
 @dataclass(slots=True)
@@ -56,12 +58,16 @@ class Page:
 
     def running(self, request: gr.Request, task: Task) -> Job | None:
         """The newest job of this browser for a tab, where it is not over yet."""
-        jobs = [job for job in self.studio.jobs(self.who(request)) if job.task == task]
+        jobs = self.jobs(request, task)
         return jobs[-1] if jobs and not jobs[-1].done else None
+
+    def jobs(self, request: gr.Request, task: Task) -> list[Job]:
+        """This browser's jobs in a tab, oldest first."""
+        return [job for job in self.studio.jobs(self.who(request)) if _tab(job) == task]
 
     def newest(self, job: Job) -> bool:
         """Whether the same browser has started nothing newer in the same tab."""
-        jobs = [other for other in self.studio.jobs(job.session) if other.task == job.task]
+        jobs = [other for other in self.studio.jobs(job.session) if _tab(other) == _tab(job)]
         return not jobs or jobs[-1] is job
 
     def stop(self, task: Task) -> Callable[[gr.Request], None]:
@@ -79,15 +85,29 @@ class Page:
         folder.mkdir(parents=True)
         return str(shutil.copy2(file, folder / file.name))
 
+    def offer(self, data: bytes, name: str) -> str:
+        """As `publish`, for what is in no file yet."""
+        folder = self.cache / "gradio" / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        file = folder / name
+        file.write_bytes(data)
+        return str(file)
+
     def run(
         self, task: Task, ask: Callable[[], Request], show: Show, progress: gr.HTML, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         """Submit what `ask` puts together and drive the tab to the end. A second press while one runs does nothing."""
+        yield from self.drive(task, lambda who: self.studio.submit(ask(), who), show, progress, request)
+
+    def drive(
+        self, task: Task, start: Callable[[str], Job], show: Show, progress: gr.HTML, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """As `run`, where `start` submits for who asks."""
         try:
             with self.starting:
                 if self.busy(request, task):
                     return
-                job = self.studio.submit(ask(), self.who(request))
+                job = start(self.who(request))
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return
@@ -102,8 +122,7 @@ class Page:
         """The handler that lets a page opened again take up the job that runs, or show what was finished meanwhile."""
 
         def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
-            jobs = [job for job in self.studio.jobs(self.who(request)) if job.task == task]
-            if jobs:
+            if jobs := self.jobs(request, task):
                 yield from self.follow(jobs[-1], show, request)
             else:
                 yield {progress: gr.skip()}
@@ -135,6 +154,10 @@ def pumping(js: str | None = None) -> dict[str, Any]:
         "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
         "concurrency_limit": None, "js": js,
     }  # fmt: skip
+
+
+def _tab(job: Job) -> str:
+    return _TAB_OF.get(job.task, job.task)
 
 
 def _plain(name: str) -> str:

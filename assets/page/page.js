@@ -56,6 +56,9 @@
         return;
       }
       shown(".a-stop-button")?.click();
+    } else if (event.altKey && event.key === "Enter") {
+      const skip = shown(".a-skip-button");
+      if (skip) { event.preventDefault(); event.stopPropagation(); skip.click(); }
     } else if (event.altKey && /^[1-9]$/.test(event.key)) {
       const tab = tabs()[Number(event.key) - 1];
       if (tab) { event.preventDefault(); tab.click(); tab.focus(); }

@@ -62,11 +62,18 @@ class Desk:
         return self
 
     def more(self) -> Self:
-        """Open the tab's further settings."""
+        """Open the tab's further settings, or close them."""
+        if self.tab == "image":
+            return self.fold("more")
         self.find("more").locator("button.label-wrap").click()
         # They are drawn when they are first opened; what is typed before that is over is lost.
         self.find("more").locator("[data-restored]").first.wait_for(state="attached")
         self.page.wait_for_timeout(300)
+        return self
+
+    def fold(self, name: str) -> Self:
+        """Open a part of the image tab, or close it."""
+        self.find(f"{name}-fold").click()
         return self
 
     def run(self) -> Self:

@@ -1,0 +1,150 @@
+// Fields of the image tab: parts that open and stay open, choices that are remembered, keys in the prompt, pictures
+// dropped on the column.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const CHOICE = "atelier_choice_", OPEN = "atelier_open_", DRAFT = "atelier_draft_";
+  const stored = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
+  };
+  const type = (input, text) => {
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, text);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  // ---- parts that open
+  const fold = (id, open) => {
+    const part = document.getElementById(id), button = document.getElementById(id + "-fold");
+    if (!part || !button) return;
+    const opens = open && !part.dataset.open;
+    if (open) part.dataset.open = "yes"; else delete part.dataset.open;
+    button.setAttribute("aria-expanded", String(open));
+    button.setAttribute("aria-controls", id);
+    if (!opens) return;
+    dispatchEvent(new Event("resize")); // the picture editor measures itself
+    document.getElementById(id + "-open")?.click();
+  };
+  atelier.unfold = (id) => {
+    fold(id, true);
+    stored.set(OPEN + id, "yes");
+    document.getElementById(id)?.scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".a-fold-button");
+    if (!button) return;
+    const id = button.id.slice(0, -"-fold".length), open = !document.getElementById(id)?.dataset.open;
+    fold(id, open);
+    stored.set(OPEN + id, open ? "yes" : "");
+  });
+  const settle = () => {
+    for (const button of document.querySelectorAll(".a-icon-button:not([title])")) button.title = button.innerText.trim();
+    for (const button of document.querySelectorAll(".a-fold-button:not([aria-expanded])")) {
+      const id = button.id.slice(0, -"-fold".length);
+      if (document.getElementById(id)) fold(id, stored.get(OPEN + id) === "yes" && id !== "image-recent");
+    }
+  };
+
+  // ---- choices that are no text; Gradio calls these
+  let recalled = false; // what the page begins with is no choice of the person's
+  atelier.keep = (name, value) => { if (recalled) stored.set(CHOICE + name, JSON.stringify(value)); };
+  atelier.recall = (names, now) => {
+    setTimeout(() => { recalled = true; }, 0);
+    return names.map((name, i) => {
+      try {
+        const value = JSON.parse(stored.get(CHOICE + name));
+        return value !== null && typeof value === typeof now[i] && Array.isArray(value) === Array.isArray(now[i]) ? value : now[i];
+      } catch { return now[i]; }
+    });
+  };
+  // What the server writes into a field (settings restored from a picture) is a draft like what is typed.
+  atelier.draft = (id, value) => {
+    if (document.querySelector(`#${id} [data-restored]`)) stored.set(DRAFT + id, value ?? "");
+  };
+
+  // A download that was just prepared: the link is drawn a moment after its file is known.
+  atelier.press = (selector) => {
+    const button = document.querySelector(selector);
+    setTimeout(() => (button?.querySelector("a, button") ?? button)?.click(), 100);
+  };
+
+  // ---- keys in the prompt: Ctrl+Up/Down weighs the word, Alt+Up/Down walks through earlier prompts
+  const ATTENTION = /\(([^()]*?):(-?[0-9.]+)\)/g;
+  const weighed = (text, from, to, step) => {
+    for (const found of text.matchAll(ATTENTION)) {
+      const end = found.index + found[0].length;
+      if (found.index <= from && to <= end) {
+        const weight = Math.round((Number(found[2]) + step) * 100) / 100;
+        const put = weight === 1 ? found[1] : `(${found[1]}:${weight})`;
+        return [text.slice(0, found.index) + put + text.slice(end), found.index, found.index + put.length];
+      }
+    }
+    if (from === to) {
+      const edge = /[\s,.()|{}<>:]/;
+      while (from > 0 && !edge.test(text[from - 1])) from -= 1;
+      while (to < text.length && !edge.test(text[to])) to += 1;
+    }
+    while (from < to && text[from] === " ") from += 1;
+    while (to > from && text[to - 1] === " ") to -= 1;
+    if (from === to) return null;
+    const put = `(${text.slice(from, to)}:${Math.round((1 + step) * 100) / 100})`;
+    return [text.slice(0, from) + put + text.slice(to), from, from + put.length];
+  };
+  let walk = null; // {at, draft, last}
+  const earlier = (input, back) => {
+    let prompts = [];
+    try { prompts = JSON.parse(document.querySelector("[data-prompts]")?.dataset.prompts ?? "[]"); } catch { /* none */ }
+    if (!walk || input.value !== walk.last) walk = { at: -1, draft: input.value };
+    const at = Math.min(Math.max(walk.at + (back ? 1 : -1), -1), prompts.length - 1);
+    if (at === walk.at) return;
+    walk.at = at;
+    walk.last = at < 0 ? walk.draft : prompts[at];
+    type(input, walk.last);
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+    const input = event.target.closest?.("#image-prompt textarea, #image-negative-prompt textarea");
+    if (!input || event.shiftKey || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+      event.preventDefault();
+      const put = weighed(input.value, input.selectionStart, input.selectionEnd, event.key === "ArrowUp" ? 0.1 : -0.1);
+      if (!put) return;
+      type(input, put[0]);
+      input.setSelectionRange(put[1], put[2]);
+    } else if (event.altKey && !event.ctrlKey && input.closest("#image-prompt")) {
+      event.preventDefault();
+      earlier(input, event.key === "ArrowUp");
+    }
+  }, true);
+
+  // ---- a picture dropped anywhere on the column brings its settings; the editor takes its own
+  const column = (event) => {
+    const files = [...(event.dataTransfer?.types ?? [])].includes("Files");
+    return files && !event.target.closest?.("#image-picture") && event.target.closest?.("#image-input");
+  };
+  const light = (part) => document.querySelector("#image-input")?.classList.toggle("a-dropping", Boolean(part));
+  document.addEventListener("dragover", (event) => {
+    const part = column(event);
+    light(part);
+    if (part) event.preventDefault();
+  }, true);
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
+  document.addEventListener("drop", (event) => {
+    light(null);
+    if (!column(event)) return;
+    const input = document.querySelector(".a-below input[type=file]");
+    const [file] = event.dataTransfer.files;
+    if (!input || !file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const carried = new DataTransfer();
+    carried.items.add(file);
+    input.files = carried.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }, true);
+
+  const ready = () => {
+    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
+    settle();
+  };
+  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+})();

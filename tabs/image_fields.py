@@ -1,0 +1,229 @@
+"""The left column of the image tab: its fields, by name. Layout only; what they mean stands in tabs.image_form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from studio.axes import FIELDS as AXES
+from studio.schedulers import SCHEDULERS
+from tabs import image_form, image_shape
+from tabs.i18n import t
+from tabs.image_source import PAINT, Drawing
+from tabs.parts import fold, loose, number
+from tabs.picker import ModelPicker
+from tabs.shared import Page, quick
+
+TASK = "image"
+KEPT = ("styles", "shape", "scheduler", "tiling", "loras", "format", "metadata", "previews", "x_field", "y_field")
+"""Fields that are no text: what was chosen is kept in the browser, like the drafts of the others."""
+
+
+class Fields:
+    """Every field of the column, by the name it has in tabs.image_form."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.of: dict[str, Any] = {}
+        self.picker = ModelPicker(page, TASK)
+        self.of["model"] = self.picker.list
+        self._words()
+        self._shape()
+        self._sampling()
+        self._start()
+        self._detail()
+        self._grid()
+        self._files()
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a handler asks for to get every field's value."""
+        return set(self.of.values())
+
+    def named(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """The values that Gradio gives by component, by name."""
+        return {name: values[part] for name, part in self.of.items()}
+
+    def fill(self, values: Mapping[str, Any]) -> dict[Any, Any]:
+        """Updates that put values into fields."""
+        return {self.of[name]: gr.update(value=value) for name, value in values.items()}
+
+    def _words(self) -> None:
+        self.of["prompt"] = gr.Textbox(
+            label=t("label.prompt"), placeholder=t("image.placeholder"), lines=5, max_lines=14,
+            elem_id="image-prompt", elem_classes="a-remember",
+        )  # fmt: skip
+        with gr.Row(elem_classes="a-below"):
+            self.tokens = gr.HTML(elem_id="image-tokens", elem_classes="a-under", min_width=0)
+            self.read = gr.Button(
+                t("image.read"),
+                size="sm",
+                visible=False,
+                elem_id="image-read",
+                elem_classes="a-quiet-button",
+                min_width=0,
+            )
+            self.restore = gr.UploadButton(
+                t("image.restore"), size="sm", file_types=["image"], elem_id="image-restore", type="filepath",
+                elem_classes="a-quiet-button", min_width=0,
+            )  # fmt: skip
+        self.restored = gr.HTML(elem_id="image-restored", elem_classes="a-live")
+        with gr.Row(elem_classes="a-chips"):
+            self.of["styles"] = loose(gr.Dropdown(
+                [], value=[], multiselect=True, label=t("label.styles"), elem_id="image-styles", min_width=0,
+            ))  # fmt: skip
+            self.history = loose(gr.Dropdown(
+                [], value=None, label=t("image.history"), elem_id="image-history", min_width=0,
+                visible=not self._page.studio.settings.public,
+            ))  # fmt: skip
+
+    def _shape(self) -> None:
+        with gr.Column(elem_classes="a-shape", min_width=0):
+            self.of["shape"] = gr.Radio(
+                [(t(f"image.shape_{name or 'default'}"), name) for name in image_shape.SHAPES], value="",
+                label=t("image.shape"), elem_id="image-shape", elem_classes="a-segments",
+            )  # fmt: skip
+            with gr.Row(elem_classes="a-sides"):
+                self.size = gr.HTML(elem_id="image-size", elem_classes="a-under", min_width=0)
+                self.of["width"] = number(TASK, "width", placeholder="page.auto", help=None, min_width=0)
+                self.of["height"] = number(TASK, "height", placeholder="page.auto", help=None, min_width=0)
+                self.swap = _icon("swap")
+        with gr.Row(elem_classes="a-seed"):
+            self.of["count"] = number(TASK, "count", placeholder="page.one", help=None, min_width=0)
+            self.of["seed"] = number(TASK, "seed", placeholder="page.random", help=None, scale=2, min_width=0)
+            self.dice = _icon("dice")
+            self.again = _icon("last_seed")
+
+    def _sampling(self) -> None:
+        with fold("image-more", "image.fold_sampling"):
+            self.of["negative_prompt"] = gr.Textbox(
+                label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2,
+                elem_id="image-negative-prompt", elem_classes="a-remember",
+            )  # fmt: skip
+            with gr.Row():
+                self.of["steps"] = number(TASK, "steps")
+                self.of["guidance_scale"] = number(TASK, "guidance_scale")
+            with gr.Row():
+                self.of["scheduler"] = loose(gr.Dropdown(
+                    [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]], value="",
+                    label=t("label.scheduler"), info=t("help.scheduler"), filterable=False,
+                    elem_id="image-scheduler", min_width=120,
+                ))  # fmt: skip
+                self.of["clip_skip"] = number(TASK, "clip_skip", placeholder="page.zero")
+            with gr.Row():
+                self.of["variation"] = number(TASK, "variation", placeholder="page.zero")
+                self.of["variation_seed"] = number(TASK, "variation_seed", placeholder="page.random")
+
+    def _start(self) -> None:
+        with fold("image-start", "image.fold_start"):
+            self.picture = gr.ImageEditor(
+                label=t("image.start"), show_label=False, type="filepath", sources=("upload", "clipboard"),
+                transforms=(), layers=False, format="png", height=340, canvas_size=(512, 512),
+                brush=gr.Brush(default_size="auto", colors=["#%02x%02x%02x" % PAINT], color_mode="fixed"),  # noqa: UP031
+                placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture",
+            )  # fmt: skip
+            self.picture.preprocess = self._drawn  # pyright: ignore[reportAttributeAccessIssue]
+            self.of["picture"] = self.picture
+            with gr.Row(elem_classes="a-below"):
+                gr.Markdown(t("image.start_help"), elem_classes="a-under")
+                self.clear = gr.Button(
+                    t("image.clear_start"), size="sm", elem_id="image-clear", elem_classes="a-quiet-button", min_width=0
+                )
+            self.of["strength"] = number(TASK, "strength")
+            gr.Markdown(t("image.extend"), elem_classes="a-heading")
+            with gr.Row(elem_classes="a-extend"):
+                for name in image_form.EXTEND:
+                    self.of[name] = number(TASK, name, placeholder="page.zero", help=None, min_width=0)
+
+    def _detail(self) -> None:
+        with fold("image-detail", "image.fold_detail"):
+            with gr.Row():
+                self.of["hires_scale"] = number(TASK, "hires_scale", placeholder="page.off")
+                self.of["hires_strength"] = number(TASK, "hires_strength")
+            with gr.Row():
+                self.of["loras"] = loose(gr.Dropdown(
+                    [], value=[], multiselect=True, label=t("label.loras"), elem_id="image-loras", min_width=120,
+                    info=t("help.loras"),
+                ))  # fmt: skip
+                self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
+            self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
+            self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
+                                            elem_id="image-tiling")  # fmt: skip
+
+    def _grid(self) -> None:
+        choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]
+        with fold("image-grid", "image.fold_grid"):
+            for side in ("x", "y"):
+                with gr.Row(elem_classes="a-axis"):
+                    self.of[f"{side}_field"] = gr.Dropdown(
+                        choices, value="", label=t(f"image.{side}_field"), filterable=False,
+                        elem_id=f"image-{side}-field", min_width=120,
+                    )  # fmt: skip
+                    self.of[f"{side}_values"] = gr.Textbox(
+                        label=t(f"image.{side}_values"), elem_id=f"image-{side}-values", elem_classes="a-remember",
+                        max_lines=3, lines=1, scale=2, min_width=140,
+                    )  # fmt: skip
+            self.cells = gr.HTML(elem_id="image-cells", elem_classes="a-under")
+
+    def _files(self) -> None:
+        with fold("image-files", "image.fold_files"):
+            self.of["pattern"] = gr.Textbox(
+                label=t("label.pattern"), info=t("help.pattern"), placeholder="[time]-[prompt_words]-[seed]",
+                max_lines=1, max_length=200, elem_id="image-pattern", elem_classes="a-remember",
+            )  # fmt: skip
+            self.of["format"] = gr.Radio(
+                [("PNG", "png"), ("WebP", "webp"), ("JPEG", "jpeg")], value="png", label=t("label.format"),
+                elem_id="image-format", elem_classes="a-segments",
+            )  # fmt: skip
+            self.of["metadata"] = gr.Checkbox(
+                True, label=t("label.metadata"), info=t("help.metadata"), elem_id="image-metadata"
+            )
+            self.of["previews"] = gr.Checkbox(
+                True, label=t("label.previews"), info=t("help.previews"), elem_id="image-previews"
+            )
+
+    def _drawn(self, payload: Any) -> Drawing:
+        """The files behind the editor, undecoded: the studio reads them, with their size checked first."""
+        if payload is not None and payload.id is not None:
+            payload = self.picture.blob_storage.pop(payload.id, None)
+        if payload is None or payload.background is None:
+            return Drawing()
+        return Drawing(_content(payload.background), tuple(_content(each) for each in payload.layers or ()))
+
+    def wire(self) -> None:
+        """Events that only move values from field to field, in the browser or here."""
+        names = [*KEPT]
+        parts = [self.of[name] for name in names]
+        for name, part in zip(names, parts, strict=True):
+            part.change(None, part, None, js=f"(value) => atelier.keep('{name}', value)", **quick())
+        self._page.blocks.load(None, parts, parts, js=f"(...now) => atelier.recall({names!r}, now)", **quick())
+        self.dice.click(lambda: "", None, self.of["seed"], **quick())
+        self.swap.click(_swap, [self.of[n] for n in ("shape", "width", "height")],
+                        [self.of[n] for n in ("shape", "width", "height")], **quick())  # fmt: skip
+        self.clear.click(
+            lambda: (None, "", "", "", "", ""), None,
+            [self.picture, self.of["strength"], *[self.of[name] for name in image_form.EXTEND]], **quick(),
+        )  # fmt: skip
+
+
+def _icon(name: str) -> gr.Button:
+    """A button that shows a sign and is called by its name (assets/page/style.css)."""
+    return gr.Button(
+        t(f"image.{name}"), size="sm", min_width=0, elem_id=f"image-{name.replace('_', '-')}",
+        elem_classes="a-icon-button",
+    )  # fmt: skip
+
+
+def _swap(shape: str, width: str, height: str) -> tuple[str, str, str]:
+    return image_shape.turned(shape), height, width
+
+
+def _content(file: Any) -> bytes:
+    """What a file of the page's or a piece that it sent holds."""
+    if isinstance(file, bytes):
+        return file
+    from pathlib import Path
+
+    return Path(file.path).read_bytes()

@@ -1,0 +1,54 @@
+"""Two pictures side by side: what a picture is compared with, brought to its size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from studio.errors import StudioError
+from studio.media import check_image, decode_image
+from studio.types import Artifact
+from tabs.shared import Page
+
+Kind = Literal["source", "before", "beside"]
+
+
+def pair(page: Page, artifact: Artifact, index: int, earlier: Sequence[Artifact]) -> tuple[Kind, str] | None:
+    """What picture `index` is compared with, as a file of the page's: the one it was made from, else the one that
+    was made before, else its neighbour; None where there is nothing else.
+
+    Raises:
+        StudioError: one of the two cannot be read any more.
+    """
+    recipe = artifact.recipes[index]
+    named = recipe["parameters"].get("image")
+    if isinstance(named, dict) and (data := page.studio.source(str(named.get("sha256", "")))):
+        return "source", _offered(page, data, artifact.files[index])
+    if len(artifact.files) > 1:
+        return "beside", _offered(page, _read(artifact.files[index - 1 if index else 1]), artifact.files[index])
+    for other in reversed(earlier):
+        if other.files and all(file.exists() for file in other.files):
+            return "before", _offered(page, _read(other.files[0]), artifact.files[index])
+    return None
+
+
+def _offered(page: Page, data: bytes, beside: Path) -> str:
+    """`data` as a PNG of the size that the picture beside it has."""
+    from PIL import Image
+
+    _, width, height = check_image(_read(beside))
+    picture = decode_image(data)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=1)
+    return page.offer(out.getvalue(), "before.png")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        raise StudioError("file_not_found", path=file.name) from None

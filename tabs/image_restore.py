@@ -1,0 +1,133 @@
+"""Settings out of a picture or a pasted text, into the fields: one line says what was found, or why nothing was."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import restore
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.restore import Restored
+from studio.service import ModelInfo
+from tabs import image_form, image_source, pump
+from tabs.i18n import language
+from tabs.image_fields import Fields
+from tabs.image_result import editor
+from tabs.shared import Page, quick
+
+MAX_BYTES = 200_000_000
+
+
+class Restoring:
+    """Puts what a picture was made with into the fields."""
+
+    def __init__(self, page: Page, fields: Fields) -> None:
+        self._page, self._fields = page, fields
+        self.picture = fields.picture
+        names = [*image_form.EMPTY, "model", "picture"]
+        self.outputs = [fields.restored, *[fields.of[name] for name in names]]
+
+    def wire(self) -> None:
+        fields = self._fields
+        fields.restore.upload(self._file, fields.restore, [*self.outputs, fields.restore], **quick())
+        fields.read.click(self._text, fields.of["prompt"], self.outputs, **quick())
+
+    def _file(self, file: str | None, request: gr.Request) -> dict[Any, Any]:
+        changes = self.take(self.content(file), language(request)) if file else {}
+        return {**changes, self._fields.restore: None}  # so that the same file can be dropped again
+
+    def _text(self, prompt: str, request: gr.Request) -> dict[Any, Any]:
+        return self._put(restore.from_text(prompt or ""), language(request))
+
+    def take(self, data: bytes, spoken: str) -> dict[Any, Any]:
+        """Changes to the fields for a file; only a message where it has nothing to tell."""
+        return self._put(restore.read(data), spoken)
+
+    @staticmethod
+    def content(file: str) -> bytes:
+        """The file as it came; nothing where it is too large or gone."""
+        try:
+            path = Path(file)
+            return path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
+        except OSError:
+            return b""
+
+    def _put(self, found: Restored | None, spoken: str) -> dict[Any, Any]:
+        line = self._fields.restored
+        if found is None:
+            return {line: pump.failure(StudioError("nothing_to_restore"), spoken)}
+        if not _usable(found):
+            return {line: pump.failure(StudioError("broken_metadata"), spoken)}
+        model, models = found.model, self._page.studio.models("image")
+        known = _known(found, models)
+        here = known is not None and (known.state == "ready" or known.card.starter)
+        card = known.card if known is not None and here else self._page.studio.default_model("image")
+        picture, missing = self._source(found)
+        changes = self._fields.fill(image_form.fields({**found.fields, "image": bool(picture)}, card))
+        if known is not None and here:
+            changes[self._fields.of["model"]] = gr.update(value=card.id)
+        changes[self._fields.picture] = gr.update(value=picture)
+        words = [text(f"image.restored_{found.form}", spoken)]
+        if known is not None and here:
+            words.append(text("image.restored_here", spoken, model=known.card.title))
+        elif known is not None or model:
+            named = known.card.title if known is not None else model
+            words.append(text("image.restored_away", spoken, model=named))
+        if missing:
+            words.append(text("image.restored_no_source", spoken))
+        if found.unknown:
+            words.append(text("image.restored_unknown", spoken, names=", ".join(found.unknown)[:400]))
+        if found.broken:
+            words.append(text("image.restored_partly", spoken))
+        changes[line] = f'<div class="a-note a-taken" role="status">{html.escape(" ".join(words))}</div>'
+        return changes
+
+    def _source(self, found: Restored) -> tuple[dict[str, Any] | None, bool]:
+        """The editor's value for the picture that it started from, and whether there was one that is not here."""
+        given = found.recipe["parameters"] if found.recipe else {}
+        image, mask = self._kept(given.get("image")), self._kept(given.get("mask"))
+        if image is None:
+            return None, bool(_size(given.get("image")))
+        try:
+            drawing = image_source.start(image_source.Drawing(image))
+            layer = image_source.strokes(mask, (drawing.width, drawing.height)) if mask else b""
+        except StudioError:
+            return None, True
+        paint = self._page.offer(layer, "mask.png") if layer else ""
+        return editor(self._page.offer(image, "start.png"), paint), False
+
+    def _kept(self, named: Any) -> bytes | None:
+        if not _size(named):
+            return None
+        return self._page.studio.source(str(named.get("sha256", "")))
+
+
+def _usable(found: Restored) -> bool:
+    """Whether there is something in it; of a damaged text that may be a few words by chance."""
+    return bool(found.fields) and (not found.broken or {"prompt", "seed"} <= found.fields.keys())
+
+
+def _size(named: Any) -> int:
+    size = named.get("bytes") if isinstance(named, dict) else 0
+    return size if isinstance(size, int) else 0
+
+
+def _known(found: Restored, models: tuple[ModelInfo, ...]) -> ModelInfo | None:
+    """The model of the catalogue that is meant: by its id, its title, or the end of its hub's name."""
+    wanted = _plain(found.model)
+    if not wanted:
+        return None
+    for info in models:
+        card = info.card
+        names = (card.id, card.title, card.source.repo, card.source.repo.rpartition("/")[2])
+        if wanted in [_plain(name) for name in names if name]:
+            return info
+    return None
+
+
+def _plain(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalnum())

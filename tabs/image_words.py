@@ -1,0 +1,136 @@
+"""What stands round the prompt: how much of it the model reads, styles, earlier prompts, the size that comes out."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import gradio as gr
+
+from studio.cards import Card
+from studio.errors import StudioError
+from studio.i18n import text
+from tabs import image_form, image_shape
+from tabs.i18n import language
+from tabs.image_fields import Fields
+from tabs.parts import read
+from tabs.shared import Page, quick
+
+LONGEST_COUNTED = 20_000
+_SETTINGS = re.compile(r"\bSteps: *\d+, |\bSeed: *\d+, |^\s*\{.*\"(?:sui_image_params|format|parameters)\"", re.DOTALL)
+
+
+def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
+    """The lines under prompt, shape and grid follow what is typed; lists are filled when the page opens."""
+    of = fields.of
+    last: dict[str, Any] = quick() | {"trigger_mode": "always_last"}
+
+    def count(model: str, prompt: str, request: gr.Request) -> tuple[str, Any]:
+        return token_line(page, model, prompt or "", language(request)), gr.update(visible=looks_like_settings(prompt))
+
+    gr.on([of["prompt"].change, of["model"].change], count, [of["model"], of["prompt"]],
+          [fields.tokens, fields.read], **last)  # fmt: skip
+
+    def size(model: str, shape: str, scale: str, request: gr.Request) -> str:
+        return size_line(card(page, model), shape, scale, language(request))
+
+    asked = [of["model"], of["shape"], of["hires_scale"]]
+    gr.on([part.change for part in asked], size, asked, fields.size, **last)
+
+    sides = [of[name] for name in ("x_field", "x_values", "y_field", "y_values")]
+    gr.on([*[part.change for part in sides]], _cells, sides, fields.cells, **last)
+
+    def lists(
+        model: str, shape: str, scale: str, x: str, xs: str, y: str, ys: str, request: gr.Request
+    ) -> dict[Any, Any]:
+        spoken = language(request)
+        return {
+            of["styles"]: gr.update(choices=list(page.studio.styles())),
+            of["loras"]: gr.update(choices=list(page.studio.loras())),
+            fields.lora_folder: folder_line(page, spoken),
+            fields.size: size_line(card(page, model), shape, scale, spoken),
+            fields.cells: cells_line(x, xs, y, ys, spoken),
+            **earlier(page, fields, prompts),
+        }
+
+    outputs = [of["styles"], of["loras"], fields.lora_folder, fields.size, fields.cells, fields.history, prompts]
+    page.blocks.load(lists, [*asked, *sides], outputs, **quick())
+    fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
+
+
+def earlier(page: Page, fields: Fields, prompts: gr.HTML) -> dict[Any, Any]:
+    """The list of earlier prompts, as a choice and for the keys that walk through it."""
+    known = page.studio.prompts(50)
+    choices = [(_short(prompt, 90), prompt) for prompt in known]
+    packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
+    return {fields.history: gr.update(choices=choices), prompts: f'<span data-prompts="{packed}"></span>'}
+
+
+def card(page: Page, model: str | None) -> Card:
+    """The model that is chosen. Raises StudioError where there is none."""
+    return page.studio.catalog.get(model) if model else page.studio.default_model("image")
+
+
+def looks_like_settings(prompt: str | None) -> bool:
+    """Whether what stands in the prompt is another program's whole text rather than a prompt."""
+    return bool(prompt and len(prompt) <= 200_000 and _SETTINGS.search(prompt))
+
+
+def token_line(page: Page, model: str, prompt: str, spoken: str) -> str:
+    """How many tokens the prompt has, and what of it is not read, as HTML; nothing where nobody can tell."""
+    if not prompt.strip() or len(prompt) > LONGEST_COUNTED:
+        return ""
+    try:
+        found = page.studio.tokens(card(page, model).id, prompt)
+    except StudioError:  # no model, or a wildcard that does not exist: said when it is asked for
+        return ""
+    if not found.limit:
+        return ""
+    words = text("image.tokens", spoken, count=found.count, limit=found.limit)
+    if not found.cut:
+        return f"<p>{html.escape(words)}</p>"
+    cut = text("image.tokens_cut", spoken, cut=_short(found.cut, 160))
+    return f'<p class="a-warn">{html.escape(words)} · {html.escape(cut)}</p>'
+
+
+def size_line(model: Card, shape: str, scale: str, spoken: str) -> str:
+    """The size that the shape gives with this model, as HTML."""
+    try:
+        times = read("hires_scale", scale) or 1.0
+    except StudioError:
+        times = 1.0
+    if shape == image_shape.CUSTOM:
+        return ""
+    width, height = image_shape.sized(shape, model, times)
+    return f"<p>{html.escape(text('image.size', spoken, width=width, height=height))}</p>"
+
+
+def folder_line(page: Page, spoken: str) -> str:
+    """Where adaptations are looked for; a public studio tells nobody."""
+    if page.studio.settings.public:
+        return ""
+    return f"<p>{html.escape(text('image.lora_folder', spoken, folder=page.studio.home.loras))}</p>"
+
+
+def cells_line(x: str, xs: str, y: str, ys: str, spoken: str) -> str:
+    """How many pictures the grid has, or how its fields are filled, as HTML."""
+    try:
+        counts = [len(axis.values) for axis in (image_form.axis(x, xs), image_form.axis(y, ys)) if axis]
+    except StudioError:
+        counts = []
+    if not counts:
+        return f"<p>{html.escape(text('image.axis_help', spoken))}</p>"
+    across, down = counts[0], counts[1] if len(counts) > 1 else 1
+    words = text("image.cells", spoken, across=across, down=down, count=across * down)
+    return f"<p>{html.escape(words)}</p>"
+
+
+def _cells(x: str, xs: str, y: str, ys: str, request: gr.Request) -> str:
+    return cells_line(x, xs, y, ys, language(request))
+
+
+def _short(words: str, longest: int) -> str:
+    flat = " ".join(words.split())
+    return flat if len(flat) <= longest else flat[: longest - 1].rstrip() + "…"

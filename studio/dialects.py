@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from studio.checked import number
-from studio.infotext import Found, sampler, without_loras
+from studio.infotext import Found, enlarged, sampler, without_loras
 
 Dialect = Literal["swarmui", "textgen", "unsloth"]
 
@@ -93,6 +93,8 @@ def _swarmui(said: Mapping[str, Any]) -> Found:
     if (layer := number(said.get("clipstopatlayer"))) is not None:
         fields["clip_skip"] = max(-int(layer) - 1, 0)
     if (scale := number(said.get("refinerupscale"))) is not None and scale > 1:
+        sides = {name: number(fields.get(name)) for name in ("width", "height")}
+        fields |= {name: enlarged(side, scale) for name, side in sides.items() if side is not None}
         fields["hires_scale"] = scale
         if "refinercontrolpercentage" in said:
             fields["hires_strength"] = said["refinercontrolpercentage"]

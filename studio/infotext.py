@@ -6,9 +6,10 @@
 
 Rules as in that project's modules/infotext_utils.py: the last line holds settings where it has at least three of
 them, everything above is the prompt and, from its own line on, the negative prompt; a value with a comma, a colon
-or a line break is a JSON string; Clip skip 1 means none. `Wildcard prompt` is the name that its wildcards extension
-gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires denoising strength`
-are ours; other programs pass over them.
+or a line break is a JSON string; Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting,
+where ours is that of the finished picture. `Wildcard prompt` is the name that its wildcards extension gives the text
+before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires denoising strength` are ours; other
+programs pass over them.
 
 Knows nothing of files. What is read is unchecked: studio.checked judges the values.
 """
@@ -80,6 +81,7 @@ def write(recipe: Mapping[str, Any]) -> str:
     sampler, schedule = _split(str(given.get("scheduler") or OWN))
     hires, started = (given.get("hires_scale") or 1) > 1, bool(_size(given.get("image")))
     varied = bool(given.get("variation"))
+    whole = f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None
     strength = given.get("strength") if started else given.get("hires_strength") if hires else None
     settings = {
         "Steps": given.get("steps"),
@@ -87,13 +89,14 @@ def write(recipe: Mapping[str, Any]) -> str:
         "Schedule type": schedule or None,
         "CFG scale": given.get("guidance_scale"),
         "Seed": recipe["seed"],
-        "Size": f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None,
+        "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
         "Model": model["title"] or model["id"],
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
         "Clip skip": given["clip_skip"] + 1 if given.get("clip_skip") else None,
         "Hires upscale": given.get("hires_scale") if hires else None,
+        "Hires resize": whole if hires else None,
         "Hires upscaler": "Lanczos" if hires else None,
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
         "VAE tiling": "True" if given.get("tiling") else None,
@@ -166,13 +169,11 @@ def _understood(prompt: str, negative: str, said: Mapping[str, str]) -> Found:
     if loras:
         fields["loras"] = loras
     if size := _SIZE.fullmatch(said.get("Size", "")):
-        fields["width"], fields["height"] = size.groups()
+        fields |= {"width": size[1], "height": size[2]} | _second_size(said, int(size[1]), int(size[2]))
     if "Sampler" in said:
         name, missing = sampler(said["Sampler"], said.get("Schedule type", ""))
         fields |= {"scheduler": name} if name else {}
         unknown += missing
-    if (enlarged := _SIZE.fullmatch(said.get("Hires resize", ""))) and size and int(size[1]):
-        fields["hires_scale"] = int(enlarged[1]) / int(size[1])
     if "Denoising strength" in said:
         fields["hires_strength" if "hires_scale" in fields else "strength"] = said["Denoising strength"]
         if "Hires denoising strength" in said:
@@ -184,6 +185,27 @@ def _understood(prompt: str, negative: str, said: Mapping[str, str]) -> Found:
     if "Distilled CFG Scale" in said and number(said.get("CFG scale")) == 1:
         fields["guidance_scale"] = said["Distilled CFG Scale"]  # models that were taught to follow one number
     return Found(fields, said.get("Model", ""), tuple(unknown))
+
+
+def _first_size(given: Mapping[str, Any], scale: float) -> str | None:
+    sides = [given[side] for side in ("width", "height") if side in given]
+    return "x".join(str(max(8, round(side / scale / 8) * 8)) for side in sides) if len(sides) == 2 else None
+
+
+def _second_size(said: Mapping[str, str], width: int, height: int) -> dict[str, Any]:
+    """Size and scale of a picture that was painted twice; empty for others."""
+    scale, resized = number(said.get("Hires upscale")), _SIZE.fullmatch(said.get("Hires resize", ""))
+    if resized and int(resized[1]) and width:
+        scale = scale or int(resized[1]) / width
+        return {"width": resized[1], "height": resized[2], "hires_scale": scale}
+    if not scale or scale <= 1:
+        return {}
+    return {"width": enlarged(width, scale), "height": enlarged(height, scale), "hires_scale": scale}
+
+
+def enlarged(side: float, scale: float) -> int:
+    """A side of the second painting, a multiple of 8."""
+    return round(side * scale / 8) * 8
 
 
 def _painted(given: Mapping[str, Any]) -> str:

@@ -87,6 +87,7 @@ def test_what_decided_nothing_is_not_written() -> None:
         ({"image": b"x", "strength": 0.6}, {"Denoising strength": "0.6"}),
         ({"variation": 0.25, "variation_seed": 9}, {"Variation seed": "9", "Variation seed strength": "0.25"}),
         ({"hires_scale": 1.5, "hires_strength": 0.4}, {"Hires upscale": "1.5", "Denoising strength": "0.4"}),
+        ({"hires_scale": 2.0, "height": 768}, {"Size": "256x384", "Hires resize": "512x768"}),
         ({"loras": (Lora("ink", 0.8), Lora("fog"))}, {"Prompt": "a red house <lora:ink:0.8> <lora:fog:1>"}),
         ({"prompt": "a __x__", "prompts": ("a dog",)}, {"Prompt": "a dog", "Wildcard prompt": "a __x__"}),
         ({"guidance_scale": 7.123456789}, {"CFG scale": "7.123456789"}),
@@ -194,8 +195,10 @@ def test_a_second_painting_is_told_from_a_picture_to_start_from() -> None:
     line = "a\nSteps: 1, Seed: 1, Size: 64x96, Denoising strength: 0.5"
     assert found(line).fields["strength"] == "0.5"
     enlarged = found(line + ", Hires upscale: 2, Hires upscaler: Latent").fields
-    assert (enlarged["hires_scale"], enlarged["hires_strength"], "strength" in enlarged) == ("2", "0.5", False)
-    assert found(line + ", Hires resize: 128x192").fields["hires_scale"] == 2
+    assert (enlarged["hires_scale"], enlarged["hires_strength"], "strength" in enlarged) == (2, "0.5", False)
+    assert (enlarged["width"], enlarged["height"]) == (128, 192), "ours is the size of the finished picture"
+    resized = image_fields(found(line + ", Hires resize: 128x200").fields)[0]
+    assert (resized["hires_scale"], resized["width"], resized["height"]) == (2, 128, 200)
 
 
 def test_a_model_that_was_taught_to_follow_one_number_gets_that_one() -> None:
@@ -245,8 +248,8 @@ def test_swarmui_is_read_with_numbers_as_text_and_comfyui_names() -> None:
     assert (restored.form, restored.model, restored.broken) == ("swarmui", "Official/sd_xl", False)
     assert restored.unknown == ("freeublock1: 1.1",), "what is switched off decided nothing"
     assert restored.fields == {
-        "prompt": "a cat", "negative_prompt": "dog", "seed": 5, "steps": 20, "guidance_scale": 6.5, "width": 1024,
-        "height": 768, "scheduler": "DPM++ 2M Karras", "strength": 0.6, "variation": 0.2, "variation_seed": 9,
+        "prompt": "a cat", "negative_prompt": "dog", "seed": 5, "steps": 20, "guidance_scale": 6.5, "width": 2048,
+        "height": 1536, "scheduler": "DPM++ 2M Karras", "strength": 0.6, "variation": 0.2, "variation_seed": 9,
         "clip_skip": 1, "loras": (Lora("fog", 0.5), Lora("ink", 0.7)), "hires_scale": 2.0, "hires_strength": 0.3,
     }  # fmt: skip
 

@@ -43,8 +43,9 @@ class Family:
         return self.member(over=False).pipe
 
     def paints_over(self) -> bool:
-        """Whether it can start from a picture."""
-        return self._find("image") is not None
+        """Whether it can start from a picture and go as far from it as it is told."""
+        found = self._find("image")
+        return found is not None and "strength" in found.accepts
 
     def member(self, over: bool, masked: bool = False) -> Member:
         """The pipeline for painting from nothing, over a picture, or over what a mask shows of it.
@@ -73,6 +74,10 @@ class Family:
             raise StudioError("not_a_choice", field="field.scheduler", value=name, choices=", ".join([OWN, *names]))
         kind, changes = SCHEDULERS[name]
         return getattr(diffusers, kind).from_config(config, **changes)
+
+    def most_steps(self, name: str) -> int | None:
+        """How many steps this scheduler can take: those that were distilled know no more than they were taught."""
+        return self.scheduler(name).config.get("original_inference_steps")
 
     def restore(self) -> None:
         """Every member has its own scheduler again, and parts that are kept elsewhere go back there."""

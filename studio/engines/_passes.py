@@ -34,10 +34,16 @@ class Pass:
         return self.steps if self.strength is None else int(self.steps * self.strength)
 
 
-def plan(request: ImageRequest, multiple: int, twice: bool) -> tuple[Pass, ...]:
-    """What is painted for one picture: once, or small first and then enlarged where that is asked for and possible."""
+def plan(request: ImageRequest, multiple: int, twice: bool, measured: bool = True) -> tuple[Pass, ...]:
+    """What is painted for one picture: once, or small first and then enlarged where that is asked for and possible.
+
+    Args:
+        multiple: what the sides of a smaller pass are rounded to.
+        twice: the model can paint over what it painted.
+        measured: it paints over a picture as far as `strength` says; where not, a picture is only an example to it.
+    """
     size = request.width or 0, request.height or 0
-    first = _pass(size, request.steps or 1, request.strength if request.image else None)
+    first = _pass(size, request.steps or 1, request.strength if request.image and measured else None)
     if request.hires_scale <= 1 or not twice:
         return (first,)
     small = _pictures.smaller(size, request.hires_scale, multiple)

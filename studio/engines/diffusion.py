@@ -88,8 +88,12 @@ class DiffusionModel:
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0
         source = _pictures.read(request.image, request.mask, size)
-        twice = request.hires_scale > 1 and self._family.paints_over()
-        passes = plan(request, int(self._card.limits.get("multiple", 8)), twice)
+        measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
+        twice = request.hires_scale > 1 and measured
+        passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
+        most = self._family.most_steps(request.scheduler)
+        if most and (request.steps or 1) > most:
+            raise StudioError("out_of_range", field="field.steps", value=request.steps, low=1, high=most)
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
@@ -223,6 +227,10 @@ class DiffusionModel:
         }
         if start is not None:
             wanted |= {"image": start.image, "mask_image": start.mask, "strength": one.strength}
+            if "original_inference_steps" in accepts and one.strength is not None:  # strength thins out those it knows
+                taught = member.pipe.scheduler.config.original_inference_steps
+                wanted["strength"] = max(one.strength, 1.5 / taught)
+                wanted["num_inference_steps"] = min(one.steps, int(taught * wanted["strength"]))
         elif request.variation and self._varies():
             other = torch.Generator("cpu").manual_seed(request.variation_seed or 0)
             wanted["latents"] = _latents.between(member.pipe, one.size, generator, other, request.variation)

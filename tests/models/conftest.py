@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import tiny_pipelines
 from tiny import CHAT_TEMPLATE, byte_tokenizer, tiny_llama
 
 
@@ -24,3 +25,16 @@ def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.save_pretrained(folder)
     tiny_llama(len(tokenizer)).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pipelines of pictures by their name in tiny_pipelines.KINDS."""
+    import torch
+
+    made = {}
+    for kind in tiny_pipelines.KINDS:
+        torch.manual_seed(0)
+        made[kind] = tmp_path_factory.mktemp(kind)
+        getattr(tiny_pipelines, kind)().save_pretrained(made[kind])
+    return made

@@ -8,6 +8,7 @@ import pytest
 import tiny_pipelines
 import torch
 from tiny import Recorder, card, load
+from tiny_pipelines import KINDS, pixels
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
@@ -15,7 +16,6 @@ from studio.schedulers import SCHEDULERS
 from studio.types import ImageRequest
 
 ENGINE = DiffusionEngine()
-KINDS = ("stable_diffusion", "icons", "stable_diffusion_xl", "z_image", "flux2_klein", "sana_sprint")
 ASK = ImageRequest(
     prompt="a red heart",
     width=32,
@@ -28,26 +28,11 @@ ASK = ImageRequest(
 )
 
 
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory):
-    """Each pipeline saved once."""
-    made = {}
-    for kind in KINDS:
-        torch.manual_seed(0)
-        made[kind] = tmp_path_factory.mktemp(kind)
-        getattr(tiny_pipelines, kind)().save_pretrained(made[kind])
-    return made
-
-
 @pytest.fixture(scope="module")
 def painter(folders):
     model = load(ENGINE, folders["stable_diffusion"], options={"preview": "vae"})
     yield model
     model.close()
-
-
-def pixels(output) -> list[bytes]:
-    return [picture.tobytes() for picture in output.images]
 
 
 @pytest.mark.parametrize("kind", KINDS)

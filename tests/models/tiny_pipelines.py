@@ -6,6 +6,22 @@ from typing import Any
 
 from tiny import CHAT_TEMPLATE, byte_tokenizer, word_tokenizer
 
+KINDS = (
+    "stable_diffusion",
+    "latent_consistency",
+    "icons",
+    "stable_diffusion_xl",
+    "z_image",
+    "flux2_klein",
+    "sana_sprint",
+)
+"""Pipelines of pictures, each a function below."""
+
+
+def pixels(output: Any) -> list[bytes]:
+    """The pictures of an output, to be compared to the byte."""
+    return [picture.tobytes() for picture in output.images]
+
 
 def _clip(tokenizer: Any, kind: str = "CLIPTextModel", width: int = 32) -> Any:
     import transformers
@@ -84,6 +100,14 @@ def stable_diffusion(scheduler: Any = None) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def latent_consistency() -> Any:
+    from diffusers import LatentConsistencyModelPipeline, LCMScheduler
+
+    pipe = stable_diffusion()
+    parts: Any = pipe.components | {"unet": _unet(time_cond_proj_dim=32), "scheduler": LCMScheduler()}
+    return LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
 
 
 def icons(scheduler: Any = None) -> Any:

@@ -42,8 +42,11 @@ class Intake:
     def __init__(self, catalog: Catalog, store: Store, pictures: Pictures, *, public: bool) -> None:
         self._catalog, self._store, self._pictures, self._public = catalog, store, pictures, public
 
-    def default_model(self, task: Task) -> Card:
+    def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
+
+        Args:
+            request: models that cannot do it at all are passed over, as long as one can.
 
         Raises:
             StudioError: the catalogue has nothing for this task.
@@ -51,6 +54,8 @@ class Intake:
         cards = self._catalog.for_task(task)
         if not cards:
             raise StudioError("no_model")
+        if request is not None:
+            cards = tuple(card for card in cards if limits.admits(request, card)) or cards
         ready = [card for card in cards if self._store.state(card) == "ready"]
         return (ready or [card for card in cards if card.starter] or list(cards))[0]
 
@@ -74,7 +79,7 @@ class Intake:
         return Order(card, whole, filled, layout)
 
     def _card(self, request: Request) -> Card:
-        card = self._catalog.get(request.model) if request.model else self.default_model(request.task)
+        card = self._catalog.get(request.model) if request.model else self.default_model(request.task, request)
         if request.task not in card.tasks:
             raise StudioError("wrong_task", model=card.title)
         if self._store.state(card) != "ready" and not card.starter:

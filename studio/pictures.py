@@ -21,7 +21,7 @@ from studio.limits import PLAIN_NAME
 from studio.paths import Home
 from studio.settings import ROOT
 from studio.sources import Store
-from studio.types import ImageRequest, Lora, Tokens
+from studio.types import ImageRequest, Lora, Tokens, UpscaleRequest
 from studio.wordlists import Wordlists
 
 log = logging.getLogger("studio")
@@ -61,7 +61,7 @@ class Pictures:
         if self._public:
             return ()
         found: dict[str, None] = {}
-        for artifact in library.recent("image", limit * 4):
+        for artifact in library.recent("image", limit * 2):
             prompt = artifact.recipe["parameters"].get("prompt")
             if isinstance(prompt, str) and prompt.strip():
                 found.setdefault(prompt)
@@ -71,10 +71,11 @@ class Pictures:
         """An input picture that was used before; None where it is not here any more."""
         return None if self._public else self._inputs.find(sha256)
 
-    def keep_sources(self, request: ImageRequest) -> None:
+    def keep_sources(self, request: ImageRequest | UpscaleRequest) -> None:
         """Keep the pictures that a request starts from. Raises StudioError where the disk is full or refuses."""
         if not self._public:
-            for data in filter(None, (request.image, request.mask)):
+            mask = request.mask if isinstance(request, ImageRequest) else b""
+            for data in filter(None, (request.image, mask)):
                 self._inputs.keep(data)
 
     def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:
@@ -124,7 +125,7 @@ class Pictures:
         return wording.fill(prompt, random.Random(seed), self._lines, longest)
 
     def _lines(self, name: str) -> tuple[str, ...]:
-        lines = wording.read_lines(self._wildcards.text(name.strip()) or "")
+        lines = wording.read_lines(self._wildcards.text(name) or "")
         if not lines:
             raise StudioError("no_wildcard", name=name, known=self._wildcards.near(name))
         return lines

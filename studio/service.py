@@ -27,7 +27,7 @@ from studio.pictures import Pictures
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
-from studio.types import Axis, ChatRequest, ImageRequest, Request, Task, Tokens
+from studio.types import Axis, ChatRequest, ImageRequest, Request, Task, Tokens, UpscaleRequest
 
 log = logging.getLogger("studio")
 
@@ -253,7 +253,7 @@ class Studio:
             position=self._runner.position, on_cancel=self._runner.cancelled,
             cells=order.cells, layout=order.layout, keep=keep, previews=previews,
         )  # fmt: skip
-        if isinstance(request, ImageRequest):
+        if isinstance(request, ImageRequest | UpscaleRequest):
             before = partial(self._pictures.keep_sources, request)
         self._runner.start(job, order.card, before, final)
         return job

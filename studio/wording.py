@@ -22,7 +22,7 @@ MAX_DRAWS = 500
 """How many words one prompt may draw."""
 
 _NEGATIVE = re.compile(r"negative prompt\s*:", re.IGNORECASE)
-_WILDCARD = re.compile(r"__((?:[^\W_]|[-./ ]|_(?!_)){1,100}?)__")
+_WILDCARD = re.compile(r"__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__")
 _LORA = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
 _HOLE = "{prompt}"
 

@@ -104,6 +104,16 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     raise MalformedError("too many chunks")
 
 
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk as it stands in a file."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def riff_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk as it stands in a file, with its padding."""
+    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
 def riff_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, memoryview]]:
     """Type and body of each chunk of a RIFF file, or of a list inside one."""
     view, at = memoryview(data), start

@@ -1,13 +1,15 @@
-"""The two texts that settings hide in inside an EXIF block: ImageDescription and UserComment. Never raises.
+"""The two texts that settings hide in inside an EXIF block, ImageDescription and UserComment, and which way is up.
 
 UserComment begins with eight bytes that name its encoding (EXIF 2.32, section 4.6.5). The standard leaves the byte
 order of "UNICODE" to the block, and programs disagree: some write big-endian text into a little-endian block. So
-the order that gives more signs of the common scripts wins.
+the order that gives more ASCII wins. Never raises.
 """
 
 from __future__ import annotations
 
-DESCRIPTION, USER_COMMENT, IFD = 0x010E, 0x9286, 0x8769
+import struct
+
+DESCRIPTION, ORIENTATION, USER_COMMENT, IFD = 0x010E, 0x0112, 0x9286, 0x8769
 MAX_TEXT = 4_000_000
 
 
@@ -32,6 +34,17 @@ def user_comment(block: bytes) -> str:
     if code not in (b"ASCII\0\0\0", b"\0" * 8):
         body = value  # no code at all: not allowed, and common
     return body.decode("utf-8", "replace").strip("\0 ")
+
+
+def orientation(block: bytes) -> int:
+    """How the picture is to be turned, 1..8 (EXIF 2.32, section 4.6.5); 1 means not at all."""
+    value = _value(block, ORIENTATION, None) if block else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def only_orientation(value: int) -> bytes:
+    """A TIFF block that says this and nothing else."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, 3, 1, value, 0, 0)
 
 
 def _utf16(body: bytes) -> str:

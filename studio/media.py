@@ -10,7 +10,7 @@ import io
 import struct
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, containers, infotext, recipe
+from studio import __version__, containers, infotext, recipe, stripping
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
@@ -145,6 +145,19 @@ def encode_webp(image: Image.Image, made: dict[str, Any] | None = None, quality:
     return out.getvalue()
 
 
+def clean(data: bytes) -> bytes:
+    """The same picture file without any metadata: same pixels, same format, still the right way up.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    check_image(data)
+    try:
+        return stripping.stripped(data)
+    except containers.MalformedError:
+        raise StudioError("bad_image") from None
+
+
 def _exif(made: dict[str, Any], room: int | None) -> bytes:
     from PIL import Image
 
@@ -210,13 +223,15 @@ def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
     frames = pcm16(audio)
     channels = frames.shape[1]
     width = channels * 2
-    body = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16))
+    body = containers.riff_chunk(
+        b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
+    )
     if made is not None:
         tags = _tags(made)
         ids = {b"INAM": "title", b"ISFT": "software", b"ICRD": "date", b"ICOP": "licence", b"ICMT": "comment"}
-        items = (_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
-        body += _chunk(b"LIST", b"INFO" + b"".join(items))
-    body += _chunk(b"data", frames.tobytes())
+        items = (containers.riff_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
+        body += containers.riff_chunk(b"LIST", b"INFO" + b"".join(items))
+    body += containers.riff_chunk(b"data", frames.tobytes())
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
@@ -233,10 +248,6 @@ def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
             file.license, file.comment = tags["licence"], tags["comment"]
         file.write(frames)
     return out.getvalue()
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def _tags(made: dict[str, Any]) -> dict[str, str]:

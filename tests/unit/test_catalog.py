@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studio.card_table import ENGINE_TASKS, WITHOUT_FILES
-from studio.catalog import Catalog
+from studio.catalog import FEW_STEPS, Catalog
 from studio.engines.base import ENGINES
 from studio.errors import StudioError
 from studio.limits import NUMBERS, bound
@@ -190,6 +190,75 @@ def test_a_wrong_addition_is_named(home: Home, line: str, complaint: str) -> Non
     catalog = builtin(home, WHOLE + line)
     assert complaint in "\n".join(complaints(catalog))
     assert not catalog.cards
+
+
+PARTS = """
+[models.tiny.parts.text_encoder]
+package = "tiny-words==1.0"
+files = ["words/config.json", "words/model.safetensors"]
+rename = { "words/model.safetensors" = "weights.safetensors" }
+disk = "5 MB"
+[models.tiny.parts.preview]
+hub = "owner/decoder"
+optional = true
+"""
+
+
+def test_a_model_says_where_its_parts_come_from(home: Home) -> None:
+    words, preview = builtin(home, WHOLE + PARTS).get("tiny").parts
+    assert (words.folder, words.source.package, words.source.version) == ("text_encoder", "tiny-words", "1.0")
+    assert [words.target(name) for name in words.source.files] == ["config.json", "weights.safetensors"]
+    assert (words.optional, words.disk_bytes) == (False, 5_000_000)
+    assert (preview.folder, preview.source.repo, preview.optional) == ("preview", "owner/decoder", True)
+    assert preview.target("deep/config.json") == "deep/config.json"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("parts.preview", 'parts."../preview"', "parts.../preview: is the name of a folder"),
+        ("parts.preview", "parts.Preview", "parts.Preview: is the name of a folder"),
+        ("optional = true", "optional = 1", "parts.preview.optional: must be true or false"),
+        ("optional = true", "needed = false", "parts.preview.needed: unknown field"),
+        ('hub = "owner/decoder"', 'bundled = "decoder"', "parts.preview.bundled: "),
+        ('hub = "owner/decoder"', 'hub = "decoder"', "parts.preview.hub: must look like owner/name"),
+        ('"words/config.json"', '"words/config.bin"', "words/config.bin is a format that can run code"),
+        ('"words/config.json"', '"../config.json"', "../config.json leads outside"),
+        ('"words/config.json"', '"other/weights.safetensors"', "two files would get the same name"),
+        ('= "weights.safetensors"', '= "../weights.safetensors"', "rename: the new name of"),
+        ('{ "words/model', '{ "model', "model.safetensors is not one of the files"),
+        ("==1.0", "", "parts.text_encoder.package: must look like name==version"),
+        ('disk = "5 MB"', "disk = 0", "parts.text_encoder.disk: must be a number of bytes"),
+    ],
+)
+def test_a_wrong_part_is_named(home: Home, before: str, after: str, complaint: str) -> None:
+    assert PARTS.count(before) == 1, before
+    catalog = builtin(home, WHOLE + PARTS.replace(before, after))
+    assert complaint in "\n".join(complaints(catalog))
+    assert not catalog.cards
+
+
+def test_a_model_of_one_file_and_one_on_this_machine_have_no_parts(home: Home) -> None:
+    single = WHOLE.replace('"text"', '"llama"').replace("commercial", 'files = ["a.gguf"]\ncommercial')
+    assert "a single file has no folder" in "\n".join(complaints(builtin(home, single + PARTS)))
+    home.own_models.write_text(f'[models.mine]\ntask = "chat"\npath = "x"\n{PARTS.replace("tiny.", "mine.")}')
+    assert any("only a model that is fetched" in text for text in complaints(Catalog.load(home)))
+
+
+def test_few_step_models_of_ours_come_first_and_show_the_picture_where_a_decoder_exists(shipped: Catalog) -> None:
+    images = [card for card in shipped.for_task("image") if not card.starter]
+    quick = [card.defaults["steps"] <= FEW_STEPS for card in images]
+    assert quick == sorted(quick, reverse=True)
+    for card in images:
+        assert (card.options.get("preview") == "taesd") == any(part.folder == "preview" for part in card.parts), card.id
+        assert all(part.optional for part in card.parts), card.id
+
+
+def test_upscaling_needs_no_model_and_the_one_without_comes_last(shipped: Catalog) -> None:
+    cards = shipped.for_task("upscale")
+    assert [card.id for card in cards] == ["swin2sr-x2", "swin2sr-x4", "lanczos"]
+    assert (cards[-1].source.kind, cards[-1].source.path, cards[-1].disk_bytes) == ("bundled", "", 0)
+    assert all(len(card.source.revision) == 40 for card in cards[:-1])
 
 
 def test_all_flaws_of_a_table_are_found_at_once(home: Home) -> None:

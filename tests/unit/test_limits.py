@@ -19,6 +19,7 @@ from studio.types import (
     ChatRequest,
     CodeRequest,
     ImageRequest,
+    Lora,
     Message,
     MusicRequest,
     Request,
@@ -126,6 +127,32 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ChatRequest(messages=(Message("system", "a"),)), "not_a_choice", "role"),  # type: ignore[arg-type]
         (CaptionRequest(image=png(), length="huge"), "not_a_choice", "length"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", scheduler="../x"), "not_a_choice", "scheduler"),
+        (ImageRequest(prompt="a", strength=1.5), "out_of_range", "strength"),
+        (ImageRequest(prompt="a", strength=math.nan), "not_a_number", "strength"),
+        (ImageRequest(prompt="a", variation=-0.1), "out_of_range", "variation"),
+        (ImageRequest(prompt="a", variation=None), "not_a_number", "variation"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", variation_seed=2**32), "out_of_range", "variation_seed"),
+        (ImageRequest(prompt="a", clip_skip=5), "out_of_range", "clip_skip"),
+        (ImageRequest(prompt="a", hires_scale=0.5), "out_of_range", "hires_scale"),
+        (ImageRequest(prompt="a", hires_scale=None), "not_a_number", "hires_scale"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", hires_scale=2, width=64), "out_of_range", "width"),
+        (ImageRequest(prompt="a", hires_scale=4, width=2560, height=2568), "out_of_range", "pixels"),
+        (ImageRequest(prompt="a", hires_strength=2), "out_of_range", "hires_strength"),
+        (ImageRequest(prompt="a", tiling="yes"), "not_a_choice", "tiling"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", prompts=("b", "c")), "out_of_range", "prompts"),
+        (ImageRequest(prompt="a", count=2, prompts=("b",)), "out_of_range", "prompts"),
+        (ImageRequest(prompt="a", prompts="b"), "not_text", "prompts"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", prompts=(7,)), "not_text", "prompts"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", prompts=("b" * 30_000,)), "too_long", "prompts"),
+        (ImageRequest(prompt="a", styles=("",)), "empty", "styles"),
+        (ImageRequest(prompt="a", styles=("ink",) * 17), "out_of_range", "styles"),
+        (ImageRequest(prompt="a", loras=(Lora("x"),) * 9), "out_of_range", "loras"),
+        (ImageRequest(prompt="a", loras=(Lora("x", 5),)), "out_of_range", "lora_weight"),
+        (ImageRequest(prompt="a", loras=(Lora("x", math.nan),)), "not_a_number", "lora_weight"),
+        (ImageRequest(prompt="a", loras=("x",)), "not_text", "loras"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", loras=(Lora("../x"),)), "not_plain", "loras"),
+        (ImageRequest(prompt="a", loras=(Lora(".hidden"),)), "not_plain", "loras"),
+        (ImageRequest(prompt="a", loras=(Lora("c:\\x"),)), "not_plain", "loras"),
         (CodeRequest(prefix="a", fill_in_middle="yes"), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]
         (CodeRequest(prefix="a", fill_in_middle=10**5000), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]
     ],
@@ -226,6 +253,100 @@ def test_a_picture_to_caption_is_judged_before_any_model_loads() -> None:
     assert refusal(CaptionRequest(image=bytes(bomb))).code == "image_too_large"
     assert refusal(CaptionRequest(image=png() + bytes(limits.MAX_IMAGE_BYTES))).code == "file_too_large"
     assert refusal(CaptionRequest(image="cat.png")).code == "bad_image"  # type: ignore[arg-type]
+
+
+def test_a_picture_to_start_from_is_judged_by_its_header() -> None:
+    assert refusal(ImageRequest(prompt="a", image=b"just text, named .png")).code == "bad_image"
+    assert refusal(ImageRequest(prompt="a", image=None)).code == "bad_image"  # type: ignore[arg-type]
+    assert refusal(ImageRequest(prompt="a", image=png() + bytes(limits.MAX_IMAGE_BYTES))).code == "file_too_large"
+    assert refusal(ImageRequest(prompt="a", image=png(), mask=b"x")).code == "bad_image"
+
+
+def test_a_mask_belongs_to_a_picture_of_its_size() -> None:
+    assert refusal(ImageRequest(prompt="a", mask=png())).code == "mask_alone"
+    error = refusal(ImageRequest(prompt="a", image=png((64, 32)), mask=png((32, 64))))
+    assert (error.code, error.params) == ("mask_size", {"mask": "32 × 64", "image": "64 × 32"})
+    limits.check(ImageRequest(prompt="a", image=png((64, 32)), mask=png((64, 32))), card())
+
+
+def test_a_photo_lying_on_its_side_is_measured_as_people_see_it() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    Image.new("RGB", (64, 32)).save(out, "JPEG", exif=exif)
+    limits.check(ImageRequest(prompt="a", image=out.getvalue(), mask=png((32, 64))), card())
+    done = limits.resolve(ImageRequest(prompt="a", image=out.getvalue()), card(), lambda: 7)
+    assert (done.width, done.height) == (360, 728)
+
+
+# How large a picture becomes
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "expected"),
+    [
+        ((512, 512), {}, (512, 512)),
+        ((3000, 2000), {}, (624, 416)),
+        ((200, 300), {}, (416, 624)),
+        ((300, 200), {"width": 768}, (768, 512)),
+        ((300, 200), {"height": 256}, (384, 256)),
+        ((300, 200), {"width": 320, "height": 512}, (320, 512)),
+        ((4000, 10), {}, (4096, 64)),
+        ((10, 4000), {}, (64, 4096)),
+        ((4000, 10), {"height": 4096}, (1600, 4096)),
+    ],
+)
+def test_sides_that_nobody_asked_for_follow_the_picture(
+    given: tuple[int, int], asked: dict[str, int], expected: tuple[int, int]
+) -> None:
+    request = ImageRequest(prompt="a", image=png(given), **asked)  # type: ignore[arg-type]
+    limits.check(request, card())
+    done = limits.resolve(request, card(), lambda: 7)
+    assert (done.width, done.height) == expected
+    limits.check(done, card())
+
+
+@pytest.mark.parametrize("public", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 1.3, 2.0])
+@pytest.mark.parametrize("given", [(1, 1), (4000, 3000), (3, 1000), (1000, 3), (1023, 1025)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        card(),
+        card(defaults={"width": 1024, "height": 1024}, limits={"max_width": 2048, "max_height": 2048, "multiple": 32}),
+        card(defaults={"width": 96, "height": 96}, limits={"max_width": 192, "max_height": 192, "min_width": 48}),
+    ],
+    ids=["plain", "large", "small"],
+)
+def test_sides_that_are_made_up_always_pass(given: tuple[int, int], model: Card, public: bool, scale: float) -> None:
+    for image in (b"", png(given)):
+        request = ImageRequest(prompt="a", image=image, hires_scale=scale)
+        limits.check(request, model, public=public)
+        done = limits.resolve(request, model, lambda: 7, public=public)
+        limits.check(done, model, public=public)
+
+
+def test_painting_small_and_enlarging_goes_beyond_the_models_own_sides() -> None:
+    model = card(limits={"max_width": 512, "max_height": 512, "max_pixels": 512 * 512})
+    assert refusal(ImageRequest(prompt="a", width=1024, height=1024), model).params["field"] == "field.width"
+    limits.check(ImageRequest(prompt="a", width=1024, height=1024, hires_scale=2), model)
+    assert refusal(ImageRequest(prompt="a", width=1032, hires_scale=2), model).params["high"] == "1024"
+    done = limits.resolve(ImageRequest(prompt="a", hires_scale=2), model, lambda: 7)
+    assert (done.width, done.height) == (1024, 1024)
+
+
+def test_a_seed_for_variation_is_drawn_only_where_something_varies() -> None:
+    assert limits.resolve(ImageRequest(prompt="a"), card(), lambda: 7).variation_seed == 0
+    assert limits.resolve(ImageRequest(prompt="a", variation=0.2), card(), lambda: 7).variation_seed == 7
+    assert (
+        limits.resolve(ImageRequest(prompt="a", variation=0.2, variation_seed=3), card(), lambda: 7).variation_seed == 3
+    )
+
+
+def test_lists_become_tuples() -> None:
+    request = ImageRequest(prompt="a", prompts=["b"], styles=["ink"], loras=[Lora("x")])  # type: ignore[arg-type]
+    done = limits.resolve(request, card(), lambda: 7)
+    assert (done.prompts, done.styles, done.loras) == (("b",), ("ink",), (Lora("x"),))
 
 
 @pytest.mark.parametrize("request_", GOOD, ids=lambda request: request.task)

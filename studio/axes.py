@@ -55,7 +55,7 @@ def values(axis: Axis) -> tuple[str, ...]:
     for entry in entries:
         found += [entry] if field in TEXTS else _spread(entry)
         _check_many(len(found))
-    if not found:
+    if not found or (field == "replace" and not found[0]):
         raise StudioError("empty", field=label("axis"))
     return tuple(found)
 

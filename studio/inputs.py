@@ -39,7 +39,7 @@ class Inputs:
         name = hashlib.sha256(data).hexdigest()
         path = self._folder / name
         with self._lock:
-            if _size(path) == len(data):
+            if self.find(name) is not None:
                 with contextlib.suppress(OSError):
                     os.utime(path)
                 return name
@@ -74,10 +74,3 @@ class Inputs:
                 with contextlib.suppress(OSError):
                     file.unlink(missing_ok=True)
                     total -= size
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -6,6 +6,10 @@ depends on the one before. Knows nothing of prompts.
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,8 +28,7 @@ class Adapters:
 
     def __init__(self, card: Card, pipe: Any) -> None:
         self._card, self._pipe = card, pipe
-        self._loaded: dict[_Stamp, str] = {}  # -> its name in the pipeline, where a dot would be a level
-        self._count = 0
+        self._loaded: tuple[_Stamp, ...] = ()
 
     def apply(self, loras: tuple[Lora, ...], folder: Path | None) -> None:
         """Have these on the pipeline and no others; of the same one named twice the weights add up.
@@ -35,50 +38,71 @@ class Adapters:
                 pipeline is then as it was made.
         """
         wanted: dict[_Stamp, float] = {}
-        for lora in loras:
+        for lora in sorted(loras, key=lambda lora: lora.name):  # sums depend on their order in the last bit
             stamp = _stamp(lora.name, folder)
             wanted[stamp] = wanted.get(stamp, 0.0) + lora.weight
         wanted = {stamp: weight for stamp, weight in wanted.items() if weight}
-        if not wanted:
+        if tuple(wanted) != self._loaded:
             self._clear()
+            self._load(tuple(wanted), folder)
+        if wanted:
+            self._pipe.set_adapters([_name(number) for number in range(len(wanted))], list(wanted.values()))
+
+    def _load(self, stamps: tuple[_Stamp, ...], folder: Path | None) -> None:
+        if not stamps or folder is None:
             return
         if find_spec("peft") is None:
             raise StudioError("missing_package", model=self._card.title, package="peft")
         if not hasattr(self._pipe, "load_lora_weights"):
-            raise StudioError("lora_wrong", name=next(iter(wanted))[0], model=self._card.title)
-        if gone := [stamp for stamp in self._loaded if stamp not in wanted]:
-            self._pipe.delete_adapters([self._loaded.pop(stamp) for stamp in gone])
-        assert folder is not None
-        for stamp in wanted:
-            if stamp not in self._loaded:
-                self._load(stamp, folder / f"{stamp[0]}.safetensors")
-        self._pipe.set_adapters([self._loaded[stamp] for stamp in wanted], list(wanted.values()))
+            raise StudioError("lora_wrong", name=stamps[0][0], model=self._card.title)
+        self._loaded = stamps
+        try:
+            for number, stamp in enumerate(stamps):
+                self._read(stamp[0], folder / f"{stamp[0]}.safetensors", _name(number))
+        except BaseException:
+            self._clear()
+            raise
 
-    def _load(self, stamp: _Stamp, file: Path) -> None:
+    def _read(self, name: str, file: Path, inside: str) -> None:
         try:
             _torch.header(file)
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError):
             raise StudioError("bad_file", path=file.name, reason="not a safetensors file") from None
-        self._count += 1
-        name = f"adapter{self._count}"
         try:
-            self._pipe.load_lora_weights(
-                str(file.parent), weight_name=file.name, adapter_name=name, use_safetensors=True, local_files_only=True
-            )
-            fits = any(name in names for names in self._pipe.get_list_adapters().values())
+            with _quiet():
+                self._pipe.load_lora_weights(
+                    str(file.parent), weight_name=file.name, adapter_name=inside, use_safetensors=True,
+                    local_files_only=True,
+                )  # fmt: skip
+            fits = any(inside in names for names in self._pipe.get_list_adapters().values())
         except Exception as error:  # peft and diffusers raise many types for weights that do not fit
-            self._clear()
-            raise StudioError("lora_wrong", name=stamp[0], model=self._card.title) from error
+            raise StudioError("lora_wrong", name=name, model=self._card.title) from error
         if not fits:
-            self._clear()
-            raise StudioError("lora_wrong", name=stamp[0], model=self._card.title)
-        self._loaded[stamp] = name
+            raise StudioError("lora_wrong", name=name, model=self._card.title)
 
     def _clear(self) -> None:
         """Back to the layers that the pipeline came with."""
-        if self._count:
+        if self._loaded:
             self._pipe.unload_lora_weights()
-        self._loaded, self._count = {}, 0
+        self._loaded = ()
+
+
+def _name(number: int) -> str:
+    """What an adaptation is called in the pipeline, where a dot in a name would be a level."""
+    return f"adapter{number}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warning that a part has no adaptation in the file, which is so for most files."""
+    log = logging.getLogger("diffusers.loaders")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _stamp(name: str, folder: Path | None) -> _Stamp:

@@ -21,9 +21,8 @@ def prompt_arguments(
     if negative and "negative_prompt" in accepts:
         words["negative_prompt"] = plain(negative)
     skip = _skipped(pipe, clip_skip) if "clip_skip" in accepts else 0
-    by_hand = skip and not _is_clip(pipe)  # the pipelines look for CLIP's last norm there
-    if not (takes_weights(pipe, accepts) and (weighted(prompt) or weighted(negative) or by_hand)):
-        return words | ({"clip_skip": skip} if skip else {})
+    if not (takes_weights(pipe, accepts) and (weighted(prompt) or weighted(negative) or skip)):
+        return words
     return _embeddings(pipe, accepts, words, prompt, negative, guidance, skip)
 
 
@@ -39,16 +38,12 @@ def _skipped(pipe: Any, wanted: int) -> int:
     return min(wanted, layers - (1 if encoders[1] is None else 2))
 
 
-def _is_clip(pipe: Any) -> bool:
-    return pipe.text_encoder is None or "CLIP" in type(pipe.text_encoder).__name__
-
-
 def _embeddings(
     pipe: Any, accepts: Container[str], words: dict[str, Any], prompt: str, negative: str, guidance: float, skip: int
 ) -> dict[str, Any]:
     guided = guidance > 1 and pipe.unet.config.time_cond_proj_dim is None
     more: dict[str, Any] = {"clip_skip": skip} if skip else {}
-    if skip and not _is_clip(pipe):
+    if skip and getattr(pipe, "text_encoder_2", None) is None:
         more = {"prompt_embeds": _of_layer(pipe, words["prompt"], skip)}
     found = pipe.encode_prompt(
         words["prompt"],
@@ -67,10 +62,17 @@ def _embeddings(
 
 
 def _of_layer(pipe: Any, text: str, skip: int) -> Any:
-    """What a BERT says `skip` layers before its last: each of its layers ends in a norm, so none has to be added."""
+    """What a single encoder says `skip` layers before its last, through its last norm where that stands apart.
+
+    The pipelines look for the norm where transformers before 5 had it, and only CLIP has one: each layer of a BERT ends
+    in its own.
+    """
+    encoder = pipe.text_encoder
     read = _read(pipe.tokenizer, text, return_tensors="pt").to(pipe._execution_device)
-    states = pipe.text_encoder(read.input_ids, attention_mask=read.attention_mask, output_hidden_states=True)
-    return states.hidden_states[-(skip + 1)]
+    mask = read.attention_mask if getattr(encoder.config, "use_attention_mask", False) else None
+    state = encoder(read.input_ids, attention_mask=mask, output_hidden_states=True).hidden_states[-(skip + 1)]
+    norm = getattr(encoder, "final_layer_norm", None)
+    return state if norm is None else norm(state)
 
 
 def _read(tokenizer: Any, text: str, **more: Any) -> Any:
@@ -91,15 +93,12 @@ def _weigh(pipe: Any, embeddings: Any, prompt: str) -> Any:
     pairs = [(tokenizer, encoder) for tokenizer, encoder in pairs if encoder is not None]
     parts = torch.split(embeddings.float(), [encoder.config.hidden_size for _, encoder in pairs], dim=-1)
     scaled = []
-    for part, (tokenizer, encoder) in zip(parts, pairs, strict=True):
+    for part, (tokenizer, _) in zip(parts, pairs, strict=True):
         weights = torch.tensor(_weights(tokenizer, prompt), device=part.device)[None, :, None]
         heavier = part * weights
-        # The mean is what A1111 keeps. Behind a norm it can be near nothing, so the mean size takes its place there.
-        before, after = (
-            (part.mean(), heavier.mean())
-            if "CLIP" in type(encoder).__name__
-            else (part.abs().mean(), heavier.abs().mean())
-        )
+        # The mean is what A1111 keeps. Where it is next to nothing, as behind a bare norm, the mean size has to serve.
+        level = torch.mean if part.mean().abs() > 0.05 * part.abs().mean() else lambda tensor: tensor.abs().mean()
+        before, after = level(part), level(heavier)
         scaled.append(heavier * (before / after) if after.abs() > 1e-6 else heavier)
     return torch.cat(scaled, dim=-1).to(embeddings.dtype)
 

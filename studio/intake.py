@@ -105,4 +105,4 @@ def _seed() -> int:
 def _missing(card: Card) -> StudioError:
     if card.source.kind == "local":
         return StudioError("missing_files", model=card.title, file=card.source.path)
-    return StudioError("not_on_disk", model=card.title, size=gigabytes(card.disk_bytes))
+    return StudioError("not_on_disk", model=card.title, id=card.id, size=gigabytes(card.disk_bytes))

@@ -37,7 +37,9 @@ def say(key: str, **params: object) -> str:
 
 def next_step(error: StudioError) -> str:
     """What to do about an error, in words that fit a terminal where the page's own do not."""
-    return say(f"next.{error.code}") if f"cli.next.{error.code}" in table("en") else error.next(language())
+    return (
+        say(f"next.{error.code}", **error.params) if f"cli.next.{error.code}" in table("en") else error.next(language())
+    )
 
 
 def error_document(error: StudioError) -> dict[str, Any]:

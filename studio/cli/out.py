@@ -11,7 +11,9 @@ from studio.errors import StudioError
 from studio.paths import disk_error, write
 from studio.types import Artifact, Task
 
-FORMATS: dict[Task, tuple[str, ...]] = {"image": (".png", ".jpg", ".jpeg", ".webp"), "music": (".wav", ".flac")}
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": (".wav", ".flac")}
+_ALIAS = {".jpeg": ".jpg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,18 @@ def target(out: str, task: Task) -> Target:
     return Target(path, False)
 
 
-def keep(artifact: Artifact, out: Target) -> tuple[Path, ...]:
-    """Write the artifact's results to `out`; the second one gets -2 before its suffix, and so on.
+def keep(artifact: Artifact, out: Target, clean: bool = False) -> tuple[Path, ...]:
+    """Write the artifact's results to `out`; the second one gets -2 before its suffix, and so on, a sheet -grid.
+
+    Args:
+        clean: put nothing into the files about how they were made.
 
     Raises:
         StudioError: the disk is full or refuses.
     """
     if artifact.task in FORMATS:
         names = [file.name for file in artifact.files]
-        contents = [_converted(artifact, index, out) for index in range(len(artifact.files))]
+        contents = [_converted(artifact, index, out, clean) for index in range(len(artifact.files))]
     else:
         names = [file.name for file in artifact.files] or [f"{artifact.task}-{artifact.recipe['seed']}.txt"]
         contents = [artifact.text.encode("utf-8", "replace")]
@@ -54,25 +59,36 @@ def keep(artifact: Artifact, out: Target) -> tuple[Path, ...]:
         path = _unused(out.path / name) if out.folder else out.path.with_stem(out.path.stem + more)
         _put(path, data)
         written.append(path)
+    if artifact.sheet:
+        path = (
+            _unused(out.path / artifact.sheet.name) if out.folder else out.path.with_name(out.path.stem + "-grid.png")
+        )
+        _put(path, _read(artifact.sheet))
+        written.append(path)
     return tuple(written)
 
 
-def _converted(artifact: Artifact, index: int, out: Target) -> bytes:
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        raise StudioError("file_not_found", path=str(file)) from None
+
+
+def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> bytes:
     """The stored file, or the same with the same recipe in the format that `out` names."""
     file, made = artifact.files[index], artifact.recipes[index]
     suffix = file.suffix if out.folder else out.path.suffix.lower()
-    try:
-        data = file.read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=str(file)) from None
-    if suffix == file.suffix:
+    data = _read(file)
+    if _ALIAS.get(suffix, suffix) == file.suffix:
         return data
     from studio import media
 
     if suffix == ".flac":
         return media.encode_flac(media.decode_audio(data), made)
     picture = media.decode_image(data)
-    return media.encode_webp(picture, made) if suffix == ".webp" else media.encode_jpeg(picture, made)
+    encode = {".png": media.encode_png, ".webp": media.encode_webp}.get(suffix, media.encode_jpeg)
+    return encode(picture, None if clean else made)
 
 
 def _unused(path: Path) -> Path:

@@ -1,29 +1,33 @@
-"""The words of the five tasks, and the program that they belong to."""
+"""The words of the tasks, and the program that they belong to."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from studio.cli import doctor, models, talk
-from studio.cli.console import FAILED, STOPPED, USAGE, Console, language, say
-from studio.cli.follow import follow, opened
-from studio.cli.out import Target, keep, target
-from studio.cli.position import around, read_bytes, read_text
-from studio.i18n import text
-from studio.limits import MAX_IMAGE_BYTES
-from studio.types import (
-    Artifact,
-    CaptionRequest,
-    ChatRequest,
-    CodeRequest,
-    ImageRequest,
-    Message,
-    MusicRequest,
-    Request,
+from studio.cli import doctor, image, models, talk, told
+from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
+from studio.cli.options import (
+    Count,
+    Guidance,
+    Json,
+    MaxTokens,
+    Model,
+    Negative,
+    Out,
+    Prompt,
+    Seed,
+    Steps,
+    Temperature,
+    TopK,
+    TopP,
 )
+from studio.cli.position import around, read_bytes
+from studio.cli.run import prompt_text, run
+from studio.limits import MAX_IMAGE_BYTES
+from studio.types import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest
 
 app = typer.Typer(
     help=say("help.app"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -31,21 +35,10 @@ app = typer.Typer(
 )  # fmt: skip
 app.add_typer(models.app, name="models")
 app.command(help=say("help.doctor"))(doctor.doctor)
-
-# What several words share. A gap (None) is filled by the model's own default.
-Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
-Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=say("help.out"))]
-Model = Annotated[str, typer.Option("--model", "-m", metavar="ID", help=say("help.model"))]
-Seed = Annotated[int | None, typer.Option("--seed", help=say("help.seed"))]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help=say("help.max_tokens"))]
-Temperature = Annotated[float | None, typer.Option("--temperature", help=say("help.temperature"))]
-TopP = Annotated[float | None, typer.Option("--top-p", help=say("help.top_p"))]
-TopK = Annotated[int | None, typer.Option("--top-k", help=say("help.top_k"))]
-Steps = Annotated[int | None, typer.Option("--steps", help=say("help.steps"))]
-Guidance = Annotated[float | None, typer.Option("--guidance", help=say("help.guidance"))]
-Count = Annotated[int, typer.Option("--count", "-n", help=say("help.count"))]
-Negative = Annotated[str, typer.Option("--negative", help=say("help.negative"))]
-Prompt = Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help=say("help.prompt"))]
+app.command(help=say("help.image"))(image.image)
+app.command(help=say("help.upscale"))(image.upscale)
+app.command(help=say("help.info"))(told.info)
+app.command(help=say("help.again"))(told.again)
 
 
 @app.command(help=say("help.chat"))
@@ -68,7 +61,7 @@ def chat(
 ) -> None:
     with Console(as_json) as console:
         alone = prompt is None and not as_json and not out and sys.stdin.isatty()
-        messages = () if alone else (Message("user", _text(prompt)),)
+        messages = () if alone else (Message("user", prompt_text(prompt)),)
         request = ChatRequest(
             messages=messages, model=model, system=system, seed=seed, temperature=temperature, max_tokens=max_tokens,
             top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty, stop=tuple(stop or ()),
@@ -77,29 +70,6 @@ def chat(
             talk.talk(console, request)
         else:
             run(console, request, out)
-
-
-@app.command(help=say("help.image"))
-def image(
-    prompt: Prompt,
-    negative: Negative = "",
-    width: Annotated[int | None, typer.Option("--width", help=say("help.width"))] = None,
-    height: Annotated[int | None, typer.Option("--height", help=say("help.height"))] = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    scheduler: Annotated[str, typer.Option("--scheduler", help=say("help.scheduler"))] = "",
-    count: Count = 1,
-    seed: Seed = None,
-    model: Model = "",
-    out: Out = "",
-    as_json: Json = False,
-) -> None:
-    with Console(as_json) as console:
-        request = ImageRequest(
-            prompt=_text(prompt), negative_prompt=negative, width=width, height=height, steps=steps,
-            guidance_scale=guidance, scheduler=scheduler, count=count, seed=seed, model=model,
-        )  # fmt: skip
-        run(console, request, out)
 
 
 @app.command(help=say("help.music"))
@@ -120,7 +90,7 @@ def music(
 ) -> None:
     with Console(as_json) as console:
         request = MusicRequest(
-            prompt=_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, steps=steps,
+            prompt=prompt_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, steps=steps,
             guidance_scale=guidance, temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
         )  # fmt: skip
         run(console, request, out)
@@ -167,38 +137,6 @@ def caption(
         run(console, request, out)
 
 
-def run(console: Console, request: Request, out: str) -> None:
-    """Do one request and print its result. Raises what `follow` raises; exits 130 where it was stopped halfway."""
-    place: Target | None = None
-    if out:
-        try:
-            place = target(out, request.task)
-        except ValueError as formats:
-            console.usage(say("wrong_suffix", formats=formats))
-    written = request.task in ("chat", "code", "caption")
-    with opened() as studio:
-        job = studio.submit(request, session="cli")
-        streams = written and place is None and not console.as_json
-        title = studio.catalog.get(job.model).title
-        update = follow(console, job, title, console.stream if streams else None)
-        artifact = update.artifact
-        if artifact is None:
-            raise AssertionError("a job that is done has an artifact")
-        files = keep(artifact, place) if place else artifact.files
-    if console.as_json:
-        console.document(_document(artifact, files, written))
-    elif streams:
-        if request.task != "code" or sys.stdout.isatty():
-            console.stream("" if artifact.text.endswith("\n") else "\n")
-    else:
-        for file in files:
-            console.result(str(file))
-    if not console.as_json:
-        _afterwards(console, artifact, title)
-    if update.kind == "cancelled":
-        raise typer.Exit(STOPPED)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line with `arguments` (by default the program's own) and return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -218,33 +156,3 @@ def _wrong_usage(error: typer.TyperException, given: list[str]) -> int:
     elif (show := getattr(error, "show", None)) is not None:
         show()
     return USAGE if error.exit_code == USAGE else FAILED
-
-
-def _text(prompt: str | None) -> str:
-    """The prompt, or standard input where it is missing or a hyphen."""
-    if prompt is not None and prompt != "-":
-        return prompt
-    return read_text("-", "field.prompt").rstrip("\r\n")
-
-
-def _document(artifact: Artifact, files: tuple[Any, ...], written: bool) -> dict[str, Any]:
-    """What --json prints: text or files first, then how it was made."""
-    whole: dict[str, Any] = {"text": artifact.text} if written else {}
-    whole["files"] = [str(file) for file in files]
-    whole |= {"recipe": artifact.recipe, "stats": artifact.stats, "finish": artifact.finish}
-    if len(artifact.recipes) > 1:
-        whole["recipes"] = list(artifact.recipes)
-    whole["notes"] = [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
-    return whole
-
-
-def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
-    """What a person wants to know after the result, on stderr."""
-    for key, params in artifact.notes:
-        console.note(text(f"note.{key}", language(), **params))
-    if artifact.finish == "length" and artifact.task == "chat":
-        console.note(say("cut"))
-    facts = [title, say("seed", seed=artifact.recipe["seed"])]
-    if speed := artifact.stats.get("tokens_per_second"):
-        facts.append(say("speed", tokens=int(artifact.stats.get("tokens", 0)), speed=f"{speed:.0f}"))
-    console.note(" · ".join(facts))

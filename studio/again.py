@@ -1,0 +1,117 @@
+"""A picture made again from its recipe: the request for it, and whether the pixels came out the same.
+
+The same files, software, device and settings give the same pixels. Where they do not, the recipes say what is not the
+same. Knows nothing of how a picture is made; the caller runs the request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from studio import media, recipe
+from studio.checked import number
+from studio.errors import StudioError
+from studio.naming import PictureFormat
+from studio.types import ImageRequest, UpscaleRequest
+
+_FORMATS: dict[str, PictureFormat] = {"PNG": "png", "WEBP": "webp", "JPEG": "jpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that was not the same the second time.
+
+    Attributes:
+        what: "device", "revision", "model", the name of a package, or a field of the request.
+    """
+
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two pictures and what made them.
+
+    Attributes:
+        sizes: width and height of both.
+        share: of the pixels that differ, 0..1; 1 where the sizes do.
+        largest: the greatest difference of one channel, 0..255.
+        differences: what else was not the same. Empty where nothing is known to be.
+    """
+
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+    share: float
+    largest: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def same(self) -> bool:
+        """Every pixel is."""
+        return self.share == 0
+
+
+def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> ImageRequest | UpscaleRequest:
+    """The request that makes a picture again.
+
+    Args:
+        made: its recipe.
+        source: gives a picture that it was made from, by its SHA-256.
+
+    Raises:
+        StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
+    """
+    found = {name: source(hash) for name, hash in recipe.sources(made).items() if name in ("image", "mask")}
+    if None in found.values():
+        raise StudioError("no_source")
+    pictures = {name: data for name, data in found.items() if data is not None}
+    if made["task"] == "upscale" and "image" in pictures:
+        scale = number(made["parameters"].get("scale")) or 0
+        return UpscaleRequest(image=pictures["image"], model=made["model"]["id"], scale=int(scale))
+    wanted = recipe.to_request(made)
+    if wanted is None:
+        raise StudioError("no_recipe")
+    return replace(wanted, **pictures)
+
+
+def picture_format(data: bytes) -> PictureFormat:
+    """The format in which the second picture has to be written, so that a lossy one is lossy in the same way."""
+    return _FORMATS.get(media.check_image(data)[0], "png")
+
+
+def compare(data: bytes, before: Mapping[str, Any], again: bytes, now: Mapping[str, Any]) -> Comparison:
+    """Two picture files and their recipes.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    import numpy as np
+
+    old, new = (media.decode_image(file) for file in (data, again))
+    differences = tuple(_differences(before, now))
+    if old.size != new.size:
+        return Comparison((old.size, new.size), 1.0, 255, differences)
+    apart = np.abs(np.asarray(old, np.int16) - np.asarray(new, np.int16)).max(axis=2)
+    return Comparison((old.size, new.size), float((apart > 0).mean()), int(apart.max()), differences)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    """Only what both recipes speak of: one says nothing of a package that its run did not load."""
+    pairs = [("model", before["model"]["id"], now["model"]["id"])]
+    pairs += [("revision", before["model"]["revision"], now["model"]["revision"])]
+    pairs += [("device", before["device"], now["device"])]
+    pairs += [(name, version, now["software"].get(name)) for name, version in before["software"].items()]
+    given = {**before["parameters"], "seed": before["seed"]}
+    pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
+    for what, old, new in pairs:
+        if old not in ("", None) and new is not None and old != new:
+            yield Difference(what, _shown(old), _shown(new))
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,115 @@
+"""`image` and `upscale`: pictures from words, from other pictures, in grids; and larger ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studio.cli.console import Console, say
+from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
+from studio.cli.position import read_bytes
+from studio.cli.run import Start, Wish, prompt_text, run
+from studio.limits import MAX_IMAGE_BYTES
+from studio.types import Axis, ImageRequest, Lora, UpscaleRequest
+
+if TYPE_CHECKING:
+    from studio.jobs import Job
+    from studio.naming import Keep
+    from studio.service import Studio
+
+Picture = Annotated[str, typer.Argument(metavar="FILE", show_default=False, help=say("help.file"))]
+Names = Annotated[str, typer.Option("--names", metavar="PATTERN", help=say("help.names"))]
+Clean = Annotated[bool, typer.Option("--clean", help=say("help.clean"))]
+
+
+def image(
+    prompt: Prompt,
+    negative: Negative = "",
+    style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help=say("help.style"))] = None,
+    width: Annotated[int | None, typer.Option("--width", help=say("help.width"))] = None,
+    height: Annotated[int | None, typer.Option("--height", help=say("help.height"))] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    scheduler: Annotated[str, typer.Option("--scheduler", help=say("help.scheduler"))] = "",
+    start: Annotated[str, typer.Option("--image", metavar="FILE", help=say("help.start"))] = "",
+    mask: Annotated[str, typer.Option("--mask", metavar="FILE", help=say("help.mask"))] = "",
+    strength: Annotated[float | None, typer.Option("--strength", help=say("help.strength"))] = None,
+    variation: Annotated[float, typer.Option("--variation", help=say("help.variation"))] = 0.0,
+    variation_seed: Annotated[int | None, typer.Option("--variation-seed", help=say("help.variation_seed"))] = None,
+    clip_skip: Annotated[int, typer.Option("--clip-skip", help=say("help.clip_skip"))] = 0,
+    lora: Annotated[list[str] | None, typer.Option("--lora", metavar="NAME:WEIGHT", help=say("help.lora"))] = None,
+    hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
+    hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
+    tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
+    grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
+    grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
+    count: Count = 1,
+    seed: Seed = None,
+    model: Model = "",
+    names: Names = "",
+    clean: Clean = False,
+    out: Out = "",
+    as_json: Json = False,
+) -> None:
+    with Console(as_json) as console:
+        x, y = _axis(console, grid_x), _axis(console, grid_y)
+        if y and not x:
+            console.usage(say("grid_alone"))
+        request = ImageRequest(
+            prompt=prompt_text(prompt), negative_prompt=negative, styles=tuple(style or ()), width=width, height=height,
+            steps=steps, guidance_scale=guidance, scheduler=scheduler, count=count, seed=seed, model=model,
+            image=_file(start), mask=_file(mask), strength=strength, variation=variation,
+            variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
+            loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
+        )  # fmt: skip
+        run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
+
+
+def upscale(
+    file: Picture,
+    scale: Annotated[int, typer.Option("--scale", help=say("help.scale"))] = 4,
+    model: Model = "",
+    names: Names = "",
+    clean: Clean = False,
+    out: Out = "",
+    as_json: Json = False,
+) -> None:
+    with Console(as_json) as console:
+        request = UpscaleRequest(image=read_bytes(file, MAX_IMAGE_BYTES), scale=scale, model=model)
+        run(console, request, out, Wish(names, clean))
+
+
+def _grid(request: ImageRequest, x: Axis, y: Axis | None) -> Start:
+    def start(studio: Studio, keep: Keep) -> Job:
+        return studio.submit_grid(request, x, y, session="cli", keep=keep)
+
+    return start
+
+
+def _file(name: str) -> bytes:
+    return read_bytes(name, MAX_IMAGE_BYTES) if name else b""
+
+
+def _axis(console: Console, typed: str) -> Axis | None:
+    """FIELD=V1,V2. Fields may be written as options are: clip-skip."""
+    if not typed:
+        return None
+    field, equals, values = typed.partition("=")
+    if not equals:
+        console.usage(say("wrong_grid", text=typed))
+    name, colon, which = field.strip().partition(":")
+    name = name.replace("-", "_")
+    return Axis(
+        {"guidance": "guidance_scale", "hires": "hires_scale", "style": "styles"}.get(name, name) + colon + which,
+        (values,),
+    )
+
+
+def _lora(console: Console, typed: str) -> Lora:
+    """NAME or NAME:WEIGHT."""
+    name, _, weight = typed.partition(":")
+    try:
+        return Lora(name.strip(), float(weight or 1))
+    except ValueError:
+        console.usage(say("wrong_lora", text=typed))

@@ -1,0 +1,125 @@
+"""One request done, and its result printed: the same for every word that makes something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from studio.cli.console import STOPPED, Console, language, say
+from studio.cli.follow import follow, opened
+from studio.cli.out import Target, keep, target
+from studio.cli.position import read_text
+from studio.i18n import text
+from studio.types import Artifact, Request, Task
+
+if TYPE_CHECKING:
+    from studio.jobs import Job
+    from studio.naming import Keep
+    from studio.service import Studio
+    from studio.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How pictures are kept that the command line asked for.
+
+    Attributes:
+        pattern: of their names; empty for the usual ones.
+        clean: without anything in the file about how it was made.
+    """
+
+    pattern: str = ""
+    clean: bool = False
+
+    def keep(self, settings: Settings, place: Target | None) -> Keep:
+        """The same with what the settings say. A file that is asked for as PNG never was anything else."""
+        from studio.naming import Keep
+
+        lossless = place is not None and not place.folder and place.path.suffix.lower() == ".png"
+        form = "png" if lossless else settings.picture_format
+        return Keep(self.pattern or settings.file_names, form, not self.clean)
+
+
+Start = Callable[["Studio", "Keep"], "Job"]
+
+
+def run(console: Console, request: Request, out: str, wish: Wish | None = None, start: Start | None = None) -> None:
+    """Do one request and print its result. Raises what `follow` raises; exits 130 where it was stopped halfway.
+
+    Args:
+        start: how the job begins, where it is more than this request.
+    """
+    place, written = wanted(console, out, request.task), request.task in ("chat", "code", "caption")
+    wish = wish or Wish()
+    with opened() as studio:
+        kept = wish.keep(studio.settings, place)
+        job = start(studio, kept) if start else studio.submit(request, session="cli", keep=kept)
+        streams = written and place is None and not console.as_json
+        title = studio.catalog.get(job.model).title
+        update = follow(console, job, title, console.stream if streams else None)
+        artifact = update.artifact
+        if artifact is None:
+            raise AssertionError("a job that is done has an artifact")
+        files = keep(artifact, place, wish.clean) if place else results(artifact)
+    if console.as_json:
+        console.document(_document(artifact, files, written))
+    elif streams:
+        if request.task != "code" or sys.stdout.isatty():
+            console.stream("" if artifact.text.endswith("\n") else "\n")
+    else:
+        for file in files:
+            console.result(str(file))
+    if not console.as_json:
+        _afterwards(console, artifact, title)
+    if update.kind == "cancelled":
+        raise typer.Exit(STOPPED)
+
+
+def wanted(console: Console, out: str, task: Task) -> Target | None:
+    """What --out means, or None without it. A wrong suffix is wrong usage."""
+    try:
+        return target(out, task) if out else None
+    except ValueError as formats:
+        console.usage(say("wrong_suffix", formats=formats))
+
+
+def results(artifact: Artifact) -> tuple[Path, ...]:
+    """The files of an artifact, the sheet of a grid last."""
+    return (*artifact.files, artifact.sheet) if artifact.sheet else artifact.files
+
+
+def prompt_text(prompt: str | None) -> str:
+    """The prompt, or standard input where it is missing or a hyphen."""
+    if prompt is not None and prompt != "-":
+        return prompt
+    return read_text("-", "field.prompt").rstrip("\r\n")
+
+
+def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dict[str, Any]:
+    """What --json prints: text or files first, then how it was made."""
+    whole: dict[str, Any] = {"text": artifact.text} if written else {}
+    whole["files"] = [str(file) for file in (files[:-1] if artifact.sheet else files)]
+    if artifact.sheet:
+        whole["sheet"] = str(files[-1])
+    whole |= {"recipe": artifact.recipe, "stats": artifact.stats, "finish": artifact.finish}
+    if len(artifact.recipes) > 1:
+        whole["recipes"] = list(artifact.recipes)
+    whole["notes"] = [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
+    return whole
+
+
+def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
+    """What a person wants to know after the result, on stderr."""
+    for key, params in artifact.notes:
+        console.note(text(f"note.{key}", language(), **params))
+    if artifact.finish == "length" and artifact.task == "chat":
+        console.note(say("cut"))
+    facts = [title, *([say("seed", seed=artifact.recipe["seed"])] if artifact.task != "upscale" else [])]
+    if speed := artifact.stats.get("tokens_per_second"):
+        facts.append(say("speed", tokens=int(artifact.stats.get("tokens", 0)), speed=f"{speed:.0f}"))
+    console.note(" · ".join(facts))

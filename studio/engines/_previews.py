@@ -103,7 +103,7 @@ def watch(scheduler: Any) -> Callable[[Any], Any]:
     @wraps(step)
     def followed(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         result = step(model_output, timestep, sample, *args, **kwargs)
-        last.update(result=result, velocity=model_output, sample=sample)
+        last.update(result=result, said=model_output, sample=sample, timestep=timestep)
         return result
 
     scheduler.step = followed
@@ -113,15 +113,27 @@ def watch(scheduler: Any) -> Callable[[Any], Any]:
         if not last:
             return latents
         if name.startswith("FlowMatchEuler") and scheduler.step_index:
-            return last["sample"] - scheduler.sigmas[scheduler.step_index - 1] * last["velocity"]
+            return last["sample"] - scheduler.sigmas[scheduler.step_index - 1] * last["said"]
         if name in _TELLS and isinstance(last["result"], tuple) and len(last["result"]) > 1:
             return last["result"][1]
+        if name in ("PNDMScheduler", "TCDScheduler"):
+            return _clean(scheduler, last["said"], int(last["timestep"]), last["sample"])
         clean = config.predict_x0 if name == "UniPCMultistepScheduler" else "++" in str(config.get("algorithm_type"))
         if clean:
             return next((found for found in reversed(scheduler.model_outputs) if found is not None), latents)
         return latents
 
     return expected
+
+
+def _clean(scheduler: Any, said: Any, timestep: int, sample: Any) -> Any:
+    """The clean latents by what the model said of noisy ones: noise, velocity (Salimans and Ho 2022) or themselves."""
+    signal = scheduler.alphas_cumprod[timestep] ** 0.5
+    noise = (1 - scheduler.alphas_cumprod[timestep]) ** 0.5
+    kind = scheduler.config.prediction_type
+    if kind == "epsilon":
+        return (sample - noise * said) / signal
+    return signal * sample - noise * said if kind == "v_prediction" else said
 
 
 _TELLS = (

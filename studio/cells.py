@@ -12,9 +12,10 @@ from typing import Any
 
 from PIL import Image
 
+from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled
-from studio.jobs import Job, RunContext
+from studio.jobs import Job
 from studio.types import ImageRequest, Output
 
 

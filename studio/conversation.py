@@ -13,9 +13,10 @@ from pathlib import Path
 
 from studio import cells
 from studio.chats import Chats, Entry
+from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job, RunContext
+from studio.jobs import Job
 from studio.types import Artifact, ChatRequest, ImageRequest, Message, Output
 
 _THOUGHTS = re.compile(r"<think>.*?(</think>\s*|\Z)", re.DOTALL)

@@ -12,9 +12,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from PIL import Image
 
@@ -29,6 +28,8 @@ PREVIEW_SECONDS = 0.4
 """Least time between two previews: encoding them more often costs more than an eye can use."""
 
 PREVIEW_PIXELS = 768
+
+R = TypeVar("R", bound=Request)
 
 
 @dataclass(slots=True)
@@ -205,6 +206,8 @@ class Job:
             if self.done:
                 return
             self._ended = time.monotonic()
+            self.request = _light(self.request) if self.request else None
+            self.cells = tuple(_light(cell) for cell in self.cells)
             self._set(kind=kind, artifact=artifact, error=error, seconds_left=None, stopping=False)
 
     def progress_bytes(self, done: int, total: int) -> None:
@@ -265,35 +268,7 @@ class Job:
         self._changed.notify_all()
 
 
-class RunContext:
-    """What an engine may tell about a run, and the questions it asks between steps (studio.engines.base.Context).
-
-    Attributes:
-        adapters: the folder of LoRA files, if any. previews: False where nobody looks: engines make none then.
-    """
-
-    def __init__(self, job: Job, adapters: Path | None = None) -> None:
-        self._job, self.adapters, self.previews = job, adapters, job.previews
-
-    @property
-    def cancelled(self) -> bool:
-        return self._job.cancelled
-
-    def check(self) -> None:
-        if self._job.cancelled:
-            raise Cancelled
-
-    def skipped(self) -> bool:
-        """True once for each press of Skip: the engine drops the picture in work and goes on."""
-        return self._job.skipped()
-
-    def step(self, done: int, total: int = 0) -> None:
-        self._job.progress_step(done, total)
-
-    def text(self, delta: str) -> None:
-        if delta:
-            self._job.add_text(delta)
-
-    def preview(self, picture: Image.Image) -> None:
-        if self.previews:
-            self._job.show(picture)
+def _light(request: R) -> R:
+    """A request without the pictures it came with: finished jobs are remembered for a while, and these are large."""
+    heavy = {field.name: b"" for field in fields(request) if isinstance(getattr(request, field.name), bytes)}
+    return replace(request, **heavy) if any(getattr(request, name) for name in heavy) else request

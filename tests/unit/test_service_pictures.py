@@ -19,7 +19,7 @@ from studio.naming import Keep
 from studio.pictures import STYLES, WILDCARDS
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact, ImageRequest, Lora, Tokens, Update, UpscaleRequest
+from studio.types import Artifact, Axis, ImageRequest, Lora, Tokens, Update, UpscaleRequest
 from studio.wordlists import Wordlists
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=2, width=64, height=64)
@@ -215,6 +215,16 @@ def test_a_picture_that_was_used_is_found_again_by_the_hash_in_the_recipe(studio
 def test_a_refused_request_keeps_no_picture(studio: Studio) -> None:
     refusal(lambda: made(studio, image=png("red"), prompt="__nothing__"))
     assert studio.source(hashlib.sha256(png("red")).hexdigest()) is None
+
+
+def test_a_finished_job_holds_no_picture_in_memory(studio: Studio) -> None:
+    for job in (
+        studio.submit(replace(HILLS, image=png("red"), mask=png())),
+        studio.submit_grid(replace(HILLS, image=png("red")), Axis("seed", ("1, 2",)), None),
+    ):
+        assert wait(job).kind == "done"
+        assert all(one.image == one.mask == b"" for one in (job.request, *job.cells))  # type: ignore[union-attr]
+        assert job.request is not None
 
 
 def test_strangers_pictures_are_not_kept(public: Studio) -> None:

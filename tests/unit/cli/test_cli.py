@@ -1,0 +1,236 @@
+"""The command line: results on stdout, the rest on stderr, one JSON document, honest exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from terminals import Run
+
+from studio import recipe
+from studio.cli import doctor
+from studio.paths import Home
+
+# ---- the five tasks
+
+
+def test_a_chat_answer_goes_to_stdout_and_the_facts_to_stderr(run: Run) -> None:
+    result = run("chat", "Hello", "--seed", 5)
+    assert result.code == 0
+    assert result.out.startswith("You asked: Hello")
+    assert result.out.endswith("\n")
+    assert "Demo chat · seed 5" in result.err
+
+
+@pytest.mark.parametrize("arguments", [("-",), ()])
+def test_a_message_comes_from_standard_input(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run("chat", *arguments, stdin="Grüße 世界\n".encode()).out.startswith("You asked: Grüße 世界\n")
+
+
+def test_pictures_are_named_on_stdout_one_a_line(run: Run, tmp_path: Path) -> None:
+    result = run("image", "a red house", "-n", 2, "--width", 64, "--height", 64, "--steps", 2, "--seed", 3)
+    files = [Path(line) for line in result.out.splitlines()]
+    assert result.code == 0
+    assert [file.stem[-1] for file in files] == ["3", "4"]
+    assert all(file.is_relative_to(tmp_path / "home" / "outputs" / "image") for file in files)
+    with Image.open(files[0]) as image:
+        assert image.size == (64, 64)
+
+
+def test_music_is_a_file(run: Run) -> None:
+    result = run("music", "a reel", "--duration", 1)
+    assert Path(result.out.strip()).read_bytes()[:4] == b"RIFF"
+
+
+def test_a_caption_is_text(run: Run, picture: Path) -> None:
+    result = run("caption", picture, "--length", "short")
+    assert result.code == 0
+    assert result.out.strip()
+    assert run("caption", "-", stdin=picture.read_bytes()).out == run("caption", picture).out
+
+
+def test_code_prints_only_the_code(run: Run, code_file: Path) -> None:
+    result = run("code", f"{code_file}:2:12")
+    assert result.code == 0
+    assert result.out == run("code", f"{code_file}:2:12", "--json").json["text"]
+
+
+def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path) -> None:
+    chat = run(
+        "chat", "Hi", "--system", "Be brief.", "--temperature", 0.5, "--top-p", 0.8, "--top-k", 9, "--min-p", 0.1,
+        "--repetition-penalty", 1.2, "--max-tokens", 50, "--stop", "END", "--stop", "FIN", "--seed", 1, "--json",
+    ).json["recipe"]  # fmt: skip
+    assert chat["parameters"] == {
+        "messages": [{"role": "user", "content": "Hi"}], "system": "Be brief.", "max_tokens": 50, "temperature": 0.5,
+        "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "stop": ["END", "FIN"],
+    }  # fmt: skip
+    image = run(
+        "image", "a", "--negative", "b", "--width", 64, "--height", 72, "--steps", 3, "--guidance", 2, "--count", 1,
+        "--scheduler", "Euler a", "--json",
+    ).json["recipe"]["parameters"]  # fmt: skip
+    assert image | {
+        "prompt": "a", "negative_prompt": "b", "width": 64, "height": 72, "steps": 3, "guidance_scale": 2.0, "count": 1,
+        "scheduler": "Euler a",
+    } == image  # fmt: skip
+    music = run(
+        "music", "a", "--negative", "b", "--lyrics", "la", "--duration", 1.5, "--steps", 3, "--guidance", 2,
+        "--temperature", 0.9, "--top-k", 8, "--json",
+    ).json["recipe"]["parameters"]  # fmt: skip
+    assert music == {
+        "prompt": "a", "negative_prompt": "b", "lyrics": "la", "duration": 1.5, "steps": 3, "guidance_scale": 2.0,
+        "temperature": 0.9, "top_k": 8, "count": 1,
+    }  # fmt: skip
+    code = run("code", f"{code_file}:2:12", "--no-fim", "--max-tokens", 9, "--top-p", 0.5, "--temperature", 0, "--json")
+    assert code.json["recipe"]["parameters"] == {
+        "prefix": "def add(a, b):\n    return ", "suffix": "\n\n# end\n", "language": "python", "fill_in_middle": False,
+        "max_tokens": 9, "temperature": 0.0, "top_p": 0.5,
+    }  # fmt: skip
+    caption = run("caption", picture, "--prompt", "Who?", "--length", "long", "--max-tokens", 20, "--json")
+    assert caption.json["recipe"]["parameters"]["prompt"] == "Who?"
+    assert caption.json["recipe"]["parameters"]["length"] == "long"
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
+    first, second = (run("image", "a", "--seed", 9, "--width", 64, "--height", 64, "--json").json for _ in range(2))
+    assert first["files"] != second["files"]
+    pixels = [Image.open(found["files"][0]).tobytes() for found in (first, second)]
+    assert pixels[0] == pixels[1]
+
+
+# ---- JSON
+
+
+def test_json_is_one_document_with_result_and_recipe(run: Run) -> None:
+    found = run("chat", "Hello", "--json").json
+    assert set(found) == {"text", "files", "recipe", "stats", "finish", "notes"}
+    assert found["text"].startswith("You asked: Hello")
+    assert recipe.from_json(json.dumps(found["recipe"])) == found["recipe"]
+    several = run("image", "a", "-n", 2, "--width", 64, "--height", 64, "--json").json
+    assert "text" not in several
+    assert [own["seed"] - several["recipe"]["seed"] for own in several["recipes"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "name"),
+    [
+        (("chat", ""), 1, "empty"),
+        (("chat", "hi", "--model", "nosuch"), 1, "unknown_model"),
+        (("chat", "hi", "--model", "demo-image"), 1, "wrong_task"),
+        (("chat", "hi", "--temperature", "nan"), 1, "not_a_number"),
+        (("chat", "x" * 1_000_000), 1, "too_long"),
+        (("image", "a", "--steps", "-4"), 1, "out_of_range"),
+        (("image", "a", "--width", "500"), 1, "not_multiple"),
+        (("image", "a", "--scheduler", "euler"), 1, "not_a_choice"),
+        (("image", "a", "--width", "wide"), 2, "usage"),
+        (("image", "a", "--out", "a.bmp"), 2, "usage"),
+        (("image",), 2, "usage"),
+        (("chat", "hi", "--nosuch"), 2, "usage"),
+        (("music", "a", "--duration", "1e9"), 1, "out_of_range"),
+        (("caption", "nosuch.png"), 1, "file_not_found"),
+        (("caption", "."), 1, "file_not_found"),
+        (("caption", "hi", "--length", "huge"), 2, "usage"),
+        (("code", "nosuch.py:1:1"), 1, "file_not_found"),
+        (("code", "."), 1, "file_not_found"),
+        (("models", "--task", "dance"), 2, "usage"),
+        (("models", "download", "nosuch"), 1, "unknown_model"),
+        (("models", "delete", "nosuch"), 1, "unknown_model"),
+    ],
+)
+def test_a_mistake_is_one_clear_error_in_both_forms(run: Run, arguments: tuple[str, ...], code: int, name: str) -> None:
+    as_json = run(*arguments, "--json")
+    assert (as_json.code, as_json.json["error"]["code"]) == (code, name)
+    assert as_json.json["error"]["what"]
+    assert as_json.json["error"]["next"]
+    plain = run(*arguments)
+    assert (plain.code, plain.out) == (code, "")
+    assert plain.err
+    assert "Traceback" not in plain.err
+    assert len(plain.err) < 2_000
+
+
+def test_a_text_file_named_png_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fake.png").write_text("not a picture")
+    result = run("caption", tmp_path / "fake.png")
+    assert (result.code, result.out) == (1, "")
+    assert "not a picture that can be read" in result.err
+
+
+def test_errors_speak_the_language_of_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STUDIO_LANGUAGE")
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "宽度" in run("image", "a", "--width", "500").err
+
+
+def test_a_broken_setting_is_an_error_like_any_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_PORT", "many")
+    result = run("chat", "hi", "--json")
+    assert (result.code, result.json["error"]["code"]) == (1, "bad_setting")
+
+
+# ---- models and doctor
+
+
+def test_models_are_listed_for_a_task_or_all(run: Run) -> None:
+    assert "demo-image" in run("models").out
+    listed = run("models", "--task", "music").out
+    assert "demo-music" in listed
+    assert "demo-image" not in listed
+    (model,) = run("models", "--task", "music", "--json").json["models"]
+    assert (model["id"], model["tasks"], model["licence"]) == ("demo-music", ["music"], "Apache-2.0")
+
+
+def test_a_model_that_needs_the_network_says_so_and_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STUDIO_DEMO", "0")
+    assert run("models", "download", "sd-turbo", "--json").json["error"]["code"] == "offline_setting"
+    result = run("doctor", "--prepare")
+    assert result.code == 1
+    assert "STUDIO_OFFLINE" in result.err
+    missing = run("image", "a cat", "--model", "sd-turbo")
+    assert missing.code == 1
+    assert "python -m studio models download" in missing.err
+    assert run("models", "delete", "sd-turbo").code == 0
+    models = tmp_path / "home" / "models"
+    assert [path for path in models.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+
+
+def test_doctor_names_what_a_person_would_ask_for(run: Run, tmp_path: Path) -> None:
+    result = run("doctor")
+    assert result.code == 0
+    for said in ("Python", "torch", "Memory", "Disk", str(tmp_path / "home"), "Demo chat", "Demo painter"):
+        assert said in result.out
+    found = run("doctor", "--json").json
+    assert found["ok"] is True
+    assert {check["name"] for check in found["checks"]} >= {"python", "packages", "device", "memory", "home", "disk"}
+
+
+def test_doctor_says_which_home_cannot_be_used(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "file"))
+    result = run("doctor", "--json")
+    assert (result.code, result.json["ok"], result.json["error"]["code"]) == (1, False, "home_not_writable")
+    assert run("doctor").code == 1
+
+
+def test_doctor_fails_where_a_package_is_missing_or_a_table_is_broken(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", ("pillow", "no-such-package"))
+    result = run("doctor")
+    assert result.code == 1
+    assert "no-such-package" in result.out
+    monkeypatch.undo()
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STUDIO_OFFLINE", "1")
+    Home.at(tmp_path / "home").own_models.write_text("[models.mine]\ntitle = 5\n")
+    result = run("doctor")
+    assert result.code == 1
+    assert "models.mine" in result.out
+
+
+def test_prepare_with_everything_here_has_nothing_to_do(run: Run) -> None:
+    assert run("doctor", "--prepare").out == "The starter models are ready.\n"
+    assert run("doctor", "--prepare", "--json").json["fetched"] == []

@@ -22,7 +22,7 @@ from studio.engines.base import Context, Device
 from studio.media import check_image, decode_image
 from studio.types import Output, Request, UpscaleRequest
 
-TILE, OVERLAP, MARGIN = 256, 32, 8
+TILE, OVERLAP, MARGIN = 256, 32, 12
 """Pixels of the input: a tile, what two neighbours share, and the edge of a tile that is not used where one follows."""
 _WORK_PER_PIXEL = 18_000
 """Bytes that a run takes per pixel of a tile: attention of six stages, then the picture enlarged in 64 channels."""
@@ -47,15 +47,16 @@ class UpscalerEngine:
         with _torch.loading(card, device, "transformers"):
             from transformers import Swin2SRForImageSuperResolution
 
-            model, info = Swin2SRForImageSuperResolution.from_pretrained(
+            loaded: Any = Swin2SRForImageSuperResolution.from_pretrained(
                 files,
                 dtype=_torch.dtype_for(card, files, device),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
             )
+            model, info = loaded
             _torch.require_complete(card, info)
-            model = model.eval().to(str(device))  # pyright: ignore[reportArgumentType]
+            model = model.eval().to(str(device))
         report(1.0)
         return Upscaler(card, model, device)
 
@@ -175,6 +176,6 @@ def fade(tiles: list[tuple[int, int]], number: int, scale: int) -> np.ndarray:
 
 def _ramp(length: int, scale: int) -> np.ndarray:
     """From 0 to 1 over `length` lines, level at both ends for the margin."""
-    margin = min(MARGIN * scale, length // 4)
+    margin = min(MARGIN * scale, (length - 1) // 2)
     line = (np.arange(length, dtype=np.float32) + 0.5 - margin) / (length - 2 * margin)
     return np.clip(line, 0, 1)

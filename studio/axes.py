@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, replace
 
 from studio import wording
-from studio.bounds import CELLS, NUMBERS, Bound, check_number, label
+from studio.bounds import CELLS, NUMBERS, check_many, label
 from studio.errors import StudioError
 from studio.types import Axis, ImageRequest, Lora
 
@@ -122,8 +122,7 @@ def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_many(count: int, public: bool = False) -> None:
-    high = CELLS.public if public else CELLS.high
-    check_number("cells", count, Bound(1, high, high, 1))
+    check_many("cells", count, CELLS, public)
 
 
 def _entries(typed: str) -> list[str]:

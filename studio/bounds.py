@@ -167,6 +167,13 @@ def check_number(field: str, value: object, limits: Bound) -> None:
         )
 
 
+def check_many(field: str, count: int, row: Bound, public: bool = False) -> None:
+    """Refuse a list with more entries than `row` allows."""
+    limit = int(row.public if public else row.high)
+    if count > limit:
+        raise StudioError("too_many", field=label(field), count=count, limit=limit)
+
+
 def shown(value: float) -> str:
     """A number as a person reads it. Python refuses to print an int of more than 4300 digits."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

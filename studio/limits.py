@@ -27,6 +27,7 @@ from studio.bounds import (
     Bound,
     Letters,
     check_choice,
+    check_many,
     check_number,
     check_text,
     label,
@@ -76,7 +77,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     Raises:
         StudioError: empty, too_long, out_of_range, not_a_number, not_multiple, not_a_choice, not_text,
             last_not_user, bad_image, image_too_large, file_too_large, mask_alone, mask_size; `field` names what
-            is wrong.
+            is wrong. For pictures also too_many, prompts_count, not_plain.
     """
     check_text("model", request.model, MODEL, public)
     for name, letters in TEXTS[request.task].items():
@@ -189,12 +190,11 @@ def _check_enlarged(request: UpscaleRequest, public: bool) -> None:
 
 def _check_painting(request: ImageRequest, card: Card, public: bool) -> None:
     check_choice("tiling", request.tiling, (True, False))
-    _check_list("prompts", request.prompts, Bound(0, request.count, request.count, 0), public)
+    _check_list("prompts", request.prompts, NUMBERS["image"]["count"], public)
     for prompt in request.prompts:
         check_text("prompts", prompt, FILLED_PROMPT, public)
     if request.prompts and len(request.prompts) != request.count:
-        low = high = str(int(request.count))
-        raise StudioError("out_of_range", field=label("prompts"), value=len(request.prompts), low=low, high=high)
+        raise StudioError("prompts_count", field=label("prompts"), given=len(request.prompts), count=int(request.count))
     _check_list("styles", request.styles, STYLES, public)
     for style in request.styles:
         check_text("styles", style, NAME, public)
@@ -215,7 +215,7 @@ def _check_painting(request: ImageRequest, card: Card, public: bool) -> None:
 def _check_list(field: str, value: object, row: Bound, public: bool) -> None:
     if not isinstance(value, tuple | list):
         raise StudioError("not_text", field=label(field))
-    check_number(field, len(value), replace(row, high=row.public if public else row.high))
+    check_many(field, len(value), row, public)
 
 
 def _check_lora(lora: object, public: bool) -> None:

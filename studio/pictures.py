@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from studio import wording
-from studio.bounds import FILLED_PROMPT, LORAS, check_number
+from studio.bounds import FILLED_PROMPT, LORAS, check_many
 from studio.cards import Card
 from studio.engines.base import engine
 from studio.errors import StudioError
@@ -141,7 +141,7 @@ class Pictures:
             return request
         if self._public:
             raise StudioError("not_for_public")
-        check_number("loras", len(request.loras), LORAS)
+        check_many("loras", len(request.loras), LORAS)
         known = self.loras()
         for lora in request.loras:
             if lora.name not in known:

@@ -139,14 +139,15 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", hires_scale=4, width=2560, height=2568), "out_of_range", "pixels"),
         (ImageRequest(prompt="a", hires_strength=2), "out_of_range", "hires_strength"),
         (ImageRequest(prompt="a", tiling="yes"), "not_a_choice", "tiling"),  # type: ignore[arg-type]
-        (ImageRequest(prompt="a", prompts=("b", "c")), "out_of_range", "prompts"),
-        (ImageRequest(prompt="a", count=2, prompts=("b",)), "out_of_range", "prompts"),
+        (ImageRequest(prompt="a", prompts=("b", "c")), "prompts_count", "prompts"),
+        (ImageRequest(prompt="a", count=2, prompts=("b",)), "prompts_count", "prompts"),
+        (ImageRequest(prompt="a", prompts=("b",) * 17), "too_many", "prompts"),
         (ImageRequest(prompt="a", prompts="b"), "not_text", "prompts"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", prompts=(7,)), "not_text", "prompts"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", prompts=("b" * 30_000,)), "too_long", "prompts"),
         (ImageRequest(prompt="a", styles=("",)), "empty", "styles"),
-        (ImageRequest(prompt="a", styles=("ink",) * 17), "out_of_range", "styles"),
-        (ImageRequest(prompt="a", loras=(Lora("x"),) * 9), "out_of_range", "loras"),
+        (ImageRequest(prompt="a", styles=("ink",) * 17), "too_many", "styles"),
+        (ImageRequest(prompt="a", loras=(Lora("x"),) * 9), "too_many", "loras"),
         (ImageRequest(prompt="a", loras=(Lora("x", 5),)), "out_of_range", "lora_weight"),
         (ImageRequest(prompt="a", loras=(Lora("x", math.nan),)), "not_a_number", "lora_weight"),
         (ImageRequest(prompt="a", loras=("x",)), "not_text", "loras"),  # type: ignore[arg-type]

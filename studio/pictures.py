@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from studio import wording
@@ -28,6 +29,8 @@ log = logging.getLogger("studio")
 
 STYLES, WILDCARDS = ROOT / "assets" / "styles", ROOT / "assets" / "wildcards"
 UNKNOWN = Tokens(0, 0, "")
+PATIENCE = 1.5
+"""Seconds that counting tokens may take."""
 
 
 class Pictures:
@@ -42,6 +45,10 @@ class Pictures:
         self._styles = Wordlists(*([] if public else [home.styles]), STYLES)
         self._wildcards = Wordlists(*([] if public else [home.wildcards]), WILDCARDS)
         self._inputs = Inputs(home.inputs, keep_free)
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="tokens")
+
+    def close(self) -> None:
+        self._counting.shutdown(wait=False, cancel_futures=True)
 
     def styles(self) -> tuple[str, ...]:
         return self._styles.names()
@@ -79,14 +86,22 @@ class Pictures:
                 self._inputs.keep(data)
 
     def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:
-        """What the model's own tokenizer makes of a prompt, without its adaptations; zeros where that is unknown."""
+        """What the model's own tokenizer makes of a prompt, without its adaptations; zeros where that is unknown.
+
+        The first count of a model reads its tokenizer, and perhaps a library. Whoever asks waits PATIENCE seconds at
+        most; the reading goes on, and the next count has it.
+        """
         if card is None or "image" not in card.tasks or store.state(card) != "ready":
             return UNKNOWN
         try:
             count = getattr(engine(card.engine), "tokens", None)
             if count is None:
                 return UNKNOWN
-            return count(card, store.path(card), wording.take_loras(prompt)[0])
+            asked = self._counting.submit(count, card, store.path(card), wording.take_loras(prompt)[0])
+            try:
+                return asked.result(PATIENCE)
+            finally:
+                asked.cancel()
         except Exception as error:  # a number beside a field is never worth an error
             log.debug("no tokens of %s: %s", card.id, error)
             return UNKNOWN

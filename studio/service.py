@@ -85,6 +85,7 @@ class Studio:
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
+        self._pictures.close()
         self._runner.close(timeout)
 
     # ---- models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio import recipe, wording
+from studio import pictures, recipe, wording
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs import Job
@@ -300,6 +301,23 @@ def test_tokens_are_zero_where_nobody_can_tell(studio: Studio, model: str) -> No
 def test_a_tokenizer_that_fails_is_no_error(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeEngine, "tokens", lambda *_: 1 / 0)
     assert studio.tokens("demo-image", "a <lora:bad:x> cat") == Tokens(0, 0, "")
+
+
+def test_nobody_waits_long_for_a_count(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, calls = threading.Event(), []
+
+    def count(_: object, __: object, ___: object, prompt: str) -> Tokens:
+        calls.append(prompt)
+        go_on.wait(10)
+        return Tokens(7, 75, "")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(pictures, "PATIENCE", 0.05)
+        slow.setattr(FakeEngine, "tokens", count)
+        assert [studio.tokens("demo-image", word) for word in ("a", "b", "c")] == [Tokens(0, 0, "")] * 3
+    go_on.set()
+    assert studio.tokens("demo-image", "a cat") == Tokens(2, 75, "")
+    assert calls == ["a"], "what nobody waits for any more is not counted"
 
 
 def test_earlier_prompts_come_newest_first_and_once(studio: Studio) -> None:

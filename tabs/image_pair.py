@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from studio.errors import StudioError
 from studio.media import check_image, decode_image
@@ -24,13 +25,26 @@ def pair(page: Page, artifact: Artifact, index: int, earlier: Sequence[Artifact]
     """
     recipe = artifact.recipes[index]
     named = recipe["parameters"].get("image")
-    if isinstance(named, dict) and (data := page.studio.source(str(named.get("sha256", "")))):
+    if isinstance(named, dict) and (data := _source(page, named, earlier)):
         return "source", _offered(page, data, artifact.files[index])
     if len(artifact.files) > 1:
         return "beside", _offered(page, _read(artifact.files[index - 1 if index else 1]), artifact.files[index])
     for other in reversed(earlier):
         if other.files and all(file.exists() for file in other.files):
             return "before", _offered(page, _read(other.files[0]), artifact.files[index])
+    return None
+
+
+def _source(page: Page, named: dict[str, Any], earlier: Sequence[Artifact]) -> bytes | None:
+    """The picture with this hash: among those that were kept as inputs, else among those made here."""
+    if data := page.studio.source(str(named.get("sha256", ""))):
+        return data
+    for artifact in earlier:
+        for file in artifact.files:
+            if file.exists() and file.stat().st_size == named.get("bytes"):
+                data = _read(file)
+                if hashlib.sha256(data).hexdigest() == named.get("sha256"):
+                    return data
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ class Shown:
     artifact: Artifact
     files: tuple[str, ...]
     job: str = ""
-    marks: tuple[str, ...] = field(default=())
 
 
 class Result:
@@ -62,6 +61,9 @@ class Result:
                 self.caption = _action("to_caption")
                 self.save = gr.DownloadButton(t("page.download"), size="sm", min_width=0, elem_id="image-save")
                 self.clean = _action("clean")
+                self.sheet = gr.DownloadButton(
+                    t("image.sheet"), size="sm", min_width=0, visible=False, elem_id="image-sheet"
+                )
                 self.clean_file = gr.DownloadButton(
                     "", size="sm", elem_id="image-clean-file", visible="hidden", elem_classes="a-hidden"
                 )
@@ -84,8 +86,8 @@ class Result:
     @property
     def outputs(self) -> list[Any]:
         return [
-            self.progress, self.preview, self.gallery, self.details, self.actions, self.save, self.note, self.slider,
-            self.empty, self.shown, self.chosen,
+            self.progress, self.preview, self.gallery, self.details, self.actions, self.save, self.sheet, self.note,
+            self.slider, self.empty, self.shown, self.chosen,
         ]  # fmt: skip
 
     def show(self, update: Update, spoken: str) -> dict[Any, Any]:
@@ -106,7 +108,7 @@ class Result:
         grid = self._job(job)
         marks = labels(grid, artifact) if grid is not None and grid.layout is not None else ()
         across = len(grid.layout.columns) if marks and grid is not None and grid.layout is not None else 0
-        shown = Shown(artifact, files, job, marks)
+        shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
         return {
             self.gallery: gr.update(
@@ -116,6 +118,7 @@ class Result:
             self.empty: gr.update(visible=False),
             self.actions: gr.update(visible=True),
             self.save: gr.update(value=files[0]),
+            self.sheet: self._sheet(artifact),
             self.note: "",
             self.slider: gr.update(visible=False),
             self.shown: shown,
@@ -210,6 +213,11 @@ class Result:
             lambda shown, index: ((shown.files[index] if shown else gr.skip()), gr.Tabs(selected="caption")),
             [self.shown, self.chosen], [page.pictures["caption"], page.tabs], **quick(),
         )  # fmt: skip
+
+    def _sheet(self, artifact: Artifact) -> Any:
+        if artifact.sheet is None:
+            return gr.update(visible=False)
+        return gr.update(value=self._page.publish(artifact.sheet), visible=True)
 
     def _job(self, id: str) -> Job | None:
         try:

@@ -65,7 +65,9 @@ def earlier(page: Page, fields: Fields, prompts: gr.HTML) -> dict[Any, Any]:
     known = page.studio.prompts(50)
     choices = [(_short(prompt, 90), prompt) for prompt in known]
     packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
-    return {fields.history: gr.update(choices=choices), prompts: f'<span data-prompts="{packed}"></span>'}
+    upscaler = html.escape(page.studio.default_model("upscale").title, quote=True)
+    hidden = f'<span data-prompts="{packed}" data-upscaler="{upscaler}"></span>'
+    return {fields.history: gr.update(choices=choices), prompts: hidden}
 
 
 def card(page: Page, model: str | None) -> Card:

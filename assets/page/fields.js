@@ -38,6 +38,8 @@
   });
   const settle = () => {
     for (const button of document.querySelectorAll(".a-icon-button:not([title])")) button.title = button.innerText.trim();
+    const upscaler = document.querySelector("[data-upscaler]")?.dataset.upscaler ?? "";
+    for (const button of document.querySelectorAll("#image-upscale2, #image-upscale4")) if (button.title !== upscaler) button.title = upscaler;
     for (const button of document.querySelectorAll(".a-fold-button:not([aria-expanded])")) {
       const id = button.id.slice(0, -"-fold".length);
       if (document.getElementById(id)) fold(id, stored.get(OPEN + id) === "yes" && id !== "image-recent");

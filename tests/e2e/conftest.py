@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from e2e.desk import Desk
 from e2e.program import Program
+from studio.catalog import Catalog
 from studio.engines.fake import FakeModel
 from studio.service import Studio
 from studio.settings import Settings
@@ -149,7 +150,12 @@ def studio(_demo: tuple[Studio, str]) -> Iterator[Studio]:
     studio._runner._jobs.clear()
     for chat in studio.chats.list():
         studio.chats.delete(chat.id)
-    studio.catalog = cards
+    _use(studio, cards)
+
+
+def _use(studio: Studio, catalog: Catalog) -> None:
+    """Other models from now on; none of those loaded stays."""
+    studio.catalog = studio._intake._catalog = catalog
     studio.unload()
 
 
@@ -165,8 +171,7 @@ def pace(studio: Studio) -> Callable[[float], None]:
 
     def pace(seconds: float) -> None:
         cards = {id: replace(card, options={"step_seconds": seconds}) for id, card in studio.catalog.cards.items()}
-        studio.catalog = replace(studio.catalog, cards=MappingProxyType(cards))
-        studio.unload()
+        _use(studio, replace(studio.catalog, cards=MappingProxyType(cards)))
 
     return pace
 

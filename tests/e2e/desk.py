@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 from playwright.sync_api import Locator, Page, expect
@@ -106,6 +107,60 @@ class Desk:
         expect(self.find("run")).to_be_visible(timeout=PATIENCE)
         expect(self.find("stop")).to_be_hidden()
         return self
+
+    # ---- image
+
+    @property
+    def pictures(self) -> Locator:
+        """What the gallery shows."""
+        return self.page.locator("#image-gallery .grid-wrap img")
+
+    @property
+    def details(self) -> Locator:
+        return self.find("details")
+
+    def paint(self, words: str, count: int = 1) -> Self:
+        """Type a prompt, run, and wait until so many pictures are there."""
+        return self.type(words).painted(count)
+
+    def painted(self, count: int = 1) -> Self:
+        """Run and wait until so many pictures are there that were not there before."""
+        before = self.pictures.first.get_attribute("src") if self.pictures.count() else ""
+        self.run()
+        expect(self.pictures).to_have_count(count, timeout=PATIENCE)
+        expect(self.pictures.first).not_to_have_attribute("src", before or "")
+        return self.idle()
+
+    def choose(self, name: str, *options: str) -> Self:
+        """Choose in a list by what its entries are called."""
+        for option in options:
+            self.find(name).locator("input").first.click()
+            self.page.get_by_role("option", name=option, exact=True).click()
+        self.page.keyboard.press("Escape")
+        return self
+
+    def shape(self, name: str) -> Self:
+        """Choose a shape."""
+        self.find("shape").get_by_role("radio", name=name, exact=True).click()
+        return self
+
+    def drop(self, file: Path, name: str) -> Self:
+        """Drag a file from a folder onto a part of the tab."""
+        carried = self.page.evaluate_handle(
+            """([name, bytes]) => {
+                const carried = new DataTransfer();
+                carried.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+                return carried;
+            }""",
+            [file.name, list(file.read_bytes())],
+        )
+        for event in ("dragover", "drop"):
+            self.find(name).dispatch_event(event, {"dataTransfer": carried})
+        return self
+
+    def bytes_of(self, picture: Locator) -> bytes:
+        """The file behind a picture of the page."""
+        return self.page.request.get(picture.get_attribute("src") or "").body()
 
     # ---- chat
 

@@ -46,7 +46,7 @@ def read(data: bytes) -> Restored | None:
     Our own recipe comes first, then what the other programs write. Never raises.
     """
     if made := recipe.read(data):
-        return _ours(made)
+        return of(made)
     texts = containers.texts(data)
     broken = "recipe" in texts and texts["recipe"].lstrip()[:1] in ("", "{")
     for key, dialect in _KEYS:
@@ -74,14 +74,15 @@ def from_text(text: str) -> Restored | None:
         return None
     if _like_json(text):
         if made := recipe.from_json(text):
-            return _ours(made)
+            return of(made)
         understood = dialects.parse(dialects.loads(text))
         return _theirs(*understood) if understood else None
     found = infotext.parse(text)
     return _theirs("a1111", found) if found else None
 
 
-def _ours(made: dict[str, Any]) -> Restored:
+def of(made: dict[str, Any]) -> Restored:
+    """What one of our own recipes says, wherever it lay."""
     given = {**made["parameters"], "seed": made["seed"]} if made["task"] == "image" else {}
     fields, wrong = checked.image_fields(given)
     return Restored("atelier", fields, made["model"]["id"], (), made, bool(wrong))

@@ -63,7 +63,7 @@ class Recent:
             artifact = _one(found, index)
             if artifact is None:
                 return {self.line: _pick(request)}
-            return {self.line: "", **restoring.take(restoring.content(str(artifact.files[0])), language(request))}
+            return {self.line: "", **restoring.take_recipe(artifact.recipe, language(request))}
 
         def start(found: tuple[Artifact, ...], index: int, request: gr.Request) -> dict[Any, Any]:
             artifact = _one(found, index)

@@ -47,6 +47,10 @@ class Restoring:
         """Changes to the fields for a file; only a message where it has nothing to tell."""
         return self._put(restore.read(data), spoken)
 
+    def take_recipe(self, made: dict[str, Any], spoken: str) -> dict[Any, Any]:
+        """The same for a recipe that is known already: that of a picture kept without metadata lies beside it."""
+        return self._put(restore.of(made), spoken)
+
     @staticmethod
     def content(file: str) -> bytes:
         """The file as it came; nothing where it is too large or gone."""

@@ -33,7 +33,7 @@ def info(file: Picture, as_json: Json = False) -> None:
     with Console(as_json) as console:
         found = restore.read(read_bytes(file, MAX_IMAGE_BYTES))
         if found is None:
-            raise StudioError("no_settings")
+            raise StudioError("nothing_to_restore")
         if as_json:
             fields = {name: _json(value) for name, value in found.fields.items()}
             console.document({

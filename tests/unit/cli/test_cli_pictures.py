@@ -177,7 +177,7 @@ def test_info_of_damaged_settings_says_so(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["info", "again"])
 def test_a_picture_that_says_nothing_is_one_clear_error(run: Run, picture: Path, word: str) -> None:
     result = run(word, picture, "--json")
-    assert (result.code, result.json["error"]["code"]) == (1, {"info": "no_settings", "again": "no_recipe"}[word])
+    assert (result.code, result.json["error"]["code"]) == (1, {"info": "nothing_to_restore", "again": "no_recipe"}[word])
     assert run(word, "nosuch.png", "--json").json["error"]["code"] == "file_not_found"
 
 

@@ -1,7 +1,8 @@
 """The names by which people know samplers, and the diffusers class and settings behind each.
 
 Plain data, so that the page and the command line can list them without loading torch. They fit models that predict
-noise on a beta schedule (Stable Diffusion, SDXL); flow-matching models come with the one scheduler they work with.
+noise or velocity on a beta schedule (Stable Diffusion, SDXL, the starter), and keep the schedule and the prediction of
+the model's own configuration; flow-matching models come with the one scheduler they work with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
         "DPMSolverMultistepScheduler",
         {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
     ),
-    "DPM++ 2S": ("DPMSolverSinglestepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "DPM++ 2S": ("DPMSolverSinglestepScheduler", {"algorithm_type": "dpmsolver++", "lower_order_final": True}),
     "UniPC": ("UniPCMultistepScheduler", {}),
     "LCM": ("LCMScheduler", {}),
     "TCD": ("TCDScheduler", {}),

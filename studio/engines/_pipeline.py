@@ -6,6 +6,9 @@ Knows which parts may come from where; nothing of what a pipeline makes.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +56,41 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
         import diffusers
 
         dtype = _torch.dtype_for(card, files, device)
-        absent = {part: None for part in _OPTIONAL if part in index and not (files / part).is_dir()}
+        absent: dict[str, Any] = {part: None for part in _OPTIONAL if part in index and not (files / part).is_dir()}
         variant = {"variant": name} if (name := _torch.variant(card, files)) else {}
-        pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
-            files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
-        )
+        if index.get("text_encoder") == ["transformers", "BertModel"]:
+            absent["text_encoder"] = _bert(files / "text_encoder", dtype=dtype, **variant)
+        with _unasked():
+            pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
+                files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
+            )
         pipe.set_progress_bar_config(disable=True)
         if card.options.get("offload") == "model" and device.kind == "cuda":
             pipe.enable_model_cpu_offload(gpu_id=device.index)
         else:
             pipe.to(str(device))
         return pipe
+
+
+def _bert(folder: Path, **how: Any) -> Any:
+    """A BERT that reads prompts: without its pooler, which nothing asks for and some files lack."""
+    from transformers import BertModel
+
+    return BertModel.from_pretrained(
+        folder, add_pooling_layer=False, use_safetensors=True, local_files_only=True, **how
+    )
+
+
+@contextmanager
+def _unasked() -> Iterator[None]:
+    """Without the remark that another reader than CLIP takes the prompts of a Stable Diffusion."""
+    log = logging.getLogger("diffusers.pipelines.pipeline_utils")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def weights(card: Card, files: Path) -> int:

@@ -92,8 +92,8 @@ class DiffusionModel:
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         most = self._family.most_steps(request.scheduler)
-        if most and (request.steps or 1) > most:
-            raise StudioError("out_of_range", field="field.steps", value=request.steps, low=1, high=most)
+        if most and (steps := request.steps or 1) > most:
+            raise StudioError("out_of_range", field="field.steps", value=steps, low=1, high=most)
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []

@@ -1,8 +1,8 @@
-"""Make .venv fit to run the studio: environment, pip, a torch that suits the machine, packages, starter model.
+"""Make .venv fit to run the studio: environment, pip, a torch that suits the machine, packages, starters.
 
 Every stage may be cut at any time; the next start finds out what is there and goes on. The stamp that
-start.py looks for is written last. Standard library only. Knows nothing of models: the starter is fetched by
-the studio's own command.
+start.py looks for is written last. Standard library only. Knows nothing of models: the starters are fetched
+by the studio's own command.
 """
 
 from __future__ import annotations
@@ -184,14 +184,14 @@ class Install:
             print("    torch cannot use the GPU, so the studio will use the CPU. A newer NVIDIA driver may help.")
 
     def prepare(self) -> None:
-        """Let the studio fetch its starter model. Whatever goes wrong there does not stop the start."""
+        """Let the studio fetch what its starter models need. Whatever goes wrong there does not stop the start."""
         environment = {**dotenv(Path(".env")), **os.environ}
         if not on(environment.get("STUDIO_PREPARE", "1")) or on(environment.get("STUDIO_OFFLINE", "0")):
             return
-        self.terminal.stage("starter model: about 100 MB (STUDIO_PREPARE=0 leaves it out)")
+        self.terminal.stage("starter models: about 200 MB (STUDIO_PREPARE=0 leaves them out)")
         line = [start.PYTHON, "-P", "-m", "studio", "doctor", "--prepare"]
         if subprocess.run(line, env={**os.environ, "PYTHONPATH": start.ROOT}, check=False).returncode:
-            print("    The starter model is not here yet. Its first use fetches it.", flush=True)
+            print("    Not every starter model is here yet. Its first use fetches it.", flush=True)
 
     def write_stamp(self, lines: list[str]) -> None:
         """Put down what is installed."""

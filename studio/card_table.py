@@ -119,7 +119,7 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         limits=limits,
         options=reader.mapping("options"),
         own=own,
-        parts=read_parts(reader, source),
+        parts=read_parts(reader, source, own),
     )
 
 
@@ -172,6 +172,8 @@ def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
         return "llama"
     if "image" in tasks:
         return "diffusion"
+    if "upscale" in tasks:
+        return "upscaler"
     if "music" in tasks:
         try:
             text = (folder / "config.json").read_text("utf-8", "replace") if folder else source.repo

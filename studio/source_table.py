@@ -29,18 +29,19 @@ def read_source(reader: TableReader, own: bool, home: Path) -> Source:
     return _source(reader, ("hub", "path") if own else ("hub", "package", "bundled"), home)
 
 
-def read_parts(reader: TableReader, source: Source) -> tuple[Part, ...]:
-    """The tables [models.<id>.parts.<folder>]."""
+def read_parts(reader: TableReader, source: Source, own: bool) -> tuple[Part, ...]:
+    """The tables [models.<id>.parts.<folder>]: of the hub, or of a package where the table is ours."""
+    allowed = ("hub",) if own else ("hub", "package")
     tables = reader.mapping("parts")
     if tables and (source.kind == "local" or not (source.path or source.repo or source.package)):
         reader.flaw("parts", "only a model that is fetched or bundled has parts")
         return ()
     if tables and source.files and len(source.files) == 1 and not any(sign in source.files[0] for sign in "*?["):
         reader.flaw("parts", "a model of a single file has no folder for parts")
-    return tuple(_part(reader, str(folder), table) for folder, table in tables.items())
+    return tuple(_part(reader, str(folder), table, allowed) for folder, table in tables.items())
 
 
-def _part(reader: TableReader, folder: str, table: object) -> Part:
+def _part(reader: TableReader, folder: str, table: object, allowed: tuple[str, ...]) -> Part:
     inner = TableReader(table if isinstance(table, dict) else {})
     if not isinstance(table, dict):
         inner.flaw("", "must be a table")
@@ -49,7 +50,7 @@ def _part(reader: TableReader, folder: str, table: object) -> Part:
     for key in inner.table:
         if key not in _PART_KEYS:
             inner.flaw(key, "unknown field" + suggestion(key, _PART_KEYS))
-    source = _source(inner, ("hub", "package"), Path())
+    source = _source(inner, allowed, Path())
     rename = inner.mapping("rename")
     for name, new in rename.items():
         if not isinstance(new, str) or not new.strip() or _leads_outside(new):

@@ -64,6 +64,7 @@ def test_an_own_model_needs_a_task_and_a_place_only(home: Home) -> None:
         ('task = "music"\nhub = "owner/my-musicgen"', "musicgen"),
         ('task = "music"\nhub = "owner/mine"', "audio_diffusion"),
         ('task = "caption"\nhub = "owner/mine"', "caption"),
+        ('task = "upscale"\nhub = "owner/mine"', "upscaler"),
     ],
 )
 def test_the_engine_is_guessed_from_name_and_task(home: Home, lines: str, engine: str) -> None:
@@ -101,6 +102,7 @@ def test_the_engine_and_the_sizes_of_local_files_are_read_from_them(home: Home) 
         ('task = "chat"\npath = "a\\u0000b"', "is not a path of this machine"),
         ('task = "chat"\nhub = "owner/mine-GGUF"', "name the one .gguf file"),
         ('task = "chat"\npackage = "evil==1"\nfiles = ["x.gguf"]', "say where it comes from: one of hub, path"),
+        ('task = "image"\nhub = "a/b"\n[models.mine.parts.vae]\npackage = "evil==1"\nfiles = ["x"]', "one of hub"),
     ],
 )
 def test_an_own_table_that_cannot_work_says_why(home: Home, lines: str, complaint: str) -> None:

@@ -32,6 +32,8 @@ def info(file: Picture, as_json: Json = False) -> None:
 
     with Console(as_json) as console:
         found = restore.read(read_bytes(file, MAX_IMAGE_BYTES))
+        if found is None and (made := _beside(file)):
+            found = restore.of(made)
         if found is None:
             raise StudioError("nothing_to_restore")
         if as_json:
@@ -89,8 +91,6 @@ def _beside(file: str) -> dict[str, Any] | None:
 
 
 def _lines(found: Restored) -> Iterator[str]:
-    from studio import recipe
-
     made = found.recipe
     yield f"{say('info.form')}: {FORMS[found.form]}"
     if made:
@@ -99,22 +99,25 @@ def _lines(found: Restored) -> Iterator[str]:
         yield f"{say('info.software')}: {', '.join(f'{name} {one}' for name, one in made['software'].items())}"
     elif found.model:
         yield f"{say('info.model')}: {found.model}"
-    given = found.fields or {**(made["parameters"] if made else {}), **({"seed": made["seed"]} if made else {})}
-    started = bool(made and recipe.sources(made))
+    given = dict(found.fields)
+    if made:
+        given = {**made["parameters"], **given} | ({} if made["task"] == "upscale" else {"seed": made["seed"]})
     for name, value in given.items():
-        if value not in ("", (), [], None, False) and not _idle(name, given, started or made is None):
+        if value is not None and value is not False and value not in ("", (), []) and not _idle(name, given, made):
             yield f"{name}: {_shown(value)}"
     if found.unknown:
         yield f"{say('info.unknown')}: {', '.join(found.unknown)}"
 
 
-def _idle(name: str, given: Mapping[str, Any], started: bool) -> bool:
+def _idle(name: str, given: Mapping[str, Any], made: Mapping[str, Any] | None) -> bool:
     """Whether a setting decided nothing, since what it belongs to was off."""
+    if name in ("variation", "variation_seed"):
+        return not given.get("variation")
+    if name in ("hires_scale", "hires_strength"):
+        return given.get("hires_scale", 1) == 1
     if name == "strength":
-        return not started
-    return (name == "variation_seed" and not given.get("variation")) or (
-        name in ("hires_scale", "hires_strength") and given.get("hires_scale", 1) == 1
-    )
+        return made is not None and not given.get("image")
+    return (name, given[name]) in (("clip_skip", 0), ("count", 1))
 
 
 def _verdict(compared: Comparison) -> Iterator[str]:
@@ -151,4 +154,6 @@ def _json(value: object) -> object:
 def _shown(value: object) -> str:
     if isinstance(value, tuple | list):
         return "; ".join(_shown(one) for one in value)
+    if isinstance(value, dict) and "sha256" in value:
+        return f"{str(value['sha256'])[:12]}… ({value.get('bytes')} bytes)"
     return f"{value.name} {value.weight:g}" if isinstance(value, Lora) else str(value)

@@ -97,6 +97,7 @@ def test_clean_files_say_nothing_and_the_studio_still_knows(run: Run, tmp_path: 
     (kept,) = (home / "outputs" / "image").rglob("*.png")
     assert restore.read(kept.read_bytes()) is None
     assert run("again", kept).code == 0, "its recipe lies beside it"
+    assert "prompt: a secret" in run("info", kept).out
 
 
 # ---- grids
@@ -158,6 +159,13 @@ def test_info_shows_our_recipe(run: Run) -> None:
     assert (whole["form"], whole["fields"]["seed"], whole["broken"]) == ("atelier", 5, False)
 
 
+def test_info_shows_what_a_picture_was_made_from_and_zeros_that_mean_something(run: Run, picture: Path) -> None:
+    file = run("image", "a", *SMALL, "--seed", 0, "--guidance", 0, "--image", picture, "--strength", 0.25).out.strip()
+    lines = run("info", file).out.splitlines()
+    assert {"seed: 0", "guidance_scale: 0.0", "strength: 0.25"} <= set(lines)
+    assert [line for line in lines if line.startswith("image: ") and line.endswith("bytes)")]
+
+
 def test_info_shows_what_other_programs_wrote(run: Run, tmp_path: Path) -> None:
     result = run("info", foreign(tmp_path / "x.png"))
     assert {"Written by: AUTOMATIC1111", "Model: x", "prompt: a cat", "steps: 20"} <= set(result.out.splitlines())
@@ -177,7 +185,10 @@ def test_info_of_damaged_settings_says_so(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["info", "again"])
 def test_a_picture_that_says_nothing_is_one_clear_error(run: Run, picture: Path, word: str) -> None:
     result = run(word, picture, "--json")
-    assert (result.code, result.json["error"]["code"]) == (1, {"info": "nothing_to_restore", "again": "no_recipe"}[word])
+    assert (result.code, result.json["error"]["code"]) == (
+        1,
+        {"info": "nothing_to_restore", "again": "no_recipe"}[word],
+    )
     assert run(word, "nosuch.png", "--json").json["error"]["code"] == "file_not_found"
 
 

@@ -1,6 +1,7 @@
 """Filling in a prompt: styles round it, words drawn from lists, alternatives, adaptations named in it.
 
-    a {red|blue} __animals/cats__ <lora:ink:0.8>      in the style "watercolour, {prompt}"
+    a {red|blue} __animals/cats__ <lora:ink:0.8>      in the style "watercolour of {prompt}"
+    {3::red|blue} takes red three times as often      {2$$red|green|blue} takes two of them
 
 Pure text. Every draw comes from the dice that the caller hands in, so that a seed always gives the same words.
 Knows nothing of where lists and styles lie (studio.wordlists) or of the weights in a prompt (studio.prompting).
@@ -24,6 +25,8 @@ MAX_DRAWS = 500
 _NEGATIVE = re.compile(r"negative prompt\s*:", re.IGNORECASE)
 _WILDCARD = re.compile(r"__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__")
 _LORA = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
+_WEIGHT = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)::")
+_SEVERAL = re.compile(r"\s*(\d{1,3})\$\$")
 _HOLE = "{prompt}"
 
 Lines = Callable[[str], Sequence[str]]
@@ -149,10 +152,30 @@ def _choose(text: str, dice: random.Random) -> str:
         elif sign == "}" and open_braces:
             alternatives = ["".join(pieces) for pieces in open_braces.pop()]
             here = open_braces[-1][-1] if open_braces else done
-            here.append(dice.choice(alternatives) if len(alternatives) > 1 else "{" + alternatives[0] + "}")
+            here.append(_one(alternatives, dice) if len(alternatives) > 1 else "{" + alternatives[0] + "}")
         else:
             here.append(sign)
     while open_braces:  # never closed: these were only signs
         rest = "{" + "|".join("".join(pieces) for pieces in open_braces.pop())
         (open_braces[-1][-1] if open_braces else done).append(rest)
     return "".join(done)
+
+
+def _one(alternatives: list[str], dice: random.Random) -> str:
+    """One of the alternatives, or as many as the first asks for; each as often as its weight says."""
+    count = 1
+    if several := _SEVERAL.match(alternatives[0]):
+        count, alternatives[0] = int(several[1]), alternatives[0][several.end() :]
+    weighed = [_WEIGHT.match(text) for text in alternatives]
+    if not any(weighed):
+        several_of = min(count, len(alternatives))
+        return dice.choice(alternatives) if count == 1 else ", ".join(dice.sample(alternatives, several_of))
+    left = [
+        (float(found[1]), text[found.end() :]) if found else (1.0, text)
+        for found, text in zip(weighed, alternatives, strict=True)
+    ]
+    taken: list[str] = []
+    while len(taken) < count and sum(weight for weight, _ in left) > 0:
+        (place,) = dice.choices(range(len(left)), [weight for weight, _ in left])
+        taken.append(left.pop(place)[1])
+    return ", ".join(taken)

@@ -61,6 +61,20 @@ def test_each_alternative_comes_about_equally_often() -> None:
     assert min(drawn.values()) > 60
 
 
+def test_an_alternative_may_weigh_more_than_the_others() -> None:
+    drawn = Counter(fill("{8::red|blue|0::green}", seed) for seed in range(300))
+    assert set(drawn) == {"red", "blue"}
+    assert drawn["red"] > 4 * drawn["blue"]
+    assert fill("{0::red|0::blue}") == ""
+
+
+def test_several_alternatives_can_be_taken_at_once_each_once() -> None:
+    for text in ("{2$$red|green|blue}", "{2$$red|5::green|blue}"):
+        drawn = {fill(text, seed) for seed in range(100)}
+        assert drawn == {f"{a}, {b}" for a in ("red", "green", "blue") for b in ("red", "green", "blue") if a != b}
+    assert sorted(fill("{9$$red|blue}").split(", ")) == ["blue", "red"]
+
+
 def test_alternatives_lie_in_one_another_and_may_be_empty() -> None:
     drawn = {fill("a {big |}{red|{sea|sky} blue} cat", seed) for seed in range(100)}
     assert drawn == {f"a {size}{colour} cat" for size in ("big ", "") for colour in ("red", "sea blue", "sky blue")}
@@ -114,8 +128,10 @@ def test_what_grows_too_long_is_refused() -> None:
     assert (caught.value.code, caught.value.params["limit"]) == ("too_long", 200)
 
 
-WRITTEN = st.text(alphabet="ab _{}|\\/,<>:lor0.5-猫\n", max_size=60) | st.lists(
-    st.sampled_from(["{", "}", "|", "__cats__", "__wide__", "__nope__", "__", "\\", "<lora:", ">", ":0.5", "x"]),
+WRITTEN = st.text(alphabet="ab _{}|\\/,<>:$lor02.5-猫\n", max_size=60) | st.lists(
+    st.sampled_from(
+        ["{", "}", "|", "__cats__", "__wide__", "__nope__", "__", "\\", "<lora:", ">", ":0.5", "x", "2$$", "3::", "0::"]
+    ),
     max_size=30,
 ).map("".join)
 

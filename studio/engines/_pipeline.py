@@ -73,12 +73,18 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
 
 
 def _bert(folder: Path, **how: Any) -> Any:
-    """A BERT that reads prompts: without its pooler, which nothing asks for and some files lack."""
+    """A BERT that reads prompts: without its pooler, which nothing asks for and some files lack.
+
+    Prompts are padded, and a BERT tells the padding by a mask alone: pipelines hand it over where the config says so.
+    """
     from transformers import BertModel
 
-    return BertModel.from_pretrained(
+    model: Any = BertModel.from_pretrained(
         folder, add_pooling_layer=False, use_safetensors=True, local_files_only=True, **how
     )
+    if not hasattr(model.config, "use_attention_mask"):
+        model.config.use_attention_mask = True
+    return model
 
 
 @contextmanager

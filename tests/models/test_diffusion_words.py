@@ -154,6 +154,15 @@ def test_clip_skip_goes_with_models_of_few_layers_and_is_said_to_be_left_out_of_
     assert ("no_clip_skip", {}) in output.notes
 
 
+def test_padding_is_told_from_words_whatever_the_files_of_a_bert_say(painters, folders, tmp_path):
+    shutil.copytree(folders["icons"], tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "text_encoder" / "config.json"
+    settings = json.loads(config.read_text())
+    assert settings.pop("use_attention_mask")
+    config.write_text(json.dumps(settings))
+    assert paint(load(ENGINE, tmp_path)) == paint(painters("icons"))
+
+
 @pytest.mark.parametrize(
     ("kind", "limit"),
     [("stable_diffusion", 76), ("icons", 22), ("stable_diffusion_xl", 76), ("sana_sprint", 300)],

@@ -11,7 +11,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.types import Update, UpscaleRequest
-from tabs import image_words, pump
+from tabs import image_again, image_words, pump
 from tabs.i18n import t
 from tabs.image_fields import TASK, Fields
 from tabs.image_form import wanted
@@ -70,6 +70,7 @@ def build(page: Page) -> None:
     fields.wire()
     image_words.wire(page, fields, prompts)
     result.wire(fields)
+    image_again.wire(page, result, outputs, show)
     restoring.wire()
     if recent is not None:
         recent.wire(result, restoring)

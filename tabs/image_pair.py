@@ -6,8 +6,9 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from studio import recipe
 from studio.errors import StudioError
 from studio.media import check_image, decode_image
 from studio.types import Artifact
@@ -23,9 +24,9 @@ def pair(page: Page, artifact: Artifact, index: int, earlier: Sequence[Artifact]
     Raises:
         StudioError: one of the two cannot be read any more.
     """
-    recipe = artifact.recipes[index]
-    named = recipe["parameters"].get("image")
-    if isinstance(named, dict) and (data := _source(page, named, earlier)):
+    made = artifact.recipes[index]
+    hash = recipe.sources(made).get("image")
+    if hash and (data := known(page, hash, earlier)):
         return "source", _offered(page, data, artifact.files[index])
     if len(artifact.files) > 1:
         return "beside", _offered(page, _read(artifact.files[index - 1 if index else 1]), artifact.files[index])
@@ -35,16 +36,14 @@ def pair(page: Page, artifact: Artifact, index: int, earlier: Sequence[Artifact]
     return None
 
 
-def _source(page: Page, named: dict[str, Any], earlier: Sequence[Artifact]) -> bytes | None:
+def known(page: Page, sha256: str, earlier: Sequence[Artifact]) -> bytes | None:
     """The picture with this hash: among those that were kept as inputs, else among those made here."""
-    if data := page.studio.source(str(named.get("sha256", ""))):
+    if data := page.studio.source(sha256):
         return data
-    for artifact in earlier:
+    for artifact in reversed(earlier):
         for file in artifact.files:
-            if file.exists() and file.stat().st_size == named.get("bytes"):
-                data = _read(file)
-                if hashlib.sha256(data).hexdigest() == named.get("sha256"):
-                    return data
+            if file.exists() and hashlib.sha256(data := _read(file)).hexdigest() == sha256:
+                return data
     return None
 
 

@@ -25,7 +25,7 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "revision", "model", the name of a package, or a field of the request.
+        what: "device", "hardware", "revision", "model", the name of a package, or a field of the request.
     """
 
     what: str
@@ -103,7 +103,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     """Only what both recipes speak of: one says nothing of a package that its run did not load."""
     pairs = [("model", before["model"]["id"], now["model"]["id"])]
     pairs += [("revision", before["model"]["revision"], now["model"]["revision"])]
-    pairs += [("device", before["device"], now["device"])]
+    pairs += [(name, before.get(name), now.get(name)) for name in ("device", "hardware")]
     pairs += [(name, version, now["software"].get(name)) for name, version in before["software"].items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]

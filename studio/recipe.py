@@ -2,7 +2,8 @@
 
     {"format": "atelier/1", "task": "image", "model": {"id", "title", "revision", "licence", "licence_url",
      "commercial"}, "parameters": {every field of the request}, "seed": 7, "made": "2026-01-31T12:00:00+00:00",
-     "software": {"studio": "0.1.0", ...}, "device": "cpu", "finish": "stop", "seconds": 1.5}
+     "software": {"studio": "0.1.0", ...}, "device": "cpu", "hardware": "…", "finish": "stop",
+     "seconds": 1.5}
 
 Pictures also carry the text that other web UIs read (studio.infotext). Knows nothing of pixels or of folders; a
 picture that went in is named by its hash. What is read back comes from strangers: it has the shape above and is
@@ -40,6 +41,7 @@ def make(
     *,
     revision: str = "",
     device: str = "cpu",
+    hardware: str = "",
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -49,6 +51,7 @@ def make(
     Args:
         request: resolved, so that nothing in it is None.
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
+        hardware: what people call the device; other pixels may come out of another one.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -68,6 +71,7 @@ def make(
         "made": (made or datetime.now(UTC)).isoformat(timespec="seconds"),
         "software": {"studio": __version__, **_versions()},
         "device": device,
+        **({"hardware": hardware} if hardware else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -157,6 +161,7 @@ def from_json(text: str) -> dict[str, Any] | None:
         "made": _string(found.get("made")),
         "software": {str(k): _string(v) for k, v in software.items()} if isinstance(software, dict) else {},
         "device": _string(found.get("device")),
+        **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
     }

@@ -241,7 +241,8 @@ class Runner:
         try:
             made = recipe.make(
                 job.request, card,
-                revision=self._store.revision(card), device=str(device), finish=output.finish, seconds=seconds,
+                revision=self._store.revision(card), device=str(device), hardware=device.hardware,
+                finish=output.finish, seconds=seconds,
             )  # fmt: skip
             sheet = grid.sheet(job.layout, grid.placed(job.cells, output)) if job.layout else None
             artifact = self._library.save(job.request.task, output, made, job.keep, sheet)

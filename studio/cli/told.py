@@ -95,7 +95,7 @@ def _lines(found: Restored) -> Iterator[str]:
     yield f"{say('info.form')}: {FORMS[found.form]}"
     if made:
         yield f"{say('info.model')}: {made['model']['title']} ({made['model']['id']}), {made['model']['licence']}"
-        yield f"{say('info.made')}: {made['made']}, {made['device']}"
+        yield f"{say('info.made')}: {', '.join((made['made'], made['device'], *filter(None, [made.get('hardware')])))}"
         yield f"{say('info.software')}: {', '.join(f'{name} {one}' for name, one in made['software'].items())}"
     elif found.model:
         yield f"{say('info.model')}: {found.model}"

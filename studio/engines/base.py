@@ -31,6 +31,11 @@ class Device:
     def __str__(self) -> str:
         return f"{self.kind}:{self.index}" if self.kind == "cuda" else self.kind
 
+    @property
+    def hardware(self) -> str:
+        """What the last digits of a result depend on: the processor, and over how many threads its sums are spread."""
+        return f"{self.name}, {self.threads} threads" if self.kind == "cpu" else self.name
+
 
 class Context(Protocol):
     """What a run may tell, and the questions it must ask between steps."""

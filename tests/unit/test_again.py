@@ -68,9 +68,9 @@ def test_what_cannot_be_made_again_says_why(of: dict[str, Any], code: str) -> No
 
 
 def test_equal_pixels_are_the_same_whatever_else_is_not() -> None:
-    compared = again.compare(png(), made(), png(), made(device="cuda:0"))
+    compared = again.compare(png(), made(hardware="A"), png(), made(device="cuda:0", hardware="B"))
     assert (compared.same, compared.share, compared.largest) == (True, 0.0, 0)
-    assert compared.differences == (again.Difference("device", "cpu", "cuda:0"),)
+    assert compared.differences == (again.Difference("device", "cpu", "cuda:0"), again.Difference("hardware", "A", "B"))
 
 
 def test_the_share_and_the_size_of_the_difference_are_measured() -> None:

@@ -7,7 +7,8 @@ its refiner (`refinerupscale`, `refinercontrolpercentage`), which we take only w
 textgen, key `image_gen_settings`: `image_prompt`, `image_neg_prompt`, `image_width` … as in its
 modules/ui_image_generation.py. Unsloth Studio, key `unsloth`: `prompt`, `steps`, `guidance` … as in its
 studio/backend/core/inference/image_gallery.py, which requires those and writes `negative_prompt` and `model` too.
-Those sources were read; what else their forks and plug-ins add was not, and counts as unknown.
+Those sources were read. How Unsloth writes adaptations was not to be found: a list of names, or of objects with a
+name and a weight under the usual keys, is taken. What forks and plug-ins add counts as unknown.
 
 Knows nothing of files. What is read is unchecked: studio.checked judges the values.
 """
@@ -15,6 +16,7 @@ Knows nothing of files. What is read is unchecked: studio.checked judges the val
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -48,7 +50,7 @@ _UNSLOTH = {
 }  # fmt: skip
 _UNSLOTH_ELSEWHERE = {
     "model", "repo_id", "created_at", "id", "url", "duration", "elapsed", "batch_size", "batch_index", "backend",
-    "pinned", "archived", "order_at",
+    "pinned", "archived", "order_at", "workflow",
 }  # fmt: skip
 
 
@@ -105,8 +107,8 @@ def _swarmui(said: Mapping[str, Any]) -> Found:
 
 def _plain(said: Mapping[str, Any], names: Mapping[str, str], elsewhere: set[str]) -> Found:
     fields = {ours: said[name] for name, ours in names.items() if said.get(name) is not None}
-    if not fields.get("loras", True):
-        del fields["loras"]
+    if isinstance(fields.get("loras"), list | str):
+        fields["loras"] = [_lora(one) for one in _listed(fields["loras"])]
     model = _text(said.get("model")) or _text(said.get("repo_id"))
     return Found(fields, model, tuple(_unknown(said, {*names, *elsewhere})))
 
@@ -117,9 +119,16 @@ def _prompt_and_loras(prompt: object, names: list[Any], weights: list[Any]) -> d
     if isinstance(prompt, str):
         found["prompt"], loras = without_loras(prompt)
     for place, name in enumerate(names):
-        weight = number(weights[place]) if place < len(weights) else None
-        loras.append({"name": _text(name), "weight": 1.0 if weight is None else weight})
+        loras.append(_lora({"name": name, "weight": weights[place] if place < len(weights) else 1.0}))
     return {**found, "loras": loras} if loras else found
+
+
+def _lora(one: object) -> dict[str, Any]:
+    said: Mapping[str, Any] = one if isinstance(one, dict) else {"name": one}
+    name = next(filter(None, (_text(said.get(key)) for key in ("name", "id", "path", "repo_id"))), "")
+    stem = re.split(r"[/\\]", name)[-1].removesuffix(".safetensors")
+    weight = next((found for key in _WEIGHTS if (found := number(said.get(key))) is not None), 1.0)
+    return {"name": stem, "weight": weight}
 
 
 def _listed(value: object) -> list[Any]:
@@ -133,6 +142,7 @@ def _unknown(said: Mapping[str, Any], known: set[str]) -> list[str]:
     return [f"{name}: {_shown(value)}" for name, value in said.items() if name not in known and value not in _OFF]
 
 
+_WEIGHTS = ("weight", "scale", "strength")
 _OFF: tuple[Any, ...] = (None, "", False, [], {})
 
 

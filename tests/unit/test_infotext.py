@@ -226,7 +226,7 @@ SWARMUI = {
         "prompt": "a cat <lora:fog:0.5>", "negativeprompt": "dog", "model": "Official/sd_xl", "seed": "5", "steps": 20,
         "cfgscale": "6.5", "aspectratio": "1:1", "width": 1024, "height": 768, "sampler": "dpmpp_2m",
         "scheduler": "karras", "initimagecreativity": 0.6, "variationseed": 9, "variationseedstrength": 0.2,
-        "clipstopatlayer": -2, "loras": ["ink"], "loraweights": ["0.7"], "refinerupscale": 2,
+        "clipstopatlayer": -2, "loras": ["styles/ink"], "loraweights": ["0.7"], "refinerupscale": 2,
         "refinercontrolpercentage": 0.3, "freeublock1": 1.1, "zeronegative": False, "swarm_version": "0.9.3.1",
     },
     "sui_extra_data": {"date": "2024-11-13"},
@@ -267,6 +267,15 @@ def test_textgen_and_unsloth_are_read(said: Any, form: str, model: str, unknown:
     assert restored.fields == {
         "prompt": "a cat", "negative_prompt": "dog", "width": 1024, "height": 768, "steps": 9, "seed": 5,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "said", [["fog"], [{"name": "fog", "weight": 1}], [{"path": "a\\b/fog.safetensors", "scale": "1.0"}], "fog"]
+)
+def test_adaptations_are_taken_in_the_usual_forms(said: Any) -> None:
+    restored = restore.from_text(json.dumps({**UNSLOTH, "loras": said}))
+    assert restored is not None
+    assert (restored.fields["loras"], restored.broken) == ((Lora("fog", 1.0),), False)
 
 
 JSON = st.recursive(

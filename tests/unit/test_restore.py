@@ -214,8 +214,11 @@ def test_a_text_that_claims_to_be_huge_is_not_unpacked() -> None:
         ({"prompt": "a\0b\u202e\x1b[31m\ttab"}, {"prompt": "ab\u202e[31m\ttab"}),
         ({"negative_prompt": {"a": 1}}, {}),
         ({"prompt": "x" * 20_000}, {"prompt": "x" * 10_000}),
-        ({"loras": ["fog", {"name": "", "weight": 1}, {"name": "ok", "weight": 99}]}, {"loras": (Lora("ok", 4.0),)}),
-        ({"loras": "fog"}, {}),
+        (
+            {"loras": ["fog", {"name": "", "weight": 1}, {"name": "ok", "weight": 99}]},
+            {"loras": (Lora("fog"), Lora("ok", 4.0))},
+        ),
+        ({"loras": 7}, {}),
     ],
 )
 def test_values_that_cannot_be_are_cut_or_left_out(said: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ class Kept:
         import torch
 
         vae, self._pipe = pipe.vae, pipe
-        pixels = pipe.image_processor.preprocess(image).to(vae.device, vae.dtype)
+        pixels = pipe.image_processor.preprocess(image).to(pipe._execution_device, vae.dtype)
         self._clean = vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
         marked = torch.tensor(list(mask.tobytes()), dtype=torch.float32).view(1, 1, mask.height, mask.width)
         # A cell is painted where any of its pixels is: a thin stroke must not fall between two cells.

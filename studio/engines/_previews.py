@@ -4,8 +4,8 @@ Looks only: the scheduler's results pass through unchanged and no random number 
 the same with and without. Decoding is timed, and comes no more often than leaves its share of the run below a bound.
 
 Read from the card:
-    options.preview: "vae" decodes with the model's own decoder; "taesd" with the small one in files/preview, where it
-        is there; "none" (default).
+    options.preview: "vae" decodes with the model's own decoder, unless it is offloaded; "taesd" with the small one in
+        files/preview, where it is there; "none" (default).
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Previews:
     ) -> None:
         self._pipe, self._clock = pipe, clock
         self._kind = card.options.get("preview", "none")
+        if self._kind == "vae" and card.options.get("offload") == "model":
+            self._kind = "none"  # fetching the decoder would send the denoiser away, at every preview
         self._small: Any = None
         self._cost = 0.0
         if self._kind == "taesd" and (files / "preview").is_dir():
@@ -84,7 +86,7 @@ class Previews:
 
     def _decode(self, latents: Any) -> Image.Image:
         decoder = self._small if self._small is not None else self._pipe.vae
-        latents = latents[:1].to(decoder.device, decoder.dtype)
+        latents = latents[:1].to(decoder.dtype)
         if decoder is not self._small:
             latents = latents / decoder.config.scaling_factor + (getattr(decoder.config, "shift_factor", None) or 0.0)
         pixels = decoder.decode(latents, return_dict=False)[0]

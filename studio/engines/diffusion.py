@@ -195,6 +195,8 @@ class DiffusionModel:
             ).images[0]
         finally:
             self._family.restore()
+        if context.skipped():  # pressed while it was decoded
+            raise SkippedError
         return self._checked(result)
 
     def _checked(self, result: Any) -> Image.Image:

@@ -265,6 +265,17 @@ def test_skip_drops_the_picture_in_work_and_no_other(painters, after):
     assert pixels(output) == [one for number, one in enumerate(pixels(whole)) if number != dropped]
 
 
+def test_skip_during_decoding_drops_the_picture_that_is_decoded(painters):
+    class Late(Recorder):
+        asked = 0
+
+        def skipped(self):
+            self.asked += 1
+            return self.asked == ASK.steps + 1
+
+    assert painters("icons").run(replace(ASK, count=2), Late()).seeds == (6,)
+
+
 def test_nothing_is_left_of_a_single_picture_that_was_skipped(painters):
     with pytest.raises(Cancelled):
         painters("icons").run(ASK, Recorder(skip_after=2))

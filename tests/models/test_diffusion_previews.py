@@ -82,6 +82,12 @@ def test_latents_that_the_decoder_does_not_read_are_not_shown(folders, tmp_path,
     assert context.shown == []
 
 
+def test_parts_that_take_turns_on_a_card_are_not_fetched_for_a_preview(folders, eager):
+    context = Recorder(previews=True)
+    load(ENGINE, folders["icons"], options={"preview": "vae", "offload": "model"}).run(ASK, context)
+    assert context.shown == []
+
+
 def test_without_the_option_nothing_is_shown(folders, eager):
     context = Recorder(previews=True)
     load(ENGINE, folders["icons"]).run(ASK, context)

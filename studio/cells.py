@@ -1,11 +1,12 @@
 """Several picture requests, one after another, through one loaded model: the cells of a grid.
 
-A cell that is skipped is missing, Stop keeps those that are done, and the progress is that of all. Knows nothing of how
-they lie on a sheet (studio.grid).
+A cell that is skipped or fails is missing, Stop keeps those that are done, and the progress is that of all. Knows
+nothing of how they lie on a sheet (studio.grid).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from PIL import Image
 
 from studio.context import RunContext
 from studio.engines.base import Loaded
-from studio.errors import Cancelled
+from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.types import ImageRequest, Output
+
+log = logging.getLogger("studio")
 
 
 def run(model: Loaded, job: Job, adapters: Path | None) -> Output:
@@ -24,13 +27,14 @@ def run(model: Loaded, job: Job, adapters: Path | None) -> Output:
 
     Raises:
         Cancelled: stopped before one was done.
-        StudioError: a cell cannot be painted.
+        StudioError: no cell can be painted; says why the first could not.
     """
     images: list[Image.Image] = []
     seeds: list[int] = []
     requests: list[ImageRequest] = []
     notes: list[tuple[str, dict[str, Any]]] = []
     stats: dict[str, float] = {}
+    failures: list[Exception] = []
     context, finish = _CellContext(job, adapters, job.cells), "stop"
     for number, cell in enumerate(job.cells):
         context.begin(number)
@@ -42,6 +46,15 @@ def run(model: Loaded, job: Job, adapters: Path | None) -> Output:
                 finish = "cancelled"
                 break
             continue  # skipped
+        except StudioError as error:  # this one's own fault: a scheduler that the model does not know, a black picture
+            failures.append(error)
+            continue
+        except Exception as error:
+            if not images:
+                raise
+            log.exception("a cell failed after %d were done", len(images))  # those are worth keeping
+            failures += [error] * (len(job.cells) - number)
+            break
         images += output.images
         seeds += output.seeds
         requests += [cell] * len(output.images)
@@ -52,7 +65,9 @@ def run(model: Loaded, job: Job, adapters: Path | None) -> Output:
             finish = "cancelled"
             break
     if not images:
-        raise Cancelled
+        raise failures[0] if failures and not job.cancelled else Cancelled
+    if failures:
+        notes.append(("cells_failed", {"count": len(failures)}))
     return Output(
         images=tuple(images), seeds=tuple(seeds), finish=finish, stats=stats, notes=tuple(notes),
         requests=tuple(requests),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from PIL import Image
 
 from studio import axes, grid, recipe
 from studio.axes import Layout
+from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.service import Studio
 from studio.types import Axis, ImageRequest, Lora, Output, Update
@@ -202,6 +204,33 @@ def test_a_skipped_cell_is_missing_and_the_others_come(slow: Callable[..., Studi
     seeds = [made["seed"] for made in last.artifact.recipes]
     assert len(seeds) == 3
     assert seeds == sorted(set(seeds))
+
+
+@pytest.mark.parametrize("error", [StudioError("bad_output", model="m", reason="black"), MemoryError()])
+def test_a_cell_that_fails_takes_no_other_with_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run = FakeModel.run
+
+    def fail_at_3(self: FakeModel, request: ImageRequest, context: Any) -> Output:
+        if request.seed == 3:
+            raise error
+        return run(self, request, context)
+
+    monkeypatch.setattr(FakeModel, "run", fail_at_3)
+    artifact = studio.submit_grid(HILLS, Axis("seed", ("1-3",)), None).result()
+    assert [made["seed"] for made in artifact.recipes] == [1, 2]
+    assert ("cells_failed", {"count": 1}) in artifact.notes
+    assert artifact.sheet is not None
+
+
+def test_where_every_cell_fails_the_first_reason_is_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: FakeModel, request: ImageRequest, __: object) -> Output:
+        raise StudioError("bad_output", model="m", reason=str(request.seed))
+
+    monkeypatch.setattr(FakeModel, "run", fail)
+    error = refusal(lambda: studio.submit_grid(HILLS, Axis("seed", ("1-3",)), None).result())
+    assert (error.code, error.params["reason"]) == ("bad_output", "1")
 
 
 def ended(updates: object) -> Update:

@@ -3,7 +3,7 @@
     python start.py                  install what is missing, then open the studio
     python start.py test             every check: ruff, pyright, import-linter, pytest
     python start.py test ARGUMENTS   pytest alone, with these arguments
-    python start.py COMMAND ...      doctor, models, chat, image, music, code, caption
+    python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
 annotations and no f-strings, because a Python that is too old must be able to read it and say so. It imports

@@ -37,11 +37,13 @@ class Wish:
     clean: bool = False
 
     def keep(self, settings: Settings, place: Target | None) -> Keep:
-        """The same with what the settings say. A file that is asked for as PNG never was anything else."""
+        """The same with what the settings say. A file in another format than theirs is made from a lossless one."""
         from studio.naming import Keep
 
-        lossless = place is not None and not place.folder and place.path.suffix.lower() == ".png"
-        form = "png" if lossless else settings.picture_format
+        suffix = place.path.suffix.lower() if place is not None and not place.folder else ""
+        form = settings.picture_format
+        if suffix and {".jpg": "jpeg"}.get(suffix, suffix[1:]) != form:
+            form = "png"
         return Keep(self.pattern or settings.file_names, form, not self.clean)
 
 

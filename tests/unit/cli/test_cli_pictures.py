@@ -77,7 +77,7 @@ def test_names_and_formats_may_be_settings(run: Run, home: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
-def test_a_file_that_is_asked_for_as_png_never_was_anything_else(
+def test_a_file_that_is_asked_for_in_a_format_never_was_in_a_lossy_other_one(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     plain = run("image", "a", *SMALL, "--seed", 5, "--json").json["files"][0]
@@ -86,6 +86,7 @@ def test_a_file_that_is_asked_for_as_png_never_was_anything_else(
     with Image.open(tmp_path / name) as image, Image.open(plain) as original:
         assert image.format == {"a.png": "PNG", "a.jpg": "JPEG", "a.webp": "WEBP"}[name]
         assert (image.tobytes() == original.tobytes()) == (name == "a.png")
+    assert run("again", tmp_path / name).code == 0, "no format went through another lossy one"
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])

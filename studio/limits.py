@@ -56,7 +56,7 @@ MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
 """Pixels of an enlarged picture."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
 LENGTHS = ("short", "normal", "long")
-PLAIN_NAME = re.compile(r"[^\W_](?:[\w .,()+-]*[\w)])?")
+PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
 
 R = TypeVar("R", bound=Request)

@@ -23,7 +23,8 @@ MAX_DRAWS = 500
 """How many words one prompt may draw."""
 
 _NEGATIVE = re.compile(r"negative prompt\s*:", re.IGNORECASE)
-_WILDCARD = re.compile(r"__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__")
+_WILDCARD = re.compile(r"<lora:[^<>]*>|__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__", re.IGNORECASE)
+"""Or an adaptation, whose name may look like one."""
 _LORA = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
 _WEIGHT = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)::")
 _SEVERAL = re.compile(r"\s*(\d{1,3})\$\$")
@@ -91,7 +92,7 @@ def fill(text: str, dice: random.Random, lines: Lines, longest: int) -> str:
         return whole(dice.choice(lines(name)), depth)
 
     def whole(part: str, depth: int) -> str:
-        filled = _WILDCARD.sub(lambda found: draw(found[1], depth + 1), _choose(part, dice))
+        filled = _WILDCARD.sub(lambda found: draw(found[1], depth + 1) if found[1] else found[0], _choose(part, dice))
         if len(filled) > longest:
             raise StudioError("too_long", field="field.prompt", count=len(filled), limit=longest)
         return filled

@@ -153,6 +153,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", loras=("x",)), "not_text", "loras"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", loras=(Lora("../x"),)), "not_plain", "loras"),
         (ImageRequest(prompt="a", loras=(Lora(".hidden"),)), "not_plain", "loras"),
+        (ImageRequest(prompt="a", loras=(Lora("a\0b"),)), "not_plain", "loras"),
         (ImageRequest(prompt="a", loras=(Lora("c:\\x"),)), "not_plain", "loras"),
         (CodeRequest(prefix="a", fill_in_middle="yes"), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]
         (CodeRequest(prefix="a", fill_in_middle=10**5000), "not_a_choice", "fill_in_middle"),  # type: ignore[arg-type]

@@ -143,9 +143,10 @@ def adaptations(studio: Studio, *names: str) -> None:
 
 
 def test_adaptations_are_found_in_their_folder(studio: Studio) -> None:
-    adaptations(studio, "ink", "my file.v2", ".hidden")
+    adaptations(studio, "ink", "my file.v2", "[XL] it's & co, 线条", ".hidden")
     (studio.home.loras / "notes.txt").write_text("x")
-    assert studio.loras() == ("ink", "my file.v2")
+    assert studio.loras() == ("[XL] it's & co, 线条", "ink", "my file.v2")
+    made(studio, prompt="hills <lora:[XL] it's & co, 线条:0.5>")
 
 
 def test_an_adaptation_in_the_prompt_is_taken_out_of_it(studio: Studio) -> None:

@@ -48,6 +48,7 @@ def fill(text: str, seed: int = 1, longest: int = 1000) -> str:
         "{open | never closed",
         r"a \(bracket\) and C:\new",
         "____",
+        "<lora:my__file__v2:0.5>",
         "",
     ],
 )

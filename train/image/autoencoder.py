@@ -1,9 +1,10 @@
 """The autoencoder: 128 x 128 pictures to 8 x 8 latents of 8 channels and back.
 
-It grows: the inner four levels learn on pictures of half the size, four times as fast, which is where shapes and
-above all hues are learnt (a full-size one had lost most hues after the same time); then one level is put round them.
-After training its 1 x 1 convolutions take over the mean and the spread of each latent channel, so that the
-latents of the data are standard normal in every channel and `scaling_factor` is 1.
+It grows. The inner four levels learn on pictures of half the size, four times as fast, which is where shapes and
+above all hues are learnt (a full-size one had lost most hues after the same time). Their 1 x 1 convolutions then take
+over the mean and the spread of each latent channel, so that the latents of the data are standard normal and
+`scaling_factor` is 1. The denoiser needs no more than that. Last, one level is put round them for pictures of full
+size, while the latents stay what they are.
 """
 
 # diffusers is imported lazily and typed more narrowly than it is used:
@@ -18,15 +19,15 @@ import torch
 from torch.nn import functional
 
 from train.image import data
+from train.image.norm import quicken
 from train.image.run import Run
 
 INNER = (16, 32, 64, 128)
 WHOLE = (16, *INNER)
 LATENT = 8
 BATCH = 32
-RATE, LATER_RATE = 1.5e-3, 1e-3
-GROWN = 0.6
-"""Share of the time that the inner levels get alone."""
+RATE = 2e-3
+NOISE = 0.1
 SAMPLES = 16
 """Batches of 64 by which the spread of the latents is measured."""
 
@@ -88,38 +89,63 @@ def batch(pictures: np.ndarray, random: np.random.Generator, count: int) -> torc
 
 
 def train(folder: Path, minutes: float, device: str) -> None:
-    """Train for so many minutes, from the last checkpoint if there is one; each part's learning rate falls to zero."""
+    """Train the inner levels for so many minutes, from the last checkpoint if there is one, and write `inner`."""
     pictures, _ = data.load(folder)
-    inner = build(INNER).to(device)
-    _train(folder / "autoencoder_inner.pt", inner, pictures, minutes * GROWN, RATE, device, half=True)
-    model = grow(inner.cpu()).to(device)
-    _train(folder / "autoencoder.pt", model, pictures, minutes * (1 - GROWN), LATER_RATE, device, half=False)
-    normalise(model, pictures, device)
-    model.save_pretrained(folder / "vae")
-
-
-def _train(
-    file: Path, model: Any, pictures: np.ndarray, minutes: float, rate: float, device: str, *, half: bool
-) -> None:
-    run = Run(file, model, torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-4), minutes, again=False)
+    model = build(INNER).to(device)
+    quicken(model)
+    run = Run(folder / "inner.pt", model, torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-4), minutes)
     random = np.random.default_rng(run.step)
     while run.going():
-        wanted = batch(pictures, random, BATCH).to(device)
-        if half:
-            wanted = functional.avg_pool2d(wanted, 2)
+        wanted = functional.avg_pool2d(batch(pictures, random, BATCH).to(device), 2)
+        wanted = wanted.contiguous(memory_format=torch.channels_last)
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             posterior = model.encode(wanted).latent_dist
             made = model.decode(posterior.sample()).sample
         value = loss(made.float(), wanted, posterior.mean.float(), posterior.logvar.float())
         error = float((made.float() - wanted).detach().abs().mean())
-        run.update(value, rate, note=f"L1 {error:.4f}")
+        run.update(value, RATE, note=f"L1 {error:.4f}")
+    normalise(model, pictures, device)
+    model.save_pretrained(folder / "inner")
+
+
+def finish(folder: Path, minutes: float, device: str) -> None:
+    """Put the outer level round the trained inner ones, for so many minutes, and write `vae`.
+
+    The latents stay: the new encoder learns to give those of the inner one, the whole decoder to paint from them,
+    a little noise added, as a denoiser's are never quite right.
+    """
+    from diffusers import AutoencoderKL
+
+    pictures, _ = data.load(folder)
+    inner: Any = AutoencoderKL.from_pretrained(folder / "inner").to(device).eval()
+    model = grow(inner).to(device)
+    quicken(model)
+    kept = [*model.encoder.down_blocks[1:], model.encoder.mid_block, model.encoder.conv_norm_out]
+    for part in (*kept, model.encoder.conv_out, model.quant_conv):
+        part.requires_grad_(False)
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    run = Run(folder / "vae.pt", model, torch.optim.AdamW(learning, RATE, weight_decay=1e-4), minutes)
+    random = np.random.default_rng(run.step)
+    while run.going():
+        wanted = batch(pictures, random, BATCH).to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            with torch.no_grad():
+                latents = inner.encode(functional.avg_pool2d(wanted, 2)).latent_dist.mean
+            made = model.decode(latents + NOISE * torch.randn_like(latents)).sample.float()
+            some = wanted[: BATCH // 4]
+            near = functional.mse_loss(model.encode(some).latent_dist.mean.float(), latents[: BATCH // 4].float())
+        value = loss(made, wanted, torch.zeros(1), torch.zeros(1)) + 0.2 * near
+        error = float((made - wanted).detach().abs().mean())
+        run.update(value, RATE, note=f"L1 {error:.4f}  latents {float(near):.4f}")
+    model.save_pretrained(folder / "vae")
 
 
 @torch.no_grad()
 def normalise(model: Any, pictures: np.ndarray, device: str) -> None:
     """Make the latents of the data standard normal in each channel, without changing a single picture."""
     random = np.random.default_rng(0)
-    found = torch.cat([model.encode(batch(pictures, random, 64).to(device)).latent_dist.mean for _ in range(SAMPLES)])
+    some = (functional.avg_pool2d(batch(pictures, random, 64), 2).to(device) for _ in range(SAMPLES))
+    found = torch.cat([model.encode(each).latent_dist.mean for each in some])
     mean, spread = found.mean((0, 2, 3)), found.std((0, 2, 3))
     into, out = model.quant_conv, model.post_quant_conv  # moments: first the means, then the log variances
     out.bias.add_(out.weight[:, :, 0, 0] @ mean)

@@ -84,13 +84,13 @@ def encode(folder: Path, device: str) -> None:
     from diffusers import AutoencoderKL
 
     pictures, _ = data.load(folder)
-    model: Any = AutoencoderKL.from_pretrained(folder / "vae").to(device).eval()
+    model: Any = AutoencoderKL.from_pretrained(folder / "inner").to(device).eval()
     side = data.SIZE // 16
     latents = np.zeros((*pictures.shape[:2], 2, autoencoder.LATENT, side, side), np.float16)
     for index in range(0, len(pictures), 16):
         some = torch.from_numpy(pictures[index : index + 16]).to(device)
         count, colours = some.shape[:2]
-        some = some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1
+        some = functional.avg_pool2d(some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1, 2)
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             found = [model.encode(way).latent_dist.mean.float() for way in (some, some.flip(3))]
         latents[index : index + 16] = torch.stack(found, 1).view(count, colours, 2, *found[0].shape[1:]).cpu().numpy()

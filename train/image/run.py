@@ -21,13 +21,10 @@ class Run:
 
     Args:
         file: the checkpoint.
-        again: a finished run starts its clock anew; otherwise it is over at once.
         average: decay of the exponential moving average of the weights; 0 keeps none.
     """
 
-    def __init__(
-        self, file: Path, model: Any, optimiser: Any, minutes: float, average: float = 0.0, again: bool = True
-    ) -> None:
+    def __init__(self, file: Path, model: Any, optimiser: Any, minutes: float, average: float = 0.0) -> None:
         self._file, self._model, self._optimiser, self._seconds = file, model, optimiser, minutes * 60
         self._decay = average
         self.step, self._spent = 0, 0.0
@@ -37,7 +34,7 @@ class Run:
             model.load_state_dict(state["model"])
             optimiser.load_state_dict(state["optimiser"])
             self.step, self._spent, self.average = state["step"], state["spent"], state["average"]
-            if again and self._spent >= self._seconds:
+            if self._spent >= self._seconds:
                 self._spent = 0.0
         device = next(model.parameters()).device
         if average:

@@ -25,7 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", the name of a package, or a field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME" (hashes), the name of a package, or a
+            field of the request.
     """
 
     what: str
@@ -105,6 +106,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [("revision", before["model"]["revision"], now["model"]["revision"])]
     pairs += [(name, before.get(name), now.get(name)) for name in ("device", "hardware")]
     pairs += [(name, version, now["software"].get(name)) for name, version in before["software"].items()]
+    files = now.get("adapters", {})
+    pairs += [(f"lora {name}", hash, files.get(name)) for name, hash in before.get("adapters", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

@@ -42,6 +42,7 @@ def make(
     revision: str = "",
     device: str = "cpu",
     hardware: str = "",
+    adapters: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -52,6 +53,7 @@ def make(
         request: resolved, so that nothing in it is None.
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
         hardware: what people call the device; other pixels may come out of another one.
+        adapters: name -> SHA-256 of the files of `loras`.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -72,6 +74,7 @@ def make(
         "software": {"studio": __version__, **_versions()},
         "device": device,
         **({"hardware": hardware} if hardware else {}),
+        **({"adapters": dict(adapters)} if adapters else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -148,7 +151,7 @@ def from_json(text: str) -> dict[str, Any] | None:
     model, given = found.get("model"), found.get("parameters")
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
-    software = found.get("software")
+    software, adapters = found.get("software"), found.get("adapters")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -159,9 +162,10 @@ def from_json(text: str) -> dict[str, Any] | None:
         "parameters": given,
         "seed": _number(found.get("seed"), int),
         "made": _string(found.get("made")),
-        "software": {str(k): _string(v) for k, v in software.items()} if isinstance(software, dict) else {},
+        "software": _strings(software) if isinstance(software, dict) else {},
         "device": _string(found.get("device")),
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
+        **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
     }
@@ -189,6 +193,10 @@ def _plain(value: object) -> object:
 
 def _string(value: object) -> str:
     return value[:1000] if isinstance(value, str) else ""
+
+
+def _strings(values: Mapping[Any, object]) -> dict[str, str]:
+    return {str(name): _string(value) for name, value in values.items()}
 
 
 def _number(value: object, kind: type[int] | type[float]) -> Any:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import grid, recipe
+from studio import adapters, grid, recipe
 from studio.cards import Card
 from studio.conversation import compute
 from studio.engines.base import Device, Loaded, engine
@@ -242,6 +242,7 @@ class Runner:
             made = recipe.make(
                 job.request, card,
                 revision=self._store.revision(card), device=str(device), hardware=device.hardware,
+                adapters=adapters.hashes((job.request, *job.cells), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
             sheet = grid.sheet(job.layout, grid.placed(job.cells, output)) if job.layout else None

@@ -243,6 +243,15 @@ def test_other_pixels_without_a_known_reason_are_told_as_that(run: Run, tmp_path
     assert "as far as the recipe tells" in run("again", changed(file, tmp_path / "x.png", seed=6)).err
 
 
+def test_another_file_in_the_place_of_an_adaptation_is_told(run: Run, home: Path) -> None:
+    (home / "loras").mkdir(parents=True)
+    (home / "loras" / "fog.safetensors").write_bytes(b"one")
+    file = run("image", "a <lora:fog:0.5>", *SMALL, "--seed", 5).out.strip()
+    assert "lora" not in run("again", file).err
+    (home / "loras" / "fog.safetensors").write_bytes(b"another")
+    assert "lora fog was 7692c3ad3540" in run("again", file).err
+
+
 def test_another_size_is_told_as_a_size(run: Run, tmp_path: Path) -> None:
     file = run("image", "a", *SMALL, "--seed", 5).out.strip()
     larger = changed(file, tmp_path / "x.png", parameters={"width": 128})

@@ -1,0 +1,37 @@
+"""Which adaptation a name stood for: the hash of its file, so that a recipe tells when another one took its place.
+
+Hashes are remembered for as long as a file keeps its size and time. Knows nothing of how adaptations work.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from studio.types import ImageRequest, Request
+
+SUFFIX = ".safetensors"
+
+
+def hashes(requests: Iterable[Request | None], folder: Path | None) -> dict[str, str]:
+    """SHA-256 by name of every adaptation that the requests use; without those that cannot be read."""
+    if folder is None:
+        return {}
+    found = {}
+    names = {lora.name for request in requests if isinstance(request, ImageRequest) for lora in request.loras}
+    for name in sorted(names):
+        path = folder / f"{name}{SUFFIX}"
+        try:
+            state = path.stat()
+            found[name] = _hash(path, state.st_size, state.st_mtime_ns)
+        except OSError:
+            continue
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _hash(path: Path, _size: int, _written: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

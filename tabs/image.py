@@ -61,7 +61,11 @@ def build(page: Page) -> None:
     def earlier() -> dict[Any, Any]:
         return image_words.earlier(page, fields, prompts)
 
-    run.click(generate, fields.inputs, outputs, **pumping()).then(earlier, None, [fields.history, prompts], **quick())
+    # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
+    # refuse what it did not know at the start, and open pictures before their size is known.
+    run.click(generate, fields.inputs, outputs, preprocess=False, **pumping()).then(
+        earlier, None, [fields.history, prompts], **quick()
+    )
     picked = [result.shown, result.chosen]
     for button, scale in ((result.twice, 2), (result.four, 4)):
         button.click(enlarge, [*picked, gr.State(scale)], outputs, **pumping())
@@ -73,7 +77,7 @@ def build(page: Page) -> None:
     image_again.wire(page, result, outputs, show)
     restoring.wire()
     if recent is not None:
-        recent.wire(result, restoring)
+        recent.wire(fields, result, restoring)
 
 
 def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:

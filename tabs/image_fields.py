@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,7 +14,7 @@ from studio.schedulers import SCHEDULERS
 from tabs import image_form, image_shape
 from tabs.i18n import t
 from tabs.image_source import PAINT, Drawing
-from tabs.parts import fold, loose, number
+from tabs.parts import fold, number
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
 
@@ -43,8 +45,9 @@ class Fields:
         return set(self.of.values())
 
     def named(self, values: Mapping[Any, Any]) -> dict[str, Any]:
-        """The values that Gradio gives by component, by name."""
-        return {name: values[part] for name, part in self.of.items()}
+        """The values that Gradio gives by component, by name. They come as the page sent them (`raw`)."""
+        found = {name: values[part] for name, part in self.of.items()}
+        return {**found, "picture": self._drawn(found["picture"])}
 
     def fill(self, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Updates that put values into fields."""
@@ -71,13 +74,13 @@ class Fields:
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="image-restored", elem_classes="a-live")
         with gr.Row(elem_classes="a-chips"):
-            self.of["styles"] = loose(gr.Dropdown(
+            self.of["styles"] = gr.Dropdown(
                 [], value=[], multiselect=True, label=t("label.styles"), elem_id="image-styles", min_width=0,
-            ))  # fmt: skip
-            self.history = loose(gr.Dropdown(
+            )  # fmt: skip
+            self.history = gr.Dropdown(
                 [], value=None, label=t("image.history"), elem_id="image-history", min_width=0,
                 visible=not self._page.studio.settings.public,
-            ))  # fmt: skip
+            )  # fmt: skip
 
     def _shape(self) -> None:
         with gr.Column(elem_classes="a-shape", min_width=0):
@@ -106,11 +109,11 @@ class Fields:
                 self.of["steps"] = number(TASK, "steps")
                 self.of["guidance_scale"] = number(TASK, "guidance_scale")
             with gr.Row():
-                self.of["scheduler"] = loose(gr.Dropdown(
+                self.of["scheduler"] = gr.Dropdown(
                     [(t("page.model_default"), ""), *[(name, name) for name in SCHEDULERS]], value="",
                     label=t("label.scheduler"), info=t("help.scheduler"), filterable=False,
                     elem_id="image-scheduler", min_width=120,
-                ))  # fmt: skip
+                )  # fmt: skip
                 self.of["clip_skip"] = number(TASK, "clip_skip", placeholder="page.zero")
             with gr.Row():
                 self.of["variation"] = number(TASK, "variation", placeholder="page.zero")
@@ -124,8 +127,8 @@ class Fields:
                 brush=gr.Brush(default_size="auto", colors=["#%02x%02x%02x" % PAINT], color_mode="fixed"),  # noqa: UP031
                 placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture",
             )  # fmt: skip
-            self.picture.preprocess = self._drawn  # pyright: ignore[reportAttributeAccessIssue]
             self.of["picture"] = self.picture
+            self.begin = gr.State(("", None))
             with gr.Row(elem_classes="a-below"):
                 gr.Markdown(t("image.start_help"), elem_classes="a-under")
                 self.clear = gr.Button(
@@ -143,10 +146,10 @@ class Fields:
                 self.of["hires_scale"] = number(TASK, "hires_scale", placeholder="page.off")
                 self.of["hires_strength"] = number(TASK, "hires_strength")
             with gr.Row():
-                self.of["loras"] = loose(gr.Dropdown(
+                self.of["loras"] = gr.Dropdown(
                     [], value=[], multiselect=True, label=t("label.loras"), elem_id="image-loras", min_width=120,
                     info=t("help.loras"),
-                ))  # fmt: skip
+                )  # fmt: skip
                 self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
@@ -184,13 +187,28 @@ class Fields:
                 True, label=t("label.previews"), info=t("help.previews"), elem_id="image-previews"
             )
 
-    def _drawn(self, payload: Any) -> Drawing:
-        """The files behind the editor, undecoded: the studio reads them, with their size checked first."""
-        if payload is not None and payload.id is not None:
-            payload = self.picture.blob_storage.pop(payload.id, None)
-        if payload is None or payload.background is None:
+    def _drawn(self, sent: dict[str, Any] | None) -> Drawing:
+        """The files behind the editor, undecoded: the studio reads them, with their size checked first.
+
+        Strokes come ahead of the event, under an id.
+        """
+        if sent is None:
             return Drawing()
-        return Drawing(_content(payload.background), tuple(_content(each) for each in payload.layers or ()))
+        if sent.get("id") is None:
+            picture, layers = sent["background"], sent["layers"] or ()
+        elif (pieces := self.picture.blob_storage.pop(sent["id"], None)) is not None:
+            picture, layers = pieces.background, pieces.layers
+        else:
+            return Drawing()
+        return Drawing(_content(picture), tuple(_content(each) for each in layers if each)) if picture else Drawing()
+
+    def started(self, value: dict[str, Any] | None) -> dict[Any, Any]:
+        """What puts a picture into the editor, or nothing into it.
+
+        By way of a state: an event that may leave the editor alone would make Gradio build another one for this
+        visitor, and what was drawn would reach only one of the two.
+        """
+        return {self.begin: (secrets.token_hex(4), value)}
 
     def wire(self) -> None:
         """Events that only move values from field to field, in the browser or here."""
@@ -199,9 +217,10 @@ class Fields:
         for name, part in zip(names, parts, strict=True):
             part.change(None, part, None, js=f"(value) => atelier.keep('{name}', value)", **quick())
         self._page.blocks.load(None, parts, parts, js=f"(...now) => atelier.recall({names!r}, now)", **quick())
+        self.begin.change(lambda begin: begin[1], self.begin, self.picture, **quick())
         self.dice.click(lambda: "", None, self.of["seed"], **quick())
-        self.swap.click(_swap, [self.of[n] for n in ("shape", "width", "height")],
-                        [self.of[n] for n in ("shape", "width", "height")], **quick())  # fmt: skip
+        sides = [self.of[name] for name in ("shape", "width", "height")]
+        self.swap.click(_swap, sides, sides, **quick())
         self.clear.click(
             lambda: (None, "", "", "", "", ""), None,
             [self.picture, self.of["strength"], *[self.of[name] for name in image_form.EXTEND]], **quick(),
@@ -224,6 +243,4 @@ def _content(file: Any) -> bytes:
     """What a file of the page's or a piece that it sent holds."""
     if isinstance(file, bytes):
         return file
-    from pathlib import Path
-
-    return Path(file.path).read_bytes()
+    return Path(file["path"]).read_bytes()

@@ -13,6 +13,7 @@ from studio.media import decode_image
 from studio.types import Artifact
 from tabs import pump
 from tabs.i18n import language, t
+from tabs.image_fields import Fields
 from tabs.image_restore import Restoring
 from tabs.image_result import Result, editor
 from tabs.parts import fold
@@ -46,7 +47,7 @@ class Recent:
         self.pages = gr.State(0)
         self.chosen = gr.State(-1)
 
-    def wire(self, result: Result, restoring: Restoring) -> None:
+    def wire(self, fields: Fields, result: Result, restoring: Restoring) -> None:
         page = self._page
         opening = gr.Button(visible="hidden", elem_id="image-recent-open", elem_classes="a-hidden")
         outputs = [self.gallery, self.found, self.pages, self.chosen]
@@ -69,11 +70,11 @@ class Recent:
             artifact = _one(found, index)
             if artifact is None:
                 return {self.line: _pick(request)}
-            return {self.line: "", restoring.picture: editor(page.publish(artifact.files[0]))}
+            return {self.line: "", **fields.started(editor(page.publish(artifact.files[0])))}
 
         self.look.click(look, picked, [self.line, *result.outputs], **quick())
         self.restore.click(restore, picked, [self.line, *restoring.outputs], **quick())
-        self.start.click(start, picked, [self.line, restoring.picture], **quick()).then(
+        self.start.click(start, picked, [self.line, fields.begin], **quick()).then(
             None, None, None, js=_OPEN_START, **quick()
         )
         page.on_ready.append(lambda: self._send_to_caption(picked))

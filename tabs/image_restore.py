@@ -27,9 +27,8 @@ class Restoring:
 
     def __init__(self, page: Page, fields: Fields) -> None:
         self._page, self._fields = page, fields
-        self.picture = fields.picture
-        names = [*image_form.EMPTY, "model", "picture"]
-        self.outputs = [fields.restored, *[fields.of[name] for name in names]]
+        names = [*image_form.EMPTY, "model"]
+        self.outputs = [fields.restored, fields.begin, *[fields.of[name] for name in names]]
 
     def wire(self) -> None:
         fields = self._fields
@@ -74,7 +73,7 @@ class Restoring:
         changes = self._fields.fill(image_form.fields({**found.fields, "image": bool(picture)}, card))
         if known is not None and here:
             changes[self._fields.of["model"]] = gr.update(value=card.id)
-        changes[self._fields.picture] = gr.update(value=picture)
+        changes |= self._fields.started(picture)
         words = [text(f"image.restored_{found.form}", spoken)]
         if known is not None and here:
             words.append(text("image.restored_here", spoken, model=known.card.title))

@@ -168,7 +168,10 @@ class Result:
             fields.of["seed"], **quick(),
         )  # fmt: skip
         self.start.click(
-            lambda shown, index: editor(shown.files[index]) if shown else gr.skip(), picked, fields.picture, **quick()
+            lambda shown, index: fields.started(editor(shown.files[index])) if shown else {},
+            picked,
+            [fields.begin],
+            **quick(),
         ).then(None, None, None, js=_OPEN_START, **quick())
 
         def compare(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:

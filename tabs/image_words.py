@@ -25,7 +25,7 @@ _SETTINGS = re.compile(r"\bSteps: *\d+, |\bSeed: *\d+, |^\s*\{.*\"(?:sui_image_p
 def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     """The lines under prompt, shape and grid follow what is typed; lists are filled when the page opens."""
     of = fields.of
-    last: dict[str, Any] = quick() | {"trigger_mode": "always_last"}
+    last: dict[str, Any] = quick() | {"trigger_mode": "always_last", "preprocess": False}
 
     def count(model: str, prompt: str, request: gr.Request) -> tuple[str, Any]:
         return token_line(page, model, prompt or "", language(request)), gr.update(visible=looks_like_settings(prompt))
@@ -56,7 +56,7 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         }
 
     outputs = [of["styles"], of["loras"], fields.lora_folder, fields.size, fields.cells, fields.history, prompts]
-    page.blocks.load(lists, [*asked, *sides], outputs, **quick())
+    page.blocks.load(lists, [*asked, *sides], outputs, preprocess=False, **quick())
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from studio.errors import StudioError
 from studio.i18n import text
@@ -15,8 +14,6 @@ from studio.types import Artifact, Task
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import quick
-
-Part = TypeVar("Part", bound=Component)
 
 
 def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
@@ -45,15 +42,6 @@ def fold(id: str, label: str) -> Iterator[gr.Column]:
     gr.Button(t(label), size="sm", elem_id=f"{id}-fold", elem_classes="a-fold-button")
     with gr.Column(elem_id=id, elem_classes="a-fold", min_width=0) as column:
         yield column
-
-
-def loose(part: Part) -> Part:
-    """Take any value that a choice sends: the choices change while the page is open, and the studio checks them.
-
-    Gradio would refuse one that it did not know at the start, in a message of its own over the page.
-    """
-    part.preprocess = lambda payload: payload  # pyright: ignore[reportAttributeAccessIssue]
-    return part
 
 
 def number(

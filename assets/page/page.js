@@ -72,15 +72,21 @@
     const box = event.target.closest?.(".a-remember");
     if (box) stored.set(key(box), event.target.value);
   });
+  const SETTLING = 2000; // milliseconds in which Gradio may empty a field once more that it has just drawn
+  const hold = (box, input, until) => {
+    const draft = stored.get(key(box));
+    if (draft && !input.value) {
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, draft);
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    if (performance.now() < until && input.isConnected) setTimeout(() => hold(box, input, until), 50);
+  };
   atelier.restore = () => {
     for (const box of document.querySelectorAll(".a-remember")) {
-      const input = field(box), draft = stored.get(key(box));
+      const input = field(box);
       if (!input || input.dataset.restored) continue;
       input.dataset.restored = "yes";
-      if (draft && !input.value) {
-        Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, draft);
-        input.dispatchEvent(new Event("input", { bubbles: true }));
-      }
+      hold(box, input, performance.now() + SETTLING);
     }
   };
   // A sent chat message is no draft any more: the composer is emptied by the server, without an input event.

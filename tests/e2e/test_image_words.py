@@ -73,7 +73,7 @@ def test_control_and_the_arrows_weigh_a_word(desk: Desk) -> None:
 
 
 def test_a_picture_of_another_program_fills_the_fields(desk: Desk, studio: Studio, tmp_path: Path) -> None:
-    desk.go("image").type("0.5", "variation") if desk.fold("more") else None
+    desk.go("image").fold("more").type("0.5", "variation")
     desk.drop(with_text(tmp_path / "theirs.png", parameters=A1111), "prompt")
     said = desk.find("restored")
     expect(said).to_contain_text("AUTOMATIC1111")

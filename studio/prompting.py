@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 _STRONGER, _WEAKER = 1.1, 1 / 1.1
 _GREATEST = 10.0
 """Weights end here, either way: nested brackets grow without bound, and nothing is painted from such numbers."""
+
+_DEEP = 64
+"""How many brackets that are never closed count: by then a weight is at its end, and a wall of them costs nothing."""
 
 _SPECIAL = re.compile(r"\\[()\[\]\\]|[()\[\]]|:\s*([+-]?[.\d]+)\s*\)")
 
@@ -22,19 +26,25 @@ def attention(text: str) -> list[tuple[str, float]]:
 
     The rules are those of `parse_prompt_attention` in stable-diffusion-webui, so that its prompts mean the same here.
     """
-    pieces: list[tuple[str, float]] = []
+    words: list[str] = []
+    weights: list[float] = []
     opened: dict[str, list[int]] = {"(": [], "[": []}
 
+    def add(piece: str) -> None:
+        if piece:
+            words.append(piece)
+            weights.append(1.0)
+
     def multiply(start: int, factor: float) -> None:
-        pieces[start:] = [(words, weight * factor) for words, weight in pieces[start:]]
+        weights[start:] = [weight * factor for weight in weights[start:]]
 
     end = 0
     for match in _SPECIAL.finditer(text):
-        pieces.append((text[end : match.start()], 1.0))
+        add(text[end : match.start()])
         end, found = match.end(), match.group()
         weight = _number(match.group(1))
         if found in opened:
-            opened[found].append(len(pieces))
+            opened[found].append(len(words))
         elif weight is not None and opened["("]:
             multiply(opened["("].pop(), weight)
         elif found == ")" and opened["("]:
@@ -42,16 +52,16 @@ def attention(text: str) -> list[tuple[str, float]]:
         elif found == "]" and opened["["]:
             multiply(opened["["].pop(), _WEAKER)
         elif match.group(1) is not None and weight is None and opened["("]:  # "(a:1.2.3)": no number, but a bracket
-            pieces.append((found[:-1], 1.0))
+            add(found[:-1])
             multiply(opened["("].pop(), _STRONGER)
         else:
-            pieces.append((found.removeprefix("\\") if len(found) == 2 else found, 1.0))
-    pieces.append((text[end:], 1.0))
-    for start in opened["("]:
+            add(found.removeprefix("\\") if len(found) == 2 else found)
+    add(text[end:])
+    for start in opened["("][:_DEEP]:
         multiply(start, _STRONGER)
-    for start in opened["["]:
+    for start in opened["["][:_DEEP]:
         multiply(start, _WEAKER)
-    return _merged(pieces)
+    return _merged(zip(words, weights, strict=True))
 
 
 def plain(text: str) -> str:
@@ -76,13 +86,11 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _merged(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:
+def _merged(pieces: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
     merged: list[tuple[str, float]] = []
     for words, weight in pieces:
         weight = max(-_GREATEST, min(_GREATEST, weight)) if math.isfinite(weight) else _GREATEST  # noqa: PLW2901
         weight = 1.0 if math.isclose(weight, 1.0) else weight  # noqa: PLW2901
-        if not words:
-            continue
         if merged and merged[-1][1] == weight:
             merged[-1] = (merged[-1][0] + words, weight)
         else:

@@ -158,7 +158,7 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
         "unet": UNet2DConditionModel.from_pretrained(folder / "unet"),
         "tokenizer": BertTokenizer.from_pretrained(text_encoder, model_max_length=TOKENS),
         "text_encoder": encoder,
-        "scheduler": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True),
+        "scheduler": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True, steps_offset=1),
     }
     pipe = StableDiffusionPipeline(
         **parts,
@@ -166,7 +166,8 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
         feature_extractor=None,
         requires_safety_checker=False,  # pyright: ignore
     )
-    shutil.rmtree(target, ignore_errors=True)
+    for part in ("vae", "unet", "tokenizer", "text_encoder", "scheduler"):
+        shutil.rmtree(target / part, ignore_errors=True)
     pipe.to(dtype=precision).save_pretrained(target, max_shard_size="9MB")
     for weights in (target / "text_encoder").glob("*.safetensors*"):
         weights.unlink()

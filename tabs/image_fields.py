@@ -216,7 +216,12 @@ class Fields:
         parts = [self.of[name] for name in names]
         for name, part in zip(names, parts, strict=True):
             part.change(None, part, None, js=f"(value) => atelier.keep('{name}', value)", **quick())
-        self._page.blocks.load(None, parts, parts, js=f"(...now) => atelier.recall({names!r}, now)", **quick())
+        for part in self.of.values():
+            if "a-remember" in " ".join(part.elem_classes or ()):
+                part.change(None, part, None, js=f"(value) => atelier.draft('{part.elem_id}', value)", **quick())
+        self.recalled = self._page.blocks.load(
+            None, parts, parts, js=f"(...now) => atelier.recall({names!r}, now)", **quick()
+        )
         self.begin.change(lambda begin: begin[1], self.begin, self.picture, **quick())
         self.dice.click(lambda: "", None, self.of["seed"], **quick())
         sides = [self.of[name] for name in ("shape", "width", "height")]

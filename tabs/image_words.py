@@ -42,21 +42,23 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     sides = [of[name] for name in ("x_field", "x_values", "y_field", "y_values")]
     gr.on([*[part.change for part in sides]], _cells, sides, fields.cells, **last)
 
-    def lists(
-        model: str, shape: str, scale: str, x: str, xs: str, y: str, ys: str, request: gr.Request
-    ) -> dict[Any, Any]:
-        spoken = language(request)
+    def lists(request: gr.Request) -> dict[Any, Any]:
         return {
             of["styles"]: gr.update(choices=list(page.studio.styles())),
             of["loras"]: gr.update(choices=list(page.studio.loras())),
-            fields.lora_folder: folder_line(page, spoken),
-            fields.size: size_line(card(page, model), shape, scale, spoken),
-            fields.cells: cells_line(x, xs, y, ys, spoken),
+            fields.lora_folder: folder_line(page, language(request)),
             **earlier(page, fields, prompts),
         }
 
-    outputs = [of["styles"], of["loras"], fields.lora_folder, fields.size, fields.cells, fields.history, prompts]
-    page.blocks.load(lists, [*asked, *sides], outputs, preprocess=False, **quick())
+    def lines(
+        model: str, shape: str, scale: str, x: str, xs: str, y: str, ys: str, request: gr.Request
+    ) -> tuple[str, str]:
+        spoken = language(request)
+        return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
+
+    page.blocks.load(lists, None, [of["styles"], of["loras"], fields.lora_folder, fields.history, prompts], **quick())
+    # After what was chosen before has come back, or they would speak of the fields as they were drawn.
+    fields.recalled.then(lines, [*asked, *sides], [fields.size, fields.cells], preprocess=False, **quick())
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
 
 

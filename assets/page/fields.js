@@ -2,7 +2,7 @@
 // dropped on the column.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
-  const CHOICE = "atelier_choice_", OPEN = "atelier_open_", DRAFT = "atelier_draft_";
+  const CHOICE = "atelier_choice_", OPEN = "atelier_open_";
   const stored = {
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
@@ -58,11 +58,6 @@
       } catch { return now[i]; }
     });
   };
-  // What the server writes into a field (settings restored from a picture) is a draft like what is typed.
-  atelier.draft = (id, value) => {
-    if (document.querySelector(`#${id} [data-restored]`)) stored.set(DRAFT + id, value ?? "");
-  };
-
   // A download that was just prepared: the link is drawn a moment after its file is known.
   atelier.press = (selector) => {
     const button = document.querySelector(selector);

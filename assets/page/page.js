@@ -73,20 +73,32 @@
     if (box) stored.set(key(box), event.target.value);
   });
   const SETTLING = 2000; // milliseconds in which Gradio may empty a field once more that it has just drawn
-  const hold = (box, input, until) => {
+  let acted = 0; // when the person last did something that may rightly change fields
+  for (const kind of ["click", "drop", "change"]) document.addEventListener(kind, () => { acted = performance.now(); }, true);
+  const hold = (box, input, since) => {
+    if (acted > since || performance.now() > since + SETTLING || !input.isConnected) {
+      delete input.dataset.held;
+      return;
+    }
     const draft = stored.get(key(box));
     if (draft && !input.value) {
       Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, draft);
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    if (performance.now() < until && input.isConnected) setTimeout(() => hold(box, input, until), 50);
+    setTimeout(() => hold(box, input, since), 50);
+  };
+  // What the server writes into a field is a draft like what is typed: Gradio calls this.
+  atelier.draft = (id, value) => {
+    const input = document.getElementById(id)?.querySelector("[data-restored]:not([data-held])");
+    if (input) stored.set("atelier_draft_" + id, value ?? "");
   };
   atelier.restore = () => {
     for (const box of document.querySelectorAll(".a-remember")) {
       const input = field(box);
       if (!input || input.dataset.restored) continue;
       input.dataset.restored = "yes";
-      hold(box, input, performance.now() + SETTLING);
+      input.dataset.held = "yes";
+      hold(box, input, performance.now());
     }
   };
   // A sent chat message is no draft any more: the composer is emptied by the server, without an input event.

@@ -206,7 +206,8 @@ class Fields:
         """What puts a picture into the editor, or nothing into it.
 
         By way of a state: an event that may leave the editor alone would make Gradio build another one for this
-        visitor, and what was drawn would reach only one of the two.
+        visitor, and what was drawn would reach only one of the two. The event has to be a `queued` one: of the
+        others the page does not hear that a state has changed.
         """
         return {self.begin: (secrets.token_hex(4), value)}
 
@@ -230,6 +231,11 @@ class Fields:
             lambda: (None, "", "", "", "", ""), None,
             [self.picture, self.of["strength"], *[self.of[name] for name in image_form.EXTEND]], **quick(),
         )  # fmt: skip
+
+
+def queued() -> dict[str, Any]:
+    """Event settings for what puts a picture into the editor; as quick as the others, each has a queue of its own."""
+    return quick() | {"queue": True, "concurrency_limit": None}
 
 
 def _icon(name: str) -> gr.Button:

@@ -13,7 +13,7 @@ from studio.media import decode_image
 from studio.types import Artifact
 from tabs import pump
 from tabs.i18n import language, t
-from tabs.image_fields import Fields
+from tabs.image_fields import Fields, queued
 from tabs.image_restore import Restoring
 from tabs.image_result import Result, editor
 from tabs.parts import fold
@@ -73,8 +73,8 @@ class Recent:
             return {self.line: "", **fields.started(editor(page.publish(artifact.files[0])))}
 
         self.look.click(look, picked, [self.line, *result.outputs], **quick())
-        self.restore.click(restore, picked, [self.line, *restoring.outputs], **quick())
-        self.start.click(start, picked, [self.line, fields.begin], **quick()).then(
+        self.restore.click(restore, picked, [self.line, *restoring.outputs], **queued())
+        self.start.click(start, picked, [self.line, fields.begin], **queued()).then(
             None, None, None, js=_OPEN_START, **quick()
         )
         page.on_ready.append(lambda: self._send_to_caption(picked))

@@ -15,9 +15,9 @@ from studio.restore import Restored
 from studio.service import ModelInfo
 from tabs import image_form, image_source, pump
 from tabs.i18n import language
-from tabs.image_fields import Fields
+from tabs.image_fields import Fields, queued
 from tabs.image_result import editor
-from tabs.shared import Page, quick
+from tabs.shared import Page
 
 MAX_BYTES = 200_000_000
 
@@ -32,8 +32,8 @@ class Restoring:
 
     def wire(self) -> None:
         fields = self._fields
-        fields.restore.upload(self._file, fields.restore, [*self.outputs, fields.restore], **quick())
-        fields.read.click(self._text, fields.of["prompt"], self.outputs, **quick())
+        fields.restore.upload(self._file, fields.restore, [*self.outputs, fields.restore], **queued())
+        fields.read.click(self._text, fields.of["prompt"], self.outputs, **queued())
 
     def _file(self, file: str | None, request: gr.Request) -> dict[Any, Any]:
         changes = self.take(self.content(file), language(request)) if file else {}

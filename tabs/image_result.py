@@ -16,7 +16,7 @@ from studio.jobs import Job
 from studio.types import Artifact, ImageRequest, Update
 from tabs import pump
 from tabs.i18n import language, t
-from tabs.image_fields import TASK, Fields
+from tabs.image_fields import TASK, Fields, queued
 from tabs.image_form import plain
 from tabs.image_pair import pair
 from tabs.parts import examples
@@ -171,7 +171,7 @@ class Result:
             lambda shown, index: fields.started(editor(shown.files[index])) if shown else {},
             picked,
             [fields.begin],
-            **quick(),
+            **queued(),
         ).then(None, None, None, js=_OPEN_START, **quick())
 
         def compare(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:

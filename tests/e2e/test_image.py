@@ -187,4 +187,7 @@ def test_one_picture_is_skipped_and_stop_keeps_what_is_done(
     expect(desk.progress).to_contain_text(re.compile(r"Step [567] of 12"))
     desk.page.keyboard.press("Escape")
     expect(desk.details).to_contain_text("Seed 100")
-    expect(desk.pictures).to_have_count(1)
+    kept = studio.jobs()[-1].snapshot().artifact
+    assert kept is not None
+    assert 1 <= len(kept.files) < 3
+    expect(desk.pictures).to_have_count(len(kept.files))

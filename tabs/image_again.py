@@ -41,10 +41,12 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
             started.append(page.studio.submit(wanted, who, keep=keep))
             return started[-1]
 
-        yield from page.drive(TASK, start, show, result.progress, request)
-        artifact = started[-1].snapshot().artifact if started else None
-        if artifact is not None:
-            yield _told(result, page, file, before, artifact, language(request))
+        for changes in page.drive(TASK, start, show, result.progress, request):
+            artifact = started[-1].snapshot().artifact if started else None
+            if artifact is not None and result.shown in changes:  # one update: of two at once the page may lose one
+                yield changes | _told(result, page, file, before, artifact, language(request))
+            else:
+                yield changes
 
     result.again.click(make, [result.shown, result.chosen], outputs, **pumping())
 

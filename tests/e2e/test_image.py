@@ -102,6 +102,7 @@ def test_a_result_becomes_a_start_and_is_compared_with_what_came_of_it(desk: Des
     expect(desk.find("compared")).to_contain_text("what it started from")
     expect(desk.find("slider").locator("img")).to_have_count(2)
     desk.find("clear").click()
+    expect(desk.field("strength")).to_have_value("")
     desk.painted()
     assert source(studio, "image") == b""
 
@@ -109,10 +110,8 @@ def test_a_result_becomes_a_start_and_is_compared_with_what_came_of_it(desk: Des
 def test_a_stroke_of_the_brush_is_a_mask(desk: Desk, studio: Studio, tmp_path) -> None:
     file = tmp_path / "sky.png"
     Image.new("RGB", (512, 512), (40, 90, 200)).save(file)
-    desk.go("image").fold("start").find("picture").locator("input[type=file]").first.set_input_files(file)
+    desk.go("image").start_from(file)
     canvas = desk.find("picture").locator("canvas").first
-    desk.page.wait_for_timeout(800)
-    desk.find("picture").get_by_label("Draw").or_(desk.find("picture").locator("[aria-label*=rush]")).first.click()
     box = canvas.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -120,7 +119,7 @@ def test_a_stroke_of_the_brush_is_a_mask(desk: Desk, studio: Studio, tmp_path) -
     desk.page.mouse.down()
     desk.page.mouse.move(x + 30, y, steps=6)
     desk.page.mouse.up()
-    desk.page.wait_for_timeout(300)
+    desk.page.wait_for_timeout(500)
     desk.paint("a balloon")
     mask = Image.open(io.BytesIO(source(studio, "mask"))).convert("L")
     assert mask.size == (512, 512)
@@ -133,8 +132,7 @@ def test_a_stroke_of_the_brush_is_a_mask(desk: Desk, studio: Studio, tmp_path) -
 def test_extending_makes_a_wider_canvas_and_a_mask_of_what_is_new(desk: Desk, studio: Studio, tmp_path) -> None:
     file = tmp_path / "sky.png"
     Image.new("RGB", (512, 512), (40, 90, 200)).save(file)
-    desk.go("image").fold("start").find("picture").locator("input[type=file]").first.set_input_files(file)
-    desk.page.wait_for_timeout(800)
+    desk.go("image").start_from(file)
     desk.type("128", "extend-left").paint("a wide sky")
     canvas, mask = (Image.open(io.BytesIO(data)) for data in (source(studio, "image"), source(studio, "mask")))
     assert canvas.size == mask.size == (640, 512) == (asked(studio).width, asked(studio).height)

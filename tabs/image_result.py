@@ -70,7 +70,7 @@ class Result:
         self.note = gr.HTML(elem_id="image-compared", elem_classes="a-live")
         self.slider = gr.ImageSlider(
             visible=False, show_label=False, label=t("image.compare"), interactive=False, format="png",
-            elem_id="image-slider", buttons=["fullscreen"], type="filepath", max_height=720, container=False,
+            elem_id="image-slider", buttons=["fullscreen"], type="filepath", max_height=560, container=False,
         )  # fmt: skip
         with gr.Column(elem_classes="a-empty") as self.empty:
             gr.Markdown(t("image.empty"))

@@ -135,7 +135,7 @@ class Desk:
         """Choose in a list by what its entries are called."""
         for option in options:
             self.find(name).locator("input").first.click()
-            self.page.get_by_role("option", name=option, exact=True).click()
+            self.page.get_by_role("option", name=option, exact=True).filter(visible=True).last.click()
         self.page.keyboard.press("Escape")
         return self
 

@@ -24,7 +24,7 @@ def test_a_caption_becomes_an_image_prompt(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_picture_becomes_a_caption(desk: Desk) -> None:
     desk.go("image").type("hills").run()
-    desk.page.get_by_role("button", name="Caption this picture").click()
+    desk.page.get_by_role("button", name="Caption this").click()
     desk.tab = "caption"
     expect(desk.find("image").locator("img")).to_be_visible()
     desk.run()
@@ -35,7 +35,7 @@ def test_the_same_seed_makes_the_same_picture(desk: Desk) -> None:
     desk.go("image").type("hills").more().run()
     picture = desk.page.locator("#image-gallery img").first
     first = _bytes(desk, picture.get_attribute("src"))
-    desk.page.get_by_role("button", name="Use this seed again").click()
+    desk.page.get_by_role("button", name="Use seed").click()
     expect(desk.field("seed")).not_to_have_value("")
     source = picture.get_attribute("src")
     desk.run()
@@ -59,7 +59,7 @@ def test_music_plays_only_when_asked_and_downloads(desk: Desk) -> None:
 def test_a_picture_downloads_with_its_recipe(desk: Desk) -> None:
     desk.go("image").type("hills at dawn").run()
     with desk.page.expect_download() as download:
-        desk.page.get_by_role("button", name="Download").click()
+        desk.page.get_by_role("button", name="Download", exact=True).click()
     with Image.open(download.value.path()) as picture:
         assert "hills at dawn" in str(picture.info)
 

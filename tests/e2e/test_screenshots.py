@@ -115,6 +115,30 @@ def test_every_tab_looks_right_empty_and_with_a_result(
         keep(desk, f"{tab}-{language}-{theme}-{width}")
 
 
+@pytest.mark.parametrize(("language", "theme", "width"), [VIEWS[0], VIEWS[1], VIEWS[4]])
+def test_the_parts_of_the_image_tab_look_right(
+    visit: Callable[..., Desk], url: str, keep: Callable[[Desk, str], None], language: str, theme: str, width: int
+) -> None:
+    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": 1000}).go("image")
+    for part in ("more", "start", "detail", "grid", "files"):
+        desk.fold(part)
+        expect(desk.find(part)).to_be_visible()
+        desk.find(f"{part}-fold").evaluate("(button) => button.scrollIntoView()")
+        assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{part} scrolls sideways"
+        keep(desk, f"image-{part}-{language}-{theme}-{width}")
+        desk.fold(part)
+
+
+def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:
+    desk.go("image").type("7", "seed").fold("grid").choose("x-field", "Steps").type("2, 4, 6", "x-values")
+    desk.choose("y-field", "Guidance scale").type("1-9 [2]", "y-values").paint("hills at dawn", 6)
+    keep(desk, "image-grid-made-en-light-1440")
+    desk.fold("grid").page.get_by_role("button", name="Compare").click()
+    expect(desk.find("slider").locator("img")).to_have_count(2)
+    desk.find("slider").evaluate("(slider) => slider.scrollIntoView({block: 'end'})")
+    keep(desk, "image-compare-en-light-1440")
+
+
 def test_work_in_progress_looks_right(
     desk: Desk, pace: Callable[[float], None], keep: Callable[[Desk, str], None]
 ) -> None:

@@ -147,8 +147,8 @@ class Desk:
     def start_from(self, file: Path) -> Self:
         """Open the part for it and put a picture into the editor."""
         self.fold("start").find("picture").locator("input[type=file]").first.set_input_files(file)
-        expect(self.find("picture").get_by_label("Undo")).to_be_enabled()
-        expect(self.find("picture").get_by_label("Brush Size")).to_be_visible()
+        expect(self.find("picture").get_by_role("button", name="Undo")).to_be_enabled()
+        expect(self.find("picture").get_by_role("button", name="Brush Size")).to_be_visible()
         return self
 
     def drop(self, file: Path, name: str) -> Self:

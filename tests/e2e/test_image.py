@@ -112,6 +112,7 @@ def test_a_stroke_of_the_brush_is_a_mask(desk: Desk, studio: Studio, tmp_path) -
     Image.new("RGB", (512, 512), (40, 90, 200)).save(file)
     desk.go("image").start_from(file)
     canvas = desk.find("picture").locator("canvas").first
+    canvas.evaluate("(canvas) => canvas.scrollIntoView({block: 'center'})")
     box = canvas.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

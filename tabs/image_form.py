@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studio import axes
 from studio.cards import Card
 from studio.errors import StudioError
 from studio.naming import Keep
@@ -71,8 +70,8 @@ def request(values: Mapping[str, Any], card: Card, drawing: image_source.Drawing
 
 
 def axis(field: str, typed: str) -> Axis | None:
-    """One side of a grid; None where no field was chosen. Raises StudioError where its values are missing."""
-    return Axis(field, axes.values(Axis(field, (typed or "",)))) if field else None
+    """One side of a grid as it was typed; None where no field was chosen."""
+    return Axis(field, (typed or "",)) if field else None
 
 
 def loras(names: Any, weights: str) -> tuple[Lora, ...]:

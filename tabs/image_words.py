@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio import axes
 from studio.cards import Card
 from studio.errors import StudioError
 from studio.i18n import text
@@ -121,7 +122,7 @@ def folder_line(page: Page, spoken: str) -> str:
 def cells_line(x: str, xs: str, y: str, ys: str, spoken: str) -> str:
     """How many pictures the grid has, or how its fields are filled, as HTML."""
     try:
-        counts = [len(axis.values) for axis in (image_form.axis(x, xs), image_form.axis(y, ys)) if axis]
+        counts = [len(axes.values(axis)) for axis in (image_form.axis(x, xs), image_form.axis(y, ys)) if axis]
     except StudioError:
         counts = []
     if not counts:

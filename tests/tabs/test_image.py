@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from studio import axes
 from studio.cards import Card
 from studio.errors import StudioError
 from studio.restore import Restored
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Axis, Lora
+from studio.types import Lora
 from tabs import image_form, image_shape, image_source, page
 from tabs.image_again import sentence
 from tabs.image_restore import _usable
@@ -74,7 +75,15 @@ def test_a_word_for_a_number_is_refused_by_name(card: Card, name: str) -> None:
 
 def test_one_axis_goes_across_whichever_was_filled(card: Card) -> None:
     made = image_form.wanted(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
-    assert (made.x, made.y) == (Axis("steps", ("2", "4", "6")), None)
+    assert made.y is None
+    assert made.x is not None
+    assert axes.values(made.x) == ("2", "4", "6")
+
+
+def test_a_quoted_value_keeps_its_comma(card: Card) -> None:
+    made = image_form.wanted(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
+    assert made.x is not None
+    assert axes.values(made.x) == ("people, text",)
 
 
 def test_a_request_comes_back_as_the_fields_that_made_it(card: Card) -> None:

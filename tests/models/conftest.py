@@ -1,10 +1,14 @@
 """Folders of tiny models, each saved once a session."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_pipelines
-from tiny import CHAT_TEMPLATE, byte_tokenizer, tiny_llama
+from tiny import CHAT_TEMPLATE, byte_tokenizer, load, tiny_llama
+
+from studio.engines.diffusion import DiffusionEngine
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made[kind] = tmp_path_factory.mktemp(kind)
         getattr(tiny_pipelines, kind)().save_pretrained(made[kind])
     return made
+
+
+@pytest.fixture(scope="module")
+def painters(folders: dict[str, Path]) -> Iterator[Callable[[str], Any]]:
+    """A function that loads each pipeline of pictures once."""
+    engine = DiffusionEngine()
+    models: dict[str, Any] = {}
+
+    def get(kind: str) -> Any:
+        if kind not in models:
+            models[kind] = load(engine, folders[kind])
+        return models[kind]
+
+    yield get
+    for model in models.values():
+        model.close()

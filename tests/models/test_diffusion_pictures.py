@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import Recorder, load
+from tiny import Recorder
 from tiny_pipelines import pixels
 
 from studio.engines.diffusion import DiffusionEngine
@@ -40,21 +40,6 @@ def half(width: int, height: int) -> Image.Image:
 
 
 START = png(noise(SIDE, SIDE))
-
-
-@pytest.fixture(scope="module")
-def painters(folders):
-    """A function that loads each pipeline once."""
-    models = {}
-
-    def get(kind):
-        if kind not in models:
-            models[kind] = load(ENGINE, folders[kind])
-        return models[kind]
-
-    yield get
-    for model in models.values():
-        model.close()
 
 
 @pytest.mark.parametrize("kind", OVER)

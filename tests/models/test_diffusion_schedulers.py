@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import Recorder, load
+from tiny import Recorder
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.schedulers import SCHEDULERS
@@ -15,20 +15,6 @@ from studio.types import ImageRequest
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=8, guidance_scale=3.0, seed=5)
 KEPT = ("prediction_type", "beta_schedule", "beta_start", "beta_end", "num_train_timesteps", "timestep_spacing")
-
-
-@pytest.fixture(scope="module")
-def painters(folders):
-    models = {}
-
-    def get(kind):
-        if kind not in models:
-            models[kind] = load(ENGINE, folders[kind])
-        return models[kind]
-
-    yield get
-    for model in models.values():
-        model.close()
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -20,20 +20,6 @@ SKIPS = ("stable_diffusion", "latent_consistency", "icons")
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=2, guidance_scale=4.0, seed=5)
 
 
-@pytest.fixture(scope="module")
-def painters(folders):
-    models = {}
-
-    def get(kind):
-        if kind not in models:
-            models[kind] = load(ENGINE, folders[kind])
-        return models[kind]
-
-    yield get
-    for model in models.values():
-        model.close()
-
-
 def paint(model, **changes) -> bytes:
     return pixels(model.run(replace(ASK, **changes), Recorder()))[0]
 

@@ -6,11 +6,13 @@ with the model's files.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 FILE = "glossary.json"
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
@@ -29,17 +31,28 @@ class Reading:
 
 
 def load(files: Path) -> Mapping[str, str]:
-    """The table beside a model's files; empty where there is none or it is damaged."""
+    """The table beside a model's files; empty where there is none or it is damaged. Read once while it stays the same:
+    counting the tokens of a prompt asks for it at every pause in typing."""
+    file = files / FILE
     try:
-        file = files / FILE
-        if file.stat().st_size > _MAX_BYTES:
-            return {}
+        found = file.stat()
+    except OSError:
+        return {}
+    return _table(file, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _table(file: Path, modified: int, size: int) -> Mapping[str, str]:  # noqa: ARG001
+    if size > _MAX_BYTES:
+        return {}
+    try:
         table = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(table, dict):
         return {}
-    return {word: said for word, said in table.items() if isinstance(word, str) and isinstance(said, str) and word}
+    said = {word: words for word, words in table.items() if isinstance(word, str) and isinstance(words, str) and word}
+    return MappingProxyType(said)
 
 
 def read(prompt: str, table: Mapping[str, str]) -> Reading:

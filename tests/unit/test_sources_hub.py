@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
+from tiny_card import tiny_card
 
 from studio.cards import Card, Source
 from studio.errors import Cancelled, StudioError
@@ -71,24 +72,9 @@ def publish(hub: FileServer, files: dict[str, bytes], commit: str = COMMIT, repo
 def card(id: str = "tiny", repo: str = "owner/tiny", **changes: object) -> Card:
     source = {"revision": "", "files": (), "sha256": {}}
     source.update((key, changes.pop(key)) for key in tuple(changes) if key in source)
-    known = {"gated": False, "options": {}, **changes}
-    return Card(
-        id=id,
-        title="Tiny",
-        tasks=("chat",),
-        engine="text",
-        source=Source("hub", repo=repo, **source),  # pyright: ignore[reportArgumentType]
-        licence="MIT",
-        licence_url="",
-        commercial=True,
-        parameters=1,
-        disk_bytes=len(WEIGHTS),
-        memory_bytes=1,
-        least_memory=1,
-        languages=(),
-        summary={},
-        **known,  # pyright: ignore[reportArgumentType]
-    )
+    known = {"engine": "text", "gated": False, "options": {}, **changes}
+    where = Source("hub", repo=repo, **source)  # pyright: ignore[reportArgumentType]
+    return tiny_card(where, len(WEIGHTS), id=id, **known)
 
 
 def fetch(store: Store, wanted: Card) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
+from tiny_card import tiny_card
 
 from studio.cards import Card, Source
 from studio.errors import Cancelled, StudioError
@@ -78,22 +79,8 @@ def digest(body: bytes) -> str:
 
 def card(**changes: object) -> Card:
     known = {"package": "tiny-model", "version": "1.0", "files": (INSIDE,), "sha256": {INSIDE: digest(WEIGHTS)}}
-    return Card(
-        id="tiny",
-        title="Tiny",
-        tasks=("chat",),
-        engine="llama",
-        source=Source("package", **{**known, **changes}),  # pyright: ignore[reportArgumentType]
-        licence="MIT",
-        licence_url="",
-        commercial=True,
-        parameters=1,
-        disk_bytes=len(WEIGHTS),
-        memory_bytes=1,
-        least_memory=1,
-        languages=(),
-        summary={},
-    )
+    where = Source("package", **{**known, **changes})  # pyright: ignore[reportArgumentType]
+    return tiny_card(where, len(WEIGHTS))
 
 
 def fetch(store: Store, wanted: Card) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
+from tiny_card import tiny_card
 
 from studio.cards import Card, Part, Source
 from studio.errors import Cancelled, StudioError
@@ -93,23 +94,8 @@ def decoder(**changes: object) -> Part:
 
 
 def card(*pieces: Part, source: Source | None = None, id: str = "painter") -> Card:
-    return Card(
-        id=id,
-        title="Painter",
-        tasks=("image",),
-        engine="diffusion",
-        source=source or Source("bundled", path="painter"),
-        licence="MIT",
-        licence_url="",
-        commercial=True,
-        parameters=1,
-        disk_bytes=len(WEIGHTS),
-        memory_bytes=1,
-        least_memory=1,
-        languages=(),
-        summary={},
-        parts=pieces,
-    )
+    whole = source or Source("bundled", path="painter")
+    return tiny_card(whole, len(WEIGHTS), id=id, title="Painter", tasks=("image",), engine="diffusion", parts=pieces)
 
 
 BIG = Source("hub", repo="owner/big")

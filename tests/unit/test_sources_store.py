@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer, serving
+from tiny_card import tiny_card
 
 from studio.cards import Card, Source
 from studio.errors import Cancelled, StudioError
@@ -46,22 +47,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 
 def card(source: Source | None = None) -> Card:
-    return Card(
-        id="tiny",
-        title="Tiny",
-        tasks=("chat",),
-        engine="llama",
-        source=source or Source("hub", repo="owner/tiny", files=("tiny.gguf",)),
-        licence="MIT",
-        licence_url="",
-        commercial=True,
-        parameters=1,
-        disk_bytes=len(WEIGHTS),
-        memory_bytes=1,
-        least_memory=1,
-        languages=(),
-        summary={},
-    )
+    return tiny_card(source or Source("hub", repo="owner/tiny", files=("tiny.gguf",)), len(WEIGHTS))
 
 
 def fetch(store: Store, wanted: Card) -> Path:

@@ -33,6 +33,8 @@ class Run:
             state = torch.load(file, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
             optimiser.load_state_dict(state["optimiser"])
+            for group in optimiser.param_groups:  # how it computes is this run's choice, not the checkpoint's
+                group["fused"] = optimiser.defaults["fused"]
             self.step, self._spent, self.average = state["step"], state["spent"], state["average"]
             if self._spent >= self._seconds:
                 self._spent = 0.0

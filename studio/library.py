@@ -38,12 +38,13 @@ _FORMAT_SUFFIX = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One file to be written: its content and its recipe, and whether the recipe goes beside it."""
+    """One file to be written: its content, its recipe, whether the recipe goes beside it, and the notes of music."""
 
     data: bytes
     suffix: str
     recipe: dict[str, Any]
     beside: bool = False
+    midi: bytes = b""
 
 
 class Library:
@@ -122,7 +123,7 @@ class Library:
         """
         files = (*artifact.files, artifact.sheet) if artifact.sheet else artifact.files
         for path in [inside(self._root, str(file)) for file in files]:
-            for file in (path, sidecar(path)):
+            for file in (path, sidecar(path), *_notes(path)):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
@@ -152,6 +153,9 @@ class Library:
                     if piece.beside:  # first: a recipe alone is passed over, a text alone has lost its own
                         started.append(sidecar(path))
                         write(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")
+                    for notes in _notes(path) if piece.midi else ():
+                        started.append(notes)
+                        write(notes, piece.midi)
                     write(path, piece.data)
                     kept.append(path)
             except BaseException as error:
@@ -163,6 +167,11 @@ class Library:
         return kept
 
 
+def _notes(path: Path) -> tuple[Path, ...]:
+    """The MIDI file beside a piece of music; nothing beside anything else."""
+    return (path.with_suffix(".mid"),) if path.suffix == ".wav" else ()
+
+
 def _alone(request: ImageRequest) -> dict[str, Any]:
     return {"parameters": recipe.parameters(request), "seed": request.seed}
 
@@ -172,7 +181,7 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
         return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
         sounds = zip(output.audio, recipes, strict=True)
-        return [_Piece(media.encode_wav(audio, own), ".wav", own) for audio, own in sounds]
+        return [_Piece(media.encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()

@@ -195,10 +195,11 @@ Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionReque
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Sound: float32 samples in -1..1, shape (channels, frames)."""
+    """Sound: float32 samples in -1..1, shape (channels, frames). `midi`: the file of its notes, where it has any."""
 
     samples: np.ndarray
     rate: int
+    midi: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

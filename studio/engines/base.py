@@ -132,6 +132,7 @@ ENGINES = {
     "diffusion": "studio.engines.diffusion:DiffusionEngine",
     "musicgen": "studio.engines.musicgen:MusicgenEngine",
     "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
+    "composer": "studio.engines.composer:ComposerEngine",
     "caption": "studio.engines.caption:CaptionEngine",
     "upscaler": "studio.engines.upscaler:UpscalerEngine",
     "resample": "studio.engines.resample:ResampleEngine",

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from train.image import autoencoder, captions, colours, denoiser
 from train.image.norm import quicken
-from train.image.run import Run
+from train.run import Run
 
 ENTRY = {
     "label": "red apple", "tags": ["fruit", "food"], "style": "flat style",

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from train.image import data
 from train.image.norm import quicken
-from train.image.run import Run
+from train.run import Run
 
 INNER = (16, 32, 64, 128)
 WHOLE = (16, *INNER)

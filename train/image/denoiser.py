@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from train.image import autoencoder, captions, data
-from train.image.run import Run
+from train.run import Run
 
 CHANNELS = (128, 160)
 HEADS = (4, 5)

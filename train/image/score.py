@@ -22,7 +22,7 @@ from torch.nn import functional
 from train.image import captions, data
 from train.image.denoiser import Reader
 from train.image.glossary import BY_HAND
-from train.image.run import Run
+from train.run import Run
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "teal")
 CANDIDATES = 20

@@ -1,0 +1,205 @@
+"""What each player of a band does, bar by bar, in the manner of a groove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from studio.composing.brief import COMPOUND, Brief, Groove, Instrument, grooves
+from studio.composing.harmony import Chord
+from studio.composing.language import METRES
+from studio.composing.score import Sound
+
+_DRUM_KEYS = {
+    "kick": 36, "rim": 37, "snare": 38, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "shaker": 70,
+    "brush": 38, "bodhran": 64,
+}  # fmt: skip
+_DRUM_LOUDNESS = {"hat": 58, "ride": 62, "shaker": 50, "open": 62, "brush": 42, "rim": 66, "pedal": 50}
+LOW = Instrument("bass", 32, 31, 52, ("bass",), ())
+"""The low register of a guitarist or pianist who has no bass player."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the accompaniment: where it begins, its chords (start, length, chord) and how full it is, 0..1."""
+
+    start: int
+    chords: list[tuple[int, int, Chord]]
+    fullness: float
+    last: bool
+
+
+def play(
+    role: str, player: Instrument, bars: list[Bar], brief: Brief, groove: Groove, melody: list[Sound]
+) -> Iterator[Sound]:
+    """All that a player does: one of the roles that instruments.toml names."""
+    match role:
+        case "bass":
+            yield from bass(player, bars, brief, groove)
+        case "strike":
+            yield from _strike(player, bars, brief, groove)
+        case "arpeggio":
+            yield from _arpeggio(player, bars, brief, groove)
+        case "hold":
+            yield from _hold(player, bars, brief)
+        case "beat":
+            yield from _beat(bars, brief, groove)
+        case _:
+            yield from _second(player, bars, brief, melody)
+
+
+def _pattern(groove: Groove, metre: str, role: str) -> tuple[str, int]:
+    """The signs of one bar and the steps that each takes. A metre that a groove lacks is taken from `dance`."""
+    own = groove.bars.get(metre)
+    if own is None or role not in own:
+        fallback = grooves()["ballad" if "beat" not in role and not _has_drums(groove) else "dance"]
+        return fallback.bars[metre].get(role, ""), fallback.grain
+    return own[role], groove.grain
+
+
+def _has_drums(groove: Groove) -> bool:
+    return any("drums" in bar for bar in groove.bars.values())
+
+
+def _signs(line: str, grain: int) -> Iterator[tuple[int, int, str]]:
+    """(start in the bar, length, sign); `-` makes the sign before it longer."""
+    place = 0
+    while place < len(line):
+        end = place + 1
+        while end < len(line) and line[end] == "-":
+            end += 1
+        if line[place] not in ".-":
+            yield place * grain, (end - place) * grain, line[place]
+        place = end
+
+
+def _moves(bar: Bar, line: str, grain: int) -> Iterator[tuple[int, int, str]]:
+    """What is played in a bar: the groove's signs, or at the very end every chord once, held."""
+    if bar.last:
+        return ((start - bar.start, length, "1") for start, length, _ in bar.chords)
+    return _signs(line, grain)
+
+
+def _at(bar: Bar, step: int) -> Chord:
+    """The chord that sounds so many steps into a bar."""
+    return next(chord for start, length, chord in reversed(bar.chords) if start - bar.start <= step)
+
+
+def bass(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
+    line, grain = _pattern(groove, brief.metre, "bass")
+    for bar in bars:
+        changed = {start - bar.start for start, _, _ in bar.chords}
+        for start, length, sign in _moves(bar, line, grain):
+            chord = _at(bar, start)
+            tones = chord.tones
+            # where the chord is new its root is heard, whatever the pattern says
+            step = 0 if start in changed else {"1": 0, "3": 1, "5": 2, "8": 0}[sign]
+            yield Sound(start + bar.start, length, _low(chord, tones[step] - chord.root, player, brief.tonic), 88)
+
+
+def _low(chord: Chord, above: int, player: Instrument, tonic: int) -> int:
+    pitch = player.low + (tonic + chord.root - player.low) % 12
+    return pitch + above if pitch + above <= player.high else pitch + above - 12
+
+
+def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int], top: int = 128) -> list[int]:
+    """Three or four notes near the middle of the instrument, moving as little as they can from the chord before."""
+    middle = min((player.low + player.high) / 2, 66, top - 5)
+    classes = [(tonic + tone) % 12 for tone in chord.tones]
+    best: list[int] = []
+    for lowest in range(len(classes)):
+        turned = classes[lowest:] + classes[:lowest]
+        for octave in range(2, 7):
+            pitches = [12 * octave + turned[0]]
+            for pitch_class in turned[1:]:
+                pitches.append(pitches[-1] + ((pitch_class - pitches[-1]) % 12 or 12))
+            if not best or _effort(pitches, before, middle) < _effort(best, before, middle):
+                best = pitches
+    return best
+
+
+def _effort(pitches: list[int], before: list[int], middle: float) -> float:
+    centre = abs(sum(pitches) / len(pitches) - middle)
+    if not before:
+        return centre
+    return sum(min(abs(pitch - other) for other in before) for pitch in pitches) + 0.4 * centre
+
+
+def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
+    line, grain = _pattern(groove, brief.metre, "strike")
+    before: list[int] = []
+    for bar in bars:
+        for start, length, sign in _moves(bar, line, grain):
+            before = _voicing(_at(bar, start), player, brief.tonic, before)
+            for place, pitch in enumerate(before):
+                loudness = (66 if sign == "x" else 78) - 2 * place
+                yield Sound(bar.start + start, length, pitch, round(loudness * (0.8 + 0.2 * bar.fullness)))
+
+
+def _arpeggio(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
+    line, grain = _pattern(groove, brief.metre, "arpeggio")
+    before: list[int] = []
+    for bar in bars:
+        for start, length, sign in _moves(bar, line, grain):
+            before = _voicing(_at(bar, start), player, brief.tonic, before)
+            number = {"1": 0, "3": 1, "5": 2, "6": 3, "2": 1, "4": 2}[sign]
+            octave, tone = divmod(number, len(before))
+            for pitch in before if bar.last else [before[tone] + 12 * octave]:
+                yield Sound(bar.start + start, length, pitch, round(72 * (0.8 + 0.2 * bar.fullness)))
+
+
+def _hold(player: Instrument, bars: list[Bar], brief: Brief) -> Iterator[Sound]:
+    before: list[int] = []
+    held: list[tuple[int, int, Chord]] = []
+    for bar in bars:
+        for start, length, chord in bar.chords:
+            if held and held[-1][2] == chord and sum(held[-1][:2]) == start and held[-1][1] < 2 * METRES[brief.metre]:
+                held[-1] = (held[-1][0], held[-1][1] + length, chord)
+            else:
+                held.append((start, length, chord))
+    for start, length, chord in held:
+        before = _voicing(chord, player, brief.tonic, before)
+        for pitch in before:
+            yield Sound(start, length, fold(pitch, player), 70)
+
+
+def _second(player: Instrument, bars: list[Bar], brief: Brief, melody: list[Sound]) -> Iterator[Sound]:
+    """A voice under the melody: on every beat the chord's next note below it, held while it stays the same."""
+    beat = 36 if brief.metre in COMPOUND else 24
+    line: list[Sound] = []
+    for bar in bars:
+        for start in range(bar.start, bar.start + METRES[brief.metre], beat):
+            above = next((sound.pitch for sound in melody if sound.start <= start < sound.start + sound.length), None)
+            if above is None:
+                continue
+            classes = {(brief.tonic + tone) % 12 for tone in _at(bar, start - bar.start).tones}
+            pitch = next(pitch for pitch in range(above - 3, above - 20, -1) if pitch % 12 in classes)
+            pitch = fold(pitch, player)
+            if line and line[-1].pitch == pitch and line[-1].start + line[-1].length == start:
+                line[-1] = Sound(line[-1].start, line[-1].length + beat, pitch, 80)
+            else:
+                line.append(Sound(start, beat, pitch, 80))
+    yield from line
+
+
+def _beat(bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
+    own = groove.bars.get(brief.metre, {})
+    lines, grain = (
+        (own["drums"], groove.grain) if "drums" in own else (grooves()["dance"].bars[brief.metre]["drums"], 12)
+    )
+    for bar in bars:
+        for name, line in lines.items():
+            loud = _DRUM_LOUDNESS.get(name, 84)
+            signs = [(0, 12, "X")] if bar.last else _signs(line, grain)
+            for start, _, sign in signs:
+                if sign == "x" and bar.fullness < 0.7:
+                    continue  # the first time through only the strong beats are marked
+                yield Sound(bar.start + start, grain, _DRUM_KEYS[name], loud if sign == "X" else round(loud * 0.72))
+
+
+def fold(pitch: int, player: Instrument) -> int:
+    while pitch < player.low:
+        pitch += 12
+    while pitch > player.high:
+        pitch -= 12
+    return pitch

@@ -1,0 +1,245 @@
+"""From the words of a prompt, English or Chinese, to what a piece is to be.
+
+What is said as a number or a name (key, metre, tempo, bars, seconds) counts as it stands; words are looked up in the
+tables of assets/composing. What nobody said is chosen to fit the rest. Words that say nothing to the composer are
+named, so that the page can show them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from studio.composing.brief import COMPOUND, Brief, Groove, entries, grooves, idle, instruments
+from studio.composing.language import METRES
+
+SLOWEST, FASTEST = 30.0, 260.0
+MOST_BARS = 128
+_LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_MODE_WORDS = {
+    "major": "major", "maj": "major", "minor": "minor", "min": "minor", "dorian": "dorian", "mixolydian": "mixolydian",
+    "大调": "major", "小调": "minor", "多利亚": "dorian", "混合利底亚": "mixolydian",
+}  # fmt: skip
+_SIGNS = {"sharp": 1, "#": 1, "♯": 1, "升": 1, "flat": -1, "b": -1, "♭": -1, "降": -1, "": 0}
+_KEY = re.compile(
+    r"(?:(?P<before>升|降)\s*)?(?<![a-z])(?P<letter>[a-g])\s*-?(?P<sign>sharp|flat|#|♯|♭|b(?=[\s-]*m|[\s-]*d|\b))?[\s-]*"
+    r"(?P<mode>major|minor|maj\b|min\b|dorian|mixolydian|大调|小调|多利亚|混合利底亚)"
+)
+_KEY_PLAIN = re.compile(
+    r"\b(?:in|key of)\s+(?:the key of\s+)?(?P<letter>[a-g])(?P<sign>#|♯|♭|b|\s+sharp|\s+flat)?\b(?!\s*[-'])"
+)
+_METRE = re.compile(r"(?<![\d/])([2-9])\s*/\s*(4|8)(?!\d)(?:\s*(?:time|拍子?))?")
+_TEMPO = re.compile(
+    r"(?:♩|tempo|速度)\s*[=:：]?\s*(\d{2,3})\b|\b(\d{2,3})\s*(?:bpm|beats per minute)|每分钟\s*(\d{2,3})\s*拍"
+)
+_BARS = re.compile(r"\b(\d{1,3})[\s-]*(?:bars?|measures?)\b|(\d{1,3})\s*(?:个)?小节")
+_SECONDS = re.compile(r"\b(\d{1,3}(?:\.\d+)?)[\s-]*(?:seconds?|secs?|s)\b|(\d{1,3}(?:\.\d+)?)\s*秒")
+_LOOP = re.compile(r"\b(?:seamless(?:ly)?|loop(?:s|ed|ing|able)?)\b|循环|无缝")
+_ALONE = re.compile(r"\b(?:solo|unaccompanied|alone|a cappella)\b|独奏|无伴奏|清唱")
+_WORD = re.compile(r"[a-zà-ÿ][a-zà-ÿ'-]*|[㐀-鿿]+")
+_CHORDS, _BELOW = frozenset(("strike", "arpeggio", "hold")), frozenset(("bass", "beat"))
+_ALIKE = {"2/2": "4/4", "2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}
+_TEMPOS = {"4/4": 112.0, "3/4": 112.0, "2/4": 100.0, "6/8": 100.0, "9/8": 108.0}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was understood, and the words that were not."""
+
+    brief: Brief
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What fields say beside the prompt; None or nothing leaves it to the prompt.
+
+    Attributes:
+        tempo: beats a minute.
+        tonic: pitch class.
+        seconds: how long, where the prompt says neither bars nor seconds. It comes out in whole bars: the tempo gives
+            way a little, unless somebody named it.
+    """
+
+    tempo: float | None = None
+    tonic: int | None = None
+    mode: str = ""
+    metre: str = ""
+    bars: int | None = None
+    seconds: float | None = None
+    loop: bool = False
+
+
+def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Reading:
+    """What a prompt asks for.
+
+    Args:
+        wishes: these win over the prompt.
+        chance: 0..1, decides where nothing was said, the key for one.
+    """
+    wishes = wishes or Wishes()
+    text = prompt.lower().replace("，", ",").replace("。", ".").replace("、", ",")
+    text, said = _numbers(text)
+    found, rest = _look_up(text)
+    facets = _facets(found)
+    metre = wishes.metre or said.get("metre") or ""
+    kind = facets.get("kind", "")
+    if metre and facets.get("metre", metre) != metre:
+        kind = _kind_in(kind, metre)
+    metre = metre or facets.get("metre", "") or ("4/4" if chance < 0.6 else "3/4")
+    groove = facets.get("groove") or (
+        "ballad" if facets.get("busy") == "calm" else "waltz" if metre == "3/4" else "dance"
+    )
+    band = _band(found, grooves()[groove], tuple(facets.get("band", ())), "alone" in said)
+    mode = wishes.mode or said.get("mode") or facets.get("mode") or "major"
+    tonic = wishes.tonic if wishes.tonic is not None else said.get("tonic")
+    if tonic is None:
+        keys = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
+        tonic = keys[int(chance * 997) % len(keys)]
+    exact = wishes.tempo or said.get("tempo")
+    tempo = min(FASTEST, max(SLOWEST, exact or facets.get("tempo", _TEMPOS[metre]) * facets.get("pace", 1.0)))
+    tempo, bars = _time(wishes, said, metre, tempo, bool(exact))
+    loop = wishes.loop or bool(said.get("loop"))
+    busy = facets.get("busy", "even")
+    brief = Brief(kind or "tune", metre, mode, tonic, tempo, bars, busy, groove, band, loop)
+    return Reading(brief, tuple(rest))
+
+
+def _numbers(text: str) -> tuple[str, dict[str, Any]]:
+    """What is said in so many words, and the text without it."""
+    said: dict[str, Any] = {}
+
+    def take(pattern: re.Pattern[str]) -> re.Match[str] | None:
+        nonlocal text
+        if (match := pattern.search(text)) is not None:
+            text = f"{text[: match.start()]} , {text[match.end() :]}"
+        return match
+
+    if match := take(_METRE):
+        metre = {"2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}.get(
+            name := f"{match[1]}/{match[2]}", name
+        )
+        if metre in METRES:
+            said["metre"] = metre
+    if match := take(_TEMPO):
+        said["tempo"] = float(next(filter(None, match.groups())))
+    if match := take(_BARS):
+        said["bars"] = min(MOST_BARS, max(1, int(next(filter(None, match.groups())))))
+    if match := take(_SECONDS):
+        said["seconds"] = float(next(filter(None, match.groups())))
+    if match := take(_KEY):
+        sign = _SIGNS[match["before"] or (match["sign"] or "").strip()]
+        said["tonic"], said["mode"] = (_LETTERS[match["letter"]] + sign) % 12, _MODE_WORDS[match["mode"]]
+    elif match := take(_KEY_PLAIN):
+        said["tonic"] = (_LETTERS[match["letter"]] + _SIGNS[(match["sign"] or "").strip()]) % 12
+    for name, pattern in (("loop", _LOOP), ("alone", _ALONE)):
+        if take(pattern):
+            said[name] = True
+    return text, said
+
+
+def _look_up(text: str) -> tuple[list[tuple[int, str, Any]], list[str]]:
+    """(where, as what, entry or instrument's name) of what the tables know, and the words that they do not."""
+    table: dict[str, list[Any]] = {}
+    for entry in entries():
+        for word in entry["words"]:
+            table.setdefault(word, []).append(entry)
+    for name, player in instruments().items():
+        for word in player.words:
+            table.setdefault(word, []).append(name)
+    found: list[tuple[int, str, Any]] = []
+    for word in sorted(table, key=len, reverse=True):
+        chinese = word[0] >= "㐀"
+        pattern = re.escape(word) if chinese else rf"(?<![\w]){re.escape(word)}(?:s|es)?(?![\w])"
+        while (match := re.search(pattern, text)) is not None:
+            found.extend((match.start(), word, what) for what in table[word])
+            text = f"{text[: match.start()]}{' ' * len(match[0])}{text[match.end() :]}"
+    rest = [word for word in _WORD.findall(text) if word not in idle() and not all(sign in idle() for sign in word)]
+    return sorted(found, key=lambda one: one[0]), list(dict.fromkeys(rest))
+
+
+def _facets(found: list[tuple[int, str, Any]]) -> dict[str, Any]:
+    """One answer for each question. The most particular word decides: longer ones are asked last, paces multiply."""
+    facets: dict[str, Any] = {}
+    for _, _, entry in sorted((one for one in found if isinstance(one[2], dict)), key=lambda one: len(one[1])):
+        for facet, value in entry.items():
+            if facet == "pace":
+                facets["pace"] = facets.get("pace", 1.0) * value
+            elif facet != "words":
+                facets[facet] = value
+    return facets
+
+
+def _band(found: list[tuple[int, str, Any]], groove: Groove, usual: tuple[str, ...], alone: bool) -> tuple[str, ...]:
+    """Who was asked for, in that order, melody first, with what they lack; else who suits.
+
+    A melody needs chords: from one of those who were named, from the player of the melody where that one can, or else
+    from who usually plays them. `alone` leaves it at who was named.
+    """
+    known = instruments()
+    named = list(dict.fromkeys(what for _, _, what in found if isinstance(what, str)))
+    usual = usual or groove.band
+    if not named:
+        return usual
+    lead = next((name for name in named if not set(known[name].plays) & _BELOW), usual[0])
+    rest = [name for name in named if name != lead]
+    if any(set(known[name].plays) & _CHORDS for name in rest):
+        return (lead, *rest)
+    if set(known[lead].plays) & {"strike", "arpeggio"}:
+        return (lead, lead, *rest)
+    if alone:
+        return (lead, *rest)
+    more = [name for name in usual if name not in (lead, *rest) and set(known[name].plays) & (_CHORDS | _BELOW)]
+    return (lead, *more, *rest)
+
+
+def _kind_in(kind: str, metre: str) -> str:
+    """A kind that is danced in this metre, for a prompt that asks for a reel in six."""
+    usual = {"6/8": "jig", "9/8": "slip jig", "3/4": "waltz", "2/4": "march", "4/4": "reel"}
+    return kind if kind in ("air", "tune", "march") else usual[metre]
+
+
+def _time(wishes: Wishes, said: dict[str, Any], metre: str, tempo: float, exact: bool) -> tuple[float, int]:
+    """Tempo and bars. Seconds give whole bars, pairs where there is room; a tempo that nobody named gives way."""
+    bars, seconds = wishes.bars or said.get("bars"), said.get("seconds") or wishes.seconds
+    if bars:
+        return tempo, min(MOST_BARS, max(1, bars))
+    if not seconds:
+        return tempo, 16
+    bar = METRES[metre] / 24 * 60 / (tempo * (1.5 if metre in COMPOUND else 1.0))
+    bars = max(1, round(seconds / bar))
+    if not exact and bars >= 4:
+        bars = next(_round_bars(seconds / bar))
+    bars = min(MOST_BARS, bars)
+    if not exact:
+        tempo = min(FASTEST, max(SLOWEST, tempo * bars * bar / seconds))
+    return tempo, bars
+
+
+def _round_bars(wanted: float) -> Iterator[int]:
+    """Whole phrases near to a number of bars: eights if that is near enough, then fours, then twos."""
+    for unit in (8, 4, 2):
+        near = max(unit, unit * round(wanted / unit))
+        if abs(near - wanted) <= 0.09 * wanted:
+            yield near
+    yield max(1, round(wanted))
+
+
+def describe(brief: Brief) -> str:
+    """A brief in one line: `jig · D major · 6/8 · ♩. = 116 · 16 bars · dance · flute, guitar`."""
+    players = ", ".join(dict.fromkeys(brief.band))
+    beat = "♩." if brief.metre in COMPOUND else "♩"
+    return " · ".join(
+        (brief.kind, f"{key_name(brief.tonic, brief.mode)} {brief.mode}", brief.metre, f"{beat} = {brief.tempo:.0f}",
+         f"{brief.bars} bars", brief.groove, players)
+    )  # fmt: skip
+
+
+def key_name(tonic: int, mode: str) -> str:
+    """How a musician writes a tonic: the spelling with fewer sharps or flats."""
+    flats = ("C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B")
+    sharps = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+    signature = (tonic + {"major": 0, "minor": 3, "dorian": 10, "mixolydian": 5}[mode]) % 12
+    return (flats if signature in (5, 10, 3, 8, 1) else sharps)[tonic]

@@ -1,0 +1,161 @@
+"""Text-to-music in notes: a small language model writes a melody, a band is arranged around it, a SoundFont plays it.
+
+Takes a folder with a GPT-2 of transformers over the words of `studio.composing.language` (words.json says which words
+they are) and in `soundfont/` one SoundFont. The prompt settles key, metre, tempo, bars and players (see
+`studio.composing.reading`); the model only ever chooses among words that keep to them.
+
+A few melodies are written side by side and the most tuneful one is kept, which costs little more than one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Card
+from studio.composing import arranging, form, language, midi, reading, tuneful
+from studio.composing.brief import Brief
+from studio.composing.form import Form
+from studio.composing.score import Score
+from studio.engines import _audio, _torch
+from studio.engines._decode import after_each_token
+from studio.engines.base import Context, Device
+from studio.errors import StudioError
+from studio.types import Audio, MusicRequest, Output, Request
+
+CANDIDATES = 4
+LOUDNESS = -14.0
+"""LUFS of a finished piece."""
+_TAIL = 1.5
+"""Seconds in which the last chord rings on."""
+_TOP_P = 0.95
+
+
+class ComposerEngine:
+    """The studio's own composer."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        return _torch.stored_bytes(card, files)
+
+    def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
+        """Keys and values of a few short lines, and the sound: 16 bytes a frame while it is made."""
+        duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
+        return (48 << 20) + int(duration * 48_000 * 32)
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> ComposerModel:  # noqa: ARG002
+        _torch.refuse_code(card, files)
+        with _torch.loading(card, device, "transformers"):
+            from transformers import GPT2LMHeadModel
+
+            loaded: Any = GPT2LMHeadModel.from_pretrained(
+                files,
+                dtype=_torch.dtype_for(card, files, device),
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **_torch.placement(device),
+            )
+            model, info = loaded
+            _torch.require_complete(card, info)
+            model.generation_config.eos_token_id = None  # a line that has ended waits for the others
+            words = json.loads((files / "words.json").read_text(encoding="utf-8"))
+            if tuple(words) != language.WORDS or model.config.vocab_size != len(words):
+                raise StudioError("broken_model", model=card.title, reason="it was made for other words")
+            font = next(iter(sorted((files / "soundfont").rglob("*.sf2"))), None)
+            if font is None:
+                raise StudioError("broken_model", model=card.title, reason="no SoundFont")
+            return ComposerModel(card, model.eval(), font.read_bytes(), device)
+
+
+class ComposerModel:
+    """A composer in memory, with the sounds of its instruments."""
+
+    def __init__(self, card: Card, model: Any, font: bytes, device: Device) -> None:
+        self._card, self._device, self._font = card, device, font
+        self._model: Any = model
+        self._ids = {word: number for number, word in enumerate(language.WORDS)}
+
+    def nbytes(self) -> int:
+        return _torch.nbytes(self._model) + len(self._font)
+
+    def close(self) -> None:
+        self._model, self._font = None, b""
+        _torch.release(self._device)
+
+    def run(self, request: MusicRequest, context: Context) -> Output:
+        ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))
+        notes: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, given in ignored if given]
+        readings: list[reading.Reading] = []
+
+        def make(number: int, seed: int) -> Audio:
+            wishes = reading.Wishes(seconds=request.duration)
+            readings.append(reading.read(request.prompt, wishes, random.Random(seed).random()))
+            return self._piece(request, readings[-1].brief, number, seed, context)
+
+        with _torch.working(self._card):
+            output = _audio.each_piece(request, context, make)
+        notes += [("composed_as", {"brief": reading.describe(one.brief)}) for one in readings[:1]]
+        if readings[0].unknown:
+            notes.append(("unknown_words", {"words": ", ".join(readings[0].unknown)}))
+        return replace(output, notes=tuple(notes))
+
+    def _piece(self, request: MusicRequest, brief: Brief, number: int, seed: int, context: Context) -> Audio:
+        plan = form.plan(brief.bars)
+        lines = self._write(request, brief, plan, number, seed, context)
+        parts = max((language.read(line) for line in lines), key=lambda parts: tuneful.worth(parts, brief.mode))
+        score = arranging.arrange(brief, parts, plan, request.prompt, seed)
+        return replace(self._play(score, brief.loop), midi=midi.write(score))
+
+    def _write(
+        self, request: MusicRequest, brief: Brief, plan: Form, number: int, seed: int, context: Context
+    ) -> list[list[str]]:
+        """Several lines of words, all of them to the brief."""
+        import torch
+
+        header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy).words()
+        grammars = [language.Grammar(brief.metre, plan.lengths) for _ in range(CANDIDATES)]
+        bars, seen = sum(plan.lengths), [0] * CANDIDATES
+
+        def allowed(row: int, ids: Any) -> list[int]:
+            if len(ids) > len(header):
+                word = language.WORDS[int(ids[-1])]
+                grammars[row].take(word)
+                seen[row] += word.startswith("bar")
+            return [self._ids[word] for word in grammars[row].allowed()]
+
+        def look(ids: Any) -> bool:
+            context.step(number * bars + min(seen), request.count * bars)
+            context.check()
+            return bool((ids[:, -1] == self._ids[language.END]).all())
+
+        torch.manual_seed(seed)
+        start = torch.tensor([[self._ids[word] for word in header]] * CANDIDATES, device=self._model.device)
+        warm = (request.temperature or 0) > 0
+        made = self._model.generate(
+            start,
+            attention_mask=torch.ones_like(start),
+            max_length=self._model.config.n_positions,
+            do_sample=warm,
+            **({"temperature": float(request.temperature or 1), "top_p": _TOP_P, "top_k": 0} if warm else {}),
+            prefix_allowed_tokens_fn=allowed,
+            stopping_criteria=after_each_token(look),
+        )
+        return [[language.WORDS[int(one)] for one in row[len(header) :]] for row in made]
+
+    def _play(self, score: Score, loop: bool) -> Audio:
+        """Stereo sound. A loop is cut from its second time through, so that what rings on is in it."""
+        import midirenderer
+        import soundfile
+
+        file = midi.write(score, times=3 if loop else 1, tail=_TAIL)
+        sound, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(self._font, file)), dtype="float32")
+        sound = sound.T
+        if loop:
+            frames = round(score.seconds(score.steps) * rate)
+            sound = sound[:, frames : 2 * frames]
+        return _audio.loud(_audio.piece(self._card, sound, rate, sound.shape[1] / rate), LOUDNESS)

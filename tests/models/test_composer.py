@@ -1,0 +1,147 @@
+"""The composer on an untrained network: whatever it writes keeps to the brief, and the sound is that of the notes."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import mido
+import numpy as np
+import pytest
+from tiny import Recorder, card, load
+from tiny_soundfont import soundfont
+
+from studio.composing import language
+from studio.engines.composer import ComposerEngine
+from studio.errors import Cancelled, StudioError
+from studio.types import MusicRequest
+
+ENGINE = ComposerEngine()
+JIG = MusicRequest(
+    prompt="a lively Irish jig in D major, flute and guitar, 8 bars", duration=30.0, temperature=1.0, seed=1
+)
+BARS = {"2/4": 2.0, "3/4": 3.0, "4/4": 4.0, "6/8": 3.0, "9/8": 4.5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("composer")
+    words = language.WORDS
+    config = GPT2Config(
+        vocab_size=len(words), n_positions=640, n_embd=32, n_layer=1, n_head=2,
+        bos_token_id=words.index("start"), eos_token_id=words.index("end"), pad_token_id=0,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    (folder / "words.json").write_text(json.dumps(words), encoding="utf-8")
+    (folder / "soundfont").mkdir()
+    (folder / "soundfont" / "tiny.sf2").write_bytes(soundfont())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return load(ENGINE, folder)
+
+
+def file_of(output, number=0):
+    return mido.MidiFile(file=io.BytesIO(output.audio[number].midi))
+
+
+def meta(file, kind):
+    return next(message for message in file.tracks[0] if message.type == kind)
+
+
+def test_the_file_says_what_the_prompt_asked_for(model):
+    output = model.run(JIG, Recorder())
+    file = file_of(output)
+    assert (meta(file, "time_signature").numerator, meta(file, "time_signature").denominator) == (6, 8)
+    assert meta(file, "key_signature").key == "D"
+    programs = [message.program for track in file.tracks for message in track if message.type == "program_change"]
+    assert programs == [73, 25]
+    ((_, said),) = [note for note in output.notes if note[0] == "composed_as"]
+    assert said["brief"].startswith("jig · D major · 6/8")
+
+
+@pytest.mark.parametrize("metre", sorted(BARS))
+@pytest.mark.parametrize("bars", [4, 12, 16])
+def test_bars_and_tempo_are_exact(model, metre, bars):
+    output = model.run(MusicRequest(prompt=f"{metre}, {bars} bars, 100 bpm", temperature=1.0, seed=3), Recorder())
+    file = file_of(output)
+    beats = 1.5 if metre in ("6/8", "9/8") else 1.0
+    assert 60e6 / meta(file, "set_tempo").tempo == pytest.approx(100 * beats, rel=1e-4)
+    last = max(sum(message.time for message in track) for track in file.tracks) / file.ticks_per_beat
+    upbeat = last - bars * BARS[metre]
+    assert 0 <= upbeat <= BARS[metre] / 2
+
+
+def test_every_note_that_begins_ends_and_none_overlaps_itself(model):
+    for track in file_of(model.run(JIG, Recorder())).tracks:
+        sounding = set()
+        for message in track:
+            if message.type == "note_on":
+                assert message.note not in sounding
+                sounding.add(message.note)
+            elif message.type == "note_off":
+                sounding.remove(message.note)
+        assert not sounding
+
+
+def test_the_sound_is_as_long_as_the_notes_and_loud_but_never_clipped(model):
+    output = model.run(JIG, Recorder())
+    audio = output.audio[0]
+    notes = file_of(output).length
+    assert notes < audio.samples.shape[1] / audio.rate < notes + 2
+    assert audio.samples.shape[0] == 2
+    assert 0.1 < np.abs(audio.samples).max() <= 10 ** (-1 / 20) + 1e-6
+    half = audio.samples.shape[1] // 2
+    assert np.abs(audio.samples[:, :half]).max() > 0.05
+    assert np.abs(audio.samples[:, half : half + audio.rate]).max() > 0.05
+
+
+def test_the_same_seed_is_the_same_to_the_byte_and_a_batch_equals_the_single_ones(model):
+    both = model.run(MusicRequest(prompt="a waltz, 8 bars", temperature=1.0, seed=5, count=2), Recorder())
+    for number in range(2):
+        single = model.run(MusicRequest(prompt="a waltz, 8 bars", temperature=1.0, seed=5 + number), Recorder())
+        assert single.audio[0].midi == both.audio[number].midi
+        assert (single.audio[0].samples == both.audio[number].samples).all()
+    assert both.audio[0].midi != both.audio[1].midi
+
+
+def test_a_loop_is_exact_to_the_sample_and_its_seam_is_no_click(model):
+    audio = model.run(
+        MusicRequest(prompt="seamless techno loop, 120 bpm, 4 bars", temperature=1.0, seed=2), Recorder()
+    ).audio[0]
+    assert audio.samples.shape[1] == 8 * audio.rate
+    four = np.tile(audio.samples, 4)
+    steps = np.abs(np.diff(four, axis=1)).max(axis=0)
+    seams = [steps[number * audio.samples.shape[1] - 1] for number in (1, 2, 3)]
+    assert max(seams) <= np.quantile(steps, 0.999)
+
+
+def test_stop_ends_it_between_two_notes(model):
+    with pytest.raises(Cancelled):
+        model.run(JIG, Recorder(stop_after=4))
+
+
+def test_what_it_cannot_do_is_said(model):
+    output = model.run(
+        MusicRequest(prompt="rain on a tin roof, 4 bars", lyrics="la", temperature=1.0, seed=1), Recorder()
+    )
+    assert ("no_lyrics", {}) in output.notes
+    assert ("unknown_words", {"words": "rain, tin, roof"}) in output.notes
+
+
+def test_a_model_of_other_words_is_refused(folder, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "words.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(StudioError, match="other words"):
+        load(ENGINE, other)
+
+
+def test_its_card_needs_no_more_than_it_says():
+    assert ENGINE.work(card("composer"), JIG) < 200 << 20

@@ -1,0 +1,133 @@
+"""How a prompt is read: numbers and names as they stand, words by the tables, in English and Chinese."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.composing import language
+from studio.composing.brief import COMPOUND, Brief, grooves, instruments
+from studio.composing.reading import Wishes, describe, key_name, read
+
+
+def brief(prompt: str, wishes: Wishes | None = None) -> Brief:
+    return read(prompt, wishes).brief
+
+
+def test_a_whole_wish_is_read_in_english():
+    found = brief("a lively Irish jig in D major, flute and guitar, 16 bars")
+    assert (found.kind, found.metre, found.tonic, found.mode, found.bars) == ("jig", "6/8", 2, "major", 16)
+    assert found.band == ("flute", "guitar")
+    assert (found.groove, found.busy) == ("dance", "busy")
+    assert found.tempo > 116
+
+
+def test_and_in_chinese():
+    found = brief("一首欢快的爱尔兰吉格，D大调，长笛和吉他，16小节，每分钟110拍")
+    assert (found.kind, found.metre, found.tonic, found.mode, found.bars) == ("jig", "6/8", 2, "major", 16)
+    assert found.band == ("flute", "guitar")
+    assert found.tempo == 110
+
+
+@pytest.mark.parametrize(
+    ("words", "tonic", "mode"),
+    [
+        ("in A minor", 9, "minor"), ("F# minor", 6, "minor"), ("Bb major", 10, "major"), ("B-flat major", 10, "major"),
+        ("E dorian", 4, "dorian"), ("g mixolydian", 7, "mixolydian"), ("in the key of C sharp minor", 1, "minor"),
+        ("降B小调", 10, "minor"), ("升F大调", 6, "major"), ("a小调", 9, "minor"), ("a reel in G", 7, "major"),
+        ("a sad tune in D", 2, "minor"),
+    ],
+)  # fmt: skip
+def test_keys(words, tonic, mode):
+    assert (brief(words).tonic, brief(words).mode) == (tonic, mode)
+
+
+@pytest.mark.parametrize(
+    ("words", "metre"),
+    [
+        ("3/4", "3/4"),
+        ("in 6/8 time", "6/8"),
+        ("a reel", "4/4"),
+        ("a slip jig", "9/8"),
+        ("圆舞曲", "3/4"),
+        ("2/4拍", "2/4"),
+    ],
+)
+def test_metres(words, metre):
+    assert brief(words).metre == metre
+
+
+def test_a_metre_that_a_dance_does_not_have_wins_over_its_name():
+    assert brief("a reel in 6/8").kind == "jig"
+
+
+def test_fields_win_over_the_prompt():
+    found = brief("a jig in D major at 120 bpm", Wishes(tempo=90, tonic=7, mode="minor", metre="9/8", bars=12))
+    assert (found.tempo, found.tonic, found.mode, found.metre, found.bars) == (90, 7, "minor", "9/8", 12)
+
+
+@given(st.floats(4, 180), st.sampled_from(["a jig", "waltz", "ambient", "techno", "a slow air", "rock"]))
+def test_seconds_come_out_exactly_where_the_tempo_is_free(seconds, words):
+    found = brief(words, Wishes(seconds=seconds))
+    if found.bars >= 4:
+        assert found.seconds == pytest.approx(seconds, rel=0.001)
+
+
+def test_a_named_tempo_is_kept_and_the_bars_come_as_near_as_they_can():
+    found = brief("techno, 128 bpm, 20 seconds")
+    assert found.tempo == 128
+    assert abs(found.seconds - 20) < 1
+
+
+def test_a_melody_is_never_left_without_chords_unless_it_is_to_be_alone():
+    assert brief("slow piano").band == ("piano", "piano")
+    assert "guitar" in brief("flute, irish reel").band
+    assert brief("solo flute").band == ("flute",)
+    assert set(brief("techno with bass and drums").band) > {"bass", "drums"}
+
+
+def test_a_lead_is_somebody_who_can_sing():
+    for words in ("drums and flute", "double bass, violin"):
+        assert instruments()[brief(words).band[0]].plays not in (("bass",), ("beat",))
+
+
+def test_words_that_say_nothing_to_the_composer_are_named():
+    assert read("rain on a tin roof, slow piano").unknown == ("rain", "tin", "roof")
+    assert read("a gentle waltz for two violins with some piano").unknown == ("two",)
+
+
+@given(st.text(max_size=200))
+def test_whatever_is_written_gives_a_brief_that_can_be_played(prompt):
+    found = brief(prompt)
+    assert found.kind in language.KINDS
+    assert found.metre in language.METRES
+    assert found.mode in language.MODES
+    assert found.busy in language.BUSY
+    assert found.groove in grooves()
+    assert found.band
+    assert set(found.band) <= set(instruments())
+    assert 30 <= found.tempo <= 260
+    assert 1 <= found.bars <= 128
+
+
+def test_keys_are_spelt_as_musicians_do():
+    assert [key_name(tonic, "major") for tonic in (10, 6, 3, 9)] == ["B♭", "F♯", "E♭", "A"]
+    assert [key_name(tonic, "minor") for tonic in (1, 10, 6, 0)] == ["C♯", "B♭", "F♯", "C"]
+
+
+def test_a_reading_in_one_line():
+    found = brief("a jig in D major at 116 bpm, flute and guitar, 16 bars")
+    assert describe(found) == "jig · D major · 6/8 · ♩. = 116 · 16 bars · dance · flute, guitar"
+
+
+def test_every_table_is_sound():
+    for name, groove in grooves().items():
+        assert set(groove.band) <= set(instruments()), name
+        assert groove.bars, name
+        for metre, lines in groove.bars.items():
+            steps = language.METRES[metre]
+            drums = lines.get("drums", {})
+            for role, line in {**{r: x for r, x in lines.items() if r != "drums"}, **drums}.items():
+                assert len(line) * groove.grain == steps, (name, metre, role)
+    assert {brief(words).metre in COMPOUND for words in ("jig", "reel")} == {True, False}

@@ -1,7 +1,7 @@
 """Text-to-music in notes: a small language model writes a melody, a band is arranged around it, a SoundFont plays it.
 
-Takes a folder with a GPT-2 of transformers over the words of `studio.composing.language` (words.json says which words
-they are) and in `soundfont/` one SoundFont. The prompt settles key, metre, tempo, bars and players (see
+Takes a folder with a GPT-2 of transformers over the words of `studio.composing.language`, with its tokenizer,
+and in `soundfont/` one SoundFont. The prompt settles key, metre, tempo, bars and players (see
 `studio.composing.reading`); the model only ever chooses among words that keep to them.
 
 A few melodies are written side by side and the most tuneful one is kept, which costs little more than one.
@@ -13,7 +13,7 @@ import io
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,22 @@ class ComposerEngine:
             model, info = loaded
             _torch.require_complete(card, info)
             model.generation_config.eos_token_id = None  # a line that has ended waits for the others
-            words = json.loads((files / "words.json").read_text(encoding="utf-8"))
-            if tuple(words) != language.WORDS or model.config.vocab_size != len(words):
+            table = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+            if tuple(sorted(table, key=table.__getitem__)) != language.WORDS:
                 raise StudioError("broken_model", model=card.title, reason="it was made for other words")
             font = next(iter(sorted((files / "soundfont").rglob("*.sf2"))), None)
             if font is None:
                 raise StudioError("broken_model", model=card.title, reason="no SoundFont")
             return ComposerModel(card, model.eval(), font.read_bytes(), device)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """How the prompt was read, the melody part by part, and all voices."""
+
+    reading: reading.Reading
+    parts: list[language.Part]
+    score: Score
 
 
 class ComposerModel:
@@ -90,26 +99,31 @@ class ComposerModel:
     def run(self, request: MusicRequest, context: Context) -> Output:
         ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))
         notes: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, given in ignored if given]
-        readings: list[reading.Reading] = []
+        pieces: list[Piece] = []
 
         def make(number: int, seed: int) -> Audio:
-            wishes = reading.Wishes(seconds=request.duration)
-            readings.append(reading.read(request.prompt, wishes, random.Random(seed).random()))
-            return self._piece(request, readings[-1].brief, number, seed, context)
+            pieces.append(self.compose(request, number, seed, context))
+            score = pieces[-1].score
+            return replace(self._play(score, pieces[-1].reading.brief.loop), midi=midi.write(score))
 
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
-        notes += [("composed_as", {"brief": reading.describe(one.brief)}) for one in readings[:1]]
-        if readings[0].unknown:
-            notes.append(("unknown_words", {"words": ", ".join(readings[0].unknown)}))
+        first = pieces[0].reading
+        notes.append(("composed_as", {"brief": reading.describe(first.brief)}))
+        if first.unknown:
+            notes.append(("unknown_words", {"words": ", ".join(first.unknown)}))
         return replace(output, notes=tuple(notes))
 
-    def _piece(self, request: MusicRequest, brief: Brief, number: int, seed: int, context: Context) -> Audio:
-        plan = form.plan(brief.bars)
-        lines = self._write(request, brief, plan, number, seed, context)
-        parts = max((language.read(line) for line in lines), key=lambda parts: tuneful.worth(parts, brief.mode))
-        score = arranging.arrange(brief, parts, plan, request.prompt, seed)
-        return replace(self._play(score, brief.loop), midi=midi.write(score))
+    def compose(self, request: MusicRequest, number: int, seed: int, context: Context) -> Piece:
+        """Piece `number` of a request in notes, without its sound."""
+        read = reading.read(request.prompt, reading.Wishes(seconds=request.duration), random.Random(seed).random())
+        plan = form.plan(read.brief.bars)
+        lines = self._write(request, read.brief, plan, number, seed, context)
+        whole = [language.read(line) for line in lines if language.END in line]
+        if not whole:
+            raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
+        parts = max(whole, key=lambda parts: tuneful.worth(parts, read.brief.mode))
+        return Piece(read, parts, arranging.arrange(read.brief, parts, plan, request.prompt, seed))
 
     def _write(
         self, request: MusicRequest, brief: Brief, plan: Form, number: int, seed: int, context: Context

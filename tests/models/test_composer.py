@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import mido
 import numpy as np
@@ -15,6 +14,7 @@ from studio.composing import language
 from studio.engines.composer import ComposerEngine
 from studio.errors import Cancelled, StudioError
 from studio.types import MusicRequest
+from train.music.model import tokenizer
 
 ENGINE = ComposerEngine()
 JIG = MusicRequest(
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
         bos_token_id=words.index("start"), eos_token_id=words.index("end"), pad_token_id=0,
     )  # fmt: skip
     GPT2LMHeadModel(config).save_pretrained(folder)
-    (folder / "words.json").write_text(json.dumps(words), encoding="utf-8")
+    tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "soundfont").mkdir()
     (folder / "soundfont" / "tiny.sf2").write_bytes(soundfont())
     return folder
@@ -138,7 +138,7 @@ def test_a_model_of_other_words_is_refused(folder, tmp_path):
 
     other = tmp_path / "other"
     shutil.copytree(folder, other)
-    (other / "words.json").write_text("[]", encoding="utf-8")
+    (other / "tokenizer.json").write_text('{"model": {"vocab": {"do": 0, "re": 1}}}', encoding="utf-8")
     with pytest.raises(StudioError, match="other words"):
         load(ENGINE, other)
 

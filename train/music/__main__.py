@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SHIPPED = ROOT / "assets" / "starters" / "music"
 WORK = ROOT / "build" / "train" / "music"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.music", description=__doc__)
-    parser.add_argument("command", choices=("data", "composer"))
+    parser.add_argument("command", choices=("data", "composer", "ship", "score"))
     parser.add_argument("--minutes", type=float, default=0.0, help="time budget; default: what the shipped one took")
     parser.add_argument("--device", default="", help="cpu, cuda or mps; default: the best there is")
     parser.add_argument("--folder", type=Path, default=WORK, help="where data and checkpoints are kept")
@@ -30,6 +31,15 @@ def main() -> None:
             from train.music import model
 
             model.train(options.folder, options.minutes or 30, device)
+        case "ship":
+            from train.music import model
+
+            model.ship(options.folder, SHIPPED)
+        case "score":
+            from train.music import score
+
+            for name, share in score.score(options.folder, SHIPPED, device).items():
+                print(f"{name}: {share:.1%}")
 
 
 if __name__ == "__main__":

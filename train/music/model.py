@@ -35,6 +35,25 @@ def build() -> Any:
     )  # fmt: skip
 
 
+def tokenizer() -> Any:
+    """The words as transformers reads them: one a token, with spaces between."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    made = Tokenizer(models.WordLevel(_IDS, unk_token="pad"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # pyright: ignore[reportAttributeAccessIssue]
+    return made
+
+
+def ship(folder: Path, target: Path) -> None:
+    """Write the checkpoint as transformers lays it out, in half precision."""
+    from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    model = GPT2LMHeadModel.from_pretrained(folder / "model", dtype=torch.float16)
+    model.save_pretrained(target, max_shard_size="9MB")
+    words = PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token=START, eos_token=END, pad_token="pad")
+    words.save_pretrained(target)
+
+
 def numbers(words: list[str]) -> list[int]:
     """Words as the network counts them, cut before the first part that does not fit whole."""
     if len(words) > LONGEST:

@@ -1,7 +1,6 @@
 """The contact sheet of a grid of pictures: the cells in rows and columns, with a label on each.
 
-Labels are drawn in pillow's own font, which has Latin, Greek and Cyrillic letters; of other scripts it draws a box a
-sign, and the recipes of the cells say what it stood for. Knows nothing of requests beyond which cell is whose.
+Knows nothing of requests beyond which cell is whose.
 """
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from studio import lettering
 from studio.axes import Layout
 from studio.types import ImageRequest, Output
 
@@ -43,7 +43,7 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
     width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
     gap = max(2, min(width, height) // 64)
     size = max(10, min(width, height) // 16)
-    font = ImageFont.load_default(size)
+    font = lettering.font("".join((*layout.rows, *layout.columns)), size)
     line = round(size * 1.4)
     left = _widest(layout.rows, font, max(width, 8 * size)) + 2 * gap if any(layout.rows) else gap
     heads = [_wrapped(label, font, max(width, 4 * size)) for label in layout.columns]

@@ -302,3 +302,9 @@ def test_a_cell_that_is_missing_is_told_from_the_others() -> None:
 
 def test_a_sheet_without_a_single_picture_is_still_a_sheet(tmp_path: Path) -> None:
     grid.sheet(Layout(("a",), ("",)), [None]).save(tmp_path / "sheet.png")
+
+
+def test_chinese_labels_are_written_and_not_drawn_as_boxes() -> None:
+    """Two signs differ on the sheet; boxes would be alike."""
+    one, other = (grid.sheet(Layout(rows=("",), columns=(label,)), [None]) for label in ("猫", "狗"))
+    assert one.tobytes() != other.tobytes(), "no font here has Chinese signs; on Debian: fonts-noto-cjk"

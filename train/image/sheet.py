@@ -26,25 +26,15 @@ def write(paint: Any, target: Path, columns: int = 8) -> None:
     """
     from PIL import Image, ImageDraw
 
+    from studio import lettering
+
     side, label = 128, 22
     rows = -(-len(PROMPTS) // columns)
     sheet = Image.new("RGB", (columns * (side + 8) + 8, rows * (side + label + 8) + 8), "white")
     draw = ImageDraw.Draw(sheet)
-    font = _font()
+    font = lettering.font("".join(PROMPTS), 11)
     for index, prompt in enumerate(PROMPTS):
         left, top = 8 + index % columns * (side + 8), 8 + index // columns * (side + label + 8)
         sheet.paste(Image.fromarray(paint(prompt, 1)), (left, top))
         draw.text((left + side / 2, top + side + 3), prompt, "#444444", font, anchor="ma")
     sheet.save(target, optimize=True)
-
-
-def _font() -> Any:
-    """A font that can write Chinese where the system has one."""
-    from PIL import ImageFont
-
-    for name in ("NotoSansCJK-Regular.ttc", "PingFang.ttc", "msyh.ttc"):
-        try:
-            return ImageFont.truetype(name, 11)
-        except OSError:
-            continue
-    return ImageFont.load_default(11)

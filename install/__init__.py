@@ -188,7 +188,7 @@ class Install:
         environment = {**dotenv(Path(".env")), **os.environ}
         if not on(environment.get("STUDIO_PREPARE", "1")) or on(environment.get("STUDIO_OFFLINE", "0")):
             return
-        self.terminal.stage("starter model: about 100 MB (STUDIO_PREPARE=0 leaves them out)")
+        self.terminal.stage("starter models: about 200 MB (STUDIO_PREPARE=0 leaves them out)")
         line = [start.PYTHON, "-P", "-m", "studio", "doctor", "--prepare"]
         if subprocess.run(line, env={**os.environ, "PYTHONPATH": start.ROOT}, check=False).returncode:
             print("    Not every starter model is here yet. Its first use fetches it.", flush=True)

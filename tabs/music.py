@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -55,12 +56,15 @@ def build(page: Page) -> None:
                 )
                 for i in range(PLAYERS)
             ]  # fmt: skip
+            notes = gr.File(
+                label=t("music.notes"), file_count="multiple", interactive=False, visible=False, elem_id="music-notes"
+            )
             details = gr.HTML(elem_id="music-details")
             with gr.Column(elem_classes="a-empty") as empty:
                 gr.Markdown(t("music.empty"))
                 examples(TASK, prompt, ("music.example1", "music.example2", "music.example3"))
     page.prompts[TASK] = prompt
-    outputs = [run, stop, progress, *players, details, empty]
+    outputs = [run, stop, progress, *players, notes, details, empty]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
@@ -71,6 +75,8 @@ def build(page: Page) -> None:
             for i, player in enumerate(players):
                 here = i < len(files)
                 changes[player] = gr.update(value=page.publish(files[i]) if here else None, visible=here)
+            written = [page.publish(file) for file in map(_notes, files[:PLAYERS]) if file.is_file()]
+            changes[notes] = gr.update(value=written or None, visible=bool(written))
             changes[details] = made(update.artifact, spoken)
             changes[empty] = gr.update(visible=False)
         return changes
@@ -94,3 +100,8 @@ def build(page: Page) -> None:
     inputs = [picker.list, prompt, duration, negative, lyrics, guidance, steps, temperature, top_k, count, seed]
     run.click(generate, inputs, outputs, **pumping())
     page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
+
+
+def _notes(file: Path) -> Path:
+    """Where the notes of a piece lie, if its model writes any."""
+    return file.with_suffix(".mid")

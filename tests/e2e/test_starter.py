@@ -50,3 +50,15 @@ def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Vi
     expect(desk.page.locator("#code-accept")).to_be_hidden()
     desk.page.keyboard.type("  # mine")
     assert desk.code == before + suggestion + "  # mine"
+
+
+def test_a_picture_appears_while_it_is_painted_and_is_found_again(program: Program, visit: Visit) -> None:
+    desk = visit(program.url).go("image")
+    desk.paint("a red apple")
+    expect(desk.pictures).to_have_count(1)
+    expect(desk.details).to_contain_text("Icons")
+    before = desk.bytes_of(desk.pictures.first)
+    context = desk.page.context
+    desk.page.close()
+    again = visit(program.url, context).go("image")
+    assert again.bytes_of(again.pictures.first) == before

@@ -317,3 +317,15 @@ def test_a_failed_encoder_leaves_nothing_behind(home: Home, library: Library, mo
     with pytest.raises(ZeroDivisionError):
         library.save("image", pictures(), made("image", prompt="a cat"))
     assert files_below(home) == []
+
+
+def test_the_notes_of_a_piece_lie_beside_it_and_go_with_it(home: Home) -> None:
+    shelf = Library(home)
+    sound = Audio(np.zeros((1, 50), np.float32), 8_000, midi=b"MThd notes")
+    artifact = shelf.save("music", Output(audio=(sound,), seeds=(7,)), made("music", prompt="a reel", count=1))
+    notes = artifact.files[0].with_suffix(".mid")
+    assert notes.read_bytes() == b"MThd notes"
+    assert [found.files for found in shelf.recent("music")] == [artifact.files]
+    shelf.forget(artifact)
+    assert not notes.exists()
+    assert not artifact.files[0].exists()

@@ -24,6 +24,9 @@ from tabs.shared import Page, quick
 
 _OPEN_START = "() => atelier.unfold('image-start')"
 
+SMALL = 256
+"""Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -110,9 +113,14 @@ class Result:
         across = len(grid.layout.columns) if marks and grid is not None and grid.layout is not None else 0
         shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
+        small = all(max(_size(each)) <= SMALL for each in artifact.recipes)
         return {
             self.gallery: gr.update(
-                value=pictures, visible=True, columns=across or min(len(files), 2), selected_index=None
+                value=pictures,
+                visible=True,
+                columns=across or min(len(files), 4 if small else 2),
+                elem_classes=["a-small"] if small else [],
+                selected_index=None,
             ),
             self.details: self.line(shown, 0, spoken),
             self.empty: gr.update(visible=False),
@@ -262,3 +270,9 @@ def _picture(png: bytes) -> Any:
     from PIL import Image
 
     return Image.open(io.BytesIO(png))
+
+
+def _size(made: dict[str, Any]) -> tuple[int, int]:
+    """Width and height that a recipe tells; large where it tells none."""
+    given = made["parameters"]
+    return given.get("width") or SMALL + 1, given.get("height") or SMALL + 1

@@ -39,6 +39,7 @@ ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "llama": _TEXT,
     "text": _TEXT,
     "diffusion": frozenset({"image"}),
+    "composer": _MUSIC,
     "musicgen": _MUSIC,
     "audio_diffusion": _MUSIC,
     "caption": frozenset({"caption"}),

@@ -12,7 +12,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.types import Update, UpscaleRequest
 from tabs import image_again, image_words, pump
-from tabs.i18n import t
+from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields
 from tabs.image_form import wanted
 from tabs.image_recent import Recent
@@ -58,13 +58,19 @@ def build(page: Page) -> None:
 
         yield from page.run(TASK, ask, show, result.progress, request)
 
-    def earlier() -> dict[Any, Any]:
-        return image_words.earlier(page, fields, prompts)
+    def after(model: str, prompt: str, request: gr.Request) -> dict[Any, Any]:
+        # the first count of a fresh program may have given up while the library was being read
+        counted = image_words.token_line(page, model, prompt or "", language(request))
+        return {**image_words.earlier(page, fields, prompts), fields.tokens: counted}
 
     # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
     # refuse what it did not know at the start, and open pictures before their size is known.
     run.click(generate, fields.inputs, outputs, preprocess=False, **pumping()).then(
-        earlier, None, [fields.history, prompts], **quick()
+        after,
+        [fields.of["model"], fields.of["prompt"]],
+        [fields.history, prompts, fields.tokens],
+        **quick(),
+        preprocess=False,
     )
     picked = [result.shown, result.chosen]
     for button, scale in ((result.twice, 2), (result.four, 4)):

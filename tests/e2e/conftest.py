@@ -1,5 +1,6 @@
 """The real page in Chromium: a studio of stand-ins in this process, and the real app as a program of its own."""
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from types import MappingProxyType
 
 import gradio
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from e2e.desk import Desk
@@ -21,8 +23,10 @@ from tabs.serve import open_page
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-lcd-text")  # fmt: skip
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
+Keep = Callable[[Desk, str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -123,6 +127,28 @@ def visit(watched: Watched) -> Visit:
         return Desk.open((context or watched.context(**options)).new_page(), url, settled)
 
     return visit
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Keep:
+    """Take a picture of the page as it is; it must not be empty."""
+    writing = request.config.getoption("--screenshots")
+
+    def keep(desk: Desk, name: str) -> None:
+        desk.page.mouse.move(2, 2)
+        desk.page.evaluate("document.activeElement?.blur()")
+        desk.page.wait_for_timeout(250 if writing else 50)
+        picture = Image.open(io.BytesIO(desk.page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+        colours = picture.getcolors(maxcolors=1 << 24)
+        assert colours is not None
+        assert len(colours) > 40
+        if writing:
+            DOCS.mkdir(parents=True, exist_ok=True)
+            picture.quantize(128).save(DOCS / f"{name}.png", optimize=True)
+        else:
+            picture.save(tmp_path / f"{name}.png", compress_level=1)
+
+    return keep
 
 
 # ---- the studio of stand-ins

@@ -1,8 +1,8 @@
-"""The real app with its starter model: a conversation and a completion."""
+"""The real app with its starter models: a conversation, a completion, pictures."""
 
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Keep, Visit
 from e2e.program import Program
 
 GROWTH = """() => {
@@ -52,13 +52,25 @@ def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Vi
     assert desk.code == before + suggestion + "  # mine"
 
 
-def test_a_picture_appears_while_it_is_painted_and_is_found_again(program: Program, visit: Visit) -> None:
+def test_pictures_are_painted_and_found_again(program: Program, visit: Visit, keep: Keep) -> None:
     desk = visit(program.url).go("image")
-    desk.paint("a red apple")
-    expect(desk.pictures).to_have_count(1)
+    desk.type("4", "count").type("11", "seed").paint("a purple butterfly, glossy 3d", 4)
     expect(desk.details).to_contain_text("Icons")
+    expect(desk.find("tokens")).to_contain_text("of 22 tokens")
+    keep(desk, "image-starter-en-light-1440")
     before = desk.bytes_of(desk.pictures.first)
     context = desk.page.context
     desk.page.close()
     again = visit(program.url, context).go("image")
+    expect(again.pictures).to_have_count(4)
     assert again.bytes_of(again.pictures.first) == before
+
+
+def test_a_piece_is_composed_with_its_notes(program: Program, visit: Visit, keep: Keep) -> None:
+    desk = visit(program.url).go("music")
+    desk.more().type("3", "seed").more().type("A lively Irish jig in D major, flute and guitar, 16 bars").run()
+    expect(desk.page.locator("#music-player-0 button").first).to_be_visible(timeout=30_000)
+    expect(desk.find("progress")).to_contain_text("jig · D major · 6/8")
+    link = desk.find("notes").get_by_role("link").first
+    assert desk.page.request.get(link.get_attribute("href") or "").body().startswith(b"MThd")
+    keep(desk, "music-starter-en-light-1440")

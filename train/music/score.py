@@ -33,7 +33,7 @@ _AGAIN = 20
 _SPAN = 4
 """Bars that have to agree for a copy."""
 _KINDS = {"reel": "4/4", "jig": "6/8", "hornpipe": "4/4", "slip jig": "9/8", "march": "4/4", "waltz": "3/4",
-          "slow air": "4/4", "minuet": "3/4", "strathspey": "4/4", "polka": "2/4"}  # fmt: skip
+          "slow air in 4/4": "4/4", "minuet": "3/4", "strathspey": "4/4", "polka": "2/4"}  # fmt: skip
 _KEYS = ("C", "D", "E", "F", "G", "A", "Bb", "Eb")
 _PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "Bb": 10, "Eb": 3}
 _PROFILES = {

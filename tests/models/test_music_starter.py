@@ -1,0 +1,68 @@
+"""The starter that composes: through the studio, what was asked for is in the files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from studio import media
+from studio.service import Studio
+from studio.settings import Settings
+from studio.types import Artifact, MusicRequest
+
+JIG = "a lively Irish jig in D major, flute and guitar, 16 bars"
+D_MAJOR = {2, 4, 6, 7, 9, 11, 1}
+
+
+@pytest.fixture(scope="module")
+def compose(starter_home: Path) -> Iterator[object]:
+    with Studio(Settings(home=starter_home, device="cpu", keep_free_gb=0)) as studio:
+
+        def compose(prompt: str, seed: int = 1) -> Artifact:
+            *_, last = studio.submit(MusicRequest(prompt=prompt, model="composer", seed=seed)).events()
+            assert last.error is None, last.error
+            assert last.artifact is not None
+            return last.artifact
+
+        yield compose
+
+
+def notes_of(artifact: Artifact) -> mido.MidiFile:
+    return mido.MidiFile(file=io.BytesIO(artifact.files[0].with_suffix(".mid").read_bytes()))
+
+
+def test_a_jig_has_its_bars_its_key_and_its_players(compose):
+    file = notes_of(compose(JIG))
+    signature = next(message for message in file.tracks[0] if message.type == "time_signature")
+    assert (signature.numerator, signature.denominator) == (6, 8)
+    length = max(sum(message.time for message in track) for track in file.tracks) / file.ticks_per_beat
+    assert 48 <= length <= 49.5, "16 bars of three quarters, and an upbeat at most"
+    lead = [message.note for message in file.tracks[1] if message.type == "note_on"]
+    assert sum(note % 12 in D_MAJOR for note in lead) > 0.9 * len(lead)
+    assert lead[-1] % 12 in (2, 6, 9), "it comes home"
+    assert len(set(lead)) >= 6, "it is a melody"
+    assert len(lead) >= 60
+    programs = [message.program for track in file.tracks for message in track if message.type == "program_change"]
+    assert programs == [73, 25]
+
+
+def test_its_sound_is_loud_clear_and_of_the_same_length(compose):
+    artifact = compose(JIG)
+    sound = media.decode_audio(artifact.files[0].read_bytes())
+    assert notes_of(artifact).length < sound.samples.shape[1] / sound.rate < notes_of(artifact).length + 2
+    assert 0.3 < np.abs(sound.samples).max() < 0.95
+    loud = np.abs(sound.samples).reshape(2, -1)[:, : sound.rate * 14].max(axis=0).reshape(14, -1).max(axis=1)
+    assert (loud > 0.05).all(), "no second is silent"
+
+
+def test_the_same_seed_is_the_same_piece_and_another_one_another(compose):
+    first, again, other = compose(JIG), compose(JIG), compose(JIG, seed=2)
+    assert notes_of(first).tracks == notes_of(again).tracks
+    decoded = [media.decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
+    assert (decoded[0] == decoded[1]).all()
+    assert notes_of(first).tracks != notes_of(other).tracks

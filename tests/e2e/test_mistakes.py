@@ -71,8 +71,8 @@ def test_a_picture_of_twenty_thousand_pixels_square_is_refused(desk: Desk, tmp_p
 def test_a_model_that_is_not_here_says_what_it_is_and_offers_its_download(serve: Serve, visit: Visit) -> None:
     _, url = serve(offline=True)
     desk = visit(url).go("image")
-    expect(desk.field("model")).to_have_value(re.compile("GB.*not downloaded"))
-    expect(desk.page.locator("#tab-image .a-about.prose")).to_contain_text("Stability AI Community")
+    expect(desk.field("model")).to_have_value(re.compile("MB.*not downloaded"))
+    expect(desk.page.locator("#tab-image .a-about.prose")).to_contain_text("Apache-2.0")
     download = desk.find("download")
     download.click()
     alert = desk.page.locator(".a-picker:visible [role=alert]")

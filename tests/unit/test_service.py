@@ -303,7 +303,7 @@ def test_unload_frees_idle_models(studio: Studio) -> None:
 def test_a_model_that_is_missing_is_named_with_its_size(tmp_path: Path) -> None:
     with Studio(Settings(home=tmp_path, device="cpu", offline=True)) as studio:
         with pytest.raises(StudioError) as caught:
-            studio.submit(ImageRequest(prompt="x"))
+            studio.submit(ImageRequest(prompt="x", model="sd-turbo"))
         assert caught.value.code == "not_on_disk"
         last = wait(studio.submit(HELLO))  # the starter is fetched on first use, and this studio may not
         assert last.error is not None

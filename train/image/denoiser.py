@@ -174,3 +174,6 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
     pipe.to(dtype=precision).save_pretrained(target, max_shard_size="9MB")
     for weights in (target / "text_encoder").glob("*.safetensors*"):
         weights.unlink()
+    for config in target.glob("*/config.json"):  # diffusers notes where it read a part from: a folder of this machine
+        kept = {k: v for k, v in json.loads(config.read_text(encoding="utf-8")).items() if k != "_name_or_path"}
+        config.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")

@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 
 from studio.composing import harmony
-from studio.composing.brief import COMPOUND, Brief, Instrument, grooves, instruments
+from studio.composing.brief import Brief, Instrument, grooves, instruments
 from studio.composing.form import Form, Line, unfold
 from studio.composing.harmony import Chord
-from studio.composing.language import METRES, Part
+from studio.composing.language import COMPOUND, METRES, Part, beat
 from studio.composing.playing import LOW, Bar, bass, fold, play
 from studio.composing.score import DRUMS, Score, Sound, Voice
 
@@ -96,9 +96,8 @@ def _roles(players: Sequence[Instrument]) -> list[tuple[Instrument, str]]:
 
 def _touched(sound: Sound, upbeat: int, metre: str, swing: int, hand: random.Random) -> Sound:
     """As a player would: louder on the beat, not quite even, eighths swung where the groove swings."""
-    bar, beat = METRES[metre], 36 if metre in COMPOUND else 24
-    place = (sound.start - upbeat) % bar
-    accent = 8 if place == 0 else 3 if place % beat == 0 else 0
+    place = (sound.start - upbeat) % METRES[metre]
+    accent = 8 if place == 0 else 3 if place % beat(metre) == 0 else 0
     start, end = sound.start, sound.start + sound.length
     if swing != 12 and metre not in COMPOUND:
         start, end = _swung(start, upbeat, swing), _swung(end, upbeat, swing)

@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from studio.composing.language import METRES
+from studio.composing.language import METRES, TICKS, beat
 from studio.i18n import ASSETS
-
-COMPOUND = ("6/8", "9/8")
-"""Metres whose beat is a dotted quarter."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,12 @@ class Brief:
     @property
     def quarters(self) -> float:
         """Quarter notes a minute."""
-        return self.tempo * (1.5 if self.metre in COMPOUND else 1.0)
+        return self.tempo * beat(self.metre) / TICKS
 
     @property
     def seconds(self) -> float:
         """From the first bar line to the last."""
-        return self.bars * METRES[self.metre] / 24 * 60 / self.quarters
+        return self.bars * METRES[self.metre] / TICKS * 60 / self.quarters
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ class Form:
 def plan(bars: int) -> Form:
     """The form of a piece of so many bars: parts of eight, the usual repeats, and what is left over at the end."""
     whole, rest = divmod(bars, 8)
-    if bars <= 9 or whole == 0:
+    if bars <= 9:
         return Form((bars,), (0,))
-    letters = "".join(_ORDERS[min(len(_ORDERS), left) - 1] for left in _shares(whole))
+    letters = "".join(_ORDERS[left - 1] for left in _shares(whole))
     order = [ord(letter) - ord("A") for letter in letters]
     lengths = [8] * (max(order) + 1)
     if rest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.composing.language import METRES, Note
+from studio.composing.language import METRES, Note, beat
 
 _SHAPES = {"": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "dim": (0, 3, 6)}
 
@@ -86,7 +86,6 @@ def harmonise(bars: Sequence[Sequence[Note]], metre: str, mode: str) -> list[Cho
 def _heard(bar: Sequence[Note], metre: str, per_bar: int) -> list[dict[int, float]]:
     """For each slot how much of each pitch class is heard: steps, doubled on the beat."""
     span = METRES[metre] // per_bar
-    beat = 36 if metre in ("6/8", "9/8") else 24
     found: list[dict[int, float]] = [{} for _ in range(per_bar)]
     at, sounding = 0, None
     for note in bar:
@@ -94,7 +93,7 @@ def _heard(bar: Sequence[Note], metre: str, per_bar: int) -> list[dict[int, floa
         if sounding is not None and at < METRES[metre]:
             for slot in range(at // span, min(per_bar, -(-(at + note.length) // span))):
                 share = min(at + note.length, (slot + 1) * span) - max(at, slot * span)
-                weight = share * (2.0 if at % beat == 0 else 1.0)
+                weight = share * (2.0 if at % beat(metre) == 0 else 1.0)
                 key = sounding % 12
                 found[slot][key] = found[slot].get(key, 0.0) + weight / span
         at += note.length

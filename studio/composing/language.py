@@ -22,9 +22,17 @@ MOST_BARS = 16
 KINDS = ("tune", "reel", "hornpipe", "jig", "slip jig", "strathspey", "march", "minuet", "waltz", "air")
 METRES = {"2/4": 48, "3/4": 72, "4/4": 96, "6/8": 72, "9/8": 108}
 """Metres with their steps."""
+COMPOUND = ("6/8", "9/8")
+"""Metres whose beat is a dotted quarter."""
 MODES = ("major", "minor", "dorian", "mixolydian")
 BUSY = ("calm", "even", "busy")
 START, END, PART, UPBEAT, REST, HOLD = "start", "end", "part", "upbeat", "rest", "hold"
+
+
+def beat(metre: str) -> int:
+    """Steps of a beat."""
+    return 36 if metre in COMPOUND else TICKS
+
 
 WORDS: tuple[str, ...] = (
     "pad", START, END, PART, UPBEAT, REST, HOLD,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studio.composing.brief import COMPOUND, Brief, Groove, Instrument, grooves
+from studio.composing.brief import Brief, Groove, Instrument, grooves
 from studio.composing.harmony import Chord
-from studio.composing.language import METRES
+from studio.composing.language import METRES, beat
 from studio.composing.score import Sound
 
 _DRUM_KEYS = {
@@ -49,16 +49,10 @@ def play(
 
 
 def _pattern(groove: Groove, metre: str, role: str) -> tuple[str, int]:
-    """The signs of one bar and the steps that each takes. A metre that a groove lacks is taken from `dance`."""
-    own = groove.bars.get(metre)
-    if own is None or role not in own:
-        fallback = grooves()["ballad" if "beat" not in role and not _has_drums(groove) else "dance"]
-        return fallback.bars[metre].get(role, ""), fallback.grain
-    return own[role], groove.grain
-
-
-def _has_drums(groove: Groove) -> bool:
-    return any("drums" in bar for bar in groove.bars.values())
+    """The signs of one bar and the steps that each takes. A metre that a groove lacks is taken from `dance` or `ballad`."""
+    if metre not in groove.bars:
+        groove = grooves()["dance" if any("drums" in bar for bar in groove.bars.values()) else "ballad"]
+    return groove.bars[metre][role], groove.grain
 
 
 def _signs(line: str, grain: int) -> Iterator[tuple[int, int, str]]:
@@ -102,9 +96,9 @@ def _low(chord: Chord, above: int, player: Instrument, tonic: int) -> int:
     return pitch + above if pitch + above <= player.high else pitch + above - 12
 
 
-def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int], top: int = 128) -> list[int]:
+def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int]) -> list[int]:
     """Three or four notes near the middle of the instrument, moving as little as they can from the chord before."""
-    middle = min((player.low + player.high) / 2, 66, top - 5)
+    middle = min((player.low + player.high) / 2, 66)
     classes = [(tonic + tone) % 12 for tone in chord.tones]
     best: list[int] = []
     for lowest in range(len(classes)):
@@ -125,27 +119,30 @@ def _effort(pitches: list[int], before: list[int], middle: float) -> float:
     return sum(min(abs(pitch - other) for other in before) for pitch in pitches) + 0.4 * centre
 
 
-def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    line, grain = _pattern(groove, brief.metre, "strike")
-    before: list[int] = []
+def _chords(
+    role: str, player: Instrument, bars: list[Bar], brief: Brief, groove: Groove
+) -> Iterator[tuple[Bar, int, int, str, list[int]]]:
+    """(bar, start, length, sign, pitches of the chord) of all that a groove has an instrument strike or break."""
+    line, grain = _pattern(groove, brief.metre, role)
+    pitches: list[int] = []
     for bar in bars:
         for start, length, sign in _moves(bar, line, grain):
-            before = _voicing(_at(bar, start), player, brief.tonic, before)
-            for place, pitch in enumerate(before):
-                loudness = (66 if sign == "x" else 78) - 2 * place
-                yield Sound(bar.start + start, length, pitch, round(loudness * (0.8 + 0.2 * bar.fullness)))
+            pitches = _voicing(_at(bar, start), player, brief.tonic, pitches)
+            yield bar, bar.start + start, length, sign, pitches
+
+
+def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
+    for bar, start, length, sign, chord in _chords("strike", player, bars, brief, groove):
+        for place, pitch in enumerate(chord):
+            loudness = (66 if sign == "x" else 78) - 2 * place
+            yield Sound(start, length, pitch, round(loudness * (0.8 + 0.2 * bar.fullness)))
 
 
 def _arpeggio(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    line, grain = _pattern(groove, brief.metre, "arpeggio")
-    before: list[int] = []
-    for bar in bars:
-        for start, length, sign in _moves(bar, line, grain):
-            before = _voicing(_at(bar, start), player, brief.tonic, before)
-            number = {"1": 0, "3": 1, "5": 2, "6": 3, "2": 1, "4": 2}[sign]
-            octave, tone = divmod(number, len(before))
-            for pitch in before if bar.last else [before[tone] + 12 * octave]:
-                yield Sound(bar.start + start, length, pitch, round(72 * (0.8 + 0.2 * bar.fullness)))
+    for bar, start, length, sign, chord in _chords("arpeggio", player, bars, brief, groove):
+        octave, tone = divmod({"1": 0, "3": 1, "5": 2, "6": 3}[sign], len(chord))
+        for pitch in chord if bar.last else [chord[tone] + 12 * octave]:
+            yield Sound(start, length, pitch, round(72 * (0.8 + 0.2 * bar.fullness)))
 
 
 def _hold(player: Instrument, bars: list[Bar], brief: Brief) -> Iterator[Sound]:
@@ -165,10 +162,10 @@ def _hold(player: Instrument, bars: list[Bar], brief: Brief) -> Iterator[Sound]:
 
 def _second(player: Instrument, bars: list[Bar], brief: Brief, melody: list[Sound]) -> Iterator[Sound]:
     """A voice under the melody: on every beat the chord's next note below it, held while it stays the same."""
-    beat = 36 if brief.metre in COMPOUND else 24
+    step = beat(brief.metre)
     line: list[Sound] = []
     for bar in bars:
-        for start in range(bar.start, bar.start + METRES[brief.metre], beat):
+        for start in range(bar.start, bar.start + METRES[brief.metre], step):
             above = next((sound.pitch for sound in melody if sound.start <= start < sound.start + sound.length), None)
             if above is None:
                 continue
@@ -176,17 +173,16 @@ def _second(player: Instrument, bars: list[Bar], brief: Brief, melody: list[Soun
             pitch = next(pitch for pitch in range(above - 3, above - 20, -1) if pitch % 12 in classes)
             pitch = fold(pitch, player)
             if line and line[-1].pitch == pitch and line[-1].start + line[-1].length == start:
-                line[-1] = Sound(line[-1].start, line[-1].length + beat, pitch, 80)
+                line[-1] = Sound(line[-1].start, line[-1].length + step, pitch, 80)
             else:
-                line.append(Sound(start, beat, pitch, 80))
+                line.append(Sound(start, step, pitch, 80))
     yield from line
 
 
 def _beat(bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    own = groove.bars.get(brief.metre, {})
-    lines, grain = (
-        (own["drums"], groove.grain) if "drums" in own else (grooves()["dance"].bars[brief.metre]["drums"], 12)
-    )
+    if "drums" not in groove.bars.get(brief.metre, {}):
+        groove = grooves()["dance"]
+    lines, grain = groove.bars[brief.metre]["drums"], groove.grain
     for bar in bars:
         for name, line in lines.items():
             loud = _DRUM_LOUDNESS.get(name, 84)

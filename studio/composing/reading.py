@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from studio.composing.brief import COMPOUND, Brief, Groove, entries, grooves, idle, instruments
-from studio.composing.language import METRES
+from studio.composing.brief import Brief, Groove, entries, grooves, idle, instruments
+from studio.composing.language import COMPOUND, METRES, beat
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128
@@ -40,7 +41,7 @@ _LOOP = re.compile(r"\b(?:seamless(?:ly)?|loop(?:s|ed|ing|able)?)\b|循环|无�
 _ALONE = re.compile(r"\b(?:solo|unaccompanied|alone|a cappella)\b|独奏|无伴奏|清唱")
 _WORD = re.compile(r"[a-zà-ÿ][a-zà-ÿ'-]*|[㐀-鿿]+")
 _CHORDS, _BELOW = frozenset(("strike", "arpeggio", "hold")), frozenset(("bass", "beat"))
-_ALIKE = {"2/2": "4/4", "2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}
+_ALIKE = {"2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}
 _TEMPOS = {"4/4": 112.0, "3/4": 112.0, "2/4": 100.0, "6/8": 100.0, "9/8": 108.0}
 
 
@@ -118,9 +119,7 @@ def _numbers(text: str) -> tuple[str, dict[str, Any]]:
         return match
 
     if match := take(_METRE):
-        metre = {"2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}.get(
-            name := f"{match[1]}/{match[2]}", name
-        )
+        metre = _ALIKE.get(name := f"{match[1]}/{match[2]}", name)
         if metre in METRES:
             said["metre"] = metre
     if match := take(_TEMPO):
@@ -142,6 +141,18 @@ def _numbers(text: str) -> tuple[str, dict[str, Any]]:
 
 def _look_up(text: str) -> tuple[list[tuple[int, str, Any]], list[str]]:
     """(where, as what, entry or instrument's name) of what the tables know, and the words that they do not."""
+    found: list[tuple[int, str, Any]] = []
+    for word, pattern, meanings in _vocabulary():
+        while (match := pattern.search(text)) is not None:
+            found.extend((match.start(), word, what) for what in meanings)
+            text = f"{text[: match.start()]}{' ' * len(match[0])}{text[match.end() :]}"
+    rest = [word for word in _WORD.findall(text) if word not in idle() and not all(sign in idle() for sign in word)]
+    return sorted(found, key=lambda one: one[0]), list(dict.fromkeys(rest))
+
+
+@cache
+def _vocabulary() -> tuple[tuple[str, re.Pattern[str], tuple[Any, ...]], ...]:
+    """(word, how it is found, what it means) of all tables, the longest first; read once, as the tables are."""
     table: dict[str, list[Any]] = {}
     for entry in entries():
         for word in entry["words"]:
@@ -149,15 +160,12 @@ def _look_up(text: str) -> tuple[list[tuple[int, str, Any]], list[str]]:
     for name, player in instruments().items():
         for word in player.words:
             table.setdefault(word, []).append(name)
-    found: list[tuple[int, str, Any]] = []
-    for word in sorted(table, key=len, reverse=True):
+
+    def pattern(word: str) -> re.Pattern[str]:
         chinese = word[0] >= "㐀"
-        pattern = re.escape(word) if chinese else rf"(?<![\w]){re.escape(word)}(?:s|es)?(?![\w])"
-        while (match := re.search(pattern, text)) is not None:
-            found.extend((match.start(), word, what) for what in table[word])
-            text = f"{text[: match.start()]}{' ' * len(match[0])}{text[match.end() :]}"
-    rest = [word for word in _WORD.findall(text) if word not in idle() and not all(sign in idle() for sign in word)]
-    return sorted(found, key=lambda one: one[0]), list(dict.fromkeys(rest))
+        return re.compile(re.escape(word) if chinese else rf"(?<![\w]){re.escape(word)}(?:s|es)?(?![\w])")
+
+    return tuple((word, pattern(word), tuple(table[word])) for word in sorted(table, key=len, reverse=True))
 
 
 def _facets(found: list[tuple[int, str, Any]]) -> dict[str, Any]:
@@ -208,7 +216,7 @@ def _time(wishes: Wishes, said: dict[str, Any], metre: str, tempo: float, exact:
         return tempo, min(MOST_BARS, max(1, bars))
     if not seconds:
         return tempo, 16
-    bar = METRES[metre] / 24 * 60 / (tempo * (1.5 if metre in COMPOUND else 1.0))
+    bar = METRES[metre] / beat(metre) * 60 / tempo
     bars = max(1, round(seconds / bar))
     if not exact and bars >= 4:
         bars = next(_round_bars(seconds / bar))
@@ -230,9 +238,9 @@ def _round_bars(wanted: float) -> Iterator[int]:
 def describe(brief: Brief) -> str:
     """A brief in one line: `jig · D major · 6/8 · ♩. = 116 · 16 bars · dance · flute, guitar`."""
     players = ", ".join(dict.fromkeys(brief.band))
-    beat = "♩." if brief.metre in COMPOUND else "♩"
+    sign = "♩." if brief.metre in COMPOUND else "♩"
     return " · ".join(
-        (brief.kind, f"{key_name(brief.tonic, brief.mode)} {brief.mode}", brief.metre, f"{beat} = {brief.tempo:.0f}",
+        (brief.kind, f"{key_name(brief.tonic, brief.mode)} {brief.mode}", brief.metre, f"{sign} = {brief.tempo:.0f}",
          f"{brief.bars} bars", brief.groove, players)
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ class ComposerEngine:
         return _torch.stored_bytes(card, files)
 
     def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
-        """Keys and values of a few short lines, and the sound: 16 bytes a frame while it is made."""
+        """Keys and values of a few short lines, and the sound: 32 bytes a frame while it is made."""
         duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
         return (48 << 20) + int(duration * 48_000 * 32)
 

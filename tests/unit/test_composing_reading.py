@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.composing import language
-from studio.composing.brief import COMPOUND, Brief, grooves, instruments
+from studio.composing.brief import Brief, grooves, instruments
 from studio.composing.reading import Wishes, describe, key_name, read
 
 
@@ -130,4 +130,4 @@ def test_every_table_is_sound():
             drums = lines.get("drums", {})
             for role, line in {**{r: x for r, x in lines.items() if r != "drums"}, **drums}.items():
                 assert len(line) * groove.grain == steps, (name, metre, role)
-    assert {brief(words).metre in COMPOUND for words in ("jig", "reel")} == {True, False}
+    assert {brief(words).metre in language.COMPOUND for words in ("jig", "reel")} == {True, False}

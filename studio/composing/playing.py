@@ -49,7 +49,7 @@ def play(
 
 
 def _pattern(groove: Groove, metre: str, role: str) -> tuple[str, int]:
-    """The signs of one bar and the steps that each takes. A metre that a groove lacks is taken from `dance` or `ballad`."""
+    """The signs of one bar and the steps that each takes; for a metre that it lacks those of `dance` or `ballad`."""
     if metre not in groove.bars:
         groove = grooves()["dance" if any("drums" in bar for bar in groove.bars.values()) else "ballad"]
     return groove.bars[metre][role], groove.grain

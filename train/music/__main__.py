@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+
+from train import command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHIPPED = ROOT / "assets" / "starters" / "music"
@@ -11,34 +12,25 @@ WORK = ROOT / "build" / "train" / "music"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m train.music", description=__doc__)
-    parser.add_argument("command", choices=("data", "composer", "ship", "score"))
-    parser.add_argument("--minutes", type=float, default=0.0, help="time budget; default: what the shipped one took")
-    parser.add_argument("--device", default="", help="cpu, cuda or mps; default: the best there is")
-    parser.add_argument("--folder", type=Path, default=WORK, help="where data and checkpoints are kept")
-    options = parser.parse_args()
-    import torch
-
-    torch.manual_seed(0)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    options.folder.mkdir(parents=True, exist_ok=True)
+    options = command.read("train.music", __doc__, ("data", "composer", "ship", "score"), WORK)
+    folder, device = options.folder, options.device
     match options.command:
         case "data":
             from train.music import data
 
-            data.build(options.folder)
+            data.build(folder)
         case "composer":
             from train.music import model
 
-            model.train(options.folder, options.minutes or 30, device)
+            model.train(folder, options.minutes or 30, device)
         case "ship":
             from train.music import model
 
-            model.ship(options.folder, SHIPPED)
+            model.ship(folder, SHIPPED)
         case "score":
             from train.music import score
 
-            for name, share in score.score(options.folder, SHIPPED, device).items():
+            for name, share in score.score(folder, SHIPPED, device).items():
                 print(f"{name}: {share:.1%}")
 
 

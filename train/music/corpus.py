@@ -68,7 +68,7 @@ class Tune:
 
 def read(folder: Path) -> Iterator[Tune]:
     """Every usable tune below music21's corpus folder, in a fixed order."""
-    from music21 import converter
+    from music21 import converter  # pyright: ignore[reportMissingImports]  # only training needs it
 
     for collection in ("ryansMammoth", "oneills1850", "airdsAirs"):
         for file in sorted((folder / collection).glob("*.abc")):

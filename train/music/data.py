@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,7 @@ _MIDDLE_C = 60
 
 def build(folder: Path) -> None:
     """Read all tunes and write `tunes.json`: collection, title, header, parts as lines of words, held out or not."""
-    import music21
-
-    tunes = list(corpus.read(Path(music21.__file__).parent / "corpus"))
+    tunes = list(corpus.read(Path(str(distribution("music21").locate_file("music21/corpus")))))
     edges = _edges(tunes)
     random = np.random.default_rng(0)
     written: list[dict[str, Any]] = []

@@ -25,6 +25,8 @@ CHECKS = (
     ("import-linter", ("-c", "from importlinter.cli import lint_imports_command as run; run()")),
     ("pytest", ("-m", "pytest")),
 )
+# The whole suite runs in two processes: one drives the page in the browser, the other does everything else.
+WHOLE = ["--numprocesses=2", "--dist=loadscope"]
 
 
 def identity():
@@ -102,7 +104,7 @@ def check(arguments):
     for name, line in chosen:
         print("== " + name)
         sys.stdout.flush()
-        extra = arguments if name == "pytest" else []
+        extra = (arguments or WHOLE) if name == "pytest" else []
         if subprocess.call([PYTHON] + list(line) + extra, cwd=ROOT):  # noqa: RUF005
             failed.append(name)
     print("Failed: " + ", ".join(failed) if failed else "Passed: " + ", ".join(name for name, _ in chosen))

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +141,21 @@ def require_space(folder: Path, needed: int, keep_free: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + keep_free:
         raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder))
+
+
+def occupied(folder: Path, shared: bool = True) -> int:
+    """Bytes of all files below `folder`. What goes away while we count, or cannot be read, counts nothing.
+
+    Args:
+        shared: count files that other folders hold too, by a hard link.
+    """
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                state = os.stat(os.path.join(place, name))
+                total += state.st_size if shared or state.st_nlink == 1 else 0
+    return total
 
 
 def gigabytes(count: float) -> str:

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -20,6 +22,29 @@ from studio.service import Studio
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def _together(nodeid: str) -> str:
+    """Which tests one process runs where there are two: those with one Chromium, and all that compute with torch."""
+    if nodeid.startswith(("tests/models/", "tests/e2e/test_starter")):
+        return "torch"
+    return "page" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _together  # its `loadgroup` reads a field that pytest 9.2 no longer has
+    return scheduler
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Beside another process torch gets one core: with all of them its threads wait for each other most of the time."""
+    if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(_CORES)[-1:] if _together(item.nodeid) == "torch" else _CORES)
+
+
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 @pytest.fixture

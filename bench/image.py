@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
 from studio.errors import StudioError
+from studio.requests import ImageRequest
 from studio.service import Studio
-from studio.types import ImageRequest
 
 PROMPT, SIDE, STEPS, GUIDANCE = "a red heart", 128, 24, 4.0
 PAUSE = 0.5

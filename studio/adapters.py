@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from studio.types import ImageRequest, Request
+from studio.requests import ImageRequest, Request
 
 SUFFIX = ".safetensors"
 

@@ -15,7 +15,7 @@ from studio import media, recipe
 from studio.checked import number
 from studio.errors import StudioError
 from studio.naming import PictureFormat
-from studio.types import ImageRequest, UpscaleRequest
+from studio.requests import ImageRequest, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {"PNG": "png", "WEBP": "webp", "JPEG": "jpeg"}
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from studio import wording
 from studio.bounds import CELLS, NUMBERS, check_many, label
 from studio.errors import StudioError
-from studio.types import Axis, ImageRequest, Lora
+from studio.requests import Axis, ImageRequest, Lora
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")

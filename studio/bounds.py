@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from studio.cards import Card
 from studio.errors import StudioError
-from studio.types import Task
+from studio.requests import Task
 
 MAX_SEED = 2**32 - 1
 
@@ -72,6 +72,8 @@ NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
         "guidance_scale": Bound(0, 30, 30, 3.0, whole=False),
         "temperature": replace(_TEMPERATURE, default=1.0),
         "top_k": Bound(0, 2048, 2048, 250),
+        "tempo": Bound(0, 260, 260, 0.0, whole=False),
+        "bars": Bound(0, 128, 64, 0),
         "count": Bound(1, 8, 2, 1),
         "seed": _SEED,
     },
@@ -101,6 +103,8 @@ TEXTS: Mapping[Task, Mapping[str, Letters]] = {
         "prompt": Letters(10_000, 2_000, needed=True),
         "negative_prompt": Letters(10_000, 2_000),
         "lyrics": Letters(10_000, 4_000),
+        "key": Letters(40, 40),
+        "players": Letters(400, 400),
     },
     "code": {"prefix": Letters(400_000, 60_000), "suffix": Letters(400_000, 60_000), "language": Letters(64, 64)},
     "caption": {"prompt": Letters(10_000, 2_000)},

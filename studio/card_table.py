@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.cards import Card, Source, measure
-from studio.source_table import PLACES, read_parts, read_source
-from studio.tables import Flaw, TableReader, suggestion
-from studio.types import (
+from studio.requests import (
     TASKS,
     CaptionRequest,
     ChatRequest,
@@ -25,6 +23,8 @@ from studio.types import (
     Task,
     UpscaleRequest,
 )
+from studio.source_table import PLACES, read_parts, read_source
+from studio.tables import Flaw, TableReader, suggestion
 
 _REQUESTS: Mapping[Task, type] = {
     "chat": ChatRequest,

@@ -16,8 +16,8 @@ from studio.cards import Card, Source, SourceKind
 from studio.errors import StudioError
 from studio.i18n import ASSETS
 from studio.paths import Home
+from studio.requests import TASKS, Task
 from studio.tables import suggestion
-from studio.types import TASKS, Task
 
 __all__ = ["Card", "Catalog", "Problem", "Source", "SourceKind"]
 

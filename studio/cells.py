@@ -17,7 +17,8 @@ from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
-from studio.types import ImageRequest, Output
+from studio.requests import ImageRequest
+from studio.types import Output
 
 log = logging.getLogger("studio")
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from studio.errors import StudioError
 from studio.paths import disk_error, write
-from studio.types import Message
+from studio.requests import Message
 
 FORMAT = "atelier-chat/1"
 MAX_BYTES = 20_000_000

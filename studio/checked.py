@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.types import Lora
+from studio.requests import Lora
 
 MAX_SEED = 2**32 - 1
 MAX_LETTERS = 10_000

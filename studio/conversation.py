@@ -17,7 +17,8 @@ from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
-from studio.types import Artifact, ChatRequest, ImageRequest, Message, Output
+from studio.requests import ChatRequest, ImageRequest, Message
+from studio.types import Artifact, Output
 
 _THOUGHTS = re.compile(r"<think>.*?(</think>\s*|\Z)", re.DOTALL)
 

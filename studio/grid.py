@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from studio import lettering
 from studio.axes import Layout
-from studio.types import ImageRequest, Output
+from studio.requests import ImageRequest
+from studio.types import Output
 
 MAX_PIXELS = 36_000_000
 """Of the cells together; larger ones are shown smaller."""

@@ -15,8 +15,8 @@ from studio.catalog import Catalog
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.pictures import Pictures
+from studio.requests import Axis, ImageRequest, Request, Task
 from studio.sources import Store
-from studio.types import Axis, ImageRequest, Request, Task
 
 R = TypeVar("R", bound=Request)
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
-from studio.types import Artifact, ImageRequest, Kind, Request, Task, Update
+from studio.requests import ImageRequest, Request, Task
+from studio.types import Artifact, Kind, Update
 
 if TYPE_CHECKING:
     from studio.axes import Layout

@@ -19,8 +19,9 @@ from uuid import uuid4
 from studio import infotext, media, naming, recipe, shelf
 from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
+from studio.requests import TASKS, ImageRequest, Task
 from studio.shelf import sidecar
-from studio.types import TASKS, Artifact, ImageRequest, Output, Task
+from studio.types import Artifact, Output
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,6 +90,9 @@ class Library:
         else:
             of_each = [made] * len(seeds)
         recipes = tuple(recipe.for_seed(own, seed) for own, seed in zip(of_each, seeds, strict=True))
+        if output.audio:
+            sounds = zip(recipes, output.audio, strict=True)
+            recipes = tuple({**own, "played": audio.played} if audio.played else own for own, audio in sounds)
         keep = keep or self.keep
         paths = [] if task == "chat" else self._write_all(task, output, recipes, keep, sheet)
         files = tuple(paths[: len(paths) - 1] if sheet and paths else paths)

@@ -34,22 +34,25 @@ from studio.bounds import (
     with_card,
 )
 from studio.cards import Card
+from studio.composing.language import METRES
+from studio.composing.reading import SLOWEST, key_of, lasting
 from studio.errors import StudioError
 from studio.media import check_image
 from studio.paths import gigabytes
-from studio.schedulers import OWN, SCHEDULERS
-from studio.sides import pixel_bound, side_bound, sides, upright
-from studio.types import (
+from studio.requests import (
     CaptionRequest,
     ChatRequest,
     CodeRequest,
     ImageRequest,
     Lora,
     Message,
+    MusicRequest,
     Request,
     Task,
     UpscaleRequest,
 )
+from studio.schedulers import OWN, SCHEDULERS
+from studio.sides import pixel_bound, side_bound, sides, upright
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
 MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
@@ -96,6 +99,8 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
         _check_picture("image", request.image, public)
     elif isinstance(request, UpscaleRequest):
         _check_enlarged(request, public)
+    elif isinstance(request, MusicRequest):
+        _check_music(request, card, public)
     elif isinstance(request, ImageRequest):
         check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
         _check_painting(request, card, public)
@@ -210,6 +215,19 @@ def _check_painting(request: ImageRequest, card: Card, public: bool) -> None:
         if (mask := upright(request.mask)) != (image := upright(request.image)):
             raise StudioError("mask_size", mask=f"{mask[0]} × {mask[1]}", image=f"{image[0]} × {image[1]}")
     _check_size(request, card, public)
+
+
+def _check_music(request: MusicRequest, card: Card, public: bool) -> None:
+    check_choice("loop", request.loop, (True, False))
+    check_choice("metre", request.metre, ("", *METRES))
+    if 0 < request.tempo < SLOWEST:
+        check_number("tempo", request.tempo, replace(bound("music", "tempo"), low=SLOWEST))
+    if request.key.strip() and key_of(request.key) is None:
+        raise StudioError("not_a_key", value=request.key.strip()[:40])
+    if (seconds := lasting(request)) is not None:
+        limits = bound("music", "duration", card, public=public)
+        if seconds > limits.high:
+            raise StudioError("too_many_bars", seconds=f"{seconds:.0f}", limit=f"{limits.high:g}")
 
 
 def _check_list(field: str, value: object, row: Bound, public: bool) -> None:

@@ -3,8 +3,9 @@
     [date]/[time]-[prompt_words]-[seed]        2026-01-31/120000-a-red-house-7
 
 Tokens, as other web UIs spell them: [seed] [steps] [cfg] [width] [height] [sampler] [model_name] [style] [date]
-[time] [datetime<%Y-%m-%d>] [prompt] [prompt_words] [prompt_hash] [batch_number] [generation_number]. What is no token
-stays as it is. Only the pattern's own slashes make folders, and none of them leads out of the folder of the outputs.
+[time] [datetime<%Y-%m-%d>] [prompt] [prompt_words] [prompt_hash] [batch_number] [generation_number]; for music also
+[tempo] [key] [metre] [bars]. What is no token stays as it is. Only the pattern's own slashes make folders, and none of
+them leads out of the folder of the outputs.
 
 Pure: knows neither what exists on disk nor what is in the file.
 """
@@ -67,12 +68,19 @@ def name(pattern: str, recipe: Mapping[str, Any], number: int, now: datetime, wo
         value = tokens.get(match[1].casefold())
         return match[0] if value is None or match[2] is not None else _flat(value)
 
-    filled = _TOKEN.sub(put, (pattern or DEFAULT)[:LONGEST_PATTERN])
+    filled = _TOKEN.sub(put, (pattern or _usual(recipe))[:LONGEST_PATTERN])
     *folders, last = [_safe(part) for part in re.split(r"[/\\]", filled)]
     folders = [folder for folder in folders if folder][:MAX_FOLDERS]
     if not folders:
         folders = [now.strftime(_DATE)]
     return "/".join((*folders, last or "untitled"))
+
+
+def _usual(recipe: Mapping[str, Any]) -> str:
+    """DEFAULT, and for music its tempo and key where they are known."""
+    played = recipe.get("played", {})
+    known = ("-[tempo]bpm" if played.get("tempo") else "") + ("-[key]" if played.get("key") else "")
+    return DEFAULT.replace("-[seed]", f"{known}-[seed]")
 
 
 def slug(text: str, longest: int = 40) -> str:
@@ -86,7 +94,7 @@ def _tokens(recipe: Mapping[str, Any], number: int, now: datetime, words: str) -
     given = recipe["parameters"]
     own, styles = given.get("prompts"), given.get("styles")
     prompt = str(own[0] if isinstance(own, list) and own else given.get("prompt") or words)
-    guidance = given.get("guidance_scale", "")
+    guidance, played = given.get("guidance_scale", ""), recipe.get("played", {})
     return {
         "seed": str(recipe["seed"]),
         "steps": str(given.get("steps", "")),
@@ -95,6 +103,10 @@ def _tokens(recipe: Mapping[str, Any], number: int, now: datetime, words: str) -
         "height": str(given.get("height", "")),
         "sampler": str(given.get("scheduler") or "Default"),
         "model_name": str(recipe["model"]["id"]),
+        "tempo": f"{played.get('tempo', 0):.0f}" if played.get("tempo") else "",
+        "key": slug(str(played.get("key", "")).replace("♯", "sharp").replace("♭", "flat")) if played.get("key") else "",
+        "metre": str(played.get("metre", "")).replace("/", "-"),
+        "bars": str(played.get("bars", "")),
         "style": "+".join(str(style) for style in styles) if isinstance(styles, list) else "",
         "date": now.strftime(_DATE),
         "time": now.strftime("%H%M%S"),

@@ -20,9 +20,10 @@ from studio.inputs import Inputs
 from studio.library import Library
 from studio.limits import PLAIN_NAME
 from studio.paths import Home
+from studio.requests import ImageRequest, Lora, UpscaleRequest
 from studio.settings import ROOT
 from studio.sources import Store
-from studio.types import ImageRequest, Lora, Tokens, UpscaleRequest
+from studio.types import Tokens
 from studio.wordlists import Wordlists
 
 log = logging.getLogger("studio")

@@ -5,9 +5,10 @@
      "software": {"studio": "0.1.0", ...}, "device": "cpu", "hardware": "…", "finish": "stop",
      "seconds": 1.5}
 
-Pictures also carry the text that other web UIs read (studio.infotext). Knows nothing of pixels or of folders; a
-picture that went in is named by its hash. What is read back comes from strangers: it has the shape above and is
-otherwise unchecked, so a request built from it goes through studio.limits like any other.
+Music also says what is `played` (studio.composing.played), and pictures carry the text that other web UIs read
+(studio.infotext). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
+back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes through
+studio.limits like any other.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from typing import Any
 
 from studio import __version__, checked, containers, exif
 from studio.cards import Card
-from studio.types import TASKS, ImageRequest, Lora, Message, Request
+from studio.composing import played
+from studio.requests import TASKS, ImageRequest, Lora, Message, Request
 
 FORMAT = "atelier/1"
 MAX_CHARACTERS = 6_000_000  # the longest code prefix and suffix, escaped
@@ -151,7 +153,7 @@ def from_json(text: str) -> dict[str, Any] | None:
     model, given = found.get("model"), found.get("parameters")
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
-    software, adapters = found.get("software"), found.get("adapters")
+    software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -166,6 +168,7 @@ def from_json(text: str) -> dict[str, Any] | None:
         "device": _string(found.get("device")),
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
+        **({"played": played.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
     }

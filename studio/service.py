@@ -24,10 +24,11 @@ from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
+from studio.requests import Axis, ChatRequest, ImageRequest, Request, Task, UpscaleRequest
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
-from studio.types import Axis, ChatRequest, ImageRequest, Request, Task, Tokens, UpscaleRequest
+from studio.types import Tokens
 
 log = logging.getLogger("studio")
 

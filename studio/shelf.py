@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import recipe
-from studio.types import Task
+from studio.requests import Task
 
 MAX_READ = 200_000_000
 MAX_DEPTH = 6

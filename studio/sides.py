@@ -12,7 +12,7 @@ from studio import containers
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.cards import Card
 from studio.media import check_image
-from studio.types import ImageRequest
+from studio.requests import ImageRequest
 
 _ORIENTATION = 0x0112
 

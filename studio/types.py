@@ -1,9 +1,4 @@
-"""The values that cross seams: requests, updates, outputs, artifacts.
-
-All are frozen and picklable, so that a request can later run in another process unchanged. A request holds
-everything that decides the output and nothing else; `None` means "the model's own default" and is resolved
-by the service before the job starts, so that a recipe never holds `None`.
-"""
+"""The values that come back across seams: sounds, outputs, artifacts, updates. All are frozen and picklable."""
 
 from __future__ import annotations
 
@@ -12,104 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.errors import StudioError
+from studio.requests import ImageRequest, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
-
-Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
-TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: Literal["user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
-    """A conversation to be continued by one assistant message."""
-
-    messages: tuple[Message, ...]
-    model: str = ""
-    system: str = ""
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
-    task: Literal["chat"] = "chat"
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """A low-rank adaptation by the stem of its file, and how strongly it counts."""
-
-    name: str
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequest:
-    """`count` pictures; picture i uses seed + i, so that each can be made again alone.
-
-    Attributes:
-        prompt: what the person wrote, with weights, wildcards and alternatives.
-        prompts: what each picture is painted from once those are filled in; empty where it is `prompt` for all.
-        styles: names of styles whose words are put round the prompt, in this order.
-        image: a picture to start from, as the bytes of its file; empty for none.
-        mask: what of `image` is painted anew, as the bytes of a picture: white yes, black no; empty for all of it.
-        strength: how far from `image` it may go, 0..1.
-        variation: how much of the starting noise comes from `variation_seed` instead, 0..1.
-        clip_skip: how many of the text encoder's last layers are left out.
-        tiling: decode in tiles at any size; without it only where a picture is large.
-        loras: adaptations to apply.
-        hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
-        hires_strength: how far the second painting may go, 0..1.
-    """
-
-    prompt: str
-    model: str = ""
-    negative_prompt: str = ""
-    prompts: tuple[str, ...] = ()
-    styles: tuple[str, ...] = ()
-    width: int | None = None
-    height: int | None = None
-    steps: int | None = None
-    guidance_scale: float | None = None
-    scheduler: str = ""
-    count: int = 1
-    seed: int | None = None
-    image: bytes = field(default=b"", repr=False)
-    mask: bytes = field(default=b"", repr=False)
-    strength: float | None = None
-    variation: float = 0.0
-    variation_seed: int | None = None
-    clip_skip: int = 0
-    tiling: bool = False
-    loras: tuple[Lora, ...] = ()
-    hires_scale: float = 1.0
-    hires_strength: float | None = None
-    task: Literal["image"] = "image"
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """One side of a grid of pictures.
-
-    Attributes:
-        field: a field of ImageRequest, or "replace": each value takes the place of the first one in the prompt.
-        values: as a person typed them.
-    """
-
-    field: str
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,79 +29,21 @@ class Tokens:
     cut: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MusicRequest:
-    """`count` pieces of `duration` seconds; piece i uses seed + i."""
-
-    prompt: str
-    model: str = ""
-    negative_prompt: str = ""
-    lyrics: str = ""
-    duration: float | None = None
-    steps: int | None = None
-    guidance_scale: float | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    count: int = 1
-    seed: int | None = None
-    task: Literal["music"] = "music"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRequest:
-    """Code to be inserted between `prefix` and `suffix`."""
-
-    prefix: str
-    suffix: str = ""
-    model: str = ""
-    language: str = ""
-    fill_in_middle: bool = True
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    task: Literal["code"] = "code"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptionRequest:
-    """One picture, as the bytes of its file, to be put into words."""
-
-    image: bytes = field(repr=False)
-    model: str = ""
-    prompt: str = ""
-    length: Literal["short", "normal", "long"] = "normal"
-    max_tokens: int | None = None
-    temperature: float | None = None
-    seed: int | None = None
-    task: Literal["caption"] = "caption"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpscaleRequest:
-    """One picture, as the bytes of its file, to be made `scale` times as wide and as high.
-
-    Attributes:
-        seed: always 0, because nothing is drawn by chance; every request has one.
-    """
-
-    image: bytes = field(repr=False)
-    model: str = ""
-    scale: int = 4
-    seed: int = 0
-    task: Literal["upscale"] = "upscale"
-
-
-Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionRequest | UpscaleRequest
-
-
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Sound: float32 samples in -1..1, shape (channels, frames). `midi`: the file of its notes, where it has any."""
+    """Sound.
+
+    Attributes:
+        samples: float32 in -1..1, shape (channels, frames).
+        rate: frames a second.
+        midi: the file of its notes, where it has any.
+        played: what is known of it beyond what was asked for (studio.played).
+    """
 
     samples: np.ndarray
     rate: int
     midi: bytes = field(default=b"", repr=False)
+    played: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.errors import StudioError
-from studio.types import Lora
+from studio.requests import Lora
 
 MAX_DEPTH = 12
 """How many lists may name one another in turn."""

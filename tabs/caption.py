@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from studio.types import CaptionRequest, Update
+from studio.requests import CaptionRequest
+from studio.types import Update
 from tabs import pump
 from tabs.i18n import t
 from tabs.parts import made, number, read, read_whole, run_row, seed_row

@@ -16,7 +16,8 @@ from studio.chats import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
-from studio.types import ChatRequest, Update
+from studio.requests import ChatRequest
+from studio.types import Update
 from tabs import pump
 from tabs.chat_list import ChatList
 from tabs.i18n import language, t

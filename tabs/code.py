@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
-from studio.types import CodeRequest, Update
+from studio.requests import CodeRequest
+from studio.types import Update
 from tabs import pump
 from tabs.i18n import t
 from tabs.parts import number, read, read_whole, run_row, seed_row

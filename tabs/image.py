@@ -10,7 +10,8 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.jobs import Job
-from studio.types import Update, UpscaleRequest
+from studio.requests import UpscaleRequest
+from studio.types import Update
 from tabs import image_again, image_words, pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields

@@ -12,7 +12,7 @@ from typing import Any
 from studio.cards import Card
 from studio.errors import StudioError
 from studio.naming import Keep
-from studio.types import Axis, ImageRequest, Lora
+from studio.requests import Axis, ImageRequest, Lora
 from tabs import image_shape, image_source
 from tabs.parts import read, read_whole
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio.types import MusicRequest, Update
+from studio.requests import MusicRequest
+from studio.types import Update
 from tabs import pump
 from tabs.i18n import t
 from tabs.parts import examples, made, number, read, read_whole, run_row, seed_row

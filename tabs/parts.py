@@ -10,7 +10,8 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.types import Artifact, Task
+from studio.requests import Task
+from studio.types import Artifact
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import quick

@@ -15,8 +15,9 @@ import gradio as gr
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job
+from studio.requests import Request, Task
 from studio.service import Studio
-from studio.types import Request, Task, Update
+from studio.types import Update
 from tabs import pump
 from tabs.guard import SESSION
 from tabs.i18n import cookies, language

@@ -17,7 +17,7 @@ from studio.cli.console import FAILED, Console, error_document, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
 from studio.paths import gigabytes
-from studio.types import TASKS
+from studio.requests import TASKS
 
 if TYPE_CHECKING:
     from studio.service import Studio

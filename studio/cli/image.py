@@ -11,7 +11,7 @@ from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prom
 from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.limits import MAX_IMAGE_BYTES
-from studio.types import Axis, ImageRequest, Lora, UpscaleRequest
+from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
 
 if TYPE_CHECKING:
     from studio.jobs import Job

@@ -9,7 +9,7 @@ import typer
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
 from studio.paths import gigabytes
-from studio.types import TASKS, Task
+from studio.requests import TASKS, Task
 
 if TYPE_CHECKING:
     from studio.service import ModelInfo

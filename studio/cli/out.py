@@ -9,7 +9,8 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.paths import disk_error, write
-from studio.types import Artifact, Task
+from studio.requests import Task
+from studio.types import Artifact
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": (".wav", ".flac", ".mid")}

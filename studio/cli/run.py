@@ -15,7 +15,8 @@ from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
 from studio.cli.position import read_text
 from studio.i18n import text
-from studio.types import Artifact, Request, Task
+from studio.requests import Request, Task
+from studio.types import Artifact
 
 if TYPE_CHECKING:
     from studio.jobs import Job

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from studio.cli.console import Console, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
-from studio.types import ChatRequest
+from studio.requests import ChatRequest
 
 if TYPE_CHECKING:
     from studio.chats import Chat

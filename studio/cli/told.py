@@ -17,7 +17,8 @@ from studio.cli.position import read_bytes
 from studio.cli.run import results, wanted
 from studio.errors import StudioError
 from studio.limits import MAX_IMAGE_BYTES
-from studio.types import Artifact, Lora
+from studio.requests import Lora
+from studio.types import Artifact
 
 if TYPE_CHECKING:
     from studio.again import Comparison

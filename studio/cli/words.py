@@ -27,7 +27,7 @@ from studio.cli.options import (
 from studio.cli.position import around, read_bytes
 from studio.cli.run import prompt_text, run
 from studio.limits import MAX_IMAGE_BYTES
-from studio.types import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest
 
 app = typer.Typer(
     help=say("help.app"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -76,6 +76,12 @@ def chat(
 def music(
     prompt: Prompt,
     duration: Annotated[float | None, typer.Option("--duration", "-d", help=say("help.duration"))] = None,
+    tempo: Annotated[float, typer.Option("--tempo", metavar="BPM", help=say("help.tempo"))] = 0.0,
+    key: Annotated[str, typer.Option("--key", help=say("help.key"))] = "",
+    metre: Annotated[str, typer.Option("--metre", help=say("help.metre"))] = "",
+    bars: Annotated[int, typer.Option("--bars", help=say("help.bars"))] = 0,
+    players: Annotated[str, typer.Option("--players", help=say("help.players"))] = "",
+    loop: Annotated[bool, typer.Option("--loop", help=say("help.loop"))] = False,
     lyrics: Annotated[str, typer.Option("--lyrics", help=say("help.lyrics"))] = "",
     negative: Negative = "",
     steps: Steps = None,
@@ -90,8 +96,9 @@ def music(
 ) -> None:
     with Console(as_json) as console:
         request = MusicRequest(
-            prompt=prompt_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, steps=steps,
-            guidance_scale=guidance, temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
+            prompt=prompt_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, tempo=tempo,
+            key=key, metre=metre, bars=bars, players=players, loop=loop, steps=steps, guidance_scale=guidance,
+            temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
         )  # fmt: skip
         run(console, request, out)
 

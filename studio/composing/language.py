@@ -107,6 +107,11 @@ def write(header: Header, parts: Iterable[Part]) -> list[str]:
 _KNOWN = frozenset(WORDS)
 
 
+def body(words: Sequence[str]) -> Sequence[str]:
+    """A line of words without its header and its end: the parts alone."""
+    return [word for word in words[words.index(PART) :] if word != END]
+
+
 def read(words: Iterable[str]) -> list[Part]:
     """The parts that a line of words holds, however it ends; what comes before the first part is passed over."""
     parts: list[Part] = []

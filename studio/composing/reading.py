@@ -15,6 +15,7 @@ from typing import Any
 
 from studio.composing.brief import Brief, Groove, entries, grooves, idle, instruments
 from studio.composing.language import COMPOUND, METRES, beat
+from studio.requests import MusicRequest
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128
@@ -60,6 +61,7 @@ class Wishes:
     Attributes:
         tempo: beats a minute.
         tonic: pitch class.
+        players: instruments, the melody's first.
         seconds: how long, where the prompt says neither bars nor seconds. It comes out in whole bars: the tempo gives
             way a little, unless somebody named it.
     """
@@ -69,6 +71,7 @@ class Wishes:
     mode: str = ""
     metre: str = ""
     bars: int | None = None
+    players: tuple[str, ...] = ()
     seconds: float | None = None
     loop: bool = False
 
@@ -93,7 +96,8 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     groove = facets.get("groove") or (
         "ballad" if facets.get("busy") == "calm" else "waltz" if metre == "3/4" else "dance"
     )
-    band = _band(found, grooves()[groove], tuple(facets.get("band", ())), "alone" in said)
+    named = wishes.players or tuple(dict.fromkeys(what for _, _, what in found if isinstance(what, str)))
+    band = _band(named, grooves()[groove], tuple(facets.get("band", ())), "alone" in said)
     mode = wishes.mode or said.get("mode") or facets.get("mode") or "major"
     tonic = wishes.tonic if wishes.tonic is not None else said.get("tonic")
     if tonic is None:
@@ -180,14 +184,13 @@ def _facets(found: list[tuple[int, str, Any]]) -> dict[str, Any]:
     return facets
 
 
-def _band(found: list[tuple[int, str, Any]], groove: Groove, usual: tuple[str, ...], alone: bool) -> tuple[str, ...]:
+def _band(named: tuple[str, ...], groove: Groove, usual: tuple[str, ...], alone: bool) -> tuple[str, ...]:
     """Who was asked for, in that order, melody first, with what they lack; else who suits.
 
     A melody needs chords: from one of those who were named, from the player of the melody where that one can, or else
     from who usually plays them. `alone` leaves it at who was named.
     """
     known = instruments()
-    named = list(dict.fromkeys(what for _, _, what in found if isinstance(what, str)))
     usual = usual or groove.band
     if not named:
         return usual
@@ -233,6 +236,31 @@ def _round_bars(wanted: float) -> Iterator[int]:
         if abs(near - wanted) <= 0.09 * wanted:
             yield near
     yield max(1, round(wanted))
+
+
+def lasting(request: MusicRequest) -> float | None:
+    """Seconds of a piece whose bars and tempo are asked for; its metre is 4/4 where none is. None for any other."""
+    if not request.bars or not request.tempo:
+        return None
+    metre = request.metre or "4/4"
+    return request.bars * METRES[metre] / beat(metre) * 60 / request.tempo
+
+
+def key_of(words: str) -> tuple[int, str] | None:
+    """The tonic (a pitch class) and the mode that a field names: "D major", "f#m", "降B小调"; None for no key."""
+    bare = re.sub(r"^([a-g])\s*(#|♯|b|♭)?m$", r"\1\2 minor", words.strip().lower())
+    bare = bare if any(mode in bare for mode in _MODE_WORDS) else f"{bare} major"
+    match = _KEY.fullmatch(bare)
+    if match is None:
+        return None
+    sign = _SIGNS[match["before"] or (match["sign"] or "").strip()]
+    return (_LETTERS[match["letter"]] + sign) % 12, _MODE_WORDS[match["mode"]]
+
+
+def players_of(words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The instruments that a field names, in its order, and the words that name none."""
+    found, rest = _look_up(words.lower())
+    return tuple(dict.fromkeys(what for _, _, what in found if isinstance(what, str))), tuple(rest)
 
 
 def describe(brief: Brief) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from studio.catalog import Card
 from studio.engines import _torch
 from studio.errors import StudioError
-from studio.types import Lora
+from studio.requests import Lora
 
 _Stamp = tuple[str, int, int]
 """Name, time and size of a file: another file under the same name is another adaptation."""

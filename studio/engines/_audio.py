@@ -1,4 +1,4 @@
-"""What the music engines share: one piece a seed, checked before anybody hears it.
+"""What the music engines share: one piece a seed, what the fields beside the prompt mean, sound fit to be heard.
 
 Knows nothing of models.
 """
@@ -11,9 +11,60 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from studio.catalog import Card
+from studio.composing.reading import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
-from studio.types import Audio, MusicRequest, Output
+from studio.requests import MusicRequest
+from studio.types import Audio, Output
+
+LOUDNESS = -14.0
+"""LUFS of a finished piece."""
+_LOWEST_RATE = 8_000
+"""Frames a second below which the ear's filters of the measurement make no sense."""
+_SEAM = 0.5
+"""Seconds over which the end of a loop goes over into its beginning."""
+
+
+def seconds(request: MusicRequest) -> float:
+    """How long a piece is to be: its bars where their tempo is known, else its duration."""
+    return lasting(request) or request.duration or 1.0
+
+
+def words(request: MusicRequest) -> str:
+    """The prompt with the fields beside it, for models that read nothing else."""
+    said = (
+        request.prompt, request.players, request.key, f"{request.tempo:g} bpm" if request.tempo else "",
+        f"{request.metre} time" if request.metre else "", "seamless loop" if request.loop else "",
+    )  # fmt: skip
+    return ", ".join(filter(None, said))
+
+
+def overlap(card: Card, request: MusicRequest) -> float:
+    """Seconds that a loop is made longer, so that its end can go over into its beginning.
+
+    Raises:
+        StudioError: the model cannot make the loop and that much more.
+    """
+    if not request.loop:
+        return 0.0
+    length = seconds(request)
+    longest = float(card.limits.get("max_duration", length + _SEAM))
+    if longest - length < _SEAM / 10:
+        raise StudioError("out_of_range", field="duration", value=length, low=1, high=longest - _SEAM / 10)
+    return min(_SEAM, length / 2, longest - length)
+
+
+def seamless(samples: Any, frames: int) -> Any:
+    """A loop of exactly `frames` from an array (channels, more frames): what is too much sounds into the beginning."""
+    import numpy as np
+
+    over = min(samples.shape[1] - frames, frames)
+    if over < 1:
+        return samples
+    turn = np.linspace(0, np.pi / 2, over, endpoint=False, dtype=np.float32)
+    looped = samples[:, :frames].copy()
+    looped[:, :over] = looped[:, :over] * np.sin(turn) + samples[:, frames : frames + over] * np.cos(turn)
+    return looped
 
 
 def each_piece(request: MusicRequest, context: Context, make: Callable[[int, int], Audio]) -> Output:
@@ -28,21 +79,22 @@ def each_piece(request: MusicRequest, context: Context, make: Callable[[int, int
     for number in range(request.count):
         try:
             context.check()
-            pieces.append(make(number, (request.seed or 0) + number))
+            made = make(number, (request.seed or 0) + number)
+            pieces.append(made if made.played else replace(made, played=_wishes(request)))
         except Cancelled:
             if not pieces:
                 raise
             finish = "cancelled"
             break
     seeds = tuple((request.seed or 0) + number for number in range(len(pieces)))
-    seconds = time.perf_counter() - began
-    made = sum(piece.samples.shape[1] / piece.rate for piece in pieces)
-    stats = {"seconds": seconds, "audio_seconds_per_second": made / max(seconds, 1e-9)}
+    took = time.perf_counter() - began
+    length = sum(piece.samples.shape[1] / piece.rate for piece in pieces)
+    stats = {"seconds": took, "audio_seconds_per_second": length / max(took, 1e-9)}
     return Output(audio=tuple(pieces), seeds=seeds, finish=finish, stats=stats)
 
 
 def piece(card: Card, samples: Any, rate: int, duration: float) -> Audio:
-    """Sound of at most `duration` seconds from an array of shape (channels, frames), brought into -1..1.
+    """Sound of at most `duration` seconds from an array of shape (channels, frames), at LOUDNESS.
 
     Raises:
         StudioError: the model made something that is not sound.
@@ -55,10 +107,10 @@ def piece(card: Card, samples: Any, rate: int, duration: float) -> Audio:
     if not np.isfinite(samples).all():
         raise StudioError("bad_output", model=card.title, reason="not numbers")
     loudest = float(np.abs(samples).max())
-    return Audio(samples / loudest if loudest > 1 else samples, rate)
+    return loud(Audio(samples / loudest if loudest > 1 else samples, rate))
 
 
-def loud(audio: Audio, loudness: float, ceiling: float = -1.0) -> Audio:
+def loud(audio: Audio, loudness: float = LOUDNESS, ceiling: float = -1.0) -> Audio:
     """The piece at a loudness by which ears compare (ITU-R BS.1770), as far as its peaks let it.
 
     Args:
@@ -70,10 +122,16 @@ def loud(audio: Audio, loudness: float, ceiling: float = -1.0) -> Audio:
 
     samples = audio.samples
     peak = float(np.abs(samples).max(initial=0.0))
-    if peak == 0 or samples.shape[1] < audio.rate // 2:  # silence, or too short to measure
+    if peak == 0 or samples.shape[1] < audio.rate // 2 or audio.rate < _LOWEST_RATE:  # nothing that can be measured
         return audio
     measured = pyloudnorm.Meter(audio.rate).integrated_loudness(samples.T)
     if not np.isfinite(measured):
         return audio
     gain = min(10 ** ((loudness - measured) / 20), 10 ** (ceiling / 20) / peak)
     return replace(audio, samples=(samples * np.float32(gain)).astype(np.float32))
+
+
+def _wishes(request: MusicRequest) -> dict[str, Any]:
+    """What was asked of a piece whose notes nobody knows."""
+    asked = {"key": request.key, "metre": request.metre, "tempo": request.tempo, "bars": request.bars}
+    return {name: value for name, value in asked.items() if value} | ({"loop": True} if request.loop else {})

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from studio.media import decode_image
-from studio.types import ImageRequest
+from studio.requests import ImageRequest
 
 
 def paint(request: ImageRequest, number: int) -> Image.Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from studio.engines import _pictures
 from studio.engines.base import Context
-from studio.types import ImageRequest
+from studio.requests import ImageRequest
 
 
 class SkippedError(Exception):

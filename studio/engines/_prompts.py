@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.completion import FimFamily, left_to_right
-from studio.types import ChatRequest, CodeRequest
+from studio.requests import ChatRequest, CodeRequest
 
 _THOUGHT = re.compile(r"(<think>.*?(</think>\s*|\Z))|(\A(?:(?!<think>).)*</think>\s*)", re.DOTALL)
 _PLAIN_STOPS = ("\nUser:", "\nSystem:")

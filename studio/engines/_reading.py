@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio import glossary
-from studio.types import ImageRequest
+from studio.requests import ImageRequest
 
 Notes = list[tuple[str, dict[str, Any]]]
 

@@ -22,7 +22,8 @@ from studio.catalog import Card
 from studio.engines import _audio, _pipeline, _torch
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.types import Audio, MusicRequest, Output, Request
+from studio.requests import MusicRequest, Request
+from studio.types import Audio, Output
 
 PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
@@ -36,7 +37,7 @@ class AudioDiffusionEngine:
 
     def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
         """Decoding sound takes about 24 MB a second in float32, and Stable Audio always decodes its full length."""
-        duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
+        duration = _audio.seconds(request) if isinstance(request, MusicRequest) else 0
         return int(max(duration, 48) * (24 << 20))
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> AudioDiffusionModel:  # noqa: ARG002
@@ -92,15 +93,18 @@ class AudioDiffusionModel:
         finally:
             pipe.scheduler = self._own
             pipe.maybe_free_model_hooks()
-        rate = int(pipe.vae.config.sampling_rate)
-        return _audio.piece(self._card, sound.float().cpu().numpy(), rate, request.duration or 1.0)
+        rate, duration = int(pipe.vae.config.sampling_rate), _audio.seconds(request)
+        samples = sound.float().cpu().numpy()
+        if request.loop:
+            samples = _audio.seamless(samples, round(duration * rate))
+        return _audio.piece(self._card, samples, rate, duration)
 
     def _arguments(self, request: MusicRequest) -> tuple[dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
         """What this pipeline's call takes of the request, and what it does not."""
-        duration = float(request.duration or 1.0)
+        duration = _audio.seconds(request) + _audio.overlap(self._card, request)
         guidance = float(request.guidance_scale or 1.0)
         notes: list[str] = []
-        arguments: dict[str, Any] = {"prompt": request.prompt, "num_inference_steps": request.steps}
+        arguments: dict[str, Any] = {"prompt": _audio.words(request), "num_inference_steps": request.steps}
         if "lyrics" in self._accepts:
             arguments |= {
                 "lyrics": request.lyrics,

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from PIL import Image
 
 from studio.catalog import Card
-from studio.types import Output, Request
+from studio.requests import Request
+from studio.types import Output
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from studio.engines import _torch
 from studio.engines._decode import Detokenizer, after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.types import CaptionRequest, Output, Request
+from studio.requests import CaptionRequest, Request
+from studio.types import Output
 
 _QUESTIONS = {
     "short": "Describe this picture in one short sentence.",

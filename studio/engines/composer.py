@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.composing import arranging, form, language, midi, reading, tuneful
+from studio.composing import arranging, form, language, midi, played, reading, tuneful
 from studio.composing.brief import Brief
 from studio.composing.form import Form
 from studio.composing.score import Score
@@ -26,11 +27,10 @@ from studio.engines import _audio, _torch
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.types import Audio, MusicRequest, Output, Request
+from studio.requests import MusicRequest, Request
+from studio.types import Audio, Output
 
 CANDIDATES = 4
-LOUDNESS = -14.0
-"""LUFS of a finished piece."""
 _TAIL = 1.5
 """Seconds in which the last chord rings on."""
 _TOP_P = 0.95
@@ -103,8 +103,10 @@ class ComposerModel:
 
         def make(number: int, seed: int) -> Audio:
             pieces.append(self.compose(request, number, seed, context))
-            score = pieces[-1].score
-            return replace(self._play(score, pieces[-1].reading.brief.loop), midi=midi.write(score))
+            score, brief = pieces[-1].score, pieces[-1].reading.brief
+            return replace(
+                self._play(score, brief.loop), midi=midi.write(score), played=played.known(brief, pieces[-1].parts)
+            )
 
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
@@ -116,7 +118,7 @@ class ComposerModel:
 
     def compose(self, request: MusicRequest, number: int, seed: int, context: Context) -> Piece:
         """Piece `number` of a request in notes, without its sound."""
-        read = reading.read(request.prompt, reading.Wishes(seconds=request.duration), random.Random(seed).random())
+        read = self._read(request, seed)
         plan = form.plan(read.brief.bars)
         lines = self._write(request, read.brief, plan, number, seed, context)
         whole = [language.read(line) for line in lines if language.END in line]
@@ -124,6 +126,19 @@ class ComposerModel:
             raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
         parts = max(whole, key=lambda parts: tuneful.worth(parts, read.brief.mode))
         return Piece(read, parts, arranging.arrange(read.brief, parts, plan, request.prompt, seed))
+
+    def _read(self, request: MusicRequest, seed: int) -> reading.Reading:
+        """The prompt and the fields, not longer than the card allows."""
+        tonic, mode = reading.key_of(request.key) or (None, "")
+        players, unknown = reading.players_of(request.players)
+        wishes = reading.Wishes(
+            tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
+            players=players, seconds=request.duration, loop=request.loop,
+        )  # fmt: skip
+        read = reading.read(request.prompt, wishes, random.Random(seed).random())
+        longest = self._card.limits.get("max_duration", read.brief.seconds)
+        bars = max(1, math.floor(read.brief.bars * min(1.0, longest / read.brief.seconds)))
+        return replace(read, brief=replace(read.brief, bars=bars), unknown=(*read.unknown, *unknown))
 
     def _write(
         self, request: MusicRequest, brief: Brief, plan: Form, number: int, seed: int, context: Context
@@ -172,4 +187,4 @@ class ComposerModel:
         if loop:
             frames = round(score.seconds(score.steps) * rate)
             sound = sound[:, frames : 2 * frames]
-        return _audio.loud(_audio.piece(self._card, sound, rate, sound.shape[1] / rate), LOUDNESS)
+        return _audio.piece(self._card, sound, rate, sound.shape[1] / rate)

@@ -34,7 +34,8 @@ from studio.engines._weights import prompt_arguments, takes_weights
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
 from studio.prompting import weighted
-from studio.types import ImageRequest, Output, Request, Tokens
+from studio.requests import ImageRequest, Request
+from studio.types import Output, Tokens
 
 PIPELINES = (
     "StableDiffusionPipeline",

@@ -22,18 +22,16 @@ from studio.engines._landscape import paint
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
 from studio.prompting import plain
-from studio.types import (
-    Audio,
+from studio.requests import (
     CaptionRequest,
     ChatRequest,
     CodeRequest,
     ImageRequest,
     MusicRequest,
-    Output,
     Request,
-    Tokens,
     UpscaleRequest,
 )
+from studio.types import Audio, Output, Tokens
 
 RATE = 32_000
 TOKENS = 75

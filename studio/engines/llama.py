@@ -23,7 +23,8 @@ from studio.catalog import Card
 from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.types import ChatRequest, CodeRequest, Output, Request
+from studio.requests import ChatRequest, CodeRequest, Request
+from studio.types import Output
 
 DEFAULT_CONTEXT = 8192
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU

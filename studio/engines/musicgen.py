@@ -21,7 +21,8 @@ from studio.engines import _audio, _torch
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.types import Audio, MusicRequest, Output, Request
+from studio.requests import MusicRequest, Request
+from studio.types import Audio, Output
 
 
 class MusicgenEngine:
@@ -32,7 +33,7 @@ class MusicgenEngine:
 
     def work(self, card: Card, request: Request) -> int:
         """Keys and values of two sequences and the decoded sound: about a twentieth of the weights a second."""
-        duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
+        duration = _audio.seconds(request) if isinstance(request, MusicRequest) else 0
         return int(duration * max(10 << 20, card.parameters // 20)) + (64 << 20)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> MusicgenModel:  # noqa: ARG002
@@ -88,9 +89,10 @@ class MusicgenModel:
     def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
         import torch
 
-        duration = request.duration or 1.0
+        duration = _audio.seconds(request)
+        longer = duration + _audio.overlap(self._card, request)
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
-        tokens = math.ceil(duration * self._frame_rate) + self._codebooks - 1
+        tokens = math.ceil(longer * self._frame_rate) + self._codebooks - 1
         done = 0
 
         def look(_: Any) -> bool:
@@ -103,7 +105,7 @@ class MusicgenModel:
         sampling: dict[str, Any] = {"do_sample": False}
         if (request.temperature or 0) > 0:
             sampling = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
-        inputs = self._tokenizer([request.prompt], padding=True, return_tensors="pt").to(self._model.device)
+        inputs = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
         torch.manual_seed(seed)
         sound = self._model.generate(
             input_ids=inputs.input_ids,
@@ -113,4 +115,7 @@ class MusicgenModel:
             stopping_criteria=after_each_token(look),
             **sampling,
         )
-        return _audio.piece(self._card, sound[0].float().cpu().numpy(), self._rate, duration)
+        samples = sound[0].float().cpu().numpy()[:, : round(longer * self._rate)]
+        if request.loop:
+            samples = _audio.seamless(samples, round(duration * self._rate))
+        return _audio.piece(self._card, samples, self._rate, duration)

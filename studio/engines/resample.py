@@ -13,7 +13,8 @@ from PIL import Image
 from studio.catalog import Card
 from studio.engines.base import Context, Device
 from studio.media import check_image, decode_image
-from studio.types import Output, Request, UpscaleRequest
+from studio.requests import Request, UpscaleRequest
+from studio.types import Output
 
 _STRIP = 512
 """Rows of the result that are made between two looks at whether the person cancelled."""

@@ -26,7 +26,8 @@ from studio.engines import _prompts, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
-from studio.types import ChatRequest, CodeRequest, Output, Request
+from studio.requests import ChatRequest, CodeRequest, Request
+from studio.types import Output
 
 _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")

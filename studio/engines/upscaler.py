@@ -20,7 +20,8 @@ from studio.catalog import Card
 from studio.engines import _torch
 from studio.engines.base import Context, Device
 from studio.media import check_image, decode_image
-from studio.types import Output, Request, UpscaleRequest
+from studio.requests import Request, UpscaleRequest
+from studio.types import Output
 
 TILE, OVERLAP, MARGIN = 256, 32, 12
 """Pixels of the input: a tile, what two neighbours share, and the edge of a tile that is not used where one follows."""

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from e2e.desk import Desk
 from studio import recipe
+from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
-from studio.types import ImageRequest, UpscaleRequest
 
 
 def asked(studio: Studio) -> ImageRequest:

@@ -11,7 +11,7 @@ from tiny import Recorder, card, load
 
 from studio.engines.caption import CaptionEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import CaptionRequest
+from studio.requests import CaptionRequest
 
 ENGINE = CaptionEngine()
 KINDS = ("blip", "vision_encoder_decoder", "florence", "smolvlm", "qwen_vl")

@@ -10,10 +10,10 @@ import pytest
 from tiny import Recorder, card, load
 from tiny_soundfont import soundfont
 
-from studio.composing import language
+from studio.composing import language, played
 from studio.engines.composer import ComposerEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import MusicRequest
+from studio.requests import MusicRequest
 from train.music.model import tokenizer
 
 ENGINE = ComposerEngine()
@@ -145,3 +145,32 @@ def test_a_model_of_other_words_is_refused(folder, tmp_path):
 
 def test_its_card_needs_no_more_than_it_says():
     assert ENGINE.work(card("composer"), JIG) < 200 << 20
+
+
+def test_fields_win_over_the_prompt(model):
+    asked = MusicRequest(
+        prompt="a waltz in C, 8 bars, piano", tempo=100, key="f# minor", metre="4/4", bars=4, players="flute, harp",
+        loop=True, temperature=1.0, seed=3,
+    )  # fmt: skip
+    output = model.run(asked, Recorder())
+    audio = output.audio[0]
+    assert audio.samples.shape[1] == round(4 * 4 * 60 / 100 * audio.rate)
+    known = {name: audio.played[name] for name in ("key", "metre", "tempo", "bars", "loop")}
+    assert known == {"key": "F♯ minor", "metre": "4/4", "tempo": 100.0, "bars": 4, "loop": True}
+    assert audio.played["players"][:2] == ["flute", "harp"]
+
+
+def test_the_recipe_holds_the_melody_that_sounds(model):
+    audio = model.run(JIG, Recorder()).audio[0]
+    melody = played.melody(audio.played)
+    assert melody is not None
+    file = mido.MidiFile(file=io.BytesIO(audio.midi))
+    sounded = [message.note for message in file.tracks[1] if message.type == "note_on"]
+    # an instrument plays what lies outside its range an octave away
+    assert [pitch % 12 for pitch in sounded] == [(melody.tonic + pitch) % 12 for _, _, pitch in melody.line.notes]
+
+
+def test_no_prompt_makes_a_piece_longer_than_the_card_allows(folder):
+    short = load(ENGINE, folder, limits={"max_duration": 30})
+    audio = short.run(MusicRequest(prompt="an air, 4/4, 40 bpm, 64 bars", temperature=1.0, seed=1), Recorder()).audio[0]
+    assert audio.played["bars"] == 5  # six seconds each

@@ -12,8 +12,8 @@ from tiny_pipelines import KINDS, pixels
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
+from studio.requests import ImageRequest
 from studio.schedulers import SCHEDULERS
-from studio.types import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(

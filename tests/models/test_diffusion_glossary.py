@@ -9,7 +9,7 @@ from tiny import Recorder, card, load
 from tiny_pipelines import pixels
 
 from studio.engines.diffusion import DiffusionEngine
-from studio.types import ImageRequest
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="red apple", width=32, height=32, steps=2, guidance_scale=4.0, count=1, seed=5)

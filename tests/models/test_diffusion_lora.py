@@ -12,7 +12,7 @@ from tiny_pipelines import pixels
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import ImageRequest, Lora
+from studio.requests import ImageRequest, Lora
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=2, guidance_scale=4.0, seed=5)

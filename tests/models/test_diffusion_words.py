@@ -12,7 +12,8 @@ from tiny import Recorder, card, load
 from tiny_pipelines import KINDS, pixels
 
 from studio.engines.diffusion import DiffusionEngine
-from studio.types import ImageRequest, Tokens
+from studio.requests import ImageRequest
+from studio.types import Tokens
 
 ENGINE = DiffusionEngine()
 WEIGHED = ("stable_diffusion", "latent_consistency", "icons", "stable_diffusion_xl")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact, ImageRequest
+from studio.types import Artifact
 
 HUES = {"red": (-20, 20), "yellow": (40, 65), "green": (80, 160), "blue": (195, 250), "purple": (255, 300)}
 

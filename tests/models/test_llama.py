@@ -16,8 +16,8 @@ from studio.engines.base import Device
 from studio.engines.llama import LlamaEngine, LlamaModel, _vocabulary
 from studio.errors import StudioError
 from studio.paths import Home
+from studio.requests import ChatRequest, CodeRequest, Message
 from studio.sources import Store
-from studio.types import ChatRequest, CodeRequest, Message
 
 CPU = Device("cpu", threads=2)
 

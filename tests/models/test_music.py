@@ -13,7 +13,7 @@ from tiny import Recorder, card, load, word_tokenizer
 from studio.engines.audio_diffusion import AudioDiffusionEngine
 from studio.engines.musicgen import MusicgenEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import MusicRequest
+from studio.requests import MusicRequest
 
 KINDS = {"musicgen": MusicgenEngine(), "stable_audio": AudioDiffusionEngine(), "ace_step": AudioDiffusionEngine()}
 ASK = MusicRequest(
@@ -193,3 +193,18 @@ def test_a_picture_pipeline_is_not_loaded_as_music(tmp_path):
 def test_work_grows_with_the_duration():
     engine = KINDS["musicgen"]
     assert engine.work(card("musicgen"), replace(ASK, duration=20.0)) > engine.work(card("musicgen"), ASK)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_loop_is_as_long_as_its_bars_to_the_sample(folders, kind):
+    model = load(KINDS[kind], folders[kind])
+    piece = model.run(replace(ASK, loop=True, tempo=240.0, bars=1, duration=0.7), Recorder()).audio[0]
+    assert piece.samples.shape[1] == piece.rate
+    assert piece.played == {"tempo": 240.0, "bars": 1, "loop": True}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tempo_key_and_players_reach_a_model_that_reads_only_words(folders, kind):
+    model = load(KINDS[kind], folders[kind])
+    beside = replace(ASK, prompt="hello", players="world")
+    assert sound(model.run(beside, Recorder())) == sound(model.run(replace(ASK, prompt="hello, world"), Recorder()))

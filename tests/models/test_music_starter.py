@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from studio import media
+from studio.requests import MusicRequest
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact, MusicRequest
+from studio.types import Artifact
 
 JIG = "a lively Irish jig in D major, flute and guitar, 16 bars"
 D_MAJOR = {2, 4, 6, 7, 9, 11, 1}

@@ -11,7 +11,7 @@ from tiny import CPU, Recorder, byte_tokenizer, card, load, tiny_llama, tiny_qwe
 
 from studio.engines.text import TextEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import ChatRequest, CodeRequest, Message
+from studio.requests import ChatRequest, CodeRequest, Message
 
 ENGINE = TextEngine()
 OPTIONS = {"dtype": "float32"}

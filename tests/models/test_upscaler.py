@@ -15,7 +15,7 @@ from studio.engines import upscaler
 from studio.engines.resample import ResampleEngine
 from studio.engines.upscaler import UpscalerEngine
 from studio.errors import Cancelled, StudioError
-from studio.types import UpscaleRequest
+from studio.requests import UpscaleRequest
 
 ENGINE = UpscalerEngine()
 

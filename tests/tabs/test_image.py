@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw
 from studio import axes
 from studio.cards import Card
 from studio.errors import StudioError
+from studio.requests import Lora
 from studio.restore import Restored
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Lora
 from tabs import image_form, image_shape, image_source, page
 from tabs.image_again import sentence
 from tabs.image_restore import _usable

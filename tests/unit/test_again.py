@@ -10,7 +10,7 @@ from PIL import Image
 
 from studio import again, media, recipe
 from studio.errors import StudioError
-from studio.types import ImageRequest, UpscaleRequest
+from studio.requests import ImageRequest, UpscaleRequest
 
 REQUEST = ImageRequest(
     prompt="a {red|blue} cat", prompts=("a red cat",), model="m", width=64, height=64, steps=2, guidance_scale=1.0,

@@ -11,7 +11,7 @@ from studio.engines.base import ENGINES
 from studio.errors import StudioError
 from studio.limits import NUMBERS, bound
 from studio.paths import Home
-from studio.types import TASKS
+from studio.requests import TASKS
 from tabs import TABS
 
 WHOLE = """

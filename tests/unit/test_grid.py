@@ -16,8 +16,9 @@ from studio import axes, grid, recipe
 from studio.axes import Layout
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
+from studio.requests import Axis, ImageRequest, Lora
 from studio.service import Studio
-from studio.types import Axis, ImageRequest, Lora, Output, Update
+from studio.types import Output, Update
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=1, width=64, height=64)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from studio import dialects, infotext, recipe, restore
 from studio.checked import image_fields
+from studio.requests import ImageRequest, Lora
 from studio.schedulers import SCHEDULERS
-from studio.types import ImageRequest, Lora
 
 REQUEST = ImageRequest(
     prompt="a red house", model="m", width=512, height=512, steps=20, guidance_scale=7.0, scheduler="Euler a", seed=7,

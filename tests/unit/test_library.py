@@ -20,7 +20,8 @@ from studio.errors import StudioError
 from studio.library import Library
 from studio.naming import slug
 from studio.paths import Home
-from studio.types import Artifact, Audio, Output, Task
+from studio.requests import Task
+from studio.types import Artifact, Audio, Output
 
 
 def made(task: Task, seed: int = 7, **parameters: Any) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from studio import media, recipe, restore
 from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
-from studio.types import ImageRequest, Output
+from studio.requests import ImageRequest
+from studio.types import Output
 
 REQUEST = ImageRequest(
     prompt="a __colour__ cat", model="m", width=8, height=8, steps=1, guidance_scale=1.0, seed=7, strength=0.5,

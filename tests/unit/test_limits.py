@@ -14,16 +14,7 @@ from PIL import Image
 from studio import i18n, limits
 from studio.cards import Card, Source
 from studio.errors import StudioError
-from studio.types import (
-    CaptionRequest,
-    ChatRequest,
-    CodeRequest,
-    ImageRequest,
-    Lora,
-    Message,
-    MusicRequest,
-    Request,
-)
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, MusicRequest, Request
 
 
 def card(**changes: Any) -> Card:
@@ -215,7 +206,7 @@ def test_no_row_of_the_table_lets_the_public_ask_for_more() -> None:
 
 def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
-    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling"}
+    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "metre", "loop"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default
         names = {field.name for field in fields(kind)}

@@ -124,3 +124,22 @@ def test_any_name_is_one_that_every_system_takes(pattern: str, prompt: str, more
         assert not part.endswith((".", " "))
         assert len(part.encode()) <= naming.MAX_BYTES + 1
         assert re.split(r"\.", part.casefold())[0] not in RESERVED
+
+
+@pytest.mark.parametrize(
+    ("played", "expected"),
+    [
+        ({}, "120509-a-reel-7"),
+        ({"tempo": 112.4, "key": "F♯ minor"}, "120509-a-reel-112bpm-fsharp-minor-7"),
+        ({"tempo": 90.0}, "120509-a-reel-90bpm-7"),
+    ],
+)
+def test_music_is_called_by_its_tempo_and_key(played: dict[str, Any], expected: str) -> None:
+    music = {"parameters": {"prompt": "a reel"}, "seed": 7, "model": {"id": "composer"}, "played": played}
+    assert name("", music, 1, NOW) == f"2026-01-31/{expected}"
+
+
+def test_a_pattern_may_name_what_is_played() -> None:
+    played = {"tempo": 90.0, "key": "B♭ major", "metre": "6/8", "bars": 16}
+    music = {"parameters": {}, "seed": 7, "model": {"id": "composer"}, "played": played}
+    assert name("[key] [metre] [bars] [tempo]", music, 1, NOW, "x") == "2026-01-31/bflat-major 6-8 16 90"

@@ -16,16 +16,8 @@ from PIL import Image, PngImagePlugin
 
 from studio import limits, media, recipe
 from studio.cards import Card, Source
-from studio.types import (
-    Audio,
-    CaptionRequest,
-    ChatRequest,
-    CodeRequest,
-    ImageRequest,
-    Message,
-    MusicRequest,
-    Request,
-)
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
+from studio.types import Audio
 
 CARD = Card(
     id="m",

@@ -18,10 +18,10 @@ from studio.catalog import Catalog
 from studio.errors import StudioError
 from studio.intake import Intake
 from studio.paths import Home
+from studio.requests import UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.sources import Store
-from studio.types import UpscaleRequest
 
 
 @pytest.fixture

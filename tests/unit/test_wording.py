@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from studio import wording
 from studio.errors import StudioError
-from studio.types import Lora
+from studio.requests import Lora
 from studio.wording import Style
 
 LISTS = {

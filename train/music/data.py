@@ -29,7 +29,7 @@ def build(folder: Path) -> None:
         parts = [part for part in map(_relative(tune.tonic), tune.parts) if _writable(header, part)]
         if not parts:
             continue
-        key = " ".join(language.write(header, parts)[5:])
+        key = " ".join(language.body(language.write(header, parts)))
         if key in seen:  # the collections share tunes
             continue
         seen.add(key)
@@ -37,7 +37,7 @@ def build(folder: Path) -> None:
             {
                 "collection": tune.collection, "title": tune.title, "kind": header.kind, "metre": header.metre,
                 "mode": header.mode, "busy": header.busy, "held_out": bool(random.random() < HELD_OUT),
-                "parts": [language.write(header, [part])[5:-1] for part in parts],
+                "parts": [language.body(language.write(header, [part])) for part in parts],
             }
         )  # fmt: skip
     (folder / "tunes.json").write_text(json.dumps(written), encoding="utf-8")

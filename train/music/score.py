@@ -25,7 +25,7 @@ from studio.composing import language, midi
 from studio.engines.base import Device
 from studio.engines.composer import ComposerEngine, Piece
 from studio.paths import Home
-from studio.types import MusicRequest
+from studio.requests import MusicRequest
 from train.music import data
 
 PROMPTS = 200

@@ -1,0 +1,68 @@
+"""What may be asked of music: keys, metres, tempos, and bars that do not last for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tiny_card import tiny_card
+
+from studio.cards import Source
+from studio.errors import StudioError
+from studio.limits import check, resolve
+from studio.requests import MusicRequest
+
+CARD = tiny_card(Source("bundled", path="m"), 1)
+
+
+def refused(public: bool = False, **fields: Any) -> str:
+    with pytest.raises(StudioError) as caught:
+        check(MusicRequest(prompt="a reel", **fields), CARD, public=public)
+    assert caught.value.what("en")
+    assert caught.value.what("zh-CN") != caught.value.what("en")
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {}, {"key": "D major"}, {"key": "f#m"}, {"key": "降B小调"}, {"key": " Eb "}, {"metre": "6/8"}, {"tempo": 30},
+        {"tempo": 260.0}, {"tempo": 0}, {"bars": 128}, {"bars": 16, "tempo": 120}, {"loop": True}, {"players": "oud"},
+    ],
+)  # fmt: skip
+def test_what_can_be_played_passes(fields: dict[str, Any]) -> None:
+    check(MusicRequest(prompt="a reel", **fields), CARD)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"key": "H major"}, "not_a_key"),
+        ({"key": "x" * 100}, "too_long"),
+        ({"key": None}, "not_text"),
+        ({"metre": "5/4"}, "not_a_choice"),
+        ({"metre": None}, "not_a_choice"),
+        ({"tempo": 29}, "out_of_range"),
+        ({"tempo": 1e9}, "out_of_range"),
+        ({"tempo": float("nan")}, "not_a_number"),
+        ({"tempo": "fast"}, "not_a_number"),
+        ({"bars": -1}, "out_of_range"),
+        ({"bars": 1.5}, "not_a_number"),
+        ({"loop": "yes"}, "not_a_choice"),
+        ({"players": "p" * 1000}, "too_long"),
+        ({"bars": 128, "tempo": 40}, "too_many_bars"),
+    ],
+)
+def test_what_cannot_is_refused(fields: dict[str, Any], code: str) -> None:
+    assert refused(**fields) == code
+
+
+def test_strangers_get_fewer_seconds_however_they_ask() -> None:
+    fields: dict[str, Any] = {"bars": 16, "tempo": 60}
+    check(MusicRequest(prompt="a reel", **fields), CARD)
+    assert refused(public=True, **fields) == "too_many_bars"
+
+
+def test_nothing_asked_for_stays_nothing() -> None:
+    full = resolve(MusicRequest(prompt="a reel"), CARD, lambda: 1)
+    assert (full.tempo, full.key, full.metre, full.bars, full.players, full.loop) == (0.0, "", "", 0, "", False)

@@ -1,4 +1,4 @@
-"""PNG, JPEG, GIF, WebP, WAV and FLAC as containers: picture size and embedded texts, without decoding anything.
+"""PNG, JPEG, GIF, WebP, WAV, FLAC and MP3 as containers: picture size and embedded texts, without decoding anything.
 
 Walks chunks by hand in bounded time, so that a hostile file is refused before a decoder sees it. Knows nothing
 of pixels, of sound or of what the texts mean. MalformedError input raises `MalformedError`, never anything else.
@@ -13,6 +13,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from typing import Literal
+
+from studio import id3
 
 PictureFormat = Literal["PNG", "JPEG", "GIF", "WEBP"]
 
@@ -52,8 +54,8 @@ def picture(data: bytes) -> tuple[PictureFormat, int, int]:
 def texts(data: bytes) -> dict[str, str]:
     """Every embedded text by its key in the format; none where there is none or the file is broken.
 
-    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of a GIF. EXIF
-    is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
+    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of a GIF and of
+    an MP3. EXIF is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
     """
     found: dict[str, str] = {}
     try:
@@ -68,6 +70,8 @@ def texts(data: bytes) -> dict[str, str]:
                     found.update({name.decode("latin-1"): _zero_ended(item) for name, item in items})
         elif data.startswith(b"fLaC"):
             found.update(_flac_comments(data))
+        elif data.startswith(b"ID3"):
+            found.update(id3.comments(data))
     except (MalformedError, IndexError, struct.error, zlib.error, UnicodeDecodeError):
         pass
     return found

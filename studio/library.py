@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from studio import infotext, media, naming, recipe, shelf
+from studio import infotext, media, naming, recipe, shelf, sound
 from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
 from studio.requests import TASKS, ImageRequest, Task
@@ -127,7 +127,7 @@ class Library:
         """
         files = (*artifact.files, artifact.sheet) if artifact.sheet else artifact.files
         for path in [inside(self._root, str(file)) for file in files]:
-            for file in (path, sidecar(path), *_notes(path)):
+            for file in (path, sidecar(path), *([shelf.notes(path)] if path.suffix == ".wav" else [])):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
@@ -157,9 +157,9 @@ class Library:
                     if piece.beside:  # first: a recipe alone is passed over, a text alone has lost its own
                         started.append(sidecar(path))
                         write(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")
-                    for notes in _notes(path) if piece.midi else ():
-                        started.append(notes)
-                        write(notes, piece.midi)
+                    if piece.midi:
+                        started.append(shelf.notes(path))
+                        write(shelf.notes(path), piece.midi)
                     write(path, piece.data)
                     kept.append(path)
             except BaseException as error:
@@ -171,11 +171,6 @@ class Library:
         return kept
 
 
-def _notes(path: Path) -> tuple[Path, ...]:
-    """The MIDI file beside a piece of music; nothing beside anything else."""
-    return (path.with_suffix(".mid"),) if path.suffix == ".wav" else ()
-
-
 def _alone(request: ImageRequest) -> dict[str, Any]:
     return {"parameters": recipe.parameters(request), "seed": request.seed}
 
@@ -185,7 +180,7 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
         return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
         sounds = zip(output.audio, recipes, strict=True)
-        return [_Piece(media.encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
+        return [_Piece(sound.encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()

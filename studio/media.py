@@ -1,4 +1,4 @@
-"""Pictures and sound as bytes: untrusted files in, finished files with their recipe out.
+"""Pictures as bytes: untrusted files in, finished files with their recipe out.
 
 Decodes only what `containers.picture` has measured, so that a 40 MB bitmap in a 4 kB file costs nothing. Knows
 nothing of where files lie (studio.library) or of what a recipe means (studio.recipe).
@@ -7,21 +7,16 @@ nothing of where files lie (studio.library) or of what a recipe means (studio.re
 from __future__ import annotations
 
 import io
-import struct
 from typing import TYPE_CHECKING, Any
 
 from studio import __version__, containers, infotext, recipe, stripping
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
-
-    from studio.types import Audio
 
 MAX_IMAGE_PIXELS = 25_000_000
 MAX_SIDE = 32_000
-MAX_SAMPLES = 100_000_000
 SOFTWARE = f"Atelier {__version__}"
 
 _EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
@@ -173,89 +168,3 @@ def _exif(made: dict[str, Any], room: int | None) -> bytes:
         if room is None or len(block) <= room:
             return block
     return b""
-
-
-def pcm16(audio: Audio) -> np.ndarray:
-    """Samples as int16, shape (frames, channels). Non-finite ones become silence.
-
-    The level stays as it is; only where the peak passes full scale the whole piece is turned down to fit.
-    """
-    import numpy as np
-
-    samples = np.nan_to_num(np.asarray(audio.samples, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak > 1.0:
-        samples = samples / peak
-    return np.ascontiguousarray(np.rint(samples * 32767.0).astype("<i2").T)
-
-
-def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
-    """The sound in a WAV or FLAC file.
-
-    Args:
-        data: the bytes of the file, from anybody.
-        max_samples: refused above this many samples over all channels, before any is decoded.
-
-    Raises:
-        StudioError: bad_audio.
-    """
-    import soundfile
-
-    from studio.types import Audio
-
-    if not data.startswith(b"fLaC") and (data[:4], data[8:12]) != (b"RIFF", b"WAVE"):
-        raise StudioError("bad_audio")
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if not 0 < file.frames * file.channels <= max_samples:
-                raise StudioError("bad_audio")
-            samples = file.read(dtype="float32", always_2d=True)
-            return Audio(samples.T, file.samplerate)
-    except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError):
-        raise StudioError("bad_audio") from None
-
-
-def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """A 16-bit WAV file with its recipe in LIST/INFO: ICMT, beside name, software, date and licence.
-
-    Written by hand: libsndfile adds its own name and leaves the licence out.
-    """
-    frames = pcm16(audio)
-    channels = frames.shape[1]
-    width = channels * 2
-    body = containers.riff_chunk(
-        b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
-    )
-    if made is not None:
-        tags = _tags(made)
-        ids = {b"INAM": "title", b"ISFT": "software", b"ICRD": "date", b"ICOP": "licence", b"ICMT": "comment"}
-        items = (containers.riff_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
-        body += containers.riff_chunk(b"LIST", b"INFO" + b"".join(items))
-    body += containers.riff_chunk(b"data", frames.tobytes())
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
-
-
-def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """A 16-bit FLAC file with its recipe in the comment, beside title, software, date and licence."""
-    import soundfile
-
-    frames = pcm16(audio)
-    out = io.BytesIO()
-    with soundfile.SoundFile(out, "w", audio.rate, frames.shape[1], "PCM_16", format="FLAC") as file:
-        if made is not None:
-            tags = _tags(made)
-            file.title, file.software, file.date = tags["title"], tags["software"], tags["date"]
-            file.license, file.comment = tags["licence"], tags["comment"]
-        file.write(frames)
-    return out.getvalue()
-
-
-def _tags(made: dict[str, Any]) -> dict[str, str]:
-    model = made["model"]
-    return {
-        "title": str(made["parameters"].get("prompt", ""))[:200].replace("\0", " "),
-        "software": SOFTWARE,
-        "date": made["made"][:10],
-        "licence": f"{model['title']}: {model['licence']}".replace("\0", " "),
-        "comment": recipe.to_json(made),
-    }

@@ -43,6 +43,11 @@ def newest(root: Path, tasks: Iterable[Task]) -> Iterator[Path]:
         yield path
 
 
+def notes(path: Path) -> Path:
+    """Where the notes of a piece of music lie, if its model writes any: a MIDI file."""
+    return path.with_suffix(".mid")
+
+
 def sidecar(path: Path) -> Path:
     """Where the recipe of a file lies that does not hold it."""
     return path.with_name(path.name + _RECIPE_SUFFIX)

@@ -7,13 +7,14 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio import exports
 from studio.errors import StudioError
 from studio.paths import disk_error, write
 from studio.requests import Task
 from studio.types import Artifact
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": (".wav", ".flac", ".mid")}
+FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": exports.MUSIC}
 _ALIAS = {".jpeg": ".jpg"}
 
 
@@ -80,15 +81,13 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
     """The stored file, or the same with the same recipe in the format that `out` names."""
     file, made = artifact.files[index], artifact.recipes[index]
     suffix = file.suffix if out.folder else out.path.suffix.lower()
-    if suffix == ".mid":
-        return _read(file.with_suffix(suffix))
+    if artifact.task == "music":
+        return exports.music(file, made, suffix)
     data = _read(file)
     if _ALIAS.get(suffix, suffix) == file.suffix:
         return data
     from studio import media
 
-    if suffix == ".flac":
-        return media.encode_flac(media.decode_audio(data), made)
     picture = media.decode_image(data)
     encode = {".png": media.encode_png, ".webp": media.encode_webp}.get(suffix, media.encode_jpeg)
     return encode(picture, None if clean else made)

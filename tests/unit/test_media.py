@@ -17,7 +17,6 @@ from PIL import Image
 
 from studio import media
 from studio.errors import StudioError
-from studio.types import Audio
 
 MADE: dict[str, Any] = {
     "format": "atelier/1",
@@ -248,93 +247,3 @@ def test_a_recipe_too_long_for_a_jpeg_does_not_spoil_the_picture() -> None:
 def test_without_a_recipe_nothing_is_added() -> None:
     assert b"tEXt" not in media.encode_png(RED)
     assert b"Exif" not in media.encode_jpeg(RED)
-
-
-def riff(data: bytes) -> dict[bytes, bytes]:
-    """Chunks of a RIFF file, by hand from the specification."""
-    assert data[:4] == b"RIFF"
-    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
-    found, at = {}, 12
-    while at < len(data):
-        name, size = data[at : at + 4], struct.unpack("<I", data[at + 4 : at + 8])[0]
-        found[name] = data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
-    assert at == len(data)
-    return found
-
-
-def tone(peak: float = 0.5, channels: int = 2) -> Audio:
-    wave = np.sin(np.linspace(0, 200, 1001, dtype=np.float32)) * peak
-    return Audio(np.stack([wave] * channels), 32_000)
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-def test_a_wav_is_plain_pcm_that_any_reader_understands(channels: int) -> None:
-    chunks = riff(media.encode_wav(tone(channels=channels), MADE))
-    head = struct.unpack("<HHIIHH", chunks[b"fmt "])
-    assert head == (1, channels, 32_000, 32_000 * 2 * channels, 2 * channels, 16)
-    samples = np.frombuffer(chunks[b"data"], "<i2").reshape(-1, channels)
-    assert np.abs(samples / 32767 - tone(channels=channels).samples.T).max() < 1 / 32767
-
-
-def test_a_wav_carries_its_recipe_and_licence() -> None:
-    info = riff(media.encode_wav(tone(), MADE))[b"LIST"]
-    tags, at = {}, 4
-    assert info[:4] == b"INFO"
-    while at < len(info):
-        size = struct.unpack("<I", info[at + 4 : at + 8])[0]
-        tags[info[at : at + 4]] = info[at + 8 : at + 8 + size].rstrip(b"\0").decode()
-        at += 8 + size + size % 2
-    assert json.loads(tags[b"ICMT"]) == MADE
-    assert tags[b"INAM"] == MADE["parameters"]["prompt"]
-    assert (tags[b"ICOP"], tags[b"ICRD"]) == ("Model, the: MIT", "2026-01-31")
-    assert tags[b"ISFT"].startswith("Atelier ")
-
-
-def test_a_flac_holds_the_same_samples_and_tags() -> None:
-    import soundfile
-
-    data = media.encode_flac(tone(), MADE)
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
-        assert json.loads(file.comment) == MADE
-        assert (file.date, file.license) == ("2026-01-31", "Model, the: MIT")
-        assert np.array_equal(file.read(dtype="int16"), media.pcm16(tone()))
-
-
-def test_the_level_stays_unless_it_would_clip() -> None:
-    assert np.abs(media.pcm16(tone(0.01))).max() == round(
-        0.01 * np.abs(np.sin(np.linspace(0, 200, 1001))).max() * 32767
-    )
-    loud = media.pcm16(tone(4.0))
-    assert np.abs(loud).max() == 32767
-    assert np.count_nonzero(np.abs(loud) == 32767) < 20, "turned down, not cut off"
-
-
-def test_samples_that_are_not_numbers_become_silence() -> None:
-    samples = np.array([[0.5, np.nan, np.inf, -np.inf, -0.5]], np.float32)
-    assert media.pcm16(Audio(samples, 8_000)).ravel().tolist() == [16384, 0, 0, 0, -16384]
-
-
-def test_a_piece_without_samples_is_still_a_file() -> None:
-    assert riff(media.encode_wav(Audio(np.zeros((2, 0), np.float32), 8_000)))[b"data"] == b""
-
-
-@pytest.mark.parametrize("encode", [media.encode_wav, media.encode_flac])
-def test_sound_comes_back_as_it_was(encode: Any) -> None:
-    back = media.decode_audio(encode(tone(), MADE))
-    assert (back.rate, back.samples.shape, back.samples.dtype) == (32_000, (2, 1001), np.float32)
-    assert np.abs(back.samples - tone().samples).max() < 1e-4
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"text", PNG, b"RIFF\0\0\0\0WAVE", b"fLaC" + b"\0" * 50, media.encode_wav(tone())[:40]]
-)
-def test_sound_that_cannot_be_read_is_refused(data: bytes) -> None:
-    with pytest.raises(StudioError) as caught:
-        media.decode_audio(data)
-    assert caught.value.code == "bad_audio"
-
-
-def test_sound_that_is_too_long_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(StudioError):
-        media.decode_audio(media.encode_wav(tone()), max_samples=2001)

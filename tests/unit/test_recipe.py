@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import limits, media, recipe
+from studio import limits, media, recipe, sound
 from studio.cards import Card, Source
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
 from studio.types import Audio
@@ -98,8 +98,9 @@ FILES = {
     "png": lambda made: media.encode_png(PICTURE, made),
     "jpeg": lambda made: media.encode_jpeg(PICTURE, made),
     "webp": lambda made: media.encode_webp(PICTURE, made),
-    "wav": lambda made: media.encode_wav(SOUND, made),
-    "flac": lambda made: media.encode_flac(SOUND, made),
+    "wav": lambda made: sound.encode_wav(SOUND, made),
+    "flac": lambda made: sound.encode_flac(SOUND, made),
+    "mp3": lambda made: sound.encode_mp3(SOUND, made),
     "json": lambda made: recipe.to_json(made, indent=2).encode(),
     "json with a byte order mark": lambda made: recipe.to_json(made).encode("utf-8-sig"),
 }

@@ -1,0 +1,50 @@
+"""A stored piece of music in the format that somebody asks for: as sound, or as notes where its model writes notes.
+
+Knows nothing of how it is handed over (studio.cli.out, tabs.music_takes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from studio import sound
+from studio.composing import abc, played
+from studio.errors import StudioError
+from studio.shelf import notes
+
+SOUND, NOTES = (".wav", ".flac", ".mp3"), (".mid", ".abc")
+MUSIC = (*SOUND, *NOTES)
+
+
+def formats(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """The suffixes that a piece with this recipe can have."""
+    return MUSIC if played.melody(made.get("played", {})) is not None else SOUND
+
+
+def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
+    """The content of `file` (a WAV of the library's) as another format, with its recipe where that has room for it.
+
+    Args:
+        suffix: one of MUSIC.
+
+    Raises:
+        StudioError: no_notes, file_not_found, bad_audio.
+    """
+    if suffix == ".abc":
+        melody = played.melody(made.get("played", {}))
+        if melody is None:
+            raise StudioError("no_notes", model=made["model"]["title"])
+        return abc.write(melody, str(made["parameters"].get("prompt", ""))).encode()
+    source = notes(file) if suffix == ".mid" else file
+    if suffix == ".mid" and not source.exists():
+        raise StudioError("no_notes", model=made["model"]["title"])
+    try:
+        data = source.read_bytes()
+    except OSError:
+        raise StudioError("file_not_found", path=str(source)) from None
+    if suffix in (file.suffix, ".mid"):
+        return data
+    encode = sound.encode_flac if suffix == ".flac" else sound.encode_mp3
+    return encode(sound.decode_audio(data), made)

@@ -54,8 +54,8 @@ def picture(data: bytes) -> tuple[PictureFormat, int, int]:
 def texts(data: bytes) -> dict[str, str]:
     """Every embedded text by its key in the format; none where there is none or the file is broken.
 
-    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of a GIF and of
-    an MP3. EXIF is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
+    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of GIF and MP3.
+    EXIF is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
     """
     found: dict[str, str] = {}
     try:

@@ -21,6 +21,7 @@ from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
 from studio.requests import TASKS, ImageRequest, Task
 from studio.shelf import sidecar
+from studio.stars import Stars
 from studio.types import Artifact, Output
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Library:
         self._root = home.outputs
         self._keep_free = keep_free
         self.keep = keep or Keep()
+        self.stars = Stars(home.outputs)
         self._lock = threading.Lock()
 
     def save(
@@ -118,6 +120,10 @@ class Library:
             if artifact := _read(path, self._root):
                 found.append(artifact)
         return tuple(found)
+
+    def id(self, file: Path) -> str:
+        """What an output of this library is called: its path below the outputs folder."""
+        return _id(file, self._root)
 
     def forget(self, artifact: Artifact) -> None:
         """Delete the artifact's files and their sidecars. Those that are gone already are no error.

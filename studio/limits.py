@@ -34,8 +34,9 @@ from studio.bounds import (
     with_card,
 )
 from studio.cards import Card
+from studio.composing.keys import key_of
 from studio.composing.language import METRES
-from studio.composing.reading import SLOWEST, key_of, lasting
+from studio.composing.reading import SLOWEST, lasting
 from studio.errors import StudioError
 from studio.media import check_image
 from studio.paths import gigabytes

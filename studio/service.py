@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from studio import conversation
+from studio import conversation, limits
 from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
+from studio.composing.reading import Reading
+from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
@@ -24,7 +26,7 @@ from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
-from studio.requests import Axis, ChatRequest, ImageRequest, Request, Task, UpscaleRequest
+from studio.requests import Axis, ChatRequest, ImageRequest, MusicRequest, Request, Task, UpscaleRequest
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
@@ -217,6 +219,17 @@ class Studio:
     def tokens(self, model: str, prompt: str) -> Tokens:
         """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
         return self._pictures.tokens(self.store, self.catalog.cards.get(model), prompt)
+
+    def reading(self, request: MusicRequest) -> Reading | None:
+        """How a model of music understands a request, before it plays; None where it does not say.
+
+        Raises:
+            StudioError: the request could not be run (studio.limits).
+        """
+        card = self.catalog.get(request.model) if request.model else self.default_model("music")
+        limits.check(request, card, public=self.settings.public)
+        reads = getattr(engine(card.engine), "reading", None)
+        return reads(limits.resolve(request, card, lambda: 0, public=self.settings.public)) if reads else None
 
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""

@@ -18,6 +18,8 @@ from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
+SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js")
+STYLES = ("style.css", "music.css")
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -58,7 +60,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
     return {
         "theme": Theme(),
-        "css": variables() + (FILES / "style.css").read_text(encoding="utf-8"),
+        "css": variables() + "".join((FILES / name).read_text(encoding="utf-8") for name in STYLES),
         "i18n": tables(),
         "footer_links": [],
         "run_history": False,
@@ -75,7 +77,9 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 def script() -> str:
     """What the browser runs before anything else (tabs.first)."""
-    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in ("page.js", "fields.js", "editor.js"))
+    return "\n".join(
+        (FILES / name).read_text(encoding="utf-8") for name in ("page.js", "fields.js", "editor.js", "music.js")
+    )
 
 
 def _head(language: str) -> str:

@@ -92,11 +92,12 @@ def note(words: str) -> str:
     return f'<div class="a-note" role="status">{html.escape(words)}</div>'
 
 
-def notes(update: Update, language: str) -> str:
-    """What the engine wants to be known about a finished result."""
+def notes(update: Update, language: str, known: tuple[str, ...] = ()) -> str:
+    """What the engine wants to be known about a finished result, but for what the page says already."""
     if update.artifact is None:
         return ""
-    return "".join(note(text(f"note.{key}", language, **params)) for key, params in update.artifact.notes)
+    said = [(key, params) for key, params in update.artifact.notes if key not in known]
+    return "".join(note(text(f"note.{key}", language, **params)) for key, params in said)
 
 
 def running(on: bool) -> tuple[Any, Any]:

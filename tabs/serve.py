@@ -19,7 +19,8 @@ from studio.service import Studio
 from studio.settings import is_loopback
 from tabs.first import FirstScript
 from tabs.guard import Guard
-from tabs.page import build, launch_options, script
+from tabs.page import FILES, build, launch_options, script
+from tabs.vendor import Vendor
 
 SPACE_HOST, TRIES = "0.0.0.0", 20
 
@@ -62,7 +63,11 @@ def open_page(studio: Studio) -> str:
         "server_port": settings.port if settings.public else free_port(host, settings.port),
         "auth": (settings.user, password) if password else None,
         "app_kwargs": {
-            "middleware": [Middleware(Guard, settings=settings), Middleware(FirstScript, script=script())],
+            "middleware": [
+                Middleware(Guard, settings=settings),
+                Middleware(Vendor, folder=FILES / "vendor"),
+                Middleware(FirstScript, script=script()),
+            ],
             "docs_url": None,
             "redoc_url": None,
         },

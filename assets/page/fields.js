@@ -1,4 +1,4 @@
-// Fields of the image tab: parts that open and stay open, choices that are remembered, keys in the prompt, pictures
+// Fields of the image and the music tab: parts that open and stay open, choices that are remembered, keys in the prompt, pictures
 // dropped on the column.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
@@ -42,7 +42,7 @@
     for (const button of document.querySelectorAll("#image-upscale2, #image-upscale4")) if (button.title !== upscaler) button.title = upscaler;
     for (const button of document.querySelectorAll(".a-fold-button:not([aria-expanded])")) {
       const id = button.id.slice(0, -"-fold".length);
-      if (document.getElementById(id)) fold(id, stored.get(OPEN + id) === "yes" && id !== "image-recent");
+      if (document.getElementById(id)) fold(id, stored.get(OPEN + id) === "yes" && !id.endsWith("-recent"));
     }
   };
 
@@ -113,12 +113,14 @@
     }
   }, true);
 
-  // ---- a picture dropped anywhere on the column brings its settings; the editor takes its own
+  // ---- a result dropped anywhere on the column of its tab brings its settings; the editor takes its own pictures
   const column = (event) => {
     const files = [...(event.dataTransfer?.types ?? [])].includes("Files");
-    return files && !event.target.closest?.("#image-picture") && event.target.closest?.("#image-input");
+    return files && !event.target.closest?.("#image-picture") ? event.target.closest?.("#image-input, #music-input") : null;
   };
-  const light = (part) => document.querySelector("#image-input")?.classList.toggle("a-dropping", Boolean(part));
+  const light = (part) => {
+    for (const each of document.querySelectorAll("#image-input, #music-input")) each.classList.toggle("a-dropping", each === part);
+  };
   document.addEventListener("dragover", (event) => {
     const part = column(event);
     light(part);
@@ -127,8 +129,7 @@
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
   document.addEventListener("drop", (event) => {
     light(null);
-    if (!column(event)) return;
-    const input = document.querySelector(".a-below input[type=file]");
+    const input = column(event)?.querySelector(".a-below input[type=file]");
     const [file] = event.dataTransfer.files;
     if (!input || !file) return;
     event.preventDefault();

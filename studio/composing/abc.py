@@ -9,9 +9,9 @@ from itertools import groupby
 
 from studio.composing import harmony
 from studio.composing.harmony import Chord
+from studio.composing.keys import key_name
 from studio.composing.language import METRES, TICKS, Part, beat
 from studio.composing.played import Melody
-from studio.composing.reading import key_name
 
 _UNIT = TICKS // 2
 """Steps of an eighth, the unit of length."""

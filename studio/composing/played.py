@@ -16,8 +16,9 @@ from typing import Any
 from studio.composing import language
 from studio.composing.brief import Brief
 from studio.composing.form import Form, Line, plan, unfold
+from studio.composing.keys import key_name, key_of
 from studio.composing.language import METRES, Part
-from studio.composing.reading import FASTEST, MOST_BARS, SLOWEST, key_name, key_of
+from studio.composing.reading import FASTEST, MOST_BARS, SLOWEST
 
 _LONGEST = 60_000
 _KEYS = ("kind", "key", "metre", "tempo", "bars", "players", "loop", "melody")

@@ -13,25 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from studio.composing import keys
 from studio.composing.brief import Brief, Groove, entries, grooves, idle, instruments
-from studio.composing.language import COMPOUND, METRES, beat
+from studio.composing.language import METRES, beat
+from studio.composing.numerals import digits
 from studio.requests import MusicRequest
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128
-_LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-_MODE_WORDS = {
-    "major": "major", "maj": "major", "minor": "minor", "min": "minor", "dorian": "dorian", "mixolydian": "mixolydian",
-    "大调": "major", "小调": "minor", "多利亚": "dorian", "混合利底亚": "mixolydian",
-}  # fmt: skip
-_SIGNS = {"sharp": 1, "#": 1, "♯": 1, "升": 1, "flat": -1, "b": -1, "♭": -1, "降": -1, "": 0}
-_KEY = re.compile(
-    r"(?:(?P<before>升|降)\s*)?(?<![a-z])(?P<letter>[a-g])\s*-?(?P<sign>sharp|flat|#|♯|♭|b(?=[\s-]*m|[\s-]*d|\b))?[\s-]*"
-    r"(?P<mode>major|minor|maj\b|min\b|dorian|mixolydian|大调|小调|多利亚|混合利底亚)"
-)
-_KEY_PLAIN = re.compile(
-    r"\b(?:in|key of)\s+(?:the key of\s+)?(?P<letter>[a-g])(?P<sign>#|♯|♭|b|\s+sharp|\s+flat)?\b(?!\s*[-'])"
-)
 _METRE = re.compile(r"(?<![\d/])([2-9])\s*/\s*(4|8)(?!\d)(?:\s*(?:time|拍子?))?")
 _TEMPO = re.compile(
     r"(?:♩|tempo|速度)\s*[=:：]?\s*(\d{2,3})\b|\b(\d{2,3})\s*(?:bpm|beats per minute)|每分钟\s*(\d{2,3})\s*拍"
@@ -48,10 +37,15 @@ _TEMPOS = {"4/4": 112.0, "3/4": 112.0, "2/4": 100.0, "6/8": 100.0, "9/8": 108.0}
 
 @dataclass(frozen=True)
 class Reading:
-    """What was understood, and the words that were not."""
+    """What was understood, and the words that were not.
+
+    Attributes:
+        left: of "key", "metre", "tempo" and "bars" those that the seed decides, because nobody said them.
+    """
 
     brief: Brief
     unknown: tuple[str, ...] = ()
+    left: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
         chance: 0..1, decides where nothing was said, the key for one.
     """
     wishes = wishes or Wishes()
-    text = prompt.lower().replace("，", ",").replace("。", ".").replace("、", ",")
+    text = digits(prompt.lower().replace("，", ",").replace("。", ".").replace("、", ","))
     text, said = _numbers(text)
     found, rest = _look_up(text)
     facets = _facets(found)
@@ -112,6 +106,24 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     return Reading(brief, tuple(rest))
 
 
+def asked(request: MusicRequest, chance: float) -> Reading:
+    """What a prompt and the fields beside it ask for together.
+
+    Args:
+        request: its key has been checked (studio.limits).
+    """
+    tonic, mode = keys.key_of(request.key) or (None, "")
+    players, unknown = players_of(request.players)
+    wishes = Wishes(
+        tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
+        players=players, seconds=request.duration, loop=request.loop,
+    )  # fmt: skip
+    found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
+    fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars"}
+    left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
+    return Reading(found.brief, (*found.unknown, *unknown), left)
+
+
 def _numbers(text: str) -> tuple[str, dict[str, Any]]:
     """What is said in so many words, and the text without it."""
     said: dict[str, Any] = {}
@@ -132,13 +144,12 @@ def _numbers(text: str) -> tuple[str, dict[str, Any]]:
         said["bars"] = min(MOST_BARS, max(1, int(next(filter(None, match.groups())))))
     if match := take(_SECONDS):
         said["seconds"] = float(next(filter(None, match.groups())))
-    if match := take(_KEY):
-        sign = _SIGNS[match["before"] or (match["sign"] or "").strip()]
-        said["tonic"], said["mode"] = (_LETTERS[match["letter"]] + sign) % 12, _MODE_WORDS[match["mode"]]
-    elif match := take(_KEY_PLAIN):
-        said["tonic"] = (_LETTERS[match["letter"]] + _SIGNS[(match["sign"] or "").strip()]) % 12
+    if match := take(keys.KEY):
+        said["tonic"], said["mode"] = keys.meant(match)
+    elif match := take(keys.TONIC_ALONE):
+        said["tonic"], _ = keys.meant(match)
     for name, pattern in (("loop", _LOOP), ("alone", _ALONE)):
-        if take(pattern):
+        while take(pattern):
             said[name] = True
     return text, said
 
@@ -246,36 +257,7 @@ def lasting(request: MusicRequest) -> float | None:
     return request.bars * METRES[metre] / beat(metre) * 60 / request.tempo
 
 
-def key_of(words: str) -> tuple[int, str] | None:
-    """The tonic (a pitch class) and the mode that a field names: "D major", "f#m", "降B小调"; None for no key."""
-    bare = re.sub(r"^([a-g])\s*(#|♯|b|♭)?m$", r"\1\2 minor", words.strip().lower())
-    bare = bare if any(mode in bare for mode in _MODE_WORDS) else f"{bare} major"
-    match = _KEY.fullmatch(bare)
-    if match is None:
-        return None
-    sign = _SIGNS[match["before"] or (match["sign"] or "").strip()]
-    return (_LETTERS[match["letter"]] + sign) % 12, _MODE_WORDS[match["mode"]]
-
-
 def players_of(words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The instruments that a field names, in its order, and the words that name none."""
     found, rest = _look_up(words.lower())
     return tuple(dict.fromkeys(what for _, _, what in found if isinstance(what, str))), tuple(rest)
-
-
-def describe(brief: Brief) -> str:
-    """A brief in one line: `jig · D major · 6/8 · ♩. = 116 · 16 bars · dance · flute, guitar`."""
-    players = ", ".join(dict.fromkeys(brief.band))
-    sign = "♩." if brief.metre in COMPOUND else "♩"
-    return " · ".join(
-        (brief.kind, f"{key_name(brief.tonic, brief.mode)} {brief.mode}", brief.metre, f"{sign} = {brief.tempo:.0f}",
-         f"{brief.bars} bars", brief.groove, players)
-    )  # fmt: skip
-
-
-def key_name(tonic: int, mode: str) -> str:
-    """How a musician writes a tonic: the spelling with fewer sharps or flats."""
-    flats = ("C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B")
-    sharps = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-    signature = (tonic + {"major": 0, "minor": 3, "dorian": 10, "mixolydian": 5}[mode]) % 12
-    return (flats if signature in (5, 10, 3, 8, 1) else sharps)[tonic]

@@ -102,7 +102,8 @@ class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 
     An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
-    It loads no weights and may be called on any thread.
+    It loads no weights and may be called on any thread. An engine of music that settles key, tempo and players before
+    it begins has ``reading(request) -> composing.reading.Reading``, likewise.
     """
 
     def weights(self, card: Card, files: Path) -> int:

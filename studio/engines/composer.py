@@ -47,6 +47,10 @@ class ComposerEngine:
         duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
         return (48 << 20) + int(duration * 48_000 * 32)
 
+    def reading(self, request: MusicRequest) -> reading.Reading:
+        """How a request is understood, without the model; what is left to the seed is named."""
+        return reading.asked(request, 0.25)
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> ComposerModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
         with _torch.loading(card, device, "transformers"):
@@ -111,7 +115,6 @@ class ComposerModel:
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
         first = pieces[0].reading
-        notes.append(("composed_as", {"brief": reading.describe(first.brief)}))
         if first.unknown:
             notes.append(("unknown_words", {"words": ", ".join(first.unknown)}))
         return replace(output, notes=tuple(notes))
@@ -129,16 +132,10 @@ class ComposerModel:
 
     def _read(self, request: MusicRequest, seed: int) -> reading.Reading:
         """The prompt and the fields, not longer than the card allows."""
-        tonic, mode = reading.key_of(request.key) or (None, "")
-        players, unknown = reading.players_of(request.players)
-        wishes = reading.Wishes(
-            tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
-            players=players, seconds=request.duration, loop=request.loop,
-        )  # fmt: skip
-        read = reading.read(request.prompt, wishes, random.Random(seed).random())
+        read = reading.asked(request, random.Random(seed).random())
         longest = self._card.limits.get("max_duration", read.brief.seconds)
         bars = max(1, math.floor(read.brief.bars * min(1.0, longest / read.brief.seconds)))
-        return replace(read, brief=replace(read.brief, bars=bars), unknown=(*read.unknown, *unknown))
+        return replace(read, brief=replace(read.brief, bars=bars))
 
     def _write(
         self, request: MusicRequest, brief: Brief, plan: Form, number: int, seed: int, context: Context

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import mimetypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -64,7 +65,7 @@ class Desk:
 
     def more(self) -> Self:
         """Open the tab's further settings, or close them."""
-        if self.tab == "image":
+        if self.tab in ("image", "music"):
             return self.fold("more")
         self.find("more").locator("button.label-wrap").click()
         # They are drawn when they are first opened; what is typed before that is over is lost.
@@ -73,7 +74,7 @@ class Desk:
         return self
 
     def fold(self, name: str) -> Self:
-        """Open a part of the image tab, or close it."""
+        """Open a part of the tab, or close it."""
         self.find(f"{name}-fold").click()
         return self
 
@@ -154,12 +155,12 @@ class Desk:
     def drop(self, file: Path, name: str) -> Self:
         """Drag a file from a folder onto a part of the tab."""
         carried = self.page.evaluate_handle(
-            """([name, bytes]) => {
+            """([name, bytes, type]) => {
                 const carried = new DataTransfer();
-                carried.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+                carried.items.add(new File([new Uint8Array(bytes)], name, {type}));
                 return carried;
             }""",
-            [file.name, list(file.read_bytes())],
+            [file.name, list(file.read_bytes()), mimetypes.guess_type(file.name)[0] or ""],
         )
         for event in ("dragover", "drop"):
             self.find(name).dispatch_event(event, {"dataTransfer": carried})
@@ -168,6 +169,29 @@ class Desk:
     def bytes_of(self, picture: Locator) -> bytes:
         """The file behind a picture of the page."""
         return self.page.request.get(picture.get_attribute("src") or "").body()
+
+    # ---- music
+
+    @property
+    def takes(self) -> Locator:
+        """The cards of the pieces."""
+        return self.page.locator(".a-take")
+
+    def compose(self, words: str, count: int = 1) -> Self:
+        """Type a prompt, run, and wait until so many pieces are there."""
+        self.type(words).run()
+        expect(self.takes).to_have_count(count, timeout=PATIENCE)
+        return self.idle()
+
+    @property
+    def heard(self) -> dict[str, Any]:
+        """What plays: address, moment, whether it does, how many times."""
+        return self.page.evaluate("atelier.player()")
+
+    def order(self, what: str, take: int = 0) -> Self:
+        """Press a button of a card by what it orders."""
+        self.takes.nth(take).locator(f"[data-order={what}]").click()
+        return self
 
     # ---- chat
 

@@ -43,19 +43,6 @@ def test_the_same_seed_makes_the_same_picture(desk: Desk) -> None:
     assert _pixels(_bytes(desk, picture.get_attribute("src"))) == _pixels(first)
 
 
-def test_music_plays_only_when_asked_and_downloads(desk: Desk) -> None:
-    desk.go("music").type("calm").type("2", "duration").run()
-    player = desk.page.locator("#music-player-0")
-    expect(player.get_by_role("button", name="Play", exact=True)).to_be_visible()
-    assert desk.page.evaluate("[...document.querySelectorAll('audio')].every((audio) => audio.paused)")
-    expect(player).to_contain_text("0:02")
-    with desk.page.expect_download() as download:
-        player.get_by_role("button", name="Download").click()
-    assert download.value.path().read_bytes()[:4] in (b"fLaC", b"RIFF")
-    player.get_by_role("button", name="Play", exact=True).click()
-    expect(player.get_by_role("button", name="Pause")).to_be_visible()
-
-
 def test_a_picture_downloads_with_its_recipe(desk: Desk) -> None:
     desk.go("image").type("hills at dawn").run()
     with desk.page.expect_download() as download:

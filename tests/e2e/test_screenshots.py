@@ -58,7 +58,7 @@ def _work(desk: Desk, tab: Tab, picture: Path) -> None:
         desk.more()
     desk.find("run").click()
     result = {
-        "chat": "#chat-talk .bot-row", "image": "#image-gallery img", "music": "#music-player-0 button",
+        "chat": "#chat-talk .bot-row", "image": "#image-gallery img", "music": ".a-take .a-play",
         "code": "#code-accept", "caption": "#caption-text textarea",
     }  # fmt: skip
     expect(desk.page.locator(result[tab]).first).to_be_visible()

@@ -68,9 +68,24 @@ def test_pictures_are_painted_and_found_again(program: Program, visit: Visit, ke
 
 def test_a_piece_is_composed_with_its_notes(program: Program, visit: Visit, keep: Keep) -> None:
     desk = visit(program.url).go("music")
-    desk.more().type("3", "seed").more().type("A lively Irish jig in D major, flute and guitar, 16 bars").run()
-    expect(desk.page.locator("#music-player-0 button").first).to_be_visible(timeout=30_000)
-    expect(desk.find("progress")).to_contain_text("jig · D major · 6/8")
-    link = desk.find("notes").get_by_role("link").first
-    assert desk.page.request.get(link.get_attribute("href") or "").body().startswith(b"MThd")
+    desk.more().type("3", "seed").more().type("A lively Irish jig in D major, flute and guitar, 16 bars")
+    expect(desk.find("reading")).to_contain_text("jig · D major · 6/8")
+    desk.run()
+    expect(desk.takes).to_have_count(1, timeout=30_000)
+    with desk.page.expect_download() as download:
+        desk.order("mid")
+    assert download.value.path().read_bytes().startswith(b"MThd")
+    desk.takes.get_by_role("button", name="Notes").click()
+    assert desk.takes.locator(".a-view[data-view=roll] rect").count() > 100
     keep(desk, "music-starter-en-light-1440")
+    desk.takes.get_by_role("button", name="Score").click()
+    expect(desk.takes.locator(".a-sheet svg .abcjs-note").first).to_be_visible()
+    assert desk.takes.locator(".a-sheet svg .abcjs-bar").count() >= 16
+    keep(desk, "music-score-en-light-1440")
+
+
+def test_a_prompt_is_read_in_the_language_of_the_page(program: Program, visit: Visit) -> None:
+    desk = visit(program.url, locale="zh-CN").go("music").type("欢快的吉格，D大调，长笛和吉他，十六小节，夜晚的雨")
+    expect(desk.find("reading")).to_contain_text("吉格舞曲 · D 大调 · 6/8")
+    expect(desk.find("reading")).to_contain_text("长笛、吉他")
+    expect(desk.find("reading")).to_contain_text("夜晚的雨")

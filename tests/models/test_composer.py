@@ -60,8 +60,6 @@ def test_the_file_says_what_the_prompt_asked_for(model):
     assert meta(file, "key_signature").key == "D"
     programs = [message.program for track in file.tracks for message in track if message.type == "program_change"]
     assert programs == [73, 25]
-    ((_, said),) = [note for note in output.notes if note[0] == "composed_as"]
-    assert said["brief"].startswith("jig · D major · 6/8")
 
 
 @pytest.mark.parametrize("metre", sorted(BARS))

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from studio.composing import language
 from studio.composing.brief import Brief, grooves, instruments
-from studio.composing.reading import Wishes, describe, key_name, read
+from studio.composing.keys import key_name
+from studio.composing.reading import Wishes, asked, read
+from studio.requests import MusicRequest
 
 
 def brief(prompt: str, wishes: Wishes | None = None) -> Brief:
@@ -116,11 +118,6 @@ def test_keys_are_spelt_as_musicians_do():
     assert [key_name(tonic, "minor") for tonic in (1, 10, 6, 0)] == ["C♯", "B♭", "F♯", "C"]
 
 
-def test_a_reading_in_one_line():
-    found = brief("a jig in D major at 116 bpm, flute and guitar, 16 bars")
-    assert describe(found) == "jig · D major · 6/8 · ♩. = 116 · 16 bars · dance · flute, guitar"
-
-
 def test_every_table_is_sound():
     for name, groove in grooves().items():
         assert set(groove.band) <= set(instruments()), name
@@ -131,3 +128,55 @@ def test_every_table_is_sound():
             for role, line in {**{r: x for r, x in lines.items() if r != "drums"}, **drums}.items():
                 assert len(line) * groove.grain == steps, (name, metre, role)
     assert {brief(words).metre in language.COMPOUND for words in ("jig", "reel")} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bars", "metre"),
+    [
+        ("a sixteen-bar reel", 16, "4/4"), ("a waltz, thirty-two bars", 32, "3/4"), ("钢琴，十六小节", 16, None),
+        ("八个小节的圆舞曲", 8, "3/4"), ("四三拍，二十四小节", 24, "3/4"), ("八分之六拍，一百二十八小节", 128, "6/8"),
+    ],
+)  # fmt: skip
+def test_numbers_in_words_count(prompt: str, bars: int, metre: str | None):
+    found = read(prompt)
+    assert found.brief.bars == bars
+    assert metre is None or found.brief.metre == metre
+    assert found.unknown == ()
+
+
+def test_seconds_and_beats_in_chinese_words():
+    assert brief("每分钟一百二十拍的里尔，八小节").tempo == 120
+    assert brief("每分钟六十拍，四四拍，二十秒").bars == 5
+
+
+def test_what_is_said_twice_is_no_unknown_word():
+    found = read("无缝循环，钢琴，loopable loop")
+    assert found.brief.loop
+    assert found.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "left"),
+    [
+        (MusicRequest(prompt="a jig in D", duration=30), set()),
+        (MusicRequest(prompt="a jig", duration=30), {"key"}),
+        (MusicRequest(prompt="a jig", duration=30, key="D"), set()),
+        (MusicRequest(prompt="rain", duration=30, tempo=100), {"key", "metre", "bars"}),
+        (MusicRequest(prompt="rain", duration=30, tempo=100, metre="3/4", bars=8), {"key"}),
+    ],
+)
+def test_what_the_seed_decides_is_named(request_: MusicRequest, left: set[str]):
+    assert asked(request_, 0.3).left == left
+
+
+def test_fields_of_a_request_win_too():
+    found = asked(
+        MusicRequest(prompt="a fast reel in C on the fiddle, 32 bars", key="b minor", metre="3/4", tempo=70, bars=8,
+                     players="harp, oud", loop=True),
+        0.5,
+    )  # fmt: skip
+    brief = found.brief
+    assert (brief.tonic, brief.mode, brief.metre, brief.tempo, brief.bars) == (11, "minor", "3/4", 70, 8)
+    assert brief.band[0] == "harp"
+    assert brief.loop
+    assert "oud" in found.unknown or "oud" in brief.band

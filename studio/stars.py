@@ -1,0 +1,39 @@
+"""What a person marked as good: the names of outputs in one plain text file, a line each, below the outputs folder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from studio.paths import write
+
+NAME = ".stars.txt"
+_MOST = 100_000
+
+
+class Stars:
+    """Safe to use from several threads; of two processes that write at once the later one wins."""
+
+    def __init__(self, outputs: Path) -> None:
+        self._file = outputs / NAME
+        self._lock = threading.Lock()
+
+    def all(self) -> frozenset[str]:
+        """The ids that have a star; none where the file is missing or cannot be read."""
+        try:
+            lines = self._file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return frozenset()
+        return frozenset(line for line in lines[:_MOST] if line)
+
+    def turn(self, id: str) -> bool:
+        """Give a star, or take it away. Returns whether it has one now.
+
+        Raises:
+            StudioError: the disk is full or refuses.
+        """
+        with self._lock:
+            known = self.all()
+            changed = known - {id} if id in known else known | {id}
+            write(self._file, "".join(f"{one}\n" for one in sorted(changed)))
+            return id in changed

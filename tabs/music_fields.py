@@ -1,0 +1,171 @@
+"""The left column of the music tab: its fields, what they ask for, and what a piece was made with, as fields."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from studio.composing.brief import instruments
+from studio.composing.keys import key_name
+from studio.composing.language import COMPOUND, METRES, MODES
+from studio.composing.reading import Reading
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.requests import MusicRequest, Task
+from tabs.i18n import language, t
+from tabs.music_takes import key_words
+from tabs.parts import fold, number, read, read_whole, seed_row
+from tabs.picker import ModelPicker
+from tabs.shared import Page, quick
+
+TASK: Task = "music"
+MOST_AT_ONCE = 4
+"""Pieces that one press of the button makes at most."""
+_TEXTS = ("prompt", "negative_prompt", "lyrics", "key", "metre", "players")
+_NUMBERS = ("duration", "tempo", "guidance_scale", "temperature")
+_WHOLES = ("bars", "steps", "top_k", "count", "seed")
+_SHOWN_UNKNOWN = 8
+
+
+class Fields:
+    """The parts of the column by the name of the request's field."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.picker = ModelPicker(page, TASK)
+        self.of: dict[str, Any] = {"model": self.picker.list}
+        self.of["prompt"] = gr.Textbox(
+            label=t("label.prompt"), placeholder=t("music.placeholder"), lines=3, max_lines=12,
+            elem_id="music-prompt", elem_classes="a-remember",
+        )  # fmt: skip
+        self.reading = gr.HTML(elem_id="music-reading", elem_classes="a-under")
+        with gr.Row(elem_classes="a-sides"):
+            self.of["duration"] = number(TASK, "duration", None)
+            self.of["bars"] = number(TASK, "bars", None, placeholder="music.as_read")
+            self.of["tempo"] = number(TASK, "tempo", None, placeholder="music.as_read")
+        with gr.Row(elem_classes="a-sides"):
+            self.of["key"] = _choice("key", [(t("music.as_read"), ""), *_keys()])
+            self.of["metre"] = _choice("metre", [(t("music.as_read"), ""), *((one, one) for one in METRES)])
+        self.of["loop"] = gr.Checkbox(label=t("label.loop"), info=t("help.loop"), elem_id="music-loop")
+        with fold("music-more", "page.more"):
+            self.of["players"] = gr.Textbox(
+                label=t("label.players"), info=t("help.players"), placeholder=t("music.as_read"), max_lines=1,
+                elem_id="music-players", elem_classes="a-remember",
+            )  # fmt: skip
+            with gr.Row():
+                self.of["count"] = number(TASK, "count", placeholder="page.one")
+                self.of["seed"] = seed_row(TASK)
+            self.of["negative_prompt"] = gr.Textbox(
+                label=t("label.negative_prompt"), info=t("help.only_some"), lines=1, elem_id="music-negative-prompt"
+            )
+            self.of["lyrics"] = gr.Textbox(
+                label=t("label.lyrics"), info=t("help.lyrics"), lines=3, elem_id="music-lyrics"
+            )
+            with gr.Row():
+                self.of["guidance_scale"] = number(TASK, "guidance_scale", "help.guidance_scale_sound")
+                self.of["steps"] = number(TASK, "steps", "help.only_some")
+            with gr.Row():
+                self.of["temperature"] = number(TASK, "temperature")
+                self.of["top_k"] = number(TASK, "top_k")
+        with gr.Row(elem_classes="a-below"):
+            self.restore = gr.UploadButton(
+                t("music.restore"), size="sm", file_types=["audio"], elem_id="music-restore", type="filepath",
+                elem_classes="a-quiet-button",
+            )  # fmt: skip
+        self.restored = gr.HTML(elem_id="music-restored", elem_classes="a-live")
+
+    @property
+    def inputs(self) -> list[Any]:
+        return list(self.of.values())
+
+    def wire(self) -> None:
+        """Say how the prompt and the fields beside it are understood, after every pause in typing."""
+        asked = [self.of[name] for name in ("model", "prompt", *_TEXTS[3:], "duration", "bars", "tempo", "loop")]
+        names = [name for name in self.of if self.of[name] in asked]
+        inputs = [self.of[name] for name in names]
+
+        def say(request: gr.Request, *values: Any) -> str:
+            return reading_line(self._page, dict(zip(names, values, strict=True)), language(request))
+
+        for part in inputs:
+            part.change(say, inputs, self.reading, preprocess=False, **quick() | {"trigger_mode": "always_last"})
+
+
+def wanted(values: Mapping[str, Any]) -> MusicRequest:
+    """The request that the fields describe.
+
+    Raises:
+        StudioError: a number that is none.
+    """
+    known: dict[str, Any] = {name: values.get(name) or "" for name in _TEXTS}
+    known |= {name: read(name, values.get(name)) for name in _NUMBERS}
+    known |= {name: read_whole(name, values.get(name)) for name in _WHOLES}
+    known["tempo"], known["bars"] = known["tempo"] or 0.0, known["bars"] or 0
+    known["count"] = min(known["count"] or 1, MOST_AT_ONCE)
+    return MusicRequest(model=values.get("model") or "", loop=bool(values.get("loop")), **known)
+
+
+def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields' values for what a piece was made with; what is not known is emptied."""
+    given = made["parameters"]
+    out: dict[str, Any] = {name: str(given.get(name) or "")[:10_000] for name in _TEXTS}
+    for name in (*_NUMBERS, *_WHOLES):
+        value = given.get(name)
+        plain = isinstance(value, int | float) and not isinstance(value, bool) and value
+        out[name] = f"{value:.10g}" if plain else ""
+    if out["metre"] not in METRES:
+        out["metre"] = ""
+    out["seed"], out["count"] = str(made["seed"]), ""
+    out["loop"] = given.get("loop") is True
+    return out
+
+
+def reading_line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
+    """How the fields are understood, as HTML; nothing where the model does not say, or there is nothing to read."""
+    try:
+        asked = wanted(values)
+        found = page.studio.reading(asked) if asked.prompt.strip() else None
+    except StudioError:  # said when it is asked for
+        return ""
+    if found is None:
+        return ""
+    lines = [f"<p>{html.escape(text('music.read_as', spoken, brief=in_words(found, spoken)))}</p>"]
+    if found.unknown:
+        words = ", ".join(found.unknown[:_SHOWN_UNKNOWN]) + ("…" if len(found.unknown) > _SHOWN_UNKNOWN else "")
+        lines.append(f"<p>{html.escape(text('music.not_read', spoken, words=words))}</p>")
+    return "".join(lines)
+
+
+def in_words(found: Reading, spoken: str) -> str:
+    """A reading in one line of the reader's language."""
+    brief = found.brief
+    beat = "♩." if brief.metre in COMPOUND else "♩"
+    key = key_words(f"{key_name(brief.tonic, brief.mode)} {brief.mode}", spoken)
+    said = (
+        text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind != "tune" else "",
+        "" if "key" in found.left else key,
+        "" if "metre" in found.left else brief.metre,
+        "" if "tempo" in found.left else f"{beat} = {brief.tempo:.0f}",
+        "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
+        text("music.comma", spoken).join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
+    )
+    return " · ".join(filter(None, said))
+
+
+def player_name(name: str, spoken: str) -> str:
+    """What an instrument is called: in Chinese the first Chinese word by which prompts name it."""
+    words = instruments()[name].words
+    return next((word for word in words if spoken == "zh-CN" and word[0] >= "㐀"), name.replace("-", " "))
+
+
+def _choice(name: str, choices: list[tuple[Any, str]]) -> gr.Dropdown:
+    return gr.Dropdown(choices, value="", label=t(f"label.{name}"), elem_id=f"music-{name}", min_width=0)
+
+
+def _keys() -> list[tuple[Any, str]]:
+    """All keys: majors, minors, and the modes that folk music has."""
+    named = [f"{key_name(tonic, mode)} {mode}" for mode in MODES for tonic in range(12)]
+    return [(key, key) for key in named]

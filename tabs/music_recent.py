@@ -1,0 +1,56 @@
+"""Recent pieces: what the library holds, newest first, as a list to open from. Not on a public studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from studio.i18n import text
+from studio.types import Artifact
+from tabs import music_takes
+from tabs.i18n import language, t
+from tabs.music_takes import Take
+from tabs.parts import fold
+from tabs.shared import Page, quick
+
+MOST = 60
+
+
+class Recent:
+    """The list; its files are read when it is opened. Starred ones come first."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        with fold("music-recent", "music.recent"):
+            self.list = gr.Dropdown(
+                [], value=None, label=t("music.recent_choose"), elem_id="music-recent-list", filterable=True
+            )
+        self.found = gr.State(())
+
+    def wire(self, shown: gr.State, put: Callable[..., dict[Any, Any]], outputs: list[Any]) -> None:
+        opening = gr.Button(visible="hidden", elem_id="music-recent-open", elem_classes="a-hidden")
+        opening.click(self._read, None, [self.list, self.found], **quick())
+
+        def look(chosen: int | None, found: tuple[Artifact, ...], takes: tuple[Take, ...], request: gr.Request) -> Any:
+            if chosen is None or not 0 <= int(chosen) < len(found):
+                return {}
+            new = music_takes.takes(self._page, found[int(chosen)])
+            older = tuple(take for take in takes if take.file not in {each.file for each in new})
+            return put((*new, *older)[: music_takes.MOST], language(request))
+
+        self.list.input(look, [self.list, self.found, shown], outputs, preprocess=False, **quick())
+
+    def _read(self, request: gr.Request) -> tuple[Any, tuple[Artifact, ...]]:
+        library, spoken = self._page.studio.library, language(request)
+        stars = library.stars.all()
+        found = sorted(library.recent("music", MOST), key=lambda artifact: artifact.id not in stars)
+        choices = [(self._line(artifact, artifact.id in stars, spoken), place) for place, artifact in enumerate(found)]
+        return gr.update(choices=choices, value=None), tuple(found)
+
+    def _line(self, artifact: Artifact, starred: bool, spoken: str) -> str:
+        made = artifact.recipe
+        prompt = " ".join(str(made["parameters"].get("prompt", "")).split())[:60]
+        mark = text("music.starred", spoken) + " · " if starred else ""
+        return f"{mark}{made['made'][:16].replace('T', ' ')} · {prompt} · {music_takes.facts(made, spoken)}"

@@ -1,4 +1,4 @@
-"""The tunes that the composer learns from, as notes in bars: three old prints of dance tunes, marches and airs.
+"""The tunes that the composer learns from, in its own notes and parts: three old prints of dances, marches and airs.
 
 music21 carries transcriptions of them in ABC and reads them. A tune whose bars do not add up is left out.
 """
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from studio.composing.language import METRES, TICKS, Note, Part
+
+_MIDDLE_C = 60
 LONGEST = 16
 """Bars of a part. A longer one without a mark is cut every eight bars."""
 _MODES = {"major": "major", "minor": "minor", "ionian": "major", "aeolian": "minor", "dorian": "dorian",
@@ -34,34 +37,13 @@ _BARS = {"jig": ("6/8",), "slip jig": ("9/8",), "reel": ("4/4",), "hornpipe": ("
 
 
 @dataclass(frozen=True)
-class Note:
-    """A note, a rest (`pitch` None), or a note that goes on from the bar before (`held`).
-
-    `pitch` is a MIDI number, `length` counts quarter notes.
-    """
-
-    pitch: int | None
-    length: Fraction
-    held: bool = False
-
-
-@dataclass
-class Part:
-    """A strain of a tune: what sounds before its first bar, and its bars; the last may lack the next upbeat."""
-
-    upbeat: list[Note] = field(default_factory=list)
-    bars: list[list[Note]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Tune:
-    """A tune that adds up. `tonic` is a pitch class, 0 for C; `metre` is one of 2/4, 3/4, 4/4, 6/8, 9/8."""
+    """A tune that adds up. `metre` is one of METRES."""
 
     collection: str
     title: str
     kind: str
     metre: str
-    tonic: int
     mode: str
     parts: tuple[Part, ...]
 
@@ -90,19 +72,22 @@ def _tune(collection: str, header: str, score: Any) -> Tune | None:
     if len(meters) != 1 or len(keys) != 1:
         return None  # a tune that changes its metre or key says too little of either
     metre, (tonic, mode) = {"2/2": "4/4"}.get(metre := meters.pop(), metre), keys.pop()
-    parts = [part for part in _parts(measures, _length(metre)) if part.bars]
+    try:
+        parts = [part for part in _parts(measures, _length(metre), tonic) if part.bars]
+    except ValueError:
+        return None
     title = next(iter(re.findall(r"(?m)^T:\s*(.*?)\s*$", header)), "")
     kind = _kind(collection, header, title, metre)
     if kind in _EVEN and metre == "2/4":
         parts, metre = [_twice(part) for part in parts], "4/4"
     if metre == "3/8":
         parts, metre = [_twice(part) for part in parts], "3/4"
-    if mode not in _MODES or metre not in ("2/4", "3/4", "4/4", "6/8", "9/8") or metre not in _BARS.get(kind, (metre,)):
+    if mode not in _MODES or metre not in METRES or metre not in _BARS.get(kind, (metre,)):
         return None
     parts = [piece for part in parts for piece in _cut(part)]
     if not parts or not all(_adds_up(part, _length(metre)) for part in parts):
         return None
-    return Tune(collection, title, kind, metre, tonic, _MODES[mode], tuple(parts))
+    return Tune(collection, title, kind, metre, _MODES[mode], tuple(parts))
 
 
 def _kind(collection: str, header: str, title: str, metre: str) -> str:
@@ -119,14 +104,18 @@ def _kind(collection: str, header: str, title: str, metre: str) -> str:
     return ""
 
 
-def _length(metre: str) -> Fraction:
-    """Quarter notes of a bar."""
+def _length(metre: str) -> int:
+    """Steps of a bar, of any metre."""
     count, unit = metre.split("/")
-    return Fraction(int(count) * 4, int(unit))
+    return TICKS * 4 * int(count) // int(unit)
 
 
-def _parts(measures: list[Any], length: Fraction) -> Iterator[Part]:
-    """The strains between repeat signs and double bars. Of two endings the second is taken: it closes."""
+def _parts(measures: list[Any], length: int, tonic: int) -> Iterator[Part]:
+    """The strains between repeat signs and double bars. Of two endings the second is taken: it closes.
+
+    Raises:
+        ValueError: a note that no number of steps fits.
+    """
     part, first_ending = Part(), False
     for measure in measures:
         left, right = measure.leftBarline, measure.rightBarline
@@ -135,9 +124,9 @@ def _parts(measures: list[Any], length: Fraction) -> Iterator[Part]:
             part = Part()
         endings = [spanner.number for spanner in measure.getSpannerSites("RepeatBracket")]
         first_ending = "1" in [str(ending) for ending in endings]
-        notes = [] if first_ending else list(_notes(measure))
-        total = sum((note.length for note in notes), Fraction(0))
-        if not part.bars and not part.upbeat and 0 < total < length / 2 + Fraction(1, 8):
+        notes = [] if first_ending else list(_notes(measure, tonic))
+        total = sum(note.length for note in notes)
+        if not part.bars and not part.upbeat and 0 < total < length / 2 + TICKS / 8:
             part.upbeat = notes
         elif notes:
             part.bars.append(notes)
@@ -149,17 +138,19 @@ def _parts(measures: list[Any], length: Fraction) -> Iterator[Part]:
         yield part
 
 
-def _notes(measure: Any) -> Iterator[Note]:
+def _notes(measure: Any, tonic: int) -> Iterator[Note]:
     for element in measure.notesAndRests:
-        length = Fraction(element.quarterLength).limit_denominator(48)
+        length = Fraction(element.quarterLength).limit_denominator(48) * TICKS
         if length <= 0 or element.duration.isGrace:
             continue
+        if length.denominator > 1:
+            raise ValueError(element.quarterLength)
         held = element.tie is not None and element.tie.type in ("stop", "continue")
         if element.isRest:
-            yield Note(None, length)
+            yield Note(None, int(length))
         elif element.isNote or element.isChord:
-            pitches = element.pitches
-            yield Note(max(pitch.midi for pitch in pitches), length, held)
+            highest = max(pitch.midi for pitch in element.pitches)
+            yield Note(None if held else highest - _MIDDLE_C - tonic, int(length), held)
 
 
 def _twice(part: Part) -> Part:
@@ -177,8 +168,8 @@ def _cut(part: Part) -> Iterator[Part]:
         yield Part(part.upbeat if start == 0 else [], part.bars[start : start + 8])
 
 
-def _adds_up(part: Part, length: Fraction) -> bool:
+def _adds_up(part: Part, length: int) -> bool:
     """Every bar is full, but for the last, which may leave room for an upbeat."""
-    totals = [sum((note.length for note in bar), Fraction(0)) for bar in part.bars]
+    totals = [sum(note.length for note in bar) for bar in part.bars]
     *inner, last = totals
     return len(totals) >= 2 and all(total == length for total in inner) and length / 2 <= last <= length

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from studio.composing import language
 from train.music import corpus
 
 HELD_OUT = 0.05
-_MIDDLE_C = 60
 
 
 def build(folder: Path) -> None:
@@ -26,7 +24,7 @@ def build(folder: Path) -> None:
     seen: set[str] = set()
     for tune in tunes:
         header = language.Header(tune.kind or "tune", tune.metre, tune.mode, _busy(tune, edges))
-        parts = [part for part in map(_relative(tune.tonic), tune.parts) if _writable(header, part)]
+        parts = [part for part in tune.parts if _writable(header, part)]
         if not parts:
             continue
         key = " ".join(language.body(language.write(header, parts)))
@@ -62,25 +60,6 @@ def line(tune: dict[str, Any], random: np.random.Generator | None = None) -> lis
     return [*header.words(), *(word for part in parts for word in part), language.END]
 
 
-def _relative(tonic: int) -> Any:
-    """A part with its pitches counted from the tonic above middle C."""
-
-    def convert(part: corpus.Part) -> language.Part:
-        def notes(some: list[corpus.Note]) -> list[language.Note]:
-            return [
-                language.Note(
-                    None if note.pitch is None or note.held else note.pitch - _MIDDLE_C - tonic,
-                    int(note.length * language.TICKS) if (note.length * language.TICKS).denominator == 1 else -1,
-                    note.held,
-                )
-                for note in some
-            ]
-
-        return language.Part(notes(part.upbeat), [notes(bar) for bar in part.bars])
-
-    return convert
-
-
 def _writable(header: language.Header, part: language.Part) -> bool:
     try:
         language.write(header, [part])
@@ -92,7 +71,7 @@ def _writable(header: language.Header, part: language.Part) -> bool:
 def _pace(tune: corpus.Tune) -> float:
     """Notes that a quarter note holds."""
     notes = [note for part in tune.parts for bar in part.bars for note in bar]
-    return len(notes) / float(sum((note.length for note in notes), Fraction(0)))
+    return len(notes) / (sum(note.length for note in notes) / language.TICKS)
 
 
 def _edges(tunes: list[corpus.Tune]) -> dict[tuple[str, str], tuple[float, float]]:

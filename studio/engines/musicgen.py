@@ -3,9 +3,12 @@
 Takes a folder with config.json, a tokenizer and *.safetensors of `MusicgenForConditionalGeneration`. Pieces are made
 one after another, each with torch's global generator seeded anew (`generate` takes no other), so that piece i of a
 batch is the same as a single piece with seed + i. Melody models are refused: transformers ignored their conditioning
-for several releases.
+for several releases. A piece longer than the model was trained for is made window by window: each hears the last
+third of the one before and goes on.
 
-Read from the card: options.dtype, options.ignore_code (see _torch).
+Read from the card:
+    options.dtype, options.ignore_code: see _torch.
+    options.window: seconds that the model makes at once; default 30.
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ from studio.errors import StudioError
 from studio.requests import MusicRequest, Request
 from studio.types import Audio, Output
 
+_HEARD = 1 / 3
+"""Share of a window that is the end of the one before."""
+_JOINT = 0.02
+"""Seconds over which two windows go over into each other."""
+
 
 class MusicgenEngine:
     """MusicGen, mono and stereo."""
@@ -33,7 +41,8 @@ class MusicgenEngine:
 
     def work(self, card: Card, request: Request) -> int:
         """Keys and values of two sequences and the decoded sound: about a twentieth of the weights a second."""
-        duration = _audio.seconds(request) if isinstance(request, MusicRequest) else 0
+        asked = _audio.seconds(request) if isinstance(request, MusicRequest) else 0
+        duration = min(asked, float(card.options.get("window", 30)))
         return int(duration * max(10 << 20, card.parameters // 20)) + (64 << 20)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> MusicgenModel:  # noqa: ARG002
@@ -69,6 +78,8 @@ class MusicgenModel:
         self._frame_rate: int = model.config.audio_encoder.frame_rate
         self._rate: int = model.config.audio_encoder.sampling_rate
         self._codebooks: int = model.config.decoder.num_codebooks
+        self._window = float(card.options.get("window", 30))
+        self._kept = round(self._window * _HEARD * self._frame_rate) * (self._rate // self._frame_rate)
 
     def nbytes(self) -> int:
         return _torch.nbytes(self._model)
@@ -92,13 +103,13 @@ class MusicgenModel:
         duration = _audio.seconds(request)
         longer = duration + _audio.overlap(self._card, request)
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
-        tokens = math.ceil(longer * self._frame_rate) + self._codebooks - 1
+        tokens = [math.ceil(new * self._frame_rate) + self._codebooks - 1 for new in _windows(longer, self._window)]
         done = 0
 
         def look(_: Any) -> bool:
             nonlocal done
             done += 1
-            context.step(number * tokens + done, request.count * tokens)
+            context.step(number * sum(tokens) + done, request.count * sum(tokens))
             context.check()
             return False
 
@@ -107,15 +118,39 @@ class MusicgenModel:
             sampling = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
         inputs = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
         torch.manual_seed(seed)
-        sound = self._model.generate(
-            input_ids=inputs.input_ids,
-            attention_mask=inputs.attention_mask,
-            max_new_tokens=tokens,
-            guidance_scale=max(1.0, float(request.guidance_scale or 1.0)),
-            stopping_criteria=after_each_token(look),
-            **sampling,
-        )
-        samples = sound[0].float().cpu().numpy()[:, : round(longer * self._rate)]
+        whole: Any = None
+        for new in tokens:
+            heard = {} if whole is None else {"input_values": whole[None, :, -self._kept :]}
+            sound = self._model.generate(
+                input_ids=inputs.input_ids,
+                attention_mask=inputs.attention_mask,
+                max_new_tokens=new,
+                guidance_scale=max(1.0, float(request.guidance_scale or 1.0)),
+                stopping_criteria=after_each_token(look),
+                **heard,
+                **sampling,
+            )[0]
+            whole = sound if whole is None else _joined(whole, sound, self._kept, round(_JOINT * self._rate))
+        samples = whole.float().cpu().numpy()[:, : round(longer * self._rate)]
         if request.loop:
             samples = _audio.seamless(samples, round(duration * self._rate))
         return _audio.piece(self._card, samples, self._rate, duration)
+
+
+def _windows(seconds: float, window: float) -> list[float]:
+    """Seconds that each run adds: a window at first, then what a window has room for behind what it hears."""
+    room = window * (1 - _HEARD)
+    more = max(0.0, seconds - window)
+    return [min(seconds, window)] + [min(room, more - room * place) for place in range(math.ceil(more / room))]
+
+
+def _joined(whole: Any, sound: Any, kept: int, joint: int) -> Any:
+    """`whole` and what `sound` (channels, frames) adds behind its first `kept` frames, which are the end of `whole`.
+
+    The codec writes those anew; over `joint` frames the one goes over into the other.
+    """
+    import torch
+
+    turn = torch.linspace(0, 1, joint, device=whole.device, dtype=whole.dtype)
+    seam = whole[:, -joint:] * (1 - turn) + sound[:, kept - joint : kept] * turn
+    return torch.cat([whole[:, :-joint], seam, sound[:, kept:]], dim=1)

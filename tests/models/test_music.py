@@ -10,6 +10,7 @@ import tiny_pipelines
 import torch
 from tiny import Recorder, card, load, word_tokenizer
 
+from studio.engines import musicgen
 from studio.engines.audio_diffusion import AudioDiffusionEngine
 from studio.engines.musicgen import MusicgenEngine
 from studio.errors import Cancelled, StudioError
@@ -57,7 +58,7 @@ def save_musicgen(folder, channels: int = 1) -> None:
     )
     decoder = MusicgenDecoderConfig(
         vocab_size=32,
-        num_codebooks=4,
+        num_codebooks=4 * channels,
         hidden_size=16,
         ffn_dim=32,
         num_hidden_layers=1,
@@ -208,3 +209,30 @@ def test_tempo_key_and_players_reach_a_model_that_reads_only_words(folders, kind
     model = load(KINDS[kind], folders[kind])
     beside = replace(ASK, prompt="hello", players="world")
     assert sound(model.run(beside, Recorder())) == sound(model.run(replace(ASK, prompt="hello, world"), Recorder()))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_past_its_window_musicgen_goes_on_from_what_it_heard(tmp_path, channels):
+    torch.manual_seed(0)
+    save_musicgen(tmp_path, channels)
+    model = load(KINDS["musicgen"], tmp_path, options={"window": 1.0})
+    context = Recorder()
+    piece = model.run(replace(ASK, duration=2.5), context).audio[0]
+    assert piece.samples.shape == (channels, round(2.5 * piece.rate))
+    steps = [done for done, _ in context.steps]
+    assert steps == sorted(steps)
+    assert context.steps[-1][0] == context.steps[-1][1]
+    single = model.run(replace(ASK, duration=1.0), Recorder()).audio[0]
+    joint = round(0.02 * piece.rate)
+    assert (piece.samples[:, : piece.rate - joint] == single.samples[:, :-joint]).all()
+    again = model.run(replace(ASK, duration=2.5), Recorder()).audio[0]
+    assert (again.samples == piece.samples).all()
+    later = slice(round(1.1 * piece.rate), None)
+    assert np.abs(piece.samples[:, later]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.5, [0.5]), (30, [30]), (31, [30, 1]), (50, [30, 20]), (75, [30, 20, 20, 5])]
+)
+def test_windows_add_up_to_the_piece(seconds, expected):
+    assert musicgen._windows(seconds, 30) == pytest.approx(expected)

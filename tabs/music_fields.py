@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from studio import recipe
 from studio.composing.brief import instruments
 from studio.composing.keys import key_name
 from studio.composing.language import COMPOUND, METRES, MODES
@@ -15,6 +17,7 @@ from studio.composing.reading import Reading
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import MusicRequest, Task
+from tabs import pump
 from tabs.i18n import language, t
 from tabs.music_takes import key_words
 from tabs.parts import fold, number, read, read_whole, seed_row
@@ -81,6 +84,31 @@ class Fields:
     def inputs(self) -> list[Any]:
         return list(self.of.values())
 
+    @property
+    def restoring(self) -> list[Any]:
+        """What `filled` changes."""
+        return [self.restored, *self.inputs]
+
+    def filled(self, made: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
+        """All fields as a piece had them, and a line that says so. A model that is not here leaves the one chosen."""
+        changes: dict[Any, Any] = {self.of[name]: value for name, value in fields_of(made).items()}
+        if any(info.card.id == made["model"]["id"] for info in self._page.studio.models(TASK)):
+            changes[self.of["model"]] = made["model"]["id"]
+        return {**changes, self.restored: pump.note(text("music.restored", spoken, seed=made["seed"]))}
+
+    def _restored(self, dropped: str | None, request: gr.Request) -> dict[Any, Any]:
+        changes: dict[Any, Any] = {self.restore: None}  # so that the same file can be dropped again
+        if not dropped:
+            return changes
+        spoken = language(request)
+        try:
+            made = recipe.read(Path(dropped).read_bytes())
+        except OSError:
+            made = None
+        if made is None or made["task"] != TASK:
+            return {**changes, self.restored: pump.note(text("music.nothing_restored", spoken))}
+        return {**changes, **self.filled(made, spoken)}
+
     def wire(self) -> None:
         """Say how the prompt and the fields beside it are understood, after every pause in typing."""
         asked = [self.of[name] for name in ("model", "prompt", *_TEXTS[3:], "duration", "bars", "tempo", "loop")]
@@ -90,6 +118,7 @@ class Fields:
         def say(request: gr.Request, *values: Any) -> str:
             return reading_line(self._page, dict(zip(names, values, strict=True)), language(request))
 
+        self.restore.upload(self._restored, self.restore, [self.restore, *self.restoring], **quick())
         for part in inputs:
             part.change(say, inputs, self.reading, preprocess=False, **quick() | {"trigger_mode": "always_last"})
 

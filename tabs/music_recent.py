@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,6 +10,7 @@ from studio.i18n import text
 from studio.types import Artifact
 from tabs import music_takes
 from tabs.i18n import language, t
+from tabs.music_result import Result
 from tabs.music_takes import Take
 from tabs.parts import fold
 from tabs.shared import Page, quick
@@ -29,7 +29,7 @@ class Recent:
             )
         self.found = gr.State(())
 
-    def wire(self, shown: gr.State, put: Callable[..., dict[Any, Any]], outputs: list[Any]) -> None:
+    def wire(self, result: Result) -> None:
         opening = gr.Button(visible="hidden", elem_id="music-recent-open", elem_classes="a-hidden")
         opening.click(self._read, None, [self.list, self.found], **quick())
 
@@ -38,9 +38,9 @@ class Recent:
                 return {}
             new = music_takes.takes(self._page, found[int(chosen)])
             older = tuple(take for take in takes if take.file not in {each.file for each in new})
-            return put((*new, *older)[: music_takes.MOST], language(request))
+            return result.put((*new, *older), language(request))
 
-        self.list.input(look, [self.list, self.found, shown], outputs, preprocess=False, **quick())
+        self.list.input(look, [self.list, self.found, result.shown], result.outputs, preprocess=False, **quick())
 
     def _read(self, request: gr.Request) -> tuple[Any, tuple[Artifact, ...]]:
         library, spoken = self._page.studio.library, language(request)

@@ -105,6 +105,7 @@ TEXTS: Mapping[Task, Mapping[str, Letters]] = {
         "lyrics": Letters(10_000, 4_000),
         "key": Letters(40, 40),
         "players": Letters(400, 400),
+        "melody": Letters(60_000, 20_000),
     },
     "code": {"prefix": Letters(400_000, 60_000), "suffix": Letters(400_000, 60_000), "language": Letters(64, 64)},
     "caption": {"prompt": Letters(10_000, 2_000)},

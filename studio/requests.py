@@ -116,6 +116,8 @@ class MusicRequest:
         bars: with a tempo they say how long the piece is, instead of `duration`; 0 leaves them to the prompt.
         players: "flute, guitar"; empty leaves them to the prompt.
         loop: ends so that it can begin again without a seam, exact to the sample.
+        melody: what it begins with, in the words of studio.composing.language; the rest is composed. Only for models
+            that write notes.
     """
 
     prompt: str
@@ -128,6 +130,7 @@ class MusicRequest:
     bars: int = 0
     players: str = ""
     loop: bool = False
+    melody: str = ""
     duration: float | None = None
     steps: int | None = None
     guidance_scale: float | None = None

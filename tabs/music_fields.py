@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio import recipe
+from studio.composing import played
 from studio.composing.brief import instruments
 from studio.composing.keys import key_name
 from studio.composing.language import COMPOUND, METRES, MODES
@@ -27,7 +28,7 @@ from tabs.shared import Page, quick
 TASK: Task = "music"
 MOST_AT_ONCE = 4
 """Pieces that one press of the button makes at most."""
-_TEXTS = ("prompt", "negative_prompt", "lyrics", "key", "metre", "players")
+_TEXTS = ("prompt", "negative_prompt", "lyrics", "key", "metre", "players", "melody")
 _NUMBERS = ("duration", "tempo", "guidance_scale", "temperature")
 _WHOLES = ("bars", "steps", "top_k", "count", "seed")
 _SHOWN_UNKNOWN = 8
@@ -58,6 +59,9 @@ class Fields:
                 label=t("label.players"), info=t("help.players"), placeholder=t("music.as_read"), max_lines=1,
                 elem_id="music-players", elem_classes="a-remember",
             )  # fmt: skip
+            self.of["melody"] = gr.Textbox(
+                label=t("label.melody"), info=t("help.melody"), max_lines=3, elem_id="music-melody"
+            )
             with gr.Row():
                 self.of["count"] = number(TASK, "count", placeholder="page.one")
                 self.of["seed"] = seed_row(TASK)
@@ -96,6 +100,20 @@ class Fields:
             changes[self.of["model"]] = made["model"]["id"]
         return {**changes, self.restored: pump.note(text("music.restored", spoken, seed=made["seed"]))}
 
+    def onwards(self, made: Mapping[str, Any], seconds: float, spoken: str) -> dict[Any, Any]:
+        """The fields for a piece that begins like this one up to a moment, and goes on otherwise."""
+        known = played.clean(made.get("played", {}))
+        words, bars = played.until(known, seconds)
+        if not bars:
+            return {self.restored: pump.note(text("music.on_nothing", spoken))}
+        changes = self.filled(made, spoken)
+        fixed = {
+            "key": known["key"], "metre": known["metre"], "tempo": f"{known['tempo']:.10g}", "bars": str(known["bars"]),
+            "loop": known.get("loop", False), "melody": words, "seed": "",
+        }  # fmt: skip
+        changes |= {self.of[name]: value for name, value in fixed.items()}
+        return {**changes, self.restored: pump.note(text("music.on_from", spoken, bars=bars))}
+
     def _restored(self, dropped: str | None, request: gr.Request) -> dict[Any, Any]:
         changes: dict[Any, Any] = {self.restore: None}  # so that the same file can be dropped again
         if not dropped:
@@ -111,8 +129,7 @@ class Fields:
 
     def wire(self) -> None:
         """Say how the prompt and the fields beside it are understood, after every pause in typing."""
-        asked = [self.of[name] for name in ("model", "prompt", *_TEXTS[3:], "duration", "bars", "tempo", "loop")]
-        names = [name for name in self.of if self.of[name] in asked]
+        names = ("model", "prompt", "key", "metre", "players", "duration", "bars", "tempo", "loop")
         inputs = [self.of[name] for name in names]
 
         def say(request: gr.Request, *values: Any) -> str:

@@ -1,7 +1,7 @@
 """The right column of the music tab: the cards of the pieces, and what their buttons order.
 
-The browser orders by name and place, "mp3 0" or "star 2" (assets/page/music.js); which piece that is, the server knows
-from its own state.
+The browser orders by name and place, "mp3 0" or "star 2", and tells the moment at which that piece is
+(assets/page/music.js); which piece stands at a place, the server knows from its own state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tabs import music_takes, pump
 from tabs.i18n import language, t
 from tabs.music_fields import TASK, Fields
 from tabs.music_takes import Take
-from tabs.parts import examples
+from tabs.parts import examples, read
 from tabs.shared import Page, quick
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
@@ -72,7 +72,7 @@ class Result:
         )
 
     def _obeyed(self, ordered: str, takes: tuple[Take, ...], request: gr.Request) -> dict[Any, Any]:
-        what, _, place = (ordered or "").partition(" ")
+        what, place, at = [*(ordered or "").split(), "", "", ""][:3]
         take = takes[int(place)] if place.isdecimal() and int(place) < len(takes) else None
         spoken = language(request)
         try:
@@ -84,6 +84,8 @@ class Result:
                 return self.put(takes, spoken)
             if what == "use":
                 return self._fields.filled(take.recipe, spoken)
+            if what == "on":
+                return self._fields.onwards(take.recipe, read("duration", at) or 0.0, spoken)
             if what == "seed":
                 return {self._fields.of["seed"]: str(take.recipe["seed"])}
             if f".{what}" in MUSIC:

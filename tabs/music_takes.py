@@ -94,6 +94,7 @@ def _card(place: int, take: Take, starred: bool, spoken: str) -> str:
         for suffix in exports.formats(take.recipe)
     )
     four = f'<button type="button" class="a-four">{say("four")}</button>' if _is_loop(take) else ""
+    onwards = f'<button type="button" data-order="on">{say("on")}</button>' if "score" in take.views else ""
     label = say("piece", number=place + 1)
     return (
         f'<article class="a-take" data-place="{place}" data-batch="{html.escape(take.batch, quote=True)}" '
@@ -109,7 +110,7 @@ def _card(place: int, take: Take, starred: bool, spoken: str) -> str:
         f'<div class="a-take-foot">'
         f'<span class="a-tools" role="group" aria-label="{say("views")}">{buttons}</span>{four}'
         f'<span class="a-tools" role="group" aria-label="{say("files")}">{files}</span>'
-        f'<span class="a-tools"><button type="button" data-order="use">{say("use")}</button>'
+        f'<span class="a-tools">{onwards}<button type="button" data-order="use">{say("use")}</button>'
         f'<button type="button" data-order="seed">{say("reuse_seed")}</button></span></div></article>'
     )
 

@@ -119,7 +119,7 @@
       if (now.url === card.dataset.url && now.source && now.times > 1) halt(0);
       else start(card.dataset.url, card.dataset.batch, 0, TIMES);
     } else if (button?.dataset.view) { keep(button.dataset.view); for (const each of cards()) look(each, button.dataset.view); }
-    else if (button?.dataset.order) order(button.dataset.order, card.dataset.place);
+    else if (button?.dataset.order) order(button.dataset.order, card);
     else if (stage) {
       const box = stage.getBoundingClientRect();
       seek(card, ((event.clientX - box.left) / box.width) * Number(card.dataset.seconds));
@@ -136,7 +136,7 @@
     event.preventDefault();
   });
   const order = (what, card) => {
-    atelier.ordered = `${what} ${card}`;
+    atelier.ordered = `${what} ${card.dataset.place} ${place(card).toFixed(3)}`;
     atelier.fetching = ["wav", "flac", "mp3", "mid", "abc"].includes(what);
     document.querySelector("#music-obey")?.click();
   };

@@ -81,6 +81,7 @@ def music(
     metre: Annotated[str, typer.Option("--metre", help=say("help.metre"))] = "",
     bars: Annotated[int, typer.Option("--bars", help=say("help.bars"))] = 0,
     players: Annotated[str, typer.Option("--players", help=say("help.players"))] = "",
+    melody: Annotated[str, typer.Option("--melody", metavar="WORDS", help=say("help.melody"))] = "",
     loop: Annotated[bool, typer.Option("--loop", help=say("help.loop"))] = False,
     lyrics: Annotated[str, typer.Option("--lyrics", help=say("help.lyrics"))] = "",
     negative: Negative = "",
@@ -97,8 +98,8 @@ def music(
     with Console(as_json) as console:
         request = MusicRequest(
             prompt=prompt_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, tempo=tempo,
-            key=key, metre=metre, bars=bars, players=players, loop=loop, steps=steps, guidance_scale=guidance,
-            temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
+            key=key, metre=metre, bars=bars, players=players, melody=melody, loop=loop, steps=steps,
+            guidance_scale=guidance, temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
         )  # fmt: skip
         run(console, request, out)
 

@@ -84,16 +84,55 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
     if key is None or metre not in METRES or not bars or "tempo" not in said or "melody" not in said:
         return None
     words, form = said["melody"].split(), plan(bars)
-    if not _adds_up(words, metre, form):
+    if (end := _after(words, metre, form)) is None or end.allowed() != (language.END,):
         return None
     parts = language.read(words)
     return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, said.get("loop", False))
 
 
-def _adds_up(words: Sequence[str], metre: str, form: Form) -> bool:
+def until(found: Mapping[str, Any], seconds: float) -> tuple[str, int]:
+    """The words of a melody up to the bar line before a moment of its piece, and how many bars those are as played.
+
+    Where a part is heard again, all of it is kept. Nothing where the piece has no notes or the moment lies in its
+    first bar.
+    """
+    whole = melody(found)
+    if whole is None:
+        return "", 0
+    line, length = whole.line, METRES[whole.metre]
+    steps = seconds * whole.tempo * language.beat(whole.metre) / 60
+    bar = min(int(max(0.0, steps - line.upbeat) // length), len(line.bars))
+    place = max((place for place, start in enumerate(line.starts) if start <= bar), default=0)
+    part = whole.form.order[place]
+    again = line.passes[place] > 0 or bar >= len(line.bars)
+    pieces = _split(str(found["melody"]).split())
+    kept = [word for piece in pieces[: part + again] for word in piece]
+    if not again:
+        own, inside = pieces[part], bar - line.starts[place]
+        kept += own[: own.index(f"bar{len(whole.parts[part].bars) - inside}")] if inside else []
+    return " ".join(kept), bar if kept else 0
+
+
+def begins(words: Sequence[str], metre: str, form: Form) -> bool:
+    """Whether a melody of this metre and form can begin with these words."""
+    return _after(words, metre, form) is not None
+
+
+def _after(words: Sequence[str], metre: str, form: Form) -> language.Grammar | None:
+    """The grammar once it has taken these words; None where it does not take them."""
     grammar = language.Grammar(metre, form.lengths)
     for word in words:
         if word not in grammar.allowed():
-            return False
+            return None
         grammar.take(word)
-    return grammar.allowed() == (language.END,)
+    return grammar
+
+
+def _split(words: Sequence[str]) -> list[list[str]]:
+    """The words part by part."""
+    pieces: list[list[str]] = []
+    for word in words:
+        if word == language.PART:
+            pieces.append([])
+        pieces[-1].append(word)
+    return pieces

@@ -123,6 +123,8 @@ class AudioDiffusionModel:
             arguments["audio_end_in_s"] = duration
             if request.lyrics:
                 notes.append("no_lyrics")
+        if request.melody:
+            notes.append("no_melody")
         arguments["guidance_scale"] = guidance
         if request.negative_prompt and "negative_prompt" in self._accepts and guidance > 1:
             arguments["negative_prompt"] = request.negative_prompt

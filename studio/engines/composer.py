@@ -144,11 +144,18 @@ class ComposerModel:
         import torch
 
         header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy).words()
+        given = request.melody.split()
+        if not played.begins(given, brief.metre, plan):
+            raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
         grammars = [language.Grammar(brief.metre, plan.lengths) for _ in range(CANDIDATES)]
-        bars, seen = sum(plan.lengths), [0] * CANDIDATES
+        for grammar in grammars:
+            for word in given:
+                grammar.take(word)
+        begun = (*header, *given)
+        bars, seen = sum(plan.lengths), [sum(word.startswith("bar") for word in given)] * CANDIDATES
 
         def allowed(row: int, ids: Any) -> list[int]:
-            if len(ids) > len(header):
+            if len(ids) > len(begun):
                 word = language.WORDS[int(ids[-1])]
                 grammars[row].take(word)
                 seen[row] += word.startswith("bar")
@@ -160,7 +167,7 @@ class ComposerModel:
             return bool((ids[:, -1] == self._ids[language.END]).all())
 
         torch.manual_seed(seed)
-        start = torch.tensor([[self._ids[word] for word in header]] * CANDIDATES, device=self._model.device)
+        start = torch.tensor([[self._ids[word] for word in begun]] * CANDIDATES, device=self._model.device)
         warm = (request.temperature or 0) > 0
         made = self._model.generate(
             start,

@@ -89,8 +89,8 @@ class MusicgenModel:
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
-        ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))
-        notes = tuple((name, {}) for name, given in ignored if given)
+        ignored = {"no_negative": request.negative_prompt, "no_lyrics": request.lyrics, "no_melody": request.melody}
+        notes = tuple((name, {}) for name, given in ignored.items() if given)
         with _torch.working(self._card):
             output = _audio.each_piece(
                 request, context, lambda number, seed: self._piece(request, number, seed, context)

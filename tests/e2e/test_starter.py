@@ -82,6 +82,14 @@ def test_a_piece_is_composed_with_its_notes(program: Program, visit: Visit, keep
     expect(desk.takes.locator(".a-sheet svg .abcjs-note").first).to_be_visible()
     assert desk.takes.locator(".a-sheet svg .abcjs-bar").count() >= 16
     keep(desk, "music-score-en-light-1440")
+    desk.takes.get_by_role("button", name="Waveform").click()
+    desk.takes.get_by_role("slider").click(position={"x": 300, "y": 40})
+    desk.order("on")
+    expect(desk.find("restored")).to_contain_text("Keeps the first")
+    expect(desk.field("melody")).not_to_have_value("")
+    desk.run()
+    expect(desk.takes).to_have_count(2, timeout=30_000)
+    assert desk.error.count() == 0
 
 
 def test_a_prompt_is_read_in_the_language_of_the_page(program: Program, visit: Visit) -> None:

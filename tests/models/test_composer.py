@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import mido
 import numpy as np
@@ -172,3 +173,40 @@ def test_no_prompt_makes_a_piece_longer_than_the_card_allows(folder):
     short = load(ENGINE, folder, limits={"max_duration": 30})
     audio = short.run(MusicRequest(prompt="an air, 4/4, 40 bpm, 64 bars", temperature=1.0, seed=1), Recorder()).audio[0]
     assert audio.played["bars"] == 5  # six seconds each
+
+
+REEL = MusicRequest(prompt="a reel in G", bars=16, tempo=110, key="G major", metre="4/4", temperature=1.0, seed=4)
+
+
+@pytest.mark.parametrize("bars", [1, 3, 7, 8, 9, 15])
+def test_a_piece_goes_on_from_any_bar_of_another_one(model, bars):
+    first = model.run(REEL, Recorder()).audio[0].played
+    upbeat = played.melody(first).line.upbeat
+    moment = (upbeat + bars * 96 + 5) * 60 / (24 * 110)
+    words, kept = played.until(first, moment)
+    assert kept == bars
+    other = model.run(replace(REEL, melody=words, seed=5), Recorder()).audio[0].played
+    assert other["melody"].startswith(words)
+    assert other["melody"] != first["melody"]
+    assert played.melody(other).line.bars[:bars] == played.melody(first).line.bars[:bars]
+
+
+def test_nothing_is_kept_of_a_first_bar_and_a_repeat_keeps_its_part(model):
+    long = model.run(replace(REEL, bars=32), Recorder()).audio[0].played
+    assert played.until(long, 0.1) == ("", 0)
+    second_time = 10.5 * 4 * 60 / 110  # in the second turn of the first part
+    words, kept = played.until(long, second_time)
+    assert kept == 10
+    assert words.count("part") == 1
+    assert words.count("bar") == 8
+    assert played.until(long, 1e6)[0] == long["melody"]
+    assert played.until({}, 3.0) == ("", 0)
+
+
+def test_a_beginning_that_does_not_fit_is_said(model):
+    words = "part bar8 d24 n0 n4 n7 n12"
+    model.run(replace(REEL, melody=words), Recorder())
+    for wrong in ({"metre": "3/4"}, {"bars": 4}, {"melody": "part bar8 nonsense"}, {"melody": words + " n0"}):
+        with pytest.raises(StudioError) as caught:
+            model.run(replace(REEL, **{"melody": words} | wrong), Recorder())
+        assert caught.value.code == "melody_does_not_fit"

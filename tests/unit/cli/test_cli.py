@@ -77,12 +77,12 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
     music = run(
         "music", "a", "--negative", "b", "--lyrics", "la", "--duration", 1.5, "--steps", 3, "--guidance", 2,
         "--temperature", 0.9, "--top-k", 8, "--tempo", 90, "--key", "D major", "--metre", "3/4", "--bars", 4,
-        "--players", "harp", "--loop", "--json",
+        "--players", "harp", "--loop", "--melody", "part bar4 d24 n0", "--json",
     ).json["recipe"]["parameters"]  # fmt: skip
     assert music == {
         "prompt": "a", "negative_prompt": "b", "lyrics": "la", "duration": 1.5, "steps": 3, "guidance_scale": 2.0,
         "temperature": 0.9, "top_k": 8, "count": 1, "tempo": 90.0, "key": "D major", "metre": "3/4", "bars": 4,
-        "players": "harp", "loop": True,
+        "players": "harp", "loop": True, "melody": "part bar4 d24 n0",
     }  # fmt: skip
     code = run("code", f"{code_file}:2:12", "--no-fim", "--max-tokens", 9, "--top-p", 0.5, "--temperature", 0, "--json")
     assert code.json["recipe"]["parameters"] == {

@@ -12,13 +12,16 @@ from typing import TypeVar
 from studio import axes, limits
 from studio.cards import Card
 from studio.catalog import Catalog
+from studio.composing.reading import Reading
+from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.pictures import Pictures
-from studio.requests import Axis, ImageRequest, Request, Task
+from studio.requests import Axis, ImageRequest, MusicRequest, Request, Task
 from studio.sources import Store
 
 R = TypeVar("R", bound=Request)
+_WHOLE_BARS = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ class Intake:
         filled = self._filled(request, card)
         return Order(card, filled[0]) if len(filled) == 1 else Order(card, request, filled)
 
+    def reading(self, request: MusicRequest) -> Reading | None:
+        """How a model of music understands a request; None where it does not say. Raises StudioError: a bad value."""
+        card = self._catalog.get(request.model) if request.model else self.default_model("music")
+        limits.check(request, card, public=self._public)
+        return _read(limits.resolve(request, card, lambda: 0, public=self._public), card)
+
     def grid(self, base: ImageRequest, x: Axis, y: Axis | None) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
         card = self._card(base)
@@ -88,7 +97,10 @@ class Intake:
 
     def _resolved(self, request: R, card: Card) -> R:
         limits.check(request, card, public=self._public)
-        return replace(limits.resolve(request, card, _seed, public=self._public), model=card.id)
+        full = replace(limits.resolve(request, card, _seed, public=self._public), model=card.id)
+        if self._public and isinstance(full, MusicRequest):
+            _check_length(full, card)
+        return full
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._pictures.fill(request)
@@ -96,6 +108,19 @@ class Intake:
             if one is not request:
                 limits.check(one, card, public=self._public)
         return filled
+
+
+def _read(request: MusicRequest, card: Card) -> Reading | None:
+    reads = getattr(engine(card.engine), "reading", None)
+    return reads(request) if reads else None
+
+
+def _check_length(request: MusicRequest, card: Card) -> None:
+    """A prompt must not ask strangers' pieces to be longer than the fields may; whole bars may take a little more."""
+    longest = limits.bound("music", "duration", card, public=True).high
+    read = _read(request, card)
+    if read is not None and read.brief.seconds > longest * _WHOLE_BARS:
+        raise StudioError("too_many_bars", seconds=f"{read.brief.seconds:.0f}", limit=f"{longest:g}")
 
 
 def _seed() -> int:

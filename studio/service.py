@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from studio import conversation, limits
+from studio import conversation
 from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
-from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
@@ -224,12 +223,9 @@ class Studio:
         """How a model of music understands a request, before it plays; None where it does not say.
 
         Raises:
-            StudioError: the request could not be run (studio.limits).
+            StudioError: a bad value, or an unknown model.
         """
-        card = self.catalog.get(request.model) if request.model else self.default_model("music")
-        limits.check(request, card, public=self.settings.public)
-        reads = getattr(engine(card.engine), "reading", None)
-        return reads(limits.resolve(request, card, lambda: 0, public=self.settings.public)) if reads else None
+        return self._intake.reading(request)
 
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""

@@ -11,6 +11,8 @@ from studio.cards import Source
 from studio.errors import StudioError
 from studio.limits import check, resolve
 from studio.requests import MusicRequest
+from studio.service import Studio
+from studio.settings import Settings
 
 CARD = tiny_card(Source("bundled", path="m"), 1)
 
@@ -66,3 +68,15 @@ def test_strangers_get_fewer_seconds_however_they_ask() -> None:
 def test_nothing_asked_for_stays_nothing() -> None:
     full = resolve(MusicRequest(prompt="a reel"), CARD, lambda: 1)
     assert (full.tempo, full.key, full.metre, full.bars, full.players, full.loop) == (0.0, "", "", 0, "", False)
+
+
+@pytest.mark.parametrize("prompt", ["an air, 128 bars", "a waltz of 300 seconds", "极慢的歌调，一百二十小节"])
+def test_a_prompt_asks_no_more_of_a_public_studio_than_the_fields(settings: Settings, prompt: str) -> None:
+    composer = MusicRequest(prompt=prompt, model="composer")
+    with Studio(settings.model_copy(update={"demo": False, "profile": "space"})) as studio, pytest.raises(StudioError) as e:
+        studio.submit(composer)
+    assert e.value.code == "too_many_bars"
+    with Studio(settings.model_copy(update={"demo": False})) as studio:
+        read = studio.reading(composer)
+        assert read is not None
+        assert read.brief.seconds > 60

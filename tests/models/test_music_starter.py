@@ -10,7 +10,7 @@ import mido
 import numpy as np
 import pytest
 
-from studio import media
+from studio import sound
 from studio.requests import MusicRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -54,16 +54,16 @@ def test_a_jig_has_its_bars_its_key_and_its_players(compose):
 
 def test_its_sound_is_loud_clear_and_of_the_same_length(compose):
     artifact = compose(JIG)
-    sound = media.decode_audio(artifact.files[0].read_bytes())
-    assert notes_of(artifact).length < sound.samples.shape[1] / sound.rate < notes_of(artifact).length + 2
-    assert 0.3 < np.abs(sound.samples).max() < 0.95
-    loud = np.abs(sound.samples).reshape(2, -1)[:, : sound.rate * 14].max(axis=0).reshape(14, -1).max(axis=1)
+    heard = sound.decode_audio(artifact.files[0].read_bytes())
+    assert notes_of(artifact).length < heard.samples.shape[1] / heard.rate < notes_of(artifact).length + 2
+    assert 0.3 < np.abs(heard.samples).max() < 0.95
+    loud = np.abs(heard.samples).reshape(2, -1)[:, : heard.rate * 14].max(axis=0).reshape(14, -1).max(axis=1)
     assert (loud > 0.05).all(), "no second is silent"
 
 
 def test_the_same_seed_is_the_same_piece_and_another_one_another(compose):
     first, again, other = compose(JIG), compose(JIG), compose(JIG, seed=2)
     assert notes_of(first).tracks == notes_of(again).tracks
-    decoded = [media.decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
+    decoded = [sound.decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
     assert (decoded[0] == decoded[1]).all()
     assert notes_of(first).tracks != notes_of(other).tracks

@@ -73,7 +73,10 @@ def test_nothing_asked_for_stays_nothing() -> None:
 @pytest.mark.parametrize("prompt", ["an air, 128 bars", "a waltz of 300 seconds", "极慢的歌调，一百二十小节"])
 def test_a_prompt_asks_no_more_of_a_public_studio_than_the_fields(settings: Settings, prompt: str) -> None:
     composer = MusicRequest(prompt=prompt, model="composer")
-    with Studio(settings.model_copy(update={"demo": False, "profile": "space"})) as studio, pytest.raises(StudioError) as e:
+    with (
+        Studio(settings.model_copy(update={"demo": False, "profile": "space"})) as studio,
+        pytest.raises(StudioError) as e,
+    ):
         studio.submit(composer)
     assert e.value.code == "too_many_bars"
     with Studio(settings.model_copy(update={"demo": False})) as studio:

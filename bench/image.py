@@ -21,29 +21,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import here
+
 from studio import settings
-from studio.errors import StudioError
 from studio.requests import ImageRequest
 from studio.service import Studio
 
 PROMPT, SIDE, STEPS, GUIDANCE = "a red heart", 128, 24, 4.0
 PAUSE = 0.5
 """Before each picture: torch's threads of the other side still look for work for a while."""
-
-
-def files_of(model: str, folder: Path) -> Path:
-    """The folder of a model that is here, else one with random weights."""
-    try:
-        with Studio(settings.load()) as studio:
-            card = studio.catalog.get(model)
-            if studio.store.state(card) == "ready":
-                print(f"model     {card.title}")
-                return studio.store.path(card)
-    except StudioError:
-        pass
-    print("model     random weights, built like the starter")
-    random_starter(folder)
-    return folder
 
 
 def random_starter(folder: Path) -> None:
@@ -124,7 +110,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"  # the person's own pictures stay as they are
         home.mkdir()
-        files = files_of(options.model, Path(folder))
+        files = here.files_of(options.model)
+        if files is None:
+            print("model: random weights, built like the starter")
+            random_starter(files := Path(folder))
         (home / "models.toml").write_text(
             f'[models.bench]\ntask = "image"\npath = "{files.as_posix()}"\noptions = {{ preview = "vae" }}\n'
         )

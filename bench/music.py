@@ -21,29 +21,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import here
+
 from studio import settings
-from studio.errors import StudioError
 from studio.requests import MusicRequest
 from studio.service import Studio
 
 MODEL, PROMPT, GUIDANCE, TOP_K = "musicgen-small", "calm piano with soft strings", 3.0, 250
 PAUSE = 0.5
 """Before each piece: torch's threads of the other side still look for work for a while."""
-
-
-def files_of(folder: Path) -> Path:
-    """MusicGen small where it is here, else its like with random weights."""
-    try:
-        with Studio(settings.load()) as studio:
-            card = studio.catalog.get(MODEL)
-            if studio.store.state(card) == "ready":
-                print(f"model         {card.title}")
-                return studio.store.path(card)
-    except StudioError:
-        pass
-    print("model         random weights, MusicGen small's configuration")
-    random_small(folder / "model")
-    return folder / "model"
 
 
 def random_small(folder: Path) -> None:
@@ -125,7 +111,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        files = files_of(Path(folder))
+        files = here.files_of(MODEL)
+        if files is None:
+            print("model: random weights, MusicGen small's configuration")
+            random_small(files := Path(folder) / "model")
         card = f'[models.bench]\ntask = "music"\nengine = "musicgen"\npath = "{files.as_posix()}"\n'
         (home / "models.toml").write_text(card + 'options = { dtype = "float32" }\n')
         with Studio(settings.Settings(home=home)) as studio:

@@ -12,15 +12,15 @@ import gradio as gr
 from studio import recipe
 from studio.composing import played
 from studio.composing.brief import instruments
-from studio.composing.keys import key_name
-from studio.composing.language import COMPOUND, METRES, MODES
+from studio.composing.keys import whole_name
+from studio.composing.language import METRES, MODES
 from studio.composing.reading import Reading
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import MusicRequest, Task
 from tabs import pump
 from tabs.i18n import language, t
-from tabs.music_takes import key_words
+from tabs.music_takes import key_words, tempo_words
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
@@ -188,13 +188,12 @@ def reading_line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
 def in_words(found: Reading, spoken: str) -> str:
     """A reading in one line of the reader's language."""
     brief = found.brief
-    beat = "♩." if brief.metre in COMPOUND else "♩"
-    key = key_words(f"{key_name(brief.tonic, brief.mode)} {brief.mode}", spoken)
+    key = key_words(whole_name(brief.tonic, brief.mode), spoken)
     said = (
         text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind != "tune" else "",
         "" if "key" in found.left else key,
         "" if "metre" in found.left else brief.metre,
-        "" if "tempo" in found.left else f"{beat} = {brief.tempo:.0f}",
+        "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),
         "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
         text("music.comma", spoken).join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
     )
@@ -213,5 +212,5 @@ def _choice(name: str, choices: list[tuple[Any, str]]) -> gr.Dropdown:
 
 def _keys() -> list[tuple[Any, str]]:
     """All keys: majors, minors, and the modes that folk music has."""
-    named = [f"{key_name(tonic, mode)} {mode}" for mode in MODES for tonic in range(12)]
+    named = [whole_name(tonic, mode) for mode in MODES for tonic in range(12)]
     return [(key, key) for key in named]

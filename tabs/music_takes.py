@@ -118,15 +118,19 @@ def _card(place: int, take: Take, starred: bool, spoken: str) -> str:
 def facts(made: dict[str, Any], spoken: str) -> str:
     """Key, metre, tempo, bars, seed, model and licence in one line."""
     known, model = made.get("played", {}), made["model"]
-    beat = "♩." if known.get("metre") in COMPOUND else "♩"
     said = (
         key_words(known.get("key", ""), spoken), known.get("metre"),
-        f"{beat} = {known['tempo']:.0f}" if known.get("tempo") else "",
+        tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
         text("music.bars", spoken, count=known["bars"]) if known.get("bars") else "",
         f"{text('label.seed', spoken)} {made['seed']}", model["title"],
         model["licence"] + ("" if model["commercial"] else f" · {text('page.non_commercial', spoken)}"),
     )  # fmt: skip
     return " · ".join(filter(None, said))
+
+
+def tempo_words(tempo: float, metre: str) -> str:
+    """A tempo as a score has it, with the note that is its beat."""
+    return f"{'♩.' if metre in COMPOUND else '♩'} = {tempo:.0f}"
 
 
 def key_words(key: str, spoken: str) -> str:

@@ -34,6 +34,11 @@ def key_of(words: str) -> tuple[int, str] | None:
     return None if match is None else meant(match)
 
 
+def whole_name(tonic: int, mode: str) -> str:
+    """ "F♯ minor": what `key_of` reads."""
+    return f"{key_name(tonic, mode)} {mode}"
+
+
 def key_name(tonic: int, mode: str) -> str:
     """How a musician writes a tonic: the spelling with fewer sharps or flats."""
     flats = ("C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B")

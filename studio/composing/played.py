@@ -16,7 +16,7 @@ from typing import Any
 from studio.composing import language
 from studio.composing.brief import Brief
 from studio.composing.form import Form, Line, plan, unfold
-from studio.composing.keys import key_name, key_of
+from studio.composing.keys import key_of, whole_name
 from studio.composing.language import METRES, Part
 from studio.composing.reading import FASTEST, MOST_BARS, SLOWEST
 
@@ -48,7 +48,7 @@ def known(brief: Brief, parts: Sequence[Part]) -> dict[str, Any]:
     header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
-        "key": f"{key_name(brief.tonic, brief.mode)} {brief.mode}",
+        "key": whole_name(brief.tonic, brief.mode),
         "metre": brief.metre,
         "tempo": round(brief.tempo, 3),
         "bars": brief.bars,

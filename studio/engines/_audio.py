@@ -110,6 +110,12 @@ def piece(card: Card, samples: Any, rate: int, duration: float) -> Audio:
     return loud(Audio(samples / loudest if loudest > 1 else samples, rate))
 
 
+def asked_for(card: Card, request: MusicRequest, samples: Any, rate: int) -> Audio:
+    """`piece` as long as the request says, a loop without a seam; `samples` are `overlap` longer than that."""
+    length = seconds(request)
+    return piece(card, seamless(samples, round(length * rate)) if request.loop else samples, rate, length)
+
+
 def loud(audio: Audio, loudness: float = LOUDNESS, ceiling: float = -1.0) -> Audio:
     """The piece at a loudness by which ears compare (ITU-R BS.1770), as far as its peaks let it.
 

@@ -93,11 +93,8 @@ class AudioDiffusionModel:
         finally:
             pipe.scheduler = self._own
             pipe.maybe_free_model_hooks()
-        rate, duration = int(pipe.vae.config.sampling_rate), _audio.seconds(request)
-        samples = sound.float().cpu().numpy()
-        if request.loop:
-            samples = _audio.seamless(samples, round(duration * rate))
-        return _audio.piece(self._card, samples, rate, duration)
+        rate = int(pipe.vae.config.sampling_rate)
+        return _audio.asked_for(self._card, request, sound.float().cpu().numpy(), rate)
 
     def _arguments(self, request: MusicRequest) -> tuple[dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
         """What this pipeline's call takes of the request, and what it does not."""

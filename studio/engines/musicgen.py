@@ -100,8 +100,7 @@ class MusicgenModel:
     def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
         import torch
 
-        duration = _audio.seconds(request)
-        longer = duration + _audio.overlap(self._card, request)
+        longer = _audio.seconds(request) + _audio.overlap(self._card, request)
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
         tokens = [math.ceil(new * self._frame_rate) + self._codebooks - 1 for new in _windows(longer, self._window)]
         done = 0
@@ -132,9 +131,7 @@ class MusicgenModel:
             )[0]
             whole = sound if whole is None else _joined(whole, sound, self._kept, round(_JOINT * self._rate))
         samples = whole.float().cpu().numpy()[:, : round(longer * self._rate)]
-        if request.loop:
-            samples = _audio.seamless(samples, round(duration * self._rate))
-        return _audio.piece(self._card, samples, self._rate, duration)
+        return _audio.asked_for(self._card, request, samples, self._rate)
 
 
 def _windows(seconds: float, window: float) -> list[float]:

@@ -13,38 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made import recipe_of
 from PIL import Image
 
 from studio import media
 from studio.errors import StudioError
 
-MADE: dict[str, Any] = {
-    "format": "atelier/1",
-    "task": "image",
-    "model": {
-        "id": "m",
-        "title": "Model, the",
-        "revision": "abc",
-        "licence": "MIT",
-        "licence_url": "https://example.org",
-        "commercial": True,
-    },
-    "parameters": {
-        "prompt": "une forêt 森林 🌲\nzweite Zeile",
-        "negative_prompt": "blur",
-        "width": 8,
-        "height": 8,
-        "steps": 20,
-        "guidance_scale": 7.0,
-        "scheduler": "",
-    },
-    "seed": 7,
-    "made": "2026-01-31T12:00:00+00:00",
-    "software": {"studio": "0.1.0"},
-    "device": "cpu",
-    "finish": "stop",
-    "seconds": 1.5,
-}
+MADE = recipe_of(
+    "image",
+    {"negative_prompt": "blur", "width": 8, "height": 8, "steps": 20, "guidance_scale": 7.0, "scheduler": ""},
+)
 
 
 def encoded(image: Image.Image, kind: str, **more: Any) -> bytes:

@@ -14,34 +14,13 @@ import soundfile
 import tinytag
 from hypothesis import given
 from hypothesis import strategies as st
+from made import recipe_of
 
 from studio import id3, recipe, sound
 from studio.errors import StudioError
 from studio.types import Audio
 
-MADE: dict[str, Any] = {
-    "format": "atelier/1",
-    "task": "music",
-    "model": {
-        "id": "m",
-        "title": "Model, the",
-        "revision": "abc",
-        "licence": "MIT",
-        "licence_url": "https://example.org",
-        "commercial": True,
-    },
-    "parameters": {
-        "prompt": "une forêt 森林 🌲\nzweite Zeile",
-        "duration": 8.0,
-    },
-    "played": {"tempo": 112.0, "key": "F♯ minor", "metre": "3/4", "bars": 16},
-    "seed": 7,
-    "made": "2026-01-31T12:00:00+00:00",
-    "software": {"studio": "0.1.0"},
-    "device": "cpu",
-    "finish": "stop",
-    "seconds": 1.5,
-}
+MADE = recipe_of("music", {"duration": 8.0}, played={"tempo": 112.0, "key": "F♯ minor", "metre": "3/4", "bars": 16})
 
 
 def riff(data: bytes) -> dict[bytes, bytes]:

@@ -86,6 +86,7 @@ NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
     "caption": {
         "max_tokens": Bound(1, 2048, 512, 128),
         "temperature": replace(_TEMPERATURE, default=0.0),
+        "count": Bound(1, 8, 4, 1),
         "seed": _SEED,
     },
     "upscale": {"scale": Bound(2, 4, 4, 4), "seed": Bound(0, 0, 0, 0)},
@@ -108,7 +109,7 @@ TEXTS: Mapping[Task, Mapping[str, Letters]] = {
         "melody": Letters(60_000, 20_000),
     },
     "code": {"prefix": Letters(400_000, 60_000), "suffix": Letters(400_000, 60_000), "language": Letters(64, 64)},
-    "caption": {"prompt": Letters(10_000, 2_000)},
+    "caption": {"prompt": Letters(10_000, 2_000), "opening": Letters(400, 400)},
     "upscale": {},
 }
 MESSAGES = Bound(1, 2000, 200, 1)
@@ -121,6 +122,7 @@ LORAS = Bound(0, 8, 8, 0)
 LORA_WEIGHT = Bound(-4, 4, 4, 1.0, whole=False)
 STYLES = Bound(0, 16, 8, 0)
 NAME = Letters(100, 100, needed=True)
+CAPTION_WORDS = Bound(0, 20, 20, 0)
 CELLS = Bound(1, 64, 9, 1)
 PIXELS = Bound(64 * 64, 2560 * 2560, 1024 * 1024, 512 * 512)
 

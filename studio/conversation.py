@@ -12,19 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from studio import cells
+from studio.captioning import batch, candidates
 from studio.chats import Chats, Entry
 from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
-from studio.requests import ChatRequest, ImageRequest, Message
+from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message
 from studio.types import Artifact, Output
 
 _THOUGHTS = re.compile(r"<think>.*?(</think>\s*|\Z)", re.DOTALL)
 
 
 def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
-    """Run the request, or all cells of a job that has some.
+    """Run the request, or all cells or pictures of a job that has some.
 
     A conversation that outgrew the model loses its oldest turns, and a note says so.
 
@@ -37,8 +38,12 @@ def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
     """
     if job.cells:
         return cells.run(model, job, adapters)
+    if job.batch:
+        return batch.caption(model, job)
     request, cut = job.request, 0
     context = RunContext(job, adapters)
+    if isinstance(request, CaptionRequest):
+        return candidates.run(model, request, context)
     while True:
         try:
             output = model.run(request, context)

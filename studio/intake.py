@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from studio import axes, limits
+from studio.captioning.plans import BLANK, as_request, as_settings
+from studio.captioning.run import Run
 from studio.cards import Card
 from studio.catalog import Catalog
 from studio.composing.reading import Reading
@@ -17,7 +19,7 @@ from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.pictures import Pictures
-from studio.requests import Axis, ImageRequest, MusicRequest, Request, Task
+from studio.requests import Axis, CaptionRequest, ImageRequest, MusicRequest, Request, Task
 from studio.sources import Store
 
 R = TypeVar("R", bound=Request)
@@ -86,6 +88,21 @@ class Intake:
         cells, layout = axes.cells(seeded, x, y, public=self._public)
         filled = tuple(self._filled(self._resolved(cell, card), card)[0] for cell in cells)
         return Order(card, whole, filled, layout)
+
+    def captions(self, run: Run, request: CaptionRequest) -> Order:
+        """A run's request: as it was settled when the run began, else `request`, settled now.
+
+        Raises:
+            StudioError: as `order`.
+        """
+        if run.plan.settings:
+            request = as_request(run.plan.settings)
+        blank = replace(request, image=BLANK, count=1)
+        card = self._card(blank)
+        whole = replace(self._resolved(blank, card), image=b"")
+        if not run.plan.settings:
+            run.settle(as_settings(whole))
+        return Order(card, whole)
 
     def _card(self, request: Request) -> Card:
         card = self._catalog.get(request.model) if request.model else self.default_model(request.task, request)

@@ -23,6 +23,7 @@ from studio.types import Artifact, Kind, Update
 
 if TYPE_CHECKING:
     from studio.axes import Layout
+    from studio.captioning.batch import Batch
     from studio.naming import Keep
 
 PREVIEW_SECONDS = 0.4
@@ -58,6 +59,7 @@ class Job:
         position: tells how many jobs are in front while it waits.
         cells: requests that are run one after another instead of `request`.
         layout: how the cells lie on their sheet, where there is to be one.
+        batch: a folder of pictures that is captioned, where the request stands for all of them.
         keep: how the files are named and written; None for the usual way.
         previews: whether the work in progress is to be shown.
     """
@@ -75,6 +77,7 @@ class Job:
         on_cancel: Callable[[Job], None] = lambda _: None,
         cells: tuple[ImageRequest, ...] = (),
         layout: Layout | None = None,
+        batch: Batch | None = None,
         keep: Keep | None = None,
         previews: bool = False,
     ) -> None:
@@ -82,6 +85,7 @@ class Job:
         self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
         self.created = time.time()
         self.tag, self.cells, self.layout, self.keep, self.previews = tag, cells, layout, keep, previews
+        self.batch = batch
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None

@@ -103,6 +103,7 @@ class Library:
             task=task,
             files=files,
             text=output.text,
+            texts=output.texts,
             recipe=made,
             recipes=recipes,
             finish=output.finish,
@@ -191,7 +192,8 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()
     suffix = SUFFIXES.get(language, ".txt") if task == "code" else ".txt"
-    return [_Piece(output.text.encode("utf-8", "replace"), suffix, recipes[0], beside=True)]
+    texts = zip(output.texts or (output.text,), recipes, strict=True)
+    return [_Piece(text.encode("utf-8", "replace"), suffix, own, beside=True) for text, own in texts]
 
 
 def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:

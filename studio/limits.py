@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from studio.bounds import (
+    CAPTION_WORDS,
     CONVERSATION,
     FILLED_PROMPT,
     LORA_WEIGHT,
@@ -60,6 +61,9 @@ MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
 """Pixels of an enlarged picture."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
 LENGTHS = ("short", "normal", "long")
+CHOICE_TEMPERATURE = 0.8
+"""Of captions to choose from, where nobody said another: at 0 they would all be the same."""
+STYLES_OF_CAPTIONS = ("plain", "prompt", "tags", "alt")
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
 
@@ -96,8 +100,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     elif isinstance(request, CodeRequest):
         _check_code(request)
     elif isinstance(request, CaptionRequest):
-        check_choice("length", request.length, LENGTHS)
-        _check_picture("image", request.image, public)
+        _check_caption(request, public)
     elif isinstance(request, UpscaleRequest):
         _check_enlarged(request, public)
     elif isinstance(request, MusicRequest):
@@ -131,6 +134,10 @@ def resolve(request: R, card: Card, seed: Callable[[], int], *, public: bool = F
     if isinstance(request, ImageRequest):
         known["width"], known["height"] = sides(request, card, public=public)
         filled.update({name: tuple(known[name]) for name in ("prompts", "styles", "loras")})
+    if isinstance(request, CaptionRequest):
+        filled.update({name: tuple(known[name]) for name in ("require", "forbid")})
+        if request.count > 1:
+            filled.setdefault("temperature", CHOICE_TEMPERATURE)
     for name in NUMBERS[request.task]:
         limits = bound(request.task, name, card, public=public)
         value = known[name]
@@ -184,6 +191,17 @@ def _check_picture(field: str, data: object, public: bool) -> None:
     if len(data) > limit:
         raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
     check_image(data)
+
+
+def _check_caption(request: CaptionRequest, public: bool) -> None:
+    check_choice("length", request.length, LENGTHS)
+    check_choice("style", request.style, STYLES_OF_CAPTIONS)
+    for field in ("require", "forbid"):
+        words = getattr(request, field)
+        _check_list(field, words, CAPTION_WORDS, public)
+        for word in words:
+            check_text(field, word, NAME, public)
+    _check_picture("image", request.image, public)
 
 
 def _check_enlarged(request: UpscaleRequest, public: bool) -> None:

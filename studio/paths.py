@@ -4,14 +4,16 @@ home/models/      weights by source        home/outputs/   what was made, by tas
 home/chats/       conversations            home/cache/     can be deleted at any time
 home/models.toml  the user's own models    home/inputs/    pictures that pictures were made from, by hash
 home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
-home/loras/       adaptations of models
+home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 """
 
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +80,10 @@ class Home:
         return self.root / "inputs"
 
     @property
+    def captions(self) -> Path:
+        return self.root / "captions"
+
+    @property
     def own_models(self) -> Path:
         return self.root / "models.toml"
 
@@ -127,6 +133,33 @@ def write(target: Path, data: bytes | str) -> None:
     """Write a whole file or nothing. Raises StudioError where the disk is full or refuses."""
     with writing(target) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def sweep(target: Path) -> None:
+    """Remove what a killed process left of a file that it was writing. Only for its one writer."""
+    for leftover in target.parent.glob(f".{glob.escape(target.name[:40])}.*.part"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def put(path: Path, data: bytes) -> None:
+    """As `write`, for a file of the user's own: with its permissions, or those that their other new files get.
+
+    Raises:
+        StudioError: the disk is full or refuses.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+        write(path, data)
+        path.chmod(mode)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def disk_error(error: OSError, path: Path) -> StudioError:

@@ -159,12 +159,25 @@ class CodeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionRequest:
-    """One picture, as the bytes of its file, to be put into words."""
+    """One picture, as the bytes of its file, to be put into words.
+
+    Attributes:
+        prompt: a question about it; empty for a caption.
+        style: "plain" as the model says it, "prompt" as picture models are asked, "tags", or "alt" for alt text.
+        opening: the words that the caption begins with.
+        require, forbid: words that it must have, and must not have.
+        count: how many captions to choose from; caption i is drawn with seed + i.
+    """
 
     image: bytes = field(repr=False)
     model: str = ""
     prompt: str = ""
     length: Literal["short", "normal", "long"] = "normal"
+    style: Literal["plain", "prompt", "tags", "alt"] = "plain"
+    opening: str = ""
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    count: int = 1
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None

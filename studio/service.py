@@ -13,6 +13,9 @@ from functools import partial
 from typing import Self
 
 from studio import conversation
+from studio.captioning.batch import Batch
+from studio.captioning.desk import Desk
+from studio.captioning.run import Run
 from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
@@ -25,7 +28,7 @@ from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
-from studio.requests import Axis, ChatRequest, ImageRequest, MusicRequest, Request, Task, UpscaleRequest
+from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, Task, UpscaleRequest
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
@@ -74,6 +77,7 @@ class Studio:
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
         self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
         self.chats = Chats(self.home.chats)
+        self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
         self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
@@ -184,6 +188,19 @@ class Studio:
         """
         return self._start(self._intake.grid(base, x, y), session, tag, keep=keep, previews=previews)
 
+    def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
+        """Caption the pictures of a run that wait; one that was begun already goes on as it began.
+
+        Args:
+            request: how; its own picture, count and model count only where they are not settled yet.
+
+        Raises:
+            StudioError: as `submit`.
+        """
+        order = self._intake.captions(run, request)
+        batch = Batch(run, order.card, self.settings.public)
+        return self._start(order, session, run.id, batch=batch)
+
     def say(self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None) -> Job:
         """Answer a conversation whose last message is the user's. Question and answer are on disk when the job ends.
 
@@ -257,12 +274,13 @@ class Studio:
         previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
+        batch: Batch | None = None,
     ) -> Job:
         request = order.request
         job = Job(
             request.task, _title(request), model=order.card.id, request=request, session=session, tag=tag,
             position=self._runner.position, on_cancel=self._runner.cancelled,
-            cells=order.cells, layout=order.layout, keep=keep, previews=previews,
+            cells=order.cells, layout=order.layout, batch=batch, keep=keep, previews=previews,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest):
             before = partial(self._pictures.keep_sources, request)

@@ -52,6 +52,7 @@ class Output:
 
     Attributes:
         text: the answer, the completion or the caption.
+        texts: all captions, where there are several to choose from; `text` is the first.
         images: RGB pictures, one a seed.
         audio: pieces, one a seed.
         seeds: the exact seed of each picture or piece.
@@ -62,6 +63,7 @@ class Output:
     """
 
     text: str = ""
+    texts: tuple[str, ...] = ()
     images: tuple[Image.Image, ...] = ()
     audio: tuple[Audio, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -77,7 +79,7 @@ class Artifact:
 
     Attributes:
         files: one a picture or piece; for text the `.txt` or `.json` that holds it.
-        text: the text of a text task, else empty.
+        text: the text of a text task, else empty. texts: all of them, where there are several.
         recipe: how it was made (see studio.recipe), one for the whole artifact.
         recipes: the same with the exact seed, one a file.
         sheet: a grid's pictures on one, with labels; not among the files.
@@ -93,6 +95,7 @@ class Artifact:
     stats: dict[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
     sheet: Path | None = None
+    texts: tuple[str, ...] = ()
 
 
 Kind = Literal["queued", "downloading", "loading", "running", "done", "failed", "cancelled"]

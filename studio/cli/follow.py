@@ -29,12 +29,15 @@ def opened() -> Iterator[Studio]:
         yield studio
 
 
-def follow(console: Console, job: Job, title: str = "", on_text: Callable[[str], None] | None = None) -> Update:
+def follow(
+    console: Console, job: Job, title: str = "", on_text: Callable[[str], None] | None = None, *, lines: bool = False
+) -> Update:
     """Read a job to its end. Ctrl+C asks it to stop and waits for that; a second one gives up waiting.
 
     Args:
         title: the model, for the progress line.
         on_text: gets new text; without it the text is left to the final update's artifact.
+        lines: the text comes in whole lines, so that progress can stand between them.
 
     Returns:
         The last update: done, or cancelled with whatever was kept.
@@ -50,7 +53,7 @@ def follow(console: Console, job: Job, title: str = "", on_text: Callable[[str],
             if stop.is_set():
                 job.cancel()
             if update.text and on_text is not None:
-                talking = True
+                talking = not lines
                 on_text(update.text)
             if not talking:  # the text is the progress, and a line of ours would overwrite it
                 console.progress(update, title)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio import exports
 from studio.errors import StudioError
-from studio.paths import disk_error, write
+from studio.paths import disk_error, put
 from studio.requests import Task
 from studio.types import Artifact
 
@@ -54,7 +53,7 @@ def keep(artifact: Artifact, out: Target, clean: bool = False) -> tuple[Path, ..
         contents = [_converted(artifact, index, out, clean) for index in range(len(artifact.files))]
     else:
         names = [file.name for file in artifact.files] or [f"{artifact.task}-{artifact.recipe['seed']}.txt"]
-        contents = [artifact.text.encode("utf-8", "replace")]
+        contents = [text.encode("utf-8", "replace") for text in artifact.texts or (artifact.text,)]
     written = []
     for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
         more = f"-{number}" if number > 1 else ""
@@ -102,20 +101,12 @@ def _unused(path: Path) -> Path:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Whole or not at all, with the permissions that the user's other new files get."""
+    """Whole or not at all."""
     path = path.resolve()
     try:
         if path.exists() and not path.is_file():  # a pipe or a device: replacing it would remove it
             path.write_bytes(data)
             return
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
-        write(path, data)
-        path.chmod(mode)
     except OSError as error:
         raise disk_error(error, path) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    put(path, data)

@@ -15,7 +15,7 @@ from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
 from studio.cli.position import read_text
 from studio.i18n import text
-from studio.requests import Request, Task
+from studio.requests import CaptionRequest, Request, Task
 from studio.types import Artifact
 
 if TYPE_CHECKING:
@@ -63,14 +63,18 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
         kept = wish.keep(studio.settings, place)
         job = start(studio, kept) if start else studio.submit(request, session="cli", keep=kept)
         streams = written and place is None and not console.as_json
+        live = streams and not (isinstance(request, CaptionRequest) and (request.style != "plain" or request.count > 1))
         title = studio.catalog.get(job.model).title
-        update = follow(console, job, title, console.stream if streams else None)
+        update = follow(console, job, title, console.stream if live else None)
         artifact = update.artifact
         if artifact is None:
             raise AssertionError("a job that is done has an artifact")
         files = keep(artifact, place, wish.clean) if place else results(artifact)
     if console.as_json:
         console.document(_document(artifact, files, written))
+    elif streams and not live:
+        for line in artifact.texts or (artifact.text,):
+            console.result(line)
     elif streams:
         if request.task != "code" or sys.stdout.isatty():
             console.stream("" if artifact.text.endswith("\n") else "\n")
@@ -106,6 +110,8 @@ def prompt_text(prompt: str | None) -> str:
 def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dict[str, Any]:
     """What --json prints: text or files first, then how it was made."""
     whole: dict[str, Any] = {"text": artifact.text} if written else {}
+    if artifact.texts:
+        whole["texts"] = list(artifact.texts)
     whole["files"] = [str(file) for file in (files[:-1] if artifact.sheet else files)]
     if artifact.sheet:
         whole["sheet"] = str(files[-1])

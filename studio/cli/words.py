@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from studio.cli import doctor, image, models, talk, told
+from studio.cli import caption, doctor, image, models, talk, told
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -24,10 +24,9 @@ from studio.cli.options import (
     TopK,
     TopP,
 )
-from studio.cli.position import around, read_bytes
+from studio.cli.position import around
 from studio.cli.run import prompt_text, run
-from studio.limits import MAX_IMAGE_BYTES
-from studio.requests import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest
+from studio.requests import ChatRequest, CodeRequest, Message, MusicRequest
 
 app = typer.Typer(
     help=say("help.app"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -37,6 +36,7 @@ app.add_typer(models.app, name="models")
 app.command(help=say("help.doctor"))(doctor.doctor)
 app.command(help=say("help.image"))(image.image)
 app.command(help=say("help.upscale"))(image.upscale)
+app.command(help=say("help.caption"))(caption.caption)
 app.command(help=say("help.info"))(told.info)
 app.command(help=say("help.again"))(told.again)
 
@@ -121,26 +121,6 @@ def code(
         request = CodeRequest(
             prefix=prefix, suffix=suffix, language=known, fill_in_middle=not no_fim, max_tokens=max_tokens,
             temperature=temperature, top_p=top_p, seed=seed, model=model,
-        )  # fmt: skip
-        run(console, request, out)
-
-
-@app.command(help=say("help.caption"))
-def caption(
-    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help=say("help.file"))],
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help=say("help.question"))] = "",
-    length: Annotated[Literal["short", "normal", "long"], typer.Option("--length", help=say("help.length"))] = "normal",
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    seed: Seed = None,
-    model: Model = "",
-    out: Out = "",
-    as_json: Json = False,
-) -> None:
-    with Console(as_json) as console:
-        request = CaptionRequest(
-            image=read_bytes(file, MAX_IMAGE_BYTES), prompt=prompt, length=length, max_tokens=max_tokens,
-            temperature=temperature, seed=seed, model=model,
         )  # fmt: skip
         run(console, request, out)
 

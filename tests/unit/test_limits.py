@@ -117,6 +117,12 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (chat("a", stop="x"), "not_text", "stop"),
         (ChatRequest(messages=(Message("system", "a"),)), "not_a_choice", "role"),  # type: ignore[arg-type]
         (CaptionRequest(image=png(), length="huge"), "not_a_choice", "length"),  # type: ignore[arg-type]
+        (CaptionRequest(image=png(), style="loud"), "not_a_choice", "style"),  # type: ignore[arg-type]
+        (CaptionRequest(image=png(), require="word"), "not_text", "require"),  # type: ignore[arg-type]
+        (CaptionRequest(image=png(), forbid=("a",) * 21), "too_many", "forbid"),
+        (CaptionRequest(image=png(), forbid=("",)), "empty", "forbid"),
+        (CaptionRequest(image=png(), opening="a" * 401), "too_long", "opening"),
+        (CaptionRequest(image=png(), count=9), "out_of_range", "count"),
         (ImageRequest(prompt="a", scheduler="../x"), "not_a_choice", "scheduler"),
         (ImageRequest(prompt="a", strength=1.5), "out_of_range", "strength"),
         (ImageRequest(prompt="a", strength=math.nan), "not_a_number", "strength"),
@@ -206,7 +212,7 @@ def test_no_row_of_the_table_lets_the_public_ask_for_more() -> None:
 
 def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
-    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "metre", "loop"}
+    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "metre", "loop", "style", "require", "forbid"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default
         names = {field.name for field in fields(kind)}

@@ -131,7 +131,7 @@ def test_json_is_one_document_with_result_and_recipe(run: Run) -> None:
         (("chat", "hi", "--nosuch"), 2, "usage"),
         (("music", "a", "--duration", "1e9"), 1, "out_of_range"),
         (("caption", "nosuch.png"), 1, "file_not_found"),
-        (("caption", "."), 1, "file_not_found"),
+        (("caption", "."), 1, "no_pictures"),
         (("caption", "hi", "--length", "huge"), 2, "usage"),
         (("code", "nosuch.py:1:1"), 1, "file_not_found"),
         (("code", "."), 1, "file_not_found"),

@@ -45,7 +45,8 @@ def natural(key: str) -> tuple[tuple[tuple[int, int, str], ...], ...]:
         found = [bit for bit in _DIGITS.split(part) if bit]
         return tuple((0, int(bit), "") if _DIGITS.fullmatch(bit) else (1, 0, bit.casefold()) for bit in found)
 
-    return tuple(bits(part) for part in key.split("/"))
+    path = PurePosixPath(key)
+    return tuple(bits(part) for part in (*path.parts[:-1], path.stem))  # cat before cat-2, whatever comes after
 
 
 def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:

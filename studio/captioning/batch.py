@@ -6,13 +6,14 @@ what is written; a picture that cannot be read is noted and left; anything else 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 from studio import limits
 from studio.captioning import folder
+from studio.captioning.candidates import held
 from studio.captioning.journal import Line
 from studio.captioning.phrasing import phrased
 from studio.captioning.run import Run
@@ -23,6 +24,10 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest
 from studio.types import Output
+
+log = logging.getLogger("studio")
+
+Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 _OF_THE_PICTURE = frozenset({
     "bad_image", "image_too_large", "file_too_large", "file_not_found", "empty", "caption_link", "caption_unreadable",
@@ -55,18 +60,14 @@ def caption(model: Loaded, job: Job) -> Output:
         waiting = run.waiting()
         job.move("running", step=0, steps=len(waiting))
         done, notes = 0, list[tuple[str, dict[str, Any]]]()
-        for keys in _groups(waiting, together(model, request)):
-            if job.cancelled:
-                break
-            try:
-                made = _captions(model, batch, request, keys, context)
-            except Cancelled:
-                break
-            for line, new in made:
+        try:
+            for line, new in _captions(model, batch, request, waiting, context):
                 notes += [note for note in new if note not in notes]
                 done += 1
                 job.progress_step(done, len(waiting))
                 job.add_text(f"{line.key}\t{line.state}\t{' '.join(line.after.split())}\n")
+        except Cancelled:
+            pass
         if not job.cancelled or done == len(waiting):
             run.finish()
     if failed := run.counts().get("failed", 0):
@@ -85,33 +86,52 @@ def together(model: Loaded, request: CaptionRequest) -> int:
 
 def _captions(
     model: Loaded, batch: Batch, request: CaptionRequest, keys: Sequence[str], context: _Quiet
-) -> Iterator[tuple[Line, tuple[tuple[str, dict[str, Any]], ...]]]:
-    """The lines of some pictures, and what the model noted."""
-    ready: list[tuple[str, CaptionRequest]] = []
-    for key in keys:
-        try:
-            ready.append((key, _read(batch, request, key)))
-        except StudioError as error:
-            yield _failed(batch.run, key, error), ()
-    outputs = _at_once(model, [one for _, one in ready], context)
-    for number, (key, one) in enumerate(ready):
-        try:
-            output = outputs[number] if outputs else model.run(one, context)
-            if output.finish == "cancelled":
-                raise Cancelled
-            yield batch.run.record(key, phrased(output.text, one)), output.notes
-        except StudioError as error:
-            yield _failed(batch.run, key, error), ()
+) -> Iterator[tuple[Line, Notes]]:
+    """The line of each picture, once it is written, and what the model noted.
+
+    Raises:
+        Cancelled: Stop was pressed; the picture in work is not written.
+    """
+    size, left = together(model, request), list(keys)
+    while left:
+        ready: list[tuple[str, CaptionRequest]] = []
+        while left and len(ready) < size:
+            context.check()
+            key = left.pop(0)
+            try:
+                ready.append((key, _read(batch, request, key)))
+            except StudioError as error:
+                yield _failed(batch.run, key, error), ()
+        outputs = _at_once(model, [one for _, one in ready], context)
+        if len(ready) > 1 and not outputs:
+            size = 1  # no memory for several, or one of them spoils it: from here on each goes alone
+        for number, (key, one) in enumerate(ready):
+            try:
+                output = outputs[number] if outputs else model.run(one, context)
+                if output.finish == "cancelled":
+                    raise Cancelled
+                text = phrased(output.text, one)
+                yield batch.run.record(key, text), (*output.notes, *_lacking(text, one))
+            except StudioError as error:
+                yield _failed(batch.run, key, error), ()
+
+
+def _lacking(text: str, request: CaptionRequest) -> Notes:
+    """That words are missing, or were said, without which ones: of a thousand captions each may lack another."""
+    return tuple((f"{code}_somewhere", {}) for code, _ in held(text, request))
 
 
 def _at_once(model: Loaded, requests: list[CaptionRequest], context: _Quiet) -> list[Output]:
-    """All of them in one go; none where there is one only, or where one of them spoils it: then each goes alone."""
+    """All of them in one go; none where there is one only, or where that fails."""
     if len(requests) < 2:
         return []
     many: Any = model
     try:
         return many.run_many(requests, context)
-    except StudioError:
+    except Cancelled:
+        raise
+    except Exception as error:
+        log.warning("%d pictures at once failed, each goes alone: %s", len(requests), error)
         return []
 
 
@@ -126,12 +146,6 @@ def _failed(run: Run, key: str, error: StudioError) -> Line:
     if error.code not in _OF_THE_PICTURE:
         raise error
     return run.fail(key, error)
-
-
-def _groups(keys: Sequence[str], size: int) -> Iterator[list[str]]:
-    left = iter(keys)
-    while group := list(islice(left, size)):
-        yield group
 
 
 class _Quiet(RunContext):

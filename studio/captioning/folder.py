@@ -106,7 +106,7 @@ def read_picture(root: Path, key: str, limit: int) -> bytes:
     path = place(root, key)
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # as much is set aside at once
     except OSError:
         raise StudioError("file_not_found", path=key) from None
     if len(data) > limit:

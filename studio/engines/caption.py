@@ -8,20 +8,21 @@ Read from the card:
     options.prompts: {short, normal, long}: what a promptable model is asked when the person typed nothing.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.max_side: pixels; larger pictures are made smaller first. Default 1024; 0 leaves them as they are.
+    options.together: how many pictures of a folder go through it at once on a GPU. Default 8.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from studio.catalog import Card
 from studio.engines import _torch
-from studio.engines._decode import Detokenizer, after_each_token
+from studio.engines._captioning import Asked, Notes, Row, controls
+from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
@@ -32,8 +33,16 @@ _QUESTIONS = {
     "normal": "Describe this picture in two or three sentences.",
     "long": "Describe this picture in detail: what is in it, where, its colours, its style and its mood.",
 }
+_STYLES = {
+    "prompt": "Write a prompt from which a picture model could paint this: subject, style, light, colours. "
+    "Answer with the prompt alone.",
+    "tags": "List what this picture shows as short tags, separated by commas. Answer with the tags alone.",
+    "alt": "Write alt text for this picture: one sentence of at most 120 characters. Do not begin with 'image of'.",
+}
 _FLORENCE = {"short": "<CAPTION>", "normal": "<DETAILED_CAPTION>", "long": "<MORE_DETAILED_CAPTION>"}
 _BLIP_TOKENS = {"short": (0, 12), "normal": (0, 1 << 30), "long": (24, 1 << 30)}
+_TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
+"""Kinds whose pictures all become one size, so that several go through one `generate`."""
 
 
 class CaptionEngine:
@@ -141,8 +150,25 @@ class CaptionModel:
         picture = self._fitted(decode_image(request.image))
         context.check()
         with _torch.working(self._card):
-            inputs, opening, notes = self._inputs(picture, request)
-            return self._generate(inputs, opening, notes, request, context)
+            return self._generate(self._asked([picture], request), request, context, context.text)[0]
+
+    def together(self, request: CaptionRequest) -> int:  # noqa: ARG002
+        """How many requests `run_many` takes at once."""
+        on_gpu = self._device.kind != "cpu" and self._kind in _TOGETHER
+        return int(self._card.options.get("together", 8)) if on_gpu else 1
+
+    def run_many(self, requests: list[CaptionRequest], context: Context) -> list[Output]:
+        """Captions of several pictures that are asked for in one way and without chance, in one pass.
+
+        Raises:
+            StudioError: one of the pictures cannot be read.
+        """
+        from studio.media import decode_image
+
+        pictures = [self._fitted(decode_image(request.image)) for request in requests]
+        context.check()
+        with _torch.working(self._card):
+            return self._generate(self._asked(pictures, requests[0]), requests[0], context, lambda _: None)
 
     def _fitted(self, picture: Image.Image) -> Image.Image:
         side = int(self._card.options.get("max_side", 1024))
@@ -151,35 +177,52 @@ class CaptionModel:
             picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         return picture
 
-    def _inputs(
-        self, picture: Image.Image, request: CaptionRequest
-    ) -> tuple[dict[str, Any], str, tuple[tuple[str, dict[str, Any]], ...]]:
-        """The model's inputs, the beginning that the caption is given, and what the reader should know."""
-        prompt = request.prompt.strip()
-        notes: tuple[tuple[str, dict[str, Any]], ...] = ()
-        opening = ""
+    def _asked(self, pictures: list[Image.Image], request: CaptionRequest) -> Asked:
+        """The model's inputs for some pictures, the beginning that their captions are given, and notes."""
+        prompt, opening = request.prompt.strip(), request.opening.strip()
+        notes: Notes = ()
         texts: dict[str, Any] = {}
         if self._kind == "blip":
-            opening = prompt
-            texts = {"text": prompt} if prompt else {}
+            notes = (("no_prompt", {}),) if prompt and opening else ()
+            opening = opening or prompt
+            texts = {"text": [opening] * len(pictures)} if opening else {}
         elif self._kind == "florence2":
             known = self._processor.task_prompts_without_inputs
-            texts = {"text": prompt if prompt in known else _FLORENCE[request.length]}
+            texts = {"text": [prompt if prompt in known else _FLORENCE[request.length]] * len(pictures)}
             notes = (("no_prompt", {}),) if prompt and prompt not in known else ()
         elif self._kind == "vision-encoder-decoder":
             notes = (("no_prompt", {}),) if prompt else ()
         else:
-            texts = {"text": [self._question(prompt or self._asked(request.length))]}
-        inputs = self._processor(images=[picture], **texts, return_tensors="pt").to(self._model.device)
-        return {name: self._cast(value) for name, value in inputs.items()}, opening, notes
+            texts = {"text": [self._question(prompt or self._wish(request), opening)]}
+        inputs = self._processor(images=pictures, **texts, return_tensors="pt").to(self._model.device)
+        cast = {name: self._cast(value) for name, value in inputs.items()}
+        if opening and self._kind in ("florence2", "vision-encoder-decoder"):
+            cast["decoder_input_ids"] = self._begun(opening, len(pictures))
+        return Asked(cast, opening, notes)
 
-    def _asked(self, length: Literal["short", "normal", "long"]) -> str:
-        return self._card.options.get("prompts", {}).get(length) or _QUESTIONS[length]
+    def _begun(self, opening: str, count: int) -> Any:
+        """The first tokens of a text decoder that is to go on from `opening`."""
+        import torch
 
-    def _question(self, prompt: str) -> str:
+        config = self._model.generation_config
+        first = [one for one in (config.decoder_start_token_id, config.forced_bos_token_id) if one is not None]
+        if not first:
+            first = [self._model.config.decoder_start_token_id]
+        ids = [*first, *self._processor.tokenizer(opening, add_special_tokens=False).input_ids]
+        return torch.tensor([ids] * count, device=self._model.device)
+
+    def _wish(self, request: CaptionRequest) -> str:
+        """What a model that can be asked is asked, where the person asked nothing."""
+        asked = _STYLES.get(request.style) or self._card.options.get("prompts", {}).get(request.length)
+        wish = asked or _QUESTIONS[request.length]
+        return f"{wish} Mention: {', '.join(request.require)}." if request.require else wish
+
+    def _question(self, prompt: str, opening: str) -> str:
         turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
         options = dict(self._card.options.get("template_options", {}))
-        return self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False, **options)
+        return (
+            self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False, **options) + opening
+        )
 
     def _cast(self, value: Any) -> Any:
         return (
@@ -187,56 +230,40 @@ class CaptionModel:
         )
 
     def _generate(
-        self,
-        inputs: dict[str, Any],
-        opening: str,
-        notes: tuple[tuple[str, dict[str, Any]], ...],
-        request: CaptionRequest,
-        context: Context,
-    ) -> Output:
+        self, asked: Asked, request: CaptionRequest, context: Context, tell: Callable[[str], None]
+    ) -> list[Output]:
+        """A caption for each picture; `tell` hears the first one as it comes."""
         import torch
 
         most = request.max_tokens or 1
-        sampling: dict[str, Any] = {"do_sample": False}
-        if (request.temperature or 0) > 0:
-            sampling = {"do_sample": True, "temperature": float(request.temperature or 1)}
+        least, limit = _BLIP_TOKENS[request.length]
         if self._kind == "blip":
-            least, limit = _BLIP_TOKENS[request.length]
             most = min(most, limit)
-            sampling["min_new_tokens"] = min(least, most)
-        shown: list[str] = []
-        times: list[float] = []
+        options, ends = controls(self._model, self._processor.tokenizer, self._kind, request, most)
+        if self._kind == "blip":
+            options["min_new_tokens"] = min(least, most)
+        rows: list[Row] = []
         cancelled = False
-        decoder: Detokenizer | None = None
-
-        def show(text: str) -> None:
-            text = text if shown else text.lstrip()
-            if text:
-                shown.append(text)
-                context.text(text)
 
         def look(sequences: Any) -> bool:
-            nonlocal decoder, cancelled
-            ids = sequences[0]
-            decoder = decoder or Detokenizer(self._processor.tokenizer, ids[:-1].tolist()[-4:])
+            nonlocal cancelled
+            ids = sequences.tolist()
+            if not rows:
+                over = ends if len(ids) > 1 else set[int]()  # one alone ends with `generate`
+                for number, one in enumerate(ids):
+                    hear = None if number else tell
+                    rows.append(Row(self._processor.tokenizer, one[:-1], asked.opening, over, hear))
             if not cancelled:
-                times.append(time.perf_counter())
-                show(decoder.feed(int(ids[-1])))
-                context.step(len(times), most)
+                for row, one in zip(rows, ids, strict=True):
+                    row.feed(one[-1])
+                context.step(max(row.count for row in rows), most)
                 cancelled = context.cancelled
             return cancelled
 
-        show(opening)
+        if asked.opening:
+            tell(asked.opening)
         torch.manual_seed(request.seed or 0)
         self._model.generate(
-            **inputs, max_new_tokens=most, num_beams=1, stopping_criteria=after_each_token(look), **sampling
+            **asked.inputs, max_new_tokens=most, num_beams=1, stopping_criteria=after_each_token(look), **options
         )
-        if decoder:
-            show(decoder.finish())
-        stats = {"tokens": float(len(times))}
-        if len(times) > 1:
-            stats["tokens_per_second"] = (len(times) - 1) / max(times[-1] - times[0], 1e-9)
-        finish: Literal["stop", "length", "cancelled"] = "length" if len(times) >= most else "stop"
-        if cancelled:
-            finish = "cancelled"
-        return Output(text="".join(shown).strip(), finish=finish, stats=stats, notes=notes)
+        return [row.output(asked, most, cancelled) for row in rows]

@@ -188,7 +188,12 @@ def _caption(request: CaptionRequest) -> str:
     names = ("red", "orange", "green", "teal", "blue", "purple")
     colour = names[int(hue * 6) % 6] if saturation > 0.2 else ("dark" if value < 0.5 else "light")
     shape = "wide" if picture.width > picture.height else "tall" if picture.height > picture.width else "square"
-    return f"a {shape} picture, mostly {colour}, {picture.width} by {picture.height} pixels"
+    said = ["a", shape, "picture, mostly", colour + ",", str(picture.width), "by", str(picture.height), "pixels"]
+    if request.temperature:
+        said.append(random.Random(request.seed).choice(("in the morning", "at noon", "in the evening", "at night")))
+    said = [word for word in said if word.strip(",").casefold() not in {word.casefold() for word in request.forbid}]
+    said += [f"with {word}" for word in request.require if word not in " ".join(said)]
+    return " ".join([request.opening, *said] if request.opening else said)
 
 
 def _melody(prompt: str, seed: int, seconds: float) -> Audio:

@@ -49,6 +49,7 @@ from studio.requests import (
     Message,
     MusicRequest,
     Request,
+    SoundUse,
     Task,
     UpscaleRequest,
 )
@@ -62,7 +63,7 @@ MAX_SOUND_SECONDS, MAX_SOUND_SECONDS_PUBLIC = 600, 120
 MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
 """Pixels of an enlarged picture."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
-SOUND_USES = ("continue", "follow")
+SOUND_USES: tuple[SoundUse, ...] = ("continue", "follow")
 LENGTHS = ("short", "normal", "long")
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
@@ -85,8 +86,8 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     Raises:
         StudioError: empty, too_long, out_of_range, not_a_number, not_multiple, not_a_choice, not_text,
             last_not_user, bad_image, image_too_large, file_too_large, mask_alone, mask_size; `field` names what
-            is wrong. For pictures also too_many, prompts_count, not_plain; for music not_a_key, too_many_bars, bad_audio,
-            sound_too_long.
+            is wrong. For pictures also too_many, prompts_count, not_plain; for music not_a_key, too_many_bars,
+            bad_audio, sound_too_long.
     """
     check_text("model", request.model, MODEL, public)
     for name, letters in TEXTS[request.task].items():

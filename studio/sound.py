@@ -71,6 +71,12 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
     return Audio(samples.T, rate)
 
 
+def suffix(data: bytes) -> str:
+    """The ending that a file with these bytes should have; empty where they are no sound of ours."""
+    endings = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}
+    return endings.get(data[:4]) or (".mp3" if data.startswith(b"ID3") or data[:1] == b"\xff" else "")
+
+
 @contextlib.contextmanager
 def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
     """The file behind its header, whose sizes are what we take. Whatever libsndfile objects to is bad_audio."""

@@ -135,7 +135,9 @@ class MusicgenModel:
         inputs = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
         followed = {}
         if self._melody and request.sound:
-            followed["input_features"] = self._cast(_melody.chroma(_audio.heard(request, self._rate, 1)[0], self._model))
+            followed["input_features"] = self._cast(
+                _melody.chroma(_audio.heard(request, self._rate, 1)[0], self._model)
+            )
         torch.manual_seed(seed)
         for count in tokens:
             end = None if whole is None else whole[:, -self._heard(whole.shape[1]) :]

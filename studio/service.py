@@ -13,7 +13,6 @@ from functools import partial
 from typing import Self
 
 from studio import conversation
-from studio.captioning.batch import Batch
 from studio.captioning.desk import Desk
 from studio.captioning.run import Run
 from studio.cards import Card
@@ -28,7 +27,17 @@ from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
-from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, Task, UpscaleRequest
+from studio.requests import (
+    Axis,
+    CaptionRequest,
+    ChatRequest,
+    ImageRequest,
+    MusicRequest,
+    Request,
+    SoundUse,
+    Task,
+    UpscaleRequest,
+)
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
@@ -197,9 +206,7 @@ class Studio:
         Raises:
             StudioError: as `submit`.
         """
-        order = self._intake.captions(run, request)
-        batch = Batch(run, order.card, self.settings.public)
-        return self._start(order, session, run.id, batch=batch)
+        return self._start(self._intake.captions(run, request), session, run.id)
 
     def say(self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None) -> Job:
         """Answer a conversation whose last message is the user's. Question and answer are on disk when the job ends.
@@ -244,6 +251,10 @@ class Studio:
         """
         return self._intake.reading(request)
 
+    def hears(self, model: str) -> tuple[SoundUse, ...]:
+        """What a model of music does with a sound that it is given; nothing where it takes none."""
+        return self._intake.hears(model)
+
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""
         return self._pictures.styles()
@@ -261,7 +272,7 @@ class Studio:
         return () if self.settings.public else self._pictures.prompts(self.library, limit)
 
     def source(self, sha256: str) -> bytes | None:
-        """A picture that others were made from, by its hash; None where it is not here. Not on a public studio."""
+        """What others were made from, by its hash; None where it is not here. Not on a public studio."""
         return self._pictures.source(sha256)
 
     def _start(
@@ -274,23 +285,14 @@ class Studio:
         previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
-        batch: Batch | None = None,
     ) -> Job:
         request = order.request
         job = Job(
-            request.task, _title(request), model=order.card.id, request=request, session=session, tag=tag,
+            request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
             position=self._runner.position, on_cancel=self._runner.cancelled,
-            cells=order.cells, layout=order.layout, batch=batch, keep=keep, previews=previews,
+            cells=order.cells, layout=order.layout, batch=order.batch, keep=keep, previews=previews,
         )  # fmt: skip
-        if isinstance(request, ImageRequest | UpscaleRequest):
+        if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before = partial(self._pictures.keep_sources, request)
         self._runner.start(job, order.card, before, final)
         return job
-
-
-def _title(request: Request) -> str:
-    if isinstance(request, ChatRequest):
-        text = request.messages[-1].content
-    else:
-        text = getattr(request, "prompt", "") or getattr(request, "prefix", "")[-60:]
-    return " ".join(text.split())[:80]

@@ -1,4 +1,4 @@
-"""The caption tab: a picture in, words out."""
+"""The caption tab: a picture in, words out; or a folder, a zip or many pictures. Its parts stand beside it."""
 
 from __future__ import annotations
 
@@ -8,95 +8,112 @@ from typing import Any
 
 import gradio as gr
 
+from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
 from studio.types import Update
 from tabs import pump
-from tabs.i18n import t
-from tabs.parts import made, number, read, read_whole, run_row, seed_row
-from tabs.picker import ModelPicker
-from tabs.shared import Page, pumping
-
-TASK = "caption"
+from tabs.caption_fields import TASK, Fields, content, manner, path, wanted
+from tabs.caption_many import Many
+from tabs.caption_result import Result
+from tabs.i18n import language
+from tabs.parts import run_row
+from tabs.shared import Page, pumping, quick
 
 
 def build(page: Page) -> None:
     """Add the tab's parts and their events to the page."""
     with gr.Row(elem_classes="a-frame"):
-        with gr.Column(elem_classes="a-input", scale=38):
-            picker = ModelPicker(page, TASK)
-            picture = gr.Image(
-                label=t("label.image"), type="filepath", image_mode=None, sources=["upload", "clipboard"],
-                height=320, elem_id="caption-image", buttons=["fullscreen"],
-            )  # fmt: skip
-            # The studio decodes it, with its size checked first. Gradio would open it before any handler runs, and
-            # what it cannot read would end as a bare "Error" in every part of the result.
-            picture.preprocess = lambda payload: payload.path if payload else None  # pyright: ignore[reportAttributeAccessIssue]
-            length = gr.Radio(
-                [(t("caption.short"), "short"), (t("caption.normal"), "normal"), (t("caption.long"), "long")],
-                value="normal", label=t("label.length"), elem_id="caption-length",
-            )  # fmt: skip
-            with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="caption-more"):
-                question = gr.Textbox(
-                    label=t("caption.question"), info=t("help.question"), lines=2, elem_classes="a-remember",
-                    elem_id="caption-question",
-                )  # fmt: skip
-                with gr.Row():
-                    max_tokens = number(TASK, "max_tokens")
-                    temperature = number(TASK, "temperature")
-                seed = seed_row(TASK)
+        with gr.Column(elem_classes="a-input", scale=38, elem_id="caption-input"):
+            fields = Fields(page)
             run, stop = run_row(TASK, "caption.run", page.stop(TASK))
         with gr.Column(elem_classes="a-result", scale=62):
             progress = gr.HTML(elem_id="caption-progress", elem_classes="a-live")
-            answer = gr.Textbox(
-                label=t("caption.result"), lines=5, max_lines=20, interactive=True, visible=False, buttons=["copy"],
-                elem_id="caption-text",
-            )  # fmt: skip
-            details = gr.HTML(elem_id="caption-details")
-            with gr.Row(visible=False, elem_classes="a-send") as send:
-                to_image = gr.Button(t("caption.to_image"), size="sm", elem_id="caption-to-image")
-                to_chat = gr.Button(t("caption.to_chat"), size="sm")
-            with gr.Column(elem_classes="a-empty") as empty:
-                gr.Markdown(t("caption.empty"))
-    page.pictures[TASK] = picture
-    outputs = [run, stop, progress, answer, details, send, empty]
+            result = Result(page)
+            many = Many(page)
+    page.pictures[TASK] = fields.of["picture"]
+    outputs = [run, stop, progress, *result.outputs, *many.outputs]
+    columns = [result.column, many.column]
 
-    def show(update: Update, spoken: str) -> dict[Any, Any]:
+    def show(update: Update, spoken: str, second: bool = False) -> dict[Any, Any]:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
-        changes[progress] = pump.progress(update, spoken) + pump.notes(update, spoken)
-        if update.text:
-            changes[answer] = gr.update(value=page.studio.job(update.job).snapshot().text, visible=True)
-            changes[empty] = gr.update(visible=False)
-        if update.artifact is not None:
-            changes[answer] = gr.update(value=update.artifact.text, visible=True)
-            changes[details] = made(update.artifact, spoken)
-            changes[empty] = gr.update(visible=False)
-            changes[send] = gr.update(visible=True)
-        return changes
+        batch = page.studio.job(update.job).batch
+        changes[progress] = pump.progress(update, spoken, "picture" if batch else "step")
+        if batch is None:
+            return changes | result.show(update, spoken, second)
+        return changes | many.show(update, batch.run, spoken)
 
-    def caption(
-        model: str, file: str | None, length: Any, question: str, max_tokens: str,
-        temperature: str, seed: str, request: gr.Request,
-    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        def ask() -> CaptionRequest:
-            return CaptionRequest(
-                image=_bytes(file), model=model or "", prompt=question or "", length=length,
-                max_tokens=read_whole("max_tokens", max_tokens), temperature=read("temperature", temperature),
-                seed=read_whole("seed", seed),
-            )  # fmt: skip
+    def begin(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        given = fields.named(values)
+        yield from (caption_all if given["what"] == "many" else caption)(given, request)
 
-        yield from page.run(TASK, ask, show, progress, request)
+    def caption(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show, progress, request)
+        other = given["other"]
+        last = (page.jobs(request, TASK) or [None])[-1]
+        if not other or other == given["model"] or last is None or last.snapshot().kind != "done":
+            return
 
-    inputs = [picker.list, picture, length, question, max_tokens, temperature, seed]
-    run.click(caption, inputs, outputs, **pumping())
-    page.blocks.load(page.attach(TASK, show, progress), None, outputs, **pumping())
-    page.on_ready.append(lambda: [page.send_text(to_image, answer, "image"), page.send_text(to_chat, answer, "chat")])
+        def beside() -> CaptionRequest:
+            return wanted({**given, "count": 1}, content(given["picture"]), other)
+
+        def show_second(update: Update, spoken: str) -> dict[Any, Any]:
+            return show(update, spoken, second=True)
+
+        yield from page.run(TASK, beside, show_second, progress, request)
+
+    def caption_all(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        if page.busy(request, TASK):
+            return
+        try:
+            found, asked = _run(page, given, request), wanted({**given, "prompt": "", "count": 1})
+        except StudioError as error:
+            yield {progress: pump.failure(error, language(request))}
+            return
+        yield from page.drive(TASK, lambda who: page.studio.caption_all(found, asked, who), show, progress, request)
+
+    def resume(id: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        def go_on(who: str) -> Any:
+            return page.studio.caption_all(page.captions(request).open(id), CaptionRequest(image=b""), who)
+
+        yield from page.drive(TASK, go_on, show, progress, request)
+
+    def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A page opened again takes up what runs, and shows the side that it belongs to."""
+        jobs = page.jobs(request, TASK)
+        if jobs and jobs[-1].batch is not None:
+            yield {fields.of["what"]: "many", **_sides(columns, True)}
+        yield from page.attach(TASK, show, progress)(request)
+
+    # Raw: the studio measures a picture before anybody opens it, and Gradio would open it before any handler runs.
+    run.click(begin, fields.inputs, outputs, preprocess=False, **pumping()).then(
+        many.runs, None, many.recent, **quick()
+    )
+    many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, None, many.recent, **quick())
+    fields.of["what"].change(lambda what: _sides(columns, what == "many"), fields.of["what"], columns, **quick())
+    page.blocks.load(attach, None, [*outputs, *columns, fields.of["what"]], **pumping())
+    fields.wire()
+    result.wire(fields)
+    many.wire()
 
 
-def _bytes(file: str | None) -> bytes:
-    """The uploaded file as it came; nothing where there is none."""
-    try:
-        return Path(file).read_bytes() if file else b""
-    except OSError:
-        raise StudioError("file_not_found", path=Path(str(file)).name) from None
+def _sides(columns: list[Any], many: bool) -> dict[Any, Any]:
+    return {columns[0]: gr.update(visible=not many), columns[1]: gr.update(visible=many)}
+
+
+def _run(page: Page, given: dict[str, Any], request: gr.Request) -> Run:
+    """A new run over what was sent, or over a folder of this machine where that is allowed.
+
+    Raises:
+        StudioError: there is nothing to caption, or it cannot be read.
+    """
+    desk, how = page.captions(request), manner(given)
+    if files := [file for one in given["files"] or [] if (file := path(one))]:
+        return desk.of_files(files, how)
+    typed = (given["folder"] or "").strip()
+    if not typed:
+        raise StudioError("empty", field="field.pictures")
+    if page.studio.settings.profile != "local":
+        raise StudioError("not_for_public")
+    return desk.of_folder(Path(typed), how)

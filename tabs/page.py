@@ -18,8 +18,8 @@ from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
-SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js")
-STYLES = ("style.css", "music.css")
+SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js", "captions.js")
+STYLES = ("style.css", "music.css", "captions.css")
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -77,9 +77,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 def script() -> str:
     """What the browser runs before anything else (tabs.first)."""
-    return "\n".join(
-        (FILES / name).read_text(encoding="utf-8") for name in ("page.js", "fields.js", "editor.js", "music.js")
-    )
+    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 def _head(language: str) -> str:

@@ -48,8 +48,12 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
             last, sent, text, preview = shown, time.monotonic(), "", None
 
 
-def progress(update: Update, language: str) -> str:
-    """The line above the result: what happens now, how far it is, how long it will take."""
+def progress(update: Update, language: str, step: str = "step") -> str:
+    """The line above the result: what happens now, how far it is, how long it will take.
+
+    Args:
+        step: what the job's steps are called, a key below `progress.`.
+    """
     say = _sayer(language)
     match update.kind:
         case "queued":
@@ -67,7 +71,7 @@ def progress(update: Update, language: str) -> str:
         case "running" if update.stopping:
             return _bar(say("stopping"), None)
         case "running" if update.steps:
-            words = say("step", step=update.step, steps=update.steps)
+            words = say(step, step=update.step, steps=update.steps)
             return _bar(words + _left(update, language), update.step / update.steps)
         case "running" if update.step:
             return _bar(say("tokens", count=update.step), None)

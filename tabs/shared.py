@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio.captioning.desk import Desk
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job
@@ -57,6 +58,12 @@ class Page:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Chats(folder)
 
+    def captions(self, request: gr.Request) -> Desk:
+        """The runs over many pictures that this person may see, as with `chats`."""
+        if not self.studio.settings.public:
+            return self.studio.captions
+        return Desk(self.cache / "sessions" / _plain(self.who(request)) / "captions", public=True)
+
     def running(self, request: gr.Request, task: Task) -> Job | None:
         """The newest job of this browser for a tab, where it is not over yet."""
         jobs = self.jobs(request, task)
@@ -82,17 +89,19 @@ class Page:
 
     def publish(self, file: Path) -> str:
         """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""
-        folder = self.cache / "gradio" / secrets.token_hex(16)
-        folder.mkdir(parents=True)
-        return str(shutil.copy2(file, folder / file.name))
+        return str(shutil.copy2(file, self.spot(file.name)))
 
     def offer(self, data: bytes, name: str) -> str:
         """As `publish`, for what is in no file yet."""
-        folder = self.cache / "gradio" / secrets.token_hex(16)
-        folder.mkdir(parents=True)
-        file = folder / name
+        file = self.spot(name)
         file.write_bytes(data)
         return str(file)
+
+    def spot(self, name: str) -> Path:
+        """As `publish`, for a file that is about to be written."""
+        folder = self.cache / "gradio" / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return folder / name
 
     def run(
         self, task: Task, ask: Callable[[], Request], show: Show, progress: gr.HTML, request: gr.Request

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
+from studio.captioning.edits import lacking
 from studio.catalog import Card
 from studio.engines import _audio
 from studio.engines._landscape import paint
@@ -204,7 +205,7 @@ def _caption(request: CaptionRequest) -> str:
     if request.temperature:
         said.append(random.Random(request.seed).choice(("in the morning", "at noon", "in the evening", "at night")))
     said = [word for word in said if word.strip(",").casefold() not in {word.casefold() for word in request.forbid}]
-    said += [f"with {word}" for word in request.require if word not in " ".join(said)]
+    said += [f"with {word}" for word in lacking(" ".join(said), request.require)]
     return " ".join([request.opening, *said] if request.opening else said)
 
 

@@ -176,6 +176,7 @@ def studio(_demo: tuple[Studio, str]) -> Iterator[Studio]:
     studio._runner._jobs.clear()
     for chat in studio.chats.list():
         studio.chats.delete(chat.id)
+    shutil.rmtree(studio.home.captions, ignore_errors=True)
     _use(studio, cards)
 
 

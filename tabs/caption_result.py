@@ -1,0 +1,108 @@
+"""What one picture came to: its caption, others to choose from, a second model's beside it, and its own prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio import restore
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.types import Artifact, Update
+from tabs import pump
+from tabs.caption_fields import Fields, content
+from tabs.i18n import language, t
+from tabs.parts import made
+from tabs.shared import Page, quick
+
+
+class Result:
+    """The right column for one picture."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        with gr.Column(min_width=0, elem_classes="a-source") as self.column:
+            self.answer = gr.Textbox(
+                label=t("caption.result"), lines=5, max_lines=20, interactive=True, visible=False, buttons=["copy"],
+                elem_id="caption-text",
+            )  # fmt: skip
+            self.choices = gr.Radio(
+                [], label=t("caption.choose"), visible=False, elem_id="caption-choices", elem_classes="a-choices"
+            )
+            self.details = gr.HTML(elem_id="caption-details")
+            with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.second:
+                self.other = gr.Textbox(
+                    label=t("caption.result_other"), lines=4, max_lines=20, interactive=True, buttons=["copy"],
+                    elem_id="caption-other-text",
+                )  # fmt: skip
+                self.other_details = gr.HTML(elem_id="caption-other-details")
+                with gr.Row(elem_classes="a-send"):
+                    self.take = gr.Button(t("caption.take_other"), size="sm", elem_id="caption-take-other")
+            with gr.Row(visible=False, elem_classes="a-send") as self.send:
+                self.to_image = gr.Button(t("caption.to_image"), size="sm", elem_id="caption-to-image")
+                self.to_music = gr.Button(t("caption.to_music"), size="sm", elem_id="caption-to-music")
+                self.to_chat = gr.Button(t("caption.to_chat"), size="sm", elem_id="caption-to-chat")
+            self.own = gr.Textbox(
+                label=t("caption.own"), lines=2, max_lines=10, interactive=False, visible=False, buttons=["copy"],
+                elem_id="caption-own",
+            )  # fmt: skip
+            with gr.Column(elem_classes="a-empty") as self.empty:
+                gr.Markdown(t("caption.empty"))
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [
+            self.answer, self.choices, self.details, self.second, self.other, self.other_details, self.send,
+            self.empty,
+        ]  # fmt: skip
+
+    def show(self, update: Update, spoken: str, second: bool) -> dict[Any, Any]:
+        """What changes for an update.
+
+        Args:
+            second: it is the other model's caption.
+        """
+        answer, details = (self.other, self.other_details) if second else (self.answer, self.details)
+        changes: dict[Any, Any] = {}
+        if update.text or update.artifact is not None:
+            words = self._page.studio.job(update.job).snapshot().text if update.artifact is None else ""
+            changes[answer] = gr.update(value=words, visible=True)
+            changes[self.empty] = gr.update(visible=False)
+            if second:
+                changes[self.second] = gr.update(visible=True)
+            else:
+                changes[self.second] = gr.update(visible=False)
+                changes[self.choices] = gr.update(visible=False)
+        if update.artifact is not None:
+            changes |= {answer: gr.update(value=update.artifact.text, visible=True), details: _facts(update, spoken)}
+            changes[self.send] = gr.update(visible=True)
+            if len(texts := update.artifact.texts) > 1 and not second:
+                changes[self.choices] = gr.update(choices=list(texts), value=texts[0], visible=True)
+        return changes
+
+    def wire(self, fields: Fields) -> None:
+        page = self._page
+        raw: dict[str, Any] = quick() | {"preprocess": False}  # Gradio would refuse choices it did not know at first
+        self.choices.input(lambda chosen: chosen or gr.skip(), self.choices, self.answer, **raw)
+        self.take.click(lambda other: other, self.other, self.answer, **quick())
+        fields.of["picture"].change(self._read, fields.of["picture"], self.own, **raw)
+        page.on_ready.append(lambda: [
+            page.send_text(self.to_image, self.answer, "image"), page.send_text(self.to_music, self.answer, "music"),
+            page.send_text(self.to_chat, self.answer, "chat"),
+        ])  # fmt: skip
+
+    def _read(self, file: Any, request: gr.Request) -> Any:
+        """The prompt that a picture carries, where it carries one."""
+        try:
+            found = restore.read(content(file)) if file else None
+        except StudioError:
+            found = None
+        prompt = str(found.fields.get("prompt") or "") if found else ""
+        named = text("caption.own_model", language(request), model=found.model) if found and found.model else None
+        return gr.update(value=prompt, visible=bool(prompt), info=named)
+
+
+def _facts(update: Update, spoken: str) -> str:
+    artifact: Artifact | None = update.artifact
+    return (made(artifact, spoken) if artifact else "") + pump.notes(update, spoken)

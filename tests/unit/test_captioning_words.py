@@ -85,7 +85,7 @@ def test_tidying_is_done_once(caption: str) -> None:
 
 @pytest.mark.parametrize(
     ("caption", "count"),
-    [("", 0), ("a cat", 2), ("a cat, 2025", 7), ("photorealistic", 3), ("don't", 2), ("一只猫", 6), ("...", 2)],
+    [("", 0), ("a cat", 2), ("a cat, 2025", 7), ("photorealistic", 3), ("don't", 2), ("一只猫", 8), ("...", 2)],
 )
 def test_tokens_are_counted_as_far_as_that_goes_without_a_vocabulary(caption: str, count: int) -> None:
     assert tokens.count(caption) == count

@@ -1,0 +1,139 @@
+"""The caption tab without a browser: from fields to a request and a manner, the list, what strangers see."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from studio.captioning.desk import Desk, Manner
+from studio.captioning.edits import Edits
+from studio.captioning.run import Run
+from studio.errors import StudioError
+from studio.service import Studio
+from studio.settings import Settings
+from tabs import caption, caption_fields, caption_rows, page
+from tabs.caption_rows import Rows
+from tabs.shared import Page
+
+EMPTY = {
+    "model": "", "prompt": "", "length": "normal", "style": "plain", "opening": "", "require": "", "forbid": "",
+    "count": 1, "max_tokens": "", "temperature": "", "seed": "", "trigger": "", "replace": "", "ban": "",
+    "token_limit": "", "mode": "skip", "recursive": False, "dry": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def shown(studio: Studio) -> Rows:
+    return Rows(Page(studio, None, studio.home.cache))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Thirty pictures; the names and captions of the first are hostile."""
+    root = tmp_path / "pictures"
+    root.mkdir()
+    for number in range(30):
+        name = "0 <img src=x onerror=alert(1)>.png" if number == 0 else f"{number}.png"
+        Image.new("RGB", (300, 200), "red").save(root / name)
+    run = Desk(tmp_path / "captions").of_folder(root, Manner(mode="overwrite"))
+    with run.working():
+        run.record(run.plan.keys[0], '</textarea><script>alert("hi")</script>')
+        run.record("1.png", "a red cat")
+    return run
+
+
+def test_empty_fields_leave_everything_to_the_model() -> None:
+    made = caption_fields.wanted(EMPTY)
+    assert (made.max_tokens, made.temperature, made.seed, made.require, made.forbid) == (None, None, None, (), ())
+    assert caption_fields.manner(EMPTY) == Manner(dry=True)
+
+
+def test_what_is_typed_is_what_is_asked() -> None:
+    given: dict[str, Any] = {
+        **EMPTY, "require": "gulls, clouds", "forbid": "天空，海\n sand ", "count": 4, "seed": "7",
+        "opening": "a photo",
+    }  # fmt: skip
+    made = caption_fields.wanted(given, b"x", "other")
+    assert (made.require, made.forbid) == (("gulls", "clouds"), ("天空", "海", "sand"))
+    assert (made.count, made.seed, made.opening, made.image, made.model) == (4, 7, "a photo", b"x", "other")
+
+
+def test_edits_are_read_from_their_fields() -> None:
+    given = {
+        **EMPTY, "trigger": " zxc ", "replace": "cat = dog\n\na->b\nx=", "ban": "blurry, text", "token_limit": "77",
+        "mode": "append", "recursive": True, "dry": False,
+    }  # fmt: skip
+    edits = Edits("zxc", (("cat", "dog"), ("a", "b"), ("x", "")), ("blurry", "text"), 77)
+    assert caption_fields.manner(given) == Manner("append", edits, True, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "code"),
+    [("token_limit", "many", "not_a_number"), ("token_limit", "7.5", "not_a_number"),
+     ("replace", "cat", "caption_pair"), ("replace", "= dog", "caption_pair")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(field: str, typed: str, code: str) -> None:
+    with pytest.raises(StudioError) as refused:
+        caption_fields.manner({**EMPTY, field: typed})
+    assert refused.value.code == code
+
+
+def test_a_page_of_the_list_has_a_field_for_each_picture(shown: Rows, run: Run) -> None:
+    first, second = shown.draw(run, 0, "en"), shown.draw(run, 1, "en")
+    assert (first.count("<textarea"), second.count("<textarea")) == (25, 5)
+    assert ">\na red cat</textarea>" in first
+    assert first.count("<img") == 25
+
+
+def test_names_and_captions_are_text_in_the_list(shown: Rows, run: Run) -> None:
+    drawn = shown.draw(run, 0, "en")
+    assert "<script" not in drawn
+    assert "onerror=alert(1)>" not in drawn.replace(html.escape("onerror=alert(1)>"), "")
+    assert html.escape('</textarea><script>alert("hi")</script>') in drawn
+
+
+def test_two_lists_drawn_are_told_apart(shown: Rows, run: Run) -> None:
+    marks = {found for _ in range(3) for found in re.findall(r'data-drawn="(\w+)"', shown.draw(run, 0, "en"))}
+    assert len(marks) == 3
+
+
+def test_while_a_run_is_busy_the_newest_captions_are_shown_and_no_picture_is_opened(shown: Rows, run: Run) -> None:
+    drawn = shown.draw(run, 0, "en", busy=True)
+    assert drawn.count("<textarea") == drawn.count("readonly") == 2
+    assert "<img" not in drawn
+    assert drawn.index("a red cat") < drawn.index("&lt;script")
+
+
+def test_small_pictures_are_made_once_and_never_for_longer_than_a_moment(
+    shown: Rows, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+    real = caption_rows.decode_image
+    monkeypatch.setattr(caption_rows, "decode_image", lambda data: made.append(data) or real(data))
+    shown.draw(run, 0, "en")
+    shown.draw(run, 0, "en")
+    assert len(made) == 25
+    monkeypatch.setattr(caption_rows, "_SECONDS", 0)
+    assert "<img" not in shown.draw(run, 1, "en")
+
+
+def test_a_run_is_summed_up_in_a_line(run: Run) -> None:
+    assert caption_rows.summary(run, "en").endswith("· Overwrite · written 2, waiting 28")
+
+
+@pytest.mark.parametrize(("profile", "there"), [("local", True), ("lan", False), ("space", False)])
+def test_only_on_one_s_own_machine_a_folder_can_be_named(tmp_path: Path, profile: str, there: bool) -> None:
+    settings = Settings(demo=True, home=tmp_path, profile=profile, password="x", _env_file=None)  # type: ignore[arg-type]
+    with Studio(settings) as studio:
+        blocks = page.build(studio)
+        given = {**EMPTY, "files": None, "folder": str(tmp_path)}
+        with pytest.raises(StudioError) as refused:  # whatever the page shows, the server asks again
+            caption._run(Page(studio, blocks, tmp_path), given, gr.Request(session_hash="x"))
+        assert refused.value.code == ("no_pictures" if there else "not_for_public")
+    found = {getattr(block, "elem_id", None): block for block in blocks.blocks.values()}
+    assert found["caption-folder"].visible is there
+    assert found["caption-recursive"].visible is there

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import expect
 
-from e2e.conftest import Keep, Serve, Visit, _use
+from e2e.conftest import Serve, Visit, _use
 from e2e.desk import Desk
 from studio.service import Studio
 from tabs.serve import free_port
@@ -237,35 +237,3 @@ def test_nothing_to_caption_is_one_clear_error(desk: Desk, tmp_path: Path) -> No
     expect(desk.find("files")).to_contain_text("bad")
     desk.run()
     expect(desk.error).to_contain_text("not a zip file that can be read safely")
-
-
-# What it looks like
-
-
-@pytest.mark.parametrize(
-    ("language", "theme", "width"), [("en", "light", 1440), ("zh-CN", "dark", 1440), ("en", "light", 420)]
-)
-def test_many_pictures_look_right(
-    visit: Visit, url: str, keep: Keep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, studio: Studio,
-    language: str, theme: str, width: int,
-) -> None:  # fmt: skip
-    sent = []
-    for number, colour in enumerate(("#7a9e7e", "#c8553d", "#588b8b", "#f28f3b"), 1):
-        file = tmp_path / f"photo {number}.png"
-        shades = Image.linear_gradient("L").resize((120, 90)).convert("RGB")
-        Image.blend(shades, Image.new("RGB", (120, 90), colour), 0.6).save(file)
-        sent.append(file)
-    (tmp_path / "photo 2.txt").write_text("a terracotta wall")
-    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": 900}).go("caption")
-    desk.find("what").get_by_role("radio").nth(1).click()
-    desk.find("mode").get_by_role("radio").nth(2).click()
-    desk.page.locator("#caption-files input[type=file]").set_input_files([*sent, tmp_path / "photo 2.txt"])
-    expect(desk.find("files")).to_contain_text("photo")
-    desk.run()
-    expect(desk.page.locator(".a-row")).to_have_count(4)
-    expect(desk.page.locator(".a-row img")).to_have_count(4)
-    desk.idle()
-    if width < 800:
-        desk.find("run-line").evaluate("(line) => line.scrollIntoView()")
-    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    keep(desk, f"caption-many-{language}-{theme}-{width}")

@@ -102,6 +102,33 @@ def test_the_parts_of_the_image_tab_look_right(
         desk.fold(part)
 
 
+@pytest.mark.parametrize(("language", "theme", "width"), VIEWS[:3])
+def test_many_pictures_look_right(
+    visit: Callable[..., Desk], url: str, keep: Callable[[Desk, str], None], tmp_path: Path,
+    language: str, theme: str, width: int,
+) -> None:  # fmt: skip
+    sent = []
+    for number, colour in enumerate(("#7a9e7e", "#c8553d", "#588b8b", "#f28f3b"), 1):
+        file = tmp_path / f"photo {number}.png"
+        shades = Image.linear_gradient("L").resize((120, 90)).convert("RGB")
+        Image.blend(shades, Image.new("RGB", (120, 90), colour), 0.6).save(file)
+        sent.append(file)
+    (tmp_path / "photo 2.txt").write_text("a terracotta wall")
+    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": 900}).go("caption")
+    desk.find("what").get_by_role("radio").nth(1).click()
+    desk.find("mode").get_by_role("radio").nth(2).click()
+    desk.page.locator("#caption-files input[type=file]").set_input_files([*sent, tmp_path / "photo 2.txt"])
+    expect(desk.find("files")).to_contain_text("photo")
+    desk.run()
+    expect(desk.page.locator(".a-row")).to_have_count(4)
+    expect(desk.page.locator(".a-row img")).to_have_count(4)
+    desk.idle()
+    if width < 800:
+        desk.find("run-line").evaluate("(line) => line.scrollIntoView()")
+    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep(desk, f"caption-many-{language}-{theme}-{width}")
+
+
 def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:
     desk.go("image").type("7", "seed").fold("grid").choose("x-field", "Steps").type("2, 4, 6", "x-values")
     desk.choose("y-field", "Guidance scale").type("1-9 [2]", "y-values").paint("hills at dawn", 6)

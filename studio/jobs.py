@@ -56,7 +56,7 @@ class Job:
         task: the tab it belongs to, or "download".
         title: what people call it: the beginning of the prompt, or a model's name.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
-        position: tells how many jobs are in front while it waits.
+        position: tells how many jobs are in front while it waits. crowded: whether others wait while it runs.
         cells: requests that are run one after another instead of `request`.
         layout: how the cells lie on their sheet, where there is to be one.
         batch: a folder of pictures that is captioned, where the request stands for all of them.
@@ -75,6 +75,7 @@ class Job:
         tag: str = "",
         position: Callable[[Job], int] = lambda _: 0,
         on_cancel: Callable[[Job], None] = lambda _: None,
+        crowded: Callable[[], bool] = lambda: False,
         cells: tuple[ImageRequest, ...] = (),
         layout: Layout | None = None,
         batch: Batch | None = None,
@@ -85,7 +86,7 @@ class Job:
         self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
         self.created = time.time()
         self.tag, self.cells, self.layout, self.keep, self.previews = tag, cells, layout, keep, previews
-        self.batch = batch
+        self.batch, self.crowded = batch, crowded
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None

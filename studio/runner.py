@@ -6,8 +6,6 @@ checking requests or choosing models (studio.service) and nothing of pages.
 
 from __future__ import annotations
 
-import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import adapters, grid, recipe
+from studio import adapters, failures, grid, recipe
+from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
 from studio.engines.base import Device, Loaded, engine
@@ -28,8 +27,6 @@ from studio.manager.gauge import detect, physical_cores
 from studio.settings import Settings
 from studio.sources import Store
 from studio.types import Artifact, Output
-
-log = logging.getLogger("studio")
 
 KEPT_JOBS = 64
 """Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
@@ -123,6 +120,10 @@ class Runner:
         ids = [other.id for other in self.jobs() if not other.done and other.task != "download"]
         return ids.index(job.id) if job.id in ids else 0
 
+    def crowded(self) -> bool:
+        """Whether somebody waits for a device."""
+        return any(job.task != "download" and job.snapshot().kind == "queued" for job in self.jobs() if not job.done)
+
     def cancelled(self, job: Job) -> None:
         """Stop was pressed: a job that still waits ends now; one that runs is told by its context."""
         with self._lock:
@@ -173,7 +174,7 @@ class Runner:
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
-            self._settle(job, "failed", error=_internal(error))
+            self._settle(job, "failed", error=failures.internal(error))
         else:
             then()
 
@@ -190,7 +191,7 @@ class Runner:
             self._settle(job, "failed", error=error)
             return
         except Exception as error:
-            self._settle(job, "failed", error=_internal(error))
+            self._settle(job, "failed", error=failures.internal(error))
             return
 
         def load(report: Callable[[float], None]) -> Loaded:
@@ -201,7 +202,7 @@ class Runner:
             Spec(card.id, weights, load, self._settings.keep_alive),
             work=work,
             granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager.device, lease)),
-            refused=lambda error: self._settle(job, "failed", error=_titled(error, card)),
+            refused=lambda error: self._settle(job, "failed", error=failures.titled(error, card)),
             loading=lambda fraction: job.move("loading", fraction=fraction),
             waiting=lambda: job.move("queued", fraction=None),
         )
@@ -215,7 +216,7 @@ class Runner:
         """On the lane: compute, keep, finish."""
         output: Output | None = None
         error: StudioError | None = None
-        started = time.monotonic()
+        yielded, started = False, time.monotonic()
         try:
             if not job.cancelled:
                 job.begin_run()
@@ -223,13 +224,17 @@ class Runner:
                 output = compute(lease.model, job, self._adapters)
         except Cancelled:
             pass
+        except Yielded:
+            yielded = True
         except StudioError as failure:
             error = failure.with_traceback(None)
         except Exception as failure:
-            error = _out_of_memory(failure, card) or _internal(failure)
+            error = failures.out_of_memory(failure, card) or failures.internal(failure)
         finally:
             lease.release()
-        if error is not None:
+        if yielded:
+            self._ask(job, card)  # behind those that waited
+        elif error is not None:
             self._settle(job, "failed", error=error)
         elif output is None:
             self._settle(job, "cancelled")
@@ -250,7 +255,7 @@ class Runner:
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
-            self._settle(job, "failed", error=_internal(error))
+            self._settle(job, "failed", error=failures.internal(error))
         else:
             self._settle(job, "cancelled" if output.finish == "cancelled" else "done", artifact)
 
@@ -265,7 +270,7 @@ class Runner:
             except StudioError as failure:
                 kind, error = "failed", error or failure
             except Exception as failure:
-                kind, error = "failed", error or _internal(failure)
+                kind, error = "failed", error or failures.internal(failure)
         job.finish(kind, artifact, error)
 
     def _sweep(self, grace: float) -> None:
@@ -274,22 +279,3 @@ class Runner:
             for job in self.jobs():
                 if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
                     job.cancel()
-
-
-def _titled(error: StudioError, card: Card) -> StudioError:
-    """The manager speaks of keys, people of titles."""
-    return StudioError(error.code, **{**error.params, "model": card.title}) if "model" in error.params else error
-
-
-def _out_of_memory(error: Exception, card: Card) -> StudioError | None:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "alloc" in str(error).lower():
-        log.warning("out of memory while %s was working: %s", card.id, error)
-        return StudioError("out_of_memory", model=card.title)
-    return None
-
-
-def _internal(error: BaseException) -> StudioError:
-    """A bug of ours: the log gets the details, the user a number to find them by."""
-    number = secrets.token_hex(4)
-    log.error("internal error %s", number, exc_info=error)
-    return StudioError("internal", id=number)

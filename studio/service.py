@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -23,7 +23,6 @@ from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
@@ -40,30 +39,11 @@ from studio.requests import (
 )
 from studio.runner import Final, Runner
 from studio.settings import Settings
-from studio.sources import State, Store
+from studio.sources import Store
+from studio.standing import ModelInfo, Status
 from studio.types import Tokens
 
 log = logging.getLogger("studio")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """A model of the catalogue as it stands on this machine."""
-
-    card: Card
-    state: State
-    loaded: bool
-    fits: bool
-    disk_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the whole studio does at this moment."""
-
-    devices: tuple[ManagerStatus, ...]
-    running: tuple[Job, ...]
-    waiting: int
 
 
 class Studio:
@@ -289,8 +269,9 @@ class Studio:
         request = order.request
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
-            position=self._runner.position, on_cancel=self._runner.cancelled,
-            cells=order.cells, layout=order.layout, batch=order.batch, keep=keep, previews=previews,
+            position=self._runner.position, on_cancel=self._runner.cancelled, crowded=self._runner.crowded,
+            cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
+            previews=previews,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before = partial(self._pictures.keep_sources, request)

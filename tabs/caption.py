@@ -67,7 +67,7 @@ def build(page: Page) -> None:
         if page.busy(request, TASK):
             return
         try:
-            found, asked = _run(page, given, request), wanted({**given, "prompt": "", "count": 1})
+            found, asked = _run(page, given, request), wanted({**given, "count": 1})
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return

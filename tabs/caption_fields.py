@@ -70,9 +70,9 @@ class Fields:
     def wire(self) -> None:
         def turn(what: str) -> list[Any]:
             many = what == "many"
-            return [gr.update(visible=not many), *[gr.update(visible=many)] * 2, *[gr.update(visible=not many)] * 3]
+            return [gr.update(visible=not many), *[gr.update(visible=many)] * 2, *[gr.update(visible=not many)] * 2]
 
-        only_one = [self.of["count"], self.of["other"], self.of["prompt"]]
+        only_one = [self.of["count"], self.of["other"]]
         self.of["what"].change(turn, self.of["what"], [self.one, self.many, self.edits, *only_one], **quick())
         self.of["picture"].change(  # one that another tab sends is to be seen
             lambda file: "one" if file else gr.skip(), self.of["picture"], self.of["what"], preprocess=False, **quick()

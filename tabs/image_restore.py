@@ -12,7 +12,7 @@ from studio import restore
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.restore import Restored
-from studio.service import ModelInfo
+from studio.standing import ModelInfo
 from tabs import image_form, image_source, pump
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued

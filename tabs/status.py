@@ -8,7 +8,7 @@ import gradio as gr
 
 from studio.i18n import text
 from studio.paths import gigabytes
-from studio.service import Status
+from studio.standing import Status
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import Page, quick

@@ -7,6 +7,7 @@ what is written; a picture that cannot be read is noted and left; anything else 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,46 +37,65 @@ _OF_THE_PICTURE = frozenset({
 """Errors that are one picture's fault; the next one may be fine."""
 
 
-@dataclass(frozen=True, slots=True)
+SLICE = 10.0
+"""Seconds after which a run lets those go first who wait: a thousand pictures are no reason to close the studio."""
+
+
+class Yielded(Exception):
+    """Others wait; the run goes on behind them. Never shown."""
+
+
+@dataclass(slots=True)
 class Batch:
-    """A run, and who it is done for."""
+    """A run, and who it is done for.
+
+    Attributes:
+        tried: the pictures that this job has come to. notes: what the model noted so far.
+    """
 
     run: Run = field(repr=False)
     card: Card
     public: bool = False
+    tried: set[str] = field(default_factory=set)
+    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
 def caption(model: Loaded, job: Job) -> Output:
     """Caption every picture of the job's run that waits. Progress is pictures; the text is a line for each.
 
     Raises:
+        Yielded: others wait; call it again later.
         StudioError: caption_run_busy, caption_rolled_back, a full disk; what is written stays.
     """
     batch, request = job.batch, job.request
     assert batch is not None
     assert isinstance(request, CaptionRequest)
-    run, context = batch.run, _Quiet(job)
+    run, context, until = batch.run, _Quiet(job), time.monotonic() + SLICE
     with run.working():
         run.begin()
-        waiting = run.waiting()
-        job.move("running", step=0, steps=len(waiting))
-        done, notes = 0, list[tuple[str, dict[str, Any]]]()
+        waiting = [key for key in run.waiting() if key not in batch.tried]
+        total = len(batch.tried) + len(waiting)
+        job.move("running", step=len(batch.tried), steps=total)
         try:
             for line, new in _captions(model, batch, request, waiting, context):
-                notes += [note for note in new if note not in notes]
-                done += 1
-                job.progress_step(done, len(waiting))
+                batch.notes += [note for note in new if note not in batch.notes]
+                batch.tried.add(line.key)
+                job.progress_step(len(batch.tried), total)
                 job.add_text(f"{line.key}\t{line.state}\t{' '.join(line.after.split())}\n")
+                if time.monotonic() > until and len(batch.tried) < total and job.crowded():
+                    raise Yielded
         except Cancelled:
             pass
-        if not job.cancelled or done == len(waiting):
+        whole = len(batch.tried) == total
+        if whole:
             run.finish()
+    notes = batch.notes
     if failed := run.counts().get("failed", 0):
         notes.append(("captions_failed", {"count": failed}))
     if run.plan.passed:
         notes.append(("captions_passed", {"count": len(run.plan.passed)}))
-    finish = "cancelled" if job.cancelled and done < len(waiting) else "stop"
-    return Output(finish=finish, stats={"pictures": float(done)}, notes=tuple(notes))
+    finish = "cancelled" if job.cancelled and not whole else "stop"
+    return Output(finish=finish, stats={"pictures": float(len(batch.tried))}, notes=tuple(notes))
 
 
 def together(model: Loaded, request: CaptionRequest) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from studio.captioning import batch
 from studio.captioning.desk import Manner
 from studio.captioning.run import Run
 from studio.engines.fake import FakeModel
@@ -133,6 +134,38 @@ def test_time_left_is_told_from_the_second_picture_on(slow, folder: Path) -> Non
     ]
     assert all(left is None for step, left in seen if step < 2)
     assert any(left is not None for step, left in seen if 2 <= step < 5)
+
+
+def test_who_waits_goes_first_after_a_while_and_the_run_goes_on_behind(
+    slow, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "SLICE", 0.0)
+    studio = slow(step_seconds=0.01)
+    long = studio.caption_all(studio.captions.of_folder(folder, Manner()), ALL)
+    next(update for update in long.events() if update.step == 1)
+    short = studio.submit(ASK)
+    assert short.result().text
+    assert not long.done
+    assert long.result().notes == (("captions_failed", {"count": 1}),)
+    assert long.snapshot().step == 5
+    assert captions(folder) == {"1.txt", "2.txt", "3.txt", "4.txt", "5.txt"}
+    assert len(long.snapshot().text.splitlines()) == 5, "no picture is come to twice"
+    assert FakeModel.peak == 1
+
+
+def test_a_run_that_waits_behind_others_can_be_stopped(slow, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "SLICE", 0.0)
+    studio = slow(step_seconds=0.02)
+    long = studio.caption_all(studio.captions.of_folder(folder, Manner()), ALL)
+    next(update for update in long.events() if update.step == 2)
+    others = [studio.submit(ASK) for _ in range(3)]
+    next(update for update in long.events() if update.kind == "queued")
+    long.cancel()
+    *_, last = long.events()
+    assert last.kind == "cancelled"
+    for other in others:
+        other.result()
+    assert not studio.captions.open(long.tag).finished
 
 
 def test_an_error_that_is_not_a_picture_s_ends_the_run_and_says_so(

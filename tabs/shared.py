@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.captioning.desk import Desk
+from studio.captioning.desk import Desk, forget
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job
@@ -30,6 +30,8 @@ Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
 _TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
+_STRANGERS_KEEP = 3600.0
+"""Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,10 @@ class Page:
         """The runs over many pictures that this person may see, as with `chats`."""
         if not self.studio.settings.public:
             return self.studio.captions
-        return Desk(self.cache / "sessions" / _plain(self.who(request)) / "captions", public=True)
+        sessions, settings = self.cache / "sessions", self.studio.settings
+        forget(sessions.glob("*/captions/*"), _STRANGERS_KEEP)
+        folder = sessions / _plain(self.who(request)) / "captions"
+        return Desk(folder, public=True, keep_free=int(settings.keep_free_gb * 1e9))
 
     def running(self, request: gr.Request, task: Task) -> Job | None:
         """The newest job of this browser for a tab, where it is not over yet."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -138,6 +140,20 @@ class Desk:
         sent = [id for id in self.ids() if (self._root / id / "pictures").is_dir()]
         for id in sent[KEPT_SENT - 1 :]:
             shutil.rmtree(self._root / id, ignore_errors=True)
+
+
+def forget(runs: Iterable[Path], seconds: float) -> None:
+    """Remove runs that nobody has touched for so long: what strangers sent is not kept for ever.
+
+    Args:
+        runs: their folders.
+    """
+    for place in runs:
+        with contextlib.suppress(OSError):
+            journal = place / "journal.jsonl"
+            touched = (journal if journal.exists() else place).stat().st_mtime
+            if _ID.fullmatch(place.name) and time.time() - touched > seconds:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _plan(root: str, keys: tuple[str, ...], passed: Iterable[Passed], manner: Manner) -> Plan:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from studio.captioning import folder, zips
-from studio.captioning.desk import Desk, Manner
+from studio.captioning.desk import Desk, Manner, forget
 from studio.errors import StudioError
 
 
@@ -206,3 +206,12 @@ def test_of_runs_whose_pictures_were_sent_the_oldest_go(tmp_path: Path) -> None:
     for _ in range(8):
         desk.of_files([tmp_path / "cat.png"], Manner())
     assert len(desk.ids()) == 5
+
+
+def test_what_strangers_sent_goes_after_a_while_and_what_is_no_run_stays(tmp_path: Path) -> None:
+    touch(tmp_path, "cat.png", "captions/notes/x")
+    desk = Desk(tmp_path / "captions", public=True)
+    old, new = (desk.of_files([tmp_path / "cat.png"], Manner()).place for _ in range(2))
+    os.utime(old, (1, 1))
+    forget((tmp_path / "captions").glob("*"), 60)
+    assert {place.name for place in (tmp_path / "captions").iterdir()} == {new.name, "notes"}

@@ -134,6 +134,7 @@ ENGINES = {
     "diffusion": "studio.engines.diffusion:DiffusionEngine",
     "musicgen": "studio.engines.musicgen:MusicgenEngine",
     "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
+    "audiocraft": "studio.engines.audiocraft:AudiocraftEngine",
     "composer": "studio.engines.composer:ComposerEngine",
     "caption": "studio.engines.caption:CaptionEngine",
     "upscaler": "studio.engines.upscaler:UpscalerEngine",

@@ -74,6 +74,7 @@ NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
         "top_k": Bound(0, 2048, 2048, 250),
         "tempo": Bound(0, 260, 260, 0.0, whole=False),
         "bars": Bound(0, 128, 64, 0),
+        "sound_keep": Bound(0, 600, 120, 0.0, whole=False),
         "count": Bound(1, 8, 2, 1),
         "seed": _SEED,
     },

@@ -53,6 +53,7 @@ WITHOUT_FILES = "resample"
 _NOT_DEFAULTS = {
     *("task", "model", "messages", "image", "prefix", "seed"),
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
+    *("melody", "sound", "sound_use", "sound_keep"),
 }
 _KEYS = (
     *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),

@@ -1,7 +1,7 @@
-"""The pictures that pictures were made from, kept by their hash, so that a recipe that used one can be run again.
+"""The pictures and sounds that outputs were made from, kept by their hash, so that their recipes can be run again.
 
 home/inputs/<sha256>, the bytes as they came. Bounded: the ones that were used longest ago go first. Knows nothing of
-what a picture shows.
+what is in them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Inputs:
-    """The input pictures in one folder. Safe to use from several threads.
+    """The input files in one folder. Safe to use from several threads.
 
     Args:
         keep_free: bytes that keeping leaves free on the disk.
@@ -31,7 +31,7 @@ class Inputs:
         self._lock = threading.Lock()
 
     def keep(self, data: bytes) -> str:
-        """Keep a picture; returns its hash. One that is there already becomes the newest.
+        """Keep a file; returns its hash. One that is there already becomes the newest.
 
         Raises:
             StudioError: the disk is full or refuses.
@@ -50,7 +50,7 @@ class Inputs:
         return name
 
     def find(self, sha256: str) -> bytes | None:
-        """The picture with this hash; None where it is not here or no longer what it was."""
+        """The file with this hash; None where it is not here or no longer what it was."""
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             return None
         try:

@@ -17,7 +17,7 @@ from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.pictures import Pictures
-from studio.requests import Axis, ImageRequest, MusicRequest, Request, Task
+from studio.requests import Axis, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.sources import Store
 
 R = TypeVar("R", bound=Request)
@@ -58,7 +58,7 @@ class Intake:
         if not cards:
             raise StudioError("no_model")
         if request is not None:
-            cards = tuple(card for card in cards if limits.admits(request, card)) or cards
+            cards = tuple(card for card in cards if limits.admits(request, card) and _hearing(request, card)) or cards
         ready = [card for card in cards if self._store.state(card) == "ready"]
         return (ready or [card for card in cards if card.starter] or list(cards))[0]
 
@@ -76,6 +76,11 @@ class Intake:
         card = self._catalog.get(request.model) if request.model else self.default_model("music")
         limits.check(request, card, public=self._public)
         return _read(limits.resolve(request, card, lambda: 0, public=self._public), card)
+
+    def hears(self, model: str) -> tuple[SoundUse, ...]:
+        """What a model of music does with sound."""
+        card = self._catalog.cards.get(model)
+        return _hears(card) if card is not None else ()
 
     def grid(self, base: ImageRequest, x: Axis, y: Axis | None) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
@@ -97,6 +102,8 @@ class Intake:
 
     def _resolved(self, request: R, card: Card) -> R:
         limits.check(request, card, public=self._public)
+        if not _hearing(request, card):
+            raise StudioError("cannot_hear", model=card.title)
         full = replace(limits.resolve(request, card, _seed, public=self._public), model=card.id)
         if self._public and isinstance(full, MusicRequest):
             _check_length(full, card)
@@ -113,6 +120,16 @@ class Intake:
 def _read(request: MusicRequest, card: Card) -> Reading | None:
     reads = getattr(engine(card.engine), "reading", None)
     return reads(request) if reads else None
+
+
+def _hears(card: Card) -> tuple[SoundUse, ...]:
+    hears = getattr(engine(card.engine), "hears", None)
+    return hears(card) if hears and "music" in card.tasks else ()
+
+
+def _hearing(request: Request, card: Card) -> bool:
+    """Whether the model can do with the request's sound what is asked for; also where there is none."""
+    return not isinstance(request, MusicRequest) or not request.sound or request.sound_use in _hears(card)
 
 
 def _check_length(request: MusicRequest, card: Card) -> None:

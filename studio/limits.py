@@ -49,16 +49,21 @@ from studio.requests import (
     Message,
     MusicRequest,
     Request,
+    SoundUse,
     Task,
     UpscaleRequest,
 )
 from studio.schedulers import OWN, SCHEDULERS
 from studio.sides import pixel_bound, side_bound, sides, upright
+from studio.sound import measure
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
+MAX_SOUND_BYTES, MAX_SOUND_BYTES_PUBLIC = 96_000_000, 24_000_000
+MAX_SOUND_SECONDS, MAX_SOUND_SECONDS_PUBLIC = 600, 120
 MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
 """Pixels of an enlarged picture."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
+SOUND_USES: tuple[SoundUse, ...] = ("continue", "follow")
 LENGTHS = ("short", "normal", "long")
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
@@ -81,7 +86,8 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     Raises:
         StudioError: empty, too_long, out_of_range, not_a_number, not_multiple, not_a_choice, not_text,
             last_not_user, bad_image, image_too_large, file_too_large, mask_alone, mask_size; `field` names what
-            is wrong. For pictures also too_many, prompts_count, not_plain.
+            is wrong. For pictures also too_many, prompts_count, not_plain; for music not_a_key, too_many_bars,
+            bad_audio, sound_too_long.
     """
     check_text("model", request.model, MODEL, public)
     for name, letters in TEXTS[request.task].items():
@@ -229,6 +235,23 @@ def _check_music(request: MusicRequest, card: Card, public: bool) -> None:
         limits = bound("music", "duration", card, public=public)
         if seconds > limits.high:
             raise StudioError("too_many_bars", seconds=f"{seconds:.0f}", limit=f"{limits.high:g}")
+    check_choice("sound_use", request.sound_use, SOUND_USES)
+    if request.sound != b"":
+        _check_sound(request, public)
+
+
+def _check_sound(request: MusicRequest, public: bool) -> None:
+    data = request.sound
+    if not isinstance(data, bytes):
+        raise StudioError("bad_audio")
+    limit = MAX_SOUND_BYTES_PUBLIC if public else MAX_SOUND_BYTES
+    if len(data) > limit:
+        raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
+    seconds, most = measure(data), MAX_SOUND_SECONDS_PUBLIC if public else MAX_SOUND_SECONDS
+    if seconds > most:
+        raise StudioError("sound_too_long", seconds=f"{seconds:.0f}", limit=most)
+    if request.sound_keep > seconds:
+        check_number("sound_keep", request.sound_keep, replace(bound("music", "sound_keep"), high=round(seconds, 2)))
 
 
 def _check_list(field: str, value: object, row: Bound, public: bool) -> None:

@@ -20,7 +20,7 @@ from studio.inputs import Inputs
 from studio.library import Library
 from studio.limits import PLAIN_NAME
 from studio.paths import Home
-from studio.requests import ImageRequest, Lora, UpscaleRequest
+from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.settings import ROOT
 from studio.sources import Store
 from studio.types import Tokens
@@ -76,14 +76,13 @@ class Pictures:
         return tuple(found)[:limit]
 
     def source(self, sha256: str) -> bytes | None:
-        """An input picture that was used before; None where it is not here any more."""
+        """An input picture or sound that was used before; None where it is not here any more."""
         return None if self._public else self._inputs.find(sha256)
 
-    def keep_sources(self, request: ImageRequest | UpscaleRequest) -> None:
-        """Keep the pictures that a request starts from. Raises StudioError where the disk is full or refuses."""
+    def keep_sources(self, request: ImageRequest | UpscaleRequest | MusicRequest) -> None:
+        """Keep the files that a request starts from. Raises StudioError where the disk is full or refuses."""
         if not self._public:
-            mask = request.mask if isinstance(request, ImageRequest) else b""
-            for data in filter(None, (request.image, mask)):
+            for data in filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound"))):
                 self._inputs.keep(data)
 
     def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
+SoundUse = Literal["continue", "follow"]
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 
 
@@ -118,6 +119,9 @@ class MusicRequest:
         loop: ends so that it can begin again without a seam, exact to the sample.
         melody: what it begins with, in the words of studio.composing.language; the rest is composed. Only for models
             that write notes.
+        sound: sound to start from, as the bytes of its file; empty for none.
+        sound_use: "continue": the piece begins with `sound` and goes on for `duration`; "follow": it has its melody.
+        sound_keep: going on, how many seconds of `sound` are kept; 0 for all.
     """
 
     prompt: str
@@ -131,6 +135,9 @@ class MusicRequest:
     players: str = ""
     loop: bool = False
     melody: str = ""
+    sound: bytes = field(default=b"", repr=False)
+    sound_use: SoundUse = "continue"
+    sound_keep: float = 0.0
     duration: float | None = None
     steps: int | None = None
     guidance_scale: float | None = None

@@ -25,7 +25,7 @@ from studio.manager import ManagerStatus
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
-from studio.requests import Axis, ChatRequest, ImageRequest, MusicRequest, Request, Task, UpscaleRequest
+from studio.requests import Axis, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task, UpscaleRequest
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import State, Store
@@ -227,6 +227,10 @@ class Studio:
         """
         return self._intake.reading(request)
 
+    def hears(self, model: str) -> tuple[SoundUse, ...]:
+        """What a model of music does with a sound that it is given; nothing where it takes none."""
+        return self._intake.hears(model)
+
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""
         return self._pictures.styles()
@@ -244,7 +248,7 @@ class Studio:
         return () if self.settings.public else self._pictures.prompts(self.library, limit)
 
     def source(self, sha256: str) -> bytes | None:
-        """A picture that others were made from, by its hash; None where it is not here. Not on a public studio."""
+        """What others were made from, by its hash; None where it is not here. Not on a public studio."""
         return self._pictures.source(sha256)
 
     def _start(
@@ -264,7 +268,7 @@ class Studio:
             position=self._runner.position, on_cancel=self._runner.cancelled,
             cells=order.cells, layout=order.layout, keep=keep, previews=previews,
         )  # fmt: skip
-        if isinstance(request, ImageRequest | UpscaleRequest):
+        if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before = partial(self._pictures.keep_sources, request)
         self._runner.start(job, order.card, before, final)
         return job

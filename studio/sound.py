@@ -6,8 +6,10 @@ files lie (studio.library) or of what a recipe means (studio.recipe).
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from studio import containers, id3, recipe
@@ -40,6 +42,12 @@ def pcm16(audio: Audio) -> np.ndarray:
     return np.ascontiguousarray(np.rint(samples * 32767.0).astype("<i2").T)
 
 
+def measure(data: bytes, max_samples: int = MAX_SAMPLES) -> float:
+    """Seconds of sound in a file, by its header alone. Raises StudioError as `decode_audio`."""
+    with _opened(data, max_samples) as file:
+        return file.frames / file.samplerate
+
+
 def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
     """The sound in a WAV, FLAC, MP3 or Ogg file.
 
@@ -51,9 +59,28 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
         StudioError: bad_audio: another format, cut short, empty, too long, or samples that are no numbers.
     """
     import numpy as np
-    import soundfile
 
     from studio.types import Audio
+
+    with _opened(data, max_samples) as file:
+        expected = file.frames
+        samples = file.read(dtype="float32", always_2d=True)
+        rate = file.samplerate
+    if len(samples) < expected or not np.isfinite(samples).all():
+        raise StudioError("bad_audio")
+    return Audio(samples.T, rate)
+
+
+def suffix(data: bytes) -> str:
+    """The ending that a file with these bytes should have; empty where they are no sound of ours."""
+    endings = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}
+    return endings.get(data[:4]) or (".mp3" if data.startswith(b"ID3") or data[:1] == b"\xff" else "")
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
+    """The file behind its header, whose sizes are what we take. Whatever libsndfile objects to is bad_audio."""
+    import soundfile
 
     if not _known(data):
         raise StudioError("bad_audio")
@@ -63,14 +90,9 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
                 raise StudioError("bad_audio")
             if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
                 raise StudioError("bad_audio")
-            expected = file.frames
-            samples = file.read(dtype="float32", always_2d=True)
-            rate = file.samplerate
+            yield file
     except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError):
         raise StudioError("bad_audio") from None
-    if len(samples) < expected or not np.isfinite(samples).all():
-        raise StudioError("bad_audio")
-    return Audio(samples.T, rate)
 
 
 def _known(data: bytes) -> bool:

@@ -13,6 +13,7 @@ from tabs import pump
 from tabs.music_fields import TASK, Fields, wanted
 from tabs.music_recent import Recent
 from tabs.music_result import Result
+from tabs.music_sound import taken
 from tabs.music_takes import Take
 from tabs.parts import run_row
 from tabs.shared import Page, pumping
@@ -36,7 +37,8 @@ def build(page: Page) -> None:
 
     def generate(request: gr.Request, before: tuple[Take, ...], *given: Any) -> Iterator[dict[Any, Any]]:
         def ask() -> MusicRequest:
-            return wanted(dict(zip(fields.of, given, strict=True)))
+            values = dict(zip(fields.of, given, strict=True))
+            return wanted(values, taken(page, values))
 
         yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, before), result.progress, request)
 

@@ -20,6 +20,7 @@ from studio.i18n import text
 from studio.requests import MusicRequest, Task
 from tabs import pump
 from tabs.i18n import language, t
+from tabs.music_sound import SoundFields
 from tabs.music_takes import key_words, tempo_words
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker
@@ -54,6 +55,8 @@ class Fields:
             self.of["key"] = _choice("key", [(t("music.as_read"), ""), *_keys()])
             self.of["metre"] = _choice("metre", [(t("music.as_read"), ""), *((one, one) for one in METRES)])
         self.of["loop"] = gr.Checkbox(label=t("label.loop"), info=t("help.loop"), elem_id="music-loop")
+        self.sound = SoundFields(page, self.picker)
+        self.of |= self.sound.of
         with fold("music-more", "page.more"):
             self.of["players"] = gr.Textbox(
                 label=t("label.players"), info=t("help.players"), placeholder=t("music.as_read"), max_lines=1,
@@ -98,10 +101,22 @@ class Fields:
         changes: dict[Any, Any] = {self.of[name]: value for name, value in fields_of(made).items()}
         if any(info.card.id == made["model"]["id"] for info in self._page.studio.models(TASK)):
             changes[self.of["model"]] = made["model"]["id"]
-        return {**changes, self.restored: pump.note(text("music.restored", spoken, seed=made["seed"]))}
+        heard, found = self.sound.filled(made)
+        said = pump.note(text("music.restored", spoken, seed=made["seed"]))
+        return {
+            **changes,
+            **heard,
+            self.restored: said if found else said + pump.note(text("music.sound_gone", spoken)),
+        }
 
-    def onwards(self, made: Mapping[str, Any], seconds: float, spoken: str) -> dict[Any, Any]:
-        """The fields for a piece that begins like this one up to a moment, and goes on otherwise."""
+    def onwards(self, made: Mapping[str, Any], file: Path, seconds: float, spoken: str) -> dict[Any, Any]:
+        """The fields for a piece that begins like this one up to a moment, and goes on otherwise.
+
+        A composed one is kept up to a bar; for models that make sound, the sound itself.
+        """
+        if played.melody(made.get("played", {})) is None:
+            changes = {**self.filled(made, spoken), **self.sound.going_on(file, seconds), self.of["seed"]: ""}
+            return {**changes, self.restored: pump.note(text("music.on_sound", spoken))}
         known = played.clean(made.get("played", {}))
         words, bars = played.until(known, seconds)
         if not bars:
@@ -135,13 +150,17 @@ class Fields:
         def say(request: gr.Request, *values: Any) -> str:
             return reading_line(self._page, dict(zip(names, values, strict=True)), language(request))
 
+        self.sound.wire()
         self.restore.upload(self._restored, self.restore, [self.restore, *self.restoring], **quick())
         for part in inputs:
             part.change(say, inputs, self.reading, preprocess=False, **quick() | {"trigger_mode": "always_last"})
 
 
-def wanted(values: Mapping[str, Any]) -> MusicRequest:
+def wanted(values: Mapping[str, Any], sound: Mapping[str, Any] | None = None) -> MusicRequest:
     """The request that the fields describe.
+
+    Args:
+        sound: what it takes of the sound beside them (music_sound.taken).
 
     Raises:
         StudioError: a number that is none.
@@ -151,6 +170,7 @@ def wanted(values: Mapping[str, Any]) -> MusicRequest:
     known |= {name: read_whole(name, values.get(name)) for name in _WHOLES}
     known["tempo"], known["bars"] = known["tempo"] or 0.0, known["bars"] or 0
     known["count"] = min(known["count"] or 1, MOST_AT_ONCE)
+    known |= {**sound, "sound_keep": read("sound_keep", values.get("sound_keep")) or 0.0} if sound else {}
     return MusicRequest(model=values.get("model") or "", loop=bool(values.get("loop")), **known)
 
 

@@ -85,7 +85,7 @@ class Result:
             if what == "use":
                 return self._fields.filled(take.recipe, spoken)
             if what == "on":
-                return self._fields.onwards(take.recipe, read("duration", at) or 0.0, spoken)
+                return self._fields.onwards(take.recipe, take.file, read("duration", at) or 0.0, spoken)
             if what == "seed":
                 return {self._fields.of["seed"]: str(take.recipe["seed"])}
             if f".{what}" in MUSIC:

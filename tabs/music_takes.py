@@ -69,10 +69,18 @@ def _take(page: Page, file: Path, made: dict[str, Any], batch: str) -> Take:
 def draw(shown: tuple[Take, ...], stars: frozenset[str], page: Page, spoken: str) -> str:
     """The whole list as HTML."""
     library = page.studio.library
-    return "".join(_card(place, take, library.id(take.file) in stars, spoken) for place, take in enumerate(shown))
+    return "".join(
+        _card(place, take, library.id(take.file) in stars, _goes_on(page, take), spoken)
+        for place, take in enumerate(shown)
+    )
 
 
-def _card(place: int, take: Take, starred: bool, spoken: str) -> str:
+def _goes_on(page: Page, take: Take) -> bool:
+    """Whether its model can take a piece up at a moment: in notes, or by ear."""
+    return "score" in take.views or "continue" in page.studio.hears(take.recipe["model"]["id"])
+
+
+def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> str:
     def say(key: str, **params: object) -> str:
         return html.escape(text(f"music.{key}", spoken, **params), quote=True)
 
@@ -94,7 +102,7 @@ def _card(place: int, take: Take, starred: bool, spoken: str) -> str:
         for suffix in exports.formats(take.recipe)
     )
     four = f'<button type="button" class="a-four">{say("four")}</button>' if _is_loop(take) else ""
-    onwards = f'<button type="button" data-order="on">{say("on")}</button>' if "score" in take.views else ""
+    onwards = f'<button type="button" data-order="on">{say("on")}</button>' if goes_on else ""
     label = say("piece", number=place + 1)
     return (
         f'<article class="a-take" data-place="{place}" data-batch="{html.escape(take.batch, quote=True)}" '

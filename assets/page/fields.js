@@ -113,10 +113,11 @@
     }
   }, true);
 
-  // ---- a result dropped anywhere on the column of its tab brings its settings; the editor takes its own pictures
+  // ---- a result dropped anywhere on the column of its tab brings its settings; the editor and the
+  // sound to start from take their own files
   const column = (event) => {
     const files = [...(event.dataTransfer?.types ?? [])].includes("Files");
-    return files && !event.target.closest?.("#image-picture") ? event.target.closest?.("#image-input, #music-input") : null;
+    return files && !event.target.closest?.("#image-picture, #music-sound") ? event.target.closest?.("#image-input, #music-input") : null;
   };
   const light = (part) => {
     for (const each of document.querySelectorAll("#image-input, #music-input")) each.classList.toggle("a-dropping", each === part);

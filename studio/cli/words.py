@@ -26,8 +26,8 @@ from studio.cli.options import (
 )
 from studio.cli.position import around, read_bytes
 from studio.cli.run import prompt_text, run
-from studio.limits import MAX_IMAGE_BYTES
-from studio.requests import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest
+from studio.limits import MAX_IMAGE_BYTES, MAX_SOUND_BYTES
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, Message, MusicRequest, SoundUse
 
 app = typer.Typer(
     help=say("help.app"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -84,6 +84,9 @@ def music(
     players: Annotated[str, typer.Option("--players", help=say("help.players"))] = "",
     melody: Annotated[str, typer.Option("--melody", metavar="WORDS", help=say("help.melody"))] = "",
     loop: Annotated[bool, typer.Option("--loop", help=say("help.loop"))] = False,
+    sound: Annotated[str, typer.Option("--sound", metavar="FILE", help=say("help.sound"))] = "",
+    sound_use: Annotated[SoundUse, typer.Option("--sound-use", help=say("help.sound_use"))] = "continue",
+    sound_keep: Annotated[float, typer.Option("--sound-keep", metavar="SECONDS", help=say("help.sound_keep"))] = 0.0,
     lyrics: Annotated[str, typer.Option("--lyrics", help=say("help.lyrics"))] = "",
     negative: Negative = "",
     steps: Steps = None,
@@ -100,6 +103,7 @@ def music(
         request = MusicRequest(
             prompt=prompt_text(prompt), negative_prompt=negative, lyrics=lyrics, duration=duration, tempo=tempo,
             key=key, metre=metre, bars=bars, players=players, melody=melody, loop=loop, steps=steps,
+            sound=read_bytes(sound, MAX_SOUND_BYTES) if sound else b"", sound_use=sound_use, sound_keep=sound_keep,
             guidance_scale=guidance, temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
         )  # fmt: skip
         run(console, request, out)

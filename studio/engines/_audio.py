@@ -5,6 +5,7 @@ Knows nothing of models.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from studio.composing.reading import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
+from studio.sound import decode_audio
 from studio.types import Audio, Output
 
 LOUDNESS = -14.0
@@ -24,9 +26,12 @@ _LOWEST_RATE = 8_000
 _SEAM = 0.5
 """Seconds over which the end of a loop goes over into its beginning."""
 
+JOINT = 0.02
+"""Seconds over which one stretch of sound goes over into the next."""
+
 
 def seconds(request: MusicRequest) -> float:
-    """How long a piece is to be: its bars where their tempo is known, else its duration."""
+    """How long a piece is to be, or goes on: its bars where their tempo is known, else its duration."""
     return lasting(request) or request.duration or 1.0
 
 
@@ -65,6 +70,41 @@ def seamless(samples: Any, frames: int) -> Any:
     looped = samples[:, :frames].copy()
     looped[:, :over] = looped[:, :over] * np.sin(turn) + samples[:, frames : frames + over] * np.cos(turn)
     return looped
+
+
+def heard(request: MusicRequest, rate: int, channels: int) -> Any:
+    """The request's sound as an array (channels, frames), float32, at the model's rate; None where there is none.
+
+    For going on, what is kept of it. Raises StudioError: bad_audio.
+    """
+    import numpy as np
+    from scipy.signal import resample_poly
+
+    if not request.sound:
+        return None
+    audio = decode_audio(request.sound)
+    samples = audio.samples
+    if request.sound_use == "continue" and request.sound_keep:
+        samples = samples[:, : max(1, round(request.sound_keep * audio.rate))]
+    if samples.shape[0] != channels:
+        samples = np.repeat(samples.mean(0, keepdims=True), channels, axis=0)
+    if audio.rate != rate:
+        common = math.gcd(audio.rate, rate)
+        samples = resample_poly(samples, rate // common, audio.rate // common, axis=1)
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def joined(before: Any, after: Any, again: int, joint: int) -> Any:
+    """`before` and what `after` adds behind its first `again` frames, which are the end of `before`.
+
+    Models write those anew; over the last `joint` of them the one goes over into the other. Arrays (channels, frames).
+    """
+    import numpy as np
+
+    joint = min(joint, again, before.shape[1])
+    turn = np.linspace(0, 1, joint, dtype=np.float32)
+    seam = before[:, before.shape[1] - joint :] * (1 - turn) + after[:, again - joint : again] * turn
+    return np.concatenate([before[:, : before.shape[1] - joint], seam, after[:, again:]], axis=1)
 
 
 def each_piece(request: MusicRequest, context: Context, make: Callable[[int, int], Audio]) -> Output:
@@ -110,9 +150,13 @@ def piece(card: Card, samples: Any, rate: int, duration: float) -> Audio:
     return loud(Audio(samples / loudest if loudest > 1 else samples, rate))
 
 
-def asked_for(card: Card, request: MusicRequest, samples: Any, rate: int) -> Audio:
-    """`piece` as long as the request says, a loop without a seam; `samples` are `overlap` longer than that."""
-    length = seconds(request)
+def asked_for(card: Card, request: MusicRequest, samples: Any, rate: int, kept: float = 0.0) -> Audio:
+    """`piece` as long as the request says, a loop without a seam; `samples` are `overlap` longer than that.
+
+    Args:
+        kept: seconds of another piece with which this one begins.
+    """
+    length = kept + seconds(request)
     return piece(card, seamless(samples, round(length * rate)) if request.loop else samples, rate, length)
 
 
@@ -139,5 +183,6 @@ def loud(audio: Audio, loudness: float = LOUDNESS, ceiling: float = -1.0) -> Aud
 
 def _wishes(request: MusicRequest) -> dict[str, Any]:
     """What was asked of a piece whose notes nobody knows."""
-    asked = {"key": request.key, "metre": request.metre, "tempo": request.tempo, "bars": request.bars}
+    bars = request.bars if not request.sound else 0  # of a piece that goes on nobody knows all bars
+    asked = {"key": request.key, "metre": request.metre, "tempo": request.tempo, "bars": bars}
     return {name: value for name, value in asked.items() if value} | ({"loop": True} if request.loop else {})

@@ -8,11 +8,13 @@ Read from the card:
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
     options.language: of the lyrics, for ACE-Step; default "en", "unknown" leaves it open.
     options.shift: of ACE-Step's time steps; default: the pipeline's own.
+    options.continues: true where the pipeline can go on from a sound, as ACE-Step can.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from studio.catalog import Card
 from studio.engines import _audio, _pipeline, _torch
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.requests import MusicRequest, Request
+from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output
 
 PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
@@ -31,6 +33,10 @@ PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
 
 class AudioDiffusionEngine:
     """Diffusers text-to-music pipelines."""
+
+    def hears(self, card: Card) -> tuple[SoundUse, ...]:
+        """ACE-Step paints the rest of a sound; what Stable Audio takes has no strength, and so no use."""
+        return ("continue",) if card.options.get("continues") else ()
 
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)
@@ -61,15 +67,22 @@ class AudioDiffusionModel:
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
-        arguments, notes = self._arguments(request)
+        kept = _audio.heard(request, self._rate(), int(self._pipe.vae.config.audio_channels))
+        arguments, notes = self._arguments(request, 0.0 if kept is None else kept.shape[1] / self._rate())
+        if kept is not None:
+            most = float(self._card.limits.get("max_duration", math.inf))
+            if arguments["audio_duration"] > most:
+                whole = round(arguments["audio_duration"], 1)
+                raise StudioError("out_of_range", field="field.duration", value=whole, low=1, high=most)
+            arguments |= self._painted(kept, arguments["audio_duration"])
         with _torch.working(self._card):
             output = _audio.each_piece(
-                request, context, lambda number, seed: self._piece(request, arguments, number, seed, context)
+                request, context, lambda number, seed: self._piece(request, arguments, kept, number, seed, context)
             )
         return replace(output, notes=notes)
 
     def _piece(
-        self, request: MusicRequest, arguments: dict[str, Any], number: int, seed: int, context: Context
+        self, request: MusicRequest, arguments: dict[str, Any], kept: Any, number: int, seed: int, context: Context
     ) -> Audio:
         """One piece; raises Cancelled between steps and leaves the pipeline ready for the next run."""
         import torch
@@ -82,6 +95,7 @@ class AudioDiffusionModel:
             context.step(number * steps + step + 1, request.count * steps)
             context.check()
 
+        torch.manual_seed(seed)  # what is heard is encoded by chance, and takes no generator
         try:
             sound = pipe(
                 **arguments,
@@ -93,12 +107,33 @@ class AudioDiffusionModel:
         finally:
             pipe.scheduler = self._own
             pipe.maybe_free_model_hooks()
-        rate = int(pipe.vae.config.sampling_rate)
-        return _audio.asked_for(self._card, request, sound.float().cpu().numpy(), rate)
+        samples, rate, before = sound.float().cpu().numpy(), self._rate(), 0
+        if kept is not None:
+            before = kept.shape[1]
+            samples = _audio.joined(kept, samples, before, round(_audio.JOINT * rate))
+        return _audio.asked_for(self._card, request, samples, rate, before / rate)
 
-    def _arguments(self, request: MusicRequest) -> tuple[dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
-        """What this pipeline's call takes of the request, and what it does not."""
-        duration = _audio.seconds(request) + _audio.overlap(self._card, request)
+    def _rate(self) -> int:
+        return int(self._pipe.vae.config.sampling_rate)
+
+    def _painted(self, kept: Any, duration: float) -> dict[str, Any]:
+        """What makes ACE-Step leave the beginning of a sound as it is and paint the rest."""
+        import torch
+
+        hop = int(self._pipe.vae.hop_length)
+        source = torch.zeros(kept.shape[0], -(-round(duration * self._rate()) // hop) * hop)
+        source[:, : kept.shape[1]] = torch.from_numpy(kept)
+        return {"task_type": "repaint", "src_audio": source, "repainting_start": kept.shape[1] / self._rate()}
+
+    def _arguments(
+        self, request: MusicRequest, kept: float
+    ) -> tuple[dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
+        """What this pipeline's call takes of the request, and what it does not.
+
+        Args:
+            kept: seconds that are there before it begins.
+        """
+        duration = kept + _audio.seconds(request) + _audio.overlap(self._card, request)
         guidance = float(request.guidance_scale or 1.0)
         notes: list[str] = []
         arguments: dict[str, Any] = {"prompt": _audio.words(request), "num_inference_steps": request.steps}

@@ -103,7 +103,8 @@ class Engine(Protocol):
 
     An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
     It loads no weights and may be called on any thread. An engine of music that settles key, tempo and players before
-    it begins has ``reading(request) -> composing.reading.Reading``, likewise.
+    it begins has ``reading(request) -> composing.reading.Reading``, likewise; one that can start from sound has
+    ``hears(card) -> tuple[SoundUse, ...]``: what it does with it. Others are never given any.
     """
 
     def weights(self, card: Card, files: Path) -> int:

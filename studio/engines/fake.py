@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,9 +19,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from studio.catalog import Card
+from studio.engines import _audio
 from studio.engines._landscape import paint
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
+from studio.limits import SOUND_USES
 from studio.prompting import plain
 from studio.requests import (
     CaptionRequest,
@@ -29,6 +32,7 @@ from studio.requests import (
     ImageRequest,
     MusicRequest,
     Request,
+    SoundUse,
     UpscaleRequest,
 )
 from studio.types import Audio, Output, Tokens
@@ -53,6 +57,10 @@ class FakeEngine:
         del card, files
         words = plain(prompt).split()
         return Tokens(len(words), TOKENS, " ".join(words[TOKENS:]))
+
+    def hears(self, card: Card) -> tuple[SoundUse, ...]:
+        del card
+        return SOUND_USES
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device
@@ -159,7 +167,11 @@ class FakeModel:
             context.check()
             self._step(context, step + 1, steps)
         seeds = tuple(int(request.seed or 0) + i for i in range(request.count))
-        return Output(audio=tuple(_melody(request.prompt, seed, seconds) for seed in seeds), seeds=seeds)
+        pieces = [_melody(request.prompt, seed, seconds) for seed in seeds]
+        if request.sound and request.sound_use == "continue":
+            heard = _audio.heard(request, RATE, 2)
+            pieces = [replace(piece, samples=np.concatenate([heard, piece.samples], axis=1)) for piece in pieces]
+        return Output(audio=tuple(pieces), seeds=seeds)
 
 
 def _answer(request: ChatRequest) -> str:

@@ -1,14 +1,15 @@
 """Text-to-music with MusicGen through transformers.
 
-Takes a folder with config.json, a tokenizer and *.safetensors of `MusicgenForConditionalGeneration`. Pieces are made
-one after another, each with torch's global generator seeded anew (`generate` takes no other), so that piece i of a
-batch is the same as a single piece with seed + i. Melody models are refused: transformers ignored their conditioning
-for several releases. A piece longer than the model was trained for is made window by window: each hears the last
-third of the one before and goes on.
+Takes a folder with config.json, a tokenizer and *.safetensors of `MusicgenForConditionalGeneration`, or of its melody
+form. Pieces are made one after another, each with torch's global generator seeded anew (`generate` takes no other), so
+that piece i of a batch is the same as a single piece with seed + i. A piece longer than the model was trained for is
+made window by window: each hears the last third of the one before and goes on; from somebody's own sound likewise.
+Melody models follow a sound instead, make one window, and are tested before they are trusted (_melody).
 
 Read from the card:
     options.dtype, options.ignore_code: see _torch.
     options.window: seconds that the model makes at once; default 30.
+    options.melody: true for a model that follows a melody instead of going on from a sound.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _audio, _torch
+from studio.engines import _audio, _melody, _torch
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.requests import MusicRequest, Request
+from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output
 
 _HEARD = 1 / 3
 """Share of a window that is the end of the one before."""
-_JOINT = 0.02
-"""Seconds over which two windows go over into each other."""
 
 
 class MusicgenEngine:
-    """MusicGen, mono and stereo."""
+    """MusicGen, mono and stereo, and its melody form."""
+
+    def hears(self, card: Card) -> tuple[SoundUse, ...]:
+        return ("follow",) if card.options.get("melody") else ("continue",)
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files)
@@ -48,14 +50,21 @@ class MusicgenEngine:
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> MusicgenModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
         with _torch.loading(card, device, "transformers"):
-            from transformers import AutoConfig, AutoTokenizer, MusicgenForConditionalGeneration
+            import transformers
 
             dtype = _torch.dtype_for(card, files, device)
-            config = AutoConfig.from_pretrained(files, local_files_only=True, trust_remote_code=False)
-            if config.model_type != "musicgen":
-                raise StudioError("broken_model", model=card.title, reason=f"{config.model_type} is not MusicGen")
-            tokenizer = AutoTokenizer.from_pretrained(files, local_files_only=True, trust_remote_code=False)
-            loaded: Any = MusicgenForConditionalGeneration.from_pretrained(
+            config = transformers.AutoConfig.from_pretrained(files, local_files_only=True, trust_remote_code=False)
+            melody = bool(card.options.get("melody"))
+            if config.model_type != ("musicgen_melody" if melody else "musicgen"):
+                wanted = "MusicGen melody" if melody else "MusicGen"
+                raise StudioError("broken_model", model=card.title, reason=f"{config.model_type} is not {wanted}")
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                files, local_files_only=True, trust_remote_code=False
+            )
+            kind: Any = transformers.MusicgenForConditionalGeneration
+            if melody:
+                kind = transformers.MusicgenMelodyForConditionalGeneration
+            loaded: Any = kind.from_pretrained(
                 files,
                 dtype=dtype,
                 use_safetensors=True,
@@ -65,6 +74,8 @@ class MusicgenEngine:
             )
             model, info = loaded
             _torch.require_complete(card, info)
+            if melody:
+                _melody.require_heard(card, model.eval(), tokenizer)
             return MusicgenModel(card, model.eval(), tokenizer, device)
 
 
@@ -79,7 +90,8 @@ class MusicgenModel:
         self._rate: int = model.config.audio_encoder.sampling_rate
         self._codebooks: int = model.config.decoder.num_codebooks
         self._window = float(card.options.get("window", 30))
-        self._kept = round(self._window * _HEARD * self._frame_rate) * (self._rate // self._frame_rate)
+        self._hop: int = self._rate // self._frame_rate
+        self._melody = bool(card.options.get("melody"))
 
     def nbytes(self) -> int:
         return _torch.nbytes(self._model)
@@ -100,9 +112,14 @@ class MusicgenModel:
     def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
         import torch
 
-        longer = _audio.seconds(request) + _audio.overlap(self._card, request)
+        new = _audio.seconds(request) + _audio.overlap(self._card, request)
+        if self._melody and new > self._window:
+            raise StudioError("out_of_range", field="field.duration", value=new, low=1, high=self._window)
+        whole = None if self._melody else _audio.heard(request, self._rate, self._model.config.decoder.audio_channels)
+        kept = 0 if whole is None else whole.shape[1]
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
-        tokens = [math.ceil(new * self._frame_rate) + self._codebooks - 1 for new in _windows(longer, self._window)]
+        windows = _windows(new, self._window, kept / self._rate)
+        tokens = [math.ceil(part * self._frame_rate) + self._codebooks - 1 for part in windows]
         done = 0
 
         def look(_: Any) -> bool:
@@ -116,38 +133,46 @@ class MusicgenModel:
         if (request.temperature or 0) > 0:
             sampling = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
         inputs = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
+        followed = {}
+        if self._melody and request.sound:
+            followed["input_features"] = self._cast(
+                _melody.chroma(_audio.heard(request, self._rate, 1)[0], self._model)
+            )
         torch.manual_seed(seed)
-        whole: Any = None
-        for new in tokens:
-            heard = {} if whole is None else {"input_values": whole[None, :, -self._kept :]}
+        for count in tokens:
+            end = None if whole is None else whole[:, -self._heard(whole.shape[1]) :]
             sound = self._model.generate(
                 input_ids=inputs.input_ids,
                 attention_mask=inputs.attention_mask,
-                max_new_tokens=new,
+                max_new_tokens=count,
                 guidance_scale=max(1.0, float(request.guidance_scale or 1.0)),
                 stopping_criteria=after_each_token(look),
-                **heard,
+                **({} if end is None else {"input_values": self._cast(torch.from_numpy(end)[None])}),
+                **followed,
                 **sampling,
             )[0]
-            whole = sound if whole is None else _joined(whole, sound, self._kept, round(_JOINT * self._rate))
-        samples = whole.float().cpu().numpy()[:, : round(longer * self._rate)]
-        return _audio.asked_for(self._card, request, samples, self._rate)
+            made = sound.float().cpu().numpy()
+            whole = made if end is None else _audio.joined(whole, made, end.shape[1], round(_audio.JOINT * self._rate))
+        samples = whole[:, : kept + round(new * self._rate)]
+        return _audio.asked_for(self._card, request, samples, self._rate, kept / self._rate)
+
+    def _heard(self, frames: int) -> int:
+        """How much of the end of so many frames the next window hears: whole frames of the codec, at least one."""
+        most = round(self._window * _HEARD * self._frame_rate)
+        return max(1, min(most, frames // self._hop)) * self._hop
+
+    def _cast(self, value: Any) -> Any:
+        return value.to(self._model.device, self._model.dtype)
 
 
-def _windows(seconds: float, window: float) -> list[float]:
-    """Seconds that each run adds: a window at first, then what a window has room for behind what it hears."""
-    room = window * (1 - _HEARD)
-    more = max(0.0, seconds - window)
-    return [min(seconds, window)] + [min(room, more - room * place) for place in range(math.ceil(more / room))]
+def _windows(seconds: float, window: float, kept: float = 0.0) -> list[float]:
+    """Seconds that each run adds: what a window has room for behind what it hears of the piece so far.
 
-
-def _joined(whole: Any, sound: Any, kept: int, joint: int) -> Any:
-    """`whole` and what `sound` (channels, frames) adds behind its first `kept` frames, which are the end of `whole`.
-
-    The codec writes those anew; over `joint` frames the one goes over into the other.
+    Args:
+        kept: seconds that are there already.
     """
-    import torch
-
-    turn = torch.linspace(0, 1, joint, device=whole.device, dtype=whole.dtype)
-    seam = whole[:, -joint:] * (1 - turn) + sound[:, kept - joint : kept] * turn
-    return torch.cat([whole[:, :-joint], seam, sound[:, kept:]], dim=1)
+    found: list[float] = []
+    while seconds > 1e-9:
+        found.append(min(seconds, window - min(kept, window * _HEARD)))
+        seconds, kept = seconds - found[-1], kept + found[-1]
+    return found

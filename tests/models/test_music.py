@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tiny_pipelines
 import torch
-from tiny import Recorder, card, load, word_tokenizer
+from tiny import Recorder, card, load
+from tiny_musicgen import save_musicgen
 
 from studio.engines import musicgen
 from studio.engines.audio_diffusion import AudioDiffusionEngine
@@ -27,59 +28,6 @@ ASK = MusicRequest(
     count=1,
     seed=5,
 )
-
-
-def save_musicgen(folder, channels: int = 1) -> None:
-    from transformers import (
-        EncodecConfig,
-        EncodecModel,
-        MusicgenConfig,
-        MusicgenForConditionalGeneration,
-        T5Config,
-        T5EncoderModel,
-    )
-    from transformers.models.musicgen.configuration_musicgen import MusicgenDecoderConfig
-
-    tokenizer = word_tokenizer()
-    encoder = T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    codec = EncodecConfig(
-        audio_channels=1,
-        sampling_rate=800,
-        upsampling_ratios=[4, 4],
-        num_filters=4,
-        hidden_size=16,
-        codebook_size=32,
-        codebook_dim=16,
-        num_lstm_layers=1,
-        target_bandwidths=[1.0],
-        normalize=False,
-        chunk_length_s=None,
-        use_causal_conv=False,
-    )
-    decoder = MusicgenDecoderConfig(
-        vocab_size=32,
-        num_codebooks=4 * channels,
-        hidden_size=16,
-        ffn_dim=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        pad_token_id=32,
-        bos_token_id=32,
-        max_position_embeddings=64,
-        audio_channels=channels,
-    )
-    model = MusicgenForConditionalGeneration(
-        MusicgenConfig(text_encoder=encoder.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict())
-    )
-    assert isinstance(model.text_encoder, T5EncoderModel)
-    assert isinstance(model.audio_encoder, EncodecModel)
-    for layer in model.audio_encoder.quantizer.layers:  # all zeros in an untrained codec
-        layer.codebook.embed.normal_()
-    model.generation_config.decoder_start_token_id = 32
-    model.generation_config.pad_token_id = 32
-    model.generation_config.bos_token_id = 32
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

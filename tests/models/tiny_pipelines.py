@@ -304,7 +304,7 @@ def _oobleck(latents: int) -> Any:
     from diffusers import AutoencoderOobleck
 
     return AutoencoderOobleck(
-        encoder_hidden_size=6,
+        encoder_hidden_size=2 * latents,
         downsampling_ratios=[2, 4],
         decoder_channels=4,
         decoder_input_channels=latents,

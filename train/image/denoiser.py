@@ -28,7 +28,7 @@ TOKENS = 24
 BATCH = 64
 RATE = 6e-4
 EMPTY = 0.1
-AS_DRAWN = 0.6
+AS_DRAWN = 0.5
 SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.03, "beta_schedule": "scaled_linear",
     "prediction_type": "v_prediction", "timestep_spacing": "trailing",

@@ -85,7 +85,7 @@ def _same_rate(sound: Any, old: int, new: int) -> Any:
 
 def _refusing(package: str) -> Any:
     def call(*_: Any, **__: Any) -> Any:
-        raise ImportError(f"it prepares texts with {package}, which the studio leaves out", name=package)
+        raise ValueError(f"it prepares texts with {package}, which the studio leaves out")
 
     return call
 

@@ -20,6 +20,7 @@ from studio.engines import _audiocraft, _torch
 from studio.engines._audiocraft import Config
 from studio.engines.base import Device
 from studio.errors import StudioError
+from studio.requests import SoundUse
 
 KINDS = ("musicgen", "audiogen", "magnet")
 LM_PARTS = (
@@ -39,6 +40,17 @@ _CLASS_WINDOW = 19
 def weights(card: Card, files: Path) -> int:
     """Bytes of all three parts in memory."""
     return sum(_torch.stored_bytes(card, files / part) for part in PARTS)
+
+
+def hears(card: Card) -> tuple[SoundUse, ...]:
+    """What the model of a card does with sound, as its folder says; nothing where there is none to look into."""
+    try:
+        config = read_config(card, Path(card.source.path)) if card.source.kind == "local" else {}
+    except (OSError, StudioError):
+        config = {}
+    if not config or config["kind"] == "magnet":
+        return ()
+    return ("continue", "follow") if "self_wav" in config.get("conditioners", {}) else ("continue",)
 
 
 def place(device: Device) -> str:

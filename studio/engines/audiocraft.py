@@ -5,6 +5,7 @@ never a pickle. Pieces are made one after another, each with torch's global gene
 other), so that piece i of a batch is the same as a single piece with seed + i. What audiocraft keeps in the model
 between runs (duration, sampling, progress) is set anew for each piece. Pieces longer than the model's window are
 audiocraft's own affair, see `extend_stride`; MAGNeT makes pieces of one length, of which the beginning is kept.
+MusicGen and AudioGen go on from a sound, of which they hear the end; a melody model follows its tune too.
 
 Read from the card:
     options.extend_stride: seconds that each window goes on by; default audiocraft's, 18 of 30 and 2 of 10.
@@ -26,7 +27,7 @@ from studio.engines import _audio, _audiocraft, _torch
 from studio.engines import _audiocraft_folder as _folder
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
-from studio.requests import MusicRequest, Request
+from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
 
 STRIDES = {"musicgen": 18.0, "audiogen": 2.0}
 """Seconds by which audiocraft goes on, window by window."""
+_HEARD = 1 / 3
+"""Share of a window that is heard of a sound to go on from."""
 _FIRST_STEPS, _LATER_STEPS = 20, 10
 
 
 class AudiocraftEngine:
     """What audiocraft makes from words, and from a melody."""
+
+    def hears(self, card: Card) -> tuple[SoundUse, ...]:
+        return _folder.hears(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _folder.weights(card, files)
@@ -68,7 +74,6 @@ class AudiocraftModel:
         self._card, self._device = card, device
         self._model: Any = model
         self._kind: str = config["kind"]
-        self._hears_melodies = "self_wav" in model.lm.condition_provider.conditioners
 
     def nbytes(self) -> int:
         # audiocraft hides the text encoder from its module, so that it is not saved with it
@@ -80,64 +85,81 @@ class AudiocraftModel:
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
-        return self.compose(request, context)
-
-    def compose(
-        self, request: MusicRequest, context: Context, melody: np.ndarray | None = None, rate: int = 0
-    ) -> Output:
-        """Answer a request.
-
-        Args:
-            melody: mono sound that the pieces follow, shape (frames,), float32; None for words alone. Best without
-                drums and bass, because it is not separated from them.
-            rate: its frames a second.
-        """
         ignored = {"no_negative": request.negative_prompt, "no_lyrics": request.lyrics, "no_melody": request.melody}
-        if melody is not None and not self._hears_melodies:
-            ignored["no_melody"] = "sound"
-            melody = None
         notes = tuple((name, {}) for name, given in ignored.items() if given)
-        heard = None if melody is None else resampled(melody, rate, self._model.sample_rate)
+        follows = request.sound_use == "follow"
         with _torch.working(self._card), _current(self._device):
+            heard = _audio.heard(request, self._model.sample_rate, 1 if follows else self._model.audio_channels)
+            make = self._following if follows else self._going_on
             output = _audio.each_piece(
-                request, context, lambda number, seed: self._piece(request, heard, number, seed, context)
+                request, context, lambda number, seed: make(request, heard, self._look(request, number, context), seed)
             )
         return replace(output, notes=notes)
 
-    def _piece(
-        self, request: MusicRequest, heard: np.ndarray | None, number: int, seed: int, context: Context
+    def _following(self, request: MusicRequest, melody: np.ndarray | None, look: _Look, seed: int) -> Audio:
+        """A piece with the tune of `melody`, an array (1, frames) at the model's rate; None for words alone."""
+        import torch
+
+        model, new = self._model, _audio.seconds(request) + _audio.overlap(self._card, request)
+        look.steps = self._magnet(request, new) if self._kind == "magnet" else self._sampling(request, new)
+        words = [_audio.words(request)]
+        if melody is None:
+            return self._made(request, look, seed, lambda: model.generate(words, progress=True))
+        tune = torch.from_numpy(melody)[None]
+        rate = model.sample_rate
+        return self._made(request, look, seed, lambda: model.generate_with_chroma(words, tune, rate, progress=True))
+
+    def _going_on(self, request: MusicRequest, before: np.ndarray | None, look: _Look, seed: int) -> Audio:
+        """A piece that begins with `before`, an array (channels, frames) at the model's rate; None for words alone."""
+        import torch
+
+        if before is None:
+            return self._following(request, None, look, seed)
+        model, rate = self._model, self._model.sample_rate
+        hop = round(rate / model.frame_rate)
+        frames = max(1, min(int(model.max_duration * _HEARD * model.frame_rate), before.shape[1] // hop))
+        again = min(frames * hop, before.shape[1])
+        new = _audio.seconds(request) + _audio.overlap(self._card, request)
+        look.steps = self._sampling(request, again / rate + new, frames)
+        end, words = torch.from_numpy(before[:, -again:])[None], [_audio.words(request)]
+        return self._made(
+            request, look, seed, lambda: model.generate_continuation(end, rate, words, progress=True), before, again
+        )
+
+    def _look(self, request: MusicRequest, number: int, context: Context) -> _Look:
+        return _Look(context, number, request.count, exact=self._kind == "magnet")
+
+    def _made(
+        self,
+        request: MusicRequest,
+        look: _Look,
+        seed: int,
+        generate: Callable[[], Any],
+        before: np.ndarray | None = None,
+        again: int = 0,
     ) -> Audio:
-        """One piece; raises Cancelled between steps and leaves the model ready for the next run."""
+        """What `generate` makes. Raises Cancelled between steps and leaves the model ready for the next run.
+
+        Args:
+            before: what the piece begins with; the last `again` frames of it are what `generate` begins with.
+        """
         import torch
 
         model = self._model
-        longer = _audio.seconds(request) + _audio.overlap(self._card, request)
-        steps = self._magnet(request, longer) if self._kind == "magnet" else self._sampling(request, longer)
-        done = 0
-
-        def look(_: int, planned: int) -> None:
-            nonlocal done
-            if not done and self._kind != "magnet":  # a window takes a few steps more than it has frames
-                steps[:] = [new + planned - steps[0] for new in steps]
-            done += 1
-            context.step(number * sum(steps) + done, request.count * sum(steps))
-            context.check()
-
         model.set_custom_progress_callback(look)
         torch.manual_seed(seed)
-        words = [_audio.words(request)]
         try:
-            if heard is None:
-                sound = model.generate(words, progress=True)[0]
-            else:
-                followed = torch.from_numpy(heard)[None, None]
-                sound = model.generate_with_chroma(words, followed, model.sample_rate, progress=True)[0]
+            samples = generate()[0].float().cpu().numpy()
         finally:
             model.set_custom_progress_callback(None)
-        return _audio.asked_for(self._card, request, sound.float().cpu().numpy(), model.sample_rate)
+        rate, kept = int(model.sample_rate), 0
+        if before is not None:
+            kept = before.shape[1]
+            samples = _audio.joined(before, samples, again, round(_audio.JOINT * rate))
+        return _audio.asked_for(self._card, request, samples, rate, kept / rate)
 
-    def _sampling(self, request: MusicRequest, seconds: float) -> list[int]:
-        """Set how the next piece is made. Returns the frames that each window adds."""
+    def _sampling(self, request: MusicRequest, seconds: float, heard: int = 0) -> list[int]:
+        """Set how the next piece is made. Returns the frames that each window adds, where it begins with `heard`."""
         model = self._model
         window, rate = model.max_duration, model.frame_rate
         # half a frame more than is wanted, because audiocraft cuts and a sum of floats may fall short of a whole frame
@@ -152,7 +174,7 @@ class AudiocraftModel:
             cfg_coef=max(1.0, float(request.guidance_scale or 1)),
             extend_stride=stride,
         )
-        return windows(seconds, window, stride, rate)
+        return windows(seconds, window, stride, rate, heard)
 
     def _magnet(self, request: MusicRequest, seconds: float) -> list[int]:
         """Set how the next piece is made. Returns the steps of each codebook."""
@@ -181,28 +203,45 @@ class AudiocraftModel:
         return list(self._model.lm.condition_provider.conditioners.values())
 
 
-def windows(seconds: float, window: float, stride: float, rate: float) -> list[int]:
-    """Frames that audiocraft generates in each of its runs; all but the first begin with the end of the one before."""
+class _Look:
+    """What audiocraft calls after each step: tells how far a request is, and stops it.
+
+    Attributes:
+        steps: of each run that the piece takes; those of windows without the few that a window has more than frames.
+    """
+
+    def __init__(self, context: Context, number: int, count: int, exact: bool) -> None:
+        self.steps: list[int] = []
+        self._context, self._number, self._count, self._exact = context, number, count, exact
+        self._done = 0
+
+    def __call__(self, _: int, planned: int) -> None:
+        if not self._done and not self._exact:
+            more = planned - self.steps[0]
+            self.steps = [new + more for new in self.steps]
+        self._done += 1
+        total = sum(self.steps)
+        self._context.step(self._number * total + self._done, self._count * total)
+        self._context.check()
+
+
+def windows(seconds: float, window: float, stride: float, rate: float, heard: int = 0) -> list[int]:
+    """Frames that audiocraft adds in each of its runs; each begins with the end of the one before.
+
+    Args:
+        heard: frames that the first run begins with.
+    """
     total, step = int(seconds * rate), int(rate * stride)
     if seconds <= window:
-        return [total]
+        return [total - heard]
     added: list[int] = []
-    heard = offset = 0
+    offset = 0
     while offset + heard < total:
         length = int(min(seconds - offset / rate, window) * rate)
         added.append(length - heard)
         heard = length - step
         offset += step
     return added
-
-
-def resampled(sound: np.ndarray, old: int, new: int) -> np.ndarray:
-    """Mono sound at another rate, by its spectrum: what lies above the new rate's highest frequency is left out."""
-    import numpy as np
-
-    frames = max(1, round(len(sound) * new / old))
-    spectrum = np.fft.rfft(sound)[: frames // 2 + 1]
-    return (np.fft.irfft(spectrum, frames) * (frames / len(sound))).astype(np.float32)
 
 
 @contextmanager

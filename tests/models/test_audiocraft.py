@@ -12,11 +12,14 @@ import torch
 from tiny import CPU, Recorder, card, load
 from tiny_audiocraft import RATE, WINDOW
 
+from studio.catalog import Source
 from studio.engines import _audiocraft
 from studio.engines._audiocraft_convert import convert
 from studio.engines.audiocraft import AudiocraftEngine, windows
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
+from studio.sound import encode_wav
+from studio.types import Audio
 
 KINDS = ("musicgen", "melody", "audiogen", "magnet")
 ENGINE = AudiocraftEngine()
@@ -63,8 +66,12 @@ def sound(output) -> list[bytes]:
     return [piece.samples.tobytes() for piece in output.audio]
 
 
-def tone(hertz: float, rate: int, seconds: float = 1.0) -> np.ndarray:
-    return np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate).astype(np.float32)
+def tone(hertz: float, seconds: float = 1.5, rate: int = 8000) -> bytes:
+    wave = 0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    return encode_wav(Audio(wave.astype(np.float32)[None], rate))
+
+
+A, E = tone(440), tone(660)
 
 
 # Every kind
@@ -156,6 +163,8 @@ def test_windows_are_those_that_audiocraft_makes():
     assert windows(40, 30, 18, 50) == [1500, 500]
     assert windows(60, 30, 18, 50) == [1500, 900, 600]
     assert windows(12, 10, 2, 50) == [500, 100]
+    assert windows(12, 30, 18, 50, heard=100) == [500]
+    assert windows(40, 30, 18, 50, heard=500) == [1000, 500]
 
 
 def test_magnet_says_how_long_its_pieces_can_be(models):
@@ -171,27 +180,50 @@ def test_magnet_takes_the_steps_that_its_card_names(folders):
     assert len(context.steps) == 7
 
 
-# A melody
+# Sound to start from
 
 
 def test_a_melody_model_follows_sound_and_another_sound_otherwise(models):
-    made = [
-        sound(models["melody"].compose(ASK, Recorder(), melody, 8000))
-        for melody in (None, tone(440, 8000), tone(440, 8000), tone(660, 8000))
-    ]
+    follow = replace(ASK, sound_use="follow")
+    made = [sound(models["melody"].run(replace(follow, sound=one), Recorder())) for one in (b"", A, A, E)]
     assert made[1] == made[2]
     assert len({tuple(one) for one in made}) == 3
+    assert made[0] == sound(models["melody"].run(ASK, Recorder()))
 
 
 def test_a_melody_goes_on_past_the_window(models):
-    piece = models["melody"].compose(replace(ASK, duration=3.5), Recorder(), tone(440, RATE, 2.5), RATE).audio[0]
-    assert piece.samples.shape == (1, round(3.5 * RATE))
+    asked = replace(ASK, duration=3.5, sound_use="follow", sound=A)
+    assert models["melody"].run(asked, Recorder()).audio[0].samples.shape == (1, round(3.5 * RATE))
 
 
-def test_a_model_without_ears_says_so(models):
-    output = models["musicgen"].compose(ASK, Recorder(), tone(440, RATE), RATE)
-    assert [name for name, _ in output.notes] == ["no_melody"]
-    assert sound(output) == sound(models["musicgen"].run(ASK, Recorder()))
+@pytest.mark.parametrize("kind", ["musicgen", "melody", "audiogen"])
+@pytest.mark.parametrize(("seconds", "keep"), [(1.0, 0.0), (1.0, 0.3), (4.3, 1.5), (1.0, 0.01)])
+def test_a_piece_begins_with_the_sound_and_goes_on(models, kind, seconds, keep):
+    model, context = models[kind], Recorder()
+    asked = replace(ASK, duration=seconds, sound=A, sound_keep=keep)
+    piece = model.run(asked, context).audio[0]
+    kept = keep or 1.5
+    assert piece.samples.shape == (1, round((kept + seconds) * RATE))
+    given = np.sin(2 * np.pi * 440 * np.arange(round(kept * RATE)) / RATE)
+    whole = slice(0, round((kept - 0.05) * RATE))
+    if kept > 0.1:
+        assert np.corrcoef(piece.samples[0, whole], given[whole])[0, 1] > 0.99
+    assert np.abs(piece.samples[:, round(kept * RATE) :]).max() > 0
+    assert [done for done, _ in context.steps] == list(range(1, context.steps[0][1] + 1))
+    assert sound(model.run(asked, Recorder())) == [piece.samples.tobytes()]
+    other = model.run(replace(asked, seed=6), Recorder()).audio[0]
+    assert (
+        other.samples[:, round((kept + 0.1) * RATE) :].tobytes()
+        != piece.samples[:, round((kept + 0.1) * RATE) :].tobytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "uses"),
+    [("musicgen", ("continue",)), ("melody", ("continue", "follow")), ("audiogen", ("continue",)), ("magnet", ())],
+)
+def test_each_kind_says_what_it_does_with_sound(folders, kind, uses):
+    assert ENGINE.hears(card("audiocraft", source=Source("local", path=str(folders[kind])))) == uses
 
 
 # What stands in for other packages
@@ -246,7 +278,9 @@ def test_a_codec_in_transformers_layout_does_too(published, text_encoder, tmp_pa
     with pytest.raises(StudioError, match="facebook/encodec_32khz"):
         convert(source, tmp_path / "out", text_encoder)
     convert(source, tmp_path / "out", text_encoder, tmp_path / "encodec")
-    assert load(ENGINE, tmp_path / "out").run(ASK, Recorder()).audio[0].samples.shape == (1, RATE)
+    model = load(ENGINE, tmp_path / "out")
+    assert model.run(ASK, Recorder()).audio[0].samples.shape == (1, RATE)
+    assert model.run(replace(ASK, sound=A), Recorder()).audio[0].samples.shape == (1, round(2.5 * RATE))
 
 
 def test_conversion_keeps_every_number(published, folders):

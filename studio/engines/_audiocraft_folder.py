@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ LM_PARTS = (
 """Parts of a training configuration that a language model is built from."""
 CODEC_PARTS = ("compression_model", "encodec", "seanet", "rvq", "no_quant", "sample_rate", "channels")
 """The same of a codec."""
-PARTS = (".", "codec", "text_encoder")
 CONDITIONERS = ("t5", "lut", "chroma_stem")
 _LONGEST = 1 << 20
 _CLASS_WINDOW = 19
@@ -38,8 +38,10 @@ _CLASS_WINDOW = 19
 
 
 def weights(card: Card, files: Path) -> int:
-    """Bytes of all three parts in memory."""
-    return sum(_torch.stored_bytes(card, files / part) for part in PARTS)
+    """Bytes of all three parts in memory: the language model in half precision on CUDA, the rest in single."""
+    half = "float16" if _torch.assumed_kind() == "cuda" else "float32"
+    dtypes = {".": half, "codec": "float32", "text_encoder": "float32"}
+    return sum(_torch.stored_bytes(replace(card, options={"dtype": dtypes[part]}), files / part) for part in dtypes)
 
 
 def hears(card: Card) -> tuple[SoundUse, ...]:

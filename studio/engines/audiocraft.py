@@ -105,8 +105,8 @@ class AudiocraftModel:
         words = [_audio.words(request)]
         if melody is None:
             return self._made(request, look, seed, lambda: model.generate(words, progress=True))
-        tune = torch.from_numpy(melody)[None]
         rate = model.sample_rate
+        tune = torch.from_numpy(melody[:, : math.ceil(max(new, model.max_duration) * rate)])[None]
         return self._made(request, look, seed, lambda: model.generate_with_chroma(words, tune, rate, progress=True))
 
     def _going_on(self, request: MusicRequest, before: np.ndarray | None, look: _Look, seed: int) -> Audio:

@@ -52,14 +52,14 @@ CHROMA = {
 
 
 def language_model(kind: str) -> dict[str, Any]:
-    """A configuration: "musicgen", "melody", "audiogen" or "magnet"."""
-    melody, magnet = kind == "melody", kind == "magnet"
+    """A configuration: "musicgen", "melody", "stereo", "audiogen" or "magnet"."""
+    melody, magnet, stereo = kind == "melody", kind == "magnet", kind == "stereo"
     return {
-        "solver": "musicgen" if melody else kind,
+        "solver": "musicgen" if melody or stereo else kind,
         "sample_rate": RATE,
         "lm_model": "transformer_lm_magnet" if magnet else "transformer_lm",
         "transformer_lm": {
-            "n_q": CODEBOOKS,
+            "n_q": CODEBOOKS * (2 if stereo else 1),
             "card": 32,
             "dim": 32,
             "num_heads": 2,
@@ -77,7 +77,11 @@ def language_model(kind: str) -> dict[str, Any]:
         },
         "codebooks_pattern": {
             "modeling": "parallel" if magnet else "delay",
-            "delay": {"delays": [0, 1, 2, 3], "flatten_first": 0, "empty_initial": 0},
+            "delay": {
+                "delays": [0, 0, 1, 1, 2, 2, 3, 3] if stereo else [0, 1, 2, 3],
+                "flatten_first": 0,
+                "empty_initial": 0,
+            },
         },
         "attribute_dropout": {"text": {"description": 0.1}},
         "classifier_free_guidance": {"training_dropout": 0.1, "inference_coef": 3.0},
@@ -96,6 +100,8 @@ def language_model(kind: str) -> dict[str, Any]:
         },
         "dataset": {"segment_duration": WINDOW, "train": {"num_samples": 5}},
         "masking": {"span_len": 3},
+        "interleave_stereo_codebooks": {"use": stereo, "per_timestep": False},
+        "compression_model_n_q": None,
         "device": "cuda",
         "dtype": "float16",
         "logging": {"folder": "${nowhere.to.be.found}"},

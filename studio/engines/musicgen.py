@@ -156,7 +156,7 @@ class MusicgenModel:
     def _window_of(
         self, given: dict[str, Any], end: Any, count: int, context: Context, told: Callable[[], None]
     ) -> Any:
-        """So many more tokens behind the `end` of what there is, as sound: `end` as the codec writes it, and what follows.
+        """So many more tokens as sound: the `end` of what there is as the codec writes it, and what follows.
 
         Args:
             end: (channels, frames); no frames for a piece that begins.
@@ -171,10 +171,9 @@ class MusicgenModel:
             told()
             return False
 
-        heard = {"input_values": self._cast(torch.from_numpy(end)[None])} if end.size else {}
-        sound = self._model.generate(**given, **heard, max_new_tokens=count, stopping_criteria=after_each_token(look))[
-            0
-        ]
+        heard: dict[str, Any] = {"input_values": self._cast(torch.from_numpy(end)[None])} if end.size else {}
+        heard["stopping_criteria"] = after_each_token(look)
+        sound = self._model.generate(**given, **heard, max_new_tokens=count)[0]
         if live is not None:
             live.finish()
         return sound.float().cpu().numpy()

@@ -65,19 +65,10 @@ class MusicgenEngine:
             kind: Any = transformers.MusicgenForConditionalGeneration
             if melody:
                 kind = transformers.MusicgenMelodyForConditionalGeneration
-            loaded: Any = kind.from_pretrained(
-                files,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **_torch.placement(device),
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
+            model = _torch.pretrained(kind, card, files, device, dtype)
             if melody:
-                _melody.require_heard(card, model.eval(), tokenizer)
-            return MusicgenModel(card, model.eval(), tokenizer, device)
+                _melody.require_heard(card, model, tokenizer)
+            return MusicgenModel(card, model, tokenizer, device)
 
 
 class MusicgenModel:

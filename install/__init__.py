@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,12 +27,17 @@ CUDA = re.compile(r"(nvidia|cuda)[-_]|triton$")
 
 def main(tests: bool) -> int:
     """Install what is missing, with the packages for the tests where `tests`. Returns the exit code."""
+    # another start may just have done it
+    return attempt(lambda handle: None if start.ready(tests) else Install(handle, tests).run())
+
+
+def attempt(stages: Callable[[int], None]) -> int:
+    """Run `stages` with the handle of the lock on .venv, and say what stops them. Returns the exit code."""
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         Path(start.VENV).mkdir(exist_ok=True)
         with lock(Path(start.VENV, "start.lock")) as handle:
-            if not start.ready(tests):  # another start may just have done it
-                Install(handle, tests).run()
+            stages(handle)
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -42,6 +42,7 @@ ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "composer": _MUSIC,
     "musicgen": _MUSIC,
     "audio_diffusion": _MUSIC,
+    "audiocraft": _MUSIC,
     "caption": frozenset({"caption"}),
     "upscaler": _UPSCALE,
     "resample": _UPSCALE,
@@ -181,5 +182,7 @@ def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
             text = (folder / "config.json").read_text("utf-8", "replace") if folder else source.repo
         except OSError:
             text = ""
+        if '"format": "audiocraft"' in text:
+            return "audiocraft"
         return "musicgen" if "musicgen" in text.lower() else "audio_diffusion"
     return "caption" if "caption" in tasks else "text"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from studio.errors import Cancelled
 from studio.jobs import Job
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class RunContext:
@@ -38,6 +42,10 @@ class RunContext:
     def text(self, delta: str) -> None:
         if delta:
             self._job.add_text(delta)
+
+    def sound(self, samples: np.ndarray, rate: int) -> None:
+        if self.previews:
+            self._job.add_sound(samples, rate)
 
     def preview(self, picture: Image.Image) -> None:
         if self.previews:

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
+from studio.live import Live
 from studio.requests import ImageRequest, Request, Task
 from studio.types import Artifact, Kind, Update
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from studio.axes import Layout
     from studio.captioning.batch import Batch
     from studio.naming import Keep
@@ -61,7 +64,7 @@ class Job:
         layout: how the cells lie on their sheet, where there is to be one.
         batch: a folder of pictures that is captioned, where the request stands for all of them.
         keep: how the files are named and written; None for the usual way.
-        previews: whether the work in progress is to be shown.
+        previews: whether the work in progress is to be seen or heard.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Job:
         self._changed = threading.Condition()
         self._state = _State()
         self._text: list[str] = []
+        self.live: Live | None = None  # what can be heard of the work in progress
         self._preview: bytes | None = None
         self._preview_seq = 0
         self._preview_time = 0.0
@@ -168,7 +172,8 @@ class Job:
             step=state.step, steps=state.steps,
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
-            text=text, preview=preview, stopping=state.stopping, artifact=state.artifact, error=state.error,
+            text=text, preview=preview, live=self.live is not None,
+            stopping=state.stopping, artifact=state.artifact, error=state.error,
         )  # fmt: skip
 
     # ---- steering
@@ -212,6 +217,9 @@ class Job:
             if self.done:
                 return
             self._ended = time.monotonic()
+            if self.live is not None:
+                self.live.end()
+                self.live = None  # who listens still has it, to the end
             self.request = _light(self.request) if self.request else None
             self.cells = tuple(_light(cell) for cell in self.cells)
             self._set(kind=kind, artifact=artifact, error=error, seconds_left=None, stopping=False)
@@ -249,6 +257,14 @@ class Job:
         with self._changed:
             self._text.append(delta)
             self._bump()
+
+    def add_sound(self, samples: np.ndarray, rate: int) -> None:
+        """Sound that comes next, (channels, frames)."""
+        with self._changed:
+            if self.live is None:
+                self.live = Live(rate, samples.shape[0])
+                self._bump()
+            self.live.add(samples)
 
     def show(self, picture: Image.Image) -> None:
         """Keep a preview, at most one every PREVIEW_SECONDS."""

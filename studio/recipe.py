@@ -32,7 +32,7 @@ from studio.requests import TASKS, ImageRequest, Lora, Message, Request
 
 FORMAT = "atelier/1"
 MAX_CHARACTERS = 6_000_000  # the longest code prefix and suffix, escaped
-LIBRARIES = ("torch", "transformers", "diffusers", "xllamacpp")
+LIBRARIES = ("torch", "transformers", "diffusers", "audiocraft", "xllamacpp")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLACES = ("recipe", "ICMT", "comment")
 

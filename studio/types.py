@@ -113,6 +113,7 @@ class Update:
         seconds_left: an estimate from measured steps or bytes; None where there is nothing honest to say.
         text: new text since this reader's last update.
         preview: PNG bytes of the newest preview, only when it is new to this reader.
+        live: some of the sound in work can be heard already (Job.live).
         stopping: Stop was pressed and the step in flight is being finished.
     """
 
@@ -130,6 +131,7 @@ class Update:
     seconds_left: float | None = None
     text: str = ""
     preview: bytes | None = field(default=None, repr=False)
+    live: bool = False
     stopping: bool = False
     artifact: Artifact | None = None
     error: StudioError | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.jobs import Job
 from studio.requests import MusicRequest
 from studio.types import Update
 from tabs import pump
@@ -40,7 +41,12 @@ def build(page: Page) -> None:
             values = dict(zip(fields.of, given, strict=True))
             return wanted(values, taken(page, values))
 
-        yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, before), result.progress, request)
+        def start(who: str) -> Job:
+            return page.studio.submit(ask(), who, previews=True)
+
+        yield from page.drive(
+            TASK, start, lambda update, spoken: show(update, spoken, before), result.progress, request
+        )
 
     run.click(generate, [result.shown, *fields.inputs], outputs, **pumping())
     page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())

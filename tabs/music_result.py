@@ -6,15 +6,18 @@ The browser orders by name and place, "mp3 0" or "star 2", and tells the moment 
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import gradio as gr
 
 from studio.errors import StudioError
 from studio.exports import MUSIC
+from studio.i18n import text
 from studio.types import Update
 from tabs import music_takes, pump
 from tabs.i18n import language, t
+from tabs.listening import PREFIX
 from tabs.music_fields import TASK, Fields
 from tabs.music_takes import Take
 from tabs.parts import examples, read
@@ -32,6 +35,7 @@ class Result:
     def __init__(self, page: Page, fields: Fields) -> None:
         self._page, self._fields = page, fields
         self.progress = gr.HTML(elem_id="music-progress", elem_classes="a-live")
+        self.live = gr.HTML(elem_id="music-live", elem_classes="a-live")
         self.cards = gr.HTML(elem_id="music-takes", elem_classes="a-takes")
         self.said = gr.HTML(elem_id="music-said", elem_classes="a-live")
         with gr.Column(elem_classes="a-empty") as self.empty:
@@ -44,7 +48,7 @@ class Result:
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.progress, self.cards, self.said, self.empty, self.shown]
+        return [self.progress, self.live, self.cards, self.said, self.empty, self.shown]
 
     def put(self, takes: tuple[Take, ...], spoken: str) -> dict[Any, Any]:
         """Show these pieces."""
@@ -58,7 +62,10 @@ class Result:
 
     def show(self, update: Update, spoken: str, before: tuple[Take, ...] = ()) -> dict[Any, Any]:
         """What changes in the column for an update; new pieces come above those from before."""
-        changes: dict[Any, Any] = {self.progress: pump.progress(update, spoken) + pump.notes(update, spoken, _KNOWN)}
+        changes: dict[Any, Any] = {
+            self.progress: pump.progress(update, spoken) + pump.notes(update, spoken, _KNOWN),
+            self.live: _listen(update, spoken) if update.live or update.final else "",
+        }
         if update.artifact is not None and update.artifact.files:
             new = music_takes.takes(self._page, update.artifact)
             older = tuple(take for take in before if take.batch != update.artifact.id)
@@ -93,3 +100,17 @@ class Result:
         except StudioError as error:
             return {self.said: pump.failure(error, spoken)}
         return {self.said: ""}
+
+
+def _listen(update: Update, spoken: str) -> str:
+    """The button that plays what there is of the piece in work (assets/page/music.js).
+
+    After the end it is there only as long as somebody listens, who may be behind.
+    """
+    listen, quiet = (html.escape(text(f"music.{word}", spoken), quote=True) for word in ("listen", "quiet"))
+    over = " a-over" if update.final else ""
+    address = f"{PREFIX.lstrip('/')}{update.job}.wav"
+    return (
+        f'<button type="button" class="a-listen{over}" data-live="{address}" data-play="{listen}" data-pause="{quiet}">'
+        f"{listen}</button>"
+    )

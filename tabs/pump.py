@@ -37,12 +37,12 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
         if update.stopping and superseded():
             return
         text, preview = text + update.text, update.preview or preview
-        stage = (update.kind, update.stopping)
+        stage = (update.kind, update.stopping, update.live)
         shown = (
             *stage, update.position, update.step, update.steps, round(update.elapsed),
             update.fraction, update.bytes_done // 500_000,
         )  # fmt: skip
-        urgent = update.final or last is None or stage != last[:2]
+        urgent = update.final or last is None or stage != last[:3]
         if urgent or ((text or preview or shown != last) and time.monotonic() - sent >= PACE):
             yield replace(update, text=text, preview=preview)
             last, sent, text, preview = shown, time.monotonic(), "", None

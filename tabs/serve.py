@@ -19,6 +19,7 @@ from studio.service import Studio
 from studio.settings import is_loopback
 from tabs.first import FirstScript
 from tabs.guard import Guard
+from tabs.listening import Listening
 from tabs.page import FILES, build, launch_options, script
 from tabs.vendor import Vendor
 
@@ -65,6 +66,7 @@ def open_page(studio: Studio) -> str:
         "app_kwargs": {
             "middleware": [
                 Middleware(Guard, settings=settings),
+                Middleware(Listening, studio=studio),
                 Middleware(Vendor, folder=FILES / "vendor"),
                 Middleware(FirstScript, script=script()),
             ],

@@ -34,6 +34,7 @@
     draw();
   };
   const start = async (url, batch, at, times) => {
+    hush();
     context = context || new AudioContext();
     const turn = ++now.turn;
     await context.resume();
@@ -53,6 +54,33 @@
   };
   const tick = () => { draw(); if (now.source) requestAnimationFrame(tick); };
   atelier.player = () => ({ url: now.url, at: position(), playing: Boolean(now.source), times: now.times });
+
+  // ---- the piece in work: the browser's own player reads a file that grows
+  const live = { url: "", sound: null };
+  const hush = () => {
+    live.sound?.pause();
+    live.sound = null;
+    tell();
+  };
+  const tell = () => {
+    const button = document.querySelector(".a-listen");
+    if (!button) return;
+    const on = Boolean(live.sound) && live.url === button.dataset.live;
+    button.setAttribute("aria-pressed", String(on));
+    const words = on ? button.dataset.pause : button.dataset.play;
+    if (button.textContent !== words) button.textContent = words;
+  };
+  const listen = (url) => {
+    if (live.sound && live.url === url) return hush();
+    hush();
+    if (now.source) halt(position());
+    const sound = new Audio(new URL(url, document.baseURI));
+    Object.assign(live, { url, sound });
+    sound.onended = sound.onerror = () => { if (live.sound === sound) hush(); };
+    sound.play().catch(() => { if (live.sound === sound) hush(); });
+    return tell();
+  };
+  atelier.live = () => ({ url: live.url, at: live.sound?.currentTime ?? 0, playing: Boolean(live.sound) && !live.sound.paused });
 
   // ---- what the cards show
   const draw = () => {
@@ -111,6 +139,8 @@
     return draw();
   };
   document.addEventListener("click", (event) => {
+    const listening = event.target.closest?.(".a-listen");
+    if (listening) { listen(listening.dataset.live); return; }
     const card = event.target.closest?.(".a-take");
     if (!card) return;
     const button = event.target.closest("button"), stage = event.target.closest(".a-stage");
@@ -142,6 +172,7 @@
   };
 
   const settle = () => {
+    tell();
     for (const card of document.querySelectorAll(".a-take:not([data-ready])")) {
       card.dataset.ready = "yes";
       look(card, recall());

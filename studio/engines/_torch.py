@@ -221,6 +221,20 @@ def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
             bar.enable_progress_bar()
 
 
+def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -> Any:
+    """A model of transformers' class `kind` from its safetensors, on the device, ready to be asked.
+
+    Raises:
+        StudioError: weights are missing.
+    """
+    model, info = kind.from_pretrained(
+        files, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False,
+        output_loading_info=True, **placement(device),
+    )  # fmt: skip
+    require_complete(card, info)
+    return model.eval()
+
+
 def require_complete(card: Card, info: dict[str, Any]) -> None:
     """Raise StudioError where weights were missing and the library filled them with random numbers."""
     missing = sorted(info.get("missing_keys") or ())

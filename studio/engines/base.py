@@ -48,7 +48,7 @@ class Context(Protocol):
 
     @property
     def previews(self) -> bool:
-        """Somebody looks at the work in progress. Where False, engines spend no time on showing it."""
+        """Somebody sees or hears the work in progress. Where False, engines spend no time on showing it."""
         ...
 
     @property
@@ -70,6 +70,10 @@ class Context(Protocol):
 
     def text(self, delta: str) -> None:
         """New text to show."""
+        ...
+
+    def sound(self, samples: Any, rate: int) -> None:
+        """Sound that comes next in the piece in work, an array (channels, frames); asked for only with `previews`."""
         ...
 
     def preview(self, picture: Image.Image) -> None:
@@ -135,6 +139,7 @@ ENGINES = {
     "diffusion": "studio.engines.diffusion:DiffusionEngine",
     "musicgen": "studio.engines.musicgen:MusicgenEngine",
     "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
+    "audiocraft": "studio.engines.audiocraft:AudiocraftEngine",
     "composer": "studio.engines.composer:ComposerEngine",
     "caption": "studio.engines.caption:CaptionEngine",
     "upscaler": "studio.engines.upscaler:UpscalerEngine",

@@ -56,16 +56,8 @@ class ComposerEngine:
         with _torch.loading(card, device, "transformers"):
             from transformers import GPT2LMHeadModel
 
-            loaded: Any = GPT2LMHeadModel.from_pretrained(
-                files,
-                dtype=_torch.dtype_for(card, files, device),
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **_torch.placement(device),
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
+            dtype = _torch.dtype_for(card, files, device)
+            model = _torch.pretrained(GPT2LMHeadModel, card, files, device, dtype)
             model.generation_config.eos_token_id = None  # a line that has ended waits for the others
             table = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
             if tuple(sorted(table, key=table.__getitem__)) != language.WORDS:
@@ -73,7 +65,7 @@ class ComposerEngine:
             font = next(iter(sorted((files / "soundfont").rglob("*.sf2"))), None)
             if font is None:
                 raise StudioError("broken_model", model=card.title, reason="no SoundFont")
-            return ComposerModel(card, model.eval(), font.read_bytes(), device)
+            return ComposerModel(card, model, font.read_bytes(), device)
 
 
 @dataclass(frozen=True)

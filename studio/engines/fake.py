@@ -164,11 +164,13 @@ class FakeModel:
 
     def _play(self, request: MusicRequest, context: Context) -> Output:
         seconds, steps = float(request.duration or 4), 20
+        seeds = tuple(int(request.seed or 0) + i for i in range(request.count))
+        pieces = [_melody(request.prompt, seed, seconds) for seed in seeds]
         for step in range(steps):
             context.check()
             self._step(context, step + 1, steps)
-        seeds = tuple(int(request.seed or 0) + i for i in range(request.count))
-        pieces = [_melody(request.prompt, seed, seconds) for seed in seeds]
+            if context.previews:
+                context.sound(np.array_split(pieces[0].samples, steps, axis=1)[step], RATE)
         if request.sound and request.sound_use == "continue":
             heard = _audio.heard(request, RATE, 2)
             pieces = [replace(piece, samples=np.concatenate([heard, piece.samples], axis=1)) for piece in pieces]

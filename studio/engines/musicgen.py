@@ -23,6 +23,7 @@ from typing import Any
 from studio.catalog import Card
 from studio.engines import _audio, _melody, _torch
 from studio.engines._decode import after_each_token
+from studio.engines._live import Listened
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
@@ -64,19 +65,10 @@ class MusicgenEngine:
             kind: Any = transformers.MusicgenForConditionalGeneration
             if melody:
                 kind = transformers.MusicgenMelodyForConditionalGeneration
-            loaded: Any = kind.from_pretrained(
-                files,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **_torch.placement(device),
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
+            model = _torch.pretrained(kind, card, files, device, dtype)
             if melody:
-                _melody.require_heard(card, model.eval(), tokenizer)
-            return MusicgenModel(card, model.eval(), tokenizer, device)
+                _melody.require_heard(card, model, tokenizer)
+            return MusicgenModel(card, model, tokenizer, device)
 
 
 class MusicgenModel:
@@ -110,56 +102,77 @@ class MusicgenModel:
         return replace(output, notes=notes)
 
     def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
+        import numpy as np
         import torch
 
         new = _audio.seconds(request) + _audio.overlap(self._card, request)
         if self._melody and new > self._window:
             raise StudioError("out_of_range", field="field.duration", value=new, low=1, high=self._window)
-        whole = None if self._melody else _audio.heard(request, self._rate, self._model.config.decoder.audio_channels)
-        kept = 0 if whole is None else whole.shape[1]
+        channels: int = self._model.config.decoder.audio_channels
+        sound = None if self._melody else _audio.heard(request, self._rate, channels)
+        whole = np.zeros((channels, 0), np.float32) if sound is None else sound
+        kept = whole.shape[1]
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
         windows = _windows(new, self._window, kept / self._rate)
         tokens = [math.ceil(part * self._frame_rate) + self._codebooks - 1 for part in windows]
         done = 0
 
-        def look(_: Any) -> bool:
+        def told() -> None:
             nonlocal done
             done += 1
             context.step(number * sum(tokens) + done, request.count * sum(tokens))
             context.check()
-            return False
 
-        sampling: dict[str, Any] = {"do_sample": False}
-        if (request.temperature or 0) > 0:
-            sampling = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
-        inputs = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
-        followed = {}
-        if self._melody and request.sound:
-            followed["input_features"] = self._cast(
-                _melody.chroma(_audio.heard(request, self._rate, 1)[0], self._model)
-            )
+        given = self._inputs(request)
         torch.manual_seed(seed)
         for count in tokens:
-            end = None if whole is None else whole[:, -self._heard(whole.shape[1]) :]
-            sound = self._model.generate(
-                input_ids=inputs.input_ids,
-                attention_mask=inputs.attention_mask,
-                max_new_tokens=count,
-                guidance_scale=max(1.0, float(request.guidance_scale or 1.0)),
-                stopping_criteria=after_each_token(look),
-                **({} if end is None else {"input_values": self._cast(torch.from_numpy(end)[None])}),
-                **followed,
-                **sampling,
-            )[0]
-            made = sound.float().cpu().numpy()
-            whole = made if end is None else _audio.joined(whole, made, end.shape[1], round(_audio.JOINT * self._rate))
+            end = whole[:, whole.shape[1] - self._heard(whole.shape[1]) :]
+            made = self._window_of(given, end, count, context, told)
+            whole = _audio.joined(whole, made, end.shape[1], round(_audio.JOINT * self._rate))
         samples = whole[:, : kept + round(new * self._rate)]
         return _audio.asked_for(self._card, request, samples, self._rate, kept / self._rate)
+
+    def _inputs(self, request: MusicRequest) -> dict[str, Any]:
+        """What every window of a piece is generated from: its words, how tokens are drawn, a melody."""
+        given: dict[str, Any] = {"do_sample": False, "guidance_scale": max(1.0, float(request.guidance_scale or 1.0))}
+        if (request.temperature or 0) > 0:
+            drawn = {"do_sample": True, "temperature": float(request.temperature or 1), "top_k": request.top_k or 0}
+            given |= drawn
+        words = self._tokenizer([_audio.words(request)], padding=True, return_tensors="pt").to(self._model.device)
+        given |= {"input_ids": words.input_ids, "attention_mask": words.attention_mask}
+        if self._melody and (melody := _audio.heard(request, self._rate, 1)) is not None:
+            given["input_features"] = self._cast(_melody.chroma(melody[0], self._model))
+        return given
+
+    def _window_of(
+        self, given: dict[str, Any], end: Any, count: int, context: Context, told: Callable[[], None]
+    ) -> Any:
+        """So many more tokens as sound: the `end` of what there is as the codec writes it, and what follows.
+
+        Args:
+            end: (channels, frames); no frames for a piece that begins.
+        """
+        import torch
+
+        live = Listened(self._model, context, -(-end.shape[1] // self._hop)) if context.previews else None
+
+        def look(tokens: Any) -> bool:
+            if live is not None:
+                live.look(tokens)
+            told()
+            return False
+
+        heard: dict[str, Any] = {"input_values": self._cast(torch.from_numpy(end)[None])} if end.size else {}
+        heard["stopping_criteria"] = after_each_token(look)
+        sound = self._model.generate(**given, **heard, max_new_tokens=count)[0]
+        if live is not None:
+            live.finish()
+        return sound.float().cpu().numpy()
 
     def _heard(self, frames: int) -> int:
         """How much of the end of so many frames the next window hears: whole frames of the codec, at least one."""
         most = round(self._window * _HEARD * self._frame_rate)
-        return max(1, min(most, frames // self._hop)) * self._hop
+        return min(frames, max(1, min(most, frames // self._hop)) * self._hop)
 
     def _cast(self, value: Any) -> Any:
         return value.to(self._model.device, self._model.dtype)

@@ -58,18 +58,8 @@ class TextEngine:
 
             dtype = _torch.dtype_for(card, files, device, text=True)
             tokenizer = AutoTokenizer.from_pretrained(files, local_files_only=True, trust_remote_code=False)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                files,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                **_torch.placement(device),
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
-            return TextModel(card, model.eval(), tokenizer, device)
+            model = _torch.pretrained(AutoModelForCausalLM, card, files, device, dtype)
+            return TextModel(card, model, tokenizer, device)
 
 
 class TextModel:

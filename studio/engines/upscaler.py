@@ -48,16 +48,8 @@ class UpscalerEngine:
         with _torch.loading(card, device, "transformers"):
             from transformers import Swin2SRForImageSuperResolution
 
-            loaded: Any = Swin2SRForImageSuperResolution.from_pretrained(
-                files,
-                dtype=_torch.dtype_for(card, files, device),
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
-            model = model.eval().to(str(device))
+            dtype = _torch.dtype_for(card, files, device)
+            model = _torch.pretrained(Swin2SRForImageSuperResolution, card, files, device, dtype)
         report(1.0)
         return Upscaler(card, model, device)
 

@@ -1,5 +1,6 @@
 """The music tab with a sound to start from: a file of one's own, or a moment of a piece."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,20 @@ def test_the_recipe_of_such_a_piece_names_its_sound(desk: Desk, tmp_path: Path) 
     made = recipe.read(download.value.path().read_bytes())
     assert made is not None
     assert made["parameters"]["sound"]["bytes"] == mine.stat().st_size
+
+
+def test_a_piece_is_heard_while_it_is_made(desk: Desk, pace: Callable[[float], None]) -> None:
+    pace(0.2)
+    desk.go("music").type("30", "duration").type("slow").run()
+    listen = desk.find("live").get_by_role("button")
+    expect(listen).to_have_text("Listen while it is made")
+    assert not desk.page.evaluate("atelier.live().playing"), "sound never begins by itself"
+    listen.click()
+    desk.until(lambda: desk.page.evaluate("atelier.live().at") > 0.3)
+    assert desk.page.evaluate("atelier.live()")["playing"]
+    expect(listen).to_have_text("Stop listening")
+    expect(desk.takes).to_have_count(1)
+    assert desk.page.evaluate("atelier.live()")["playing"], "who listens may be behind, and hears it to the end"
+    listen.click()
+    expect(listen).to_be_hidden()
+    assert not desk.page.evaluate("atelier.live().playing")

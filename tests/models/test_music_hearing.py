@@ -133,3 +133,24 @@ def test_the_strongest_tone_is_named_by_its_class(hertz, tone_class):
     assert (found[0, 2:-2].argmax(-1) == tone_class).all()
     assert (found.sum(-1) == 1).all()
     assert _melody.chroma(wave[:100], model).shape[1] >= 1
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("sound", [b"", tone(seconds=0.7)])
+@pytest.mark.parametrize("seconds", [1.0, 4.5])
+def test_what_is_heard_while_it_is_made_is_the_piece(tmp_path, channels, sound, seconds):
+    torch.manual_seed(0)
+    save_musicgen(tmp_path, channels)
+    model = load(MusicgenEngine(), tmp_path, options={"window": 2.0})
+    ask = replace(ASK, duration=seconds, sound=sound)
+    listening = Recorder(previews=True)
+    piece = model.run(ask, listening).audio[0]
+    heard = np.concatenate([part for part, _ in listening.heard], axis=1)
+    assert {rate for _, rate in listening.heard} == {piece.rate}
+    assert len(listening.heard) >= int(seconds) - 1
+    made = piece.samples[:, -round(seconds * piece.rate) :]
+    heard = heard[:, : made.shape[1]]
+    assert heard.shape == made.shape
+    for one, other in zip(heard, made, strict=True):
+        assert np.corrcoef(one, other)[0, 1] > 0.98
+    assert model.run(ask, Recorder()).audio[0].samples.tobytes() == piece.samples.tobytes(), "listening changes nothing"

@@ -57,6 +57,7 @@ class Recorder:
         self.steps: list[tuple[int, int]] = []
         self.texts: list[str] = []
         self.shown: list[Any] = []
+        self.heard: list[tuple[Any, int]] = []
 
     @property
     def cancelled(self) -> bool:
@@ -77,6 +78,9 @@ class Recorder:
 
     def text(self, delta: str) -> None:
         self.texts.append(delta)
+
+    def sound(self, samples: Any, rate: int) -> None:
+        self.heard.append((samples, rate))
 
     def preview(self, picture: Any) -> None:
         self.shown.append(picture)

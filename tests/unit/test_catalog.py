@@ -97,7 +97,8 @@ def test_licences_that_forbid_business_are_marked(shipped: Catalog) -> None:
 
 def test_every_engine_with_tasks_exists_and_ours_uses_no_other(shipped: Catalog) -> None:
     assert set(ENGINE_TASKS) < set(ENGINES)
-    assert {card.engine for card in shipped.cards.values()} == set(ENGINE_TASKS)
+    own_only = {"audiocraft"}  # nobody could look up what a converted folder holds
+    assert {card.engine for card in shipped.cards.values()} == set(ENGINE_TASKS) - own_only
 
 
 def test_defaults_of_ours_lie_inside_the_limits_of_the_studio(shipped: Catalog) -> None:

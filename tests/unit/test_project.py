@@ -86,7 +86,9 @@ def dangers(tree: ast.AST):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
-        if called in {"eval", "exec", "__import__", "os.system", "os.popen", "torch.load", "yaml.load"}:
+        if called in {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load"}:
+            yield node, called
+        if called == "torch.load" and "weights_only" not in {keyword.arg for keyword in node.keywords}:
             yield node, called
         for keyword in node.keywords:
             value = keyword.value.value if isinstance(keyword.value, ast.Constant) else "unknown"
@@ -103,6 +105,7 @@ def dangers(tree: ast.AST):
         "from pickle import loads",
         "eval(x)",
         "torch.load(path)",
+        "torch.load(path, weights_only=flag)",
         "subprocess.run(line, shell=True)",
         "AutoModel.from_pretrained(x, trust_remote_code=flag)",
         "load(x, use_safetensors=False)",

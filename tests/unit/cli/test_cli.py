@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from terminals import Run
@@ -12,6 +14,8 @@ from terminals import Run
 from studio import recipe
 from studio.cli import doctor
 from studio.paths import Home
+from studio.sound import encode_wav
+from studio.types import Audio
 
 # ---- the five tasks
 
@@ -57,7 +61,7 @@ def test_code_prints_only_the_code(run: Run, code_file: Path) -> None:
     assert result.out == run("code", f"{code_file}:2:12", "--json").json["text"]
 
 
-def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path) -> None:
+def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path, tmp_path: Path) -> None:
     chat = run(
         "chat", "Hi", "--system", "Be brief.", "--temperature", 0.5, "--top-p", 0.8, "--top-k", 9, "--min-p", 0.1,
         "--repetition-penalty", 1.2, "--max-tokens", 50, "--stop", "END", "--stop", "FIN", "--seed", 1, "--json",
@@ -74,15 +78,20 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
         "prompt": "a", "negative_prompt": "b", "width": 64, "height": 72, "steps": 3, "guidance_scale": 2.0, "count": 1,
         "scheduler": "Euler a",
     } == image  # fmt: skip
+    hum = tmp_path / "hum.wav"
+    hum.write_bytes(encode_wav(Audio(np.full((1, 8000), 0.1, np.float32), 8000)))
     music = run(
         "music", "a", "--negative", "b", "--lyrics", "la", "--duration", 1.5, "--steps", 3, "--guidance", 2,
         "--temperature", 0.9, "--top-k", 8, "--tempo", 90, "--key", "D major", "--metre", "3/4", "--bars", 4,
-        "--players", "harp", "--loop", "--melody", "part bar4 d24 n0", "--json",
+        "--players", "harp", "--loop", "--melody", "part bar4 d24 n0",
+        "--sound", hum, "--sound-use", "follow", "--sound-keep", 0.5, "--json",
     ).json["recipe"]["parameters"]  # fmt: skip
     assert music == {
         "prompt": "a", "negative_prompt": "b", "lyrics": "la", "duration": 1.5, "steps": 3, "guidance_scale": 2.0,
         "temperature": 0.9, "top_k": 8, "count": 1, "tempo": 90.0, "key": "D major", "metre": "3/4", "bars": 4,
         "players": "harp", "loop": True, "melody": "part bar4 d24 n0",
+        "sound": {"sha256": hashlib.sha256(hum.read_bytes()).hexdigest(), "bytes": hum.stat().st_size},
+        "sound_use": "follow", "sound_keep": 0.5,
     }  # fmt: skip
     code = run("code", f"{code_file}:2:12", "--no-fim", "--max-tokens", 9, "--top-p", 0.5, "--temperature", 0, "--json")
     assert code.json["recipe"]["parameters"] == {

@@ -1,0 +1,103 @@
+"""`python start.py audiocraft`: the packages of an optional engine, beside those of the studio.
+
+audiocraft asks for a torch of 2023 and for packages that are no longer built. So a closed list is installed, without
+what it depends on; the studio's own packages stay as they are, which is looked at afterwards. With the name of a folder
+they go into an environment of their own there, which sees everything in .venv and leaves .venv as it is.
+Standard library only. Knows nothing of what the engine does with them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import start
+from install import attempt, read
+from install.pip import InstallError, Runner, Terminal
+
+REQUIREMENTS = "requirements-audiocraft.txt"
+INSTALLED = (
+    "from importlib.metadata import distributions\n"
+    "print(*{f'{one.name}=={one.version}' for one in distributions() if one.read_text('INSTALLER')})"
+)
+
+
+def main(folder: str = "") -> int:
+    """Install what is missing of the extra, into .venv or into an environment in `folder`. Returns the exit code."""
+    return attempt(lambda handle: Extra(handle, folder).run())
+
+
+class Extra:
+    """One run.
+
+    Args:
+        lock: handle of the lock on .venv, held by the caller.
+        folder: of an environment on top of .venv; empty for .venv itself.
+    """
+
+    def __init__(self, lock: int, folder: str = "") -> None:
+        self.folder = Path(folder).resolve() if folder else Path(start.VENV)
+        self.layered = bool(folder)
+        inside = os.path.relpath(start.PYTHON, start.VENV)
+        self.terminal = Terminal()
+        self.base = Runner(start.PYTHON, Path(start.VENV, "install.log"), lock, self.terminal.detail)
+        self.here = Runner(str(self.folder / inside), self.base.log, lock, self.terminal.detail)
+        text = read(Path(start.ROOT, REQUIREMENTS))
+        self.wanted = {line.strip() for line in text.splitlines() if re.match(r"[\w.-]+==", line)}
+
+    def run(self) -> None:
+        """Install. Raises InstallError, KeyboardInterrupt or OSError; the next call goes on from there."""
+        if self.layered:
+            self.layer()
+        if self.wanted <= self.installed():
+            print(f"audiocraft is here already, in {self.folder}.")
+            return
+        self.terminal.stage(f"packages: {REQUIREMENTS}, without what they depend on")
+        before, troubles = self.installed(), self.troubles()
+        aim = ["--python", self.here.python] if self.layered else []
+        file = os.path.join(start.ROOT, REQUIREMENTS)
+        count = self.base.pip(*aim, "install", "--no-deps", "--force-reinstall", "-r", file)
+        self.terminal.done(f"{count} installed")
+        self.compare(before, troubles)
+        print("audiocraft is installed. Start the studio again; docs/models.md says how a model gets into it.")
+
+    def compare(self, before: set[str], troubles: set[str]) -> None:
+        """See that the studio's own packages are what they were, and that all of them still find what they need."""
+        changed = {one for one in before - self.installed() if not self.ours(one)}
+        if found := changed | {line for line in self.troubles() - troubles if not self.ours(line)}:
+            raise InstallError(
+                "\n".join(["The studio's own packages are not what they were:", *sorted(found)])
+                + "\nDelete the folder .venv and start again, to have them as they should be."
+            )
+        print("    The studio's own packages are as they were, and pip check finds nothing new that they lack.")
+        print("    It names what audiocraft itself asks for: that is left out on purpose.")
+
+    def installed(self) -> set[str]:
+        """Every package that this environment sees whole, as "name==version"."""
+        return set(self.here.ask(INSTALLED).split())
+
+    def troubles(self) -> set[str]:
+        """The lines of pip check."""
+        aim = ["--python", self.here.python] if self.layered else []
+        line = [start.PYTHON, "-I", "-m", "pip", *aim, "check", "--disable-pip-version-check"]
+        return set(subprocess.run(line, capture_output=True, text=True, check=False).stdout.splitlines())
+
+    def ours(self, line: str) -> bool:
+        """True where a line of pip, or a "name==version", is about one of the packages in the list."""
+        names = {one.partition("==")[0] for one in self.wanted}
+        return re.split(r"==| ", line, maxsplit=1)[0] in names
+
+    def layer(self) -> None:
+        """Make the environment on top of .venv, where it is not there yet or belongs to another Python."""
+        below = self.base.ask("import sysconfig; print(sysconfig.get_path('purelib'))")
+        if below in self.here.ask("import sys; print(*sys.path, sep=chr(10))").splitlines():
+            return
+        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / "pyvenv.cfg").exists():
+            raise InstallError(f"{self.folder} holds other things.\nName a folder that does not exist yet.")
+        self.terminal.stage("environment")
+        self.base.run(["-m", "venv", "--without-pip", "--clear", str(self.folder)])
+        above = self.here.ask("import sysconfig; print(sysconfig.get_path('purelib'))")
+        Path(above, "atelier.pth").write_text(below + "\n", encoding="utf-8")
+        self.terminal.done(str(self.folder))

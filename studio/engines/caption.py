@@ -67,21 +67,12 @@ class CaptionEngine:
                 "vision-encoder-decoder": transformers.VisionEncoderDecoderModel,
             }
             kind = kinds.get(config.model_type, transformers.AutoModelForImageTextToText)
-            loaded: Any = kind.from_pretrained(
-                files,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **_torch.placement(device),
-            )
-            model, info = loaded
-            _torch.require_complete(card, info)
+            model = _torch.pretrained(kind, card, files, device, dtype)
             processor = read_processor(files, config)
             promptable = config.model_type not in (*kinds, "florence2")
             if promptable and not getattr(processor, "chat_template", None):
                 raise StudioError("broken_model", model=card.title, reason="it has no chat template")
-            return CaptionModel(card, model.eval(), processor, device)
+            return CaptionModel(card, model, processor, device)
 
 
 def read_processor(files: Path, config: Any) -> Any:

@@ -93,6 +93,8 @@ class Quiet:
 
     def preview(self, picture: object) -> None: ...
 
+    def sound(self, samples: object, rate: int) -> None: ...
+
 
 if __name__ == "__main__":
     main()

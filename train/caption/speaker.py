@@ -20,7 +20,7 @@ from train.run import Run
 WIDTH = 128
 VOCABULARY = 3000
 BATCH = 256
-RATE = 1.5e-3
+RATE = 2e-3
 START, END, PAD = "<s>", "</s>", "<pad>"
 MARKS = (*(f"<{word}>" for word in sentences.LANGUAGES), *(f"<{word}>" for word in sentences.FORMS))
 LONGEST = 72

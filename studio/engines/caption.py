@@ -7,12 +7,15 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch.
     options.prompts: {short, normal, long}: what a promptable model is asked when the person typed nothing.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
+    options.marks: {en, zh, short, normal, long, tags}: tokens with which the decoder of a vision-encoder-decoder model
+        begins, one for the language and one for the form. A prompt or an opening with Chinese in it asks for Chinese.
     options.max_side: pixels; larger pictures are made smaller first. Default 1024; 0 leaves them as they are.
     options.together: how many pictures of a folder go through it at once on a GPU. Default 8.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,9 @@ _STYLES = {
 }
 _FLORENCE = {"short": "<CAPTION>", "normal": "<DETAILED_CAPTION>", "long": "<MORE_DETAILED_CAPTION>"}
 _BLIP_TOKENS = {"short": (0, 12), "normal": (0, 1 << 30), "long": (24, 1 << 30)}
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_LANGUAGE = re.compile(r"(请?用)?(中文|汉语)|(in )?English", re.IGNORECASE)
+"""Prompts that ask for a language and for nothing else."""
 _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 """Kinds whose pictures all become one size, so that several go through one `generate`."""
 
@@ -60,6 +66,9 @@ class CaptionEngine:
         with _torch.loading(card, device, "transformers"):
             import transformers
 
+            from studio.engines.networks import observer
+
+            observer.register()
             dtype = _torch.dtype_for(card, files, device)
             config = transformers.AutoConfig.from_pretrained(files, local_files_only=True, trust_remote_code=False)
             kinds: dict[str, Any] = {
@@ -123,6 +132,7 @@ class CaptionModel:
         self._model: Any = model
         self._processor: Any = processor
         self._kind: str = model.config.model_type
+        self._marks: dict[str, str] = card.options.get("marks", {})
         parts: list[Any] = [model, getattr(model, "text_decoder", None)]
         for part in parts:
             if getattr(part, "generation_config", None) is not None:
@@ -182,16 +192,25 @@ class CaptionModel:
             texts = {"text": [prompt if prompt in known else _FLORENCE[request.length]] * len(pictures)}
             notes = (("no_prompt", {}),) if prompt and prompt not in known else ()
         elif self._kind == "vision-encoder-decoder":
-            notes = (("no_prompt", {}),) if prompt else ()
+            notes = (("no_prompt", {}),) if prompt and not (self._marks and _LANGUAGE.fullmatch(prompt)) else ()
         else:
             texts = {"text": [self._question(prompt or self._wish(request), opening)]}
         inputs = self._processor(images=pictures, **texts, return_tensors="pt").to(self._model.device)
         cast = {name: self._cast(value) for name, value in inputs.items()}
-        if opening and self._kind in ("florence2", "vision-encoder-decoder"):
-            cast["decoder_input_ids"] = self._begun(opening, len(pictures))
+        marks = self._marked(request)
+        if (opening or marks) and self._kind in ("florence2", "vision-encoder-decoder"):
+            cast["decoder_input_ids"] = self._begun(marks, opening, len(pictures))
         return Asked(cast, opening, notes)
 
-    def _begun(self, opening: str, count: int) -> Any:
+    def _marked(self, request: CaptionRequest) -> list[int]:
+        """The tokens that tell a decoder its language and its form; none where the card names none."""
+        if not self._marks:
+            return []
+        language = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
+        form = request.style if request.style in self._marks else request.length
+        return self._processor.tokenizer.convert_tokens_to_ids([self._marks[language], self._marks[form]])
+
+    def _begun(self, marks: list[int], opening: str, count: int) -> Any:
         """The first tokens of a text decoder that is to go on from `opening`."""
         import torch
 
@@ -199,7 +218,7 @@ class CaptionModel:
         first = [one for one in (config.decoder_start_token_id, config.forced_bos_token_id) if one is not None]
         if not first:
             first = [self._model.config.decoder_start_token_id]
-        ids = [*first, *self._processor.tokenizer(opening, add_special_tokens=False).input_ids]
+        ids = [*first, *marks, *self._processor.tokenizer(opening, add_special_tokens=False).input_ids]
         return torch.tensor([ids] * count, device=self._model.device)
 
     def _wish(self, request: CaptionRequest) -> str:

@@ -127,6 +127,22 @@ def test_a_model_that_takes_no_instructions_says_so(folders, kind):
     assert output.notes == (("no_prompt", {}),)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "length", "marks"),
+    [("", "short", "as"), ("中文", "long", "bl"), ("用中文", "short", "bs"), ("in English", "long", "al")],
+)
+def test_a_decoder_with_marks_is_told_language_and_length(folders, seen, prompt, length, marks):
+    options = {"marks": {"en": "a", "zh": "b", "short": "s", "long": "l"}}
+    model = load(ENGINE, folders["vision_encoder_decoder"], options=options)
+    calls = seen(model)
+    output = model.run(replace(ASK, prompt=prompt, length=length), Recorder())
+    tokenizer = model._processor.tokenizer
+    assert calls[0]["decoder_input_ids"].tolist() == [[0, *tokenizer.convert_tokens_to_ids(list(marks))]]
+    assert output.notes == ()
+    assert output.text
+    assert model.run(replace(ASK, prompt="数一数猫", length=length), Recorder()).notes == (("no_prompt", {}),)
+
+
 @pytest.mark.parametrize("kind", ["smolvlm", "qwen_vl"])
 def test_a_promptable_model_is_asked_what_the_person_or_the_card_says(folders, seen, kind):
     prompts = {"short": "Say it in brief."}

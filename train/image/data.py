@@ -83,7 +83,7 @@ def build(folder: Path) -> None:
             if concept is None or icon is None or _key(code) in seen:
                 continue
             seen.add(_key(code))
-            drawn.append(_render(svg_to_bytes, bodies, icon))
+            drawn.append(render(svg_to_bytes, bodies, icon))
             entries.append({"concept": _key(code), "style": icons.words[0], **concept})
     _hold_out(entries)
     pictures = np.lib.format.open_memmap(
@@ -106,7 +106,7 @@ def _recolour(picture: np.ndarray, seed: int) -> tuple[np.ndarray, list[list[tup
     return colours.on_white(np.stack(variants)), [colours.measure(variant) for variant in variants]
 
 
-def _render(render: Any, bodies: dict[str, Any], icon: dict[str, Any]) -> np.ndarray:
+def render(rasterise: Any, bodies: dict[str, Any], icon: dict[str, Any]) -> np.ndarray:
     import io
 
     from PIL import Image
@@ -116,7 +116,7 @@ def _render(render: Any, bodies: dict[str, Any], icon: dict[str, Any]) -> np.nda
     inner = SIZE - 2 * MARGIN
     size = f'width="{inner}" height="{inner}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {size}>{icon["body"]}</svg>'
-    picture = Image.open(io.BytesIO(bytes(render(svg_string=svg)))).convert("RGBA")
+    picture = Image.open(io.BytesIO(bytes(rasterise(svg_string=svg)))).convert("RGBA")
     whole = Image.new("RGBA", (SIZE, SIZE))
     whole.paste(picture.resize((inner, inner)) if picture.size != (inner, inner) else picture, (MARGIN, MARGIN))
     return np.asarray(whole)

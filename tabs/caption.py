@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tabs.caption_result import Result
 from tabs.i18n import language
 from tabs.parts import run_row
 from tabs.shared import Page, pumping, quick
+
+_MOMENT = 1.0
+"""Seconds."""
 
 
 def build(page: Page) -> None:
@@ -49,17 +53,23 @@ def build(page: Page) -> None:
         yield from (caption_all if given["what"] == "many" else caption)(given, request)
 
     def caption(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        earlier = page.jobs(request, TASK)
         yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show, progress, request)
         other = given["other"]
         last = (page.jobs(request, TASK) or [None])[-1]
-        if not other or other == given["model"] or last is None or last.snapshot().kind != "done":
+        if not other or other == given["model"] or last is None or last in earlier or last.snapshot().kind != "done":
             return
 
         def beside() -> CaptionRequest:
             return wanted({**given, "count": 1}, content(given["picture"]), other)
 
+        first, since = result.show(last.snapshot(), language(request), second=False), time.monotonic()
+
         def show_second(update: Update, spoken: str) -> dict[Any, Any]:
-            return show(update, spoken, second=True)
+            # What comes quickly one after another, the browser draws once, and as the last of it says: so the first
+            # caption is told again. Only for a moment, because a person may begin to edit it.
+            again = first if time.monotonic() - since < _MOMENT else {}
+            return again | show(update, spoken, second=True)
 
         yield from page.run(TASK, beside, show_second, progress, request)
 

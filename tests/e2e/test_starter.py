@@ -1,9 +1,15 @@
-"""The real app with its starter models: a conversation, a completion, pictures."""
+"""The real app with its starter models: a conversation, a completion, pictures, a piece, captions."""
+
+import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 
 from e2e.conftest import Keep, Visit
+from e2e.desk import PATIENCE
 from e2e.program import Program
+
+ICONS = Path(__file__).parent.parent / "data" / "caption"
 
 GROWTH = """() => {
   const lengths = [];
@@ -97,3 +103,16 @@ def test_a_prompt_is_read_in_the_language_of_the_page(program: Program, visit: V
     expect(desk.find("reading")).to_contain_text("吉格舞曲 · D 大调 · 6/8")
     expect(desk.find("reading")).to_contain_text("长笛、吉他")
     expect(desk.find("reading")).to_contain_text("夜晚的雨")
+
+
+def test_an_icon_of_an_unknown_hand_is_named_in_both_languages(program: Program, visit: Visit, keep: Keep) -> None:
+    desk = visit(program.url).go("caption").more()
+    desk.find("image").locator("input[type=file]").set_input_files(ICONS / "12-rainbow.png")
+    expect(desk.find("image").locator("img")).to_be_visible()
+    desk.type("3", "seed").run()
+    expect(desk.find("details")).to_contain_text("Observer", timeout=PATIENCE)
+    assert "rainbow" in desk.field("text").input_value()
+    desk.idle().more()
+    keep(desk, "caption-starter-en-light-1440")
+    desk.more().type("中文", "question").run()
+    expect(desk.field("text")).to_have_value(re.compile("彩虹"), timeout=PATIENCE)

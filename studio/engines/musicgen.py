@@ -96,22 +96,22 @@ class MusicgenModel:
         ignored = {"no_negative": request.negative_prompt, "no_lyrics": request.lyrics, "no_melody": request.melody}
         notes = tuple((name, {}) for name, given in ignored.items() if given)
         with _torch.working(self._card):
+            given, heard = self._inputs(request), self._heard_of(request)
             output = _audio.each_piece(
-                request, context, lambda number, seed: self._piece(request, number, seed, context)
+                request, context, lambda number, seed: self._piece(request, given, heard, number, seed, context)
             )
         return replace(output, notes=notes)
 
-    def _piece(self, request: MusicRequest, number: int, seed: int, context: Context) -> Audio:
-        import numpy as np
+    def _piece(
+        self, request: MusicRequest, given: dict[str, Any], heard: Any, number: int, seed: int, context: Context
+    ) -> Audio:
+        """One piece; `given` and `heard` are what all pieces of a request have in common."""
         import torch
 
         new = _audio.seconds(request) + _audio.overlap(self._card, request)
         if self._melody and new > self._window:
             raise StudioError("out_of_range", field="field.duration", value=new, low=1, high=self._window)
-        channels: int = self._model.config.decoder.audio_channels
-        sound = None if self._melody else _audio.heard(request, self._rate, channels)
-        whole = np.zeros((channels, 0), np.float32) if sound is None else sound
-        kept = whole.shape[1]
+        whole, kept = heard, heard.shape[1]
         # the codebooks are generated shifted against each other, so the last frame is whole that many tokens later
         windows = _windows(new, self._window, kept / self._rate)
         tokens = [math.ceil(part * self._frame_rate) + self._codebooks - 1 for part in windows]
@@ -123,7 +123,6 @@ class MusicgenModel:
             context.step(number * sum(tokens) + done, request.count * sum(tokens))
             context.check()
 
-        given = self._inputs(request)
         torch.manual_seed(seed)
         for count in tokens:
             end = whole[:, whole.shape[1] - self._heard(whole.shape[1]) :]
@@ -131,6 +130,14 @@ class MusicgenModel:
             whole = _audio.joined(whole, made, end.shape[1], round(_audio.JOINT * self._rate))
         samples = whole[:, : kept + round(new * self._rate)]
         return _audio.asked_for(self._card, request, samples, self._rate, kept / self._rate)
+
+    def _heard_of(self, request: MusicRequest) -> Any:
+        """The sound that every piece begins with, (channels, frames); no frames where there is none."""
+        import numpy as np
+
+        channels: int = self._model.config.decoder.audio_channels
+        sound = None if self._melody else _audio.heard(request, self._rate, channels)
+        return np.zeros((channels, 0), np.float32) if sound is None else sound
 
     def _inputs(self, request: MusicRequest) -> dict[str, Any]:
         """What every window of a piece is generated from: its words, how tokens are drawn, a melody."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.requests import CaptionRequest
 from train import command
+from train.quiet import Quiet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "train" / "caption"
@@ -75,25 +76,6 @@ def captioner(shipped: Path) -> Callable[[CaptionRequest], str]:
     card = Catalog.load(Home(WORK), public=True).get("observer")
     model = CaptionEngine().load(card, shipped, Device("cpu", threads=1), lambda _: None)
     return lambda request: model.run(request, Quiet()).text
-
-
-class Quiet:
-    """A run that nobody watches."""
-
-    adapters, previews, cancelled = None, False, False
-
-    def check(self) -> None: ...
-
-    def skipped(self) -> bool:
-        return False
-
-    def step(self, done: int, total: int = 0) -> None: ...
-
-    def text(self, delta: str) -> None: ...
-
-    def preview(self, picture: object) -> None: ...
-
-    def sound(self, samples: object, rate: int) -> None: ...
 
 
 if __name__ == "__main__":

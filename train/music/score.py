@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mido
 import numpy as np
@@ -27,6 +26,7 @@ from studio.engines.composer import ComposerEngine, Piece
 from studio.paths import Home
 from studio.requests import MusicRequest
 from train.music import data
+from train.quiet import Quiet
 
 PROMPTS = 200
 _AGAIN = 20
@@ -136,25 +136,4 @@ def _composer(shipped: Path, device: str) -> Callable[[str, int], Piece]:
         (folder / "soundfont" / "none.sf2").touch()
         card = Catalog.load(Home(folder), public=True).get("composer")
         model = ComposerEngine().load(card, folder, Device(device), lambda _: None)
-    return lambda prompt, seed: model.compose(
-        MusicRequest(prompt=prompt, seed=seed, **card.defaults), 0, seed, _Quiet()
-    )
-
-
-class _Quiet:
-    """A context that nobody watches."""
-
-    adapters, previews, cancelled = None, False, False
-
-    def check(self) -> None: ...
-
-    def skipped(self) -> bool:
-        return False
-
-    def step(self, done: int, total: int = 0) -> None: ...
-
-    def text(self, delta: str) -> None: ...
-
-    def sound(self, samples: Any, rate: int) -> None: ...
-
-    def preview(self, picture: Any) -> None: ...
+    return lambda prompt, seed: model.compose(MusicRequest(prompt=prompt, seed=seed, **card.defaults), 0, seed, Quiet())

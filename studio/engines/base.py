@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -102,13 +102,37 @@ class Loaded(Protocol):
         ...
 
 
+@runtime_checkable
+class Parkable(Protocol):
+    """A loaded model that can leave its device and come back without being read again.
+
+    While it is parked nothing of it is on the device, and nobody runs it.
+    """
+
+    def parked_nbytes(self) -> int | None:
+        """Bytes of memory that cannot be read again from a file while it is parked; None where it cannot park now.
+
+        Weights that are mapped from their file count as nothing: the system drops and reads them as it needs to.
+        """
+        ...
+
+    def park(self) -> None:
+        """Leave the device. Where it raises, the model is half moved and is closed."""
+        ...
+
+    def place(self) -> None:
+        """Come back to the device. Where it raises, the model is half moved and is closed."""
+        ...
+
+
 class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 
     An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
     It loads no weights and may be called on any thread. An engine of music that settles key, tempo and players before
     it begins has ``reading(request) -> composing.reading.Reading``, likewise; one that can start from sound has
-    ``hears(card) -> tuple[SoundUse, ...]``: what it does with it. Others are never given any.
+    ``hears(card) -> tuple[SoundUse, ...]``: what it does with it. Others are never given any. One that can run a model
+    in less memory has ``variants(card) -> tuple[str, ...]``: the names of the ways.
     """
 
     def weights(self, card: Card, files: Path) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.errors import StudioError
-from studio.manager.ledger import Entry
+from studio.manager.ledger import Entry, State
 from studio.paths import gigabytes
 
 
@@ -75,5 +75,8 @@ def impossible(ticket: Ticket, weights: int, budget: int, capacity: int, fixed: 
     needed, spare = gigabytes(weights + ticket.least), gigabytes(max(capacity, 0))
     if weights + ticket.least > budget:
         return StudioError("does_not_fit", model=ticket.key, needed=needed, capacity=spare)
+    broken = ", ".join(entry.key for entry in fixed if entry.state is State.BROKEN)
+    if broken:
+        return StudioError("stuck_full", model=ticket.key, needed=needed, capacity=spare, broken=broken)
     pins = ", ".join(entry.key for entry in fixed)
     return StudioError("pinned_full", model=ticket.key, needed=needed, capacity=spare, pins=pins)

@@ -225,7 +225,7 @@ class World:
 
     def refused(self, ticket: int, error: StudioError) -> None:
         key, _, least = self.open.pop(ticket)
-        if error.code in ("does_not_fit", "pinned_full"):
+        if error.code in ("does_not_fit", "pinned_full", "stuck_full"):
             size = self.size[key] if key in self.where else SIZES[key] * self.scale
             stays = [k for k in self.where if k != key and (k in self.pinned or self.where[k] is State.BROKEN)]
             capacity = self.core.ledger.budget - sum(self.on_device(k) for k in stays)

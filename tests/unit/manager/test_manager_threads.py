@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+from stand_ins import ROOM, Machine, Model, settled, spec
 
 from studio.engines.base import Device
 from studio.errors import Cancelled, StudioError
-from studio.manager import ModelManager, Spec
-from studio.manager.gauge import Reading
+from studio.manager import ModelManager
+from studio.manager.lane import Gate
 from studio.manager.leasing import lease
-
-ROOM = Reading(total=100, free=100)
-
-
-@dataclass
-class Model:
-    """A model whose load waits for a latch and whose end can fail."""
-
-    size: int = 10
-    fail_close: bool = False
-    closed: list[int] = field(default_factory=list)
-
-    def nbytes(self) -> int:
-        return self.size
-
-    def run(self, request: object, context: object) -> None:
-        """Nothing: these tests are about coming and going."""
-
-    def close(self) -> None:
-        if self.fail_close:
-            raise RuntimeError("stuck")
-        self.closed.append(1)
 
 
 @pytest.fixture
@@ -42,17 +22,6 @@ def manager() -> Iterator[ModelManager]:
     made = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM)
     yield made
     made.close()
-
-
-def spec(key: str, load: Callable[..., Model] | None = None, weights: int = 10, **more: float) -> Spec:
-    return Spec(key, weights, load or (lambda _report: Model(weights)), **more)  # pyright: ignore[reportArgumentType]
-
-
-def settled(manager: ModelManager) -> None:
-    """Wait until the lane has done what it was given."""
-    done = threading.Event()
-    manager.lane.put(done.set)
-    assert done.wait(5)
 
 
 def test_thirty_two_threads_share_one_load_and_take_turns(manager: ModelManager) -> None:
@@ -100,7 +69,7 @@ def test_room_is_made_by_closing_the_idle_model(manager: ModelManager) -> None:
     with lease(manager, spec("old", lambda _: old, weights=60)):
         pass
     with lease(manager, spec("new", weights=60)):
-        assert old.closed == [1]
+        assert old.told[-1] == "close"
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers(manager: ModelManager) -> None:
@@ -133,7 +102,7 @@ def test_a_load_that_cannot_be_measured_counts_as_failed(manager: ModelManager) 
 
 
 def test_a_model_that_does_not_go_stays_counted(manager: ModelManager) -> None:
-    with lease(manager, spec("a", lambda _: Model(60, fail_close=True), weights=60)):
+    with lease(manager, spec("a", lambda _: Model(60, broken=("close",)), weights=60)):
         pass
     manager.evict("a")
     settled(manager)
@@ -168,29 +137,6 @@ def test_keep_alive_frees_the_model_by_itself(manager: ModelManager) -> None:
     with lease(manager, spec("a", lambda _: Watched(), keep_alive=0.05)):
         pass
     assert gone.wait(5)
-
-
-class Machine:
-    """A device of 1,000 bytes: other programs take some, and each model what it weighs while it is loaded."""
-
-    def __init__(self) -> None:
-        self.others, self.models = 0, 0
-
-    def read(self, _: Device) -> Reading:
-        return Reading(1000, 1000 - self.others - self.models)
-
-    def spec(self, key: str, weights: int) -> Spec:
-        machine = self
-
-        class Heavy(Model):
-            def close(self) -> None:
-                machine.models -= weights
-
-        def load(_report: object) -> Model:
-            machine.models += weights
-            return Heavy(weights)
-
-        return spec(key, load, weights=weights)
 
 
 def test_a_model_larger_than_half_the_device_is_granted_after_its_load() -> None:
@@ -235,7 +181,87 @@ def test_closing_refuses_new_requests_and_frees_everything() -> None:
     with lease(manager, spec("a", lambda _: model)):
         pass
     assert manager.close()
-    assert model.closed == [1]
+    assert model.told[-1] == "close"
     with pytest.raises(StudioError) as caught, lease(manager, spec("b")):
         pass
     assert caught.value.code == "closing"
+
+
+def test_whatever_is_leased_evicted_and_cancelled_at_once_everybody_is_answered_exactly_once(
+    manager: ModelManager,
+) -> None:
+    answers: Counter[str] = Counter()
+    inside, peak, lock = [0], [0], threading.Lock()
+
+    def use(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(12):
+            key = dice.choice("abc")
+            stop = dice.random() < 0.2
+            try:
+                with lease(manager, spec(key, weights=60), timeout=30, cancelled=(lambda: True) if stop else None):
+                    with lock:
+                        inside[0] += 1
+                        peak[0] = max(peak[0], inside[0])
+                    if dice.random() < 0.3:
+                        manager.evict(dice.choice("abc"))
+                    with lock:
+                        inside[0] -= 1
+                answers["granted"] += 1
+            except Cancelled:
+                answers["cancelled"] += 1
+
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(answers.values()) == 8 * 12
+    assert peak[0] == 1
+    manager.evict()
+    settled(manager)
+    assert (manager.status().charged, manager.status().waiting) == (0, 0)
+
+
+def test_two_devices_never_compute_while_a_model_is_built() -> None:
+    gate, building, wrong = Gate(), threading.Event(), []
+    first, second = (ModelManager(Device("cuda", n), limit=100, read=lambda _: ROOM, gate=gate) for n in (0, 1))
+
+    def load(_report: object) -> Model:
+        building.set()
+        for _ in range(2000):
+            wrong.extend([1] if running.is_set() else [])
+        building.clear()
+        return Model()
+
+    running = threading.Event()
+
+    def run() -> None:
+        running.set()
+        wrong.extend([1] if building.is_set() else [])
+        running.clear()
+
+    def build(manager: ModelManager, key: str) -> None:
+        with lease(manager, spec(key, load)):
+            pass
+
+    threads = [threading.Thread(target=build, args=(first, f"m{n}")) for n in range(5)]
+    for thread in threads:
+        thread.start()
+        for _ in range(40):
+            second.lane.put(run)
+    for thread in threads:
+        thread.join(20)
+    settled(second)
+    assert not wrong
+    assert first.close()
+    assert second.close()
+
+
+def test_after_closing_no_thread_is_left() -> None:
+    before = set(threading.enumerate())
+    made = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM)
+    with lease(made, spec("a")):
+        pass
+    assert made.close()
+    assert set(threading.enumerate()) == before

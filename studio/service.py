@@ -23,6 +23,7 @@ from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.library import Library
+from studio.manager import gauge
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
@@ -43,6 +44,7 @@ from studio.sources import Store
 from studio.standing import Status
 from studio.stock import Stock
 from studio.types import Tokens
+from studio.used import Used
 
 log = logging.getLogger("studio")
 
@@ -73,6 +75,7 @@ class Studio(Stock):
         loras = None if settings.public else self.home.loras
         self._runner = Runner(settings, self.store, self.library, loras, self.home.cache / "memory.json")
         self.device = self._runner.device
+        self._used = Used(self.home.cache / "used.json")
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +101,7 @@ class Studio(Stock):
         jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
         devices = tuple(manager.status() for manager in self._runner.fleet)
-        return Status(devices, running, len(jobs) - len(running))
+        return Status(devices, running, len(jobs) - len(running), gauge.private())
 
     # ---- jobs
 
@@ -237,4 +240,5 @@ class Studio(Stock):
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before = partial(self._pictures.keep_sources, request)
         self._runner.start(job, order.card, before, final)
+        self._used.note(order.card.id)
         return job

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from studio.cards import Card
 from studio.jobs import Job
 from studio.manager import ManagerStatus, Resident
-from studio.manager.values import Cooling
+from studio.manager.values import Cooling, Departure
 from studio.sources import State
+
+__all__ = ["Cooling", "Departure", "ManagerStatus", "ModelInfo", "Resident", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class ModelInfo:
         state: of its files. loaded: it is ready to compute. fits: some device has the memory for it.
         resident: where it is in memory; None where it is not. device: which device's memory.
         cooling: it failed to load a moment ago.
+        last_used: seconds since the epoch at which somebody last asked for it; None where nobody did.
     """
 
     card: Card
@@ -29,12 +32,18 @@ class ModelInfo:
     resident: Resident | None = None
     device: str = ""
     cooling: Cooling | None = None
+    last_used: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the whole studio does at this moment."""
+    """What the whole studio does at this moment.
+
+    Attributes:
+        private: bytes of the machine's memory that the studio's processes hold for themselves alone.
+    """
 
     devices: tuple[ManagerStatus, ...]
     running: tuple[Job, ...]
     waiting: int
+    private: int = 0

@@ -14,6 +14,7 @@ from studio.runner import Runner
 from studio.settings import Settings
 from studio.sources import Store
 from studio.standing import ModelInfo
+from studio.used import Used
 
 
 class Stock:
@@ -23,6 +24,7 @@ class Stock:
     catalog: Catalog
     store: Store
     _runner: Runner
+    _used: Used
 
     def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""
@@ -37,7 +39,7 @@ class Stock:
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
                 max(card.memory_bytes, card.least_memory) <= max(budgets), self.store.bytes_on_disk(card),
-                resident, str(where.device) if where else "", cooling,
+                resident, str(where.device) if where else "", cooling, self._used.when(card.id),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)
@@ -73,6 +75,17 @@ class Stock:
         job = Job("load", card.title, model=card.id, session=session, on_cancel=self._runner.cancelled)
         self._runner.start(job, card)
         return job
+
+    def try_again(self, model: str) -> None:
+        """Let a model that failed to load be loaded again at once. Not for the public.
+
+        Raises:
+            StudioError: unknown model.
+        """
+        if self.settings.public:
+            raise StudioError("not_for_public")
+        for manager in self._runner.suited(self.catalog.get(model)):
+            manager.forgive(model)
 
     def pin(self, model: str, on: bool) -> None:
         """Keep a model in memory once it is there, or stop doing so. Not for the public.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,27 @@ import gradio as gr
 
 from studio.i18n import ASSETS, text
 from studio.service import Studio
-from tabs import TABS, status
+from tabs import TABS, models, status
 from tabs.i18n import language, t
 from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
-SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js", "captions.js")
-STYLES = ("style.css", "music.css", "captions.css")
+SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js", "captions.js", "models.js")
+STYLES = ("style.css", "music.css", "captions.css", "models.css")
 
 
-def build(studio: Studio) -> gr.Blocks:
-    """The page for a studio. Nothing is loaded until somebody asks for something."""
+def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Blocks:
+    """The page for a studio. Nothing is loaded until somebody asks for something.
+
+    Args:
+        restart: starts the whole studio again; None where it cannot be done.
+    """
     cache: Path = studio.home.cache
     with gr.Blocks(
         title=text("app.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
-        page = Page(studio, blocks, cache)
+        page = Page(studio, blocks, cache, restart=restart)
         with gr.Row(elem_id="head"):
             gr.HTML(f"<h1>{html.escape(text('app.name'))}</h1>", elem_id="brand")
             head = gr.HTML(_head("en"), elem_id="switches")
@@ -38,6 +43,8 @@ def build(studio: Studio) -> gr.Blocks:
                 with gr.Tab(t(f"tab.{name}"), id=name, elem_id=f"tab-{name}", elem_classes=f"a-tab-{name}"):
                     import_module(f"tabs.{name}").build(page)
         status.build(page)
+        models.build(page)
+        changed = gr.Button(visible="hidden", elem_id="models-changed", elem_classes="a-hidden")
         for wire in page.on_ready:
             wire()
 
@@ -50,6 +57,7 @@ def build(studio: Studio) -> gr.Blocks:
         lists = [picker.list for picker in page.pickers]
         outputs = [head, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
         blocks.load(localise, lists, outputs, **quick())
+        changed.click(localise, lists, outputs, **quick())  # files came or went in the panel of models
     return blocks
 
 
@@ -84,8 +92,10 @@ def _head(language: str) -> str:
     other, name = ("zh-CN", "中文") if language == "en" else ("en", "English")
     theme = html.escape(text("page.theme", language))
     switch = html.escape(text("page.language", language))
+    panel = html.escape(text("models.open", language))
     attributes = f"data-language={json.dumps(other)} lang={json.dumps(other)}"
     return (
         f'<button type="button" class="a-switch" {attributes} aria-label="{switch}: {name}">{name}</button>'
         f'<button type="button" class="a-switch" data-theme-switch>{theme}</button>'
+        f'<button type="button" class="a-switch" data-models aria-haspopup="dialog">{panel}</button>'
     )

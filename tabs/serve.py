@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
 import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
 
@@ -33,9 +36,14 @@ def serve(studio: Studio) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     for leftover in ("gradio", "sessions"):  # what an earlier run showed; what strangers said on a public studio
         shutil.rmtree(studio.home.cache / leftover, ignore_errors=True)
-    over = threading.Event()
+    over, again = threading.Event(), threading.Event()
+
+    def restart() -> None:
+        again.set()
+        over.set()
+
     try:
-        url = open_page(studio)
+        url = open_page(studio, restart)
     except StudioError as error:
         print(f"{error.what(from_environment())}\n{error.next(from_environment())}", file=sys.stderr)
         return 1
@@ -45,18 +53,34 @@ def serve(studio: Studio) -> int:
     if settings.open_browser and is_loopback(settings.host) and not settings.public:
         webbrowser.open(url)
     over.wait()
+    if again.is_set():
+        start_again(studio, urlsplit(url).port or settings.port)
     return 0
 
 
-def open_page(studio: Studio) -> str:
+def start_again(studio: Studio, port: int) -> None:
+    """Become a new process of the same program at the same address. Does not return.
+
+    That works while a model hangs in the middle of a computation, which no thread could be made to leave.
+    """
+    print(text("app.again", studio.settings.language or from_environment()), flush=True)
+    studio.close(timeout=1.0)
+    os.environ["STUDIO_PORT"], os.environ["STUDIO_OPEN_BROWSER"] = str(port), "0"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     """Start the server in the background and return its address.
+
+    Args:
+        restart: what the page's restart button does; None offers none.
 
     Raises:
         StudioError: no port is free.
     """
     settings = studio.settings
     host = SPACE_HOST if settings.public else settings.host
-    page = build(studio)
+    page = build(studio, restart)
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {

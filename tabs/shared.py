@@ -45,12 +45,20 @@ class Page:
     pickers: list[ModelPicker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
+    restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
     starting: threading.Lock = field(default_factory=threading.Lock)  # one press of a run button after another
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
 
     def who(self, request: gr.Request) -> str:
         """The browser that asks: its cookie, or the page's own id where cookies are blocked (a Space in a frame)."""
         return cookies(request).get(SESSION) or str(request.session_hash)
+
+    def title(self, model: str) -> str:
+        """What people call a model, also a variant that no list names."""
+        try:
+            return self.studio.catalog.get(model).title
+        except StudioError:
+            return model
 
     def chats(self, request: gr.Request) -> Chats:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""

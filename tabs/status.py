@@ -7,10 +7,12 @@ import html
 import gradio as gr
 
 from studio.i18n import text
+from studio.jobs import Job
 from studio.paths import gigabytes
-from studio.standing import Status
+from studio.standing import ManagerStatus, Resident, Status
 from tabs import pump
 from tabs.i18n import language, t
+from tabs.models_memory import shares
 from tabs.shared import Page, quick
 
 SECONDS = 1.5
@@ -47,32 +49,46 @@ def build(page: Page) -> None:
 
 def render(status: Status, page: Page, language: str) -> str:
     """The strip as HTML."""
-    parts: list[str] = []
-    for job in status.running:
-        update = job.snapshot()
-        name = text("page.downloading_model", language) if job.task == "download" else text(f"tab.{job.task}", language)
-        title = f" {html.escape(job.title)}" if job.task == "download" else ""
-        parts.append(f'<span class="a-job">{html.escape(name)}{title}: {pump.progress(update, language)}</span>')
-    if not parts:
-        parts.append(f"<span>{text('page.idle', language)}</span>")
+    parts = [_job(job, language) for job in status.running] or [f"<span>{text('page.idle', language)}</span>"]
     if status.waiting:
         parts.append(f"<span>{text('page.waiting', language, count=status.waiting)}</span>")
-    for device in status.devices:
-        names = [_resident(page, model.key, model.seconds_left, language) for model in device.models]
-        loaded = text("page.loaded", language, count=len(names), names=", ".join(names)) if names else ""
-        used, total = f"{max(device.total - device.free, 0) / 1e9:.1f}", gigabytes(device.total)
-        kind = text("page.memory" if device.device.kind == "cpu" else "page.gpu_memory", language)
-        share = min(max((device.total - device.free) / max(device.total, 1), 0), 1) * 100
-        bar = f'<span class="a-gauge" aria-hidden="true"><span style="width:{share:.0f}%"></span></span>'
-        memory = text("page.used", language, kind=kind, used=used, total=total)
-        parts.append(f"<span>{loaded}</span><span>{bar} {memory}</span>" if loaded else f"<span>{bar} {memory}</span>")
-    return "".join(parts)
+    devices = "".join(_device(device, status, page, language) for device in status.devices)
+    label = html.escape(text("models.open", language), quote=True)
+    opening = f'class="a-strip-models" data-models aria-haspopup="dialog" title="{label}"'
+    return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
 
 
-def _resident(page: Page, key: str, seconds_left: float | None, language: str) -> str:
-    card = page.studio.catalog.cards.get(key)
-    title = html.escape(card.title if card else key)
-    if seconds_left is None:
+def _job(job: Job, language: str) -> str:
+    kinds = {"download": "page.downloading_model", "load": "page.loading_model"}
+    name = html.escape(text(kinds.get(job.task, f"tab.{job.task}"), language))
+    title = f" {html.escape(job.title)}" if job.task in kinds else ""
+    return f'<span class="a-job">{name}{title}: {pump.progress(job.snapshot(), language)}</span>'
+
+
+def _device(device: ManagerStatus, status: Status, page: Page, language: str) -> str:
+    there = [model for model in device.models if model.state not in ("parking", "parked")]
+    parked = [model for model in device.models if model not in there]
+    parts = []
+    for key, models in (("page.loaded", there), ("page.parked", parked)):
+        if models:
+            names = ", ".join(_resident(page, model, language) for model in models)
+            parts.append(text(key, language, count=len(models), names=names))
+    used, total = f"{max(device.total - device.free, 0) / 1e9:.1f}", gigabytes(device.total)
+    kind = text("page.memory" if device.device.kind == "cpu" else "page.gpu_memory", language)
+    divided = shares(device, status)
+    kept = min(divided.work / max(device.total, 1), 1) * 100
+    share = min(max((device.total - divided.free) / max(device.total, 1), 0), 1) * 100 - kept
+    bar = (
+        f'<span class="a-gauge" aria-hidden="true"><span style="width:{share:.0f}%"></span>'
+        f'<span class="a-kept" style="width:{kept:.0f}%"></span></span>'
+    )
+    memory = f"{bar} {text('page.used', language, kind=kind, used=used, total=total)}"
+    return "".join(f"<span>{part}</span>" for part in (*parts, memory))
+
+
+def _resident(page: Page, model: Resident, language: str) -> str:
+    title = html.escape(page.title(model.key))
+    if model.seconds_left is None:
         return title
-    minutes = max(round(seconds_left / 60), 1)
+    minutes = max(round(model.seconds_left / 60), 1)
     return f'<span title="{text("page.frees_in", language, count=minutes)}">{title}</span>'

@@ -42,7 +42,7 @@
   const tabs = () => [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")].filter((tab) => tab.offsetParent);
   const shown = (selector) => [...document.querySelectorAll(selector)].find((button) => button.offsetParent);
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing) return;
+    if (event.isComposing || document.querySelector("dialog[open]")) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const run = shown(".a-run-button");
       if (!run) return;

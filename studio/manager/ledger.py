@@ -47,7 +47,10 @@ LEAVING = (State.PARKING, State.UNLOADING)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A model entered a state. `reason` says why it left: room, idle, asked, stale, shrink, retry or failed."""
+    """A model entered a state. `reason` says why it left: room, idle, asked, stale, shrink, retry or failed.
+
+    `for_key` is the model that it left for, where there is one.
+    """
 
     seq: int
     when: float
@@ -55,6 +58,7 @@ class Event:
     state: State
     nbytes: int
     reason: str = ""
+    for_key: str = ""
 
 
 @dataclass(slots=True)
@@ -150,7 +154,7 @@ class Ledger:
 
     # ---- changes
 
-    def enter(self, now: float, entry: Entry, state: State, reason: str = "") -> None:
+    def enter(self, now: float, entry: Entry, state: State, reason: str = "", for_key: str = "") -> None:
         """The entry is in `state` from now on."""
         entry.state = state
         if state in (State.PARKED, State.READY):
@@ -160,7 +164,7 @@ class Ledger:
         elif state is State.ABSENT:
             del self.entries[entry.key]
         self.seq += 1
-        self.past.append(Event(self.seq, now, entry.key, state, entry.weights, reason))
+        self.past.append(Event(self.seq, now, entry.key, state, entry.weights, reason, for_key))
 
     def parks(self, entry: Entry) -> bool:
         """It would be parked rather than closed. In one pool that has to free most of it."""

@@ -163,16 +163,16 @@ class Line:
         self.ledger.enter(now, entry, State.PLACING)
         return Place(entry.key)
 
-    def _leave(self, now: float, entry: Entry, reason: str) -> Park | Unload:
+    def _leave(self, now: float, entry: Entry, reason: str, for_key: str = "") -> Park | Unload:
         """Off the device: parked where that works, else closed."""
         if not self.ledger.parks(entry):
-            return self._unload(now, entry, reason)
-        self.ledger.enter(now, entry, State.PARKING, reason)
+            return self._unload(now, entry, reason, for_key)
+        self.ledger.enter(now, entry, State.PARKING, reason, for_key)
         return Park(entry.key, reason)
 
-    def _unload(self, now: float, entry: Entry, reason: str) -> Unload:
+    def _unload(self, now: float, entry: Entry, reason: str, for_key: str = "") -> Unload:
         entry.stale, entry.reserved = False, 0
-        self.ledger.enter(now, entry, State.UNLOADING, reason)
+        self.ledger.enter(now, entry, State.UNLOADING, reason, for_key)
         return Unload(entry.key, reason)
 
     def _leave_all(self, now: float, reason: str, spared: tuple[str, ...]) -> list[Decision]:
@@ -186,10 +186,11 @@ class Line:
 
     def _evict(self, now: float, deficit: int, reason: str, spared: tuple[str, ...]) -> list[Decision]:
         """Park what suffices; where that would not, close what does."""
-        ledger = self.ledger
+        ledger, for_key = self.ledger, next(iter(spared), "")
         if chosen := ledger.victims(deficit, spared, ledger.freed):
-            return [self._leave(now, victim, reason) for victim in chosen]
-        return [self._unload(now, victim, reason) for victim in ledger.victims(deficit, spared, ledger.occupied)]
+            return [self._leave(now, victim, reason, for_key) for victim in chosen]
+        chosen = ledger.victims(deficit, spared, ledger.occupied)
+        return [self._unload(now, victim, reason, for_key) for victim in chosen]
 
     def _shrink(self, now: float) -> list[Decision]:
         """Other programs took memory, or a model came out larger than its estimate: let idle ones go."""

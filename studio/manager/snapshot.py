@@ -39,7 +39,7 @@ def departures(ledger: Ledger, now: float) -> tuple[Departure, ...]:
     """The last models that left their device, newest first."""
     left = [event for event in ledger.past if event.reason and event.state in (State.PARKING, State.UNLOADING)]
     return tuple(
-        Departure(event.key, event.reason, event.state is State.PARKING, event.nbytes, now - event.when)
+        Departure(event.key, event.reason, event.state is State.PARKING, event.nbytes, now - event.when, event.for_key)
         for event in reversed(left[-RECENT:])
     )
 
@@ -50,5 +50,5 @@ def _resident(ledger: Ledger, entry: Entry, now: float) -> Resident:
     work = entry.reserved + sum(work for key, work in ledger.leases.values() if key == entry.key)
     return Resident(
         entry.key, entry.state.value, ledger.occupied(entry) - entry.reserved, entry.host, work,
-        entry.leases > 0, entry.pinned, left, max(now - entry.last_used, 0.0),
+        entry.leases > 0, entry.pinned, left, max(now - entry.last_used, 0.0), entry.stale, ledger.parks(entry),
     )  # fmt: skip

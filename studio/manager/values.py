@@ -65,6 +65,8 @@ class Resident:
         work: kept for requests that run on it or are about to.
         seconds_left: until it is parked or freed for want of use; None where it is not counting down.
         idle: seconds since it was last used.
+        leaving: it is to go as soon as nobody uses it.
+        parks: when its time is over, it is parked rather than freed.
     """
 
     key: str
@@ -76,13 +78,16 @@ class Resident:
     pinned: bool
     seconds_left: float | None
     idle: float
+    leaving: bool = False
+    parks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
     """A model that left its device: when (seconds ago), why, and the bytes that this gave back.
 
-    `reason` is room, idle, asked, stale, shrink, retry or failed; `parked` says that it can come back at once.
+    `reason` is room, idle, asked, stale, shrink, retry or failed; `for_key` is the model that needed the room.
+    `parked` says that it can come back at once.
     """
 
     key: str
@@ -90,6 +95,7 @@ class Departure:
     parked: bool
     nbytes: int
     ago: float
+    for_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Panel:
             "id": info.card.id,
             "title": info.card.title,
             "state": entry.state,
-            "here": info.state != "absent",
+            "here": info.state != "absent" or entry.state in ("queued", "downloading"),
             "memory": info.resident is not None,
             "html": models_view.draw(entry, spoken, now, self.acts),
         }

@@ -15,6 +15,9 @@ from studio.paths import gigabytes
 from studio.standing import ModelInfo, Resident
 from studio.types import Update
 
+_PLAIN = ("unload", "ask", "cancel", "download")
+"""Buttons that never stand out: nothing waits for them, or there are dozens of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -60,7 +63,7 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
         f'<p class="a-model-name"><strong>{html.escape(card.title)}</strong>{tag}</p>',
         f'<p class="a-model-state"><i class="a-dot"></i>{_dots(_now(entry, spoken, now))}</p>',
         _track(entry),
-        f'<p class="a-model-facts">{_dots(_facts(info, spoken, now))}</p>',
+        f'<p class="a-model-facts">{_dots(_facts(entry, spoken, now))}</p>',
     ]
     if entry.error is not None:
         what, then = (html.escape(said(spoken)) for said in (entry.error.what, entry.error.next))
@@ -159,14 +162,15 @@ def _resident(resident: Resident, spoken: str, now: float) -> list[str]:
     return said
 
 
-def _facts(info: ModelInfo, spoken: str, now: float) -> list[str]:
+def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     """The line about what does not change from moment to moment."""
-    card, said = info.card, list[str]()
+    info, said = entry.info, list[str]()
+    card = info.card
     if len(card.tasks) > 1:
         said.append(html.escape(", ".join(text(f"tab.{task}", spoken) for task in card.tasks)))
     if info.disk_bytes > 1:
         said.append(_say("on_disk", spoken, size=gigabytes(info.disk_bytes)))
-    if info.state != "ready" and card.disk_bytes > 1:
+    if info.state != "ready" and entry.state != "downloading" and card.disk_bytes > 1:
         said.append(_say("download_size", spoken, size=gigabytes(card.disk_bytes)))
     licence = html.escape(card.licence)
     if card.licence_url:
@@ -207,7 +211,7 @@ def _button(action: str, title: str, spoken: str, entry: Entry) -> str:
     word = {"ask": "delete", "again": "try_again"}.get(action, action)
     says = _say(word, spoken)
     label = html.escape(text("models.of_model", spoken, action=text(f"models.{word}", spoken), model=title), quote=True)
-    first = ' class="a-first"' if action == actions(entry)[0] and action not in ("unload", "ask", "cancel") else ""
+    first = ' class="a-first"' if action == actions(entry)[0] and action not in _PLAIN else ""
     return f'<button type="button"{first} data-do="{action}" aria-label="{label}">{says}</button>'
 
 

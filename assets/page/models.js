@@ -27,7 +27,7 @@
         <div class="a-models-list"></div><p class="a-note a-models-none" hidden></p>
         <div class="a-models-gone"></div>
       </div><p class="a-unseen" role="status"></p>`;
-    document.body.append(drawer);
+    (document.querySelector(".gradio-container .contain") ?? document.body).append(drawer); // where Gradio lets our styles reach
     drawer.addEventListener("close", () => {
       clearInterval(ticking);
       asking = acted = "";
@@ -89,7 +89,7 @@
     part.innerHTML = markup;
     if (held === null) return;
     const again = part.querySelector(`[data-do="${held}"]`) ?? part.querySelector(".a-model-do [data-do]");
-    (again ?? find("h2")).focus({ preventScroll: true });
+    (again ?? (part.matches(".a-model") ? part : find("h2"))).focus({ preventScroll: true });
   };
 
   const row = (model) => {
@@ -97,6 +97,7 @@
     if (!made) {
       made = document.createElement("li");
       made.className = "a-model";
+      made.tabIndex = -1; // holds the focus while it has no buttons
       made.dataset.id = model.id;
       rows.set(model.id, made);
     }

@@ -32,7 +32,7 @@
     if (button.dataset.language) {
       document.cookie = `${LANGUAGE}=${button.dataset.language}; path=/; max-age=31536000; samesite=lax`;
       location.reload();
-    } else {
+    } else if ("themeSwitch" in button.dataset) {
       stored.set(THEME, dark() ? "light" : "dark");
       paint();
     }

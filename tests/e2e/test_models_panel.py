@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.sources.pieces import Progress
 from studio.types import Output
+from tabs.serve import free_port
 
 Serve = Callable[..., tuple[Studio, str]]
 Visit = Callable[..., Desk]
@@ -179,6 +181,120 @@ def test_a_model_is_loaded_pinned_and_unloaded_and_its_time_runs_down(panel: Des
     expect(panel.page.locator("#models .a-departures")).to_contain_text("Unloaded by hand")
 
 
+def test_a_download_shows_its_bytes_and_can_be_stopped(panel: Desk, shelf: Shelf) -> None:
+    music = row(panel, "musicgen-small")
+    press(panel, "musicgen-small", "download")
+    expect(music).to_have_attribute("data-state", "downloading")
+    expect(music).to_contain_text("of 2.4 GB")
+    expect(music.locator(".a-fill")).to_have_attribute("style", re.compile(r"width:50\.0%"))
+    press(panel, "musicgen-small", "cancel")
+    expect(music).to_have_attribute("data-state", "absent")
+    press(panel, "musicgen-small", "download")
+    expect(music).to_have_attribute("data-state", "downloading")
+    shelf.go.set()
+    expect(music).to_have_attribute("data-state", "disk")
+    panel.page.keyboard.press("Escape")
+    panel.go("music").page.locator("#music-model input").click()  # the tab's own list has heard of it
+    expect(panel.page.get_by_role("option", name=re.compile("MusicGen small.* ready"))).to_be_visible()
+
+
+def test_deleting_asks_first(panel: Desk, shelf: Shelf) -> None:
+    sd = row(panel, "sd-turbo")
+    press(panel, "sd-turbo", "ask")
+    question = sd.get_by_role("group")
+    expect(question).to_contain_text("Delete 2.6 GB from disk?")
+    expect(question.get_by_text("Keep")).to_be_focused()
+    panel.page.keyboard.press("Enter")
+    expect(question).to_be_hidden()
+    expect(sd.locator("[data-do=ask]")).to_be_focused()
+    assert "sd-turbo" in shelf.here
+    panel.page.keyboard.press("Enter")
+    question.get_by_text("Delete", exact=True).click()
+    expect(sd).to_have_attribute("data-state", "absent")
+    assert "sd-turbo" not in shelf.here
+
+
+def test_a_load_that_failed_says_why_and_is_tried_again(panel: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = FakeEngine.load
+
+    def fail(_: FakeEngine, card: Card, *__: object) -> FakeModel:
+        raise StudioError("broken_model", model=card.title, reason="a file of it ends too early")
+
+    monkeypatch.setattr(FakeEngine, "load", fail)
+    press(panel, "sd-turbo", "load")
+    sd = row(panel, "sd-turbo")
+    expect(sd).to_have_attribute("data-state", "failed")
+    expect(sd).to_contain_text("a file of it ends too early")
+    expect(sd.locator("time")).to_contain_text("0:0")
+    monkeypatch.setattr(FakeEngine, "load", load)
+    press(panel, "sd-turbo", "again")
+    expect(sd).to_have_attribute("data-state", "ready")
+
+
+def test_the_panel_is_used_without_a_mouse(stocked: tuple[Studio, str], visit: Visit) -> None:
+    desk = visit(stocked[1])
+    keys = desk.page.keyboard
+    opener = desk.page.locator("#head [data-models]")
+    opener.focus()
+    keys.press("Enter")
+    drawer = desk.page.get_by_role("dialog", name="Models")
+    expect(drawer.get_by_role("heading", name="Models")).to_be_focused()
+    expect(row(desk, "sd-turbo")).to_be_visible()
+    names = []
+    while "Load: SD-Turbo" not in names and len(names) < 120:
+        keys.press("Tab")
+        names.append(desk.page.evaluate("(document.activeElement.ariaLabel || document.activeElement.innerText)"))
+        assert desk.page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#models')"
+        )
+    keys.press("Enter")
+    expect(row(desk, "sd-turbo")).to_have_attribute("data-state", "ready")
+    expect(drawer.get_by_role("status").last).to_have_text("SD-Turbo: Ready")
+    assert desk.page.evaluate("document.activeElement.closest('.a-model')?.dataset.id") == "sd-turbo"
+    keys.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def test_escape_in_the_panel_stops_no_job(panel: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel.page.keyboard.press("Escape")
+    going = threading.Event()
+    monkeypatch.setattr(FakeModel, "_paint", lambda *_: going.wait(60) and Output())
+    panel.go("image").type("hills").run()
+    expect(panel.find("stop")).to_be_visible()
+    panel.page.locator("#strip [data-models]").click()  # it opens from the strip, too
+    expect(panel.page.locator("#models")).to_be_visible()
+    panel.page.keyboard.press("Escape")
+    expect(panel.page.locator("#models")).to_be_hidden()
+    expect(panel.find("stop")).to_be_visible()
+    going.set()
+
+
+def test_a_closed_panel_asks_for_nothing(panel: Desk) -> None:
+    asked: list[str] = []
+    panel.page.on("request", lambda request: asked.append(request.post_data or ""))
+    panel.until(lambda: any('"look"' in body for body in asked), 5)
+    assert any('"look"' in body for body in asked)
+    panel.page.keyboard.press("Escape")
+    panel.page.wait_for_timeout(500)
+    asked.clear()
+    panel.page.wait_for_timeout(3500)
+    assert not any('"look"' in body for body in asked)
+
+
+def test_a_stranger_sees_states_and_no_buttons(serve: Serve, visit: Visit) -> None:
+    _, url = serve(profile="space", demo=True, port=free_port("127.0.0.1", 0))
+    desk = opened(visit(url))
+    expect(desk.page.locator("#models .a-model-state").first).not_to_be_empty()
+    assert desk.page.locator("#models .a-model [data-do]:not([data-do=licence])").count() == 0
+
+
+def test_the_panel_speaks_chinese(stocked: tuple[Studio, str], visit: Visit) -> None:
+    desk = opened(visit(stocked[1], locale="zh-CN"))
+    expect(desk.page.get_by_role("dialog", name="模型")).to_contain_text("需下载 2.4 GB")
+    expect(row(desk, "sd-turbo").get_by_role("button", name="载入：SD-Turbo")).to_be_visible()
+
+
 @pytest.mark.parametrize(("language", "theme", "width"), VIEWS)
 def test_the_panel_looks_right(
     stocked: tuple[Studio, str], busy: Callable[[], None], visit: Visit, keep: Callable[[Desk, str], None],
@@ -191,7 +307,9 @@ def test_the_panel_looks_right(
         expect(row(desk, model)).to_have_attribute("data-state", state)
     expect(row(desk, "smolvlm-256m").locator("time")).to_contain_text(":")
     desk.page.evaluate("document.querySelectorAll('#models time').forEach((time) => { time.textContent = '4:32'; })")
-    assert desk.page.evaluate("(() => { const m = document.querySelector('.a-models-body'); return m.scrollWidth <= m.clientWidth; })()")
+    assert desk.page.evaluate(
+        "(() => { const m = document.querySelector('.a-models-body'); return m.scrollWidth <= m.clientWidth; })()"
+    )
     keep(desk, f"models-{language}-{theme}-{width}")
-    desk.page.locator("#models .a-filter label").nth(2).click()
-    keep(desk, f"models-memory-{language}-{theme}-{width}")
+    desk.page.locator("#models .a-filter label").nth(1).click()
+    keep(desk, f"models-here-{language}-{theme}-{width}")

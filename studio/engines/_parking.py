@@ -126,7 +126,11 @@ class Weights:
 
     def _hooked(self) -> bool:
         """Another library moves them about, for example because only the part that works is on the device."""
-        return any(hasattr(module, name) for module in self._modules() for name in ("_hf_hook", "_diffusers_hook"))
+        # a pipeline that ran has left empty registries of hooks on its modules
+        return any(
+            hasattr(module, "_hf_hook") or getattr(getattr(module, "_diffusers_hook", None), "hooks", None)
+            for module in self._modules()
+        )
 
 
 class Parking:

@@ -18,6 +18,7 @@ from studio import adapters, failures, grid, recipe
 from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
+from studio.copies import Copies
 from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
@@ -41,11 +42,15 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        copies: where models are that this machine computes with in another type than they are stored in.
         adapters: the folder of LoRA files; None where nobody may use them.
     """
 
-    def __init__(self, settings: Settings, store: Store, library: Library, adapters: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, library: Library, copies: Copies, adapters: Path | None = None
+    ) -> None:
         self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
+        self._copies = copies
         device = replace(detect(settings.device), threads=settings.threads or physical_cores())
         self.device = device
         self.managers = {device.kind: self._manager(device)}
@@ -195,7 +200,8 @@ class Runner:
             return
 
         def load(report: Callable[[float], None]) -> Loaded:
-            return kind.load(card, files, manager.device, report)
+            place = self._copies.folder(kind, card, files, manager.device.kind, report)
+            return kind.load(card, place, manager.device, report)
 
         job.move("queued")
         ticket = manager.acquire(

@@ -19,6 +19,7 @@ from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
+from studio.copies import Copies
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
@@ -69,7 +70,10 @@ class Studio:
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
-        self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
+        most = int(settings.max_copy_gb * 1e9)
+        self._copies = Copies(self.home.cache / "widened", keep_free=keep_free, most=most)
+        loras = None if settings.public else self.home.loras
+        self._runner = Runner(settings, self.store, self.library, self._copies, loras)
         self.device = self._runner.device
 
     def __enter__(self) -> Self:
@@ -94,7 +98,8 @@ class Studio:
         def info(card: Card) -> ModelInfo:
             budget = statuses[self._runner.manager(card).device].budget
             fits = max(card.memory_bytes, card.least_memory) <= budget
-            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, self.store.bytes_on_disk(card))
+            size = self.store.bytes_on_disk(card) + self._copies.nbytes(card)
+            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, size)
 
         return tuple(info(card) for card in cards)
 
@@ -123,7 +128,7 @@ class Studio:
             raise StudioError("not_for_public")
         card = self.catalog.get(model)
         self._runner.manager(card).evict(card.id)
-        return self.store.delete(card)
+        return self._copies.delete(card) + self.store.delete(card)
 
     def unload(self, model: str | None = None) -> None:
         """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""

@@ -17,16 +17,24 @@ FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 _LIMIT = 100 << 20
 
 
-def header(file: Path) -> dict[str, Any]:
-    """The tensor table of a safetensors file. ValueError where it is none."""
+def header(file: Path, whole: bool = False) -> dict[str, Any]:
+    """The tensor table of a safetensors file; with `whole`, its metadata too. ValueError where it is none."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if not 2 <= length <= min(_LIMIT, size - 8):
             raise ValueError(f"{file.name} is not a safetensors file")
         table = json.loads(stream.read(length))
-    table.pop("__metadata__", None)
+    if not whole:
+        table.pop("__metadata__", None)
     return table
+
+
+def header_bytes(table: dict[str, Any]) -> bytes:
+    """What a safetensors file begins with; its tensors follow at a multiple of eight bytes."""
+    text = json.dumps(table).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def tensor_files(files: Path, marked: str = "") -> list[Path]:

@@ -94,6 +94,24 @@ def _tensor_bytes(entry: dict[str, Any], dtype: str) -> int:
     return math.prod(entry["shape"]) * (_WIDTH[dtype] if kind in FLOATS else _BYTES.get(kind, 1))
 
 
+class Casts:
+    """For an engine whose weights become one float type while they are read.
+
+    Attributes:
+        text: it decodes text, see `compute_dtype`.
+    """
+
+    text = False
+
+    def computes_in(self, card: Card, files: Path, kind: str) -> str:
+        """That type on a device of this kind; "" where the files do not tell."""
+        try:
+            tables = [header(file) for file in tensor_files(files, variant(card, files))]
+            return compute_dtype(card, stored_dtype(tables), kind, self.text) if tables else ""
+        except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
+            return ""
+
+
 def dtype_for(card: Card, files: Path, device: Device, text: bool = False) -> Any:
     """The torch dtype to load with.
 

@@ -31,7 +31,7 @@ PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
 
-class AudioDiffusionEngine:
+class AudioDiffusionEngine(_torch.Casts):
     """Diffusers text-to-music pipelines."""
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:

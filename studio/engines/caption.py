@@ -51,7 +51,7 @@ _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 """Kinds whose pictures all become one size, so that several go through one `generate`."""
 
 
-class CaptionEngine:
+class CaptionEngine(_torch.Casts):
     """Captioning models of transformers."""
 
     def weights(self, card: Card, files: Path) -> int:

@@ -51,7 +51,7 @@ PIPELINES = (
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
 
-class DiffusionEngine:
+class DiffusionEngine(_torch.Casts):
     """Diffusers pipelines that make pictures."""
 
     def weights(self, card: Card, files: Path) -> int:

@@ -33,7 +33,7 @@ _HEARD = 1 / 3
 """Share of a window that is the end of the one before."""
 
 
-class MusicgenEngine:
+class MusicgenEngine(_torch.Casts):
     """MusicGen, mono and stereo, and its melody form."""
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:

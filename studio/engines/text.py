@@ -33,8 +33,10 @@ _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
 
 
-class TextEngine:
+class TextEngine(_torch.Casts):
     """Transformers causal language models, for chat and code."""
+
+    text = True
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files, text=True)

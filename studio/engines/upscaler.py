@@ -29,7 +29,7 @@ _WORK_PER_PIXEL = 26_000
 """Bytes that a run takes per pixel of a tile, measured: six stages of attention, then the result in 64 channels."""
 
 
-class UpscalerEngine:
+class UpscalerEngine(_torch.Casts):
     """Swin2SR models, in transformers' layout."""
 
     def weights(self, card: Card, files: Path) -> int:

@@ -158,7 +158,8 @@ def big_chat(folder: Path, chat_folder: Path, **changes: Any) -> Path:
 def test_a_model_that_left_its_device_answers_as_before(device, folder_of, kind):
     engine, ask = ENGINES[kind]
     model = load(engine, folder_of(kind))
-    assert isinstance(model, Parkable)
+    parks: Any = model
+    assert isinstance(parks, Parkable)
     before = said(model.run(ask, Recorder()))
     on(device, model)
     assert device.held() >= 0.9 * model._weights.nbytes()

@@ -12,6 +12,7 @@ from studio.engines.base import Device
 from studio.errors import Cancelled, StudioError
 from studio.manager import ModelManager, Spec
 from studio.manager.gauge import Reading
+from studio.manager.leasing import lease
 
 ROOM = Reading(total=100, free=100)
 
@@ -64,7 +65,7 @@ def test_thirty_two_threads_share_one_load_and_take_turns(manager: ModelManager)
         return Model()
 
     def use() -> None:
-        with manager.lease(spec("a", load)):
+        with lease(manager, spec("a", load)):
             with lock:
                 inside[0] += 1
                 peak[0] = max(peak[0], inside[0])
@@ -89,21 +90,21 @@ def test_a_resident_model_is_not_loaded_again(manager: ModelManager) -> None:
         return Model()
 
     for _ in range(3):
-        with manager.lease(spec("a", load)):
+        with lease(manager, spec("a", load)):
             pass
     assert len(loads) == 1
 
 
 def test_room_is_made_by_closing_the_idle_model(manager: ModelManager) -> None:
     old = Model(60)
-    with manager.lease(spec("old", lambda _: old, weights=60)):
+    with lease(manager, spec("old", lambda _: old, weights=60)):
         pass
-    with manager.lease(spec("new", weights=60)):
+    with lease(manager, spec("new", weights=60)):
         assert old.closed == [1]
 
 
 def test_what_cannot_fit_is_refused_with_the_numbers(manager: ModelManager) -> None:
-    with pytest.raises(StudioError) as caught, manager.lease(spec("big", weights=101)):
+    with pytest.raises(StudioError) as caught, lease(manager, spec("big", weights=101)):
         pass
     assert caught.value.code == "does_not_fit"
 
@@ -113,11 +114,11 @@ def test_a_failed_load_is_told_and_leaves_no_trace(manager: ModelManager, failur
     def load(_report: object) -> Model:
         raise failure
 
-    with pytest.raises(StudioError), manager.lease(spec("a", load)):
+    with pytest.raises(StudioError), lease(manager, spec("a", load)):
         pass
     assert manager.status().models == ()
     manager.forgive("a")
-    with manager.lease(spec("a")):
+    with lease(manager, spec("a")):
         assert manager.status().models[0].in_use
 
 
@@ -126,34 +127,34 @@ def test_a_load_that_cannot_be_measured_counts_as_failed(manager: ModelManager) 
         def nbytes(self) -> int:
             raise RuntimeError("no idea")
 
-    with pytest.raises(StudioError), manager.lease(spec("a", lambda _: Liar())):
+    with pytest.raises(StudioError), lease(manager, spec("a", lambda _: Liar())):
         pass
     assert manager.status().charged == 0
 
 
 def test_a_model_that_does_not_go_stays_counted(manager: ModelManager) -> None:
-    with manager.lease(spec("a", lambda _: Model(60, fail_close=True), weights=60)):
+    with lease(manager, spec("a", lambda _: Model(60, fail_close=True), weights=60)):
         pass
     manager.evict("a")
     settled(manager)
     assert manager.status().charged == 60
-    with pytest.raises(StudioError), manager.lease(spec("b", weights=60)):
+    with pytest.raises(StudioError), lease(manager, spec("b", weights=60)):
         pass
 
 
 def test_waiting_can_be_given_up(manager: ModelManager) -> None:
     stop = threading.Event()
-    with manager.lease(spec("a")):
+    with lease(manager, spec("a")):
         stop.set()
-        with pytest.raises(Cancelled), manager.lease(spec("b"), cancelled=stop.is_set):
+        with pytest.raises(Cancelled), lease(manager, spec("b"), cancelled=stop.is_set):
             pass
     assert manager.status().waiting == 0
 
 
 def test_waiting_ends_when_its_time_is_over(manager: ModelManager) -> None:
-    with manager.lease(spec("a")), pytest.raises(TimeoutError), manager.lease(spec("a"), timeout=0.05):
+    with lease(manager, spec("a")), pytest.raises(TimeoutError), lease(manager, spec("a"), timeout=0.05):
         pass
-    with manager.lease(spec("a")):
+    with lease(manager, spec("a")):
         pass
 
 
@@ -164,7 +165,7 @@ def test_keep_alive_frees_the_model_by_itself(manager: ModelManager) -> None:
         def close(self) -> None:
             gone.set()
 
-    with manager.lease(spec("a", lambda _: Watched(), keep_alive=0.05)):
+    with lease(manager, spec("a", lambda _: Watched(), keep_alive=0.05)):
         pass
     assert gone.wait(5)
 
@@ -195,7 +196,7 @@ class Machine:
 def test_a_model_larger_than_half_the_device_is_granted_after_its_load() -> None:
     machine = Machine()
     manager = ModelManager(Device("cuda"), read=machine.read)
-    with manager.lease(machine.spec("big", 700)):
+    with lease(manager, machine.spec("big", 700)):
         assert manager.status().budget == 1000
     manager.close()
 
@@ -203,13 +204,13 @@ def test_a_model_larger_than_half_the_device_is_granted_after_its_load() -> None
 def test_other_programs_taking_memory_let_idle_models_go() -> None:
     machine = Machine()
     manager = ModelManager(Device("cuda"), read=machine.read)
-    with manager.lease(machine.spec("idle", 500)):
+    with lease(manager, machine.spec("idle", 500)):
         pass
     machine.others = 400
-    with manager.lease(machine.spec("other", 300)):
+    with lease(manager, machine.spec("other", 300)):
         assert [model.key for model in manager.status().models] == ["other"]
     machine.others = 800
-    with pytest.raises(StudioError), manager.lease(machine.spec("third", 300)):
+    with pytest.raises(StudioError), lease(manager, machine.spec("third", 300)):
         pass
     manager.close()
 
@@ -219,7 +220,7 @@ def test_the_lane_cannot_wait_for_itself(manager: ModelManager) -> None:
 
     def inside() -> None:
         try:
-            with manager.lease(spec("a")):
+            with lease(manager, spec("a")):
                 pass
         except RuntimeError as error:
             caught.append(error)
@@ -231,10 +232,10 @@ def test_the_lane_cannot_wait_for_itself(manager: ModelManager) -> None:
 
 def test_closing_refuses_new_requests_and_frees_everything() -> None:
     manager, model = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM), Model()
-    with manager.lease(spec("a", lambda _: model)):
+    with lease(manager, spec("a", lambda _: model)):
         pass
     assert manager.close()
     assert model.closed == [1]
-    with pytest.raises(StudioError) as caught, manager.lease(spec("b")):
+    with pytest.raises(StudioError) as caught, lease(manager, spec("b")):
         pass
     assert caught.value.code == "closing"

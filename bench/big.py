@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from studio.cards import Card, Source
 
+Kind = Literal["text", "image"]
 WORDS = ("a", "red", "heart", "hello", "world")
 _BLOCK = 1 << 20
 
 
-def big_model(folder: Path, kind: Literal["text", "image"] = "text", stored: str = "") -> Card:
+def big_model(folder: Path, kind: Kind = "text", stored: str = "") -> Card:
     """Write a model into `folder`, which may not exist yet, and return its card; the folder is the card's source.
 
     Args:
@@ -26,6 +27,11 @@ def big_model(folder: Path, kind: Literal["text", "image"] = "text", stored: str
     """
     folder.mkdir(parents=True, exist_ok=True)
     (_llama if kind == "text" else _stable_diffusion)(folder, stored or {"text": "bfloat16", "image": "float16"}[kind])
+    return big_card(folder, kind)
+
+
+def big_card(folder: Path, kind: Kind) -> Card:
+    """The card of a model that was written before."""
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
     return Card(
         id=f"big-{kind}", title=f"Big {kind}", tasks=("chat",) if kind == "text" else ("image",),

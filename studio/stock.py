@@ -39,7 +39,8 @@ class Stock:
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
                 max(card.memory_bytes, card.least_memory) <= max(budgets),
-                self.store.bytes_on_disk(card) + self._copies.nbytes(card), resident, str(where.device) if where else "", cooling,
+                self.store.bytes_on_disk(card) + self._copies.nbytes(card),
+                resident, str(where.device) if where else "", cooling,
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)

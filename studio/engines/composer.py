@@ -89,6 +89,10 @@ class ComposerModel(_parking.Parking):
     def nbytes(self) -> int:
         return self._weights.nbytes() + len(self._font)
 
+    def parked_nbytes(self) -> int | None:
+        nbytes = super().parked_nbytes()
+        return None if nbytes is None else nbytes + len(self._font)
+
     def close(self) -> None:
         self._model, self._weights, self._font = None, None, b""
         _torch.release(self._device)

@@ -11,6 +11,7 @@ import pytest
 import tiny_captioners
 import tiny_pipelines
 import torch
+from elsewhere import CUDA, Elsewhere, on
 from test_caption import ASK as PICTURE
 from test_composer import JIG
 from test_diffusion import ASK as PAINT
@@ -34,7 +35,6 @@ from studio.engines.upscaler import UpscalerEngine
 from studio.manager import gauge
 from studio.requests import ChatRequest, Lora, Message, UpscaleRequest
 
-CUDA = Device("cuda")
 CHAT = ChatRequest(messages=(Message("user", "hello world"),), max_tokens=5, temperature=0.0, seed=1)
 ENGINES: dict[str, tuple[Any, Any]] = {
     "chat": (TextEngine(), CHAT),
@@ -50,48 +50,11 @@ ENGINES: dict[str, tuple[Any, Any]] = {
 }
 
 
-class Elsewhere:
-    """A device of which all is known: what was copied to it, and what of that is still there.
-
-    Attributes:
-        room: copies that it takes before it is full; None for any number.
-    """
-
-    def __init__(self) -> None:
-        self.there: list[Any] = []
-        self.room: int | None = None
-        self.back = 0
-
-    def over(self, value: Any, device: str) -> Any:
-        return _parking._each(value, lambda tensor: self._copy(tensor, device))
-
-    def _copy(self, tensor: Any, device: str) -> Any:
-        if device == "cpu":
-            self.back += tensor.untyped_storage().nbytes()
-            return tensor.clone()
-        if self.room is not None and len(self.there) >= self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        copy = tensor.clone()
-        self.there.append(weakref.ref(copy.untyped_storage()))
-        return copy
-
-    def held(self) -> int:
-        return sum(storage.nbytes() for one in self.there if (storage := one()) is not None)
-
-
 @pytest.fixture
 def device(monkeypatch) -> Elsewhere:
     found = Elsewhere()
     monkeypatch.setattr(_parking, "_over", found.over)
     return found
-
-
-def on(device: Elsewhere, model: Any) -> Any:
-    """A model that was loaded on the processor, as if it had been loaded for another device."""
-    assert device.there == []
-    model._weights = Weights(CUDA, *model._weights._tops)
-    model._weights.place()
-    return model
 
 
 @pytest.fixture(scope="module")

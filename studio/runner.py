@@ -22,7 +22,7 @@ from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import Lease, ModelManager, Spec
+from studio.manager import Lease, ModelManager, Spec, isolated
 from studio.manager.gauge import detect, physical_cores
 from studio.settings import Settings
 from studio.sources import Store
@@ -195,6 +195,8 @@ class Runner:
             return
 
         def load(report: Callable[[float], None]) -> Loaded:
+            if isolated.wanted(card, self._settings.isolate):
+                return isolated.load(card, files, manager.device, report, ended=lambda: manager.evict(card.id))
             return kind.load(card, files, manager.device, report)
 
         job.move("queued")

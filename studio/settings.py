@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     keep_alive: float = Field(
         300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever."
     )
+    isolate: str = Field(
+        "", max_length=2000, description="Models with a process of their own: all, or ids with commas between."
+    )
 
     max_queue: int = Field(32, ge=1, le=1000, description="Jobs that may wait before new ones are refused.")
     max_jobs_per_session: int = Field(8, ge=1, le=100, description="Jobs one browser may have waiting or running.")

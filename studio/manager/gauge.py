@@ -9,25 +9,16 @@ import ctypes
 import gc
 import platform
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import psutil
 
 from studio.engines.base import Device
 
 CGROUP = Path("/sys/fs/cgroup")
-
-
-@runtime_checkable
-class Elsewhere(Protocol):
-    """A model whose memory is not ours."""
-
-    def process_nbytes(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +52,6 @@ def read(device: Device) -> Reading:
         total = min(total, limit.total)
         free = min(free, limit.free)
     return Reading(total, free)
-
-
-def elsewhere(models: Iterable[object]) -> int:
-    """Bytes that processes of ours hold for those of `models` that live in one (studio.manager.isolated)."""
-    return sum(model.process_nbytes() for model in models if isinstance(model, Elsewhere))
 
 
 def physical_cores() -> int:

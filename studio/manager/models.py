@@ -260,7 +260,7 @@ class ModelManager:
         held = sum(entry.weights for entry in self._core.entries.values())
         held += sum(work for _, work in self._core.leases.values())
         if self.device.kind == "cpu":  # mapped weights that were never touched are still counted as free
-            held = min(held, psutil.Process().memory_info().rss + gauge.elsewhere(self._loaded.values()))
+            held = min(held, psutil.Process().memory_info().rss)
         spare = min(reading.free + held, reading.total) - self._reserve
         return max(min(spare, self._limit) if self._limit else spare, 0)
 

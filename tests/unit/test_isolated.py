@@ -361,10 +361,11 @@ def test_an_end_that_was_asked_for_is_not_told(load) -> None:
     ("options", "code"), [({"error": "no head"}, "broken_model"), ({"crash": True}, "worker_ended")]
 )
 def test_a_load_that_fails_leaves_no_process(load, options, code) -> None:
+    before = psutil.Process().children()
     with pytest.raises(StudioError) as caught:
         load(options=options)
     assert caught.value.code == code
-    assert not psutil.Process().children()
+    assert psutil.Process().children() == before
 
 
 @posix
@@ -385,11 +386,10 @@ def test_ctrl_c_in_the_terminal_is_not_for_it(load) -> None:
 
 def test_ten_rounds_leave_no_process_no_pipe_and_no_thread(load) -> None:
     load().close()
-    before = _open_files(), threading.active_count()
+    before = _open_files(), threading.active_count(), psutil.Process().children(recursive=True)
     for _ in range(10):
         load().close()
-    assert (_open_files(), threading.active_count()) == before
-    assert not psutil.Process().children(recursive=True)
+    assert (_open_files(), threading.active_count(), psutil.Process().children(recursive=True)) == before
 
 
 def _open_files() -> int:

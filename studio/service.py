@@ -40,13 +40,14 @@ from studio.requests import (
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import Store
-from studio.standing import ModelInfo, Status
+from studio.standing import Status
+from studio.stock import Stock
 from studio.types import Tokens
 
 log = logging.getLogger("studio")
 
 
-class Studio:
+class Studio(Stock):
     """Everything behind one page.
 
     Args:
@@ -69,7 +70,8 @@ class Studio:
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
-        self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
+        loras = None if settings.public else self.home.loras
+        self._runner = Runner(settings, self.store, self.library, loras, self.home.cache / "memory.json")
         self.device = self._runner.device
 
     def __enter__(self) -> Self:
@@ -83,21 +85,6 @@ class Studio:
         self._pictures.close()
         self._runner.close(timeout)
 
-    # ---- models
-
-    def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
-        """The catalogue as it stands here, for one task or all."""
-        cards = self.catalog.for_task(task) if task else tuple(self.catalog.cards.values())
-        statuses = {manager.device: manager.status() for manager in self._runner.managers.values()}
-        loaded = {model.key for status in statuses.values() for model in status.models if model.state == "ready"}
-
-        def info(card: Card) -> ModelInfo:
-            budget = statuses[self._runner.manager(card).device].budget
-            fits = max(card.memory_bytes, card.least_memory) <= budget
-            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, self.store.bytes_on_disk(card))
-
-        return tuple(info(card) for card in cards)
-
     def default_model(self, task: Task) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
 
@@ -106,37 +93,11 @@ class Studio:
         """
         return self._intake.default_model(task)
 
-    def download(self, model: str, session: str = "") -> Job:
-        """Fetch a model's files. The job ends when they are complete on disk.
-
-        Raises:
-            StudioError: unknown model, not offered to the public, or too many jobs.
-        """
-        card = self.catalog.get(model)
-        if self.settings.public and not card.starter:
-            raise StudioError("not_for_public")
-        return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
-
-    def delete(self, model: str) -> int:
-        """Remove a model's files from disk; returns the bytes freed. Not for the public."""
-        if self.settings.public:
-            raise StudioError("not_for_public")
-        card = self.catalog.get(model)
-        self._runner.manager(card).evict(card.id)
-        return self.store.delete(card)
-
-    def unload(self, model: str | None = None) -> None:
-        """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
-        if self.settings.public:
-            raise StudioError("not_for_public")
-        for manager in self._runner.managers.values():
-            manager.evict(model)
-
     def status(self) -> Status:
         """Models, memory and jobs now."""
-        jobs = [job for job in self._runner.jobs() if not job.done]
+        jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
-        devices = tuple(manager.status() for manager in self._runner.managers.values())
+        devices = tuple(manager.status() for manager in self._runner.fleet)
         return Status(devices, running, len(jobs) - len(running))
 
     # ---- jobs
@@ -208,14 +169,14 @@ class Studio:
 
     def job(self, id: str, session: str | None = None) -> Job:
         """A job by its id; with `session`, only one of that session. Raises StudioError where there is none."""
-        job = self._runner.job(id)
+        job = self._runner.register.job(id)
         if session is not None and job.session != session:
             raise StudioError("unknown_job")
         return job
 
     def jobs(self, session: str | None = None) -> tuple[Job, ...]:
         """Known jobs, oldest first; finished ones are kept for a while."""
-        return tuple(job for job in self._runner.jobs() if session is None or job.session == session)
+        return tuple(job for job in self._runner.register.jobs() if session is None or job.session == session)
 
     # ---- what lies ready for pictures
 
@@ -266,10 +227,10 @@ class Studio:
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
-        request = order.request
+        request, register = order.request, self._runner.register
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
-            position=self._runner.position, on_cancel=self._runner.cancelled, crowded=self._runner.crowded,
+            position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,
             cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
             previews=previews,
         )  # fmt: skip

@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         "", max_length=2000, description="Models with a process of their own: all, or ids with commas between."
     )
 
+    park_alive: float = Field(
+        1800.0, description="Seconds such a model stays parked after that, where parking is cheap. Negative: for ever."
+    )
+    stuck_after: float = Field(
+        900.0, ge=0, description="Seconds without a sign of life after which a device counts as stuck. 0: never."
+    )
+
     max_queue: int = Field(32, ge=1, le=1000, description="Jobs that may wait before new ones are refused.")
     max_jobs_per_session: int = Field(8, ge=1, le=100, description="Jobs one browser may have waiting or running.")
     detach_grace: float = Field(

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from studio.cards import Card
-from studio.engines.base import ENGINES, Context, Device
+from studio.engines.base import ENGINES, Context, Device, Loaded
 from studio.errors import Cancelled, StudioError
+from studio.manager import meter
 from studio.manager.child import Child
+from studio.manager.meter import Peak
 from studio.types import Output
 
 log = logging.getLogger("studio.worker")
@@ -68,8 +71,26 @@ def load(
     return model
 
 
+@contextmanager
+def measuring(model: Loaded, device: Device, fresh: bool) -> Iterator[Peak]:
+    """`meter.measuring`, where the model is: one in a process of its own is measured there, run by run."""
+    if not isinstance(model, Isolated):
+        with meter.measuring(device, fresh) as peak:
+            yield peak
+        return
+    model.fresh, model.peak = fresh, None
+    peak = Peak()
+    yield peak
+    peak.nbytes = model.peak
+
+
 class Isolated:
-    """The model as the studio sees it. One call at a time, like every loaded model; `kill` from any thread."""
+    """The model as the studio sees it. One call at a time, like every loaded model; `kill` from any thread.
+
+    Attributes:
+        peak: the most bytes that a run took on top of the model since this was last set to None, as measured there.
+        fresh: give back unused memory there before the next run, so that none of it hides what that takes.
+    """
 
     def __init__(self, card: Card, child: Child, stop_seconds: float, close_seconds: float) -> None:
         self._card, self._child = card, child
@@ -77,6 +98,8 @@ class Isolated:
         self._nbytes = 0
         self._parked: int | None = None
         self._can: Sequence[str] = ()
+        self.peak: int | None = None
+        self.fresh = False
 
     @property
     def alive(self) -> bool:
@@ -103,7 +126,7 @@ class Isolated:
         return self._nbytes
 
     def run(self, request: Any, context: Context) -> Output:
-        return self._call("run", request, context.adapters, context.previews, context=context)
+        return self._run("run", request, context)
 
     def close(self) -> None:
         """End the process. Returns at once where it is gone already.
@@ -129,9 +152,16 @@ class Isolated:
         return self._call("together", request) if {"together", "run_many"} <= set(self._can) else 1
 
     def run_many(self, requests: Sequence[Any], context: Context) -> list[Output]:
-        return self._call("run_many", list(requests), context.adapters, context.previews, context=context)
+        return self._run("run_many", list(requests), context)
 
     # ---- one call
+
+    def _run(self, op: str, asked: Any, context: Context) -> Any:
+        fresh, self.fresh = self.fresh, False
+        output, peak = self._call(op, asked, context.adapters, context.previews, fresh, context=context)
+        if peak is not None:
+            self.peak = max(self.peak or 0, peak)
+        return output
 
     def _call(
         self,

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from studio.engines.base import ENGINES, Device, Loaded, Parkable, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import PREVIEW_SECONDS
 from studio.manager import gauge
+from studio.manager.meter import measuring
 from studio.manager.wire import HELLO, Channel, Closed
 
 
@@ -40,6 +42,7 @@ class Worker:
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._stop, self._skip = threading.Event(), threading.Event()
         self._model: Loaded | None = None
+        self._device = Device("cpu")
 
     def serve(self) -> None:
         """Until `close`. Where the studio is gone, the process ends without coming back from here."""
@@ -98,16 +101,18 @@ class Worker:
     def do_load(self, place: str, card: Card, files: Path, device: Device) -> list[str]:
         """Load the model. Answers what it can beyond the three methods that every model has."""
         ENGINES.setdefault(card.engine, place)
+        self._device = device
         self._model = engine(card.engine).load(
             card, files, device, lambda fraction: self._channel.send("report", fraction)
         )
         return [name for name in ("together", "run_many") if hasattr(self._model, name)]
 
-    def do_run(self, request: Any, adapters: Path | None, previews: bool) -> Any:
-        return self._loaded.run(request, self._context(adapters, previews))
+    def do_run(self, request: Any, adapters: Path | None, previews: bool, fresh: bool) -> tuple[Any, int | None]:
+        """The output, and the most bytes that it took to make."""
+        return self._measured(self._loaded.run, request, adapters, previews, fresh)
 
-    def do_run_many(self, requests: Any, adapters: Path | None, previews: bool) -> Any:
-        return self._loaded.run_many(requests, self._context(adapters, previews))
+    def do_run_many(self, requests: Any, adapters: Path | None, previews: bool, fresh: bool) -> tuple[Any, int | None]:
+        return self._measured(self._loaded.run_many, requests, adapters, previews, fresh)
 
     def do_together(self, request: Any) -> int:
         return int(self._loaded.together(request))
@@ -129,8 +134,13 @@ class Worker:
         assert self._model is not None
         return self._model
 
-    def _context(self, adapters: Path | None, previews: bool) -> Teller:
-        return Teller(self._channel, self._stop, self._skip, adapters, previews)
+    def _measured(
+        self, run: Callable[..., Any], asked: Any, adapters: Path | None, previews: bool, fresh: bool
+    ) -> tuple[Any, int | None]:
+        context = Teller(self._channel, self._stop, self._skip, adapters, previews)
+        with measuring(self._device, fresh) as peak:
+            output = run(asked, context)
+        return output, peak.nbytes
 
 
 class Teller:

@@ -95,6 +95,14 @@ class ProbeModel:
             time.sleep(0.005)
         return Output(text=f"skipped, then {context.skipped()}")
 
+    def _asks(self, context: Context) -> Output:
+        return Output(text=f"stop {context.cancelled}, skip {context.skipped()}")
+
+    def _large(self, context: Context) -> Output:
+        data = np.ones(80_000_000, dtype=np.uint8)
+        time.sleep(0.1)  # whoever looks now and then has to have a chance
+        return Output(text=str(data.size))
+
     def _waits(self, context: Context) -> Output:
         while not context.cancelled:
             time.sleep(0.005)

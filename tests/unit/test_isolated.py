@@ -259,6 +259,30 @@ def test_a_model_that_can_neither_is_not_asked_to(load) -> None:
     assert model.together(chat("a")) == 1
 
 
+def test_what_its_runs_take_is_measured_where_they_run(load) -> None:
+    model = load()
+    with isolated.measuring(model, Device("cpu"), fresh=True) as peak:
+        assert peak.nbytes is None
+        assert said(model, "large") == "80000000"
+        said(model, "everything")
+    assert peak.nbytes is not None
+    assert 80_000_000 <= peak.nbytes < 120_000_000
+    with isolated.measuring(model, Device("cpu"), fresh=False) as peak:
+        said(model, "everything")
+    assert peak.nbytes is not None
+    assert peak.nbytes < 40_000_000
+
+
+def test_a_model_in_our_own_process_is_measured_here(tmp_path: Path) -> None:
+    from probe_engine import ProbeModel
+
+    model = ProbeModel(Device("cpu"))
+    with isolated.measuring(model, Device("cpu"), fresh=True) as peak:  # pyright: ignore[reportArgumentType]
+        model.run(chat("large"), Ear())
+    assert peak.nbytes is not None
+    assert peak.nbytes >= 80_000_000
+
+
 # Stop and Skip
 
 
@@ -289,10 +313,9 @@ def test_a_stop_or_skip_that_came_too_late_does_not_hit_the_next_run(load) -> No
     model = load()
     for op in ("stop", "skip"):
         model._child.send(op)
-        ear = Ear()
-        assert model.run(chat("everything"), ear).finish == "stop"
-    stopped = threading.Timer(0.3, lambda: setattr(ear, "cancelled", True))
+        assert said(model, "asks") == "stop False, skip False"
     ear = Ear()
+    stopped = threading.Timer(0.3, lambda: setattr(ear, "cancelled", True))
     stopped.start()
     started = time.monotonic()
     assert model.run(chat("waits"), ear).finish == "cancelled"

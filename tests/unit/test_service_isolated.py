@@ -44,7 +44,7 @@ def resident(studio: Studio) -> list[str]:
 
 
 def model(studio: Studio, key: str) -> Isolated:
-    [manager] = [manager for manager in studio._runner.managers.values() if key in manager._loaded]
+    [manager] = [manager for manager in studio._runner.fleet if key in manager._loaded]
     found = manager._loaded[key]
     assert isinstance(found, Isolated)
     return found

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from studio.engines import base
 from studio.engines.base import Device, Parkable
 from studio.engines.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
-from studio.manager import isolated
+from studio.manager import isolated, worker
 from studio.manager.isolated import Isolated
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 from studio.types import Output
@@ -405,6 +406,24 @@ def test_ctrl_c_in_the_terminal_is_not_for_it(load) -> None:
     assert os.getpgid(pid(model)) != os.getpgid(0)
     os.kill(pid(model), signal.SIGINT)
     assert said(model, "everything") == "said"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told")
+def test_where_the_machine_runs_out_of_memory_it_goes_first(load) -> None:
+    model = load()
+    worst, own = (Path(f"/proc/{id}/oom_score_adj").read_text() for id in (pid(model), "self"))
+    assert int(worst) == min(int(own) + 300, 1000)
+
+
+@pytest.mark.parametrize("initialised", [True, False])
+def test_between_two_runs_nothing_is_kept_on_a_gpu_but_the_weights(monkeypatch, initialised: bool) -> None:
+    emptied: list[bool] = []
+    cuda = SimpleNamespace(
+        is_available=lambda: True, is_initialized=lambda: initialised, empty_cache=lambda: emptied.append(True)
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    worker._tidy()
+    assert bool(emptied) == initialised
 
 
 def test_ten_rounds_leave_no_process_no_pipe_and_no_thread(load) -> None:

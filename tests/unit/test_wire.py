@@ -20,9 +20,11 @@ from tiny_card import tiny_card
 
 from studio import requests
 from studio.cards import Part, Source
+from studio.catalog import Catalog
 from studio.engines.base import Device
 from studio.manager import wire
 from studio.manager.wire import Channel, Closed
+from studio.paths import Home
 from studio.types import Audio, Output
 
 
@@ -53,6 +55,14 @@ def test_a_card_arrives_whole() -> None:
         parts=(Part("preview", source, {"x": "y"}, optional=True),),
     )  # fmt: skip
     assert cross(card) == card
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_every_model_of_the_catalogue_can_cross(tmp_path: Path, demo: bool) -> None:
+    cards = Catalog.load(Home.at(tmp_path), demo=demo).cards
+    assert cards
+    for card in cards.values():
+        assert cross(card) == card
 
 
 @pytest.mark.parametrize(

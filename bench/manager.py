@@ -26,8 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "unit" / "manager")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit" / "manager"))
 
 import big
 import psutil
@@ -75,7 +75,7 @@ class Bench:
         """Send a model off its device, as if its time were over."""
         entry = self.manager._core.ledger.entries[key]
         entry.keep_alive = 0
-        self.manager._tell(lambda now: self.manager._core.tick(now))
+        self.manager._tell(self.manager._core.tick)
         self.settle()
         state = next(model.state for model in self.manager.status().models if model.key == key)
         if state != "parked":

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     keep_alive: float = Field(
         300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever."
     )
+    isolate: str = Field(
+        "", max_length=2000, description="Models with a process of their own: all, or ids with commas between."
+    )
 
     park_alive: float = Field(
         1800.0, description="Seconds such a model stays parked after that, where parking is cheap. Negative: for ever."

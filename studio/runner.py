@@ -18,6 +18,7 @@ from studio import adapters, demand, failures, grid, recipe
 from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
+from studio.copies import Copies
 from studio.demand import Demand
 from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
@@ -44,6 +45,7 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        copies: of models that this machine computes with in another type than they are stored in.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
     """
@@ -53,10 +55,12 @@ class Runner:
         settings: Settings,
         store: Store,
         library: Library,
+        copies: Copies,
         adapters: Path | None = None,
         learned: Path | None = None,
     ) -> None:
         self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
+        self._copies = copies
         threads = settings.threads or physical_cores()
         found = [replace(device, threads=threads) for device in detect(settings.device)]
         # GGUF models compute on the processor and must not wait for a GPU
@@ -189,9 +193,10 @@ class Runner:
         keep, park = self._settings.keep_alive, self._settings.park_alive
 
         def load(report: Callable[[float], None]) -> Loaded:
+            stored = self._copies.folder(engine(card.engine), card, files, manager.device.kind, report)
             if apart:
-                return isolated.load(card, files, manager.device, report, ended=lambda: manager.evict(card.id))
-            return engine(card.engine).load(card, files, manager.device, report)
+                return isolated.load(card, stored, manager.device, report, ended=lambda: manager.evict(card.id))
+            return engine(card.engine).load(card, stored, manager.device, report)
 
         return Spec(
             card.id, need.weights, load, keep_alive=keep, park_alive=park if keep else 0.0,

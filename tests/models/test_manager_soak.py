@@ -61,6 +61,7 @@ def settled(manager: ModelManager) -> None:
     assert done.wait(30)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", CASES)
 def test_thirty_rounds_leave_nothing_behind(manager: ModelManager, places: dict[str, Path], name: str) -> None:
     case, files = CASES[name], places[name]

@@ -178,7 +178,7 @@ class Isolated:
         if not self.alive:
             raise self._ended()
         steering = None if context is None else _Steering(context, self._child, self._stop_seconds)
-        told = told or (None if context is None else lambda kind, *said: getattr(context, kind)(*said))
+        told = told or (None if context is None else lambda kind, *said: _pass_on(context, kind, *said))
         trouble: Exception | None = None
         self._child.send(op, *values)
         while True:
@@ -205,8 +205,16 @@ class Isolated:
         return StudioError("worker_ended", model=self._card.title, reason=self._child.reason)
 
 
-_TOLD = frozenset({"report", "step", "text", "sound", "preview"})
-"""What a worker may tell of a run: it names methods of a context, and no others."""
+_TOLD = frozenset({"report", "alive", "step", "text", "sound", "preview"})
+"""What a worker may tell of a load or a run."""
+
+
+def _pass_on(context: Context, kind: str, *said: Any) -> None:
+    """Tell `context` what the run told, by the methods of a context and no others."""
+    if kind == "alive":
+        _ = context.cancelled  # the run asked there, and asking is a sign of life
+    elif kind in _TOLD:
+        getattr(context, kind)(*said)
 
 
 class _Steering:
@@ -217,10 +225,16 @@ class _Steering:
         self._stopped: float | None = None
         self.gave_up = False
 
+    @property
+    def _pressed(self) -> bool:
+        """Stop was pressed. Asked differently than a run asks, so that the watchdog does not take us for one."""
+        pressed: bool | None = getattr(self._context, "pressed", None)
+        return self._context.cancelled if pressed is None else pressed
+
     def look(self, stop: bool) -> None:
         """Pass on what was pressed. Where Stop was pressed and nothing came of it, kill the process."""
         now = time.monotonic()
-        if self._stopped is None and (stop or self._context.cancelled):
+        if self._stopped is None and (stop or self._pressed):
             self._stopped = now
             self._child.send("stop")
         if self._stopped is None and self._context.skipped():

@@ -4,7 +4,7 @@ It reads messages from its standard input and answers on its standard output. Wh
 error, which the studio writes into its log. When its input ends, because the studio ended, it ends too.
 
     in   load, run, run_many, together, park, place, close · stop, skip
-    out  answer, failed · report, step, text, sound, preview, log
+    out  answer, failed · report, alive, step, text, sound, preview, log
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from studio.jobs import PREVIEW_SECONDS
 from studio.manager import gauge
 from studio.manager.meter import measuring
 from studio.manager.wire import HELLO, Channel, Closed
+
+ALIVE_SECONDS = 1.0
 
 
 class Worker:
@@ -151,14 +153,19 @@ class Teller:
     ) -> None:
         self._channel, self._stop, self._skip = channel, stop, skip
         self.adapters, self.previews = adapters, previews
-        self._shown = 0.0
+        self._shown = self._seen = 0.0
 
     @property
     def cancelled(self) -> bool:
+        """Whether Stop was pressed. That the run asks is a sign of life, of which the studio hears once a second."""
+        now = time.monotonic()
+        if now - self._seen >= ALIVE_SECONDS:
+            self._seen = now
+            self._channel.send("alive")
         return self._stop.is_set()
 
     def check(self) -> None:
-        if self._stop.is_set():
+        if self.cancelled:
             raise Cancelled
 
     def skipped(self) -> bool:

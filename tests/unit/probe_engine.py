@@ -95,6 +95,10 @@ class ProbeModel:
             time.sleep(0.005)
         return Output(text=f"skipped, then {context.skipped()}")
 
+    def _quiet(self, context: Context) -> Output:
+        time.sleep(0.5)
+        return Output(text="slept")
+
     def _asks(self, context: Context) -> Output:
         return Output(text=f"stop {context.cancelled}, skip {context.skipped()}")
 

@@ -20,10 +20,12 @@ import pytest
 from tiny_card import tiny_card
 
 from studio.cards import Card, Source
+from studio.context import RunContext
 from studio.engines import base
 from studio.engines.base import Device, Parkable
 from studio.engines.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
+from studio.jobs import Job
 from studio.manager import isolated, worker
 from studio.manager.isolated import Isolated
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
@@ -282,6 +284,14 @@ def test_a_model_in_our_own_process_is_measured_here(tmp_path: Path) -> None:
         model.run(chat("large"), Ear())
     assert peak.nbytes is not None
     assert peak.nbytes >= 80_000_000
+
+
+@pytest.mark.parametrize(("text", "signs"), [("quiet", 1), ("asks", 2)])
+def test_the_watchdog_hears_of_life_there_and_not_of_ours(load, text: str, signs: int) -> None:
+    job, seen = Job("chat", "x"), []
+    job.sign = lambda: seen.append(1)
+    load().run(chat(text), RunContext(job))
+    assert len(seen) == signs  # each run makes one step; one of the two asks, once, whether Stop was pressed
 
 
 # Stop and Skip

@@ -118,7 +118,9 @@ def test_paths_and_devices_arrive() -> None:
     assert cross((Path("a/b"), Device("cuda", 1, "Card", 4))) == (Path("a/b"), Device("cuda", 1, "Card", 4))
 
 
-@pytest.mark.parametrize("value", [object(), Exception("x"), {1, 2}, len, np.array([object()])], ids=str)
+@pytest.mark.parametrize(
+    "value", [object(), Exception("x"), {1, 2}, len, np.array([object()])], ids=lambda value: type(value).__name__
+)
 def test_what_is_not_data_cannot_be_sent(value: Any) -> None:
     with pytest.raises(TypeError, match="cannot cross"):
         wire.encode(value, [])

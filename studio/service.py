@@ -24,7 +24,7 @@ from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import gauge
+from studio.manager import meter
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
@@ -104,7 +104,7 @@ class Studio(Stock):
         jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
         devices = tuple(manager.status() for manager in self._runner.fleet)
-        return Status(devices, running, len(jobs) - len(running), gauge.private())
+        return Status(devices, running, len(jobs) - len(running), meter.private_of_all())
 
     # ---- jobs
 

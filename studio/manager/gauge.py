@@ -46,21 +46,6 @@ def read(device: Device) -> Reading:
     return Reading(total, free)
 
 
-def private() -> int:
-    """Bytes of the machine's memory that this process and those it started hold for themselves alone.
-
-    Files that are only mapped into memory, weights among them, are not counted: the system takes them back at will.
-    """
-    total, ours = 0, psutil.Process()
-    for process in (ours, *ours.children(recursive=True)):
-        try:
-            memory = process.memory_info()
-        except psutil.Error:  # ended meanwhile
-            continue
-        total += max(memory.rss - getattr(memory, "shared", 0), 0)
-    return total
-
-
 def collect() -> None:
     """Give memory back to the device and to the operating system. Once per unload, never on a timer."""
     gc.collect()

@@ -54,10 +54,22 @@ def measuring(device: Device, fresh: bool = False) -> Iterator[Peak]:
         yield peak
 
 
-def private() -> int:
-    """Bytes of this process that no file backs: resident less shared, where the system tells them apart."""
-    memory = psutil.Process().memory_info()
+def private(process: psutil.Process | None = None) -> int:
+    """Bytes of a process, ours by default, that no file backs: resident less shared, where the system tells them apart.
+
+    0 where it is gone.
+    """
+    try:
+        memory = (process or psutil.Process()).memory_info()
+    except psutil.Error:
+        return 0
     return max(memory.rss - getattr(memory, "shared", 0), 0)
+
+
+def private_of_all() -> int:
+    """As `private`, of this process and of those that it started together."""
+    ours = psutil.Process()
+    return private(ours) + sum(private(child) for child in ours.children(recursive=True))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from e2e.desk import Desk
 from studio.cards import Card
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError
-from studio.manager import gauge
+from studio.manager import gauge, meter
 from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.sources.pieces import Progress
@@ -93,7 +93,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
         return card.memory_bytes
 
     monkeypatch.setattr(FakeEngine, "weights", weights)
-    monkeypatch.setattr(gauge, "private", lambda: 0)
+    monkeypatch.setattr(meter, "private_of_all", lambda: 0)
     studio, url = serve(device="cpu", keep_alive=300, prepare=False)
     cards = {id: replace(card, engine="fake") for id, card in studio.catalog.cards.items()}
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))

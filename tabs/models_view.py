@@ -167,7 +167,7 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     info, said = entry.info, list[str]()
     card = info.card
     if len(card.tasks) > 1:
-        said.append(html.escape(", ".join(text(f"tab.{task}", spoken) for task in card.tasks)))
+        said.append(html.escape(text("models.and", spoken).join(text(f"tab.{task}", spoken) for task in card.tasks)))
     if info.disk_bytes > 1:
         said.append(_say("on_disk", spoken, size=gigabytes(info.disk_bytes)))
     if info.state != "ready" and entry.state != "downloading" and card.disk_bytes > 1:

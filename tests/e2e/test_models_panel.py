@@ -13,7 +13,8 @@ from types import MappingProxyType
 import pytest
 from playwright.sync_api import Locator, expect
 
-from e2e.desk import Desk
+from e2e.desk import PATIENCE, Desk
+from e2e.program import Program
 from studio.cards import Card
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError
@@ -313,3 +314,17 @@ def test_the_panel_looks_right(
     keep(desk, f"models-{language}-{theme}-{width}")
     desk.page.locator("#models .a-filter label").nth(1).click()
     keep(desk, f"models-here-{language}-{theme}-{width}")
+
+
+def test_the_studio_starts_again_from_the_page_and_the_page_comes_back(program: Program, visit: Visit) -> None:
+    desk = opened(visit(program.url))
+    before = desk.page.evaluate("window.gradio_config.app_id")
+    desk.page.evaluate(  # the button that is there when a device hangs
+        "document.querySelector('.a-models-body').insertAdjacentHTML('beforeend', '<button data-do=restart>x</button>')"
+    )
+    with desk.page.expect_event("load", timeout=PATIENCE):
+        desk.page.locator("#models [data-do=restart]").click()
+        expect(desk.page.locator("#models")).to_contain_text("This page comes back by itself")
+    expect(desk.page.locator("#chat-prompt textarea")).to_be_visible()
+    assert desk.page.url == program.url
+    assert desk.page.evaluate("window.gradio_config.app_id") != before

@@ -58,7 +58,7 @@ def test_a_model_holds_what_its_row_says(manager: ModelManager, large: Path, cha
     gone = threading.Event()
     manager.lane.put(gone.set)
     assert gone.wait(30)
-    assert private_of_all() - before < 0.1 * found.nbytes
+    assert private_of_all() - before < found.nbytes / 4  # what the libraries took for the first of this size stays
 
 
 def test_the_bar_is_as_long_and_as_full_as_the_system_says(manager: ModelManager) -> None:

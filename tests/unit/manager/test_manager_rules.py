@@ -7,6 +7,7 @@ from studio.manager.core import COOLDOWN_MOST, Core
 from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Unload
 from studio.manager.ledger import Ledger, State
 from studio.manager.line import OVERTAKE
+from studio.manager.snapshot import departures
 
 
 def core_of(budget: int = 100, slots: int = 1, unified: bool = True, host: int = 100) -> Core:
@@ -86,6 +87,21 @@ def test_one_model_that_covers_the_need_goes_rather_than_three_colder_small_ones
         ready(core, key, size, now=moment)
     _, decisions = core.request(9, "new", weights=50)
     assert decisions == [Unload("big", "room")]
+
+
+def test_what_made_room_remembers_for_whom() -> None:
+    core = core_of()
+    ready(core, "closed", 40)
+    ready(core, "parked", 40, 1, host=5)
+    core.request(2, "new", weights=95)
+    left = departures(core.ledger, 3)
+    assert {(one.key, one.reason, one.for_key) for one in left} == {
+        ("closed", "room", "new"), ("parked", "room", "new"),
+    }  # fmt: skip
+    core = core_of()
+    ready(core, "idle", 40)
+    core.tick(500)
+    assert [(one.reason, one.for_key) for one in departures(core.ledger, 501)] == [("idle", "")]
 
 
 def test_the_coldest_go_and_superfluous_ones_stay() -> None:

@@ -14,6 +14,8 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
 WEIGHTS = (".safetensors", ".gguf")
 """Endings of the weights that are."""
+VARIANT = "@"
+"""Parts a model's id from the name of a variant: ``sd-turbo@int8``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Card:
         options: what the engine has to know.
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
+
+    A variant of a model (studio.variants) has the model's id, "@" and its own name as id, and the model's files.
     """
 
     id: str
@@ -96,6 +100,16 @@ class Card:
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     parts: tuple[Part, ...] = ()
+
+    @property
+    def base(self) -> str:
+        """The id of the model whose files these are: that of a variant without the variant."""
+        return self.id.partition(VARIANT)[0]
+
+    @property
+    def variant(self) -> str:
+        """The name of the variant; "" for the model itself."""
+        return self.id.partition(VARIANT)[2]
 
 
 def measure(path: Path) -> int:

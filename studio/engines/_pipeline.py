@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _quantised, _torch
 from studio.engines.base import Device
 from studio.errors import StudioError
 
@@ -65,7 +65,11 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
                 files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
             )
         pipe.set_progress_bar_config(disable=True)
-        if card.options.get("offload") == "model" and device.kind == "cuda":
+        offloaded = card.options.get("offload") == "model" and device.kind == "cuda"
+        for name, part in _modules(pipe).items():
+            if name not in _quantised.DECODERS:
+                _quantised.quantise(card, part, Device("cpu") if offloaded else device)
+        if offloaded:
             pipe.enable_model_cpu_offload(gpu_id=device.index)
         else:
             pipe.to(str(device))
@@ -99,6 +103,14 @@ def _unasked() -> Iterator[None]:
         log.setLevel(level)
 
 
+def variants(card: Card) -> tuple[str, ...]:
+    """The ways in which a pipeline runs in less memory, but for the one that its card asks for already."""
+    if card.options.get("quantise"):
+        return ()
+    apart = () if card.options.get("offload") == "model" else ("offload",)
+    return (*apart, "int8", "int4", "offload-int8")
+
+
 def weights(card: Card, files: Path) -> int:
     """Bytes of the weights on the device: of the largest part where only that one is there at a time."""
     if card.options.get("offload") == "model" and _torch.assumed_kind() == "cuda":
@@ -108,7 +120,14 @@ def weights(card: Card, files: Path) -> int:
 
 
 def nbytes(pipe: Any) -> int:
-    """Bytes of all parts of a pipeline."""
+    """Bytes of all parts of a pipeline; of its largest where only one is on the device at a time."""
+    parts = _modules(pipe).values()
+    if getattr(pipe, "_all_hooks", None):
+        return max(_torch.nbytes(part) for part in parts)
+    return _torch.nbytes(*parts)
+
+
+def _modules(pipe: Any) -> dict[str, Any]:
     import torch
 
-    return _torch.nbytes(*(part for part in pipe.components.values() if isinstance(part, torch.nn.Module)))
+    return {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}

@@ -9,6 +9,7 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
     options.variant: "fp16" where the weights are named so; found out by itself where there are no others.
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
+    options.quantise: see _quantised.
     options.tile_above: pixels above which the picture is decoded in tiles; default 2,400,000.
     options.max_sequence_length: tokens of the prompt, where the pipeline takes it.
     limits.multiple: what the sides of a first, smaller pass are rounded to; default 8.
@@ -53,6 +54,9 @@ PIPELINES = (
 
 class DiffusionEngine:
     """Diffusers pipelines that make pictures."""
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _pipeline.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)

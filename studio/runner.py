@@ -24,6 +24,7 @@ from studio.jobs import Job
 from studio.library import Library
 from studio.manager import Lease, ModelManager, Spec
 from studio.manager.gauge import detect, physical_cores
+from studio.offers import Offer
 from studio.settings import Settings
 from studio.sources import Store
 from studio.types import Artifact, Output
@@ -35,6 +36,8 @@ PUBLIC_GRACE = 60.0
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None], None]
+Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
+"""What to tell of a failure, and what to offer (studio.ladder)."""
 
 
 class Runner:
@@ -57,6 +60,7 @@ class Runner:
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
+        self.rescue: Rescue = lambda _, error: (error, ())
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
         if grace:
             threading.Thread(target=self._sweep, args=(grace,), name="sweeper", daemon=True).start()
@@ -64,6 +68,11 @@ class Runner:
     def manager(self, card: Card) -> ModelManager:
         """The manager of the device that runs this model."""
         return self.managers.get("cpu" if card.engine == "llama" else "", self.managers[self.device.kind])
+
+    def room(self, card: Card) -> tuple[Device, int]:
+        """The device that runs this model, and how many bytes models may take there."""
+        manager = self.manager(card)
+        return manager.device, manager.status().budget
 
     # ---- jobs
 
@@ -271,7 +280,8 @@ class Runner:
                 kind, error = "failed", error or failure
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
-        job.finish(kind, artifact, error)
+        error, offers = self.rescue(job, error) if error else (None, ())
+        job.finish(kind, artifact, error, offers)
 
     def _sweep(self, grace: float) -> None:
         """Stop jobs whose page has been gone for longer than `grace` seconds."""

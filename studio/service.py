@@ -12,16 +12,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
-from studio import conversation
+from studio import conversation, variants
 from studio.captioning.desk import Desk
 from studio.captioning.run import Run
-from studio.cards import Card
+from studio.cards import VARIANT, Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
+from studio.ladder import Ladder
 from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
@@ -71,6 +72,7 @@ class Studio:
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
         self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
         self.device = self._runner.device
+        self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
     def __enter__(self) -> Self:
         return self
@@ -92,9 +94,11 @@ class Studio:
         loaded = {model.key for status in statuses.values() for model in status.models if model.state == "ready"}
 
         def info(card: Card) -> ModelInfo:
-            budget = statuses[self._runner.manager(card).device].budget
-            fits = max(card.memory_bytes, card.least_memory) <= budget
-            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, self.store.bytes_on_disk(card))
+            device = self._runner.manager(card).device
+            fits = max(card.memory_bytes, card.least_memory) <= statuses[device].budget
+            sisters = tuple(info(variants.derived(card, name)) for name in variants.on(card, device))
+            used = self.store.bytes_on_disk(card)
+            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, used, sisters)
 
         return tuple(info(card) for card in cards)
 
@@ -107,12 +111,12 @@ class Studio:
         return self._intake.default_model(task)
 
     def download(self, model: str, session: str = "") -> Job:
-        """Fetch a model's files. The job ends when they are complete on disk.
+        """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 
         Raises:
             StudioError: unknown model, not offered to the public, or too many jobs.
         """
-        card = self.catalog.get(model)
+        card = self.catalog.get(self.catalog.get(model).base)
         if self.settings.public and not card.starter:
             raise StudioError("not_for_public")
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
@@ -121,9 +125,14 @@ class Studio:
         """Remove a model's files from disk; returns the bytes freed. Not for the public."""
         if self.settings.public:
             raise StudioError("not_for_public")
-        card = self.catalog.get(model)
-        self._runner.manager(card).evict(card.id)
+        card = self.catalog.get(self.catalog.get(model).base)
+        for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
+            self._runner.manager(card).evict(id)
         return self.store.delete(card)
+
+    def try_again(self, model: str) -> None:
+        """Let a model that failed to load be loaded at once, without waiting."""
+        self._runner.manager(card := self.catalog.get(model)).forgive(card.id)
 
     def unload(self, model: str | None = None) -> None:
         """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
@@ -221,7 +230,7 @@ class Studio:
 
     def tokens(self, model: str, prompt: str) -> Tokens:
         """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
-        return self._pictures.tokens(self.store, self.catalog.cards.get(model), prompt)
+        return self._pictures.tokens(self.store, self.catalog.find(model), prompt)
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request, before it plays; None where it does not say.
@@ -267,6 +276,7 @@ class Studio:
         final: Final | None = None,
     ) -> Job:
         request = order.request
+        variants.require(order.card, self.catalog.get(order.card.base), self._runner.manager(order.card).device)
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
             position=self._runner.position, on_cancel=self._runner.cancelled, crowded=self._runner.crowded,

@@ -12,13 +12,14 @@ from studio.sources import State
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model of the catalogue as it stands on this machine."""
+    """A model of the catalogue as it stands on this machine; and its variants that work here."""
 
     card: Card
     state: State
     loaded: bool
     fits: bool
     disk_bytes: int
+    variants: tuple[ModelInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

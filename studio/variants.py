@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from studio.cards import VARIANT, Card
+from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ _SLOW = ("musicgen",)
 """Engines whose steps are small and in float32 on a processor: 8 bits would more than double the time there."""
 _DEVICES = {INT8: ("cpu", "cuda"), INT4: ("cuda",), OFFLOAD: ("cuda",), OFFLOAD_INT8: ("cuda",)}
 """Where each works: the kernels for 4 bits are CUDA's, and parts can only be kept off a card that is one."""
-_LINEAR = {"diffusion": 0.6, "audio_diffusion": 0.75, "caption": 0.75}
-_LINEAR_ELSEWHERE, _LINEAR_TRANSFORMER, _LARGEST_UNET = 0.85, 0.9, 3_600_000_000
-"""Share of a model's weights that are linear layers and can be quantised. Large painters are transformers."""
+_LINEAR = {"diffusion": 0.4, "audio_diffusion": 0.75, "caption": 0.75}
+_LINEAR_ELSEWHERE, _LINEAR_LARGE, _LARGE = 0.85, 0.85, 2_000_000_000
+"""Share of a model's weights that are linear layers and can be quantised. Small painters are mostly convolutions."""
 _LARGEST_PART = 0.7
 """Share of a pipeline's weights in its largest part."""
 _JOINT = " · "
@@ -56,6 +57,13 @@ def on(card: Card, device: Device) -> tuple[str, ...]:
     if device.kind == "cpu" and card.engine in _SLOW:
         return ()
     return tuple(name for name in of(card) if device.kind in _DEVICES[name])
+
+
+def require(card: Card, model: Card, device: Device) -> None:
+    """Raise StudioError where a card is a variant of `model` that does not work on the device."""
+    if card.variant and card.variant not in (here := on(model, device)):
+        listed = ", ".join(f"{card.base}{VARIANT}{name}" for name in here) or "–"
+        raise StudioError("variant_not_here", model=card.title, device=device.name, variants=listed)
 
 
 def derived(card: Card, name: str) -> Card:
@@ -90,8 +98,8 @@ def _memory(card: Card, variant: str) -> int:
     width = 4 if whole >= 3.5 * card.parameters > 0 else 2
     weights = min(card.parameters * width or card.disk_bytes or whole, whole)
     share = _LINEAR.get(card.engine, _LINEAR_ELSEWHERE)
-    if card.engine == "diffusion" and card.parameters > _LARGEST_UNET:
-        share = _LINEAR_TRANSFORMER
+    if card.engine == "diffusion" and card.parameters > _LARGE:
+        share = _LINEAR_LARGE
     options, kept = _OPTIONS[variant], 1.0
     if bits := options.get("quantise"):
         kept = 1 - share * (1 - _BYTES[bits] / width)

@@ -104,7 +104,7 @@ def _hasten(layer: Any) -> None:
         rows = given.numel() // given.shape[-1]
         if rows > _FEW_ROWS or given.dtype is not torch.bfloat16:
             return torch.nn.functional.linear(given, weight, bias)
-        made = torch._weight_int8pack_mm(given.reshape(rows, -1), numbers, scales)
+        made = torch.ops.aten._weight_int8pack_mm(given.reshape(rows, -1), numbers, scales)
         made = made.reshape(*given.shape[:-1], -1)
         return made if bias is None else made + bias
 

@@ -29,7 +29,7 @@ from studio.catalog import Card
 from studio.engines import _latents, _pictures, _pipeline, _reading, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
-from studio.engines._passes import Pass, Progress, SkippedError, plan
+from studio.engines._passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines._previews import Previews, watch
 from studio.engines._weights import prompt_arguments, takes_weights
 from studio.engines.base import Context, Device
@@ -61,11 +61,8 @@ class DiffusionEngine:
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)
 
-    def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
-        """About 3 kB a pixel, which is what decoding a picture in float32 takes, and a little to start with."""
-        if not isinstance(request, ImageRequest):
-            return 64 << 20
-        return (request.width or 0) * (request.height or 0) * 3000 + (64 << 20)
+    def work(self, card: Card, request: Request) -> int:
+        return work(card, request)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         return DiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), files, device)
@@ -286,8 +283,7 @@ class DiffusionModel:
     def _tile(self, request: ImageRequest) -> None:
         """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""
         vae = self._family.pipe.vae
-        big = (request.width or 0) * (request.height or 0) > self._card.options.get("tile_above", 2_400_000)
-        if (big or request.tiling) and hasattr(vae, "enable_tiling"):
+        if tiled(self._card, request) and hasattr(vae, "enable_tiling"):
             vae.enable_tiling()
         elif hasattr(vae, "disable_tiling"):
             vae.disable_tiling()

@@ -105,4 +105,6 @@ def _memory(card: Card, variant: str) -> int:
         kept = 1 - share * (1 - _BYTES[bits] / width)
     if options["offload"] == "model":
         kept *= _LARGEST_PART
-    return int(whole - weights * (1 - kept))
+    memory = int(whole - weights * (1 - kept))
+    # the least of a large painter is what it takes in parts: nothing else makes it run in so little
+    return min(memory, card.least_memory) if options["offload"] == "model" and card.least_memory else memory

@@ -142,9 +142,8 @@ def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
     """Bytes of the weights in memory, read from the file headers; the card's figure where there are none to read."""
     try:
         found = {file: header(file) for file in tensor_files(files, variant(card, files))}
-        tables = list(found.values())
-        dtype = compute_dtype(card, stored_dtype(tables), assumed_kind(), text)
-        total = sum(_tensor_bytes(entry, dtype) for table in tables for entry in table.values())
+        dtype = compute_dtype(card, stored_dtype(list(found.values())), assumed_kind(), text)
+        total = sum(_tensor_bytes(entry, dtype) for table in found.values() for entry in table.values())
         if kind := _quantised.wanted(card):
             total -= _quantised.saved(kind, found, _WIDTH[dtype])
     except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason

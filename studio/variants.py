@@ -33,7 +33,7 @@ _SLOW = ("musicgen",)
 """Engines whose steps are small and in float32 on a processor: 8 bits would more than double the time there."""
 _DEVICES = {INT8: ("cpu", "cuda"), INT4: ("cuda",), OFFLOAD: ("cuda",), OFFLOAD_INT8: ("cuda",)}
 """Where each works: the kernels for 4 bits are CUDA's, and parts can only be kept off a card that is one."""
-_LINEAR = {"diffusion": 0.4, "audio_diffusion": 0.75, "caption": 0.75}
+_LINEAR = {"diffusion": 0.33, "audio_diffusion": 0.75, "caption": 0.75}
 _LINEAR_ELSEWHERE, _LINEAR_LARGE, _LARGE = 0.85, 0.85, 2_000_000_000
 """Share of a model's weights that are linear layers and can be quantised. Small painters are mostly convolutions."""
 _LARGEST_PART = 0.7

@@ -38,7 +38,7 @@ def test_a_variant_is_the_model_with_other_options_and_less_memory(catalog, pain
     assert (painter.base, painter.variant) == ("painter", "")
     assert found.source == painter.source
     assert found.options == {"preview": "taesd", "quantise": "int8", "offload": "none"}
-    assert 3 * GB < found.memory_bytes < 4 * GB  # 40 % of 2.4 GB take half
+    assert 3 * GB < found.memory_bytes < 4 * GB  # a third of 2.4 GB takes half
     assert catalog.get("painter@int4").memory_bytes < found.memory_bytes
     assert catalog.get("painter@offload").memory_bytes < painter.memory_bytes
 

@@ -1,6 +1,7 @@
 """What is offered where memory does not suffice."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tiny_card import tiny_card
@@ -40,7 +41,7 @@ def need(target, request):
     return int(weights), request.max_tokens * 1_000_000
 
 
-def offered(request=ASK, target=PAINTER, sisters=SISTERS, others=(), room=6.0, spent=False):
+def offered(request: Any = ASK, target=PAINTER, sisters=SISTERS, others=(), room=6.0, spent=False):
     return ladder.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=need)
 
 

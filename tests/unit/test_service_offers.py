@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def tight(settings: Settings) -> Iterator[Tight]:
     studio.close()
 
 
-def fail(studio: Studio, **asked):
+def fail(studio: Studio, **asked: Any) -> Any:
     job = studio.submit(ImageRequest(prompt="hills", seed=1, **{"model": "painter", **asked}))
     *_, update = job.events()
     assert update.kind == "failed"

@@ -18,6 +18,7 @@ class ModelInfo:
     Attributes:
         state: of its files. loaded: it is ready to compute. fits: some device has the memory for it.
         resident: where it is in memory; None where it is not. device: which device's memory.
+        variants: the ways of running it in less memory that work here.
         cooling: it failed to load a moment ago.
     """
 
@@ -29,6 +30,7 @@ class ModelInfo:
     resident: Resident | None = None
     device: str = ""
     cooling: Cooling | None = None
+    variants: tuple[ModelInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

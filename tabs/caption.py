@@ -18,6 +18,7 @@ from tabs.caption_fields import TASK, Fields, content, manner, path, wanted
 from tabs.caption_many import Many
 from tabs.caption_result import Result
 from tabs.i18n import language
+from tabs.offers import Offers
 from tabs.parts import run_row
 from tabs.shared import Page, pumping, quick
 
@@ -97,9 +98,11 @@ def build(page: Page) -> None:
         yield from page.attach(TASK, show, progress)(request)
 
     # Raw: the studio measures a picture before anybody opens it, and Gradio would open it before any handler runs.
-    run.click(begin, fields.inputs, outputs, preprocess=False, **pumping()).then(
-        many.runs, None, many.recent, **quick()
-    )
+    start: dict[str, Any] = {
+        "fn": begin, "inputs": fields.inputs, "outputs": outputs, "preprocess": False, **pumping()
+    }  # fmt: skip
+    Offers(page, TASK, fields.picker, fields.of).wire(**start)
+    run.click(**start).then(many.runs, None, many.recent, **quick())
     many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, None, many.recent, **quick())
     fields.of["what"].change(lambda what: _sides(columns, what == "many"), fields.of["what"], columns, **quick())
     page.blocks.load(attach, None, [*outputs, *columns, fields.of["what"]], **pumping())

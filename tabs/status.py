@@ -6,6 +6,7 @@ import html
 
 import gradio as gr
 
+from studio import variants
 from studio.i18n import text
 from studio.paths import gigabytes
 from studio.standing import Status
@@ -70,8 +71,8 @@ def render(status: Status, page: Page, language: str) -> str:
 
 
 def _resident(page: Page, key: str, seconds_left: float | None, language: str) -> str:
-    card = page.studio.catalog.cards.get(key)
-    title = html.escape(card.title if card else key)
+    card = page.studio.catalog.find(key)
+    title = html.escape(variants.title(card, language) if card else key)
     if seconds_left is None:
         return title
     minutes = max(round(seconds_left / 60), 1)

@@ -18,6 +18,7 @@ import typer
 
 from studio.errors import StudioError
 from studio.i18n import best, from_environment, table, text
+from studio.offers import Offer
 from studio.paths import gigabytes
 from studio.types import Update
 
@@ -42,6 +43,17 @@ def next_step(error: StudioError) -> str:
     )
 
 
+def flags(offer: Offer) -> list[str]:
+    """An offer as what to add to a command."""
+    found: list[str] = []
+    for name, value in offer.changes.items():
+        if value is True:
+            found.append(f"--{name.replace('_', '-')}")
+        elif value is not None:
+            found += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
+    return found
+
+
 def error_document(error: StudioError) -> dict[str, Any]:
     """An error as --json prints it."""
     return {"error": {"code": error.code, "what": error.what(language()), "next": next_step(error)}}
@@ -59,6 +71,7 @@ class Console:
         self._line = ""
         self._mark: tuple[str, int] = ("", -1)
         self._told = 0.0
+        self.offers: tuple[Offer, ...] = ()  # what may help against the failure of the last job
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +96,12 @@ class Console:
     def fail(self, error: StudioError) -> None:
         """Tell an error: what happened and what to do next."""
         if self.as_json:
-            self.document(error_document(error))
-        else:
-            self.note(f"{error.what(language())} {next_step(error)}".strip())
+            offers = [{"what": one.said(language()), "flags": flags(one)} for one in self.offers]
+            self.document({**error_document(error), **({"offers": offers} if offers else {})})
+            return
+        self.note(f"{error.what(language())} {next_step(error)}".strip())
+        for offer in self.offers:
+            self.note(say("offer", what=offer.said(language()), flags=" ".join(flags(offer))))
 
     def usage(self, message: str) -> NoReturn:
         """Refuse the way in which the word was used."""

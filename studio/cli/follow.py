@@ -61,6 +61,7 @@ def follow(
     if last is None:
         raise AssertionError("a job has a state")
     if last.error is not None:
+        console.offers = tuple(offer for offer in last.offers if offer.changes)
         raise last.error
     if last.kind == "cancelled" and last.artifact is None:
         raise KeyboardInterrupt

@@ -4,7 +4,7 @@ Takes a folder with config.json, a tokenizer, a preprocessor and *.safetensors; 
 are prepared with pillow alone: neither torchvision nor a video processor is needed.
 
 Read from the card:
-    options.dtype, options.ignore_code: see _torch.
+    options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.prompts: {short, normal, long}: what a promptable model is asked when the person typed nothing.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.marks: {en, zh, short, normal, long, tags}: tokens with which the decoder of a vision-encoder-decoder model
@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image
 
 from studio.catalog import Card
-from studio.engines import _parking, _torch
+from studio.engines import _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
@@ -53,6 +53,9 @@ _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 
 class CaptionEngine(_torch.Casts):
     """Captioning models of transformers."""
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _quantised.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files)

@@ -75,6 +75,7 @@ class Card:
         options: what the engine has to know.
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
+        isolate: it runs in a process of its own.
 
     A variant of a model (studio.variants) has the model's id, "@" and its own name as id, and the model's files.
     """
@@ -100,6 +101,7 @@ class Card:
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     parts: tuple[Part, ...] = ()
+    isolate: bool = False
 
     @property
     def base(self) -> str:

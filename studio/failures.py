@@ -16,6 +16,11 @@ def titled(error: StudioError, card: Card) -> StudioError:
     return StudioError(error.code, **{**error.params, "model": card.title}) if "model" in error.params else error
 
 
+def bare(error: StudioError) -> StudioError:
+    """The same without its causes: their frames would keep alive what the run had in its hands."""
+    return StudioError(error.code, **error.params)
+
+
 def out_of_memory(error: Exception, card: Card) -> StudioError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "alloc" in str(error).lower():
         log.warning("out of memory while %s was working: %s", card.id, error)

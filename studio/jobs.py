@@ -56,7 +56,7 @@ class Job:
     """One piece of work.
 
     Args:
-        task: the tab it belongs to, or "download".
+        task: the tab it belongs to, "download", or "load" where a model is only to be in memory.
         title: what people call it: the beginning of the prompt, or a model's name.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
         position: tells how many jobs are in front while it waits. crowded: whether others wait while it runs.
@@ -69,7 +69,7 @@ class Job:
 
     def __init__(
         self,
-        task: Task | Literal["download"],
+        task: Task | Literal["download", "load"],
         title: str,
         *,
         model: str = "",
@@ -103,6 +103,8 @@ class Job:
         self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
         self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
+        self.sign: Callable[[], None] = lambda: None  # tells the device's watchdog that the run is alive
+        self.retried = False  # it ran out of memory once
         self.readers = 0  # pages and programs that watch now
         self.left = self._started  # when the last of them went away
 

@@ -14,25 +14,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import adapters, failures, grid, recipe
+from studio import adapters, demand, failures, grid, recipe
 from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
+from studio.copies import Copies
+from studio.demand import Demand
 from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import Lease, ModelManager, Spec
-from studio.manager.gauge import detect, physical_cores
+from studio.manager import Fleet, Lease, ModelManager, Spec, gauge, isolated
+from studio.manager.devices import cpu_name, detect, physical_cores
+from studio.manager.lane import Gate
+from studio.manager.learned import Learned
+from studio.manager.meter import Peak
 from studio.offers import Offer
+from studio.register import Register
 from studio.settings import Settings
 from studio.sources import Store
 from studio.types import Artifact, Output
 
-KEPT_JOBS = 64
-"""Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
-
-PUBLIC_GRACE = 60.0
+PLAIN = ("fake", "llama", "resample")
+"""Engines whose models are built without torch, so that others may run meanwhile."""
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None], None]
@@ -44,35 +48,47 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        copies: of models that this machine computes with in another type than they are stored in.
         adapters: the folder of LoRA files; None where nobody may use them.
+        learned: the file of measured working memory; None forgets it.
     """
 
-    def __init__(self, settings: Settings, store: Store, library: Library, adapters: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        library: Library,
+        copies: Copies,
+        adapters: Path | None = None,
+        learned: Path | None = None,
+    ) -> None:
         self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
-        device = replace(detect(settings.device), threads=settings.threads or physical_cores())
-        self.device = device
-        self.managers = {device.kind: self._manager(device)}
-        if device.kind == "cuda":  # GGUF models compute on the processor and must not wait for the GPU
-            self.managers["cpu"] = self._manager(Device("cpu", 0, "CPU", device.threads))
-        self._jobs: dict[str, Job] = {}
+        self._copies = copies
+        threads = settings.threads or physical_cores()
+        found = [replace(device, threads=threads) for device in detect(settings.device)]
+        # GGUF models compute on the processor and must not wait for a GPU
+        processor = Device("cpu", 0, cpu_name(), threads) if found[0].kind == "cuda" else None
+        gate = Gate()
+        self.fleet = Fleet(found, lambda device: self._manager(device, gate), processor)
+        self.device = found[0]
+        self._learned = Learned(learned)
+        self.register = Register(settings)
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
         self.rescue: Rescue = lambda _, error: (error, ())
-        grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
-        if grace:
-            threading.Thread(target=self._sweep, args=(grace,), name="sweeper", daemon=True).start()
 
-    def manager(self, card: Card) -> ModelManager:
-        """The manager of the device that runs this model."""
-        return self.managers.get("cpu" if card.engine == "llama" else "", self.managers[self.device.kind])
+    def suited(self, card: Card) -> tuple[ModelManager, ...]:
+        """The managers of the devices that may run this model."""
+        return self.fleet.suited(card.engine == "llama")
 
     def room(self, card: Card) -> tuple[Device, int]:
-        """The device that runs this model, and how many bytes models may take there."""
-        manager = self.manager(card)
-        return manager.device, manager.status().budget
+        """The device with the most memory for this model, and how many bytes models may take there."""
+        found = [(manager.status().budget, manager.device) for manager in self.suited(card)]
+        budget, device = max(found, key=lambda one: one[0])
+        return device, budget
 
     # ---- jobs
 
@@ -88,15 +104,15 @@ class Runner:
         Raises:
             StudioError: too many jobs, or closing.
         """
-        self._accept(job, final)
+        self.register.accept(job)
         try:
             if before is not None:
                 before()
         except BaseException:
-            with self._lock:
-                del self._jobs[job.id]
-                self._finals.pop(job.id, None)
+            self.register.forget(job)
             raise
+        if final is not None:
+            self._finals[job.id] = final
         if self._store.state(card) == "ready":
             self._ask(job, card)
         else:
@@ -105,33 +121,12 @@ class Runner:
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
         with self._lock:
-            for other in self._jobs.values():
+            for other in self.register.jobs():
                 if other.task == "download" and other.model == card.id and not other.done:
                     return other
-            self._accept(job, None)
+            self.register.accept(job)
         self._fetching.submit(self._fetch, job, card, lambda: self._settle(job, "done"))
         return job
-
-    def jobs(self) -> tuple[Job, ...]:
-        """Known jobs, oldest first."""
-        with self._lock:
-            return tuple(self._jobs.values())
-
-    def job(self, id: str) -> Job:
-        """The job with this id. Raises StudioError where there is none."""
-        with self._lock:
-            if id not in self._jobs:
-                raise StudioError("unknown_job")
-            return self._jobs[id]
-
-    def position(self, job: Job) -> int:
-        """How many jobs are in front of this one."""
-        ids = [other.id for other in self.jobs() if not other.done and other.task != "download"]
-        return ids.index(job.id) if job.id in ids else 0
-
-    def crowded(self) -> bool:
-        """Whether somebody waits for a device."""
-        return any(job.task != "download" and job.snapshot().kind == "queued" for job in self.jobs() if not job.done)
 
     def cancelled(self, job: Job) -> None:
         """Stop was pressed: a job that still waits ends now; one that runs is told by its context."""
@@ -142,36 +137,20 @@ class Runner:
 
     def close(self, timeout: float) -> None:
         self._closed.set()
-        for job in self.jobs():
+        self.register.close()
+        for job in self.register.jobs():
             job.cancel()
         self._fetching.shutdown(wait=False, cancel_futures=True)
-        for manager in self.managers.values():
+        for manager in self.fleet:
             manager.close(timeout)
-        for job in self.jobs():
+        for job in self.register.jobs():
             job.finish("failed", error=StudioError("closing"))
 
     # ---- stages
 
-    def _manager(self, device: Device) -> ModelManager:
+    def _manager(self, device: Device, gate: Gate) -> ModelManager:
         limit, reserve = int(self._settings.memory_gb * 1e9), int(self._settings.reserve_gb * 1e9)
-        return ModelManager(device, limit=limit, reserve=reserve)
-
-    def _accept(self, job: Job, final: Final | None) -> None:
-        with self._lock:
-            open_jobs = [other for other in self._jobs.values() if not other.done]
-            mine = [other for other in open_jobs if other.session == job.session]
-            if self._closed.is_set():
-                raise StudioError("closing")
-            if len(open_jobs) >= self._settings.max_queue:
-                raise StudioError("queue_full", count=len(open_jobs))
-            if len(mine) >= self._settings.max_jobs_per_session:
-                raise StudioError("too_many_jobs", count=len(mine))
-            self._jobs[job.id] = job
-            if final is not None:
-                self._finals[job.id] = final
-            finished = [other.id for other in self._jobs.values() if other.done]
-            for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
-                del self._jobs[id]
+        return ModelManager(device, limit=limit, reserve=reserve, stuck_after=self._settings.stuck_after, gate=gate)
 
     def _fetch(self, job: Job, card: Card, then: Callable[[], None]) -> None:
         """On a download thread: get the files, then go on."""
@@ -187,68 +166,100 @@ class Runner:
         else:
             then()
 
-    def _ask(self, job: Job, card: Card) -> None:
-        """Ask the manager for the model. The job waits from here on."""
-        manager = self.manager(card)
-        request = job.request
-        assert request is not None
+    def _ask(self, job: Job, card: Card, alone: bool = False) -> None:
+        """Ask a manager for the model. The job waits from here on.
+
+        Args:
+            alone: it ran out of memory before.
+        """
         try:
-            files = self._store.path(card)
-            kind = engine(card.engine)
-            weights, work = kind.weights(card, files), max(kind.work(card, one) for one in job.cells or (request,))
+            need = demand.of(card, self._store.path(card), job.cells or ((job.request,) if job.request else ()))
         except StudioError as error:
             self._settle(job, "failed", error=error)
             return
         except Exception as error:
             self._settle(job, "failed", error=failures.internal(error))
             return
-
-        def load(report: Callable[[float], None]) -> Loaded:
-            return kind.load(card, files, manager.device, report)
-
+        manager = self.fleet.choose(card.id, need.weights + need.work, card.engine == "llama")
+        work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
+        job.sign = manager.lane.beat
         job.move("queued")
         ticket = manager.acquire(
-            Spec(card.id, weights, load, self._settings.keep_alive),
-            work=work,
-            granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager.device, lease)),
+            self._spec(card, need, manager),
+            work=work, least=min(work, need.work), alone=alone,
+            granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager, lease, need)),
             refused=lambda error: self._settle(job, "failed", error=failures.titled(error, card)),
             loading=lambda fraction: job.move("loading", fraction=fraction),
             waiting=lambda: job.move("queued", fraction=None),
-        )
+        )  # fmt: skip
         with self._lock:
             if not job.done:
                 self._tickets[job.id] = (manager, ticket)
         if job.cancelled:
             self.cancelled(job)
 
-    def _run(self, job: Job, card: Card, device: Device, lease: Lease) -> None:
+    def _spec(self, card: Card, need: Demand, manager: ModelManager) -> Spec:
+        files, apart = self._store.path(card), isolated.wanted(card, self._settings.isolate)
+        keep, park = self._settings.keep_alive, self._settings.park_alive
+
+        def load(report: Callable[[float], None]) -> Loaded:
+            stored = self._copies.folder(engine(card.engine), card, files, manager.device.kind, report)
+            if apart:
+                return isolated.load(card, stored, manager.device, report, ended=lambda: manager.evict(card.id))
+            return engine(card.engine).load(card, stored, manager.device, report)
+
+        return Spec(
+            card.id, need.weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
+            builds=card.engine not in PLAIN and not apart, apart=apart,
+        )  # fmt: skip
+
+    def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
         """On the lane: compute, keep, finish."""
         output: Output | None = None
         error: StudioError | None = None
-        yielded, started = False, time.monotonic()
+        yielded, started, device = False, time.monotonic(), str(manager.device)
+        peak = Peak()
         try:
-            if not job.cancelled:
+            if not job.cancelled and job.request is not None:
                 job.begin_run()
                 assert lease.model is not None
-                output = compute(lease.model, job, self._adapters)
+                fresh = self._learned.unknown(device, card.id, need.shape)
+                with isolated.measuring(lease.model, manager.device, fresh) as peak:
+                    output = compute(lease.model, job, self._adapters)
         except Cancelled:
             pass
         except Yielded:
             yielded = True
         except StudioError as failure:
-            error = failure.with_traceback(None)
+            error = failures.bare(failure)
         except Exception as failure:
             error = failures.out_of_memory(failure, card) or failures.internal(failure)
         finally:
             lease.release()
+        if output is not None and peak.nbytes is not None:
+            self._learned.note(device, card.id, need.shape, peak.nbytes)
         if yielded:
             self._ask(job, card)  # behind those that waited
         elif error is not None:
-            self._settle(job, "failed", error=error)
+            self._failed(job, card, error, need, device)
+        elif job.request is None:
+            self._settle(job, "done")  # it was only to be loaded
         elif output is None:
             self._settle(job, "cancelled")
         else:
-            self._keep(job, card, device, output, time.monotonic() - started)
+            self._keep(job, card, manager.device, output, time.monotonic() - started)
+
+    def _failed(self, job: Job, card: Card, error: StudioError, need: Demand, device: str) -> None:
+        """A run ended in an error. Out of memory is tried once more, alone, unless the job has spoken already."""
+        if error.code == "out_of_memory":
+            kept = self._learned.expect(device, card.id, need.shape, need.work)
+            self._learned.ran_out(device, card.id, need.shape, kept)
+            if not (job.retried or job.cancelled or job.snapshot().text):
+                job.retried = True
+                gauge.collect()
+                self._ask(job, card, alone=True)
+                return
+        self._settle(job, "failed", error=error)
 
     def _keep(self, job: Job, card: Card, device: Device, output: Output, seconds: float) -> None:
         assert job.request is not None
@@ -282,10 +293,3 @@ class Runner:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self.rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
-
-    def _sweep(self, grace: float) -> None:
-        """Stop jobs whose page has been gone for longer than `grace` seconds."""
-        while not self._closed.wait(min(grace / 4, 5)):
-            for job in self.jobs():
-                if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
-                    job.cancel()

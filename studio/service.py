@@ -15,10 +15,11 @@ from typing import Self
 from studio import conversation, variants
 from studio.captioning.desk import Desk
 from studio.captioning.run import Run
-from studio.cards import VARIANT, Card
+from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
+from studio.copies import Copies
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
@@ -41,13 +42,14 @@ from studio.requests import (
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import Store
-from studio.standing import ModelInfo, Status
+from studio.standing import Status
+from studio.stock import Stock
 from studio.types import Tokens
 
 log = logging.getLogger("studio")
 
 
-class Studio:
+class Studio(Stock):
     """Everything behind one page.
 
     Args:
@@ -70,7 +72,10 @@ class Studio:
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
-        self._runner = Runner(settings, self.store, self.library, None if settings.public else self.home.loras)
+        loras = None if settings.public else self.home.loras
+        self._copies = Copies(self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9))
+        learned = self.home.cache / "memory.json"
+        self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
         self.device = self._runner.device
         self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
@@ -85,23 +90,6 @@ class Studio:
         self._pictures.close()
         self._runner.close(timeout)
 
-    # ---- models
-
-    def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
-        """The catalogue as it stands here, for one task or all."""
-        cards = self.catalog.for_task(task) if task else tuple(self.catalog.cards.values())
-        statuses = {manager.device: manager.status() for manager in self._runner.managers.values()}
-        loaded = {model.key for status in statuses.values() for model in status.models if model.state == "ready"}
-
-        def info(card: Card) -> ModelInfo:
-            device = self._runner.manager(card).device
-            fits = max(card.memory_bytes, card.least_memory) <= statuses[device].budget
-            sisters = tuple(info(variants.derived(card, name)) for name in variants.on(card, device))
-            used = self.store.bytes_on_disk(card)
-            return ModelInfo(card, self.store.state(card), card.id in loaded, fits, used, sisters)
-
-        return tuple(info(card) for card in cards)
-
     def default_model(self, task: Task) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
 
@@ -110,42 +98,11 @@ class Studio:
         """
         return self._intake.default_model(task)
 
-    def download(self, model: str, session: str = "") -> Job:
-        """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
-
-        Raises:
-            StudioError: unknown model, not offered to the public, or too many jobs.
-        """
-        card = self.catalog.get(self.catalog.get(model).base)
-        if self.settings.public and not card.starter:
-            raise StudioError("not_for_public")
-        return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
-
-    def delete(self, model: str) -> int:
-        """Remove a model's files from disk; returns the bytes freed. Not for the public."""
-        if self.settings.public:
-            raise StudioError("not_for_public")
-        card = self.catalog.get(self.catalog.get(model).base)
-        for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
-            self._runner.manager(card).evict(id)
-        return self.store.delete(card)
-
-    def try_again(self, model: str) -> None:
-        """Let a model that failed to load be loaded at once, without waiting."""
-        self._runner.manager(card := self.catalog.get(model)).forgive(card.id)
-
-    def unload(self, model: str | None = None) -> None:
-        """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
-        if self.settings.public:
-            raise StudioError("not_for_public")
-        for manager in self._runner.managers.values():
-            manager.evict(model)
-
     def status(self) -> Status:
         """Models, memory and jobs now."""
-        jobs = [job for job in self._runner.jobs() if not job.done]
+        jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
-        devices = tuple(manager.status() for manager in self._runner.managers.values())
+        devices = tuple(manager.status() for manager in self._runner.fleet)
         return Status(devices, running, len(jobs) - len(running))
 
     # ---- jobs
@@ -217,14 +174,14 @@ class Studio:
 
     def job(self, id: str, session: str | None = None) -> Job:
         """A job by its id; with `session`, only one of that session. Raises StudioError where there is none."""
-        job = self._runner.job(id)
+        job = self._runner.register.job(id)
         if session is not None and job.session != session:
             raise StudioError("unknown_job")
         return job
 
     def jobs(self, session: str | None = None) -> tuple[Job, ...]:
         """Known jobs, oldest first; finished ones are kept for a while."""
-        return tuple(job for job in self._runner.jobs() if session is None or job.session == session)
+        return tuple(job for job in self._runner.register.jobs() if session is None or job.session == session)
 
     # ---- what lies ready for pictures
 
@@ -275,11 +232,11 @@ class Studio:
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
-        request = order.request
-        variants.require(order.card, self.catalog.get(order.card.base), self._runner.manager(order.card).device)
+        request, register = order.request, self._runner.register
+        variants.require(order.card, self.catalog.get(order.card.base), self._runner.room(order.card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
-            position=self._runner.position, on_cancel=self._runner.cancelled, crowded=self._runner.crowded,
+            position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,
             cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
             previews=previews,
         )  # fmt: skip

@@ -6,19 +6,30 @@ from dataclasses import dataclass
 
 from studio.cards import Card
 from studio.jobs import Job
-from studio.manager import ManagerStatus
+from studio.manager import ManagerStatus, Resident
+from studio.manager.values import Cooling
 from studio.sources import State
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model of the catalogue as it stands on this machine; and its variants that work here."""
+    """A model of the catalogue as it stands on this machine.
+
+    Attributes:
+        state: of its files. loaded: it is ready to compute. fits: some device has the memory for it.
+        resident: where it is in memory; None where it is not. device: which device's memory.
+        variants: the ways of running it in less memory that work here.
+        cooling: it failed to load a moment ago.
+    """
 
     card: Card
     state: State
     loaded: bool
     fits: bool
     disk_bytes: int
+    resident: Resident | None = None
+    device: str = ""
+    cooling: Cooling | None = None
     variants: tuple[ModelInfo, ...] = ()
 
 

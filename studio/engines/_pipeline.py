@@ -45,7 +45,7 @@ def read_index(card: Card, files: Path, allowed: tuple[str, ...]) -> dict[str, A
 
 
 def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> Any:
-    """The pipeline in `files`, on its device, from safetensors only.
+    """The pipeline in `files`, from safetensors only, in memory: whoever uses it puts it on its device.
 
     Raises:
         StudioError: the folder is not what the card says.
@@ -66,13 +66,11 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
             )
         pipe.set_progress_bar_config(disable=True)
         offloaded = card.options.get("offload") == "model" and device.kind == "cuda"
-        for name, part in _modules(pipe).items():
+        for name, part in modules(pipe).items():
             if name not in _quantised.DECODERS:
                 _quantised.quantise(card, part, Device("cpu") if offloaded else device)
         if offloaded:
             pipe.enable_model_cpu_offload(gpu_id=device.index)
-        else:
-            pipe.to(str(device))
         return pipe
 
 
@@ -119,15 +117,8 @@ def weights(card: Card, files: Path) -> int:
     return _torch.stored_bytes(card, files)
 
 
-def nbytes(pipe: Any) -> int:
-    """Bytes of all parts of a pipeline; of its largest where only one is on the device at a time."""
-    parts = _modules(pipe).values()
-    if getattr(pipe, "_all_hooks", None):
-        return max(_torch.nbytes(part) for part in parts)
-    return _torch.nbytes(*parts)
-
-
-def _modules(pipe: Any) -> dict[str, Any]:
+def modules(pipe: Any) -> dict[str, Any]:
+    """The parts of a pipeline that have weights, by name."""
     import torch
 
     return {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}

@@ -1,11 +1,16 @@
-"""One device's models: who may use which, loaded on first use, gone when unused or in the way.
+"""The models of a studio's devices: who may use which, loaded on first use, gone when unused or in the way.
 
-core.py    the rules: events in, decisions out; pure       ledger.py  what the rules count
-models.py  carries decisions out on the device's lane      values.py  what goes in and out
-lane.py    the one thread that loads, runs and unloads     gauge.py   memory as the system tells it
+core.py     events in, decisions out; pure          line.py     who is next and what leaves for it
+ledger.py   what the rules count                    decisions.py  what is asked and what is answered
+models.py   carries decisions out on a lane         effects.py  what happens to a model there
+lane.py     one thread a device; one builds at once budget.py   how many bytes models may take
+fleet.py    several devices: where a job goes       values.py snapshot.py   what goes in and out
+gauge.py devices.py meter.py learned.py   memory and devices as the system tells them; what work really takes
+isolated.py child.py worker.py wire.py   a model in a process of its own: as one sees it; from outside, inside, between
 """
 
+from studio.manager.fleet import Fleet
 from studio.manager.models import ModelManager
 from studio.manager.values import Lease, ManagerStatus, Resident, Spec
 
-__all__ = ["Lease", "ManagerStatus", "ModelManager", "Resident", "Spec"]
+__all__ = ["Fleet", "Lease", "ManagerStatus", "ModelManager", "Resident", "Spec"]

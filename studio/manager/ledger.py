@@ -1,97 +1,204 @@
-"""What the core counts and what it answers: models in memory, requests in line, decisions."""
+"""What the core counts: models and where they are, leases, and the bytes that each of them is charged.
+
+Memory comes in one pool or two. A GPU has its own: a model that is parked holds nothing there, and of the machine's
+memory what cannot be read again from a file. Where models compute in the machine's memory there is one pool, and
+parking a model leaves it charged for the latter alone. Knows nothing of who waits for what (studio.manager.core).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 
-from studio.errors import StudioError
+PAST = 400
+"""Changes of state that are remembered."""
 
 
 class State(Enum):
-    """Where a model is. ABSENT models have no entry."""
+    """Where a model is. ABSENT is told of in events; absent models have no entry."""
 
     LOADING = "loading"
     READY = "ready"
+    PARKING = "parking"
+    PARKED = "parked"
+    PLACING = "placing"
     UNLOADING = "unloading"
     BROKEN = "broken"
+    ABSENT = "absent"
+
+
+NEXT = {
+    State.ABSENT: {State.LOADING},
+    State.LOADING: {State.READY, State.ABSENT},
+    State.READY: {State.PARKING, State.UNLOADING},
+    State.PARKING: {State.PARKED, State.ABSENT, State.BROKEN},
+    State.PARKED: {State.PLACING, State.UNLOADING},
+    State.PLACING: {State.READY, State.UNLOADING},
+    State.UNLOADING: {State.ABSENT, State.BROKEN},
+    State.BROKEN: set(),
+}
+"""The state graph."""
+
+MOVING = (State.LOADING, State.PARKING, State.PLACING, State.UNLOADING)
+LEAVING = (State.PARKING, State.UNLOADING)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A model entered a state. `reason` says why it left: room, idle, asked, stale, shrink, retry or failed."""
+
+    seq: int
+    when: float
+    key: str
+    state: State
+    nbytes: int
+    reason: str = ""
 
 
 @dataclass(slots=True)
 class Entry:
-    """A model that occupies memory or is about to."""
+    """A model that occupies memory or is about to.
+
+    Attributes:
+        weights: bytes it takes where it computes.
+        host: bytes of the machine's memory that it holds while parked; None where it cannot be parked.
+        placed: its weights are charged where it computes.
+        reserved: working memory kept for the request that a load or a return is for.
+        last_used: of a parked model, when it was parked.
+    """
 
     key: str
     weights: int
     keep_alive: float
+    park_alive: float
     exclusive: bool
     state: State = State.LOADING
+    host: int | None = None
+    placed: bool = True
     leases: int = 0
     pinned: bool = False
     stale: bool = False
     last_used: float = 0.0
-    reserved: int = 0  # working memory kept for the request that the load is for
+    reserved: int = 0
 
     @property
     def idle(self) -> bool:
         return self.state is State.READY and self.leases == 0
 
+    @property
+    def free_to_go(self) -> bool:
+        """Nobody uses it and nobody asked to keep it."""
+        return (self.idle or self.state is State.PARKED) and not self.pinned
+
 
 @dataclass(slots=True)
-class Ticket:
-    """A request for a model that has not been decided yet."""
+class Ledger:
+    """The books of one device.
 
-    id: int
-    key: str
-    weights: int
-    work: int
-    keep_alive: float
-    exclusive: bool
-    overtaken: int = 0
+    Attributes:
+        budget: bytes that weights and work may take together.
+        host_budget: bytes of the machine's memory that models of a device with memory of its own may hold.
+        unified: models compute in the machine's memory.
+        leases: lease id -> (key, bytes of work).
+    """
 
+    budget: int
+    host_budget: int = 0
+    unified: bool = True
+    entries: dict[str, Entry] = field(default_factory=dict)
+    leases: dict[int, tuple[str, int]] = field(default_factory=dict)
+    past: deque[Event] = field(default_factory=lambda: deque(maxlen=PAST))
+    seq: int = 0
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    key: str
+    # ---- sums
 
+    def occupied(self, entry: Entry) -> int:
+        """Bytes that an entry is charged where models compute."""
+        parked = (entry.host or 0) if self.unified else 0
+        return (entry.weights if entry.placed else parked) + entry.reserved
 
-@dataclass(frozen=True, slots=True)
-class Unload:
-    key: str
-    reason: str  # "room", "idle", "asked", "stale", "shrink"
+    def freed(self, entry: Entry) -> int:
+        """Bytes that come back when it leaves in the way it would."""
+        return self.occupied(entry) - ((entry.host or 0) if self.unified and self.parks(entry) else 0)
 
+    @property
+    def work(self) -> int:
+        """Bytes kept for live leases and for those that a load or a return is for."""
+        return sum(work for _, work in self.leases.values()) + sum(entry.reserved for entry in self.entries.values())
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    ticket: int
-    lease: int
-    key: str
+    @property
+    def charged(self) -> int:
+        """Bytes spoken for: every model not proved gone, and all work."""
+        live = sum(work for _, work in self.leases.values())
+        return sum(self.occupied(entry) for entry in self.entries.values()) + live
 
+    @property
+    def room(self) -> int:
+        return self.budget - self.charged
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    ticket: int
-    error: StudioError
+    @property
+    def leaving(self) -> int:
+        """Bytes on their way out: promised, not free yet."""
+        return sum(self.freed(entry) for entry in self.entries.values() if entry.state in LEAVING)
 
+    @property
+    def held(self) -> int:
+        """Bytes of the machine's memory that models of a device with memory of its own hold."""
+        return 0 if self.unified else sum(entry.host or 0 for entry in self.entries.values())
 
-Decision = Load | Unload | Grant | Refuse
+    # ---- changes
 
+    def enter(self, now: float, entry: Entry, state: State, reason: str = "") -> None:
+        """The entry is in `state` from now on."""
+        entry.state = state
+        if state in (State.PARKED, State.READY):
+            entry.placed, entry.last_used = state is State.READY, now
+        elif state is State.PLACING:
+            entry.placed = True
+        elif state is State.ABSENT:
+            del self.entries[entry.key]
+        self.seq += 1
+        self.past.append(Event(self.seq, now, entry.key, state, entry.weights, reason))
 
-def victims(idle: Iterable[Entry], deficit: int) -> list[Entry]:
-    """The coldest single entry of at least `deficit` bytes, else the coldest few that are all needed, else none."""
-    coldest = sorted(idle, key=lambda entry: entry.last_used)
-    for entry in coldest:
-        if entry.weights >= deficit:
-            return [entry]
-    chosen: list[Entry] = []
-    for entry in coldest:
-        if sum(e.weights for e in chosen) >= deficit:
-            break
-        chosen.append(entry)
-    if sum(e.weights for e in chosen) < deficit:
-        return []
-    for entry in sorted(chosen, key=lambda entry: entry.weights):
-        if sum(e.weights for e in chosen) - entry.weights >= deficit:
-            chosen.remove(entry)
-    return chosen
+    def parks(self, entry: Entry) -> bool:
+        """It would be parked rather than closed. In one pool that has to free most of it."""
+        if entry.state not in (State.READY, State.PARKING) or entry.host is None or entry.park_alive == 0:
+            return False
+        return not self.unified or entry.host <= entry.weights // 2
+
+    def deadline(self, entry: Entry) -> float | None:
+        """When it may leave for want of use; None where it stays."""
+        alive = entry.park_alive if entry.state is State.PARKED else entry.keep_alive
+        return entry.last_used + alive if entry.free_to_go and alive >= 0 else None
+
+    def victims(self, deficit: int, spared: Iterable[str], freed: Callable[[Entry], int]) -> list[Entry]:
+        """What should leave so that `deficit` bytes come back: as little as suffices, nothing where all would not.
+
+        The coldest single model that suffices; else the coldest few, without those that are not needed.
+
+        Args:
+            freed: what each gives back, in the way it would leave.
+        """
+        coldest = sorted(
+            (entry for entry in self.entries.values() if entry.free_to_go and entry.key not in spared and freed(entry)),
+            key=lambda entry: entry.last_used,
+        )
+        for entry in coldest:
+            if freed(entry) >= deficit:
+                return [entry]
+        chosen: list[Entry] = []
+        total = 0
+        for entry in coldest:
+            if total >= deficit:
+                break
+            chosen.append(entry)
+            total += freed(entry)
+        if total < deficit:
+            return []
+        for entry in sorted(chosen, key=freed):
+            if total - freed(entry) >= deficit:
+                chosen.remove(entry)
+                total -= freed(entry)
+        return chosen

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from studio.engines.base import Device, Loaded
 from studio.errors import StudioError
-from studio.manager.ledger import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +17,20 @@ class Spec:
         key: everything that changes the weights, in one string.
         weights: bytes to expect; the measured size replaces it after the load.
         load: builds the model on the lane; the argument takes progress, 0..1.
-        keep_alive: seconds it stays after its last use; 0 leaves at once, negative never.
+        keep_alive: seconds it stays where it computes after its last use; 0 leaves at once, negative never.
+        park_alive: seconds it stays parked after that; 0 is not parked at all, negative stays.
+        builds: loading it changes process-wide state of torch, so that nothing may run meanwhile.
+        apart: it lives in a process of its own.
     """
 
     key: str
     weights: int
     load: Callable[[Callable[[float], None]], Loaded]
     keep_alive: float = 300.0
+    park_alive: float = 0.0
     exclusive: bool = True
+    builds: bool = True
+    apart: bool = False
 
 
 class Lease:
@@ -51,31 +56,72 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A model in memory as the status shows it. `seconds_left` until it is freed; None: not counting down."""
+    """A model in memory.
+
+    Attributes:
+        state: loading, ready, parking, parked, placing, unloading or broken.
+        nbytes: where it computes; 0 for one that is parked elsewhere.
+        host: of the machine's memory while it is parked, or for that; None where it cannot be parked.
+        work: kept for requests that run on it or are about to.
+        seconds_left: until it is parked or freed for want of use; None where it is not counting down.
+        idle: seconds since it was last used.
+    """
 
     key: str
     state: str
     nbytes: int
+    host: int | None
+    work: int
     in_use: bool
     pinned: bool
     seconds_left: float | None
+    idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A model that left its device: when (seconds ago), why, and the bytes that this gave back.
+
+    `reason` is room, idle, asked, stale, shrink, retry or failed; `parked` says that it can come back at once.
+    """
+
+    key: str
+    reason: str
+    parked: bool
+    nbytes: int
+    ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """A model that failed to load, why, and seconds until it is tried again without being asked to."""
+
+    key: str
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ManagerStatus:
-    """One immutable snapshot of a device."""
+    """One immutable snapshot of a device.
+
+    Attributes:
+        budget: bytes that weights and work may take together; `charged` of them are spoken for, `work` of those not by
+            weights.
+        total, free: of the device, as the system tells it.
+        parked: bytes of the machine's memory that models of a device with memory of its own hold.
+        stuck: seconds for which the device has not answered; None where it does.
+    """
 
     device: Device
     models: tuple[Resident, ...]
     budget: int
     charged: int
+    work: int
     total: int
     free: int
+    parked: int
     waiting: int
-
-
-def resident(entry: Entry, now: float) -> Resident:
-    """What the status shows of an entry of the ledger."""
-    counting = entry.idle and not entry.pinned and entry.keep_alive >= 0
-    left = max(entry.last_used + entry.keep_alive - now, 0.0) if counting else None
-    return Resident(entry.key, entry.state.value, entry.weights, entry.leases > 0, entry.pinned, left)
+    departures: tuple[Departure, ...]
+    cooling: tuple[Cooling, ...]
+    stuck: float | None

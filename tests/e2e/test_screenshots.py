@@ -32,8 +32,8 @@ WORDS = {
 def _same_figures_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory, seconds and speed as they might be, so that the pictures differ only where the page does."""
     say, make = FakeModel._say, recipe.make
-    for manager in studio._runner.managers.values():
-        monkeypatch.setattr(manager, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
+    for manager in studio._runner.fleet:
+        monkeypatch.setattr(manager._budget, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
     monkeypatch.setattr(recipe, "make", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
 
     def steady(model: FakeModel, text: str, context: Context) -> Output:

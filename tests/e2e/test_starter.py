@@ -48,6 +48,7 @@ def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Vi
     before = 'def add(a, b):\n    """Return the sum of a and b."""\n    '
     desk.write(before).run().idle()
     expect(desk.page.locator("#code-accept")).to_be_visible()
+    desk.until(lambda: desk.code != before)
     suggestion = desk.code.removeprefix(before)
     assert suggestion.startswith("return a + b")
     assert "```" not in suggestion

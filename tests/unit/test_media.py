@@ -109,11 +109,11 @@ def peak_memory() -> int:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_quickly_and_in_little_memory(name: str) -> None:
     data, code = HOSTILE[name]
-    before, start = peak_memory(), time.perf_counter()
+    before, start = peak_memory(), time.thread_time()
     with pytest.raises(StudioError) as caught:
         media.decode_image(data)
     assert caught.value.code == code
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     assert peak_memory() - before < 150_000_000
 
 

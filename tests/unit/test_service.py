@@ -296,7 +296,7 @@ def test_unload_frees_idle_models(studio: Studio) -> None:
     assert [model.key for device in studio.status().devices for model in device.models] == ["demo-chat"]
     studio.unload()
     done = threading.Event()
-    studio._runner.managers["cpu"].lane.put(done.set)
+    studio._runner.fleet.processor.lane.put(done.set)
     assert done.wait(5)
     assert studio.status().devices[0].models == ()
 

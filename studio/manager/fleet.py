@@ -1,0 +1,66 @@
+"""Several devices, one lane each: a job goes where its model is warm, else where it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from studio.engines.base import Device
+from studio.manager.models import ModelManager
+from studio.manager.values import ManagerStatus
+
+WARM = ("ready", "loading", "placing")
+
+
+class Fleet:
+    """The managers of all devices.
+
+    Args:
+        devices: those that models go to by default, at least one.
+        make: a manager for a device.
+        processor: the processor, for models that compute there in any case; None where it is among `devices`.
+    """
+
+    def __init__(
+        self, devices: Iterable[Device], make: Callable[[Device], ModelManager], processor: Device | None = None
+    ) -> None:
+        self.devices = tuple(make(device) for device in devices)
+        self.processor = self.devices[0] if processor is None else make(processor)
+
+    def __iter__(self) -> Iterator[ModelManager]:
+        yield from self.devices
+        if self.processor not in self.devices:
+            yield self.processor
+
+    def suited(self, on_processor: bool) -> tuple[ModelManager, ...]:
+        """The devices that a model may run on."""
+        return (self.processor,) if on_processor else self.devices
+
+    def choose(self, key: str, needed: int, on_processor: bool = False) -> ModelManager:
+        """The device for a request: where its model is warm, else parked, else where it fits best.
+
+        Args:
+            needed: bytes of weights and work.
+        """
+        suited = self.suited(on_processor)
+        if len(suited) == 1:
+            return suited[0]
+        statuses = {manager: manager.status() for manager in suited}
+        return min(suited, key=lambda manager: _cost(statuses[manager], key, needed))
+
+    def holding(self, key: str) -> tuple[ModelManager, ...]:
+        """Where a model is now."""
+        return tuple(manager for manager in self if any(model.key == key for model in manager.status().models))
+
+
+def _cost(status: ManagerStatus, key: str, needed: int) -> tuple[bool, int, bool, int, int]:
+    """What speaks against a device, the weightiest first: stuck, how cold the model is, no room, the line."""
+    state = next((model.state for model in status.models if model.key == key), "")
+    room = status.budget - status.charged
+    busy = status.waiting + sum(model.in_use for model in status.models)
+    if state in WARM:
+        coldness = 0
+    elif state == "parked":
+        coldness = 1
+    else:
+        coldness = 2 if needed <= room else 3 if needed <= status.budget else 4
+    return status.stuck is not None, coldness, needed > room, busy, -room

@@ -1,0 +1,206 @@
+"""Who is next: the rules by which requests in line are served, and what leaves memory for them.
+
+- Memory counts as free only after an unload was reported done. A failed unload stays charged.
+- What can never fit is refused before anything is evicted.
+- Victims are idle models only: the coldest single one that suffices, else the coldest few that do. Those that can are
+  parked, the others closed.
+- First come, first served; a request for a warm model may pass a blocked one at most OVERTAKE times, never within one
+  model, and never into the room that is being made for the blocked one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+
+from studio.errors import StudioError
+from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Ticket, Unload, impossible
+from studio.manager.ledger import LEAVING, Entry, Ledger, State
+
+OVERTAKE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A model that failed to load, how often in a row, and until when it is not tried again."""
+
+    failures: int
+    until: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Line:
+    """Requests in the order in which they came, over one ledger.
+
+    Args:
+        slots: leases that may be live at once; a compute lane has one.
+        suspended: why nobody is served; None where somebody is.
+    """
+
+    ledger: Ledger
+    slots: int = 1
+    queue: list[Ticket] = field(default_factory=list)
+    cooldowns: dict[str, Cooldown] = field(default_factory=dict)
+    suspended: StudioError | None = None
+    _pins: set[str] = field(default_factory=set)
+    _ids: count[int] = field(default_factory=lambda: count(1))
+
+    def wanted(self, key: str) -> bool:
+        return any(ticket.key == key for ticket in self.queue)
+
+    def next_deadline(self) -> float | None:
+        """When `tick` next has something to do, on the caller's clock."""
+        times = (self.ledger.deadline(e) for e in self.ledger.entries.values() if not self.wanted(e.key))
+        return min((time for time in times if time is not None), default=None)
+
+    # ---- decisions
+
+    def _advance(self, now: float) -> list[Decision]:
+        decisions: list[Decision] = []
+        for entry in list(self.ledger.entries.values()):
+            deadline = None if self.wanted(entry.key) else self.ledger.deadline(entry)
+            if entry.stale and (entry.idle or entry.state is State.PARKED):
+                decisions.append(self._unload(now, entry, "stale"))
+            elif deadline is not None and now >= deadline:
+                decisions.append(self._leave(now, entry, "idle"))
+        decisions += self._shrink(now)
+        blocked: Ticket | None = None
+        seen: set[str] = set()
+        for ticket in list(self.queue):
+            if ticket.key in seen:  # first come, first served within a model
+                continue
+            served = self._serve(now, ticket) if blocked is None else self._overtake(ticket, blocked)
+            decisions += served
+            if any(isinstance(decision, Refuse) for decision in served):
+                self._drop(ticket)
+                continue
+            if any(isinstance(decision, Grant) for decision in served):
+                continue
+            seen.add(ticket.key)
+            blocked = blocked or ticket
+        return decisions
+
+    def _serve(self, now: float, ticket: Ticket) -> list[Decision]:
+        """What follows for the first ticket in line; empty where it has to wait."""
+        entry, ledger = self.ledger.entries.get(ticket.key), self.ledger
+        if entry is None and (cooldown := self.cooldowns.get(ticket.key)) and now < cooldown.until:
+            seconds = int(cooldown.until - now) + 1
+            error = StudioError("cooling_down", model=ticket.key, reason=cooldown.reason, seconds=seconds)
+            return [Refuse(ticket.id, error)]
+        if entry is not None and entry.state is State.BROKEN:
+            return [Refuse(ticket.id, StudioError("stuck", model=ticket.key))]
+        others = [other for other in ledger.entries.values() if other.key != ticket.key]
+        if ticket.alone and any(other.state in LEAVING for other in others):
+            return []
+        weights = entry.weights if entry else ticket.weights
+        fixed = [other for other in others if other.pinned or other.state is State.BROKEN]
+        capacity = ledger.budget - sum(ledger.occupied(other) - other.reserved for other in fixed)
+        if weights + ticket.least > capacity:
+            return [Refuse(ticket.id, impossible(ticket, weights, ledger.budget, capacity, fixed))]
+        ticket.work = min(ticket.work, capacity - weights)
+        if entry is not None and entry.state is State.READY:
+            if not self._leasable(entry):
+                return []
+            if ticket.work <= ledger.room + entry.reserved:
+                return [self._grant(ticket, entry)]
+            return self._make_room(now, ticket.work - ledger.room - entry.reserved, ticket.key)
+        if entry is not None and (entry.state is not State.PARKED or entry.stale):
+            return []
+        needed = weights + ticket.work - (ledger.occupied(entry) if entry else 0)
+        if needed <= ledger.room:
+            return [self._load(now, ticket) if entry is None else self._place(now, ticket, entry)]
+        return self._make_room(now, needed - ledger.room, ticket.key)
+
+    def _overtake(self, ticket: Ticket, blocked: Ticket) -> list[Decision]:
+        entry = self.ledger.entries.get(ticket.key)
+        if entry is None or not self._leasable(entry) or blocked.overtaken >= OVERTAKE:
+            return []
+        first, ledger = self.ledger.entries.get(blocked.key), self.ledger
+        needed = blocked.work
+        if first is None:
+            needed += blocked.weights
+        elif first.state in (State.LOADING, State.PLACING):
+            needed -= first.reserved  # charged already
+        elif first.state is not State.READY:
+            needed += first.weights
+        if ticket.work > max(min(ledger.room, ledger.room + ledger.leaving - needed), 0):
+            return []
+        blocked.overtaken += 1
+        return [self._grant(ticket, entry)]
+
+    def _drop(self, ticket: Ticket) -> None:
+        """A request is over without a lease, and with it what was kept for the one that a load or a return is for."""
+        first = next(waiting for waiting in self.queue if waiting.key == ticket.key)
+        self.queue.remove(ticket)
+        if first is ticket and (entry := self.ledger.entries.get(ticket.key)) is not None:
+            entry.reserved = 0
+
+    def _leasable(self, entry: Entry) -> bool:
+        free = entry.leases == 0 or not entry.exclusive
+        return entry.state is State.READY and not entry.stale and free and len(self.ledger.leases) < self.slots
+
+    def _grant(self, ticket: Ticket, entry: Entry) -> Grant:
+        lease = next(self._ids)
+        self.ledger.leases[lease] = (ticket.key, ticket.work)
+        entry.leases += 1
+        entry.reserved = 0
+        entry.keep_alive, entry.park_alive = ticket.keep_alive, ticket.park_alive
+        self.queue.remove(ticket)
+        return Grant(ticket.id, lease, ticket.key)
+
+    def _load(self, now: float, ticket: Ticket) -> Load:
+        entry = Entry(
+            ticket.key, ticket.weights, ticket.keep_alive, ticket.park_alive, ticket.exclusive,
+            pinned=ticket.key in self._pins, reserved=ticket.work,
+        )  # fmt: skip
+        self.ledger.entries[ticket.key] = entry
+        self.ledger.enter(now, entry, State.LOADING)
+        return Load(ticket.key)
+
+    def _place(self, now: float, ticket: Ticket, entry: Entry) -> Place:
+        entry.reserved = ticket.work
+        self.ledger.enter(now, entry, State.PLACING)
+        return Place(entry.key)
+
+    def _leave(self, now: float, entry: Entry, reason: str) -> Park | Unload:
+        """Off the device: parked where that works, else closed."""
+        if not self.ledger.parks(entry):
+            return self._unload(now, entry, reason)
+        self.ledger.enter(now, entry, State.PARKING, reason)
+        return Park(entry.key, reason)
+
+    def _unload(self, now: float, entry: Entry, reason: str) -> Unload:
+        entry.stale, entry.reserved = False, 0
+        self.ledger.enter(now, entry, State.UNLOADING, reason)
+        return Unload(entry.key, reason)
+
+    def _leave_all(self, now: float, reason: str, spared: tuple[str, ...]) -> list[Decision]:
+        gone = [entry for entry in self.ledger.entries.values() if entry.free_to_go and entry.key not in spared]
+        return [self._unload(now, entry, reason) for entry in gone if self.ledger.occupied(entry) > 0]
+
+    def _make_room(self, now: float, deficit: int, for_key: str) -> list[Decision]:
+        """Evict what covers `deficit` bytes beyond those on their way out; nothing where that cannot suffice yet."""
+        deficit -= self.ledger.leaving
+        return self._evict(now, deficit, "room", (for_key,)) if deficit > 0 else []
+
+    def _evict(self, now: float, deficit: int, reason: str, spared: tuple[str, ...]) -> list[Decision]:
+        """Park what suffices; where that would not, close what does."""
+        ledger = self.ledger
+        if chosen := ledger.victims(deficit, spared, ledger.freed):
+            return [self._leave(now, victim, reason) for victim in chosen]
+        return [self._unload(now, victim, reason) for victim in ledger.victims(deficit, spared, ledger.occupied)]
+
+    def _shrink(self, now: float) -> list[Decision]:
+        """Other programs took memory, or a model came out larger than its estimate: let idle ones go."""
+        ledger, decisions = self.ledger, list[Decision]()
+        if (over := -ledger.room - ledger.leaving) > 0:
+            spared = (self.queue[0].key,) if self.queue else ()
+            decisions = self._evict(now, over, "shrink", spared) or self._leave_all(now, "shrink", spared)
+        over = ledger.held - ledger.host_budget
+        parked = [e for e in ledger.entries.values() if e.state is State.PARKED and e.free_to_go and e.host]
+        for entry in sorted(parked, key=lambda entry: entry.last_used):
+            if over > 0 and not ledger.unified and not self.wanted(entry.key):
+                over -= entry.host or 0
+                decisions.append(self._unload(now, entry, "shrink"))
+        return decisions

@@ -1,0 +1,85 @@
+"""The jobs that are known: who may add one, which is where in line, and which goes on without anybody watching."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from studio.errors import StudioError
+from studio.jobs import Job
+from studio.settings import Settings
+
+KEPT_JOBS = 64
+"""Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
+
+PUBLIC_GRACE = 60.0
+
+
+class Register:
+    """All jobs of a studio, oldest first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+        grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
+        if grace:
+            threading.Thread(target=self._sweep, args=(grace,), name="sweeper", daemon=True).start()
+
+    def accept(self, job: Job) -> None:
+        """Take a job in.
+
+        Raises:
+            StudioError: too many jobs, or closing.
+        """
+        with self._lock:
+            open_jobs = [other for other in self._jobs.values() if not other.done]
+            mine = [other for other in open_jobs if other.session == job.session]
+            if self._closed.is_set():
+                raise StudioError("closing")
+            if len(open_jobs) >= self._settings.max_queue:
+                raise StudioError("queue_full", count=len(open_jobs))
+            if len(mine) >= self._settings.max_jobs_per_session:
+                raise StudioError("too_many_jobs", count=len(mine))
+            self._jobs[job.id] = job
+            finished = [other.id for other in self._jobs.values() if other.done]
+            for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
+                del self._jobs[id]
+
+    def forget(self, job: Job) -> None:
+        """Nothing came of it."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Known jobs, oldest first."""
+        with self._lock:
+            return tuple(self._jobs.values())
+
+    def job(self, id: str) -> Job:
+        """The job with this id. Raises StudioError where there is none."""
+        with self._lock:
+            if id not in self._jobs:
+                raise StudioError("unknown_job")
+            return self._jobs[id]
+
+    def position(self, job: Job) -> int:
+        """How many jobs are in front of this one."""
+        ids = [other.id for other in self.jobs() if not other.done and other.task != "download"]
+        return ids.index(job.id) if job.id in ids else 0
+
+    def crowded(self) -> bool:
+        """Whether somebody waits for a device."""
+        return any(job.task != "download" and job.snapshot().kind == "queued" for job in self.jobs() if not job.done)
+
+    def close(self) -> None:
+        """Take nothing in any more."""
+        self._closed.set()
+
+    def _sweep(self, grace: float) -> None:
+        """Stop jobs whose page has been gone for longer than `grace` seconds."""
+        while not self._closed.wait(min(grace / 4, 5)):
+            for job in self.jobs():
+                if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
+                    job.cancel()

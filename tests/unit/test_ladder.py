@@ -7,7 +7,7 @@ import pytest
 from tiny_card import tiny_card
 
 from studio import ladder, variants
-from studio.cards import Source
+from studio.cards import Card, Source
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest
 
 GB = 1_000_000_000
@@ -29,15 +29,15 @@ ASK = ImageRequest(
 )  # fmt: skip
 
 
-def need(target, request):
+def need(target: Card, request: Any) -> tuple[int, int]:
     """4 GB of weights, fewer in variants; 3 kB a pixel, a quarter of that in tiles; 10 MB a second of sound."""
     weights = {"": 4, "offload": 3, "int8": 2, "int4": 1.2, "offload-int8": 1.5}[target.variant] * GB
     if target.base == "small":
         weights = GB // 2
     if isinstance(request, ImageRequest):
-        return int(weights), request.width * request.height * (750 if request.tiling else 3000)
+        return int(weights), (request.width or 0) * (request.height or 0) * (750 if request.tiling else 3000)
     if isinstance(request, MusicRequest):
-        return int(weights), int(request.duration * 10_000_000)
+        return int(weights), int((request.duration or 0) * 10_000_000)
     return int(weights), request.max_tokens * 1_000_000
 
 

@@ -79,9 +79,8 @@ def quantise(card: Card, module: Any, device: Device) -> None:
     }
     config: Any = Int8WeightOnlyConfig(set_inductor_config=False)
     if kind == "int4":
-        config = Int4WeightOnlyConfig(
-            group_size=_GROUP, int4_packing_format="tile_packed_to_4d", set_inductor_config=False
-        )
+        packing: Any = "tile_packed_to_4d"  # its enumeration is a string, and lies where it may be moved
+        config = Int4WeightOnlyConfig(group_size=_GROUP, int4_packing_format=packing, set_inductor_config=False)
     where = str(device) if device.kind == "cuda" else None
     quantize_(module, config, filter_fn=lambda _, name: name in chosen, device=where)
     if device.kind == "cpu":

@@ -30,7 +30,12 @@ def opened() -> Iterator[Studio]:
 
 
 def follow(
-    console: Console, job: Job, title: str = "", on_text: Callable[[str], None] | None = None, *, lines: bool = False,
+    console: Console,
+    job: Job,
+    title: str = "",
+    on_text: Callable[[str], None] | None = None,
+    *,
+    lines: bool = False,
     step: str = "step",
 ) -> Update:
     """Read a job to its end. Ctrl+C asks it to stop and waits for that; a second one gives up waiting.

@@ -58,7 +58,7 @@ _NOT_DEFAULTS = {
 _KEYS = (
     *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),
     *("commercial", "parameters", "disk", "memory", "least_memory", "languages", "summary", "starter", "gated"),
-    *("defaults", "limits", "options", "parts"),
+    *("defaults", "limits", "options", "parts", "isolate"),
 )
 
 
@@ -123,6 +123,7 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         options=reader.mapping("options"),
         own=own,
         parts=read_parts(reader, source, own),
+        isolate=reader.flag("isolate"),
     )
 
 

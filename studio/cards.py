@@ -73,6 +73,7 @@ class Card:
         options: what the engine has to know.
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
+        isolate: it runs in a process of its own.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Card:
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     parts: tuple[Part, ...] = ()
+    isolate: bool = False
 
 
 def measure(path: Path) -> int:

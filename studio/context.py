@@ -29,6 +29,11 @@ class RunContext:
         self._job.sign()
         return self._job.cancelled
 
+    @property
+    def pressed(self) -> bool:
+        """The same for who watches the run from outside: being asked this is no sign that the run is alive."""
+        return self._job.cancelled
+
     def check(self) -> None:
         if self.cancelled:
             raise Cancelled

@@ -18,16 +18,17 @@ from studio import adapters, demand, failures, grid, recipe
 from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
+from studio.copies import Copies
 from studio.demand import Demand
-from studio.engines.base import Device, engine
+from studio.engines.base import Device, Loaded, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import Fleet, Lease, ModelManager, Spec, gauge
+from studio.manager import Fleet, Lease, ModelManager, Spec, gauge, isolated
 from studio.manager.devices import cpu_name, detect, physical_cores
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
-from studio.manager.meter import Peak, measuring
+from studio.manager.meter import Peak
 from studio.register import Register
 from studio.settings import Settings
 from studio.sources import Store
@@ -44,6 +45,7 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        copies: of models that this machine computes with in another type than they are stored in.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
     """
@@ -53,10 +55,12 @@ class Runner:
         settings: Settings,
         store: Store,
         library: Library,
+        copies: Copies,
         adapters: Path | None = None,
         learned: Path | None = None,
     ) -> None:
         self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
+        self._copies = copies
         threads = settings.threads or physical_cores()
         found = [replace(device, threads=threads) for device in detect(settings.device)]
         # GGUF models compute on the processor and must not wait for a GPU
@@ -171,7 +175,7 @@ class Runner:
         job.sign = manager.lane.beat
         job.move("queued")
         ticket = manager.acquire(
-            self._spec(card, need, manager.device),
+            self._spec(card, need, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager, lease, need)),
             refused=lambda error: self._settle(job, "failed", error=failures.titled(error, card)),
@@ -184,12 +188,19 @@ class Runner:
         if job.cancelled:
             self.cancelled(job)
 
-    def _spec(self, card: Card, need: Demand, device: Device) -> Spec:
-        files, kind = self._store.path(card), engine(card.engine)
+    def _spec(self, card: Card, need: Demand, manager: ModelManager) -> Spec:
+        files, apart = self._store.path(card), isolated.wanted(card, self._settings.isolate)
         keep, park = self._settings.keep_alive, self._settings.park_alive
+
+        def load(report: Callable[[float], None]) -> Loaded:
+            stored = self._copies.folder(engine(card.engine), card, files, manager.device.kind, report)
+            if apart:
+                return isolated.load(card, stored, manager.device, report, ended=lambda: manager.evict(card.id))
+            return engine(card.engine).load(card, stored, manager.device, report)
+
         return Spec(
-            card.id, need.weights, lambda report: kind.load(card, files, device, report),
-            keep_alive=keep, park_alive=park if keep else 0.0, builds=card.engine not in PLAIN,
+            card.id, need.weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
+            builds=card.engine not in PLAIN and not apart, apart=apart,
         )  # fmt: skip
 
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
@@ -202,7 +213,8 @@ class Runner:
             if not job.cancelled and job.request is not None:
                 job.begin_run()
                 assert lease.model is not None
-                with measuring(manager.device, self._learned.unknown(device, card.id, need.shape)) as peak:
+                fresh = self._learned.unknown(device, card.id, need.shape)
+                with isolated.measuring(lease.model, manager.device, fresh) as peak:
                     output = compute(lease.model, job, self._adapters)
         except Cancelled:
             pass

@@ -19,6 +19,7 @@ from studio.cards import Card
 from studio.catalog import Catalog
 from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
+from studio.copies import Copies
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
@@ -71,7 +72,9 @@ class Studio(Stock):
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
         loras = None if settings.public else self.home.loras
-        self._runner = Runner(settings, self.store, self.library, loras, self.home.cache / "memory.json")
+        self._copies = Copies(self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9))
+        learned = self.home.cache / "memory.json"
+        self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
         self.device = self._runner.device
 
     def __enter__(self) -> Self:

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     keep_alive: float = Field(
         300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever."
     )
+    isolate: str = Field(
+        "", max_length=2000, description="Models with a process of their own: all, or ids with commas between."
+    )
 
     park_alive: float = Field(
         1800.0, description="Seconds such a model stays parked after that, where parking is cheap. Negative: for ever."
@@ -67,6 +70,9 @@ class Settings(BaseSettings):
     )
     max_upload_mb: int = Field(32, ge=1, le=1024, description="Largest file that the page takes.")
     keep_free_gb: float = Field(1.0, ge=0, description="Disk space that downloads and outputs leave free.")
+    max_copy_gb: float = Field(
+        16.0, ge=0, description="Largest copy of a model in the precision of this processor, to load faster. 0: none."
+    )
     file_names: str = Field(
         "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from studio.cards import Card
 from studio.catalog import Catalog
+from studio.copies import Copies
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import Task
@@ -23,6 +24,7 @@ class Stock:
     catalog: Catalog
     store: Store
     _runner: Runner
+    _copies: Copies
 
     def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""
@@ -36,7 +38,8 @@ class Stock:
             cooling = next((one for status in statuses.values() for one in status.cooling if one.key == card.id), None)
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
-                max(card.memory_bytes, card.least_memory) <= max(budgets), self.store.bytes_on_disk(card),
+                max(card.memory_bytes, card.least_memory) <= max(budgets),
+                self.store.bytes_on_disk(card) + self._copies.nbytes(card),
                 resident, str(where.device) if where else "", cooling,
             )  # fmt: skip
 
@@ -59,7 +62,7 @@ class Stock:
             raise StudioError("not_for_public")
         card = self.catalog.get(model)
         self.unload(card.id)
-        return self.store.delete(card)
+        return self._copies.delete(card) + self.store.delete(card)
 
     def load(self, model: str, session: str = "") -> Job:
         """Bring a model into memory, after its download where that is needed. Not for the public.

@@ -12,7 +12,7 @@ from studio.paths import gigabytes
 from studio.requests import TASKS, Task
 
 if TYPE_CHECKING:
-    from studio.service import ModelInfo
+    from studio.standing import ModelInfo
 
 app = typer.Typer(help=say("help.models"), invoke_without_command=True, rich_markup_mode=None)
 

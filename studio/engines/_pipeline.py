@@ -45,7 +45,7 @@ def read_index(card: Card, files: Path, allowed: tuple[str, ...]) -> dict[str, A
 
 
 def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> Any:
-    """The pipeline in `files`, on its device, from safetensors only.
+    """The pipeline in `files`, from safetensors only, in memory: whoever uses it puts it on its device.
 
     Raises:
         StudioError: the folder is not what the card says.
@@ -67,8 +67,6 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
         pipe.set_progress_bar_config(disable=True)
         if card.options.get("offload") == "model" and device.kind == "cuda":
             pipe.enable_model_cpu_offload(gpu_id=device.index)
-        else:
-            pipe.to(str(device))
         return pipe
 
 
@@ -107,8 +105,8 @@ def weights(card: Card, files: Path) -> int:
     return _torch.stored_bytes(card, files)
 
 
-def nbytes(pipe: Any) -> int:
-    """Bytes of all parts of a pipeline."""
+def modules(pipe: Any) -> list[Any]:
+    """The parts of a pipeline that have weights."""
     import torch
 
-    return _torch.nbytes(*(part for part in pipe.components.values() if isinstance(part, torch.nn.Module)))
+    return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]

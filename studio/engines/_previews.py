@@ -52,15 +52,16 @@ class Previews:
                 small: Any = AutoencoderTiny.from_pretrained(
                     files / "preview", dtype=pipe.vae.dtype, use_safetensors=True, local_files_only=True
                 )
-                self._small = small.to(str(device))
+                self._small = small
 
     @property
     def possible(self) -> bool:
         """Whether there is a decoder to show anything with."""
         return self._kind == "vae" or self._small is not None
 
-    def nbytes(self) -> int:
-        return _torch.nbytes(self._small) if self._small is not None else 0
+    def modules(self) -> list[Any]:
+        """What it has of its own that has weights."""
+        return [] if self._small is None else [self._small]
 
     def begin(self) -> None:
         """A run begins; what the decoder cost in the last one is remembered."""

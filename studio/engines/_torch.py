@@ -24,13 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.engines._headers import FLOATS, header, stored_dtype, tensor_files, variant
 from studio.engines.base import Device
 from studio.errors import Cancelled, StudioError
 
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
-_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-_HEADER_LIMIT = 100 << 20
 _state: dict[str, str] = {}
 
 
@@ -54,64 +53,6 @@ def assumed_kind() -> str:
     if shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists():
         return "cuda"
     return "mps" if (platform.system(), platform.machine()) == ("Darwin", "arm64") else "cpu"
-
-
-def header(file: Path) -> dict[str, Any]:
-    """The tensor table of a safetensors file. ValueError where it is none."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(_HEADER_LIMIT, size - 8):
-            raise ValueError(f"{file.name} is not a safetensors file")
-        table = json.loads(stream.read(length))
-    table.pop("__metadata__", None)
-    return table
-
-
-def tensor_files(files: Path, marked: str = "") -> list[Path]:
-    """The safetensors files that a load of this folder reads, in transformers' and in diffusers' layout.
-
-    A diffusers folder (one with model_index.json) holds them in sub-folders, in two precisions at times: those with
-    the variant `marked` in their names are taken where there are any. Of another folder only the top counts, and
-    `model*` there before anything else.
-    """
-    if not (files / "model_index.json").is_file():
-        found = sorted(files.glob("*.safetensors"))
-        return [file for file in found if file.name.startswith("model")] or found
-    chosen: list[Path] = []
-    for folder in sorted(path for path in files.iterdir() if path.is_dir()):
-        found = sorted(folder.glob("*.safetensors"))
-        special = [file for file in found if marked and _variant_of(file) == marked]
-        chosen += special or [file for file in found if not _variant_of(file)]
-    return chosen
-
-
-def variant(card: Card, files: Path) -> str:
-    """The variant to load: the card's, else one that all weights of the denoiser are stored in, else none."""
-    if named := card.options.get("variant"):
-        return named
-    for part in ("unet", "transformer"):
-        names = {_variant_of(file) for file in (files / part).glob("*.safetensors")}
-        if names and "" not in names:
-            return sorted(names)[0]
-    return ""
-
-
-def _variant_of(file: Path) -> str:
-    """``fp16`` of model.fp16.safetensors and of model.fp16-00001-of-00002.safetensors."""
-    middle = file.name.removesuffix(".safetensors").partition(".")[2]
-    return middle.partition("-")[0]
-
-
-def stored_dtype(tables: list[dict[str, Any]]) -> str:
-    """The float type in which most of the weights are stored; "float32" where there are none."""
-    counts: dict[str, int] = {}
-    for table in tables:
-        for entry in table.values():
-            name = _FLOATS.get(entry["dtype"])
-            if name:
-                counts[name] = counts.get(name, 0) + math.prod(entry["shape"])
-    return max(counts, key=lambda name: counts[name]) if counts else "float32"
 
 
 def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str:
@@ -150,7 +91,25 @@ def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
 
 def _tensor_bytes(entry: dict[str, Any], dtype: str) -> int:
     kind = entry["dtype"]
-    return math.prod(entry["shape"]) * (_WIDTH[dtype] if kind in _FLOATS else _BYTES.get(kind, 1))
+    return math.prod(entry["shape"]) * (_WIDTH[dtype] if kind in FLOATS else _BYTES.get(kind, 1))
+
+
+class Casts:
+    """For an engine whose weights become one float type while they are read.
+
+    Attributes:
+        text: it decodes text, see `compute_dtype`.
+    """
+
+    text = False
+
+    def computes_in(self, card: Card, files: Path, kind: str) -> str:
+        """That type on a device of this kind; "" where the files do not tell."""
+        try:
+            tables = [header(file) for file in tensor_files(files, variant(card, files))]
+            return compute_dtype(card, stored_dtype(tables), kind, self.text) if tables else ""
+        except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
+            return ""
 
 
 def dtype_for(card: Card, files: Path, device: Device, text: bool = False) -> Any:
@@ -222,14 +181,14 @@ def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
 
 
 def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -> Any:
-    """A model of transformers' class `kind` from its safetensors, on the device, ready to be asked.
+    """A model of transformers' class `kind` from its safetensors, ready to be asked once it is on the device.
 
     Raises:
         StudioError: weights are missing.
     """
     model, info = kind.from_pretrained(
         files, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False,
-        output_loading_info=True, **placement(device),
+        output_loading_info=True, **placement(device, dtype, files),
     )  # fmt: skip
     require_complete(card, info)
     return model.eval()
@@ -291,6 +250,11 @@ def _reason(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
 
 
-def placement(device: Device) -> dict[str, Any]:
-    """Arguments of transformers' from_pretrained that put the weights on the device as they are read."""
-    return {} if device.kind == "cpu" else {"device_map": {"": str(device)}}
+def placement(device: Device, dtype: Any, files: Path) -> dict[str, Any]:
+    """Arguments of transformers' from_pretrained that put the weights on the device as they are read.
+
+    None where they can be mapped into memory first, from where they can leave the device and come back.
+    """
+    stored = stored_dtype([header(file) for file in tensor_files(files)])
+    mapped = device.kind == "cuda" and str(dtype) == f"torch.{stored}"
+    return {} if mapped or device.kind == "cpu" else {"device_map": {"": str(device)}}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _audio, _pipeline, _torch
+from studio.engines import _audio, _parking, _pipeline, _torch
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
@@ -31,7 +31,7 @@ PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
 
-class AudioDiffusionEngine:
+class AudioDiffusionEngine(_torch.Casts):
     """Diffusers text-to-music pipelines."""
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:
@@ -50,20 +50,21 @@ class AudioDiffusionEngine:
         return AudioDiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), device)
 
 
-class AudioDiffusionModel:
+class AudioDiffusionModel(_parking.Parking):
     """A music pipeline in memory, with the scheduler settings that it came with."""
 
     def __init__(self, card: Card, pipe: Any, device: Device) -> None:
         self._card, self._device = card, device
         self._pipe: Any = pipe
+        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe))
         self._own: Any = pipe.scheduler
         self._accepts = inspect.signature(pipe.__call__).parameters
 
     def nbytes(self) -> int:
-        return _pipeline.nbytes(self._pipe)
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._pipe = self._own = None
+        self._pipe = self._weights = self._own = None
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:

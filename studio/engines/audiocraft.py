@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.catalog import Card
-from studio.engines import _audio, _audiocraft, _torch
+from studio.engines import _audio, _audiocraft, _parking, _torch
 from studio.engines import _audiocraft_folder as _folder
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
@@ -67,21 +67,22 @@ class AudiocraftEngine:
                 return AudiocraftModel(card, _folder.build(card, files, config, device), config, device)
 
 
-class AudiocraftModel:
+class AudiocraftModel(_parking.Parking):
     """A model of audiocraft in memory."""
 
     def __init__(self, card: Card, model: Any, config: dict[str, Any], device: Device) -> None:
         self._card, self._device = card, device
         self._model: Any = model
         self._kind: str = config["kind"]
-
-    def nbytes(self) -> int:
         # audiocraft hides the text encoder from its module, so that it is not saved with it
         hidden = [one.__dict__["t5"] for one in self._conditioners() if "t5" in one.__dict__]
-        return _torch.nbytes(self._model.lm, self._model.compression_model, *hidden)
+        self._weights: Any = _parking.Weights(device, model.lm, model.compression_model, *hidden)
+
+    def nbytes(self) -> int:
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._model = None
+        self._model = self._weights = None
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:

@@ -24,7 +24,7 @@ from PIL import Image
 
 from studio.captioning.phrasing import language_asked
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _parking, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
@@ -50,7 +50,7 @@ _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 """Kinds whose pictures all become one size, so that several go through one `generate`."""
 
 
-class CaptionEngine:
+class CaptionEngine(_torch.Casts):
     """Captioning models of transformers."""
 
     def weights(self, card: Card, files: Path) -> int:
@@ -123,12 +123,13 @@ class _Pair:
         return self._pictures(images, return_tensors=return_tensors)
 
 
-class CaptionModel:
+class CaptionModel(_parking.Parking):
     """A captioning model in memory."""
 
     def __init__(self, card: Card, model: Any, processor: Any, device: Device) -> None:
         self._card, self._device = card, device
         self._model: Any = model
+        self._weights: Any = _parking.placed(card, device, model)
         self._processor: Any = processor
         self._kind: str = model.config.model_type
         self._marks: dict[str, str] = card.options.get("marks", {})
@@ -138,10 +139,10 @@ class CaptionModel:
                 part.generation_config.max_length = None  # the request says how much
 
     def nbytes(self) -> int:
-        return _torch.nbytes(self._model)
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._model = self._processor = None
+        self._model = self._weights = self._processor = None
         _torch.release(self._device)
 
     def run(self, request: CaptionRequest, context: Context) -> Output:

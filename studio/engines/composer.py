@@ -23,7 +23,7 @@ from studio.composing import arranging, form, language, midi, played, reading, t
 from studio.composing.brief import Brief
 from studio.composing.form import Form
 from studio.composing.score import Score
-from studio.engines import _audio, _torch
+from studio.engines import _audio, _parking, _torch
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
@@ -77,19 +77,24 @@ class Piece:
     score: Score
 
 
-class ComposerModel:
+class ComposerModel(_parking.Parking):
     """A composer in memory, with the sounds of its instruments."""
 
     def __init__(self, card: Card, model: Any, font: bytes, device: Device) -> None:
         self._card, self._device, self._font = card, device, font
         self._model: Any = model
+        self._weights: Any = _parking.placed(card, device, model)
         self._ids = {word: number for number, word in enumerate(language.WORDS)}
 
     def nbytes(self) -> int:
-        return _torch.nbytes(self._model) + len(self._font)
+        return self._weights.nbytes() + len(self._font)
+
+    def parked_nbytes(self) -> int | None:
+        nbytes = super().parked_nbytes()
+        return None if nbytes is None else nbytes + len(self._font)
 
     def close(self) -> None:
-        self._model, self._font = None, b""
+        self._model, self._weights, self._font = None, None, b""
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:

@@ -25,7 +25,7 @@ from PIL import Image
 
 from studio import glossary
 from studio.catalog import Card
-from studio.engines import _latents, _pictures, _pipeline, _reading, _tokens, _torch
+from studio.engines import _latents, _parking, _pictures, _pipeline, _reading, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
 from studio.engines._passes import Pass, Progress, SkippedError, plan
@@ -51,7 +51,7 @@ PIPELINES = (
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
 
-class DiffusionEngine:
+class DiffusionEngine(_torch.Casts):
     """Diffusers pipelines that make pictures."""
 
     def weights(self, card: Card, files: Path) -> int:
@@ -71,7 +71,7 @@ class DiffusionEngine:
         return _tokens.count(card, files, glossary.read(prompt, glossary.load(files)).prompt)
 
 
-class DiffusionModel:
+class DiffusionModel(_parking.Parking):
     """A pipeline in memory, with the scheduler settings that it came with."""
 
     def __init__(self, card: Card, pipe: Any, files: Path, device: Device) -> None:
@@ -79,12 +79,13 @@ class DiffusionModel:
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._previews: Any = Previews(card, pipe, files, device)
+        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe), *self._previews.modules())
 
     def nbytes(self) -> int:
-        return _pipeline.nbytes(self._family.pipe) + self._previews.nbytes()
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._family = self._adapters = self._previews = None
+        self._family = self._adapters = self._previews = self._weights = None
         _torch.release(self._device)
 
     def run(self, request: ImageRequest, context: Context) -> Output:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _audio, _melody, _torch
+from studio.engines import _audio, _melody, _parking, _torch
 from studio.engines._decode import after_each_token
 from studio.engines._live import Listened
 from studio.engines.base import Context, Device
@@ -33,7 +33,7 @@ _HEARD = 1 / 3
 """Share of a window that is the end of the one before."""
 
 
-class MusicgenEngine:
+class MusicgenEngine(_torch.Casts):
     """MusicGen, mono and stereo, and its melody form."""
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:
@@ -66,17 +66,19 @@ class MusicgenEngine:
             if melody:
                 kind = transformers.MusicgenMelodyForConditionalGeneration
             model = _torch.pretrained(kind, card, files, device, dtype)
+            loaded = MusicgenModel(card, model, tokenizer, device)
             if melody:
                 _melody.require_heard(card, model, tokenizer)
-            return MusicgenModel(card, model, tokenizer, device)
+            return loaded
 
 
-class MusicgenModel:
+class MusicgenModel(_parking.Parking):
     """A MusicGen in memory."""
 
     def __init__(self, card: Card, model: Any, tokenizer: Any, device: Device) -> None:
         self._card, self._device = card, device
         self._model: Any = model
+        self._weights: Any = _parking.placed(card, device, model)
         self._tokenizer: Any = tokenizer
         self._frame_rate: int = model.config.audio_encoder.frame_rate
         self._rate: int = model.config.audio_encoder.sampling_rate
@@ -86,10 +88,10 @@ class MusicgenModel:
         self._melody = bool(card.options.get("melody"))
 
     def nbytes(self) -> int:
-        return _torch.nbytes(self._model)
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._model = self._tokenizer = None
+        self._model = self._weights = self._tokenizer = None
         _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from studio.catalog import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
-from studio.engines import _prompts, _torch
+from studio.engines import _parking, _prompts, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
@@ -33,8 +33,10 @@ _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
 
 
-class TextEngine:
+class TextEngine(_torch.Casts):
     """Transformers causal language models, for chat and code."""
+
+    text = True
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files, text=True)
@@ -62,7 +64,7 @@ class TextEngine:
             return TextModel(card, model, tokenizer, device)
 
 
-class TextModel:
+class TextModel(_parking.Parking):
     """A language model in memory, with the keys and values of the last conversation."""
 
     def __init__(self, card: Card, model: Any, tokenizer: Any, device: Device) -> None:
@@ -70,6 +72,7 @@ class TextModel:
 
         self._card, self._device = card, device
         self._model: Any = model
+        self._weights: Any = _parking.placed(card, device, model)
         self._tokenizer: Any = tokenizer
         self._vocabulary: dict[str, int] = tokenizer.get_vocab()
         own = model.generation_config.eos_token_id
@@ -88,11 +91,14 @@ class TextModel:
         for layer in getattr(self._cache, "layers", ()):
             held = (getattr(layer, "keys", None), getattr(layer, "values", None))
             cached += sum(tensor.untyped_storage().nbytes() for tensor in held if tensor is not None)
-        return _torch.nbytes(self._model) + cached
+        return self._weights.nbytes() + cached
 
     def close(self) -> None:
-        self._model = self._tokenizer = self._cache = None
+        self._model = self._weights = self._tokenizer = self._cache = None
         _torch.release(self._device)
+
+    def _forget(self) -> None:
+        self._cache, self._cached = None, []
 
     def run(self, request: ChatRequest | CodeRequest, context: Context) -> Output:
         with _torch.working(self._card):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _parking, _torch
 from studio.engines.base import Context, Device
 from studio.media import check_image, decode_image
 from studio.requests import Request, UpscaleRequest
@@ -29,7 +29,7 @@ _WORK_PER_PIXEL = 26_000
 """Bytes that a run takes per pixel of a tile, measured: six stages of attention, then the result in 64 channels."""
 
 
-class UpscalerEngine:
+class UpscalerEngine(_torch.Casts):
     """Swin2SR models, in transformers' layout."""
 
     def weights(self, card: Card, files: Path) -> int:
@@ -54,21 +54,22 @@ class UpscalerEngine:
         return Upscaler(card, model, device)
 
 
-class Upscaler:
+class Upscaler(_parking.Parking):
     """A model in memory."""
 
     def __init__(self, card: Card, model: Any, device: Device) -> None:
         self._card, self._device = card, device
         self._model: Any = model
+        self._weights: Any = _parking.placed(card, device, model)
         self._native = int(model.config.upscale)
         self._window = int(model.config.window_size)
         self._tile = max(_up(int(card.options.get("tile", TILE)), self._window), OVERLAP * 2)
 
     def nbytes(self) -> int:
-        return _torch.nbytes(self._model)
+        return self._weights.nbytes()
 
     def close(self) -> None:
-        self._model = None
+        self._model = self._weights = None
         _torch.release(self._device)
 
     def run(self, request: UpscaleRequest, context: Context) -> Output:

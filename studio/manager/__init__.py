@@ -6,6 +6,7 @@ models.py   carries decisions out on a lane         effects.py  what happens to 
 lane.py     one thread a device; one builds at once budget.py   how many bytes models may take
 fleet.py    several devices: where a job goes       values.py snapshot.py   what goes in and out
 gauge.py devices.py meter.py learned.py   memory and devices as the system tells them; what work really takes
+isolated.py child.py worker.py wire.py   a model in a process of its own: as one sees it; from outside, inside, between
 """
 
 from studio.manager.fleet import Fleet

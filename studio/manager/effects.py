@@ -73,8 +73,13 @@ def place(model: Loaded, key: str) -> bool:
     return True
 
 
-def park(model: Loaded, key: str) -> int | None:
-    """Take a model off its device. The bytes it holds now; None where it cannot be parked, or is half moved."""
+def park(model: Loaded, key: str, frees: bool) -> int | None:
+    """Take a model off its device. The bytes it holds now; None where it cannot be parked, or is half moved.
+
+    Args:
+        frees: something is given back by that. On a processor a parked model lies where it lay, and looking for
+            garbage would take longer than parking it.
+    """
     try:
         assert isinstance(model, Parkable)
         if model.parked_nbytes() is None:
@@ -84,7 +89,8 @@ def park(model: Loaded, key: str) -> int | None:
     except BaseException:
         log.exception("parking %s failed; it is closed", key)
         return None
-    gauge.collect()
+    if frees:
+        gauge.collect()
     return host
 
 

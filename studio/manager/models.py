@@ -217,7 +217,7 @@ class ModelManager:
             self._tell(lambda now: self._core.place_failed(now, key))
 
     def _park(self, key: str) -> None:
-        host = effects.park(self._loaded[key], key)
+        host = effects.park(self._loaded[key], key, self.device.kind != "cpu")
         if host is None:
             self._unload(key)
         else:

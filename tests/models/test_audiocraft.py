@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tiny_audiocraft
 import torch
+from elsewhere import Elsewhere, on
 from tiny import CPU, Recorder, card, load
 from tiny_audiocraft import FRAME_RATE, RATE, WINDOW
 
 from studio.catalog import Source
-from studio.engines import _audiocraft, _torch
+from studio.engines import _audiocraft, _parking, _torch
 from studio.engines._audiocraft_convert import convert
 from studio.engines.audiocraft import AudiocraftEngine, windows
 from studio.errors import Cancelled, StudioError
@@ -91,6 +92,22 @@ def test_a_piece_is_as_long_as_asked_and_as_the_seed_says(models, folders, kind,
     assert sound(model.run(ASK, Recorder())) == sound(first)
     assert sound(model.run(replace(ASK, seed=6), Recorder())) != sound(first)
     assert ENGINE.weights(card("audiocraft"), folders[kind]) == pytest.approx(model.nbytes(), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_left_its_device_answers_as_before(models, kind, monkeypatch):
+    device, model = Elsewhere(), models[kind]
+    monkeypatch.setattr(_parking, "_over", device.over)
+    before, there = sound(model.run(ASK, Recorder())), model._weights
+    try:
+        on(device, model).park()
+        assert device.held() == 0
+        model.place()
+        assert device.held() >= 0.9 * model.nbytes()
+        assert sound(model.run(ASK, Recorder())) == before
+        model.park()
+    finally:
+        model._weights = there
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -135,3 +135,14 @@ def test_the_examples_of_the_guide_work(home: Home) -> None:
         catalog = Catalog.load(home)
         assert complaints(catalog) == []
         assert any(card.own for card in catalog.cards.values())
+
+
+def test_a_process_of_its_own_is_asked_for_in_the_models_table(home: Home) -> None:
+    catalog = own(
+        home,
+        '[models.mine]\ntask = "chat"\nhub = "owner/mine"\nisolate = true\n'
+        '[models.plain]\ntask = "chat"\nhub = "owner/plain"\n'
+        '[models.wrong]\ntask = "chat"\nhub = "owner/wrong"\nisolate = "yes"\n',
+    )
+    assert (catalog.get("mine").isolate, catalog.get("plain").isolate) == (True, False)
+    assert complaints(catalog) == ["models.toml: models.wrong.isolate: must be true or false"]

@@ -1,0 +1,258 @@
+"""A model in a process of its own: looks like any loaded model, and takes nothing with it when it crashes.
+
+What the run tells crosses as small messages, Stop and Skip cross the other way. Knows nothing of how the process is
+started and ended (studio.manager.child) and of what happens in it (studio.manager.worker).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from studio.cards import Card
+from studio.engines.base import ENGINES, Context, Device, Loaded
+from studio.errors import Cancelled, StudioError
+from studio.manager import meter
+from studio.manager.child import Child
+from studio.manager.meter import Peak
+from studio.types import Output
+
+log = logging.getLogger("studio.worker")
+
+GLANCE = 0.05
+"""Seconds between two looks at Stop and Skip while nothing arrives."""
+STOP_SECONDS = 60.0
+"""How long a run may go on after Stop before its process is killed: longer than a step of a large picture."""
+CLOSE_SECONDS = 10.0
+"""How long a model may take to close before its process is killed."""
+
+
+class WorkerError(RuntimeError):
+    """An exception in a worker that nobody there expected. Its class has the name of the one it stands for."""
+
+
+def wanted(card: Card, setting: str) -> bool:
+    """Whether this model gets a process of its own: by its own table or by STUDIO_ISOLATE."""
+    names = {name.strip() for name in setting.split(",")}
+    return card.isolate or "all" in names or not names.isdisjoint({card.id, card.id.partition("@")[0]})
+
+
+def load(
+    card: Card,
+    files: Path,
+    device: Device,
+    report: Callable[[float], None],
+    *,
+    ended: Callable[[], None] = lambda: None,
+    stop_seconds: float = STOP_SECONDS,
+    close_seconds: float = CLOSE_SECONDS,
+) -> Isolated:
+    """Start a process and load the model in it, as `Engine.load` does here.
+
+    Args:
+        ended: called once, from any thread, where the process ends without having been told to. The model is dead then
+            and should be unloaded.
+        stop_seconds: how long a run may go on after Stop before the process is killed.
+        close_seconds: how long the model may take to close before it is.
+
+    Raises:
+        StudioError: as the engine says, or worker_ended.
+    """
+    model = Isolated(card, Child(card.id, ended), stop_seconds, close_seconds)
+    try:
+        model.load(files, device, report)
+    except BaseException:
+        model.close()
+        raise
+    return model
+
+
+@contextmanager
+def measuring(model: Loaded, device: Device, fresh: bool) -> Iterator[Peak]:
+    """`meter.measuring`, where the model is: one in a process of its own is measured there, run by run."""
+    if not isinstance(model, Isolated):
+        with meter.measuring(device, fresh) as peak:
+            yield peak
+        return
+    model.fresh, model.peak = fresh, None
+    peak = Peak()
+    yield peak
+    peak.nbytes = model.peak
+
+
+class Isolated:
+    """The model as the studio sees it. One call at a time, like every loaded model; `kill` from any thread.
+
+    Attributes:
+        peak: the most bytes that a run took on top of the model since this was last set to None, as measured there.
+        fresh: give back unused memory there before the next run, so that none of it hides what that takes.
+    """
+
+    def __init__(self, card: Card, child: Child, stop_seconds: float, close_seconds: float) -> None:
+        self._card, self._child = card, child
+        self._stop_seconds, self._close_seconds = stop_seconds, close_seconds
+        self._nbytes = 0
+        self._parked: int | None = None
+        self._can: Sequence[str] = ()
+        self.peak: int | None = None
+        self.fresh = False
+
+    @property
+    def alive(self) -> bool:
+        """False once the process is gone; every run fails from then on."""
+        return self._child.alive
+
+    def process_nbytes(self) -> int:
+        """Bytes that the process holds, as the system counts them, without what is mapped from files."""
+        return self._child.nbytes()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does. A run in it fails with worker_ended."""
+        self._child.kill()
+
+    def load(self, files: Path, device: Device, report: Callable[[float], None]) -> None:
+        """Called once, before anything else."""
+        place = ENGINES[self._card.engine]
+        self._can = self._call("load", place, self._card, files, device, told=lambda _, fraction: report(fraction))
+
+    # ---- a loaded model
+
+    def nbytes(self) -> int:
+        """Bytes of the model, as its engine said at the end of the last call."""
+        return self._nbytes
+
+    def run(self, request: Any, context: Context) -> Output:
+        return self._run("run", request, context)
+
+    def close(self) -> None:
+        """End the process. Returns at once where it is gone already.
+
+        Raises:
+            TimeoutError: the system cannot end it, so its memory is not back.
+        """
+        self._child.close(self._close_seconds)
+
+    # ---- what some models can
+
+    def parked_nbytes(self) -> int | None:
+        return self._parked if self.alive else None
+
+    def park(self) -> None:
+        self._call("park")
+
+    def place(self) -> None:
+        self._call("place")
+
+    def together(self, request: Any) -> int:
+        """How many pictures it captions at once."""
+        return self._call("together", request) if {"together", "run_many"} <= set(self._can) else 1
+
+    def run_many(self, requests: Sequence[Any], context: Context) -> list[Output]:
+        return self._run("run_many", list(requests), context)
+
+    # ---- one call
+
+    def _run(self, op: str, asked: Any, context: Context) -> Any:
+        fresh, self.fresh = self.fresh, False
+        output, peak = self._call(op, asked, context.adapters, context.previews, fresh, context=context)
+        if peak is not None:
+            self.peak = max(self.peak or 0, peak)
+        return output
+
+    def _call(
+        self,
+        op: str,
+        *values: Any,
+        told: Callable[..., None] | None = None,
+        context: Context | None = None,
+    ) -> Any:
+        """Ask for something and pass on what is told meanwhile, until the answer.
+
+        Raises:
+            StudioError, Cancelled: as there. WorkerError, MemoryError: something unexpected there.
+        """
+        if not self.alive:
+            raise self._ended()
+        steering = None if context is None else _Steering(context, self._child, self._stop_seconds)
+        told = told or (None if context is None else lambda kind, *said: _pass_on(context, kind, *said))
+        trouble: Exception | None = None
+        self._child.send(op, *values)
+        while True:
+            message = self._child.receive(GLANCE if steering else None)
+            kind, *said = message or ("nothing",)
+            if kind == "ended":
+                raise Cancelled if steering and steering.gave_up else self._ended()
+            if kind in ("answer", "failed") and trouble is not None:
+                raise trouble  # a page that broke while it was told something; the worker is done and can go on
+            if kind == "answer":
+                result, self._nbytes, self._parked = said
+                return result
+            if kind == "failed":
+                raise _failure(*said)
+            try:
+                if message is not None and told is not None and kind in _TOLD:
+                    told(kind, *said)
+                if steering is not None:
+                    steering.look(stop=trouble is not None)
+            except Exception as error:
+                trouble = trouble or error
+
+    def _ended(self) -> StudioError:
+        return StudioError("worker_ended", model=self._card.title, reason=self._child.reason)
+
+
+_TOLD = frozenset({"report", "alive", "step", "text", "sound", "preview"})
+"""What a worker may tell of a load or a run."""
+
+
+def _pass_on(context: Context, kind: str, *said: Any) -> None:
+    """Tell `context` what the run told, by the methods of a context and no others."""
+    if kind == "alive":
+        _ = context.cancelled  # the run asked there, and asking is a sign of life
+    elif kind in _TOLD:
+        getattr(context, kind)(*said)
+
+
+class _Steering:
+    """Takes Stop and Skip from the context of a run to its process."""
+
+    def __init__(self, context: Context, child: Child, patience: float) -> None:
+        self._context, self._child, self._patience = context, child, patience
+        self._stopped: float | None = None
+        self.gave_up = False
+
+    @property
+    def _pressed(self) -> bool:
+        """Stop was pressed. Asked differently than a run asks, so that the watchdog does not take us for one."""
+        pressed: bool | None = getattr(self._context, "pressed", None)
+        return self._context.cancelled if pressed is None else pressed
+
+    def look(self, stop: bool) -> None:
+        """Pass on what was pressed. Where Stop was pressed and nothing came of it, kill the process."""
+        now = time.monotonic()
+        if self._stopped is None and (stop or self._pressed):
+            self._stopped = now
+            self._child.send("stop")
+        if self._stopped is None and self._context.skipped():
+            self._child.send("skip")
+        if self._stopped is not None and now - self._stopped > self._patience and not self.gave_up:
+            log.warning("Stop had no effect for %.0f s: the process is killed", self._patience)
+            self.gave_up = True
+            self._child.kill()
+
+
+def _failure(kind: str, *said: Any) -> Exception:
+    """The exception as it was there, as far as anybody here asks: what it says, and the name of its class."""
+    if kind == "cancelled":
+        return Cancelled()
+    if kind == "studio":
+        code, params = said
+        return StudioError(code, **params)
+    name, text, trace = said
+    error = MemoryError(text) if name == "MemoryError" else type(name, (WorkerError,), {})(text)
+    error.add_note(f"In the worker:\n{trace}")
+    return error

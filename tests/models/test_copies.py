@@ -1,0 +1,202 @@
+"""Copies of models in the precision of this processor: the same results, mapped instead of cast."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from test_diffusion import ASK
+from tiny import CPU, Recorder, card
+from tiny_pipelines import pixels, stable_diffusion
+
+from studio import copies
+from studio.copies import Copies
+from studio.engines.diffusion import DiffusionEngine
+from studio.engines.text import TextEngine
+from studio.errors import StudioError
+
+ENGINE = DiffusionEngine()
+CARD = card("diffusion", id="tiny-1.5")
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory) -> Path:
+    """A pipeline in float16, as most are published."""
+    folder = tmp_path_factory.mktemp("half")
+    torch.manual_seed(0)
+    stable_diffusion().to(torch.float16).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def files(half, tmp_path) -> Path:
+    return Path(shutil.copytree(half, tmp_path / "files"))
+
+
+@pytest.fixture
+def made(monkeypatch, tmp_path) -> Copies:
+    monkeypatch.setattr(copies, "LEAST", 1000)
+    return Copies(tmp_path / "home" / "cache" / "widened", most=1 << 30)
+
+
+def folder_of(made: Copies, files: Path, kind: str = "cpu", engine: Any = ENGINE, of: Any = CARD) -> Path:
+    return made.folder(engine, of, files, kind, lambda _: None)
+
+
+def paint(folder: Path) -> tuple[Any, list[bytes]]:
+    model = ENGINE.load(CARD, folder, CPU, lambda _: None)
+    return model, pixels(model.run(ASK, Recorder()))
+
+
+def test_a_copy_paints_the_same_picture_and_is_mapped_where_the_files_were_cast(made, files):
+    told: list[float] = []
+    folder = made.folder(ENGINE, CARD, files, "cpu", told.append)
+    assert folder != files
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    (cast, before), (mapped, after) = paint(files), paint(folder)
+    assert after == before
+    assert cast.parked_nbytes() > 0.99 * cast.nbytes()
+    if os.name == "posix" and Path("/proc/self/maps").exists():  # elsewhere nobody tells
+        assert mapped.parked_nbytes() < 0.01 * mapped.nbytes()
+    assert ENGINE.weights(CARD, folder) == ENGINE.weights(CARD, files) == pytest.approx(cast.nbytes(), rel=0.02)
+
+
+def test_it_is_made_once_and_found_again(made, files):
+    first = folder_of(made, files)
+    stamps = {file: file.stat().st_mtime_ns for file in first.rglob("*")}
+    assert folder_of(made, files) == first
+    assert folder_of(made, files, of=replace(CARD, id="tiny-1.5@int8")) == first
+    assert {file: file.stat().st_mtime_ns for file in first.rglob("*")} == stamps
+    assert [place.name for place in first.parent.iterdir()] == [first.name]
+
+
+def test_every_tensor_keeps_its_name_its_file_and_its_value(made, tmp_path):
+    from safetensors import safe_open
+
+    files = tmp_path / "files"
+    files.mkdir()
+    awkward = torch.tensor([0.1, -0.0, 65504.0, 6e-8, float("inf"), float("nan")])
+    tensors = {
+        "half": awkward.half(),
+        "brain": torch.randn(1200, 900).bfloat16(),
+        "single": torch.randn(3),
+        "whole": torch.arange(5),
+        "byte": torch.arange(3, dtype=torch.uint8),
+        "none": torch.zeros(0, dtype=torch.float16),
+        "one": torch.tensor(1.5, dtype=torch.float16),
+    }
+    save_file(tensors, files / "model-00001-of-00002.safetensors", {"format": "pt"})
+    save_file({"other": torch.ones(500).half()}, files / "model-00002-of-00002.safetensors")
+    (files / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"half": "model-00001-of-00002"}}))
+    (files / "config.json").write_text("{}")
+    (files / "pytorch_model.bin").write_bytes(b"never read")
+    text = card("text", options={"dtype": "float32"})
+    folder = folder_of(made, files, engine=TextEngine(), of=text)
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+    ]
+    found = load_file(folder / "model-00001-of-00002.safetensors")
+    assert list(found) == list(load_file(files / "model-00001-of-00002.safetensors"))
+    for name, tensor in tensors.items():
+        wanted = tensor.float() if tensor.is_floating_point() else tensor
+        assert found[name].dtype == wanted.dtype
+        torch.testing.assert_close(found[name], wanted, rtol=0, atol=0, equal_nan=True)
+    assert load_file(folder / "model-00002-of-00002.safetensors")["other"].dtype == torch.float32
+    with safe_open(folder / "model-00001-of-00002.safetensors", "pt") as opened:
+        assert opened.metadata() == {"format": "pt"}
+
+
+def test_other_files_are_another_copy_and_the_old_one_goes(made, files):
+    first = folder_of(made, files)
+    config = files / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text().replace("{", "{ ", 1))
+    second = folder_of(made, files)
+    assert second != first
+    assert not first.exists()
+    assert (second / "scheduler" / "scheduler_config.json").read_text() == config.read_text()
+
+
+def test_there_is_none_where_it_would_not_pay(made, files, monkeypatch, tmp_path):
+    assert folder_of(made, files, "cuda") == files  # float16 is what it computes in
+    assert folder_of(made, files, "mps") == files
+    assert folder_of(made, files, engine=object()) == files
+    assert folder_of(made, files, of=replace(CARD, options={"dtype": "float16"})) == files
+    assert folder_of(Copies(tmp_path / "none", most=0), files) == files
+    assert folder_of(Copies(tmp_path / "none", most=10_000), files) == files
+    monkeypatch.setattr(copies, "LEAST", 1 << 30)
+    assert folder_of(made, files) == files
+    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "home").exists()
+
+
+def test_weights_that_are_as_wide_already_have_none(made, tmp_path):
+    stable_diffusion().save_pretrained(tmp_path / "wide")
+    assert folder_of(made, tmp_path / "wide") == tmp_path / "wide"
+
+
+def test_a_full_disk_or_a_damaged_file_leaves_the_model_as_it_was(made, files, tmp_path, caplog):
+    full = Copies(tmp_path / "full", most=1 << 30, keep_free=1 << 60)
+    assert folder_of(full, files) == files
+    assert full.nbytes(CARD) == 0
+    assert "no copy could be made" in caplog.text
+    weights = next(files.glob("unet/*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert folder_of(made, files) == files
+    assert made.nbytes(CARD) == 0
+    with pytest.raises(StudioError):
+        ENGINE.load(CARD, files, CPU, lambda _: None)
+
+
+def test_what_a_killed_process_left_is_no_copy_and_is_cleared_away(made, files, monkeypatch):
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "_widen", killed)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            folder_of(made, files)
+    (left,) = (files.parent / "home" / "cache" / "widened" / CARD.id).iterdir()
+    assert left.name.endswith(".part")
+    folder = folder_of(made, files)
+    assert folder != files
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_deleting_frees_what_it_says(made, files):
+    assert made.delete(CARD) == 0
+    folder = folder_of(made, files)
+    size = made.nbytes(CARD)
+    assert size > ENGINE.weights(CARD, files)
+    assert made.delete(CARD) == size
+    assert not folder.exists()
+
+
+def test_the_studio_loads_the_copy_counts_it_and_deletes_it_with_the_model(files, monkeypatch, tmp_path):
+    from studio.service import Studio
+    from studio.settings import Settings
+
+    monkeypatch.setattr(copies, "LEAST", 1000)
+    home = tmp_path / "studio"
+    home.mkdir()
+    table = ("[models.mine]", 'tasks = ["image"]', 'engine = "diffusion"', f"path = {json.dumps(str(files))}")
+    (home / "models.toml").write_text("\n".join(table))
+    with Studio(Settings(home=home, device="cpu", keep_free_gb=0)) as studio:
+        own = next(info for info in studio.models("image") if info.card.id == "mine")
+        assert studio.submit(replace(ASK, model="mine", width=64, height=64)).result()
+        with_copy = next(info for info in studio.models("image") if info.card.id == "mine")
+        copy = home / "cache" / "widened" / "mine"
+        assert len(list(copy.rglob("unet/*.safetensors"))) == 1
+        assert with_copy.disk_bytes > own.disk_bytes * 2
+        assert studio.delete("mine") > own.disk_bytes
+        assert not copy.exists()
+        assert files.exists()

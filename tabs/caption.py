@@ -47,21 +47,23 @@ def build(page: Page) -> None:
 
     def begin(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         given = fields.named(values)
+        yield {due: None}
         yield from (caption_all if given["what"] == "many" else caption)(given, request)
 
     def caption(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        earlier = page.jobs(request, TASK)
-        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show, progress, request)
-        made = [job for job in page.jobs(request, TASK) if job not in earlier]
-        wanted_too = given["other"] not in ("", None, given["model"])
-        yield {due: given if wanted_too and made and made[-1].snapshot().kind == "done" else None}
+        another = given["other"] not in ("", None, given["model"])
+
+        def show_first(update: Update, spoken: str) -> dict[Any, Any]:
+            return show(update, spoken) | {due: given if another and update.kind == "done" else None}
+
+        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show_first, progress, request)
 
     def beside(given: dict[str, Any] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The second model's caption, as an event of its own: of what one event says quickly one after another, the
         browser draws the last alone, and the first caption would be lost."""
+        yield {due: None}  # before anything else: an event that says nothing at all empties what it might have changed
         if given is None:
             return
-        yield {due: None}
 
         def ask() -> CaptionRequest:
             return wanted({**given, "count": 1}, content(given["picture"]), given["other"])

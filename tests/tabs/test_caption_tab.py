@@ -135,7 +135,7 @@ def test_the_list_of_runs_is_hidden_where_there_is_none_and_says_which_one_is_sh
 ) -> None:
     with gr.Blocks() as blocks:
         many = Many(Page(studio, blocks, tmp_path))
-    asks = gr.Request(session_hash="x")
+    asks = gr.Request(session_hash="x", headers={}, cookies={})
     assert many.runs("", asks)["visible"] is False
     root = tmp_path / "pictures"
     root.mkdir()

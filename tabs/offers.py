@@ -38,10 +38,13 @@ class Offers:
         self._place = gr.Textbox(visible="hidden", elem_classes="a-hidden")
         self._take = gr.Button(visible="hidden", elem_id=f"{task}-offer", elem_classes="a-hidden")
 
-    def wire(self, **run: Any) -> None:
-        """Let a click set the fields and then do what the run button does: the arguments of its `click`."""
+    def wire(self, **run: Any) -> Any:
+        """Let a click set the fields and then do what the run button does, the arguments of whose `click` these are.
+
+        Returns the event, for what follows a run.
+        """
         changed = [self._picker.list, *[part for name, part in self._of.items() if name != "model"]]
-        self._take.click(self._taken, self._place, changed, js=_TAKEN, **quick()).then(**run)
+        return self._take.click(self._taken, self._place, changed, js=_TAKEN, **quick()).then(**run)
 
     def _taken(self, place: str, request: gr.Request) -> dict[Any, Any]:
         jobs = self._page.jobs(request, self._task)

@@ -126,9 +126,9 @@ class Console:
         self.clear()
         print(printable(line), file=sys.stderr, flush=True)
 
-    def progress(self, update: Update, title: str = "") -> None:
-        """Show where a job is. A log hears of stages and quarters, once a second at most."""
-        line, share = describe(update, title)
+    def progress(self, update: Update, title: str = "", step: str = "step") -> None:
+        """Show where a job is. A log hears of stages and quarters, once a second at most. `step`: see `describe`."""
+        line, share = describe(update, title, step)
         if not line:
             return
         if sys.stderr.isatty():
@@ -154,8 +154,12 @@ class Console:
             self._line = line
 
 
-def describe(update: Update, title: str = "") -> tuple[str, int]:
-    """A job's state in one line, and a number that changes when a log should hear of it again."""
+def describe(update: Update, title: str = "", step: str = "step") -> tuple[str, int]:
+    """A job's state in one line, and a number that changes when a log should hear of it again.
+
+    Args:
+        step: what the job's steps are called, a key below `cli.progress.`.
+    """
     left = say("progress.left", time=duration(update.seconds_left)) if update.seconds_left else ""
     if update.stopping:
         return say("progress.stopping"), 0
@@ -172,7 +176,7 @@ def describe(update: Update, title: str = "") -> tuple[str, int]:
         share = f" {update.fraction:.0%}" if update.fraction else ""
         return say("progress.loading", title=title) + share, 0
     if update.kind == "running" and update.steps:
-        return say("progress.step", step=update.step, steps=update.steps) + left, 4 * update.step // update.steps
+        return say(f"progress.{step}", step=update.step, steps=update.steps) + left, 4 * update.step // update.steps
     if update.kind == "running":
         return say("progress.running"), 0
     return "", 0

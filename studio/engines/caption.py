@@ -22,6 +22,7 @@ from typing import Any
 
 from PIL import Image
 
+from studio.captioning.phrasing import language_asked
 from studio.catalog import Card
 from studio.engines import _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
@@ -45,8 +46,6 @@ _STYLES = {
 _FLORENCE = {"short": "<CAPTION>", "normal": "<DETAILED_CAPTION>", "long": "<MORE_DETAILED_CAPTION>"}
 _BLIP_TOKENS = {"short": (0, 12), "normal": (0, 1 << 30), "long": (24, 1 << 30)}
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_LANGUAGE = re.compile(r"(请?用)?(中文|汉语)|(in )?English", re.IGNORECASE)
-"""Prompts that ask for a language and for nothing else."""
 _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 """Kinds whose pictures all become one size, so that several go through one `generate`."""
 
@@ -196,9 +195,10 @@ class CaptionModel(_parking.Parking):
             texts = {"text": [prompt if prompt in known else _FLORENCE[request.length]] * len(pictures)}
             notes = (("no_prompt", {}),) if prompt and prompt not in known else ()
         elif self._kind == "vision-encoder-decoder":
-            notes = (("no_prompt", {}),) if prompt and not (self._marks and _LANGUAGE.fullmatch(prompt)) else ()
+            notes = (("no_prompt", {}),) if prompt and not (self._marks and language_asked(prompt)) else ()
         else:
-            texts = {"text": [self._question(prompt or self._wish(request), opening)]}
+            wish = prompt if prompt and not language_asked(prompt) else f"{self._wish(request)} {prompt}".strip()
+            texts = {"text": [self._question(wish, opening)]}
         inputs = self._processor(images=pictures, **texts, return_tensors="pt").to(self._model.device)
         cast = {name: self._cast(value) for name, value in inputs.items()}
         marks = self._marked(request)
@@ -210,7 +210,8 @@ class CaptionModel(_parking.Parking):
         """The tokens that tell a decoder its language and its form; none where the card names none."""
         if not self._marks:
             return []
-        language = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
+        found = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
+        language = language_asked(request.prompt) or found
         form = request.style if request.style in self._marks else request.length
         return self._processor.tokenizer.convert_tokens_to_ids([self._marks[language], self._marks[form]])
 

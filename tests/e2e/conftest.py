@@ -173,7 +173,7 @@ def studio(_demo: tuple[Studio, str]) -> Iterator[Studio]:
         job.cancel()
     for job in studio.jobs():
         list(job.events())
-    studio._runner._jobs.clear()
+    studio._runner.register._jobs.clear()
     for chat in studio.chats.list():
         studio.chats.delete(chat.id)
     shutil.rmtree(studio.home.captions, ignore_errors=True)

@@ -14,6 +14,8 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
 WEIGHTS = (".safetensors", ".gguf")
 """Endings of the weights that are."""
+VARIANT = "@"
+"""Parts a model's id from the name of a variant: ``sd-turbo@int8``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Card:
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
         isolate: it runs in a process of its own.
+
+    A variant of a model (studio.variants) has the model's id, "@" and its own name as id, and the model's files.
     """
 
     id: str
@@ -98,6 +102,16 @@ class Card:
     own: bool = False
     parts: tuple[Part, ...] = ()
     isolate: bool = False
+
+    @property
+    def base(self) -> str:
+        """The id of the model whose files these are: that of a variant without the variant."""
+        return self.id.partition(VARIANT)[0]
+
+    @property
+    def variant(self) -> str:
+        """The name of the variant; "" for the model itself."""
+        return self.id.partition(VARIANT)[2]
 
 
 def measure(path: Path) -> int:

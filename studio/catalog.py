@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from studio import variants
 from studio.card_table import WITHOUT_FILES, read_card
-from studio.cards import Card, Source, SourceKind
+from studio.cards import VARIANT, Card, Source, SourceKind
 from studio.errors import StudioError
 from studio.i18n import ASSETS
 from studio.paths import Home
@@ -65,14 +66,28 @@ class Catalog:
         return cls(MappingProxyType(cards), tuple(problems))
 
     def get(self, id: str) -> Card:
-        """The card called `id`.
+        """The card called `id`, also that of a variant: ``sd-turbo@int8``.
 
         Raises:
-            StudioError: unknown_model.
+            StudioError: unknown_model, unknown_variant.
         """
-        if id not in self.cards:
-            raise StudioError("unknown_model", model=id + suggestion(id, self.cards))
-        return self.cards[id]
+        base, _, variant = id.partition(VARIANT)
+        if base not in self.cards:
+            raise StudioError("unknown_model", model=base + suggestion(base, self.cards))
+        card = self.cards[base]
+        if id == base:
+            return card
+        if variant not in (known := variants.of(card)):
+            listed = ", ".join(f"{base}{VARIANT}{name}" for name in known) or "–"
+            raise StudioError("unknown_variant", model=card.title, variant=variant[:40], variants=listed)
+        return variants.derived(card, variant)
+
+    def find(self, id: str) -> Card | None:
+        """As `get`; None where there is none."""
+        try:
+            return self.get(id)
+        except StudioError:
+            return None
 
     def for_task(self, task: Task) -> tuple[Card, ...]:
         """The models for `task`: the starter, then the quick ones, small to big; unknown sizes, then no model, last."""

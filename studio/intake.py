@@ -94,7 +94,7 @@ class Intake:
 
     def hears(self, model: str) -> tuple[SoundUse, ...]:
         """What a model of music does with sound."""
-        card = self._catalog.cards.get(model)
+        card = self._catalog.find(model)
         return _hears(card) if card is not None else ()
 
     def grid(self, base: ImageRequest, x: Axis, y: Axis | None) -> Order:
@@ -177,4 +177,4 @@ def _seed() -> int:
 def _missing(card: Card) -> StudioError:
     if card.source.kind == "local":
         return StudioError("missing_files", model=card.title, file=card.source.path)
-    return StudioError("not_on_disk", model=card.title, id=card.id, size=gigabytes(card.disk_bytes))
+    return StudioError("not_on_disk", model=card.title, id=card.base, size=gigabytes(card.disk_bytes))

@@ -12,14 +12,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
 from studio.live import Live
-from studio.requests import ImageRequest, Request, Task
+from studio.offers import Offer
+from studio.requests import ImageRequest, Request, Task, light
 from studio.types import Artifact, Kind, Update
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ PREVIEW_SECONDS = 0.4
 """Least time between two previews: encoding them more often costs more than an eye can use."""
 
 PREVIEW_PIXELS = 768
-
-R = TypeVar("R", bound=Request)
 
 
 @dataclass(slots=True)
@@ -50,6 +49,7 @@ class _State:
     stopping: bool = False
     artifact: Artifact | None = None
     error: StudioError | None = None
+    offers: tuple[Offer, ...] = ()
 
 
 class Job:
@@ -175,7 +175,7 @@ class Job:
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
             text=text, preview=preview, live=self.live is not None,
-            stopping=state.stopping, artifact=state.artifact, error=state.error,
+            stopping=state.stopping, artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
 
     # ---- steering
@@ -213,6 +213,7 @@ class Job:
         kind: Literal["done", "failed", "cancelled"],
         artifact: Artifact | None = None,
         error: StudioError | None = None,
+        offers: tuple[Offer, ...] = (),
     ) -> None:
         """The last state. Only the first call counts."""
         with self._changed:
@@ -222,9 +223,9 @@ class Job:
             if self.live is not None:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
-            self.request = _light(self.request) if self.request else None
-            self.cells = tuple(_light(cell) for cell in self.cells)
-            self._set(kind=kind, artifact=artifact, error=error, seconds_left=None, stopping=False)
+            self.request = light(self.request) if self.request else None
+            self.cells = tuple(light(cell) for cell in self.cells)
+            self._set(kind=kind, artifact=artifact, error=error, offers=offers, seconds_left=None, stopping=False)
 
     def progress_bytes(self, done: int, total: int) -> None:
         """Bytes of a download so far; `total` is 0 where unknown."""
@@ -290,9 +291,3 @@ class Job:
     def _bump(self) -> None:
         self._seq += 1
         self._changed.notify_all()
-
-
-def _light(request: R) -> R:
-    """A request without the pictures it came with: finished jobs are remembered for a while, and these are large."""
-    heavy = {field.name: b"" for field in fields(request) if isinstance(getattr(request, field.name), bytes)}
-    return replace(request, **heavy) if any(getattr(request, name) for name in heavy) else request

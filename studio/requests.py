@@ -7,8 +7,8 @@ by the service before the job starts, so that a recipe never holds `None`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, TypeVar
 
 Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
 SoundUse = Literal["continue", "follow"]
@@ -207,3 +207,10 @@ class UpscaleRequest:
 
 
 Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionRequest | UpscaleRequest
+R = TypeVar("R", bound=Request)
+
+
+def light(request: R) -> R:
+    """A request without the pictures and sounds it came with: what is over is remembered, and these are large."""
+    heavy = {part.name: b"" for part in fields(request) if isinstance(getattr(request, part.name), bytes)}
+    return replace(request, **heavy) if any(getattr(request, name) for name in heavy) else request

@@ -29,6 +29,7 @@ from studio.manager.devices import cpu_name, detect, physical_cores
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
 from studio.manager.meter import Peak
+from studio.offers import Offer
 from studio.register import Register
 from studio.settings import Settings
 from studio.sources import Store
@@ -39,6 +40,8 @@ PLAIN = ("fake", "llama", "resample")
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None], None]
+Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
+"""What to tell of a failure, and what to offer (studio.ladder)."""
 
 
 class Runner:
@@ -75,10 +78,17 @@ class Runner:
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
+        self.rescue: Rescue = lambda _, error: (error, ())
 
     def suited(self, card: Card) -> tuple[ModelManager, ...]:
         """The managers of the devices that may run this model."""
         return self.fleet.suited(card.engine == "llama")
+
+    def room(self, card: Card) -> tuple[Device, int]:
+        """The device with the most memory for this model, and how many bytes models may take there."""
+        found = [(manager.status().budget, manager.device) for manager in self.suited(card)]
+        budget, device = max(found, key=lambda one: one[0])
+        return device, budget
 
     # ---- jobs
 
@@ -281,4 +291,5 @@ class Runner:
                 kind, error = "failed", error or failure
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
-        job.finish(kind, artifact, error)
+        error, offers = self.rescue(job, error) if error else (None, ())
+        job.finish(kind, artifact, error, offers)

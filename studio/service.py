@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
-from studio import conversation
+from studio import conversation, variants
 from studio.captioning.desk import Desk
 from studio.captioning.run import Run
 from studio.cards import Card
@@ -23,6 +23,7 @@ from studio.copies import Copies
 from studio.errors import StudioError
 from studio.intake import Intake, Order
 from studio.jobs import Job
+from studio.ladder import Ladder
 from studio.library import Library
 from studio.manager import meter
 from studio.naming import Keep
@@ -79,6 +80,7 @@ class Studio(Stock):
         self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
         self.device = self._runner.device
         self._used = Used(self.home.cache / "used.json")
+        self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +190,7 @@ class Studio(Stock):
 
     def tokens(self, model: str, prompt: str) -> Tokens:
         """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
-        return self._pictures.tokens(self.store, self.catalog.cards.get(model), prompt)
+        return self._pictures.tokens(self.store, self.catalog.find(model), prompt)
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request, before it plays; None where it does not say.
@@ -234,6 +236,7 @@ class Studio(Stock):
         final: Final | None = None,
     ) -> Job:
         request, register = order.request, self._runner.register
+        variants.require(order.card, self.catalog.get(order.card.base), self._runner.room(order.card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
             position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,

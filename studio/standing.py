@@ -20,6 +20,7 @@ class ModelInfo:
     Attributes:
         state: of its files. loaded: it is ready to compute. fits: some device has the memory for it.
         resident: where it is in memory; None where it is not. device: which device's memory.
+        variants: the ways of running it in less memory that work here.
         cooling: it failed to load a moment ago.
         last_used: seconds since the epoch at which somebody last asked for it; None where nobody did.
     """
@@ -32,6 +33,7 @@ class ModelInfo:
     resident: Resident | None = None
     device: str = ""
     cooling: Cooling | None = None
+    variants: tuple[ModelInfo, ...] = ()
     last_used: float | None = None
 
 

@@ -5,7 +5,8 @@ The part of studio.service that is about models. Knows nothing of requests.
 
 from __future__ import annotations
 
-from studio.cards import Card
+from studio import variants
+from studio.cards import VARIANT, Card
 from studio.catalog import Catalog
 from studio.copies import Copies
 from studio.errors import StudioError
@@ -34,26 +35,27 @@ class Stock:
         statuses = {manager: manager.status() for manager in self._runner.fleet}
 
         def info(card: Card) -> ModelInfo:
-            budgets = [statuses[manager].budget for manager in self._runner.suited(card)]
+            largest = max((statuses[manager] for manager in self._runner.suited(card)), key=lambda one: one.budget)
+            sisters = tuple(info(variants.derived(card, name)) for name in variants.on(card, largest.device))
             found = [(model, status) for status in statuses.values() for model in status.models if model.key == card.id]
             resident, where = max(found, key=lambda one: one[0].state == "ready", default=(None, None))
             cooling = next((one for status in statuses.values() for one in status.cooling if one.key == card.id), None)
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
-                max(card.memory_bytes, card.least_memory) <= max(budgets),
+                max(card.memory_bytes, card.least_memory) <= largest.budget,
                 self.store.bytes_on_disk(card) + self._copies.nbytes(card),
-                resident, str(where.device) if where else "", cooling, self._used.when(card.id),
+                resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)
 
     def download(self, model: str, session: str = "") -> Job:
-        """Fetch a model's files. The job ends when they are complete on disk.
+        """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 
         Raises:
             StudioError: unknown model, not offered to the public, or too many jobs.
         """
-        card = self.catalog.get(model)
+        card = self.catalog.get(self.catalog.get(model).base)
         if self.settings.public and not card.starter:
             raise StudioError("not_for_public")
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
@@ -62,9 +64,16 @@ class Stock:
         """Remove a model's files from disk; returns the bytes freed. Not for the public."""
         if self.settings.public:
             raise StudioError("not_for_public")
-        card = self.catalog.get(model)
-        self.unload(card.id)
+        card = self.catalog.get(self.catalog.get(model).base)
+        for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
+            self.unload(id)
         return self._copies.delete(card) + self.store.delete(card)
+
+    def try_again(self, model: str) -> None:
+        """Let a model that failed to load be loaded at once, without waiting."""
+        card = self.catalog.get(model)
+        for manager in self._runner.suited(card):
+            manager.forgive(card.id)
 
     def load(self, model: str, session: str = "") -> Job:
         """Bring a model into memory, after its download where that is needed. Not for the public.
@@ -78,17 +87,6 @@ class Stock:
         job = Job("load", card.title, model=card.id, session=session, on_cancel=self._runner.cancelled)
         self._runner.start(job, card)
         return job
-
-    def try_again(self, model: str) -> None:
-        """Let a model that failed to load be loaded again at once. Not for the public.
-
-        Raises:
-            StudioError: unknown model.
-        """
-        if self.settings.public:
-            raise StudioError("not_for_public")
-        for manager in self._runner.suited(self.catalog.get(model)):
-            manager.forgive(model)
 
     def pin(self, model: str, on: bool) -> None:
         """Keep a model in memory once it is there, or stop doing so. Not for the public.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.errors import StudioError
+from studio.offers import Offer
 from studio.requests import ImageRequest, Task
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Update:
         preview: PNG bytes of the newest preview, only when it is new to this reader.
         live: some of the sound in work can be heard already (Job.live).
         stopping: Stop was pressed and the step in flight is being finished.
+        offers: what may be tried where it failed for want of memory.
     """
 
     job: str
@@ -135,6 +137,7 @@ class Update:
     stopping: bool = False
     artifact: Artifact | None = None
     error: StudioError | None = None
+    offers: tuple[Offer, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,9 @@ from tabs.caption_fields import TASK, Fields, content, manner, path, wanted
 from tabs.caption_many import Many
 from tabs.caption_result import Result
 from tabs.i18n import language
+from tabs.offers import Offers
 from tabs.parts import run_row
 from tabs.shared import Page, pumping, quick
-
-_MOMENT = 1.0
-"""Seconds."""
 
 
 def build(page: Page) -> None:
@@ -36,6 +33,7 @@ def build(page: Page) -> None:
             result = Result(page)
             many = Many(page)
     page.pictures[TASK] = fields.of["picture"]
+    due = gr.State(None)  # what the fields held for the first caption, where a second model is to make another
     outputs = [run, stop, progress, *result.outputs, *many.outputs]
     columns = [result.column, many.column]
 
@@ -50,28 +48,28 @@ def build(page: Page) -> None:
 
     def begin(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         given = fields.named(values)
+        yield {due: None}
         yield from (caption_all if given["what"] == "many" else caption)(given, request)
 
     def caption(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        earlier = page.jobs(request, TASK)
-        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show, progress, request)
-        other = given["other"]
-        last = (page.jobs(request, TASK) or [None])[-1]
-        if not other or other == given["model"] or last is None or last in earlier or last.snapshot().kind != "done":
+        another = given["other"] not in ("", None, given["model"])
+
+        def show_first(update: Update, spoken: str) -> dict[Any, Any]:
+            return show(update, spoken) | {due: given if another and update.kind == "done" else None}
+
+        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show_first, progress, request)
+
+    def beside(given: dict[str, Any] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """The second model's caption, as an event of its own: of what one event says quickly one after another, the
+        browser draws the last alone, and the first caption would be lost."""
+        yield {due: None}  # before anything else: an event that says nothing at all empties what it might have changed
+        if given is None:
             return
 
-        def beside() -> CaptionRequest:
-            return wanted({**given, "count": 1}, content(given["picture"]), other)
+        def ask() -> CaptionRequest:
+            return wanted({**given, "count": 1}, content(given["picture"]), given["other"])
 
-        first, since = result.show(last.snapshot(), language(request), second=False), time.monotonic()
-
-        def show_second(update: Update, spoken: str) -> dict[Any, Any]:
-            # What comes quickly one after another, the browser draws once, and as the last of it says: so the first
-            # caption is told again. Only for a moment, because a person may begin to edit it.
-            again = first if time.monotonic() - since < _MOMENT else {}
-            return again | show(update, spoken, second=True)
-
-        yield from page.run(TASK, beside, show_second, progress, request)
+        yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, second=True), progress, request)
 
     def caption_all(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         if page.busy(request, TASK):
@@ -97,10 +95,13 @@ def build(page: Page) -> None:
         yield from page.attach(TASK, show, progress)(request)
 
     # Raw: the studio measures a picture before anybody opens it, and Gradio would open it before any handler runs.
-    run.click(begin, fields.inputs, outputs, preprocess=False, **pumping()).then(
-        many.runs, None, many.recent, **quick()
-    )
-    many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, None, many.recent, **quick())
+    start: dict[str, Any] = {
+        "fn": begin, "inputs": fields.inputs, "outputs": [*outputs, due], "preprocess": False, **pumping()
+    }  # fmt: skip
+    for first in (run.click(**start), Offers(page, TASK, fields.picker, fields.of).wire(**start)):
+        second = first.then(beside, due, [*outputs, due], **pumping())
+        second.then(many.runs, many.run, many.recent, **quick())
+    many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, many.run, many.recent, **quick())
     fields.of["what"].change(lambda what: _sides(columns, what == "many"), fields.of["what"], columns, **quick())
     page.blocks.load(attach, None, [*outputs, *columns, fields.of["what"]], **pumping())
     fields.wire()

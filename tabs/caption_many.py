@@ -17,7 +17,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.types import Update
 from tabs import caption_rows, pump
-from tabs.caption_fields import TASK
+from tabs.caption_fields import NONE, TASK
 from tabs.i18n import language, t
 from tabs.shared import Page, quick
 
@@ -109,11 +109,13 @@ class Many:
             self.said: "",
         }
 
-    def runs(self, request: gr.Request) -> Any:
-        """The list of earlier runs."""
+    def runs(self, shown: str, request: gr.Request) -> Any:
+        """The list of earlier runs, which says the one that is `shown`; where none is, that one can be chosen."""
         spoken = language(request)
-        choices = [(f"{run.id} · {caption_rows.summary(run, spoken)}", run.id) for run in self._desk(request).runs()]
-        return gr.update(choices=choices, value=None, visible=bool(choices))
+        choices = [(caption_rows.entry(run, spoken), run.id) for run in self._desk(request).runs()]
+        if shown not in (id for _, id in choices):
+            shown, choices = NONE, [(text("caption.runs_choose", spoken), NONE), *choices]
+        return gr.update(choices=choices, value=shown, visible=len(choices) > (shown == NONE))
 
     def wire(self) -> None:
         page = self._page
@@ -128,7 +130,7 @@ class Many:
                 None, None, None, js=_FETCH, **quick()
             )
         self._save.click(self._saved, self._typed, self.said, js=_TYPED, **quick())
-        page.blocks.load(self.runs, None, self.recent, **quick())
+        page.blocks.load(self.runs, self.run, self.recent, **quick())
 
     def _desk(self, request: gr.Request) -> Any:
         return self._page.captions(request)
@@ -173,7 +175,7 @@ class Many:
         except StudioError as error:
             return {self.said: pump.failure(error, spoken)}
         changes = self.put(run, number, spoken)
-        return {**changes, self.said: pump.note(words) if words else "", self.recent: self.runs(request)}
+        return {**changes, self.said: pump.note(words) if words else "", self.recent: self.runs(run.id, request)}
 
     def _exporting(self, name: str) -> Callable[[str, gr.Request], tuple[Any, Any]]:
         def export(id: str, request: gr.Request) -> tuple[Any, Any]:

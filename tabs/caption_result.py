@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from studio import restore
 from studio.errors import StudioError
-from studio.i18n import text
+from studio.i18n import ASSETS, text
 from studio.types import Artifact, Update
 from tabs import pump
 from tabs.caption_fields import Fields, content
 from tabs.i18n import language, t
 from tabs.parts import made
 from tabs.shared import Page, quick
+
+PICTURES = ASSETS / "examples"
+EXAMPLES = ("rocket", "cactus", "sunflower")
+"""Files in PICTURES that the starter names rightly."""
 
 
 class Result:
@@ -49,6 +54,8 @@ class Result:
             )  # fmt: skip
             with gr.Column(elem_classes="a-empty") as self.empty:
                 gr.Markdown(t("caption.empty"))
+                with gr.Row(elem_classes="a-examples", elem_id="caption-examples"):
+                    self.examples = {name: _example(name) for name in EXAMPLES}
 
     @property
     def outputs(self) -> list[Any]:
@@ -86,11 +93,16 @@ class Result:
         raw: dict[str, Any] = quick() | {"preprocess": False}  # Gradio would refuse choices it did not know at first
         self.choices.input(lambda chosen: chosen or gr.skip(), self.choices, self.answer, **raw)
         self.take.click(lambda other: other, self.other, self.answer, **quick())
+        for name, button in self.examples.items():
+            button.click(self._fill(name), None, fields.of["picture"], **quick())
         fields.of["picture"].change(self._read, fields.of["picture"], self.own, **raw)
         page.on_ready.append(lambda: [
             page.send_text(self.to_image, self.answer, "image"), page.send_text(self.to_music, self.answer, "music"),
             page.send_text(self.to_chat, self.answer, "chat"),
         ])  # fmt: skip
+
+    def _fill(self, name: str) -> Callable[[], str]:
+        return lambda: self._page.publish(PICTURES / f"{name}.png")
 
     def _read(self, file: Any, request: gr.Request) -> Any:
         """The prompt that a picture carries, where it carries one."""
@@ -101,6 +113,13 @@ class Result:
         prompt = str(found.fields.get("prompt") or "") if found else ""
         named = text("caption.own_model", language(request), model=found.model) if found and found.model else None
         return gr.update(value=prompt, visible=bool(prompt), info=named)
+
+
+def _example(name: str) -> gr.Button:
+    """A small picture to try, with what it is called."""
+    return gr.Button(
+        t(f"caption.example_{name}"), icon=PICTURES / f"{name}.png", size="sm", elem_classes="a-example a-pictured"
+    )
 
 
 def _facts(update: Update, spoken: str) -> str:

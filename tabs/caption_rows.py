@@ -109,6 +109,12 @@ class Rows:
         return self._small[known]
 
 
+def entry(run: Run, spoken: str) -> str:
+    """How the run is called in a list of runs: when it was begun, and how it stands."""
+    day, moment, _ = run.id.split("-")
+    return f"{day[:4]}-{day[4:6]}-{day[6:]} {moment[:2]}:{moment[2:4]} · {summary(run, spoken)}"
+
+
 def summary(run: Run, spoken: str) -> str:
     """How the run stands, in a line."""
     counts = run.counts()

@@ -21,6 +21,7 @@ from studio.types import Update
 from tabs import pump
 from tabs.chat_list import ChatList
 from tabs.i18n import language, t
+from tabs.offers import Offers
 from tabs.parts import examples, number, read, read_whole, run_row, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, pumping, quick
@@ -63,6 +64,7 @@ def build(page: Page) -> None:
                     max_tokens = number(TASK, "max_tokens")
                     seed = seed_row(TASK)
     page.prompts[TASK] = chats.prompt
+    offers = Offers(page, TASK, picker, {"max_tokens": max_tokens})
     settings = [picker.list, system, temperature, top_p, repetition, max_tokens, seed]
     outputs = [run, stop, progress, talk, starters, chats.prompt, chats.list, chats.current]
 
@@ -130,6 +132,9 @@ def build(page: Page) -> None:
     def again(event: gr.RetryData, request: gr.Request, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
         """Answer the last question once more."""
         del event
+        yield from once_more(request, current, *values)
+
+    def once_more(request: gr.Request, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
         chat = chats.load(request, current)
         kept = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
         if kept:
@@ -177,6 +182,7 @@ def build(page: Page) -> None:
 
     run.click(send, [chats.prompt, chats.current, *settings], outputs, **pumping())
     chats.prompt.submit(send, [chats.prompt, chats.current, *settings], outputs, **pumping())
+    offers.wire(fn=once_more, inputs=[chats.current, *settings], outputs=outputs, **pumping())
     talk.retry(again, [chats.current, *settings], outputs, **pumping())
     talk.edit(edit, [talk, chats.current, *settings], outputs, **pumping())
     talk.undo(undo, chats.current, outputs, **quick())

@@ -15,6 +15,7 @@ from studio.requests import CodeRequest
 from studio.types import Update
 from tabs import pump
 from tabs.i18n import t
+from tabs.offers import Offers
 from tabs.parts import number, read, read_whole, run_row, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, pumping, quick
@@ -92,10 +93,12 @@ def build(page: Page) -> None:
         yield from page.run(TASK, ask, show, progress, request)
 
     inputs = [prefix, suffix, picker.list, syntax, middle, max_tokens, temperature, seed]
-    run.click(
-        complete, inputs, outputs,
+    start: dict[str, Any] = {
+        "fn": complete, "inputs": inputs, "outputs": outputs,
         **pumping(js="(_p, _s, ...rest) => [...window.atelier.editor.aroundCursor(), ...rest]"),
-    )  # fmt: skip
+    }  # fmt: skip
+    run.click(**start)
+    Offers(page, TASK, picker, {"max_tokens": max_tokens}).wire(**start)
     suggestion.change(
         None, suggestion, None, js="(news) => window.atelier.editor.suggest(news.slice(news.indexOf('\\n') + 1))"
     )

@@ -15,10 +15,11 @@ from studio.types import Update
 from tabs import image_again, image_words, pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields
-from tabs.image_form import wanted
+from tabs.image_form import shape, wanted
 from tabs.image_recent import Recent
 from tabs.image_restore import Restoring
 from tabs.image_result import Result, Shown
+from tabs.offers import Offers
 from tabs.parts import run_pair
 from tabs.shared import Page, pumping, quick
 
@@ -39,6 +40,7 @@ def build(page: Page) -> None:
     page.prompts[TASK] = fields.of["prompt"]
     result.add_examples(fields.of["prompt"])
     restoring = Restoring(page, fields)
+    offers = Offers(page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model))
     outputs = [run, stop, skip, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
@@ -66,7 +68,11 @@ def build(page: Page) -> None:
 
     # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
     # refuse what it did not know at the start, and open pictures before their size is known.
-    run.click(generate, fields.inputs, outputs, preprocess=False, **pumping()).then(
+    start: dict[str, Any] = {
+        "fn": generate, "inputs": fields.inputs, "outputs": outputs, "preprocess": False, **pumping()
+    }  # fmt: skip
+    offers.wire(**start)
+    run.click(**start).then(
         after,
         [fields.of["model"], fields.of["prompt"]],
         [fields.history, prompts, fields.tokens],
@@ -95,6 +101,13 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     if asked.x is not None:
         return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
     return page.studio.submit(asked.request, who, **options)
+
+
+def _sized(page: Page, changes: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The shape and the sides for a size that is offered; the model's own where it is left to it."""
+    if not changes.get("width") or not changes.get("height"):
+        return {"shape": "", "width": "", "height": ""} if "width" in changes else {}
+    return shape(changes["width"], changes["height"], page.studio.catalog.get(model))
 
 
 def _several(page: Page, id: str) -> bool:

@@ -115,7 +115,7 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     if any(lora.weight != 1 for lora in adapted):
         out["lora_weights"] = ", ".join(plain(lora.weight) for lora in adapted)
     if made.get("width") and made.get("height"):
-        out |= _shape(int(made["width"]), int(made["height"]), card)
+        out |= shape(int(made["width"]), int(made["height"]), card)
     return out
 
 
@@ -126,10 +126,11 @@ def plain(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _shape(width: int, height: int, card: Card) -> dict[str, str]:
-    shape = image_shape.shape_of(width, height, card)
-    custom = shape == image_shape.CUSTOM
-    return {"shape": shape, "width": str(width) if custom else "", "height": str(height) if custom else ""}
+def shape(width: int, height: int, card: Card) -> dict[str, str]:
+    """The fields' values for a size."""
+    named = image_shape.shape_of(width, height, card)
+    custom = named == image_shape.CUSTOM
+    return {"shape": named, "width": str(width) if custom else "", "height": str(height) if custom else ""}
 
 
 def _size(

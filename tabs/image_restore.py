@@ -72,7 +72,8 @@ class Restoring:
         picture, missing = self._source(found)
         changes = self._fields.fill(image_form.fields({**found.fields, "image": bool(picture)}, card))
         if known is not None and here:
-            changes[self._fields.of["model"]] = gr.update(value=card.id)
+            choices, _ = self._fields.picker.choices(spoken, card.id)
+            changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
         changes |= self._fields.started(picture)
         words = [text(f"image.restored_{found.form}", spoken)]
         if known is not None and here:
@@ -124,7 +125,7 @@ def _known(found: Restored, models: tuple[ModelInfo, ...]) -> ModelInfo | None:
     wanted = _plain(found.model)
     if not wanted:
         return None
-    for info in models:
+    for info in (one for model in models for one in (model, *model.variants)):
         card = info.card
         names = (card.id, card.title, card.source.repo, card.source.repo.rpartition("/")[2])
         if wanted in [_plain(name) for name in names if name]:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
+from studio import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.requests import TASKS
-from studio.standing import ModelInfo, Status
+from studio.standing import ModelInfo
 from tabs import models_memory, models_view, pump
 from tabs.guard import SESSION
 from tabs.i18n import cookies, language
@@ -87,7 +87,7 @@ class Panel:
         """The whole panel: pieces of HTML, and rows by their model's id."""
         studio, now = self._page.studio, time.time()
         status = studio.status()
-        entries = self.entries(studio.models(), status)
+        entries = self.entries(studio.models())
         groups = []
         for task in TASKS:
             rows = [self._row(one, spoken, now) for one in entries if one.info.card.tasks[0] == task]
@@ -99,20 +99,15 @@ class Panel:
             "said": pump.failure(failed, spoken) if failed else "",
             "memory": models_memory.draw(status, spoken, self.restarts),
             "groups": groups,
-            "gone": models_memory.departures(status, self._page.title, spoken),
+            "gone": models_memory.departures(status, lambda key: self._page.title(key, spoken), spoken),
         }
 
-    def entries(self, models: Sequence[ModelInfo], status: Status) -> list[Entry]:
-        """Each model with its jobs; variants of it that are in memory follow it."""
-        jobs = self._page.studio.jobs()
-        found = []
+    def entries(self, models: Sequence[ModelInfo]) -> list[Entry]:
+        """Each model with its jobs; variants of it that are in memory, or were to be, follow it."""
+        jobs, found = self._page.studio.jobs(), list[Entry]()
         for info in models:
-            found.append(_entry(info, jobs))
-            for device in status.devices:
-                for other in device.models:
-                    if other.key != info.card.id and other.key.partition("@")[0] == info.card.id:
-                        card = replace(info.card, id=other.key, title=self._page.title(other.key))
-                        found.append(_entry(replace(info, card=card, resident=other, cooling=None), jobs))
+            sisters = [_entry(one, jobs) for one in info.variants]
+            found += [_entry(info, jobs), *(one for one in sisters if one.state not in ("disk", "absent", "partial"))]
         return found
 
     # ---- doing
@@ -162,7 +157,7 @@ class Panel:
         info = entry.info
         return {
             "id": info.card.id,
-            "title": info.card.title,
+            "title": variants.title(info.card, spoken),
             "state": entry.state,
             "here": info.state != "absent" or entry.state in ("queued", "downloading"),
             "memory": info.resident is not None,

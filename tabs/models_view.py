@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from studio import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
@@ -58,9 +59,10 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
         now: seconds since the epoch. acts: whether this person may do anything about it.
     """
     info, card = entry.info, entry.info.card
+    title = variants.title(card, spoken)
     tag = f' <span class="a-tag">{_say("starter", spoken)}</span>' if card.starter else ""
     parts = [
-        f'<p class="a-model-name"><strong>{html.escape(card.title)}</strong>{tag}</p>',
+        f'<p class="a-model-name"><strong>{html.escape(title)}</strong>{tag}</p>',
         f'<p class="a-model-state"><i class="a-dot"></i>{_dots(_now(entry, spoken, now))}</p>',
         _track(entry),
         f'<p class="a-model-facts">{_dots(_facts(entry, spoken, now))}</p>',
@@ -70,7 +72,7 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
         parts.append(f'<p class="a-model-why">{what} {then}</p>')
     elif entry.state == "failed" and info.cooling is not None:
         parts.append(f'<p class="a-model-why">{html.escape(info.cooling.reason)}</p>')
-    does = "".join(_button(action, card.title, spoken, entry) for action in actions(entry)) if acts else ""
+    does = "".join(_button(action, title, spoken, entry) for action in actions(entry)) if acts else ""
     return f'<div class="a-model-main">{"".join(parts)}</div><div class="a-model-do">{does}</div>' + (
         _ask(info, spoken) if 'data-do="ask"' in does else ""
     )
@@ -79,7 +81,8 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
 def actions(entry: Entry) -> tuple[str, ...]:
     """What can be done about a model in its state; the likeliest first."""
     info, resident = entry.info, entry.info.resident
-    rid = ("ask",) if info.disk_bytes > 0 and fetched(info) else ()
+    ours = info.disk_bytes > 0 and fetched(info) and not info.card.variant  # the files are the model's
+    rid = ("ask",) if ours else ()
     match entry.state:
         case "downloading" | "queued":
             return ("cancel",)
@@ -145,6 +148,9 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
     elif not info.fits and state in ("disk", "absent", "partial"):
         needed = gigabytes(max(info.card.memory_bytes, info.card.least_memory))
         said.append(f'<span class="a-warn">{html.escape(text("page.does_not_fit", spoken, needed=needed))}</span>')
+        if fitting := [variants.title(one.card, spoken) for one in info.variants if one.fits]:
+            names = text("page.comma", spoken).join(fitting)
+            said.append(html.escape(text("page.fits_as", spoken, names=names)))
     return said
 
 
@@ -167,7 +173,7 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     info, said = entry.info, list[str]()
     card = info.card
     if len(card.tasks) > 1:
-        said.append(html.escape(text("models.and", spoken).join(text(f"tab.{task}", spoken) for task in card.tasks)))
+        said.append(html.escape(text("page.comma", spoken).join(text(f"tab.{task}", spoken) for task in card.tasks)))
     if info.disk_bytes > 1:
         said.append(_say("on_disk", spoken, size=gigabytes(info.disk_bytes)))
     if info.state != "ready" and entry.state != "downloading" and card.disk_bytes > 1:

@@ -16,6 +16,7 @@ from tabs.music_recent import Recent
 from tabs.music_result import Result
 from tabs.music_sound import taken
 from tabs.music_takes import Take
+from tabs.offers import Offers
 from tabs.parts import run_row
 from tabs.shared import Page, pumping
 
@@ -48,7 +49,11 @@ def build(page: Page) -> None:
             TASK, start, lambda update, spoken: show(update, spoken, before), result.progress, request
         )
 
-    run.click(generate, [result.shown, *fields.inputs], outputs, **pumping())
+    start: dict[str, Any] = {
+        "fn": generate, "inputs": [result.shown, *fields.inputs], "outputs": outputs, **pumping()
+    }  # fmt: skip
+    run.click(**start)
+    Offers(page, TASK, fields.picker, fields.of).wire(**start)
     page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())
     fields.wire()
     result.wire()

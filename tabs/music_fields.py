@@ -99,8 +99,9 @@ class Fields:
     def filled(self, made: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
         """All fields as a piece had them, and a line that says so. A model that is not here leaves the one chosen."""
         changes: dict[Any, Any] = {self.of[name]: value for name, value in fields_of(made).items()}
-        if any(info.card.id == made["model"]["id"] for info in self._page.studio.models(TASK)):
-            changes[self.of["model"]] = made["model"]["id"]
+        if (card := self._page.studio.catalog.find(made["model"]["id"])) and TASK in card.tasks:
+            choices, _ = self.picker.choices(spoken, card.id)
+            changes[self.of["model"]] = gr.update(choices=choices, value=card.id)
         heard, found = self.sound.filled(made)
         said = pump.note(text("music.restored", spoken, seed=made["seed"]))
         return {

@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from studio import variants
+from studio.cards import VARIANT
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
@@ -42,12 +44,16 @@ class ModelPicker:
         )  # fmt: skip
         self.cancel.click(self._stop, self.list, None, **quick())
 
-    def choices(self, language: str) -> tuple[list[tuple[str, str]], str | None]:
-        """(label, id) of every model, and the one to begin with."""
+    def choices(self, language: str, chosen: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
+        """(label, id) of every model, and the one to begin with.
+
+        Variants stand below a model that is on disk or too large, where they fit; `chosen` in any case.
+        """
         models = self._page.studio.models(self.task)
         if not models:
             return [], None
-        return [(_label(m, language), m.card.id) for m in models], self._page.studio.default_model(self.task).id
+        listed = [one for model in models for one in (model, *_worth(model, chosen))]
+        return [(_label(m, language), m.card.id) for m in listed], self._page.studio.default_model(self.task).id
 
     def describe(self, model: str | None, language: str) -> str:
         """What the model is good for, its licence and whether it fits, as HTML."""
@@ -62,20 +68,26 @@ class ModelPicker:
         use = "" if card.commercial else f" · {text('page.non_commercial', language)}"
         size = info.disk_bytes or card.disk_bytes
         facts = [f"{licence}{use}", gigabytes(size) if size > 1 else ""]
+        if card.variant:
+            facts.append(text("page.takes", language, size=gigabytes(card.memory_bytes)))
         if not info.fits:
             needed = gigabytes(max(card.memory_bytes, card.least_memory))
             facts.append(f'<b class="a-warn">{text("page.does_not_fit", language, needed=needed)}</b>')
+            if fitting := [variants.title(one.card, language) for one in info.variants if one.fits]:
+                names = text("page.comma", language).join(fitting)
+                facts.append(html.escape(text("page.fits_as", language, names=names)))
         parts.append(" · ".join(filter(None, facts)))
         return "".join(f"<p>{part}</p>" for part in parts if part)
 
     def refresh(self, language: str, value: str | None = None) -> tuple[Any, Any, Any]:
         """Updates of list, line and download row, in a language, for what is on disk now."""
-        choices, first = self.choices(language)
+        choices, first = self.choices(language, value)
         value = value if any(id == value for _, id in choices) else first
         return gr.update(choices=choices, value=value), self.describe(value, language), self._row(value)
 
     def _info(self, model: str) -> ModelInfo:
-        return next(info for info in self._page.studio.models(self.task) if info.card.id == model)
+        models = self._page.studio.models(self.task)
+        return next(one for info in models for one in (info, *info.variants) if one.card.id == model)
 
     def _row(self, model: str | None) -> Any:
         here = model is None or self._info(model).state == "ready"
@@ -104,11 +116,21 @@ class ModelPicker:
 
     def _stop(self, model: str) -> None:
         for job in self._page.studio.jobs():
-            if job.task == "download" and job.model == model:
+            if job.task == "download" and job.model == model.partition(VARIANT)[0]:
                 job.cancel()
 
 
+def _worth(info: ModelInfo, chosen: str | None) -> list[ModelInfo]:
+    """The variants of a model that are worth a line of the list."""
+    here = info.state == "ready" or not info.fits
+    return [one for one in info.variants if one.card.id == chosen or (here and one.fits)]
+
+
 def _label(info: ModelInfo, language: str) -> str:
-    size = info.disk_bytes or info.card.disk_bytes
-    state = text(f"page.state_{info.state}", language)
-    return " · ".join(filter(None, (info.card.title, gigabytes(size) if size > 1 else "", info.card.licence, state)))
+    card = info.card
+    if card.variant:
+        memory = text("page.takes", language, size=gigabytes(card.memory_bytes))
+        return f"{variants.title(card, language)} · {memory}"
+    size = info.disk_bytes or card.disk_bytes
+    state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
+    return " · ".join(filter(None, (card.title, gigabytes(size) if size > 1 else "", card.licence, state)))

@@ -78,7 +78,7 @@ def progress(update: Update, language: str, step: str = "step") -> str:
         case "running":
             return _bar(say("starting"), None)
         case "failed" if update.error:
-            return failure(update.error, language)
+            return failure(update.error, language) + offers(update, language)
         case "cancelled":
             return note(say("stopped"))
         case _:
@@ -89,6 +89,18 @@ def failure(error: StudioError, language: str) -> str:
     """What happened and what to do next, announced at once by screen readers."""
     what, then = html.escape(error.what(language)), html.escape(error.next(language))
     return f'<div class="a-error" role="alert"><p>{what}</p><p class="a-next">{then}</p></div>'
+
+
+def offers(update: Update, language: str) -> str:
+    """A button for each thing that may help; tabs.offers hears them."""
+    if not update.offers:
+        return ""
+    title = html.escape(text("offer.title", language), quote=True)
+    buttons = "".join(
+        f'<button type="button" class="a-offer" data-offer="{place}">{html.escape(offer.said(language))}</button>'
+        for place, offer in enumerate(update.offers)
+    )
+    return f'<div class="a-offers" role="group" aria-label="{title}">{buttons}</div>'
 
 
 def note(words: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio import variants
 from studio.captioning.desk import Desk, forget
 from studio.chats import Chats
 from studio.errors import StudioError
@@ -53,12 +54,10 @@ class Page:
         """The browser that asks: its cookie, or the page's own id where cookies are blocked (a Space in a frame)."""
         return cookies(request).get(SESSION) or str(request.session_hash)
 
-    def title(self, model: str) -> str:
-        """What people call a model, also a variant that no list names."""
-        try:
-            return self.studio.catalog.get(model).title
-        except StudioError:
-            return model
+    def title(self, model: str, language: str) -> str:
+        """What people call a model or a variant of one."""
+        card = self.studio.catalog.find(model)
+        return variants.title(card, language) if card else model
 
     def chats(self, request: gr.Request) -> Chats:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""

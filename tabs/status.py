@@ -87,7 +87,7 @@ def _device(device: ManagerStatus, status: Status, page: Page, language: str) ->
 
 
 def _resident(page: Page, model: Resident, language: str) -> str:
-    title = html.escape(page.title(model.key))
+    title = html.escape(page.title(model.key, language))
     if model.seconds_left is None:
         return title
     minutes = max(round(model.seconds_left / 60), 1)

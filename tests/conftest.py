@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as examples
 from xdist.scheduler import LoadScopeScheduling
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -20,6 +21,9 @@ for name in [name for name in os.environ if name.startswith("STUDIO_")]:
 
 from studio.service import Studio
 from studio.settings import Settings
+
+examples.register_profile("untimed", deadline=None)  # how long an example takes says more about the machine
+examples.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -121,6 +121,16 @@
     }
   };
 
+  // ---- an offer under an error: the tab's hidden button takes its place along
+  document.addEventListener("click", (event) => {
+    const offer = event.target.closest?.("[data-offer]");
+    const tab = offer?.closest("[id$=-progress]")?.id.replace("-progress", "");
+    if (!tab) return;
+    atelier.offered = offer.dataset.offer;
+    for (const each of offer.parentElement.children) each.disabled = true; // once is enough
+    document.getElementById(`${tab}-offer`)?.click();
+  });
+
   // ---- the conversation follows the answer, unless the person scrolled up to read
   let following = true;
   const bottom = () => document.documentElement.scrollHeight - innerHeight;

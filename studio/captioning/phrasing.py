@@ -29,6 +29,7 @@ _LEAD_ZH = re.compile(
     r"(?:展示了|显示了|描绘了|呈现了|展现了|是|有|为|可以看到|能看到)"
     r"|^(?:这|此)?是?一(?:张|幅)(?P<what>[^，。]{1,40})的(?:图片|图像|照片|插图|画)(?=[，。]|$)"
 )
+_LANGUAGE = re.compile(r"(请?用)?(中文|汉语|英文|英语)(描述|回答)?|(in )?(English|Chinese)", re.IGNORECASE)
 _ZH = re.compile(r"[\u3400-\u9fff]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 _BREAKS = re.compile(
@@ -44,7 +45,8 @@ _EMPTY = re.compile(r"an?|the|its?|s?he|they|this|that|and|is|are", re.IGNORECAS
 def phrased(text: str, request: CaptionRequest) -> str:
     """What a model said, as the request wants it. Begins with the request's opening, whatever else is done to it."""
     text = text.strip()
-    if request.style == "plain" or request.prompt.strip():  # an answer to a question stays as it is
+    asked = bool(request.prompt.strip()) and not language_asked(request.prompt)
+    if request.style == "plain" or asked:  # an answer to a question stays as it is
         return text
     opening = request.opening.strip()
     given = opening and text.casefold().startswith(opening.casefold())
@@ -55,6 +57,13 @@ def phrased(text: str, request: CaptionRequest) -> str:
     if request.style == "alt":
         return _shortened(f"{opening} {body}", ALT_LIMIT)
     return f"{opening}, {made}" if request.style == "tags" else f"{opening} {made}"
+
+
+def language_asked(prompt: str) -> str:
+    """`en` or `zh`, where a prompt asks for a language and for nothing else; else empty."""
+    if not _LANGUAGE.fullmatch(prompt.strip().rstrip(".。")):
+        return ""
+    return "en" if re.search("English|英", prompt, re.IGNORECASE) else "zh"
 
 
 def prompt(text: str) -> str:

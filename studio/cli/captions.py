@@ -5,6 +5,7 @@ Results on stdout: a line a picture as it is written, or what would change. With
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def apply(console: Console, id: str, files: Files) -> None:
         _export(run, files)
         failed = [line for line in lines if line.state == "failed"]
         if console.as_json:
-            console.document(_document(run, "stop"))
+            console.document(_document(run, False))
         else:
             for line in lines:
                 _tell(console, line)
@@ -112,13 +113,18 @@ def _work(console: Console, studio: Studio, run: Run, request: CaptionRequest, f
     job = studio.caption_all(run, request, session="cli")
     title = studio.catalog.get(job.model).title
     on_text = None if console.as_json else _printer(console, run)
-    update = follow(console, job, title, on_text, lines=True)
-    _export(run, files)
+    try:
+        update = follow(console, job, title, on_text, lines=True, step="picture")
+    except KeyboardInterrupt:  # before the first picture: nothing to keep, but the run is there to go on with
+        update = None
+    stopped = update is None or update.kind == "cancelled"
+    if update is not None:
+        _export(run, files)
     if console.as_json:
-        console.document(_document(run, update.kind))
+        console.document(_document(run, stopped))
     else:
         _afterwards(console, run, update, title)
-    if update.kind == "cancelled":
+    if stopped:
         raise typer.Exit(STOPPED)
     if run.counts().get("failed"):
         raise typer.Exit(FAILED)
@@ -154,14 +160,17 @@ def _tell(console: Console, line: Line) -> None:
         console.note(say("caption_cut", picture=line.key, cut=line.cut, count=line.tokens))
 
 
-def _afterwards(console: Console, run: Run, update: Update, title: str) -> None:
-    for key, params in update.artifact.notes if update.artifact else ():
+def _afterwards(console: Console, run: Run, update: Update | None, title: str) -> None:
+    """What is told at the end; without an `update`, that it was stopped before it began."""
+    for key, params in update.artifact.notes if update and update.artifact else ():
         console.note(text(f"note.{key}", language(), **params))
     counts = run.counts()
     if skipped := counts.get("skipped"):
         console.note(say("caption_skipped", count=skipped))
-    if update.kind == "cancelled":
+    if update is None or update.kind == "cancelled":
         console.note(say("caption_stopped", count=counts.get("waiting", 0)))
+        if run.plan.root and not run.plan.dry:  # the others are quickly begun again, and are not found by a folder
+            console.note(say("caption_go_on", folder=shlex.quote(run.plan.root)))
     elif run.plan.dry:
         console.note(say("caption_dry", count=counts.get("planned", 0), run=run.id))
     else:
@@ -179,11 +188,11 @@ def _export(run: Run, files: Files) -> None:
         put(Path(files.jsonl).expanduser().resolve(), exports.listing(run).encode())
 
 
-def _document(run: Run, finish: str) -> dict[str, Any]:
+def _document(run: Run, stopped: bool) -> dict[str, Any]:
     lines = dict(zip(run.plan.keys, run.lines(), strict=True))
     return {
         **_summary(run),
-        "finish": "cancelled" if finish == "cancelled" else "stop",
+        "finish": "cancelled" if stopped else "stop",
         "settings": run.plan.settings,
         "passed": [{"picture": one.key, "why": one.why} for one in run.plan.passed],
         "pictures": [{"picture": key, **_row(line)} for key, line in lines.items()],

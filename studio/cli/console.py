@@ -18,6 +18,7 @@ import typer
 
 from studio.errors import StudioError
 from studio.i18n import best, from_environment, table, text
+from studio.offers import Offer
 from studio.paths import gigabytes
 from studio.types import Update
 
@@ -42,6 +43,17 @@ def next_step(error: StudioError) -> str:
     )
 
 
+def flags(offer: Offer) -> list[str]:
+    """An offer as what to add to a command."""
+    found: list[str] = []
+    for name, value in offer.changes.items():
+        if value is True:
+            found.append(f"--{name.replace('_', '-')}")
+        elif value is not None:
+            found += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
+    return found
+
+
 def error_document(error: StudioError) -> dict[str, Any]:
     """An error as --json prints it."""
     return {"error": {"code": error.code, "what": error.what(language()), "next": next_step(error)}}
@@ -59,6 +71,7 @@ class Console:
         self._line = ""
         self._mark: tuple[str, int] = ("", -1)
         self._told = 0.0
+        self.offers: tuple[Offer, ...] = ()  # what may help against the failure of the last job
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +96,12 @@ class Console:
     def fail(self, error: StudioError) -> None:
         """Tell an error: what happened and what to do next."""
         if self.as_json:
-            self.document(error_document(error))
-        else:
-            self.note(f"{error.what(language())} {next_step(error)}".strip())
+            offers = [{"what": one.said(language()), "flags": flags(one)} for one in self.offers]
+            self.document({**error_document(error), **({"offers": offers} if offers else {})})
+            return
+        self.note(f"{error.what(language())} {next_step(error)}".strip())
+        for offer in self.offers:
+            self.note(say("offer", what=offer.said(language()), flags=" ".join(flags(offer))))
 
     def usage(self, message: str) -> NoReturn:
         """Refuse the way in which the word was used."""
@@ -110,9 +126,9 @@ class Console:
         self.clear()
         print(printable(line), file=sys.stderr, flush=True)
 
-    def progress(self, update: Update, title: str = "") -> None:
-        """Show where a job is. A log hears of stages and quarters, once a second at most."""
-        line, share = describe(update, title)
+    def progress(self, update: Update, title: str = "", step: str = "step") -> None:
+        """Show where a job is. A log hears of stages and quarters, once a second at most. `step`: see `describe`."""
+        line, share = describe(update, title, step)
         if not line:
             return
         if sys.stderr.isatty():
@@ -138,8 +154,12 @@ class Console:
             self._line = line
 
 
-def describe(update: Update, title: str = "") -> tuple[str, int]:
-    """A job's state in one line, and a number that changes when a log should hear of it again."""
+def describe(update: Update, title: str = "", step: str = "step") -> tuple[str, int]:
+    """A job's state in one line, and a number that changes when a log should hear of it again.
+
+    Args:
+        step: what the job's steps are called, a key below `cli.progress.`.
+    """
     left = say("progress.left", time=duration(update.seconds_left)) if update.seconds_left else ""
     if update.stopping:
         return say("progress.stopping"), 0
@@ -156,7 +176,7 @@ def describe(update: Update, title: str = "") -> tuple[str, int]:
         share = f" {update.fraction:.0%}" if update.fraction else ""
         return say("progress.loading", title=title) + share, 0
     if update.kind == "running" and update.steps:
-        return say("progress.step", step=update.step, steps=update.steps) + left, 4 * update.step // update.steps
+        return say(f"progress.{step}", step=update.step, steps=update.steps) + left, 4 * update.step // update.steps
     if update.kind == "running":
         return say("progress.running"), 0
     return "", 0

@@ -30,7 +30,13 @@ def opened() -> Iterator[Studio]:
 
 
 def follow(
-    console: Console, job: Job, title: str = "", on_text: Callable[[str], None] | None = None, *, lines: bool = False
+    console: Console,
+    job: Job,
+    title: str = "",
+    on_text: Callable[[str], None] | None = None,
+    *,
+    lines: bool = False,
+    step: str = "step",
 ) -> Update:
     """Read a job to its end. Ctrl+C asks it to stop and waits for that; a second one gives up waiting.
 
@@ -38,6 +44,7 @@ def follow(
         title: the model, for the progress line.
         on_text: gets new text; without it the text is left to the final update's artifact.
         lines: the text comes in whole lines, so that progress can stand between them.
+        step: what the job's steps are called (see console.describe).
 
     Returns:
         The last update: done, or cancelled with whatever was kept.
@@ -56,11 +63,12 @@ def follow(
                 talking = not lines
                 on_text(update.text)
             if not talking:  # the text is the progress, and a line of ours would overwrite it
-                console.progress(update, title)
+                console.progress(update, title, step)
     console.clear()
     if last is None:
         raise AssertionError("a job has a state")
     if last.error is not None:
+        console.offers = tuple(offer for offer in last.offers if offer.changes)
         raise last.error
     if last.kind == "cancelled" and last.artifact is None:
         raise KeyboardInterrupt

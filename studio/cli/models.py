@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.cards import VARIANT
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
 from studio.paths import gigabytes
@@ -47,7 +48,7 @@ def download(id: Id, as_json: Json = False) -> None:
     with Console(as_json) as console, opened() as studio:
         title = studio.catalog.get(id).title
         update = follow(console, studio.download(id, session="cli"), title)
-        info = next(info for info in studio.models() if info.card.id == id)
+        info = next(info for info in studio.models() if info.card.id == studio.catalog.get(id).base)
         if as_json:
             console.document({"model": entry(info), "finish": update.kind})
         elif update.kind == "done":
@@ -86,6 +87,9 @@ def entry(info: ModelInfo) -> dict[str, Any]:
         "disk_bytes": info.disk_bytes,
         "languages": list(card.languages),
         "summary": card.summary.get(language()) or card.summary.get("en", ""),
+        "variants": [
+            {"id": one.card.id, "memory_bytes": one.card.memory_bytes, "fits": one.fits} for one in info.variants
+        ],
     }
 
 
@@ -93,12 +97,16 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     card = info.card
     state = say(f"state.{info.state}") if info.fits or info.state == "ready" else say("state.too_big")
     size = gigabytes(info.disk_bytes or card.disk_bytes) if info.disk_bytes or card.disk_bytes else "?"
-    return card.id, ", ".join(card.tasks), state, size, card.licence, card.title
+    sisters = " ".join(f"{VARIANT}{one.card.variant}" for one in info.variants if one.fits)
+    return card.id, ", ".join(card.tasks), state, size, card.licence, card.title, sisters
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows under a head, in columns that are as wide as what they hold."""
-    rows = [tuple(say(f"head.{name}") for name in ("id", "tasks", "state", "size", "licence", "title")), *rows]
+    rows = [
+        tuple(say(f"head.{name}") for name in ("id", "tasks", "state", "size", "licence", "title", "variants")),
+        *rows,
+    ]
     widths = [max(columns(row[place]) for row in rows) for place in range(len(rows[0]))]
     return [
         "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -42,7 +42,9 @@ class Weights:
         self._beside: list[tuple[dict[str, Any], str]] = []
 
     def nbytes(self) -> int:
-        """Bytes over unique storages, wherever they are."""
+        """Bytes over unique storages, wherever they are; of the largest module where one is on the device at a time."""
+        if self._hooked():
+            return max(_torch.nbytes(top) for top in self._tops)
         return _torch.nbytes(*self._tops)
 
     def parked_nbytes(self) -> int | None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from studio.cards import Card
 from studio.engines import _pictures
 from studio.engines.base import Context
-from studio.requests import ImageRequest
+from studio.requests import ImageRequest, Request
+
+_TILE_ABOVE = 2_400_000
+_START = 64 << 20
+_DECODED, _PAINTED = 3000, 1000  # bytes a pixel
+_TILE = 512 * 512
 
 
 class SkippedError(Exception):
@@ -59,6 +65,24 @@ def _pass(size: tuple[int, int], steps: int, strength: float | None) -> Pass:
         return Pass(size, 0, strength)
     steps = max(steps, math.ceil(1 / strength))
     return Pass(size, steps if int(steps * strength) else steps + 1, strength)
+
+
+def tiled(card: Card, request: ImageRequest) -> bool:
+    """Whether a picture is decoded in tiles: where it is asked for, and where it is large."""
+    pixels = (request.width or 0) * (request.height or 0)
+    return request.tiling or pixels > card.options.get("tile_above", _TILE_ABOVE)
+
+
+def work(card: Card, request: Request) -> int:
+    """Bytes that a picture takes while it is painted: about 3 kB a pixel that is decoded at once in float32.
+
+    In tiles that is one tile at most; then painting itself takes more, about 1 kB a pixel.
+    """
+    if not isinstance(request, ImageRequest):
+        return _START
+    pixels = (request.width or 0) * (request.height or 0)
+    whole = pixels * _DECODED
+    return _START + (min(whole, max(_TILE * _DECODED, pixels * _PAINTED)) if tiled(card, request) else whole)
 
 
 class Progress:

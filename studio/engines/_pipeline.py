@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _quantised, _torch
 from studio.engines.base import Device
 from studio.errors import StudioError
 
@@ -65,7 +65,11 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
                 files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
             )
         pipe.set_progress_bar_config(disable=True)
-        if card.options.get("offload") == "model" and device.kind == "cuda":
+        offloaded = card.options.get("offload") == "model" and device.kind == "cuda"
+        for name, part in modules(pipe).items():
+            if name not in _quantised.DECODERS:
+                _quantised.quantise(card, part, Device("cpu") if offloaded else device)
+        if offloaded:
             pipe.enable_model_cpu_offload(gpu_id=device.index)
         return pipe
 
@@ -97,6 +101,14 @@ def _unasked() -> Iterator[None]:
         log.setLevel(level)
 
 
+def variants(card: Card) -> tuple[str, ...]:
+    """The ways in which a pipeline runs in less memory, but for the one that its card asks for already."""
+    if card.options.get("quantise"):
+        return ()
+    apart = () if card.options.get("offload") == "model" else ("offload",)
+    return (*apart, "int8", "int4", "offload-int8")
+
+
 def weights(card: Card, files: Path) -> int:
     """Bytes of the weights on the device: of the largest part where only that one is there at a time."""
     if card.options.get("offload") == "model" and _torch.assumed_kind() == "cuda":
@@ -105,8 +117,8 @@ def weights(card: Card, files: Path) -> int:
     return _torch.stored_bytes(card, files)
 
 
-def modules(pipe: Any) -> list[Any]:
-    """The parts of a pipeline that have weights."""
+def modules(pipe: Any) -> dict[str, Any]:
+    """The parts of a pipeline that have weights, by name."""
     import torch
 
-    return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    return {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.engines import _quantised
 from studio.engines._headers import FLOATS, header, stored_dtype, tensor_files, variant
 from studio.engines.base import Device
 from studio.errors import Cancelled, StudioError
@@ -71,8 +72,8 @@ def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str
         return wanted
     if text:
         return "float16" if kind == "mps" and stored == "float16" else "bfloat16"
-    if stored == "bfloat16":
-        return stored
+    if stored == "bfloat16" or (kind == "cuda" and _quantised.wanted(card)):  # float16 overflows before it is scaled
+        return "bfloat16"
     if kind == "cuda":
         return "float16"
     return stored if kind == "mps" and stored == "float16" else "float32"
@@ -81,9 +82,11 @@ def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str
 def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
     """Bytes of the weights in memory, read from the file headers; the card's figure where there are none to read."""
     try:
-        tables = [header(file) for file in tensor_files(files, variant(card, files))]
-        dtype = compute_dtype(card, stored_dtype(tables), assumed_kind(), text)
-        total = sum(_tensor_bytes(entry, dtype) for table in tables for entry in table.values())
+        found = {file: header(file) for file in tensor_files(files, variant(card, files))}
+        dtype = compute_dtype(card, stored_dtype(list(found.values())), assumed_kind(), text)
+        total = sum(_tensor_bytes(entry, dtype) for table in found.values() for entry in table.values())
+        if kind := _quantised.wanted(card):
+            total -= _quantised.saved(kind, found, _WIDTH[dtype])
     except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
         return card.memory_bytes
     return total or card.memory_bytes
@@ -152,10 +155,10 @@ def refuse_code(card: Card, files: Path) -> None:
 @contextmanager
 def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
     """Turn what `libraries` say about missing or damaged files into a StudioError; keep their progress bars quiet."""
-
     bars: list[Any] = []
     try:
         configure(device.threads, device.kind)
+        _quantised.quiet()
         for library in libraries:
             bar = import_module(f"{library}.utils.logging")
             bar.set_verbosity_error()  # their warnings are for programmers; what matters to the user is checked here
@@ -188,9 +191,10 @@ def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -
     """
     model, info = kind.from_pretrained(
         files, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False,
-        output_loading_info=True, **placement(device, dtype, files),
+        output_loading_info=True, **({} if _quantised.wanted(card) else placement(device, dtype, files)),
     )  # fmt: skip
     require_complete(card, info)
+    _quantised.quantise(card, model, device)
     return model.eval()
 
 
@@ -226,7 +230,7 @@ def nbytes(*modules: Any) -> int:
     """Bytes of parameters and buffers over unique storages: tied weights count once."""
     storages: dict[int, int] = {}
     for module in modules:
-        for tensor in (*module.parameters(), *module.buffers()):
+        for tensor in _quantised.plain((*module.parameters(), *module.buffers())):
             storage = tensor.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
     storages.pop(0, None)  # nothing there: meta tensors and empty buffers

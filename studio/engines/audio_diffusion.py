@@ -6,6 +6,7 @@ another, each from its own generator on the CPU, so that piece i of a batch is t
 Read from the card:
     options.dtype, options.ignore_code: see _torch.
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
+    options.quantise: see _quantised.
     options.language: of the lyrics, for ACE-Step; default "en", "unknown" leaves it open.
     options.shift: of ACE-Step's time steps; default: the pipeline's own.
     options.continues: true where the pipeline can go on from a sound, as ACE-Step can.
@@ -38,6 +39,9 @@ class AudioDiffusionEngine(_torch.Casts):
         """ACE-Step paints the rest of a sound; what Stable Audio takes has no strength, and so no use."""
         return ("continue",) if card.options.get("continues") else ()
 
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _pipeline.variants(card)
+
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)
 
@@ -56,7 +60,7 @@ class AudioDiffusionModel(_parking.Parking):
     def __init__(self, card: Card, pipe: Any, device: Device) -> None:
         self._card, self._device = card, device
         self._pipe: Any = pipe
-        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe))
+        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe).values())
         self._own: Any = pipe.scheduler
         self._accepts = inspect.signature(pipe.__call__).parameters
 

@@ -4,7 +4,7 @@ Takes a folder with config.json, a tokenizer, a preprocessor and *.safetensors; 
 are prepared with pillow alone: neither torchvision nor a video processor is needed.
 
 Read from the card:
-    options.dtype, options.ignore_code: see _torch.
+    options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.prompts: {short, normal, long}: what a promptable model is asked when the person typed nothing.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.marks: {en, zh, short, normal, long, tags}: tokens with which the decoder of a vision-encoder-decoder model
@@ -22,8 +22,9 @@ from typing import Any
 
 from PIL import Image
 
+from studio.captioning.phrasing import language_asked
 from studio.catalog import Card
-from studio.engines import _parking, _torch
+from studio.engines import _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
@@ -45,14 +46,15 @@ _STYLES = {
 _FLORENCE = {"short": "<CAPTION>", "normal": "<DETAILED_CAPTION>", "long": "<MORE_DETAILED_CAPTION>"}
 _BLIP_TOKENS = {"short": (0, 12), "normal": (0, 1 << 30), "long": (24, 1 << 30)}
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_LANGUAGE = re.compile(r"(请?用)?(中文|汉语)|(in )?English", re.IGNORECASE)
-"""Prompts that ask for a language and for nothing else."""
 _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 """Kinds whose pictures all become one size, so that several go through one `generate`."""
 
 
 class CaptionEngine(_torch.Casts):
     """Captioning models of transformers."""
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _quantised.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files)
@@ -193,9 +195,10 @@ class CaptionModel(_parking.Parking):
             texts = {"text": [prompt if prompt in known else _FLORENCE[request.length]] * len(pictures)}
             notes = (("no_prompt", {}),) if prompt and prompt not in known else ()
         elif self._kind == "vision-encoder-decoder":
-            notes = (("no_prompt", {}),) if prompt and not (self._marks and _LANGUAGE.fullmatch(prompt)) else ()
+            notes = (("no_prompt", {}),) if prompt and not (self._marks and language_asked(prompt)) else ()
         else:
-            texts = {"text": [self._question(prompt or self._wish(request), opening)]}
+            wish = prompt if prompt and not language_asked(prompt) else f"{self._wish(request)} {prompt}".strip()
+            texts = {"text": [self._question(wish, opening)]}
         inputs = self._processor(images=pictures, **texts, return_tensors="pt").to(self._model.device)
         cast = {name: self._cast(value) for name, value in inputs.items()}
         marks = self._marked(request)
@@ -207,7 +210,8 @@ class CaptionModel(_parking.Parking):
         """The tokens that tell a decoder its language and its form; none where the card names none."""
         if not self._marks:
             return []
-        language = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
+        found = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
+        language = language_asked(request.prompt) or found
         form = request.style if request.style in self._marks else request.length
         return self._processor.tokenizer.convert_tokens_to_ids([self._marks[language], self._marks[form]])
 

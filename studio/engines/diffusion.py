@@ -9,6 +9,7 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
     options.variant: "fp16" where the weights are named so; found out by itself where there are no others.
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
+    options.quantise: see _quantised.
     options.tile_above: pixels above which the picture is decoded in tiles; default 2,400,000.
     options.max_sequence_length: tokens of the prompt, where the pipeline takes it.
     limits.multiple: what the sides of a first, smaller pass are rounded to; default 8.
@@ -28,7 +29,7 @@ from studio.catalog import Card
 from studio.engines import _latents, _parking, _pictures, _pipeline, _reading, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
-from studio.engines._passes import Pass, Progress, SkippedError, plan
+from studio.engines._passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines._previews import Previews, watch
 from studio.engines._weights import prompt_arguments, takes_weights
 from studio.engines.base import Context, Device
@@ -54,14 +55,14 @@ PIPELINES = (
 class DiffusionEngine(_torch.Casts):
     """Diffusers pipelines that make pictures."""
 
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _pipeline.variants(card)
+
     def weights(self, card: Card, files: Path) -> int:
         return _pipeline.weights(card, files)
 
-    def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
-        """About 3 kB a pixel, which is what decoding a picture in float32 takes, and a little to start with."""
-        if not isinstance(request, ImageRequest):
-            return 64 << 20
-        return (request.width or 0) * (request.height or 0) * 3000 + (64 << 20)
+    def work(self, card: Card, request: Request) -> int:
+        return work(card, request)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         return DiffusionModel(card, _pipeline.load(card, files, device, PIPELINES), files, device)
@@ -79,7 +80,7 @@ class DiffusionModel(_parking.Parking):
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._previews: Any = Previews(card, pipe, files, device)
-        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe), *self._previews.modules())
+        self._weights: Any = _parking.placed(card, device, *_pipeline.modules(pipe).values(), *self._previews.modules())
 
     def nbytes(self) -> int:
         return self._weights.nbytes()
@@ -283,8 +284,7 @@ class DiffusionModel(_parking.Parking):
     def _tile(self, request: ImageRequest) -> None:
         """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""
         vae = self._family.pipe.vae
-        big = (request.width or 0) * (request.height or 0) > self._card.options.get("tile_above", 2_400_000)
-        if (big or request.tiling) and hasattr(vae, "enable_tiling"):
+        if tiled(self._card, request) and hasattr(vae, "enable_tiling"):
             vae.enable_tiling()
         elif hasattr(vae, "disable_tiling"):
             vae.disable_tiling()

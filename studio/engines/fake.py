@@ -1,7 +1,8 @@
 """Instant, deterministic stand-ins for every task: for tests, screenshots and looking around without a model.
 
 Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
-tests look at a job in the middle.
+tests look at a job in the middle; `pixel_bytes` is what a picture wants a pixel, and with `most_pixels` a picture that
+is decoded at once and has more runs out of memory.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
+from studio import variants
 from studio.captioning.edits import lacking
 from studio.catalog import Card
 from studio.engines import _audio
@@ -50,9 +52,14 @@ class FakeEngine:
         del files
         return card.memory_bytes
 
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return () if "quantise" in card.options else variants.NAMES
+
     def work(self, card: Card, request: Request) -> int:
-        del card, request
-        return 1_000_000
+        if not isinstance(request, ImageRequest):
+            return 1_000_000
+        each = int(card.options.get("pixel_bytes", 0)) // (4 if request.tiling else 1)
+        return 1_000_000 + (request.width or 0) * (request.height or 0) * each
 
     def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
         del card, files
@@ -143,6 +150,9 @@ class FakeModel:
 
     def _picture(self, request: ImageRequest, number: int, steps: int, context: Context) -> Image.Image | None:
         """One picture, or None where it was skipped or stopped."""
+        pixels = (request.width or 0) * (request.height or 0)
+        if not request.tiling and pixels > self._card.options.get("most_pixels", pixels):
+            raise MemoryError
         picture = paint(request, number)
         for step in range(steps):
             if context.cancelled or context.skipped():

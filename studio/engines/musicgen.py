@@ -7,7 +7,7 @@ made window by window: each hears the last third of the one before and goes on; 
 Melody models follow a sound instead, make one window, and are tested before they are trusted (_melody).
 
 Read from the card:
-    options.dtype, options.ignore_code: see _torch.
+    options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.window: seconds that the model makes at once; default 30.
     options.melody: true for a model that follows a melody instead of going on from a sound.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _audio, _melody, _parking, _torch
+from studio.engines import _audio, _melody, _parking, _quantised, _torch
 from studio.engines._decode import after_each_token
 from studio.engines._live import Listened
 from studio.engines.base import Context, Device
@@ -38,6 +38,9 @@ class MusicgenEngine(_torch.Casts):
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:
         return ("follow",) if card.options.get("melody") else ("continue",)
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _quantised.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files)

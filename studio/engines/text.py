@@ -7,7 +7,7 @@ conversation stay, and the beginning that a new prompt shares with it is not com
 Sampling draws from torch's global generator (`generate` takes no other), seeded at the start of each run.
 
 Read from the card:
-    options.dtype, options.ignore_code: see _torch.
+    options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from studio.catalog import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
-from studio.engines import _parking, _prompts, _torch
+from studio.engines import _parking, _prompts, _quantised, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
@@ -37,6 +37,9 @@ class TextEngine(_torch.Casts):
     """Transformers causal language models, for chat and code."""
 
     text = True
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return _quantised.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return _torch.stored_bytes(card, files, text=True)

@@ -65,7 +65,7 @@ def short_hash(text: str) -> str:
 
 def home_of(home: Home, card: Card) -> Path:
     """The folder that holds what a bundled model with parts takes."""
-    return home.models / "bundled" / card.id
+    return home.models / "bundled" / card.base
 
 
 def layout(part: Part, files: Mapping[str, Path]) -> dict[str, Path]:

@@ -124,5 +124,5 @@ def lock_name(card: Card) -> str:
     """Cards of one source share a folder, and so a lock."""
     source = card.source
     if source.kind == "bundled":
-        return f"bundled-{card.id}"
+        return f"bundled-{card.base}"
     return f"{source.kind}-" + (source.repo.replace("/", "--") or f"{source.package}-{source.version}")

@@ -142,4 +142,4 @@ def not_here(card: Card, folder: Path, size: str) -> StudioError:
     for name in promised(folder, card):
         if _size(folder / name) < 0:
             return StudioError("missing_files", model=card.title, file=name)
-    return StudioError("not_on_disk", model=card.title, id=card.id, size=size)
+    return StudioError("not_on_disk", model=card.title, id=card.base, size=size)

@@ -128,6 +128,7 @@ def test_a_folder_is_looked_at_written_edited_and_taken_back(desk: Desk, folder:
     before = captions(folder)
     many(desk).type(str(folder), "folder").run()
     expect(desk.find("run-line")).to_contain_text("to be written 29, failed 1")
+    expect(desk.find("runs").locator("input")).to_have_value(re.compile("to be written 29, failed 1$"))
     expect(caption(desk, "photo 2.png")).to_have_value(re.compile("^my own words, a wide picture"))
     expect(desk.page.locator(".a-row", has_text="photo 2.png").locator(".a-row-before")).to_contain_text("my own words")
     assert captions(folder) == before
@@ -172,9 +173,11 @@ def test_stopped_in_the_middle_a_run_goes_on_later_from_another_visit(
     assert 2 <= len(done) < 29
     pace(0)
     later = many(visit(url))
+    expect(later.find("runs").locator("input")).to_have_value("Choose one")
     later.find("runs").locator("input").click()
-    later.page.get_by_role("option").first.click()
+    later.page.get_by_role("option").nth(1).click()
     expect(later.find("run-line")).to_contain_text("waiting")
+    expect(later.find("runs").locator("input")).to_have_value(re.compile(r"^20\d\d-\d\d-\d\d \d\d:\d\d · .*waiting"))
     later.page.get_by_role("button", name="Go on with the rest").click()
     expect(later.find("run-line")).to_contain_text("written 29, failed 1")
     assert {name: captions(folder)[name] for name in done} == done

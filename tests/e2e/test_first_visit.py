@@ -1,5 +1,7 @@
 """A first visit: from the empty page to a result."""
 
+import re
+
 from playwright.sync_api import expect
 
 from e2e.desk import Desk
@@ -13,3 +15,14 @@ def test_tab_example_and_generate_are_three_clicks_to_a_picture(desk: Desk) -> N
     picture = desk.page.locator("#image-gallery img").first
     expect(picture).to_be_visible()
     assert picture.evaluate("picture => picture.naturalWidth") == 512
+
+
+def test_tab_example_and_describe_are_three_clicks_to_a_caption(desk: Desk) -> None:
+    desk.go("caption")
+    example = desk.page.get_by_role("button", name="A cactus")
+    assert example.locator("img").evaluate("picture => picture.complete && picture.naturalWidth") == 128
+    example.click()
+    expect(desk.page.locator("#caption-image img")).to_be_visible()
+    desk.page.get_by_role("button", name="Describe").click()
+    expect(desk.field("text")).to_have_value(re.compile("128 by 128 pixels$"))
+    expect(example).to_be_hidden()

@@ -110,7 +110,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def busy(stocked: tuple[Studio, str], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def busy(stocked: tuple[Studio, str], shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let there be a model in each of STATES."""
     load = FakeEngine.load
 
@@ -125,7 +125,7 @@ def busy(stocked: tuple[Studio, str], monkeypatch: pytest.MonkeyPatch) -> Callab
 
     monkeypatch.setattr(FakeEngine, "load", loads)
     monkeypatch.setattr(FakeEngine, "work", work)
-    monkeypatch.setattr(FakeModel, "_paint", lambda *_: stocked[0].store.go.wait(60) and Output())
+    monkeypatch.setattr(FakeModel, "_paint", lambda *_: shelf.go.wait(60) and Output())
     studio = stocked[0]
 
     def make() -> None:

@@ -129,7 +129,14 @@ def test_a_model_that_takes_no_instructions_says_so(folders, kind):
 
 @pytest.mark.parametrize(
     ("prompt", "length", "marks"),
-    [("", "short", "as"), ("中文", "long", "bl"), ("用中文", "short", "bs"), ("in English", "long", "al")],
+    [
+        ("", "short", "as"),
+        ("中文", "long", "bl"),
+        ("用中文", "short", "bs"),
+        ("in English", "long", "al"),
+        ("Chinese", "long", "bl"),
+        ("英文", "short", "as"),
+    ],
 )
 def test_a_decoder_with_marks_is_told_language_and_length(folders, seen, prompt, length, marks):
     options = {"marks": {"en": "a", "zh": "b", "short": "s", "long": "l"}}
@@ -151,10 +158,12 @@ def test_a_promptable_model_is_asked_what_the_person_or_the_card_says(folders, s
     model.run(replace(ASK, prompt="Count the cats."), Recorder())
     model.run(replace(ASK, length="short"), Recorder())
     model.run(replace(ASK, length="long"), Recorder())
+    model.run(replace(ASK, length="short", prompt="in English"), Recorder())
     asked = [model._processor.tokenizer.decode(call["input_ids"][0]) for call in calls]
     assert "Count the cats." in asked[0]
     assert "Say it in brief." in asked[1]
     assert "in detail" in asked[2]
+    assert "Say it in brief. in English" in asked[3]
 
 
 def test_large_pictures_are_made_smaller_first(folders, seen):

@@ -15,12 +15,15 @@ from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.types import Artifact
+from tabs import caption_result
 from train.caption import photographs
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "starters" / "caption"
 UNSEEN = sorted((Path(__file__).parents[1] / "data" / "caption").glob("*.png"))
 """The first 24 of the 200 icons of the score, by its seed; none was chosen. Each is called by what it shows."""
 LEAST = 12
+PAINTED = sorted((Path(__file__).parents[1] / "data" / "painted").glob("*.png"))
+"""Pictures of the image starter that an earlier judge took for photographs."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,8 @@ def test_chinese_is_asked_for_and_longer_captions_say_more(caption):
     assert re.search(r"[\u4e00-\u9fff]", chinese)
     assert not re.search(r"[a-z]{3}", chinese)
     assert "背景" in chinese
+    assert caption(picture, length="normal", prompt="in Chinese").text == chinese
+    assert caption(picture, length="normal", prompt="英文").text == normal
 
 
 @pytest.mark.parametrize(
@@ -82,6 +87,19 @@ def test_colours_are_those_of_the_picture(caption, rgb, colour, ground):
     text = caption(square(rgb, ground), length="normal").text
     assert holds(text.partition(" on ")[0], colour)
     assert f"{ground} background" in text
+
+
+@pytest.mark.parametrize("picture", PAINTED, ids=lambda file: file.stem)
+def test_what_the_image_starter_paints_is_no_photograph(caption, picture):
+    assert "background" in caption(picture.read_bytes(), length="normal").text
+
+
+@pytest.mark.parametrize("name", caption_result.EXAMPLES)
+def test_the_pictures_that_the_page_offers_are_named_rightly_and_carry_nothing_else(caption, name):
+    file = caption_result.PICTURES / f"{name}.png"
+    assert holds(caption(file.read_bytes(), length="short").text, name)
+    with Image.open(file) as picture:
+        assert not picture.info
 
 
 def test_a_picture_without_anything_in_it_is_no_error(caption):

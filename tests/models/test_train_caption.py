@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 
 from studio.engines.networks.lite import BLOCKS, Block, Lite, Pixelwise
 from studio.engines.networks.observer import ObserverConfig, ObserverModel, Photographed
-from train.caption import augment, drawing, groups, lite, names, photographs, score, sentences, speaker, starter
+from train.caption import augment, drawing, groups, lite, names, photographs, score, sentences, soft, speaker, starter
 
 RED = (220, 30, 40)
 
@@ -120,6 +121,35 @@ def test_scenes_are_told_from_icons_by_how_their_neighbours_differ() -> None:
     flat = F.interpolate(changed(0.0).pixels, (photographs.SIDE, photographs.SIDE), mode="bilinear")
     assert judge.measured(flat)[0, 0] > 0.8
     assert judge.measured(scene)[0, 0] < 0.5
+
+
+def test_a_soft_icon_has_grain_and_still_one_colour_for_its_ground() -> None:
+    random, judge = np.random.default_rng(0), Photographed()
+    sharp = F.interpolate(changed(0.0).pixels, (photographs.SIDE, photographs.SIDE), mode="bilinear")
+    blurred = torch.stack([soft.soften(random, sharp[0] / 2 + 0.5) for _ in range(12)])
+    assert blurred.shape[1:] == (3, photographs.SIDE, photographs.SIDE)
+    assert 0 <= blurred.min() <= blurred.max() <= 1
+    before, after = judge.measured(sharp), judge.measured(blurred * 2 - 1)
+    assert after[:, 0].median() < before[0, 0] - 0.02, "fewer neighbours that are equal"
+    assert after[:, 26].median() > 0.7, "most of it is like its border"
+
+
+def test_scenes_that_a_camera_took_stay_pictures_of_their_size() -> None:
+    random = np.random.default_rng(0)
+    first, second = (torch.from_numpy(photographs.scene(random)).permute(2, 0, 1).float() for _ in range(2))
+    for _ in range(8):
+        made = photographs.taken(random, photographs.focus(random, first, second))
+        assert made.shape == (3, photographs.SIDE, photographs.SIDE)
+        assert 0 <= made.min() <= made.max() <= 1
+
+
+def test_the_judge_learns_from_scenes_and_icons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [{"set": "mine"}] * 8 + [{"set": photographs.HELD_OUT.package}]
+    icons = np.concatenate([icon((20 * number, 90, 200)).numpy() for number in range(9)])
+    monkeypatch.setattr(photographs.data, "load", lambda _: (icons, entries))
+    measured, truth = photographs.pictures(tmp_path, count=6)
+    assert measured.shape == (6 + 6 + 3 + 4 + 6, Photographed().judge[0].in_features)
+    assert truth.tolist() == [1.0] * 15 + [0.0] * 10
 
 
 NAMES = [

@@ -16,6 +16,7 @@ from studio.errors import StudioError
 from studio.service import Studio
 from studio.settings import Settings
 from tabs import caption, caption_fields, caption_rows, page
+from tabs.caption_many import Many
 from tabs.caption_rows import Rows
 from tabs.shared import Page
 
@@ -123,6 +124,26 @@ def test_small_pictures_are_made_once_and_never_for_longer_than_a_moment(
 
 def test_a_run_is_summed_up_in_a_line(run: Run) -> None:
     assert caption_rows.summary(run, "en").endswith("· Overwrite · written 2, waiting 28")
+
+
+def test_a_run_in_the_list_is_called_by_when_it_was_begun(run: Run) -> None:
+    assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d · .*· Overwrite · written 2", caption_rows.entry(run, "en"))
+
+
+def test_the_list_of_runs_is_hidden_where_there_is_none_and_says_which_one_is_shown(
+    studio: Studio, tmp_path: Path
+) -> None:
+    with gr.Blocks() as blocks:
+        many = Many(Page(studio, blocks, tmp_path))
+    asks = gr.Request(session_hash="x", headers={}, cookies={})
+    assert many.runs("", asks)["visible"] is False
+    root = tmp_path / "pictures"
+    root.mkdir()
+    Image.new("RGB", (8, 8), "red").save(root / "1.png")
+    made = studio.captions.of_folder(root, Manner(dry=True))
+    unchosen, shown = many.runs("", asks), many.runs(made.id, asks)
+    assert (unchosen["visible"], unchosen["choices"][0]) == (True, ("Choose one", unchosen["value"]))
+    assert (shown["visible"], shown["value"], [id for _, id in shown["choices"]]) == (True, made.id, [made.id])
 
 
 @pytest.mark.parametrize(("profile", "there"), [("local", True), ("lan", False), ("space", False)])

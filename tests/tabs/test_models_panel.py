@@ -106,6 +106,23 @@ def test_a_job_that_failed_says_why_and_what_next(info: ModelInfo) -> None:
     assert "this machine can give 2 GB. Pick a smaller model" in models_view.draw(entry, "en", NOW, True)
 
 
+def test_a_variant_has_a_row_while_it_is_in_memory_and_leaves_the_files_alone(studio: Studio, info: ModelInfo) -> None:
+    card = replace(info.card, id="m@int8", title="A model · int8")
+    asleep = ModelInfo(card, "ready", False, True, 3 * GB)
+    awake = replace(asleep, resident=THERE)
+    shown = panel(studio)
+    assert [one.info.card.id for one in shown.entries([replace(info, variants=(asleep,))])] == ["m"]
+    model, variant = shown.entries([replace(info, variants=(awake,))])
+    assert (model.state, variant.state) == ("disk", "ready")
+    assert models_view.actions(variant) == ("unload", "pin")
+
+
+def test_a_model_that_does_not_fit_names_the_variant_that_would(info: ModelInfo) -> None:
+    small = ModelInfo(replace(info.card, id="m@int8"), "ready", False, True, 0)
+    drawn = models_view.draw(Entry(replace(info, fits=False, variants=(small,))), "en", NOW, True)
+    assert "8" in drawn.partition("more than is free now")[2].partition("would fit")[0]
+
+
 def test_what_came_with_the_studio_cannot_be_deleted(info: ModelInfo) -> None:
     bundled = replace(info, card=replace(info.card, source=Source("bundled", path="x")))
     assert models_view.actions(Entry(bundled)) == ("load",)
@@ -210,10 +227,10 @@ def test_a_later_use_settles_a_load_that_failed(studio: Studio, info: ModelInfo)
     failed, chat = Job("load", "", model="m"), Job("chat", "", model="m")
     failed.finish("failed", None, StudioError("closing"))
     studio._runner.register._jobs = {"1": failed}
-    assert shown.entries([info], studio.status())[0].state == "failed"
+    assert shown.entries([info])[0].state == "failed"
     chat.finish("done")
     studio._runner.register._jobs["2"] = chat
-    assert shown.entries([info], studio.status())[0].state == "disk"
+    assert shown.entries([info])[0].state == "disk"
 
 
 def test_strangers_look_and_cannot_touch(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from studio.captioning import tokens
 from studio.captioning.edits import MODES, Edits, edited, joined, lacking, tidy, written
-from studio.captioning.phrasing import ALT_LIMIT, alt, phrased, prompt, tags
+from studio.captioning.phrasing import ALT_LIMIT, alt, language_asked, phrased, prompt, tags
 from studio.requests import CaptionRequest
 
 WORDS = ("a", "cat", "sits", "on", "the", "red", "mat,", "with", "balls.", "And", "2", "猫在", "垫子上，Paris!")
@@ -142,3 +142,14 @@ def test_a_caption_begins_with_the_opening_in_every_style(style: str) -> None:
 def test_an_answer_to_a_question_is_left_as_it_is() -> None:
     request = CaptionRequest(image=b"", style="tags", prompt="What is it?")
     assert phrased("It is a photo of a cat.", request) == "It is a photo of a cat."
+
+
+@pytest.mark.parametrize("prompt", ["中文", "请用中文描述。", "in English", "Chinese"])
+def test_who_asks_for_a_language_alone_gets_the_style_too(prompt: str) -> None:
+    request = CaptionRequest(image=b"", style="tags", prompt=prompt)
+    assert phrased("a photo of a red cat and a mat", request) == "red cat, mat"
+
+
+@pytest.mark.parametrize("prompt", ["", "What is in the English garden?", "Chinese food?"])
+def test_a_language_in_a_question_is_no_wish_for_a_language(prompt: str) -> None:
+    assert not language_asked(prompt)

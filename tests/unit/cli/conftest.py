@@ -40,19 +40,20 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins that take their time, so that they can be stopped in the middle."""
-    cards = tuple(replace(card, options={"step_seconds": 0.02}) for card in catalog._demo_cards())
+    cards = tuple(replace(card, options={"step_seconds": 0.02, "load_seconds": 0.1}) for card in catalog._demo_cards())
     monkeypatch.setattr(catalog, "_demo_cards", lambda: cards)
 
 
 @pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Update]]:
-    """Ctrl+C at the first sign of work."""
+def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Update]]:
+    """Ctrl+C at the first sign of work, or of the stage that the test names as the fixture's parameter."""
+    stage = getattr(request, "param", "running")
     seen: list[Update] = []
     real = console.Console.progress
 
-    def progress(self: console.Console, update: Update, title: str = "") -> None:
-        real(self, update, title)
-        if update.kind == "running" and not seen:
+    def progress(self: console.Console, update: Update, title: str = "", step: str = "step") -> None:
+        real(self, update, title, step)
+        if update.kind == stage and not seen:
             seen.append(update)
             signal.raise_signal(signal.SIGINT)
 

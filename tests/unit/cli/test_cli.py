@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from terminals import Run
 
-from studio import recipe
+from studio import catalog, recipe
 from studio.cli import doctor
 from studio.paths import Home
 from studio.sound import encode_wav
@@ -245,3 +246,41 @@ def test_doctor_fails_where_a_package_is_missing_or_a_table_is_broken(
 def test_prepare_with_everything_here_has_nothing_to_do(run: Run) -> None:
     assert run("doctor", "--prepare").out == "The starter models are ready.\n"
     assert run("doctor", "--prepare", "--json").json["fetched"] == []
+
+
+# ---- less memory
+
+
+@pytest.fixture
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A painter with variants that runs out of memory above 64 × 64."""
+    changed = {
+        "starter": False, "parameters": 2_000_000, "memory_bytes": 4_000_000,
+        "options": {"most_pixels": 4096, "pixel_bytes": 64},
+    }  # fmt: skip
+    cards = tuple(replace(card, **changed) if card.id == "demo-image" else card for card in catalog._demo_cards())
+    monkeypatch.setattr(catalog, "_demo_cards", lambda: cards)
+
+
+def test_what_may_help_is_told_as_options_to_add(run: Run, tight: None) -> None:
+    result = run("image", "hills", "--width", 256, "--height", 128)
+    assert result.code == 1
+    assert "Decode in tiles: --tiling" in result.err
+    assert "Paint 256 × 128" not in result.err
+    assert "Use it in 8 bits: --model demo-image@int8" in result.err
+    offers = run("image", "hills", "--width", 256, "--height", 256, "--json").json["offers"]
+    assert offers[0] == {"what": "Decode in tiles", "flags": ["--tiling"]}
+    assert run("image", "hills", "--width", 256, "--height", 128, "--tiling").code == 0
+
+
+def test_variants_are_listed_and_can_be_asked_for(run: Run, tight: None) -> None:
+    assert "@int8" in next(line for line in run("models").out.splitlines() if line.startswith("demo-image"))
+    listed = next(one for one in run("models", "--json").json["models"] if one["id"] == "demo-image")
+    assert [one["id"] for one in listed["variants"]] == ["demo-image@int8"]
+    made = run("image", "hills", "--width", 64, "--height", 64, "--model", "demo-image@int8", "--json").json
+    assert (
+        made["recipe"]["model"] | {"id": "demo-image@int8", "title": "Demo painter · 8-bit"} == made["recipe"]["model"]
+    )
+    wrong = run("image", "hills", "--model", "demo-image@int3")
+    assert wrong.code == 1
+    assert "demo-image@int8" in wrong.err

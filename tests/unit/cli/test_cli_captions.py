@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 from terminals import Run
 
+from studio.cli import console
+
 ROOT = Path(__file__).resolve().parents[3]
 COLOURS = ("red", "blue", "lime", "white")
 SLOW = """
@@ -165,9 +167,39 @@ def test_ctrl_c_keeps_what_is_written_and_resume_does_the_rest(
     result = run("caption", folder, "--mode", "append")
     assert result.code == 130
     assert interrupted
+    assert f"caption {folder} --resume" in result.err
     assert run("caption", folder, "--mode", "append").code == 1, "the unfinished run is named, not run over"
     assert run("caption", folder, "--resume").code == 0
     assert captions(folder)["9.txt"] == "my own words, a square picture, mostly blue, 8 by 8 pixels\n"
+
+
+@pytest.mark.parametrize("interrupted", ["loading"], indirect=True)
+def test_stopped_before_the_first_picture_a_run_says_how_to_go_on(
+    run: Run, folder: Path, slow: None, interrupted: list[object]
+) -> None:
+    result = run("caption", folder)
+    assert result.code == 130
+    assert interrupted
+    assert "3 pictures wait" in result.err
+    assert f"caption {folder} --resume" in result.err
+    assert "10.txt" not in captions(folder)
+    assert run("caption", folder, "--resume").code == 0
+    assert "10.txt" in captions(folder)
+
+
+def test_what_is_quickly_begun_again_names_no_command_that_would_not_find_it(
+    run: Run, folder: Path, slow: None, interrupted: list[object]
+) -> None:
+    result = run("caption", folder, "--dry-run")
+    assert result.code == 130
+    assert "--resume" not in result.err
+
+
+def test_progress_counts_pictures(run: Run, folder: Path, slow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LOG_PAUSE", 0.0)
+    told = run("caption", folder, "-r").err
+    assert "Picture 1 of 3" in told
+    assert "Step" not in told
 
 
 def test_killed_in_the_middle_a_run_resumes_with_no_caption_lost_and_none_written_twice(

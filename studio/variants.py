@@ -1,0 +1,110 @@
+"""The same model in less memory: fewer bits a weight, or only the part that works on the card.
+
+A variant is written into the id, ``sd-turbo@int8``, so that whatever carries a model's id carries it too. Its card is
+derived from the model's: the same files, other options for the engine, other figures. The engine says which of them
+it can do; this module knows where they pay, and nothing of how they work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from studio.cards import VARIANT, Card
+from studio.errors import StudioError
+from studio.i18n import LANGUAGES, text
+
+if TYPE_CHECKING:
+    from studio.engines.base import Device
+
+INT8, INT4, OFFLOAD, OFFLOAD_INT8 = "int8", "int4", "offload", "offload-int8"
+NAMES = (OFFLOAD, INT8, INT4, OFFLOAD_INT8)
+"""In the order in which they are offered: what changes the result least comes first."""
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    INT8: {"quantise": "int8", "offload": "none"},
+    INT4: {"quantise": "int4", "offload": "none"},
+    OFFLOAD: {"offload": "model"},
+    OFFLOAD_INT8: {"quantise": "int8", "offload": "model"},
+}
+_BYTES = {"int8": 1.02, "int4": 0.56}
+"""Bytes of a quantised weight, with its share of the scales."""
+_SLOW = ("musicgen",)
+"""Engines whose steps are small and in float32 on a processor: 8 bits would more than double the time there."""
+_DEVICES = {INT8: ("cpu", "cuda"), INT4: ("cuda",), OFFLOAD: ("cuda",), OFFLOAD_INT8: ("cuda",)}
+"""Where each works: the kernels for 4 bits are CUDA's, and parts can only be kept off a card that is one."""
+_LINEAR = {"diffusion": 0.33, "audio_diffusion": 0.75, "caption": 0.75}
+_LINEAR_ELSEWHERE, _LINEAR_LARGE, _LARGE = 0.85, 0.85, 2_000_000_000
+"""Share of a model's weights that are linear layers and can be quantised. Small painters are mostly convolutions."""
+_LARGEST_PART = 0.7
+"""Share of a pipeline's weights in its largest part."""
+_JOINT = " · "
+
+
+def of(card: Card) -> tuple[str, ...]:
+    """The variants that a model has, on whatever device."""
+    from studio.engines.base import engine
+
+    if card.starter or card.variant:
+        return ()
+    known = getattr(engine(card.engine), "variants", None)
+    can = known(card) if known else ()
+    return tuple(name for name in NAMES if name in can)
+
+
+def on(card: Card, device: Device) -> tuple[str, ...]:
+    """The variants of a model that work on a device."""
+    if device.kind == "cpu" and card.engine in _SLOW:
+        return ()
+    return tuple(name for name in of(card) if device.kind in _DEVICES[name])
+
+
+def require(card: Card, model: Card, device: Device) -> None:
+    """Raise StudioError where a card is a variant of `model` that does not work on the device."""
+    if card.variant and card.variant not in (here := on(model, device)):
+        listed = ", ".join(f"{card.base}{VARIANT}{name}" for name in here) or "–"
+        raise StudioError("variant_not_here", model=card.title, device=device.name, variants=listed)
+
+
+def derived(card: Card, name: str) -> Card:
+    """The card of a variant: the same files, its own title and summary, and what it takes by our estimate."""
+    title = f"{card.title}{_JOINT}{text(f'variant.{name}')}"
+    memory = _memory(card, name)
+    return replace(
+        card,
+        id=f"{card.id}{VARIANT}{name}",
+        title=title,
+        memory_bytes=memory,
+        least_memory=memory,
+        summary={language: text(f"variant.{name}.help", language) for language in LANGUAGES},
+        options={**card.options, **_OPTIONS[name]},
+        starter=False,
+    )
+
+
+def title(card: Card, language: str) -> str:
+    """A model's name in the reader's language: that of a model is the same in all, that of a variant is not."""
+    return f"{card.title.rpartition(_JOINT)[0]}{_JOINT}{name(card, language)}" if card.variant else card.title
+
+
+def name(card: Card, language: str) -> str:
+    """What is special about a variant, in a word."""
+    return text(f"variant.{card.variant}", language)
+
+
+def _memory(card: Card, variant: str) -> int:
+    """What a variant takes, from what its model takes. The files' own headers say it exactly once they are here."""
+    whole = card.memory_bytes
+    width = 4 if whole >= 3.5 * card.parameters > 0 else 2
+    weights = min(card.parameters * width or card.disk_bytes or whole, whole)
+    share = _LINEAR.get(card.engine, _LINEAR_ELSEWHERE)
+    if card.engine == "diffusion" and card.parameters > _LARGE:
+        share = _LINEAR_LARGE
+    options, kept = _OPTIONS[variant], 1.0
+    if bits := options.get("quantise"):
+        kept = 1 - share * (1 - _BYTES[bits] / width)
+    if options["offload"] == "model":
+        kept *= _LARGEST_PART
+    memory = int(whole - weights * (1 - kept))
+    # the least of a large painter is what it takes in parts: nothing else makes it run in so little
+    return min(memory, card.least_memory) if options["offload"] == "model" and card.least_memory else memory

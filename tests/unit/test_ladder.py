@@ -1,0 +1,117 @@
+"""What is offered where memory does not suffice."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tiny_card import tiny_card
+
+from studio import ladder, variants
+from studio.cards import Card, Source
+from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest
+
+GB = 1_000_000_000
+
+
+def card(**changes):
+    return tiny_card(Source("bundled"), 1, **changes)
+
+
+PAINTER = card(
+    id="painter", title="Painter", engine="diffusion", tasks=("image",), parameters=2 * GB, memory_bytes=5 * GB,
+    least_memory=5 * GB, starter=False, limits={"max_width": 2048, "max_height": 2048, "multiple": 16},
+    defaults={}, options={},
+)  # fmt: skip
+SISTERS = [variants.derived(PAINTER, name) for name in ("offload", "int8", "int4", "offload-int8")]
+ASK = ImageRequest(
+    prompt="a heart", model="painter", width=1024, height=768, steps=20, guidance_scale=7.0, count=1, seed=1,
+    strength=0.6, hires_strength=0.5, variation_seed=0,
+)  # fmt: skip
+
+
+def need(target: Card, request: Any) -> tuple[int, int]:
+    """4 GB of weights, fewer in variants; 3 kB a pixel, a quarter of that in tiles; 10 MB a second of sound."""
+    weights = {"": 4, "offload": 3, "int8": 2, "int4": 1.2, "offload-int8": 1.5}[target.variant] * GB
+    if target.base == "small":
+        weights = GB // 2
+    if isinstance(request, ImageRequest):
+        return int(weights), (request.width or 0) * (request.height or 0) * (750 if request.tiling else 3000)
+    if isinstance(request, MusicRequest):
+        return int(weights), int((request.duration or 0) * 10_000_000)
+    return int(weights), request.max_tokens * 1_000_000
+
+
+def offered(request: Any = ASK, target=PAINTER, sisters=SISTERS, others=(), room=6.0, spent=False):
+    return ladder.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=need)
+
+
+def kinds(*args, **more):
+    return [offer.kind for offer in offered(*args, **more)]
+
+
+def test_the_order_is_from_what_changes_the_result_least():
+    assert kinds() == ["tiles", "smaller", "offload", "int8", "int4"]
+
+
+def test_the_size_is_the_largest_of_its_shape_that_fits():
+    changes = next(offer for offer in offered(room=5.0) if offer.kind == "smaller").changes
+    width, height = changes["width"], changes["height"]
+    assert width % 16 == height % 16 == 0
+    assert width / height == pytest.approx(4 / 3, rel=0.05)
+    larger = replace(ASK, width=width + 48, height=height + 32)
+    assert need(PAINTER, replace(ASK, **changes))[1] <= GB < need(PAINTER, larger)[1]
+
+
+def test_what_would_not_fit_is_not_offered():
+    for offer in offered(room=4.2):
+        changed = next((sister for sister in SISTERS if sister.id == offer.changes.get("model")), PAINTER)
+        rest = {name: value for name, value in offer.changes.items() if name != "model"}
+        assert sum(need(changed, replace(ASK, **rest))) <= 4.2 * GB
+
+
+def test_nothing_is_offered_where_nothing_fits():
+    assert offered(room=0.1) == ()
+
+
+def test_what_is_so_already_is_not_offered():
+    assert "tiles" not in kinds(replace(ASK, tiling=True))
+    small = variants.derived(PAINTER, "int8")
+    assert [kind for kind in kinds(replace(ASK, model=small.id), small, room=4.0) if "int" in kind] == ["int4"]
+
+
+def test_both_at_once_only_where_one_does_not_suffice():
+    assert "offload-int8" not in kinds()
+    assert "offload-int8" in kinds(sisters=[SISTERS[3]], room=4.0)
+
+
+def test_after_memory_ran_out_the_work_has_to_halve_or_the_weights_to_shrink():
+    found = {offer.kind: offer.changes for offer in offered(room=20, spent=True)}
+    assert list(found) == ["tiles", "smaller", "offload", "int8", "int4"]
+    assert found["smaller"]["width"] * found["smaller"]["height"] <= 1024 * 768 / 2
+
+
+def test_the_largest_other_model_that_fits_comes_last_without_the_values_it_does_not_take():
+    small = replace(PAINTER, id="small", title="Small", limits={"max_width": 512, "max_height": 512, "max_steps": 8})
+    huge = replace(PAINTER, id="huge", title="Huge")
+    found = offered(others=[huge, small], room=4.0)[-1]
+    assert found.kind == "other"
+    assert found.changes == {"model": "small", "width": None, "height": None, "steps": None}
+    assert found.said("en") == "Use Small"
+    assert found.said("zh-CN") == "改用 Small"
+
+
+def test_music_gets_shorter():
+    player = card(id="player", engine="musicgen", tasks=("music",), starter=False, limits={}, defaults={}, options={})
+    ask = MusicRequest(prompt="a reel", model="player", duration=60.0, bars=16, tempo=120.0, seed=1, count=1,
+                       steps=1, guidance_scale=3.0, temperature=1.0, top_k=50)  # fmt: skip
+    offer = offered(ask, player, (), room=4.4)[0]
+    assert offer.kind == "shorter"
+    assert offer.changes == {"duration": 33.0, "bars": 0}
+    assert offer.said("en") == "Make 33 s"
+
+
+def test_answers_get_shorter():
+    talker = card(id="talker", engine="text", tasks=("chat",), starter=False, limits={}, defaults={}, options={})
+    ask = ChatRequest(messages=(Message("user", "hi"),), model="talker", max_tokens=1024, temperature=0.7, top_p=1.0,
+                      top_k=0, min_p=0.0, repetition_penalty=1.0, seed=1)  # fmt: skip
+    assert offered(ask, talker, (), room=4.3)[0].changes == {"max_tokens": 256}

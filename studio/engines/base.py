@@ -98,7 +98,7 @@ class Loaded(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop everything. Called once; the object is not used again."""
+        """Drop everything. Called once; the object is not used again. What that leaves is collected by the manager."""
         ...
 
 

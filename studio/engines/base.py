@@ -125,6 +125,13 @@ class Parkable(Protocol):
         ...
 
 
+@runtime_checkable
+class Killable(Protocol):
+    """A loaded model that can be ended by force in the middle of a run, which then raises. From any thread."""
+
+    def kill(self) -> None: ...
+
+
 class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 

@@ -33,6 +33,7 @@ import big
 import psutil
 
 from studio.cards import Card
+from studio.engines import _quantised
 from studio.engines.base import Device, engine
 from studio.manager import ModelManager, Spec, gauge
 from studio.manager.devices import detect, physical_cores
@@ -45,6 +46,7 @@ class Bench:
     """One device and a big model with random weights."""
 
     def __init__(self, folder: Path, device: Device) -> None:
+        _quantised.quiet()
         self.card: Card = big.big_model(folder, "text")
         self.files, self.device = folder, device
         self.manager = ModelManager(device)

@@ -1,7 +1,7 @@
 """What the torch engines share: sizes from file headers, dtypes, safe loading, guarded runs.
 
-Knows nothing of any one kind of model. Importing it does not import torch; only `configure`, `loading`, `working`,
-`nbytes` and `release` do, and those run on the compute thread.
+Knows nothing of any one kind of model. Importing it does not import torch; only `configure`, `loading`, `working` and
+`nbytes` do, and those run on the compute thread.
 
 Read from `card.options` by every engine:
     dtype: "auto" (default), "float32", "bfloat16" or "float16".
@@ -11,7 +11,6 @@ Read from `card.options` by every engine:
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import platform
@@ -235,17 +234,6 @@ def nbytes(*modules: Any) -> int:
             storages[storage.data_ptr()] = storage.nbytes()
     storages.pop(0, None)  # nothing there: meta tensors and empty buffers
     return sum(storages.values())
-
-
-def release(device: Device) -> None:
-    """Give memory back to the device after references were dropped."""
-    import torch
-
-    gc.collect()
-    if device.kind == "cuda":
-        torch.cuda.empty_cache()
-    elif device.kind == "mps":
-        torch.mps.empty_cache()
 
 
 def _reason(error: BaseException) -> str:

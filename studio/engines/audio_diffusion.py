@@ -69,7 +69,6 @@ class AudioDiffusionModel(_parking.Parking):
 
     def close(self) -> None:
         self._pipe = self._weights = self._own = None
-        _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
         kept = _audio.heard(request, self._rate(), int(self._pipe.vae.config.audio_channels))

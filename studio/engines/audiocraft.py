@@ -83,7 +83,6 @@ class AudiocraftModel(_parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = None
-        _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
         ignored = {"no_negative": request.negative_prompt, "no_lyrics": request.lyrics, "no_melody": request.melody}

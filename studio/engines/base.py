@@ -98,7 +98,7 @@ class Loaded(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop everything. Called once; the object is not used again."""
+        """Drop everything. Called once; the object is not used again. What that leaves is collected by the manager."""
         ...
 
 
@@ -123,6 +123,13 @@ class Parkable(Protocol):
     def place(self) -> None:
         """Come back to the device. Where it raises, the model is half moved and is closed."""
         ...
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """A loaded model that can be ended by force in the middle of a run, which then raises. From any thread."""
+
+    def kill(self) -> None: ...
 
 
 class Engine(Protocol):

@@ -146,7 +146,6 @@ class CaptionModel(_parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = self._processor = None
-        _torch.release(self._device)
 
     def run(self, request: CaptionRequest, context: Context) -> Output:
         from studio.media import decode_image

@@ -95,7 +95,6 @@ class ComposerModel(_parking.Parking):
 
     def close(self) -> None:
         self._model, self._weights, self._font = None, None, b""
-        _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
         ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))

@@ -87,7 +87,6 @@ class DiffusionModel(_parking.Parking):
 
     def close(self) -> None:
         self._family = self._adapters = self._previews = self._weights = None
-        _torch.release(self._device)
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0

@@ -95,7 +95,6 @@ class MusicgenModel(_parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = self._tokenizer = None
-        _torch.release(self._device)
 
     def run(self, request: MusicRequest, context: Context) -> Output:
         ignored = {"no_negative": request.negative_prompt, "no_lyrics": request.lyrics, "no_melody": request.melody}

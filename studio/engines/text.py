@@ -98,7 +98,6 @@ class TextModel(_parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = self._tokenizer = self._cache = None
-        _torch.release(self._device)
 
     def _forget(self) -> None:
         self._cache, self._cached = None, []

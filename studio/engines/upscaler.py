@@ -70,7 +70,6 @@ class Upscaler(_parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = None
-        _torch.release(self._device)
 
     def run(self, request: UpscaleRequest, context: Context) -> Output:
         """The picture, `scale` times as wide and as high: enlarged as the model does it, then made smaller if need be.

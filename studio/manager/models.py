@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from studio.engines.base import Device, Loaded
+from studio.engines.base import Device, Killable, Loaded
 from studio.errors import StudioError
 from studio.manager import effects, gauge, snapshot
 from studio.manager.budget import Budget
@@ -260,12 +260,19 @@ class ModelManager:
             _call(calls)
 
     def _watch(self) -> list[Callable[[], None]]:
-        """Refuse everybody once the lane has been silent for too long, until it is heard again."""
+        """What follows from the lane being silent for too long, or being heard again.
+
+        A model in a process of its own is ended, which costs its job alone. Otherwise everybody is refused until then.
+        """
         stuck = bool(self._stuck_after) and self.lane.quiet > self._stuck_after
         if stuck == (self._core.suspended is not None):
             return []
         if stuck:
             log.error("%s has not answered for %.0f s", self.device, self.lane.quiet)
+            in_use = [self._loaded.get(key) for key, _ in self._core.ledger.leases.values()]
+            if ends := [model.kill for model in in_use if isinstance(model, Killable)]:
+                self.lane.beat()
+                return ends
         error = StudioError("device_stuck", minutes=max(round(self.lane.quiet / 60), 1)) if stuck else None
         return self._carry_out(self._core.suspend(error))
 

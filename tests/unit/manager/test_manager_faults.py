@@ -11,7 +11,7 @@ from stand_ins import ROOM, Model, Parking, of, settled, spec
 
 from studio.engines.base import Device
 from studio.errors import StudioError
-from studio.manager import ModelManager, Spec
+from studio.manager import Lease, ModelManager, Spec
 from studio.manager.gauge import Reading
 from studio.manager.leasing import lease
 
@@ -206,6 +206,31 @@ def test_a_device_that_hangs_refuses_everybody_and_comes_back_when_it_answers() 
         settled(manager)
     used(manager, spec("b"))
     assert states(manager) == {"slow": "ready", "b": "ready"}
+    manager.close()
+
+
+def test_a_hung_model_in_a_process_of_its_own_is_ended_and_nobody_else_is_refused() -> None:
+    manager = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM, stuck_after=0.2)
+    ended, over = threading.Event(), threading.Event()
+
+    class Apart(Model):
+        def kill(self) -> None:
+            ended.set()
+
+    def run(lease: Lease) -> None:
+        ended.wait(20)
+        lease.release()
+        over.set()
+
+    def refused(error: StudioError) -> None:
+        raise error
+
+    manager.acquire(
+        of(Apart(), apart=True), granted=lambda lease: manager.lane.put(lambda: run(lease)), refused=refused
+    )
+    assert over.wait(10)
+    used(manager, spec("b"))
+    assert manager.status().stuck is None
     manager.close()
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import psutil
-
 from studio.engines.base import Device
-from studio.manager import gauge
+from studio.manager import gauge, meter
 from studio.manager.ledger import Ledger
 
 log = logging.getLogger("studio.manager")
@@ -67,5 +65,4 @@ class Budget:
         held = ledger.charged - ledger.work + sum(work for _, work in ledger.leases.values())
         if self._device.kind != "cpu":
             return held
-        process = psutil.Process()  # mapped weights that were never touched are still counted as free
-        return min(held, process.memory_info().rss + apart)
+        return min(held, meter.private() + apart)  # pages of mapped weights are counted as free: they can be dropped

@@ -71,10 +71,13 @@ def torch_memory(device: Device) -> tuple[int, int]:
 
 
 def _cgroup_limit() -> Reading | None:
-    """The container's limit (cgroup v2, then v1), which psutil does not see. Reclaimable file pages count as free."""
-    for limit_file, used_file, stat_key in (
-        ("memory.max", "memory.current", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    """The container's limit (cgroup v2, then v1), which psutil does not see.
+
+    Pages of files count as free, as the kernel counts them in what it calls available: it drops them when it must.
+    """
+    for limit_file, used_file, prefix in (
+        ("memory.max", "memory.current", ""),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_"),
     ):
         try:
             text = (CGROUP / limit_file).read_text().strip()
@@ -82,8 +85,12 @@ def _cgroup_limit() -> Reading | None:
                 continue
             used = int((CGROUP / used_file).read_text())
             stat = (CGROUP / limit_file).with_name("memory.stat").read_text().split()
-            reclaimable = int(stat[stat.index(stat_key) + 1]) if stat_key in stat else 0
+            droppable = sum(
+                int(stat[stat.index(name) + 1])
+                for name in (f"{prefix}inactive_file", f"{prefix}active_file")
+                if name in stat
+            )
         except (OSError, ValueError):
             continue
-        return Reading(int(text), max(int(text) - used + reclaimable, 0))
+        return Reading(int(text), max(int(text) - used + droppable, 0))
     return None

@@ -85,14 +85,18 @@ def _system() -> tuple[int, int]:
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     table = {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines}
     total, free = table["MemTotal"], table["MemAvailable"]
-    for limit, used, inactive in (
-        ("memory.max", "memory.current", "inactive_file "),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file "),
+    for limit, used, files in (
+        ("memory.max", "memory.current", ("inactive_file ", "active_file ")),
+        (
+            "memory/memory.limit_in_bytes",
+            "memory/memory.usage_in_bytes",
+            ("total_inactive_file ", "total_active_file "),
+        ),
     ):
         place = CGROUP / limit
         if place.exists() and (most := place.read_text().strip()) != "max" and int(most) < total:
             stat = place.with_name("memory.stat").read_text().splitlines()
-            reclaimable = sum(int(line.split()[1]) for line in stat if line.startswith(inactive))
+            reclaimable = sum(int(line.split()[1]) for line in stat if line.startswith(files))
             total = int(most)
             free = min(free, total - int((CGROUP / used).read_text()) + reclaimable)
     return total, free

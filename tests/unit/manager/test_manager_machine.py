@@ -195,7 +195,7 @@ def test_a_container_limit_counts_where_psutil_sees_the_whole_machine(
 ) -> None:
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("900000\n")
-    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 300000\n")
+    (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 250000\nactive_file 50000\n")
     monkeypatch.setattr(gauge, "CGROUP", tmp_path)
     assert gauge.read(CPU) == Reading(1_000_000, 400_000)
 

@@ -96,7 +96,11 @@ def _system() -> tuple[int, int]:
         place = CGROUP / limit
         if place.exists() and (most := place.read_text().strip()) != "max" and int(most) < total:
             stat = place.with_name("memory.stat").read_text().splitlines()
-            reclaimable = sum(int(line.split()[1]) for line in stat if line.startswith(files))
+            reclaimable = sum(
+                int(line.split()[1])
+                for line in stat
+                if line.startswith((f"{prefix}inactive_file ", f"{prefix}active_file "))
+            )
             total = int(most)
             free = min(free, total - int((CGROUP / used).read_text()) + reclaimable)
     return total, free

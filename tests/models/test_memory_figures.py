@@ -85,13 +85,9 @@ def _system() -> tuple[int, int]:
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     table = {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines}
     total, free = table["MemTotal"], table["MemAvailable"]
-    for limit, used, files in (
-        ("memory.max", "memory.current", ("inactive_file ", "active_file ")),
-        (
-            "memory/memory.limit_in_bytes",
-            "memory/memory.usage_in_bytes",
-            ("total_inactive_file ", "total_active_file "),
-        ),
+    for limit, used, prefix in (
+        ("memory.max", "memory.current", ""),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_"),
     ):
         place = CGROUP / limit
         if place.exists() and (most := place.read_text().strip()) != "max" and int(most) < total:

@@ -198,7 +198,8 @@ class Line:
         if (over := -ledger.room - ledger.leaving) > 0:
             spared = (self.queue[0].key,) if self.queue else ()
             decisions = self._evict(now, over, "shrink", spared) or self._leave_all(now, "shrink", spared)
-        over = ledger.held - ledger.host_budget
+        going = sum(e.host or 0 for e in ledger.entries.values() if e.state is State.UNLOADING)
+        over = ledger.held - going - ledger.host_budget
         parked = [e for e in ledger.entries.values() if e.state is State.PARKED and e.free_to_go and e.host]
         for entry in sorted(parked, key=lambda entry: entry.last_used):
             if over > 0 and not ledger.unified and not self.wanted(entry.key):

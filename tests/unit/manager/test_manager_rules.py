@@ -288,6 +288,17 @@ def test_parked_models_go_when_the_machine_runs_short() -> None:
     assert core.set_budget(300, 100, 40) == [Unload("a", "shrink")]
 
 
+def test_of_parked_models_no_more_go_than_have_to_while_one_is_on_its_way() -> None:
+    core = core_of(unified=False, host=120)
+    for moment, key in enumerate("abc"):
+        ready(core, key, 30, now=moment, host=40)
+    core.tick(900)
+    for key in "abc":
+        core.parked(900, key, 40)
+    assert core.set_budget(901, 100, 80) == [Unload("a", "shrink")]
+    assert core.tick(902) == []
+
+
 def test_what_parking_would_not_free_is_closed() -> None:
     core = core_of()
     ready(core, "a", 40, host=5)

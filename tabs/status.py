@@ -10,6 +10,7 @@ from studio.i18n import text
 from studio.jobs import Job
 from studio.paths import gigabytes
 from studio.standing import ManagerStatus, Resident, Status
+from studio.types import Update
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.models_memory import shares
@@ -49,7 +50,10 @@ def build(page: Page) -> None:
 
 def render(status: Status, page: Page, language: str) -> str:
     """The strip as HTML."""
-    parts = [_job(job, language) for job in status.running] or [f"<span>{text('page.idle', language)}</span>"]
+    # A job may have ended since the status was taken; what it ended with stands in its tab.
+    now = [(job, job.snapshot()) for job in status.running]
+    parts = [_job(job, update, language) for job, update in now if not update.final]
+    parts = parts or [f"<span>{text('page.idle', language)}</span>"]
     if status.waiting:
         parts.append(f"<span>{text('page.waiting', language, count=status.waiting)}</span>")
     devices = "".join(_device(device, status, page, language) for device in status.devices)
@@ -58,11 +62,11 @@ def render(status: Status, page: Page, language: str) -> str:
     return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
 
 
-def _job(job: Job, language: str) -> str:
+def _job(job: Job, update: Update, language: str) -> str:
     kinds = {"download": "page.downloading_model", "load": "page.loading_model"}
     name = html.escape(text(kinds.get(job.task, f"tab.{job.task}"), language))
     title = f" {html.escape(job.title)}" if job.task in kinds else ""
-    return f'<span class="a-job">{name}{title}: {pump.progress(job.snapshot(), language)}</span>'
+    return f'<span class="a-job">{name}{title}: {pump.progress(update, language)}</span>'
 
 
 def _device(device: ManagerStatus, status: Status, page: Page, language: str) -> str:

@@ -29,9 +29,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def _together(nodeid: str) -> str:
-    """Which tests one process runs where there are two: those with one Chromium, and all that compute with torch."""
+    """Which tests one process runs where there are two: those with one Chromium, and all that compute with torch.
+
+    The tests of the page are half of the time, so they come in two lots.
+    """
     if nodeid.startswith(("tests/models/", "tests/e2e/test_starter")):
         return "torch"
+    if nodeid.startswith(("tests/e2e/test_image", "tests/e2e/test_mus", "tests/e2e/test_mo", "tests/e2e/test_offers")):
+        return "page of pictures, music and models"
     return "page" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
 
 

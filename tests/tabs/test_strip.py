@@ -1,0 +1,30 @@
+"""The strip under the tabs: what runs, and nothing of what has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.errors import StudioError
+from studio.jobs import Job
+from studio.standing import Status
+from tabs import status
+
+
+def strip(*jobs: Job) -> str:
+    nobody: Any = None
+    return status.render(Status((), jobs, 0), nobody, "en")
+
+
+def test_a_job_that_runs_is_named() -> None:
+    job = Job("image", "hills")
+    job.progress_step(3, 20)
+    assert "Image" in strip(job)
+    assert "Ready" not in strip(job)
+
+
+def test_a_job_that_failed_a_moment_ago_leaves_its_error_to_its_tab() -> None:
+    job = Job("image", "hills")
+    job.begin_run()
+    job.finish("failed", error=StudioError("out_of_memory", model="Painter"))
+    assert "memory ran out" not in strip(job)
+    assert "Ready" in strip(job)

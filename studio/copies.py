@@ -78,7 +78,7 @@ class Copies:
         return before - self.nbytes(card)
 
     def _of(self, card: Card) -> Path:
-        return self._place / card.id.partition("@")[0]  # a variant of a model is made of the same files
+        return self._place / card.base  # a variant of a model is made of the same files
 
     def _copy(self, card: Card, files: Path, report: Callable[[float], None]) -> Path | None:
         """The model's copy; None where its own files are as good."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studio import limits, variants
+from studio import demand, limits, variants
 from studio.cards import Card
 from studio.catalog import Catalog
-from studio.engines.base import Device, engine
+from studio.engines.base import Device
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.offers import AGAIN, Offer
@@ -85,8 +85,8 @@ class Ladder:
         return error, offers
 
     def _need(self, card: Card, request: Request) -> tuple[int, int]:
-        kind = engine(card.engine)
-        return kind.weights(card, self._store.path(card)), kind.work(card, request)
+        need = demand.of(card, self._store.path(card), (request,))
+        return need.weights, need.work
 
 
 def rungs(

@@ -15,6 +15,7 @@ from studio.i18n import text
 from studio.paths import gigabytes
 from studio.standing import ModelInfo, Resident
 from studio.types import Update
+from tabs import pump
 
 _PLAIN = ("unload", "ask", "cancel", "download")
 """Buttons that never stand out: nothing waits for them, or there are dozens of them."""
@@ -138,7 +139,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(_say("bytes", spoken, done=gigabytes(job.bytes_done), total=total))
         if job.bytes_per_second:
             said.append(_say("speed", spoken, size=gigabytes(job.bytes_per_second)))
-        said += _left(job, spoken)
+        said.append(html.escape(pump.left(job, spoken)))
     elif state == "loading" and entry.loading is not None and entry.loading.fraction is not None:
         said.append(_say("percent", spoken, percent=f"{entry.loading.fraction * 100:.0f}"))
     elif state == "failed" and info.cooling is not None:
@@ -190,15 +191,6 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     if info.resident is not None and info.resident.in_use:
         idle = []
     return [*said, html.escape(since(min(idle), spoken, "used"))] if idle else said
-
-
-def _left(job: Update, spoken: str) -> list[str]:
-    seconds = job.seconds_left
-    if seconds is None:
-        return []
-    if seconds < 90:
-        return [html.escape(text("progress.left_seconds", spoken, count=max(round(seconds), 1)))]
-    return [html.escape(text("progress.left_minutes", spoken, count=round(seconds / 60)))]
 
 
 def _track(entry: Entry) -> str:

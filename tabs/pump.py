@@ -128,13 +128,19 @@ def _sayer(language: str) -> Callable[..., str]:
     return say
 
 
-def _left(update: Update, language: str) -> str:
+def left(update: Update, language: str) -> str:
+    """How much longer it takes, where that is known."""
     seconds = update.seconds_left
     if seconds is None:
         return ""
     if seconds < 90:
-        return " · " + text("progress.left_seconds", language, count=max(round(seconds), 1))
-    return " · " + text("progress.left_minutes", language, count=round(seconds / 60))
+        return text("progress.left_seconds", language, count=max(round(seconds), 1))
+    return text("progress.left_minutes", language, count=round(seconds / 60))
+
+
+def _left(update: Update, language: str) -> str:
+    said = left(update, language)
+    return f" · {said}" if said else ""
 
 
 def _bar(words: str, fraction: float | None) -> str:

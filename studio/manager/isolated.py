@@ -38,7 +38,7 @@ class WorkerError(RuntimeError):
 def wanted(card: Card, setting: str) -> bool:
     """Whether this model gets a process of its own: by its own table or by STUDIO_ISOLATE."""
     names = {name.strip() for name in setting.split(",")}
-    return card.isolate or "all" in names or not names.isdisjoint({card.id, card.id.partition("@")[0]})
+    return card.isolate or "all" in names or not names.isdisjoint({card.id, card.base})
 
 
 def load(

@@ -20,7 +20,7 @@ def test_tab_example_and_generate_are_three_clicks_to_a_picture(desk: Desk) -> N
 def test_tab_example_and_describe_are_three_clicks_to_a_caption(desk: Desk) -> None:
     desk.go("caption")
     example = desk.page.get_by_role("button", name="A cactus")
-    assert example.locator("img").evaluate("picture => picture.complete && picture.naturalWidth") == 128
+    expect(example.locator("img")).to_have_js_property("naturalWidth", 128)  # it is there as soon as it has come
     example.click()
     expect(desk.page.locator("#caption-image img")).to_be_visible()
     desk.page.get_by_role("button", name="Describe").click()

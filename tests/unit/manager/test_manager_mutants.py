@@ -38,6 +38,19 @@ def after(patch: pytest.MonkeyPatch, kind: type, name: str, then: Callable[..., 
     patch.setattr(kind, name, changed)
 
 
+def loads_again(patch: pytest.MonkeyPatch, when: Callable[[Line, Entry, Any], bool]) -> None:
+    """Load a model although it is somewhere already."""
+    real = Line._serve
+
+    def serve(self: Line, now: float, ticket: Any) -> list[Any]:
+        entry = self.ledger.entries.get(ticket.key)
+        if entry is not None and when(self, entry, ticket):
+            return [self._load(now, ticket)]
+        return real(self, now, ticket)
+
+    patch.setattr(Line, "_serve", serve)
+
+
 @mutant("a model is dropped between being fetched and being pinned")
 def fetch_then_pin(patch: pytest.MonkeyPatch) -> None:
     def forget(self: Line, grant: Any, ticket: Any, entry: Entry) -> Any:
@@ -113,15 +126,7 @@ def evicts_by_age_alone(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("two requests load the same model twice")
 def loads_twice(patch: pytest.MonkeyPatch) -> None:
-    real = Line._serve
-
-    def serve(self: Line, now: float, ticket: Any) -> list[Any]:
-        entry = self.ledger.entries.get(ticket.key)
-        if entry is not None and entry.state is State.LOADING and self.ledger.room >= ticket.weights:
-            return [self._load(now, ticket)]
-        return real(self, now, ticket)
-
-    patch.setattr(Line, "_serve", serve)
+    loads_again(patch, lambda line, entry, ticket: entry.state is State.LOADING and line.ledger.room >= ticket.weights)
 
 
 @mutant("two requests run on one model at once")
@@ -208,15 +213,7 @@ def off_by_one(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a parked model is read from disk again")
 def forgets_the_parked(patch: pytest.MonkeyPatch) -> None:
-    real = Line._serve
-
-    def serve(self: Line, now: float, ticket: Any) -> list[Any]:
-        entry = self.ledger.entries.get(ticket.key)
-        if entry is not None and entry.state is State.PARKED:
-            return [self._load(now, ticket)]
-        return real(self, now, ticket)
-
-    patch.setattr(Line, "_serve", serve)
+    loads_again(patch, lambda line, entry, ticket: entry.state is State.PARKED)
 
 
 @mutant("a model that was asked to leave is lent once more")

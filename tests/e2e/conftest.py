@@ -3,10 +3,12 @@
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import gradio
 import pytest
@@ -23,6 +25,8 @@ from tabs.serve import open_page
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-lcd-text")  # fmt: skip
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
@@ -61,33 +65,77 @@ def _no_settings_of_the_machine() -> Iterator[None]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests. Package scope: while it runs, nothing else in this thread can use asyncio."""
-    program = shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(program).exists():
-        pytest.fail("The page's tests drive Chromium. Install the Debian packages chromium and fonts-noto-cjk.")
+    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if program is None:
+        pytest.fail(
+            "The page's tests drive Chromium. Install the Debian packages chromium-headless-shell and fonts-noto-cjk."
+        )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield chromium
         chromium.close()
 
 
+class Contexts:
+    """Contexts lent to tests, each of them to one at a time and as if new, but for the files in its cache.
+
+    A new one for each test would compile the same scripts 150 times.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: dict[str, list[BrowserContext]] = {}
+        self._kinds: dict[BrowserContext, str] = {}
+
+    def lend(self, **options: object) -> BrowserContext:
+        """One with these options that nobody has at the moment."""
+        kind = repr(sorted(options.items()))
+        free = self._free.setdefault(kind, [])
+        if free:
+            return free.pop()
+        context = self._browser.new_context(**options)  # pyright: ignore
+        context.set_default_timeout(15_000)
+        self._kinds[context] = kind
+        return context
+
+    def take_back(self, context: BrowserContext, hosts: Iterable[str]) -> None:
+        """Close its pages and forget what they stored."""
+        blank = context.new_page()
+        session = context.new_cdp_session(blank)
+        for page in context.pages:
+            if page is not blank:
+                page.close()
+        stored = "cookies,local_storage,indexeddb"
+        for host in hosts:
+            session.send("Storage.clearDataForOrigin", {"origin": f"http://{host}", "storageTypes": stored})
+        blank.close()
+        self._free[self._kinds[context]].append(context)
+
+
 class Watched:
     """The contexts that one test opened, and what must never happen in them."""
 
-    def __init__(self, browser: Browser, folder: Path) -> None:
-        self._browser, self._folder = browser, folder
+    def __init__(self, lender: Contexts, folder: Path) -> None:
+        self._lender, self._folder = lender, folder
         self._contexts: list[BrowserContext] = []
         self.wrong: list[str] = []
         self.hosts: set[str] = set()
 
     def context(self, **options: object) -> BrowserContext:
         options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "color_scheme": "light"} | options
-        context = self._browser.new_context(**options)
-        context.set_default_timeout(15_000)
-        context.on("weberror", lambda error: self.wrong.append(f"uncaught in the page: {error.error}"))
-        context.on("response", lambda response: self._seen(response.url))
-        context.on("requestfailed", lambda request: None if request.failure == "csp" else self._seen(request.url))
+        context = self._lender.lend(**options)
+        for event, heard in self._listeners.items():
+            context.on(event, heard)  # pyright: ignore
         self._contexts.append(context)
         return context
+
+    @cached_property
+    def _listeners(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "weberror": lambda error: self.wrong.append(f"uncaught in the page: {error.error}"),
+            "response": lambda response: self._seen(response.url),
+            "requestfailed": lambda request: None if request.failure == "csp" else self._seen(request.url),
+        }
 
     def _seen(self, url: str) -> None:
         scheme, _, rest = url.partition("://")
@@ -105,12 +153,19 @@ class Watched:
 
     def close(self) -> None:
         for context in self._contexts:
-            context.close()
+            for event, heard in self._listeners.items():
+                context.remove_listener(event, heard)
+            self._lender.take_back(context, self.hosts)
+
+
+@pytest.fixture(scope="package")
+def contexts(browser: Browser) -> Contexts:
+    return Contexts(browser)
 
 
 @pytest.fixture
-def watched(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
-    watched = Watched(browser, tmp_path)
+def watched(contexts: Contexts, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(contexts, tmp_path)
     yield watched
     if request.node.stash.get(_FAILED, False):
         print("screenshots:", *watched.photograph())

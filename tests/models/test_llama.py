@@ -19,7 +19,7 @@ from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
 from studio.sources import Store
 
-CPU = Device("cpu", threads=2)
+CPU = Device("cpu")  # one thread: on a core of its own a second one only waits for the first
 
 
 class Listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -51,8 +52,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Beside another process torch gets one core: with all of them its threads wait for each other most of the time."""
     if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(_CORES)[-1:] if _together(item.nodeid) == "torch" else _CORES)
+    if item.path not in _BEGUN:
+        # What is there between two files stays to the end: modules of torch, thousands of tests. A model's unloading,
+        # which collects garbage, would else look through all of it each time, for a quarter of a second.
+        _BEGUN.add(item.path)
+        gc.collect()
+        gc.freeze()
 
 
+_BEGUN: set[Path] = set()
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 

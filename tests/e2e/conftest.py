@@ -37,10 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", action="store_true", help="write docs/screenshots anew")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+    if not config.getoption("--screenshots"):
+        more = [item for item in items if item.get_closest_marker("picture")]
+        config.hook.pytest_deselected(items=more)
+        items[:] = [item for item in items if item not in more]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -283,9 +287,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 # ---- the real thing
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def program(starter_home: Path) -> Iterator[Program]:
-    """The app with the starter model, as `python app.py` starts it."""
+    """The app with the starter models, as `python app.py` starts it; one for all tests of a file."""
     shutil.rmtree(starter_home / "chats", ignore_errors=True)
     with Program(starter_home) as program:
         yield program

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import Keep, Visit
@@ -22,7 +23,7 @@ GROWTH = """() => {
 
 
 def test_it_names_paris_answers_a_follow_up_and_remembers_after_a_restart(program: Program, visit: Visit) -> None:
-    desk = visit(program.url).more().type("0", "temperature")
+    desk = visit(program.url).more().type("0", "temperature").type("64", "max-tokens")
     desk.page.evaluate(GROWTH)
     desk.ask("What is the capital of France?")
     expect(desk.answers.last).to_contain_text("Paris")
@@ -59,9 +60,12 @@ def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Vi
     assert desk.code == before + suggestion + "  # mine"
 
 
-def test_pictures_are_painted_and_found_again(program: Program, visit: Visit, keep: Keep) -> None:
+def test_pictures_are_painted_and_found_again(
+    program: Program, visit: Visit, keep: Keep, pytestconfig: pytest.Config
+) -> None:
+    count = 4 if pytestconfig.getoption("--screenshots") else 2
     desk = visit(program.url).go("image")
-    desk.type("4", "count").type("11", "seed").paint("a purple butterfly, glossy 3d", 4)
+    desk.type(str(count), "count").type("11", "seed").paint("a purple butterfly, glossy 3d", count)
     expect(desk.details).to_contain_text("Icons")
     expect(desk.find("tokens")).to_contain_text("of 22 tokens")
     keep(desk, "image-starter-en-light-1440")
@@ -69,7 +73,7 @@ def test_pictures_are_painted_and_found_again(program: Program, visit: Visit, ke
     context = desk.page.context
     desk.page.close()
     again = visit(program.url, context).go("image")
-    expect(again.pictures).to_have_count(4)
+    expect(again.pictures).to_have_count(count)
     assert again.bytes_of(again.pictures.first) == before
 
 

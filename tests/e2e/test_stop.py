@@ -1,5 +1,6 @@
 """Stop answers at once, and what comes next never runs beside what was stopped."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -58,5 +59,5 @@ def test_pressing_generate_twice_starts_one_job(desk: Desk, studio: Studio, pace
     before = len(studio.jobs())
     desk.go("image").type("hills")
     desk.page.evaluate("() => { const run = document.querySelector('#image-run'); run.click(); run.click(); }")
-    expect(desk.progress).to_contain_text("Step 1")
+    expect(desk.progress).to_contain_text(re.compile(r"Step \d"))
     assert len(studio.jobs()) == before + 1

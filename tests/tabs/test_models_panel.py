@@ -218,7 +218,8 @@ def test_an_answer_that_would_change_nothing_is_not_sent(studio: Studio) -> None
 def test_what_the_studio_refuses_is_said_until_the_next_button(studio: Studio) -> None:
     shown = panel(studio)
     assert "no model called nothing" in answer(shown, "load nothing")["said"]
-    assert answer(shown, "look") == gr.skip()
+    looked = answer(shown, "look")  # nothing to draw, unless the memory of the machine has changed meanwhile
+    assert looked == gr.skip() or "no model called nothing" in looked["said"]
     assert answer(shown, "load demo-chat")["said"] == ""
 
 

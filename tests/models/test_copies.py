@@ -205,6 +205,23 @@ def mine(studio: Studio) -> ModelInfo:
 MINE = replace(ASK, model="mine", width=64, height=64)
 
 
+def test_the_studio_tells_the_copies_what_is_used(studio):
+    assert studio.submit(MINE).result()
+    copy = studio.home.cache / "widened" / "mine"
+    os.utime(copy, (1000, 1000))
+    assert studio.submit(replace(MINE, seed=2)).result()
+    settled(studio)
+    assert copy.stat().st_mtime > 1000
+    os.utime(copy, (1000, 1000))
+    studio._copies = Copies(copy.parent, total=1, in_use=studio._copies._in_use)
+    studio._copies.trim()
+    assert copy.exists()
+    studio.unload("mine")
+    settled(studio)
+    studio._copies.trim()
+    assert not copy.exists()
+
+
 def test_the_studio_loads_the_copy_counts_it_and_deletes_it_with_the_model(studio, files):
     own = mine(studio)
     assert studio.submit(MINE).result()

@@ -133,6 +133,10 @@ class ModelManager:
             stuck = self.lane.quiet if self._core.suspended else None
             return snapshot.status(self._core, self.device, reading, stuck, self._clock())
 
+    def awaited(self, key: str) -> bool:
+        """Whether anybody waits for a model; nobody does once the manager closes."""
+        return bool(self._waiting_for(key))
+
     def close(self, timeout: float = 5.0) -> bool:
         """Refuse new requests, free everything, end the threads. False where a run did not come to an end in time."""
         with self._changed:
@@ -202,6 +206,9 @@ class ModelManager:
     def _load(self, key: str) -> None:
         self._report(key, None)
         done = effects.load(self._specs[key], lambda fraction: self._report(key, fraction))
+        if done is None:
+            self._tell(lambda now: self._core.unloaded(now, key))
+            return
         if isinstance(done, effects.Failure):
             self._tell(lambda now: self._core.load_failed(now, key, done.error, done.full))
             return

@@ -106,6 +106,12 @@ def test_a_job_that_failed_says_why_and_what_next(info: ModelInfo) -> None:
     assert "this machine can give 2 GB. Pick a smaller model" in models_view.draw(entry, "en", NOW, True)
 
 
+def test_a_row_says_how_much_of_a_model_on_the_disk_is_its_copy(info: ModelInfo) -> None:
+    shown = models_view.draw(Entry(replace(info, copy_bytes=2 * GB)), "en", NOW, True)
+    assert "3.0 GB on disk</span><span>2.0 GB of it a copy" in shown
+    assert "a copy" not in models_view.draw(Entry(info), "en", NOW, True)
+
+
 def test_a_variant_has_a_row_while_it_is_in_memory_and_leaves_the_files_alone(studio: Studio, info: ModelInfo) -> None:
     card = replace(info.card, id="m@int8", title="A model · int8")
     asleep = ModelInfo(card, "ready", False, True, 3 * GB)

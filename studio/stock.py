@@ -5,6 +5,9 @@ The part of studio.service that is about models. Knows nothing of requests.
 
 from __future__ import annotations
 
+import time
+import zlib
+
 from studio import variants
 from studio.cards import VARIANT, Card
 from studio.catalog import Catalog
@@ -18,6 +21,9 @@ from studio.sources import Store
 from studio.standing import ModelInfo
 from studio.used import Used
 
+_LOOK_AGAIN = 1.0
+"""Seconds for which what is on disk is taken to be as it was: many pages may ask."""
+
 
 class Stock:
     """What a studio can do with its models."""
@@ -28,6 +34,16 @@ class Stock:
     _runner: Runner
     _copies: Copies
     _used: Used
+    _looked: tuple[float, str] = (float("-inf"), "")
+
+    @property
+    def on_disk(self) -> str:
+        """A short text that is another one once the files of a model came or went, whoever fetched or deleted them."""
+        now = time.monotonic()
+        if now - self._looked[0] >= _LOOK_AGAIN:
+            states = "\n".join(f"{card.id} {self.store.state(card)}" for card in self.catalog.cards.values())
+            self._looked = now, f"{zlib.crc32(states.encode()):08x}"
+        return self._looked[1]
 
     def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""

@@ -44,6 +44,7 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
                     import_module(f"tabs.{name}").build(page)
         status.build(page)
         models.build(page)
+        listed = gr.HTML(visible="hidden", elem_classes="a-hidden")
         changed = gr.Button(visible="hidden", elem_id="models-changed", elem_classes="a-hidden")
         for wire in page.on_ready:
             wire()
@@ -51,13 +52,14 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
         def localise(request: gr.Request, *chosen: Any) -> list[Any]:
             """Texts that the server writes, in the language of the browser that has just opened the page."""
             spoken = language(request)
+            mark = status.files(page, "listed")  # before the lists: what comes meanwhile is then seen as new
             rows = [picker.refresh(spoken, value) for picker, value in zip(page.pickers, chosen, strict=True)]
-            return [_head(spoken), *[update for row in rows for update in row]]
+            return [_head(spoken), mark, *[update for row in rows for update in row]]
 
         lists = [picker.list for picker in page.pickers]
-        outputs = [head, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
+        outputs = [head, listed, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
         blocks.load(localise, lists, outputs, **quick())
-        changed.click(localise, lists, outputs, **quick())  # files came or went in the panel of models
+        changed.click(localise, lists, outputs, **quick())  # files came or went
     return blocks
 
 

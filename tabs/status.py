@@ -28,9 +28,12 @@ def build(page: Page) -> None:
         )  # fmt: skip
     shown: dict[str, str] = {}
 
+    def draw(request: gr.Request) -> str:
+        return render(page.studio.status(), page, language(request)) + files(page, "now")
+
     def tick(request: gr.Request) -> object:
         """The strip's text, or nothing where it has not changed: an idle page sends and draws nothing."""
-        now = render(page.studio.status(), page, language(request))
+        now = draw(request)
         key = str(request.session_hash)
         if shown.get(key) == now:
             return gr.skip()
@@ -41,7 +44,7 @@ def build(page: Page) -> None:
 
     def empty(request: gr.Request) -> str:
         page.studio.unload()
-        return render(page.studio.status(), page, language(request))
+        return draw(request)
 
     page.blocks.load(tick, None, strip, **quick())
     gr.Timer(SECONDS).tick(tick, None, strip, **quick())
@@ -60,6 +63,11 @@ def render(status: Status, page: Page, language: str) -> str:
     label = html.escape(text("models.open", language), quote=True)
     opening = f'class="a-strip-models" data-models aria-haspopup="dialog" title="{label}"'
     return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
+
+
+def files(page: Page, name: str) -> str:
+    """What is on disk, unseen: where the strip's "now" is not the "listed" of the lists, page.js has those drawn anew."""
+    return f'<i hidden data-files-{name}="{page.studio.on_disk}"></i>'
 
 
 def _job(job: Job, update: Update, language: str) -> str:

@@ -153,11 +153,23 @@
     }
   };
 
+  // ---- the lists of models say what is on disk, also when a run, the panel or another page fetched it
+  let asked = "";
+  const list = () => {
+    const now = document.querySelector("[data-files-now]")?.dataset.filesNow;
+    const listed = document.querySelector("[data-files-listed]")?.dataset.filesListed;
+    if (!now || !listed || now === listed || now === asked) return;
+    asked = now;
+    document.getElementById("models-changed")?.click();
+  };
+
   const ready = () => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    const settle = () => { polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); };
+    const settle = () => { polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); list(); };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
+    const marks = ["data-files-now", "data-files-listed"]; // Gradio changes them in place
+    new MutationObserver(list).observe(document.body, { attributes: true, attributeFilter: marks, subtree: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
     settle();
   };

@@ -202,6 +202,36 @@ def test_a_download_shows_its_bytes_and_can_be_stopped(panel: Desk, shelf: Shelf
     expect(panel.page.get_by_role("option", name=re.compile("MusicGen small.* ready"))).to_be_visible()
 
 
+def test_what_a_run_fetched_is_no_longer_offered_for_download(
+    stocked: tuple[Studio, str], shelf: Shelf, visit: Visit
+) -> None:
+    shelf.here = {"qwen3-06b": 484_000_000}
+    desk = visit(stocked[1]).go("image")
+    expect(desk.field("model")).to_have_value(re.compile("not downloaded"))
+    expect(desk.find("download")).to_be_visible()
+    shelf.go.set()
+    desk.paint("hills")
+    expect(desk.field("model")).to_have_value(re.compile("ready"))
+    expect(desk.find("download")).to_be_hidden()
+
+
+def test_what_others_fetch_and_delete_is_seen_without_opening_the_page_anew(
+    stocked: tuple[Studio, str], shelf: Shelf, visit: Visit
+) -> None:
+    studio, url = stocked
+    desk = visit(url).go("music")
+    shelf.go.set()
+    desk.field("model").click()
+    desk.page.get_by_role("option", name=re.compile("MusicGen small.* not downloaded")).click()
+    expect(desk.find("download")).to_be_visible()
+    list(studio.download("musicgen-small", "another page").events())
+    expect(desk.field("model")).to_have_value(re.compile("MusicGen small.* ready"))
+    expect(desk.find("download")).to_be_hidden()
+    studio.delete("musicgen-small")
+    expect(desk.field("model")).to_have_value(re.compile("MusicGen small.* not downloaded"))
+    expect(desk.find("download")).to_be_visible()
+
+
 def test_deleting_asks_first(panel: Desk, shelf: Shelf) -> None:
     sd = row(panel, "sd-turbo")
     press(panel, "sd-turbo", "ask")

@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from studio.cards import Card, Source, measure
+from studio.cards import WITHOUT_FILES, Card, Source, measure
 from studio.requests import (
     TASKS,
     CaptionRequest,
@@ -48,8 +48,6 @@ ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "resample": _UPSCALE,
 }
 """What each engine can do; an engine that is not listed does everything."""
-WITHOUT_FILES = "resample"
-"""The one engine that needs no model: a card for it names no place and no sizes."""
 _NOT_DEFAULTS = {
     *("task", "model", "messages", "image", "prefix", "seed"),
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),

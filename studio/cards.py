@@ -14,6 +14,8 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
 WEIGHTS = (".safetensors", ".gguf")
 """Endings of the weights that are."""
+WITHOUT_FILES = "resample"
+"""The one engine that needs no model: a card for it names no place and no sizes."""
 VARIANT = "@"
 """Parts a model's id from the name of a variant: ``sd-turbo@int8``."""
 
@@ -102,6 +104,11 @@ class Card:
     own: bool = False
     parts: tuple[Part, ...] = ()
     isolate: bool = False
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything of it to fetch, to keep in memory or to delete."""
+        return self.engine != WITHOUT_FILES
 
     @property
     def base(self) -> str:

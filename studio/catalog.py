@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from studio import variants
-from studio.card_table import WITHOUT_FILES, read_card
-from studio.cards import VARIANT, Card, Source, SourceKind
+from studio.card_table import read_card
+from studio.cards import VARIANT, WITHOUT_FILES, Card, Source, SourceKind
 from studio.errors import StudioError
 from studio.i18n import ASSETS
 from studio.paths import Home

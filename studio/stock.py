@@ -69,18 +69,22 @@ class Stock:
         """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 
         Raises:
-            StudioError: unknown model, not offered to the public, or too many jobs.
+            StudioError: unknown model, one without files, not offered to the public, or too many jobs.
         """
-        card = self.catalog.get(self.catalog.get(model).base)
+        card = self._with_files(self.catalog.get(model).base)
         if self.settings.public and not card.starter:
             raise StudioError("not_for_public")
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
 
     def delete(self, model: str) -> int:
-        """Remove a model's files from disk; returns the bytes freed. Not for the public."""
+        """Remove a model's files from disk; returns the bytes freed. Not for the public.
+
+        Raises:
+            StudioError: unknown model, or one without files.
+        """
         if self.settings.public:
             raise StudioError("not_for_public")
-        card = self.catalog.get(self.catalog.get(model).base)
+        card = self._with_files(self.catalog.get(model).base)
         for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
             self.unload(id)
         return self._copies.delete(card) + self.store.delete(card)
@@ -95,11 +99,11 @@ class Stock:
         """Bring a model into memory, after its download where that is needed. Not for the public.
 
         Raises:
-            StudioError: unknown model, or too many jobs.
+            StudioError: unknown model, one without files, or too many jobs.
         """
         if self.settings.public:
             raise StudioError("not_for_public")
-        card = self.catalog.get(model)
+        card = self._with_files(model)
         job = Job("load", card.title, model=card.id, session=session, on_cancel=self._runner.cancelled)
         self._runner.start(job, card)
         return job
@@ -108,11 +112,11 @@ class Stock:
         """Keep a model in memory once it is there, or stop doing so. Not for the public.
 
         Raises:
-            StudioError: unknown model.
+            StudioError: unknown model, or one without files.
         """
         if self.settings.public:
             raise StudioError("not_for_public")
-        for manager in self._runner.suited(self.catalog.get(model)):
+        for manager in self._runner.suited(self._with_files(model)):
             manager.pin(model, on)
 
     def unload(self, model: str | None = None) -> None:
@@ -121,3 +125,10 @@ class Stock:
             raise StudioError("not_for_public")
         for manager in self._runner.fleet:
             manager.evict(model)
+
+    def _with_files(self, model: str) -> Card:
+        """The model, where it has files that can be fetched, loaded or deleted."""
+        card = self.catalog.get(model)
+        if not card.has_files:
+            raise StudioError("no_files", model=card.title)
+        return card

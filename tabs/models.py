@@ -160,7 +160,7 @@ class Panel:
             "title": variants.title(info.card, spoken),
             "state": entry.state,
             "here": info.state != "absent" or entry.state in ("queued", "downloading"),
-            "memory": info.resident is not None,
+            "memory": info.resident is not None and info.card.has_files,
             "html": models_view.draw(entry, spoken, now, self.acts),
         }
 

@@ -33,6 +33,8 @@ class Entry:
     def state(self) -> str:
         """What people should know first, as in ``models.<state>``."""
         resident, job, info = self.info.resident, self.job, self.info
+        if not info.card.has_files:
+            return "working" if resident is not None and resident.in_use else "disk"
         if job is not None and job.kind == "downloading":
             return "downloading"
         if resident is not None:
@@ -82,6 +84,8 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
 def actions(entry: Entry) -> tuple[str, ...]:
     """What can be done about a model in its state; the likeliest first."""
     info, resident = entry.info, entry.info.resident
+    if not info.card.has_files:  # there is nothing to fetch, to delete or to keep in memory
+        return ()
     ours = info.disk_bytes > 0 and fetched(info) and not info.card.variant  # the files are the model's
     rid = ("ask",) if ours else ()
     match entry.state:
@@ -144,7 +148,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(_say("percent", spoken, percent=f"{entry.loading.fraction * 100:.0f}"))
     elif state == "failed" and info.cooling is not None:
         said.append(_say("cooling", spoken, time="{}").format(clock(now + info.cooling.seconds)))
-    if resident is not None:
+    if resident is not None and info.card.has_files:
         said += _resident(resident, spoken, now)
     elif not info.fits and state in ("disk", "absent", "partial"):
         needed = gigabytes(max(info.card.memory_bytes, info.card.least_memory))

@@ -92,6 +92,26 @@ def test_each_state_says_what_it_is_and_offers_what_makes_sense(info: ModelInfo,
         assert words in drawn
 
 
+@pytest.mark.parametrize("changes", [{}, {"resident": THERE}, {"state": "absent"}])
+def test_a_model_without_files_has_nothing_to_be_done_about_it(info: ModelInfo, changes: dict[str, Any]) -> None:
+    bare = replace(info.card, engine="resample", source=Source("bundled"), disk_bytes=0, memory_bytes=0)
+    entry = Entry(replace(info, card=bare, disk_bytes=0, **changes))
+    assert models_view.actions(entry) == ()
+    drawn = models_view.draw(entry, "en", NOW, True)
+    assert "Nothing to download" in drawn
+    assert "in memory" not in drawn
+    assert "data-do" not in drawn.replace('data-do="licence"', "")
+
+
+def test_what_cannot_be_done_with_a_model_without_files_is_refused(studio: Studio) -> None:
+    cards = {id: replace(card, engine="resample") for id, card in studio.catalog.cards.items()}
+    object.__setattr__(studio.catalog, "cards", cards)
+    for order in (studio.load, studio.download, studio.delete, lambda model: studio.pin(model, True)):
+        with pytest.raises(StudioError) as refused:
+            order("demo-upscale")
+        assert refused.value.code == "no_files"
+
+
 def test_a_pinned_model_can_be_let_go_and_one_that_parks_says_so(info: ModelInfo) -> None:
     pinned = Entry(replace(info, resident=replace(THERE, pinned=True, seconds_left=None)))
     assert models_view.actions(pinned)[1] == "unpin"

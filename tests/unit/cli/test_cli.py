@@ -193,6 +193,14 @@ def test_models_are_listed_for_a_task_or_all(run: Run) -> None:
     assert (model["id"], model["tasks"], model["licence"]) == ("demo-music", ["music"], "Apache-2.0")
 
 
+def test_of_a_model_without_files_none_are_spoken_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_DEMO", "0")
+    (line,) = [line for line in run("models", "--task", "upscale").out.splitlines() if line.startswith("lanczos")]
+    assert line.split()[2:5] == ["no", "files", "–"]
+    for word in ("download", "delete"):
+        assert run("models", word, "lanczos", "--json").json["error"]["code"] == "no_files"
+
+
 def test_a_model_that_needs_the_network_says_so_and_leaves_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

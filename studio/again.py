@@ -71,8 +71,8 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
         raise StudioError("no_source")
     pictures = {name: data for name, data in found.items() if data is not None}
     if made["task"] == "upscale" and "image" in pictures:
-        scale = number(made["parameters"].get("scale")) or 0
-        return UpscaleRequest(image=pictures["image"], model=made["model"]["id"], scale=int(scale))
+        scale, tile = (int(number(made["parameters"].get(name)) or 0) for name in ("scale", "tile"))
+        return UpscaleRequest(image=pictures["image"], model=made["model"]["id"], scale=scale, tile=tile)
     wanted = recipe.to_request(made)
     if wanted is None:
         raise StudioError("no_recipe")

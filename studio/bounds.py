@@ -90,7 +90,7 @@ NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
         "count": Bound(1, 8, 4, 1),
         "seed": _SEED,
     },
-    "upscale": {"scale": Bound(2, 4, 4, 4), "seed": Bound(0, 0, 0, 0)},
+    "upscale": {"scale": Bound(2, 4, 4, 4), "tile": Bound(0, 1024, 256, 0), "seed": Bound(0, 0, 0, 0)},
 }
 """Task -> field -> what it may be. A temperature of 0 means the likeliest token, a top_k of 0 means all of them."""
 

@@ -110,16 +110,19 @@ class Intake:
     def captions(self, run: Run, request: CaptionRequest) -> Order:
         """A run's request: as it was settled when the run began, else `request`, settled now.
 
+        Where `request` names a model, the pictures that wait get their captions from that one.
+
         Raises:
             StudioError: as `order`.
         """
         if run.plan.settings:
-            request = as_request(run.plan.settings)
+            settled = as_request(run.plan.settings)
+            request = replace(settled, model=request.model or settled.model)
         blank = replace(request, image=BLANK, count=1)
         card = self._card(blank)
         whole = replace(self._resolved(blank, card), image=b"")
-        if not run.plan.settings:
-            run.settle(as_settings(whole))
+        if (settings := as_settings(whole)) != run.plan.settings:
+            run.settle(settings)
         return Order(card, whole, batch=Batch(run, card, self._public))
 
     def _card(self, request: Request) -> Card:

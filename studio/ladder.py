@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from studio import demand, limits, variants
+from studio.captioning.plans import BLANK
 from studio.cards import Card
 from studio.catalog import Catalog
 from studio.engines.base import Device
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.offers import AGAIN, Offer
-from studio.requests import ImageRequest, MusicRequest, Request
+from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.sources import Store
 
 log = logging.getLogger("studio")
@@ -30,6 +31,7 @@ _HALF = 0.5
 how much."""
 _LIGHTER = 0.95
 """Share of the weights up to which a variant or another model counts as smaller."""
+_TILES = (192, 128, 96, limits.SMALLEST_TILE)
 _SMALLEST_SIDE, _FEWEST_TOKENS, _SHORTEST = 128, 32, 1.0
 
 Need = Callable[[Card, Request], tuple[int, int]]
@@ -55,10 +57,13 @@ class Ladder:
             return error, (Offer(AGAIN),)
         requests = job.cells or ((job.request,) if job.request is not None else ())
         card = self._catalog().find(job.model)
-        if error.code not in _FULL or not requests or card is None or card.tasks == ("upscale",) or job.batch:
-            return error, ()  # an enlarged picture and a folder of captions have no fields that could be changed
+        if error.code not in _FULL or not requests or card is None:
+            return error, ()
+        if job.batch is not None:  # its pictures are read one by one, and the engine wants the same for each
+            requests = [replace(one, image=BLANK) for one in requests if isinstance(one, CaptionRequest)]
         try:
-            return self._found(error, card, requests)
+            error, offers = self._found(error, card, requests)
+            return error, tuple(offer for offer in offers if job.batch is None or set(offer.changes) == {"model"})
         except Exception:  # a help that fails must not hide the failure
             log.exception("nothing to offer for %s", card.id)
             return error, ()
@@ -153,6 +158,9 @@ def _lighter_requests(request: Request, card: Card, public: bool) -> Iterator[tu
         yield "smaller", _sizes(request, card, public)
     elif isinstance(request, MusicRequest):
         yield "shorter", _lengths(request, card, public)
+    elif isinstance(request, UpscaleRequest):
+        yield "small_tiles", _tiles(request)
+        yield "scale", _scales(request)
     elif hasattr(request, "max_tokens"):
         yield "brief", _tokens(request)
 
@@ -180,6 +188,18 @@ def _lengths(request: MusicRequest, card: Card, public: bool) -> Iterator[Try]:
     while seconds >= least:
         yield {"duration": seconds, **counted}, {"size": f"{seconds:g} s"}
         seconds = float(int(seconds * 0.75))
+
+
+def _tiles(request: UpscaleRequest) -> Iterator[Try]:
+    """Smaller tiles. Those of the model are not known here; what takes no less is passed over."""
+    for side in _TILES:
+        if not request.tile or side < request.tile:
+            yield {"tile": side}, {"size": f"{side} × {side}"}
+
+
+def _scales(request: UpscaleRequest) -> Iterator[Try]:
+    for scale in range(request.scale - 1, 1, -1):
+        yield {"scale": scale}, {"scale": scale}
 
 
 def _tokens(request: Any) -> Iterator[Try]:

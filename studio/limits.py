@@ -63,6 +63,8 @@ MAX_SOUND_BYTES, MAX_SOUND_BYTES_PUBLIC = 96_000_000, 24_000_000
 MAX_SOUND_SECONDS, MAX_SOUND_SECONDS_PUBLIC = 600, 120
 MAX_ENLARGED, MAX_ENLARGED_PUBLIC = 64_000_000, 16_000_000
 """Pixels of an enlarged picture."""
+SMALLEST_TILE = 64
+"""Pixels of a side; neighbours share 32 of them."""
 MAX_STOPS, MAX_STOP_CHARACTERS = 8, 100
 SOUND_USES: tuple[SoundUse, ...] = ("continue", "follow")
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
@@ -195,6 +197,8 @@ def _check_picture(field: str, data: object, public: bool) -> None:
 
 
 def _check_enlarged(request: UpscaleRequest, public: bool) -> None:
+    if 0 < request.tile < SMALLEST_TILE:
+        check_number("tile", request.tile, replace(bound("upscale", "tile"), low=SMALLEST_TILE))
     _check_picture("image", request.image, public)
     _, width, height = check_image(request.image)
     limit = (MAX_ENLARGED_PUBLIC if public else MAX_ENLARGED) / request.scale**2

@@ -196,12 +196,15 @@ class UpscaleRequest:
     """One picture, as the bytes of its file, to be made `scale` times as wide and as high.
 
     Attributes:
+        tile: side of what is enlarged at once, in pixels of the picture: less memory, and less of the picture is seen
+            together. 0 leaves it to the model.
         seed: always 0, because nothing is drawn by chance; every request has one.
     """
 
     image: bytes = field(repr=False)
     model: str = ""
     scale: int = 4
+    tile: int = 0
     seed: int = 0
     task: Literal["upscale"] = "upscale"
 

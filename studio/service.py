@@ -154,7 +154,7 @@ class Studio(Stock):
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
 
         Args:
-            request: how; its own picture, count and model count only where they are not settled yet.
+            request: how, where that is not settled yet; a model that it names makes the captions from now on.
 
         Raises:
             StudioError: as `submit`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio.captioning.run import Run
 from studio.errors import StudioError
+from studio.jobs import Job
 from studio.requests import CaptionRequest
 from studio.types import Update
 from tabs import pump
@@ -81,9 +82,12 @@ def build(page: Page) -> None:
             return
         yield from page.drive(TASK, lambda who: page.studio.caption_all(found, asked, who), show, progress, request)
 
-    def resume(id: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def go_on_with(job: Job, changes: Mapping[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from resume(job.tag, request, changes.get("model", ""))
+
+    def resume(id: str, request: gr.Request, model: str = "") -> Iterator[dict[Any, Any]]:
         def go_on(who: str) -> Any:
-            return page.studio.caption_all(page.captions(request).open(id), CaptionRequest(image=b""), who)
+            return page.studio.caption_all(page.captions(request).open(id), CaptionRequest(image=b"", model=model), who)
 
         yield from page.drive(TASK, go_on, show, progress, request)
 
@@ -98,7 +102,8 @@ def build(page: Page) -> None:
     start: dict[str, Any] = {
         "fn": begin, "inputs": fields.inputs, "outputs": [*outputs, due], "preprocess": False, **pumping()
     }  # fmt: skip
-    for first in (run.click(**start), Offers(page, TASK, fields.picker, fields.of).wire(**start)):
+    offers = Offers(page, TASK, fields.picker, fields.of, None, lambda job: job.batch is not None, go_on_with)
+    for first in (run.click(**start), offers.wire(**start)):
         second = first.then(beside, due, [*outputs, due], **pumping())
         second.then(many.runs, many.run, many.recent, **quick())
     many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, many.run, many.recent, **quick())

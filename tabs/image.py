@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,6 @@ def build(page: Page) -> None:
     page.prompts[TASK] = fields.of["prompt"]
     result.add_examples(fields.of["prompt"])
     restoring = Restoring(page, fields)
-    offers = Offers(page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model))
     outputs = [run, stop, skip, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
@@ -56,10 +56,17 @@ def build(page: Page) -> None:
         if shown is None:
             return
 
-        def ask() -> UpscaleRequest:
-            return UpscaleRequest(image=_content(shown.files[index]), scale=scale)
+        yield from larger(shown.files[index], UpscaleRequest(image=b"", scale=scale), request)
 
-        yield from page.run(TASK, ask, show, result.progress, request)
+    def larger(file: str, asked: UpscaleRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        def start(who: str) -> Job:  # a job that is over keeps no picture, but its tag says which file it was
+            return page.studio.submit(replace(asked, image=_content(file)), who, file)
+
+        yield from page.drive(TASK, start, show, result.progress, request)
+
+    def enlarged_again(job: Job, changes: Mapping[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        if isinstance(job.request, UpscaleRequest):
+            yield from larger(job.tag, replace(job.request, **changes), request)
 
     def after(model: str, prompt: str, request: gr.Request) -> dict[Any, Any]:
         # the first count of a fresh program may have given up while the library was being read
@@ -71,7 +78,10 @@ def build(page: Page) -> None:
     start: dict[str, Any] = {
         "fn": generate, "inputs": fields.inputs, "outputs": outputs, "preprocess": False, **pumping()
     }  # fmt: skip
-    offers.wire(**start)
+    Offers(
+        page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model),
+        lambda job: job.task == "upscale", enlarged_again,
+    ).wire(**start)  # fmt: skip
     run.click(**start).then(
         after,
         [fields.of["model"], fields.of["prompt"]],

@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from studio import again
+from studio import again, media
 from studio.again import Comparison
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.naming import Keep
+from studio.requests import ImageRequest, UpscaleRequest
 from studio.types import Artifact
 from tabs import pump
 from tabs.i18n import language
@@ -38,7 +39,7 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
         def start(who: str) -> Job:
             wanted = again.request(before, lambda hash: known(page, hash, earlier))
             keep = Keep(format=again.picture_format(_content(file)))
-            started.append(page.studio.submit(wanted, who, keep=keep))
+            started.append(page.studio.submit(wanted, who, _file(page, wanted), keep=keep))
             return started[-1]
 
         for changes in page.drive(TASK, start, show, result.progress, request):
@@ -49,6 +50,13 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
                 yield changes
 
     result.again.click(make, [result.shown, result.chosen], outputs, **pumping())
+
+
+def _file(page: Page, wanted: ImageRequest | UpscaleRequest) -> str:
+    """The picture that is enlarged as a file, for offers to find it (tabs.image)."""
+    if not isinstance(wanted, UpscaleRequest):
+        return ""
+    return page.offer(wanted.image, f"picture.{media.check_image(wanted.image)[0].lower()}")
 
 
 def _told(

@@ -66,7 +66,7 @@ def render(status: Status, page: Page, language: str) -> str:
 
 
 def files(page: Page, name: str) -> str:
-    """What is on disk, unseen: where the strip's "now" is not the "listed" of the lists, page.js has those drawn anew."""
+    """What is on disk, unseen: where the strip's "now" is not the lists' "listed", page.js has those drawn anew."""
     return f'<i hidden data-files-{name}="{page.studio.on_disk}"></i>'
 
 

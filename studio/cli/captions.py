@@ -111,6 +111,8 @@ def _work(console: Console, studio: Studio, run: Run, request: CaptionRequest, f
     for one in run.plan.passed:
         console.note(f"{one.key}: {StudioError(one.why, path=one.key, size='', limit='').what(language())}")
     job = studio.caption_all(run, request, session="cli")
+    if run.plan.root and not run.plan.dry:
+        console.besides = ("--resume",)
     title = studio.catalog.get(job.model).title
     on_text = None if console.as_json else _printer(console, run)
     try:

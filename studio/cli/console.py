@@ -71,6 +71,7 @@ class Console:
         self._line = ""
         self._mark: tuple[str, int] = ("", -1)
         self._told = 0.0
+        self.besides: tuple[str, ...] = ()  # options that an offer needs on top of its own
         self.offers: tuple[Offer, ...] = ()  # what may help against the failure of the last job
 
     def __enter__(self) -> Self:
@@ -96,12 +97,12 @@ class Console:
     def fail(self, error: StudioError) -> None:
         """Tell an error: what happened and what to do next."""
         if self.as_json:
-            offers = [{"what": one.said(language()), "flags": flags(one)} for one in self.offers]
+            offers = [{"what": one.said(language()), "flags": [*flags(one), *self.besides]} for one in self.offers]
             self.document({**error_document(error), **({"offers": offers} if offers else {})})
             return
         self.note(f"{error.what(language())} {next_step(error)}".strip())
         for offer in self.offers:
-            self.note(say("offer", what=offer.said(language()), flags=" ".join(flags(offer))))
+            self.note(say("offer", what=offer.said(language()), flags=" ".join([*flags(offer), *self.besides])))
 
     def usage(self, message: str) -> NoReturn:
         """Refuse the way in which the word was used."""

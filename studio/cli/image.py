@@ -69,6 +69,7 @@ def image(
 def upscale(
     file: Picture,
     scale: Annotated[int, typer.Option("--scale", help=say("help.scale"))] = 4,
+    tile: Annotated[int, typer.Option("--tile", help=say("help.tile"))] = 0,
     model: Model = "",
     names: Names = "",
     clean: Clean = False,
@@ -76,7 +77,7 @@ def upscale(
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        request = UpscaleRequest(image=read_bytes(file, MAX_IMAGE_BYTES), scale=scale, model=model)
+        request = UpscaleRequest(image=read_bytes(file, MAX_IMAGE_BYTES), scale=scale, tile=tile, model=model)
         run(console, request, out, Wish(names, clean))
 
 

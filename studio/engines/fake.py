@@ -2,7 +2,7 @@
 
 Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
 tests look at a job in the middle; `pixel_bytes` is what a picture wants a pixel, and with `most_pixels` a picture that
-is decoded at once and has more runs out of memory.
+is decoded or enlarged at once and has more runs out of memory.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from studio.engines._landscape import paint
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
 from studio.limits import SOUND_USES
+from studio.media import check_image
 from studio.prompting import plain
 from studio.requests import (
     CaptionRequest,
@@ -56,6 +57,8 @@ class FakeEngine:
         return () if "quantise" in card.options else variants.NAMES
 
     def work(self, card: Card, request: Request) -> int:
+        if isinstance(request, UpscaleRequest):
+            return 1_000_000 + _at_once(request) * int(card.options.get("pixel_bytes", 0))
         if not isinstance(request, ImageRequest):
             return 1_000_000
         each = int(card.options.get("pixel_bytes", 0)) // (4 if request.tiling else 1)
@@ -165,6 +168,8 @@ class FakeModel:
     def _enlarge(self, request: UpscaleRequest, context: Context) -> Output:
         from studio.media import decode_image
 
+        if (pixels := _at_once(request)) > self._card.options.get("most_pixels", pixels):
+            raise MemoryError
         picture, steps = decode_image(request.image), 4
         for step in range(steps):
             context.check()
@@ -185,6 +190,12 @@ class FakeModel:
             heard = _audio.heard(request, RATE, 2)
             pieces = [replace(piece, samples=np.concatenate([heard, piece.samples], axis=1)) for piece in pieces]
         return Output(audio=tuple(pieces), seeds=seeds)
+
+
+def _at_once(request: UpscaleRequest) -> int:
+    """Pixels of the picture that are enlarged together."""
+    _, width, height = check_image(request.image)
+    return min(width, request.tile or width) * min(height, request.tile or height)
 
 
 def _answer(request: ChatRequest) -> str:

@@ -4,7 +4,7 @@ Tiles start at multiples of the model's attention window, so that what lies insi
 the same windows; where they overlap, one is faded into the other. Knows nothing of where pictures come from.
 
 Read from `card.options`:
-    tile: side of a tile in pixels of the input; 256 by default.
+    tile: side of a tile in pixels of the input, where the request names none; 256 by default.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class UpscalerEngine(_torch.Casts):
     def work(self, card: Card, request: Request) -> int:
         assert isinstance(request, UpscaleRequest)
         _, width, height = check_image(request.image)
-        tile = int(card.options.get("tile", TILE))
+        tile = _tile(card, request)
         scale = int(card.limits.get("max_scale", 4))
         band = min(tile, height) * width * scale**2 * 3 * 4 * 2
         return min(tile, width) * min(tile, height) * _WORK_PER_PIXEL + band + width * height * scale**2 * 4
@@ -63,7 +63,6 @@ class Upscaler(_parking.Parking):
         self._weights: Any = _parking.placed(card, device, model)
         self._native = int(model.config.upscale)
         self._window = int(model.config.window_size)
-        self._tile = max(_up(int(card.options.get("tile", TILE)), self._window), OVERLAP * 2)
 
     def nbytes(self) -> int:
         return self._weights.nbytes()
@@ -80,7 +79,9 @@ class Upscaler(_parking.Parking):
         """
         picture = decode_image(request.image)
         with _torch.working(self._card), self._listening(context):
-            result = Image.fromarray(self._enlarge(np.asarray(picture), context))
+            result = Image.fromarray(
+                self._enlarge(np.asarray(picture), _up(_tile(self._card, request), self._window), context)
+            )
         wanted = (picture.width * request.scale, picture.height * request.scale)
         if result.size != wanted:
             result = result.resize(wanted, Image.Resampling.LANCZOS)
@@ -97,11 +98,11 @@ class Upscaler(_parking.Parking):
                 stack.callback(handle.remove)
         return stack
 
-    def _enlarge(self, pixels: np.ndarray, context: Context) -> np.ndarray:
+    def _enlarge(self, pixels: np.ndarray, tile: int, context: Context) -> np.ndarray:
         """uint8 pixels, shape (height, width, 3), enlarged by the model's own scale. One row of tiles at a time."""
         height, width, _ = pixels.shape
         scale = self._native
-        rows, columns = spans(height, self._tile, self._window), spans(width, self._tile, self._window)
+        rows, columns = spans(height, tile, self._window), spans(width, tile, self._window)
         result = np.empty((height * scale, width * scale, 3), np.uint8)
         fade_in: np.ndarray | None = None
         done = 0
@@ -109,9 +110,9 @@ class Upscaler(_parking.Parking):
             band = np.zeros(((bottom - top) * scale, width * scale, 3), np.float32)
             for j, (left, right) in enumerate(columns):
                 context.check()
-                tile = self._one(pixels[top:bottom, left:right])
+                found = self._one(pixels[top:bottom, left:right])
                 weight = fade(columns, j, scale)[None, :, None]
-                band[:, left * scale : right * scale] += tile * weight
+                band[:, left * scale : right * scale] += found * weight
                 done += 1
                 context.step(done, len(rows) * len(columns))
             band *= fade(rows, i, scale)[:, None, None]
@@ -134,6 +135,10 @@ class Upscaler(_parking.Parking):
         tensor = tensor.to(device=str(self._device), dtype=self._model.dtype) / 255
         found = self._model(pixel_values=tensor).reconstruction[0].float().cpu().numpy().transpose(1, 2, 0)
         return found[: height * self._native, : width * self._native]
+
+
+def _tile(card: Card, request: UpscaleRequest) -> int:
+    return max(request.tile or int(card.options.get("tile", TILE)), OVERLAP * 2)
 
 
 def _up(length: int, step: int) -> int:

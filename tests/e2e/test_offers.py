@@ -1,14 +1,19 @@
 """Where memory does not suffice, the error has a button for each way on; a click sets the field and runs again."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from e2e.conftest import Keep, Visit, _use
 from e2e.desk import Desk
+from studio.engines.fake import FakeModel
 from studio.i18n import text
+from studio.requests import CaptionRequest
 from studio.service import Studio
 
 PAINTER = "Painter · Apache-2.0 · ready"
@@ -72,3 +77,58 @@ def test_the_buttons_speak_chinese(tight: Studio, visit: Visit, url: str, keep: 
     desk.type("512", "width").type("512", "height").run()
     expect(offers(desk).first).to_have_text("分块解码")
     keep(desk, "offers-zh-CN-dark")
+
+
+def test_a_picture_is_enlarged_in_the_tiles_that_are_offered_also_after_the_page_was_opened_anew(
+    studio: Studio, visit: Visit, url: str
+) -> None:
+    cards = dict(studio.catalog.cards)
+    options = {"most_pixels": 1 << 15, "pixel_bytes": 640}
+    enlarger = replace(
+        cards.pop("demo-upscale"), id="enlarger", title="Enlarger", memory_bytes=50_000_000, options=options
+    )
+    _use(studio, replace(studio.catalog, cards=MappingProxyType({**cards, "enlarger": enlarger})))
+    desk = visit(url).go("image").shape("Custom").type("256", "width").type("256", "height").paint("hills")
+    desk.page.get_by_role("button", name="Upscale ×2").click()
+    expect(desk.error).to_contain_text("ran out")
+    expect(offers(desk)).to_have_text(["Tiles of 128 × 128"])
+    desk.type("another prompt").page.reload()
+    desk.go("image")
+    offers(desk).first.click()
+    expect(desk.details).to_contain_text("Enlarger")
+    expect(offers(desk)).to_have_count(0)
+    artifact = studio.jobs()[-1].snapshot().artifact
+    assert artifact is not None
+    assert (artifact.recipe["parameters"]["tile"], Image.open(artifact.files[0]).size) == (128, (512, 512))
+
+
+def test_a_folder_of_captions_goes_on_with_the_variant_that_is_offered(
+    studio: Studio, visit: Visit, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = dict(studio.catalog.cards)
+    captioner = replace(
+        cards["demo-caption"], id="captioner", title="Captioner", starter=False, parameters=25_000_000,
+        memory_bytes=50_000_000, least_memory=50_000_000,
+    )  # fmt: skip
+    _use(studio, replace(studio.catalog, cards=MappingProxyType({"captioner": captioner, **cards})))
+    run = FakeModel.run
+
+    def short(model: FakeModel, request: Any, context: Any) -> Any:
+        if isinstance(request, CaptionRequest) and model._card.id == "captioner":
+            raise MemoryError
+        return run(model, request, context)
+
+    monkeypatch.setattr(FakeModel, "run", short)
+    for name in ("a", "b"):
+        Image.new("RGB", (80, 60), "red").save(tmp_path / f"{name}.png")
+    desk = visit(url).go("caption").choose("model", "Captioner · Apache-2.0 · ready")
+    desk.page.get_by_role("radio", name="Many pictures").click()
+    desk.type(str(tmp_path), "folder").find("dry").locator("input").uncheck()
+    desk.run()
+    expect(desk.error).to_contain_text("ran out")
+    found = desk.page.locator("#caption-progress .a-offer")
+    expect(found).to_have_text(["Use it in 8 bits", "Use Demo captioner"])
+    found.first.click()
+    expect(desk.find("run-line")).to_contain_text("written 2")
+    expect(desk.field("model")).to_have_value("Captioner · 8-bit · 29 MB of memory")
+    assert len(studio.captions.ids()) == 1, "the same run went on"

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,16 @@ def test_each_tile_is_a_step(folders):
     recorder = Recorder()
     load(ENGINE, folders["double"], options={"tile": 64}).run(request((100, 70)), recorder)
     assert recorder.steps == [(done, 6) for done in range(1, 7)]
+
+
+def test_a_request_may_ask_for_smaller_tiles_and_then_needs_less(folders):
+    recorder, ask = Recorder(), replace(request((100, 70)), tile=64)
+    whole, tiled = load(ENGINE, folders["double"]), load(ENGINE, folders["double"], options={"tile": 64})
+    a = np.asarray(whole.run(ask, recorder).images[0])
+    assert recorder.steps == [(done, 6) for done in range(1, 7)]
+    assert np.array_equal(a, pixels(tiled, request((100, 70))))
+    model = card()
+    assert ENGINE.work(model, ask) < 0.7 * ENGINE.work(model, replace(ask, tile=0))
 
 
 def test_stop_reaches_into_a_tile_and_the_model_works_after(folders, monkeypatch):

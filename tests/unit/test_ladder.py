@@ -1,14 +1,16 @@
 """What is offered where memory does not suffice."""
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from PIL import Image
 from tiny_card import tiny_card
 
-from studio import ladder, variants
+from studio import demand, ladder, limits, variants
 from studio.cards import Card, Source
-from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest
+from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 
 GB = 1_000_000_000
 
@@ -115,3 +117,64 @@ def test_answers_get_shorter():
     ask = ChatRequest(messages=(Message("user", "hi"),), model="talker", max_tokens=1024, temperature=0.7, top_p=1.0,
                       top_k=0, min_p=0.0, repetition_penalty=1.0, seed=1)  # fmt: skip
     assert offered(ask, talker, (), room=4.3)[0].changes == {"max_tokens": 256}
+
+
+# ---- enlarging and captions, by the estimates of the engines themselves
+
+SWIN = card(id="swin", title="Swin", engine="upscaler", tasks=("upscale",), starter=False,
+            limits={"min_scale": 2, "max_scale": 4}, defaults={}, options={})  # fmt: skip
+LANCZOS = card(id="lanczos", title="Lanczos", engine="resample", tasks=("upscale",), limits={}, defaults={}, options={})
+
+
+def picture(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    return file.getvalue()
+
+
+def estimated(target: Card, request: Any) -> tuple[int, int]:
+    weights = {"swin": 48_000_000, "lanczos": 1}.get(target.base, GB // (2 if target.variant else 1))
+    return weights, demand.engine(target.engine).work(target, request)
+
+
+def helped(request: Any, target: Card, room: float, others=(), sisters=(), spent=False):
+    request = limits.resolve(replace(request, model=target.id), target, lambda: 1)
+    return ladder.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=estimated)
+
+
+def test_enlarging_is_offered_in_the_largest_tiles_that_fit_and_then_without_the_model():
+    found = helped(UpscaleRequest(image=picture(600, 400), scale=4), SWIN, 1.0, [LANCZOS])
+    assert [(offer.kind, offer.changes) for offer in found] == [
+        ("small_tiles", {"tile": 128}),
+        ("other", {"model": "lanczos"}),
+    ]
+    assert found[0].said("en") == "Tiles of 128 × 128"
+    (again, *_) = helped(UpscaleRequest(image=picture(600, 400), scale=4, tile=128), SWIN, 1.0, spent=True)
+    assert again.changes == {"tile": 64}
+
+
+def test_tiles_that_are_no_smaller_than_the_picture_or_than_those_of_the_model_are_not_offered():
+    assert helped(UpscaleRequest(image=picture(60, 60), scale=4), SWIN, 9.0) == ()
+    least = replace(SWIN, options={"tile": 64})
+    assert helped(UpscaleRequest(image=picture(600, 400), scale=4), least, 9.0) == ()
+
+
+def test_a_smaller_scale_is_offered_only_where_the_engine_needs_less_for_it():
+    ask = UpscaleRequest(image=picture(600, 400), scale=4)
+    assert [offer.changes for offer in helped(ask, LANCZOS, 0.01)] == [{"scale": 2}]
+    assert "scale" not in [offer.kind for offer in helped(ask, SWIN, 9.0)]
+
+
+def test_a_model_that_does_not_enlarge_so_much_is_not_offered():
+    double = replace(SWIN, id="double", limits={"min_scale": 2, "max_scale": 2}, options={"tile": 64})
+    ask = UpscaleRequest(image=picture(600, 400), scale=4)
+    assert "other" not in [offer.kind for offer in helped(ask, SWIN, 9.0, [double])]
+    assert "other" in [offer.kind for offer in helped(replace(ask, scale=2), SWIN, 9.0, [double])]
+
+
+def test_captions_get_a_smaller_model_and_no_fewer_words_since_those_take_no_less():
+    captioner = card(id="captioner", engine="caption", tasks=("caption",), starter=False, limits={}, defaults={},
+                     options={}, parameters=GB // 2)  # fmt: skip
+    int8 = variants.derived(captioner, "int8")
+    found = helped(CaptionRequest(image=picture(9, 9)), captioner, 1.0, sisters=[int8])
+    assert [offer.changes for offer in found] == [{"model": "captioner@int8"}]

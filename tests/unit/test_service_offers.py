@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from studio.captioning.desk import Manner
+from studio.engines.fake import FakeModel
 from studio.errors import StudioError
-from studio.requests import ImageRequest, UpscaleRequest
+from studio.requests import CaptionRequest, ImageRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 
@@ -89,16 +93,55 @@ def test_a_variant_for_other_devices_is_refused(tight):
     assert refused.value.code == "variant_not_here"
 
 
-def test_what_has_no_fields_to_change_offers_nothing(tight, monkeypatch):
-    from io import BytesIO
+def test_enlarging_offers_smaller_tiles_that_work(tight):
+    studio = tight()
+    cards = dict(studio.catalog.cards)
+    options = {"pixel_bytes": 640, "most_pixels": 128 * 128}
+    enlarger = replace(cards["demo-upscale"], id="enlarger", memory_bytes=50_000_000, options=options)
+    object.__setattr__(studio.catalog, "cards", MappingProxyType({**cards, "enlarger": enlarger}))
+    ask = UpscaleRequest(image=png(256), scale=2, model="enlarger")
+    *_, update = studio.submit(ask).events()
+    assert update.error.code == "out_of_memory"
+    found = {offer.kind: offer.changes for offer in update.offers}
+    assert found == {"small_tiles": {"tile": 128}, "other": {"model": "demo-upscale"}}
+    for changes in found.values():
+        artifact = studio.submit(replace(ask, **changes)).result()
+        assert artifact.recipe["parameters"]["tile"] == changes.get("tile", 0)
 
-    from PIL import Image
 
-    studio, file = tight(), BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "PNG")
-    monkeypatch.setattr("studio.engines.fake.FakeModel._enlarge", lambda *_: (_ for _ in ()).throw(MemoryError()))
-    *_, update = studio.submit(UpscaleRequest(image=file.getvalue(), scale=2)).events()
-    assert (update.error.code, update.offers) == ("out_of_memory", ())
+def test_a_folder_of_captions_goes_on_with_the_model_that_is_offered(tight, tmp_path, monkeypatch):
+    studio = tight()
+    cards = dict(studio.catalog.cards)
+    captioner = replace(
+        cards["demo-caption"], id="captioner", starter=False, parameters=25_000_000, memory_bytes=50_000_000,
+        least_memory=50_000_000,
+    )  # fmt: skip
+    object.__setattr__(studio.catalog, "cards", MappingProxyType({"captioner": captioner, **cards}))
+    run = FakeModel.run
+
+    def short(model: FakeModel, request: Any, context: Any) -> Any:
+        if isinstance(request, CaptionRequest) and model._card.id == "captioner":
+            raise MemoryError
+        return run(model, request, context)
+
+    monkeypatch.setattr(FakeModel, "run", short)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes(png(9))
+    begun = studio.captions.of_folder(tmp_path, Manner())
+    *_, update = studio.caption_all(begun, CaptionRequest(image=b"", model="captioner", seed=3)).events()
+    assert update.error.code == "out_of_memory"
+    assert [offer.changes for offer in update.offers] == [{"model": "captioner@int8"}, {"model": "demo-caption"}]
+    again = CaptionRequest(image=b"", **update.offers[0].changes)
+    studio.caption_all(studio.captions.open(begun.id), again).result()
+    assert studio.captions.open(begun.id).counts() == {"written": 2}
+    settings = studio.captions.open(begun.id).plan.settings
+    assert (settings["model"], settings["seed"]) == ("captioner@int8", 3)
+
+
+def png(side: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (side, side)).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_a_model_that_cools_down_offers_to_be_tried_at_once(tight, monkeypatch):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from terminals import Run
 
 from studio import catalog, recipe
 from studio.cli import doctor
+from studio.engines.fake import FakeModel
 from studio.paths import Home
 from studio.sound import encode_wav
 from studio.types import Audio
@@ -279,6 +281,29 @@ def test_what_may_help_is_told_as_options_to_add(run: Run, tight: None) -> None:
     offers = run("image", "hills", "--width", 256, "--height", 256, "--json").json["offers"]
     assert offers[0] == {"what": "Decode in tiles", "flags": ["--tiling"]}
     assert run("image", "hills", "--width", 256, "--height", 128, "--tiling").code == 0
+
+
+def test_a_folder_of_captions_is_told_to_go_on_with_another_model(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    changed = {"starter": False, "parameters": 2_000_000, "memory_bytes": 4_000_000}
+    cards = tuple(replace(card, **changed) if card.id == "demo-caption" else card for card in catalog._demo_cards())
+    monkeypatch.setattr(catalog, "_demo_cards", lambda: cards)
+    answer = FakeModel.run
+
+    def short(model: FakeModel, request: Any, context: Any) -> Any:
+        if not model._card.variant:
+            raise MemoryError
+        return answer(model, request, context)
+
+    monkeypatch.setattr(FakeModel, "run", short)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    result = run("caption", tmp_path, "--json")
+    assert result.json["offers"] == [
+        {"what": "Use it in 8 bits", "flags": ["--model", "demo-caption@int8", "--resume"]}
+    ]
+    assert run("caption", tmp_path, *result.json["offers"][0]["flags"]).code == 0
+    assert (tmp_path / "a.txt").read_text().startswith("a square picture")
 
 
 def test_variants_are_listed_and_can_be_asked_for(run: Run, tight: None) -> None:

@@ -194,7 +194,7 @@ def _tiles(request: UpscaleRequest) -> Iterator[Try]:
     """Smaller tiles. Those of the model are not known here; what takes no less is passed over."""
     for side in _TILES:
         if not request.tile or side < request.tile:
-            yield {"tile": side}, {"size": f"{side} × {side}"}
+            yield {"tile": side}, {"side": side}
 
 
 def _scales(request: UpscaleRequest) -> Iterator[Try]:

@@ -91,7 +91,7 @@ def test_a_picture_is_enlarged_in_the_tiles_that_are_offered_also_after_the_page
     desk = visit(url).go("image").shape("Custom").type("256", "width").type("256", "height").paint("hills")
     desk.page.get_by_role("button", name="Upscale ×2").click()
     expect(desk.error).to_contain_text("ran out")
-    expect(offers(desk)).to_have_text(["Tiles of 128 × 128"])
+    expect(offers(desk)).to_have_text(["Tiles of 128 pixels"])
     desk.type("another prompt").page.reload()
     desk.go("image")
     offers(desk).first.click()

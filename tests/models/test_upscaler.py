@@ -103,7 +103,7 @@ def test_a_request_may_ask_for_smaller_tiles_and_then_needs_less(folders):
     a = np.asarray(whole.run(ask, recorder).images[0])
     assert recorder.steps == [(done, 6) for done in range(1, 7)]
     assert np.array_equal(a, pixels(tiled, request((100, 70))))
-    model = card()
+    model = card("upscaler")
     assert ENGINE.work(model, ask) < 0.7 * ENGINE.work(model, replace(ask, tile=0))
 
 

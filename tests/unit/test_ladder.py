@@ -148,7 +148,7 @@ def test_enlarging_is_offered_in_the_largest_tiles_that_fit_and_then_without_the
         ("small_tiles", {"tile": 128}),
         ("other", {"model": "lanczos"}),
     ]
-    assert found[0].said("en") == "Tiles of 128 × 128"
+    assert found[0].said("en") == "Tiles of 128 pixels"
     (again, *_) = helped(UpscaleRequest(image=picture(600, 400), scale=4, tile=128), SWIN, 1.0, spent=True)
     assert again.changes == {"tile": 64}
 

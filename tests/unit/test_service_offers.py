@@ -109,6 +109,16 @@ def test_enlarging_offers_smaller_tiles_that_work(tight):
         assert artifact.recipe["parameters"]["tile"] == changes.get("tile", 0)
 
 
+def test_a_picture_that_cannot_be_enlarged_in_any_memory_is_told_of_no_smaller_size(tight):
+    studio = tight()
+    cards = dict(studio.catalog.cards)
+    enlarger = replace(cards["demo-upscale"], id="enlarger", options={"pixel_bytes": 40_000})
+    object.__setattr__(studio.catalog, "cards", MappingProxyType({**cards, "enlarger": enlarger}))
+    *_, update = studio.submit(UpscaleRequest(image=png(256), scale=2, model="enlarger")).events()
+    assert update.error.code == "does_not_fit"
+    assert [offer.kind for offer in update.offers] == ["small_tiles", "other"]
+
+
 def test_a_folder_of_captions_goes_on_with_the_model_that_is_offered(tight, tmp_path, monkeypatch):
     studio = tight()
     cards = dict(studio.catalog.cards)

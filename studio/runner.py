@@ -205,7 +205,9 @@ class Runner:
         def load(report: Callable[[float], None]) -> Loaded:
             stored = self._copies.folder(engine(card.engine), card, files, manager.device.kind, report)
             if apart:
-                return isolated.load(card, stored, manager.device, report, ended=lambda: manager.evict(card.id))
+                return isolated.load(
+                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
+                )
             return engine(card.engine).load(card, stored, manager.device, report)
 
         return Spec(

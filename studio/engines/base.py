@@ -127,9 +127,15 @@ class Parkable(Protocol):
 
 @runtime_checkable
 class Killable(Protocol):
-    """A loaded model that can be ended by force in the middle of a run, which then raises. From any thread."""
+    """A model that can be ended by force in the middle of a load or a run, which then raises."""
 
-    def kill(self) -> None: ...
+    def kill(self, silent: float = 0.0) -> None:
+        """End it at once; from any thread.
+
+        Args:
+            silent: seconds for which nothing was heard of it, where that is why; the error then says so.
+        """
+        ...
 
 
 class Engine(Protocol):

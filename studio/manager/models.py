@@ -20,6 +20,7 @@ from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse,
 from studio.manager.lane import Gate, Lane
 from studio.manager.ledger import MOVING, Ledger
 from studio.manager.values import Lease, ManagerStatus, Spec, Waiter
+from studio.manager.watchdog import Watchdog
 
 log = logging.getLogger("studio.manager")
 
@@ -51,6 +52,7 @@ class ModelManager:
         self.device = device
         self.lane = Lane(str(device), gate)
         self._clock, self._stuck_after = clock, stuck_after
+        self._watchdog = Watchdog(self.lane, stuck_after)
         self._changed = threading.Condition(threading.RLock())
         self._specs: dict[str, Spec] = {}
         self._loaded: dict[str, Loaded] = {}
@@ -125,6 +127,10 @@ class ModelManager:
     def forgive(self, key: str) -> None:
         """Let a model that failed to load be tried again at once."""
         self._tell(lambda now: self._core.forgive(now, key))
+
+    def begun(self, model: Killable) -> None:
+        """What is loaded now can be ended should it hang. For a spec's `load`, on the lane."""
+        self._watchdog.begun(model)
 
     def status(self) -> ManagerStatus:
         """How the device stands now."""
@@ -201,7 +207,8 @@ class ModelManager:
 
     def _load(self, key: str) -> None:
         self._report(key, None)
-        done = effects.load(self._specs[key], lambda fraction: self._report(key, fraction))
+        with self._watchdog.moving():
+            done = effects.load(self._specs[key], lambda fraction: self._report(key, fraction))
         if isinstance(done, effects.Failure):
             self._tell(lambda now: self._core.load_failed(now, key, done.error, done.full))
             return
@@ -211,13 +218,16 @@ class ModelManager:
 
     def _place(self, key: str) -> None:
         self._report(key, None)
-        if effects.place(self._loaded[key], key):
+        with self._watchdog.moving(self._loaded[key]):
+            placed = effects.place(self._loaded[key], key)
+        if placed:
             self._arrived(key, lambda now: self._core.placed(now, key))
         else:
             self._tell(lambda now: self._core.place_failed(now, key))
 
     def _park(self, key: str) -> None:
-        host = effects.park(self._loaded[key], key, self.device.kind != "cpu")
+        with self._watchdog.moving(self._loaded[key]):
+            host = effects.park(self._loaded[key], key, self.device.kind != "cpu")
         if host is None:
             self._unload(key)
         else:
@@ -226,7 +236,8 @@ class ModelManager:
     def _unload(self, key: str) -> None:
         with self._changed:
             model = self._loaded.pop(key, None)
-        gone = model is None or effects.close(model, key)
+        with self._watchdog.moving(model):
+            gone = model is None or effects.close(model, key)
         del model
         gauge.collect()
         self._tell(lambda now: self._core.unloaded(now, key) if gone else self._core.unload_failed(now, key))
@@ -262,17 +273,17 @@ class ModelManager:
     def _watch(self) -> list[Callable[[], None]]:
         """What follows from the lane being silent for too long, or being heard again.
 
-        A model in a process of its own is ended, which costs its job alone. Otherwise everybody is refused until then.
+        A model in a process of its own is ended, which costs those who asked for it alone. Otherwise everybody is
+        refused until then.
         """
-        stuck = bool(self._stuck_after) and self.lane.quiet > self._stuck_after
-        if stuck == (self._core.suspended is not None):
+        leased = [self._loaded.get(key) for key, _ in self._core.ledger.leases.values()]
+        stuck, ends = self._watchdog.look(leased)
+        if not ends and stuck == (self._core.suspended is not None):
             return []
-        if stuck:
+        if stuck or ends:
             log.error("%s has not answered for %.0f s", self.device, self.lane.quiet)
-            in_use = [self._loaded.get(key) for key, _ in self._core.ledger.leases.values()]
-            if ends := [model.kill for model in in_use if isinstance(model, Killable)]:
-                self.lane.beat()
-                return ends
+        if ends:
+            return ends
         error = StudioError("device_stuck", minutes=max(round(self.lane.quiet / 60), 1)) if stuck else None
         return self._carry_out(self._core.suspend(error))
 

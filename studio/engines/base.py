@@ -138,6 +138,15 @@ class Killable(Protocol):
         ...
 
 
+@runtime_checkable
+class Apart(Protocol):
+    """A loaded model in a process of its own."""
+
+    def process_nbytes(self) -> int:
+        """Bytes that the process holds, without what is mapped from files; 0 once it is gone. From any thread."""
+        ...
+
+
 class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 

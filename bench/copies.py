@@ -76,7 +76,7 @@ def main() -> None:
         files = Path(place) / "files"
         card = big_model(files, "image")
         began = time.perf_counter()
-        copy = Copies(Path(place) / "copies", most=1 << 40).folder(
+        copy = Copies(Path(place) / "copies", most=1 << 40, total=1 << 40).folder(
             DiffusionEngine(), card, files, "cpu", lambda _: None
         )
         print(f"making the copy   {time.perf_counter() - began:6.1f} s")

@@ -4,8 +4,9 @@ A processor computes pictures in float32, and their files often hold float16. Ca
 take seconds and all of their size in memory, every time. From a copy that was widened once they are mapped: the system
 reads them when they are wanted and drops them when room is needed. Widening loses nothing, so results are the same.
 
-Copies lie in home/cache, one folder a model, and go with the model. Where one cannot be made the model is loaded from
-its own files. Knows nothing of how a model is loaded; docs/decisions/015-parking.md has the figures.
+Copies lie in home/cache, one folder a model, and go with the model. Together they have a limit: the one that was used
+longest ago makes room. Where one cannot be made the model is loaded from its own files. Knows nothing of how a model is
+loaded; docs/decisions/015-parking.md has the figures and the reasons.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
 
-from studio.cards import PICKLES, WEIGHTS, Card
-from studio.engines._headers import header, header_bytes, tensor_files, variant
-from studio.errors import StudioError
-from studio.paths import occupied, require_space
+from studio.cards import PICKLES, VARIANT, WEIGHTS, Card
+from studio.engines._headers import header, tensor_files, variant
+from studio.errors import Cancelled, StudioError
+from studio.paths import gigabytes, occupied, require_space
+from studio.widening import NARROW, widen, widened_bytes
 
 log = logging.getLogger("studio")
 
@@ -33,9 +36,8 @@ LEAST = 500_000_000
 """Bytes of a copy below which none is made: a smaller model is cast in less than two seconds."""
 VERSION = 1
 """Of how copies are made; those of another version are made again."""
-_NARROW = ("F16", "BF16")
-_NUMBERS = 1 << 22
-"""How many are widened at once."""
+FRESH = 3600.0
+"""Seconds after its last use in which no copy makes room: models that take turns would be copied at every turn."""
 
 
 class Copies:
@@ -44,28 +46,58 @@ class Copies:
     Args:
         keep_free: bytes of disk space that they leave.
         most: bytes of the largest copy; 0 for none at all.
+        total: bytes of all copies together; 0 for none at all.
+        in_use: ids of the models that are in memory or on the way there; their copies stay.
     """
 
-    def __init__(self, place: Path, *, keep_free: int = 0, most: int = 0) -> None:
-        self._place, self._keep_free, self._most = place, keep_free, most
+    def __init__(
+        self,
+        place: Path,
+        *,
+        keep_free: int = 0,
+        most: int = 0,
+        total: int = 0,
+        in_use: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._place, self._keep_free, self._most, self._total = place, keep_free, most, total
+        self._in_use = in_use
+        self._making: dict[str, int] = {}  # model -> bytes of its copy that is being made
+        self._lock = threading.Lock()
 
-    def folder(self, engine: object, card: Card, files: Path, kind: str, report: Callable[[float], None]) -> Path:
+    def folder(
+        self,
+        engine: object,
+        card: Card,
+        files: Path,
+        kind: str,
+        report: Callable[[float], None],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Path:
         """What to load a model from on a device of this kind: its copy, made now where it pays, else `files`.
 
         Args:
             engine: one that casts weights while they are read says with `computes_in(card, files, kind)` to what.
             report: how much of the copy is made, 0..1.
+            wanted: whether anybody still waits for the model. Asked all the time while a copy is made.
+
+        Raises:
+            Cancelled: nobody waits any more. Nothing is left of the copy.
         """
         computes_in = getattr(engine, "computes_in", None)
-        if not self._most or computes_in is None or kind == "mps" or not files.is_dir():
+        if not self._most or not self._total or computes_in is None or kind == "mps" or not files.is_dir():
             return files  # unified memory holds what is on the device: nothing stays mapped
         try:
             if computes_in(card, files, kind) != "float32":
                 return files
-            return self._copy(card, files, report) or files
+            return self._copy(card, files, report, wanted) or files
         except (OSError, ValueError, KeyError, TypeError, StudioError) as error:
             log.warning("%s is loaded from its own files, no copy could be made: %s", card.id, error)
             return files
+
+    def used(self, card: Card) -> None:
+        """A model is used now: of all copies its own is the last to make room."""
+        with suppress(OSError):  # most have none
+            os.utime(self._of(card))
 
     def nbytes(self, card: Card) -> int:
         """Bytes on disk of a model's copy."""
@@ -73,48 +105,153 @@ class Copies:
 
     def delete(self, card: Card) -> int:
         """Delete a model's copy; returns the bytes freed."""
-        before = self.nbytes(card)
-        shutil.rmtree(self._of(card), ignore_errors=True)
-        return before - self.nbytes(card)
+        return _remove(self._of(card))
+
+    def trim(self) -> None:
+        """Have the copies keep to their limit, which may have been a larger one when they were made."""
+        over = sum(occupied(folder) for folder in self._folders()) - self._total
+        for folder, _ in self._idle() if over > 0 else ():
+            if over > 0:
+                over -= _remove(folder)
 
     def _of(self, card: Card) -> Path:
         return self._place / card.base  # a variant of a model is made of the same files
 
-    def _copy(self, card: Card, files: Path, report: Callable[[float], None]) -> Path | None:
-        """The model's copy; None where its own files are as good."""
+    def _copy(
+        self, card: Card, files: Path, report: Callable[[float], None], wanted: Callable[[], bool]
+    ) -> Path | None:
+        """The model's copy; None where its own files are as good, or no room is to be made for it."""
         read = {file.relative_to(files).as_posix(): file for file in tensor_files(files, variant(card, files))}
         tables = {name: header(file) for name, file in read.items()}
-        narrow = any(entry["dtype"] in _NARROW for table in tables.values() for entry in table.values())
-        size = sum(_bytes(entry) for table in tables.values() for entry in table.values())
+        narrow = any(entry["dtype"] in NARROW for table in tables.values() for entry in table.values())
+        size = sum(widened_bytes(entry) for table in tables.values() for entry in table.values())
         if not narrow or not LEAST <= size <= self._most:
             return None
         small = {name: file for name, file in _others(files) if name not in read}
         target = self._of(card) / _key({**small, **read})
         if target.is_dir():
+            self.used(card)
             return target
-        shutil.rmtree(self._of(card), ignore_errors=True)  # of an earlier revision, or cut short
-        self._of(card).mkdir(parents=True)
-        require_space(self._of(card), size + sum(file.stat().st_size for file in small.values()), self._keep_free)
-        half = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=self._of(card)))
         done = 0
 
         def told(count: int) -> None:
             nonlocal done
+            if not wanted():
+                raise Cancelled
             done += count
             report(min(done / size, 1.0))
 
-        try:
-            for name, file in small.items():
-                (half / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, half / name)
-            for name, file in read.items():
-                (half / name).parent.mkdir(parents=True, exist_ok=True)
-                _widen(file, half / name, told)
-            half.rename(target)
-        finally:
-            shutil.rmtree(half, ignore_errors=True)
+        told(0)
+        needed = size + sum(file.stat().st_size for file in small.values())
+        with self._claim(card, needed) as free:
+            if not free or self._mapped_elsewhere(card):
+                return None
+            _remove(self._of(card))  # of an earlier revision, or cut short
+            if not self._make_room(card, needed):
+                return None
+            self._write(target, small, read, told)
         log.info("%s: a copy in float32 was made", card.id)
         return target
+
+    def _write(self, target: Path, small: dict[str, Path], read: dict[str, Path], told: Callable[[int], None]) -> None:
+        """Make the folder `target`, whole or not at all."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            half = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=target.parent))
+            try:
+                for name, file in small.items():
+                    told(0)
+                    (half / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, half / name)
+                for name, file in read.items():
+                    (half / name).parent.mkdir(parents=True, exist_ok=True)
+                    widen(file, half / name, told)
+                half.rename(target)
+            finally:
+                shutil.rmtree(half, ignore_errors=True)
+        finally:
+            with suppress(OSError):  # it holds the copy
+                target.parent.rmdir()
+
+    # ---- room
+
+    @contextmanager
+    def _claim(self, card: Card, needed: int) -> Iterator[bool]:
+        """Have the model's folder alone; False where another device is at it already."""
+        with self._lock:
+            if taken := card.base in self._making:
+                log.info("%s is loaded from its own files: its copy is being made", card.id)
+            else:
+                self._making[card.base] = needed
+        try:
+            yield not taken
+        finally:
+            if not taken:
+                with self._lock:
+                    del self._making[card.base]
+
+    def _mapped_elsewhere(self, card: Card) -> bool:
+        """An earlier copy is there, and a variant of the model may have it mapped."""
+        sisters = (id for id in self._in_use() if id != card.id and id.partition(VARIANT)[0] == card.base)
+        return self._of(card).is_dir() and any(sisters)
+
+    def _make_room(self, card: Card, needed: int) -> bool:
+        """Delete the copies that were used longest ago, as few as suffice; none, and False, where all would not.
+
+        Raises:
+            StudioError: the disk is too full.
+        """
+        self._place.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            making = {base: size for base, size in self._making.items() if base != card.base}
+            sizes = {folder.name: occupied(folder) for folder in self._folders()} | making
+            over = sum(sizes.values()) + needed - self._total
+            short = needed + self._keep_free - shutil.disk_usage(self._place).free
+            idle = [(folder, sizes.get(folder.name, 0)) for folder, when in self._idle() if when < time.time() - FRESH]
+            spare = sum(size for _, size in idle)
+            if over > spare:
+                told = (card.id, gigabytes(needed), gigabytes(self._total))
+                log.info("%s is loaded from its own files: a copy of %s has no room in the %s for copies", *told)
+                return False
+            missing = max(over, short)
+            for folder, _ in idle if short <= spare else ():
+                if missing > 0:
+                    log.info("the copy of %s makes room for one of %s", folder.name, card.id)
+                    missing -= _remove(folder)
+        require_space(self._place, needed, self._keep_free)
+        return missing <= 0
+
+    def _folders(self) -> list[Path]:
+        """Of the models that have a copy; and what could not be deleted at once."""
+        try:
+            return [folder for folder in self._place.iterdir() if folder.is_dir()]
+        except OSError:
+            return []
+
+    def _idle(self) -> list[tuple[Path, float]]:
+        """Copies that nobody has in use and when they were last used, in seconds since the epoch; oldest first."""
+        busy = {id.partition(VARIANT)[0] for id in self._in_use()} | set(self._making)
+        found: list[tuple[Path, float]] = []
+        for folder in self._folders():
+            with suppress(OSError):
+                if folder.name not in busy:
+                    found.append((folder, 0.0 if folder.name.startswith(".") else folder.stat().st_mtime))
+        return sorted(found, key=lambda one: one[1])
+
+
+def _remove(folder: Path) -> int:
+    """Delete a folder, whole or not at all: half of a copy would be taken for one. Returns the bytes freed.
+
+    Where the system holds on to a file in it, such as a mapped one on Windows, it stays.
+    """
+    gone = folder.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        folder.rename(gone)
+    except OSError:
+        return 0
+    before = occupied(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    return before - occupied(gone)
 
 
 def _others(files: Path) -> Iterator[tuple[str, Path]]:
@@ -130,53 +267,3 @@ def _key(files: dict[str, Path]) -> str:
     """What names a copy: these very files, and how it is made."""
     stamps = [(name, (state := file.stat()).st_size, state.st_mtime_ns) for name, file in sorted(files.items())]
     return hashlib.sha256(json.dumps([VERSION, "float32", stamps]).encode()).hexdigest()[:16]
-
-
-def _bytes(entry: dict[str, Any]) -> int:
-    """Bytes of a tensor in the copy."""
-    start, end = entry["data_offsets"]
-    return math.prod(entry["shape"]) * 4 if entry["dtype"] in _NARROW else end - start
-
-
-def _widen(source: Path, target: Path, told: Callable[[int], None]) -> None:
-    """Write a safetensors file with the same tensors in the same order, in float32 where they were narrower.
-
-    Raises:
-        ValueError: the source is cut short.
-    """
-    table = header(source, whole=True)
-    meta = table.pop("__metadata__", None)
-    order = sorted(table, key=lambda name: table[name]["data_offsets"])
-    written: dict[str, Any] = {} if meta is None else {"__metadata__": meta}
-    end = 0
-    for name in order:
-        start, end = end, end + _bytes(table[name])
-        kind = "F32" if table[name]["dtype"] in _NARROW else table[name]["dtype"]
-        written[name] = {"dtype": kind, "shape": table[name]["shape"], "data_offsets": [start, end]}
-    with source.open("rb") as here, target.open("wb") as there:
-        there.write(header_bytes(written))
-        begin = int.from_bytes(here.read(8), "little") + 8
-        for name in order:
-            start, stop = table[name]["data_offsets"]
-            here.seek(begin + start)
-            _tensor(here, there, table[name]["dtype"], stop - start, told)
-        there.flush()
-        os.fsync(there.fileno())
-    with suppress(OSError):
-        shutil.copymode(source, target)
-
-
-def _tensor(here: IO[bytes], there: IO[bytes], kind: str, left: int, told: Callable[[int], None]) -> None:
-    import numpy as np
-
-    while left:
-        data = here.read(min(left, _NUMBERS * 2))
-        if not data:
-            raise ValueError("a file is cut short")
-        left -= len(data)
-        if kind == "F16":
-            data = np.frombuffer(data, "<f2").astype("<f4").tobytes()
-        elif kind == "BF16":  # the upper half of a float32
-            data = (np.frombuffer(data, "<u2").astype("<u4") << 16).tobytes()
-        there.write(data)
-        told(len(data))

@@ -20,11 +20,11 @@ from studio.cards import Card
 from studio.conversation import compute
 from studio.copies import Copies
 from studio.demand import Demand
-from studio.engines.base import Device, Loaded, engine
+from studio.engines.base import Device
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import Fleet, Lease, ModelManager, Spec, gauge, isolated
+from studio.manager import Fleet, Lease, ModelManager, gauge, isolated
 from studio.manager.devices import cpu_name, detect, physical_cores
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
@@ -33,10 +33,8 @@ from studio.offers import Offer
 from studio.register import Register
 from studio.settings import Settings
 from studio.sources import Store
+from studio.specs import Specs
 from studio.types import Artifact, Output
-
-PLAIN = ("fake", "llama", "resample")
-"""Engines whose models are built without torch, so that others may run meanwhile."""
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None], None]
@@ -63,7 +61,7 @@ class Runner:
         learned: Path | None = None,
     ) -> None:
         self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
-        self._copies = copies
+        self._copies, self._specs = copies, Specs(settings, store, copies)
         threads = settings.threads or physical_cores()
         found = [replace(device, threads=threads) for device in detect(settings.device)]
         # GGUF models compute on the processor and must not wait for a GPU
@@ -185,7 +183,7 @@ class Runner:
         job.sign = manager.lane.beat
         job.move("queued")
         ticket = manager.acquire(
-            self._spec(card, need, manager),
+            self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager, lease, need)),
             refused=lambda error: self._settle(job, "failed", error=failures.titled(error, card)),
@@ -197,23 +195,6 @@ class Runner:
                 self._tickets[job.id] = (manager, ticket)
         if job.cancelled:
             self.cancelled(job)
-
-    def _spec(self, card: Card, need: Demand, manager: ModelManager) -> Spec:
-        files, apart = self._store.path(card), isolated.wanted(card, self._settings.isolate)
-        keep, park = self._settings.keep_alive, self._settings.park_alive
-
-        def load(report: Callable[[float], None]) -> Loaded:
-            stored = self._copies.folder(engine(card.engine), card, files, manager.device.kind, report)
-            if apart:
-                return isolated.load(
-                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
-                )
-            return engine(card.engine).load(card, stored, manager.device, report)
-
-        return Spec(
-            card.id, need.weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
-            builds=card.engine not in PLAIN and not apart, apart=apart,
-        )  # fmt: skip
 
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
         """On the lane: compute, keep, finish."""
@@ -238,6 +219,7 @@ class Runner:
             error = failures.out_of_memory(failure, card) or failures.internal(failure)
         finally:
             lease.release()
+            self._copies.used(card)
         if output is not None and peak.nbytes is not None:
             self._learned.note(device, card.id, need.shape, peak.nbytes)
         if yielded:

@@ -75,11 +75,15 @@ class Studio(Stock):
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
         loras = None if settings.public else self.home.loras
-        self._copies = Copies(self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9))
+        self._copies = Copies(
+            self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
+            total=int(settings.copies_gb * 1e9), in_use=lambda: self._runner.fleet.keys,
+        )  # fmt: skip
         learned = self.home.cache / "memory.json"
         self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
         self.device = self._runner.device
         self._used = Used(self.home.cache / "used.json")
+        self._copies.trim()
         self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
     def __enter__(self) -> Self:
@@ -107,7 +111,7 @@ class Studio(Stock):
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
         devices = tuple(manager.status() for manager in self._runner.fleet)
         apart = any(model.process is not None for device in devices for model in device.models)
-        return Status(devices, running, len(jobs) - len(running), meter.private_of_all(children=apart))
+        return Status(devices, running, len(jobs) - len(running), meter.private_of_all(apart))
 
     # ---- jobs
 

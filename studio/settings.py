@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     max_copy_gb: float = Field(
         16.0, ge=0, description="Largest copy of a model in the precision of this processor, to load faster. 0: none."
     )
+    copies_gb: float = Field(
+        32.0, ge=0, description="Disk space of all such copies; the one used longest ago makes room. 0: none are made."
+    )
     file_names: str = Field(
         "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
     )

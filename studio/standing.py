@@ -19,6 +19,7 @@ class ModelInfo:
 
     Attributes:
         state: of its files. loaded: it is ready to compute. fits: some device has the memory for it.
+        disk_bytes: of its files and its copy. copy_bytes: of the copy alone, which may make room for others.
         resident: where it is in memory; None where it is not. device: which device's memory.
         variants: the ways of running it in less memory that work here.
         cooling: it failed to load a moment ago.
@@ -35,6 +36,7 @@ class ModelInfo:
     cooling: Cooling | None = None
     variants: tuple[ModelInfo, ...] = ()
     last_used: float | None = None
+    copy_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

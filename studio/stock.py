@@ -43,8 +43,8 @@ class Stock:
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
                 max(card.memory_bytes, card.least_memory) <= largest.budget,
-                self.store.bytes_on_disk(card) + self._copies.nbytes(card),
-                resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id),
+                self.store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
+                resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)

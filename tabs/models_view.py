@@ -181,6 +181,8 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(html.escape(text("page.comma", spoken).join(text(f"tab.{task}", spoken) for task in card.tasks)))
     if info.disk_bytes > 1:
         said.append(_say("on_disk", spoken, size=gigabytes(info.disk_bytes)))
+    if info.copy_bytes:
+        said.append(_say("of_it_copy", spoken, size=gigabytes(info.copy_bytes)))
     if info.state != "ready" and entry.state != "downloading" and card.disk_bytes > 1:
         said.append(_say("download_size", spoken, size=gigabytes(card.disk_bytes)))
     licence = html.escape(card.licence)

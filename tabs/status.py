@@ -76,7 +76,8 @@ def _device(device: ManagerStatus, status: Status, page: Page, language: str) ->
     for key, models in (("page.loaded", there), ("page.parked", parked)):
         if models:
             names = ", ".join(_resident(page, model, language) for model in models)
-            parts.append(text(key, language, count=len(models), names=names))
+            said = text(key, language, count=len(models), names=names)
+            parts.append(f'<span class="a-strip-names">{said}</span>')
     used, total = f"{max(device.total - device.free, 0) / 1e9:.1f}", gigabytes(device.total)
     kind = text("page.memory" if device.device.kind == "cpu" else "page.gpu_memory", language)
     divided = shares(device, status)
@@ -87,7 +88,7 @@ def _device(device: ManagerStatus, status: Status, page: Page, language: str) ->
         f'<span class="a-kept" style="width:{kept:.0f}%"></span></span>'
     )
     memory = f"{bar} {text('page.used', language, kind=kind, used=used, total=total)}"
-    return "".join(f"<span>{part}</span>" for part in (*parts, memory))
+    return "".join([*parts, f"<span>{memory}</span>"])
 
 
 def _resident(page: Page, model: Resident, language: str) -> str:

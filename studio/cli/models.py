@@ -85,6 +85,7 @@ def entry(info: ModelInfo) -> dict[str, Any]:
         "download_bytes": card.disk_bytes,
         "memory_bytes": card.memory_bytes,
         "disk_bytes": info.disk_bytes,
+        "copy_bytes": info.copy_bytes,
         "languages": list(card.languages),
         "summary": card.summary.get(language()) or card.summary.get("en", ""),
         "variants": [

@@ -112,6 +112,9 @@ class Carrying:
         self._report(key, None)
         with self._watchdog.moving():
             done = effects.load(self._specs[key], lambda fraction: self._report(key, fraction))
+        if done is None:
+            self._tell(lambda now: self._core.unloaded(now, key))
+            return
         if isinstance(done, effects.Failure):
             self._tell(lambda now: self._core.load_failed(now, key, done.error, done.full))
             return

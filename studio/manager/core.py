@@ -117,7 +117,10 @@ class Core(Line):
         return self._advance(now)
 
     def unloaded(self, now: float, key: str) -> list[Decision]:
-        """A model is closed, asked to or because it could not be parked, and its memory is back."""
+        """A model is closed, asked to or because it could not be parked, or its load was given up: its memory is back.
+
+        Who asked for it meanwhile has it loaded again.
+        """
         self.ledger.enter(now, self.ledger.entries[key], State.ABSENT)
         return self._advance(now)
 

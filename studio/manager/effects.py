@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from studio.engines.base import Loaded, Parkable
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
 from studio.manager import gauge
 from studio.manager.values import Spec
 
@@ -36,15 +36,18 @@ class Failure:
     full: bool
 
 
-def load(spec: Spec, report: Callable[[float], None]) -> Held | Failure:
-    """Build a model and measure it. One that cannot be measured is closed again."""
+def load(spec: Spec, report: Callable[[float], None]) -> Held | Failure | None:
+    """Build a model and measure it. One that cannot be measured is closed again. None where the load was given up."""
     started = time.monotonic()
     failure: Failure | None = None
     model: Loaded | None = None
     held: Held | None = None
+    given_up = False
     try:
         model = spec.load(report)
         held = Held(model, max(int(model.nbytes()), 0), _host(model))
+    except Cancelled:
+        given_up = True
     except StudioError as error:
         failure = Failure(error.with_traceback(None), error.code == "out_of_memory")
     except MemoryError:
@@ -59,6 +62,9 @@ def load(spec: Spec, report: Callable[[float], None]) -> Held | Failure:
         close(model, spec.key)
     model = None
     gauge.collect()
+    if given_up:
+        log.info("nobody waits for %s any more; it is not loaded", spec.key)
+        return None
     return failure or Failure(StudioError("broken_model", model=spec.key, reason="nothing was loaded"), False)
 
 

@@ -31,6 +31,11 @@ class Fleet:
         if self.processor not in self.devices:
             yield self.processor
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The models that are in memory, or on their way into it or out of it."""
+        return frozenset(model.key for manager in self for model in manager.status().models)
+
     def suited(self, on_processor: bool) -> tuple[ModelManager, ...]:
         """The devices that a model may run on."""
         return (self.processor,) if on_processor else self.devices

@@ -104,6 +104,10 @@ class ModelManager(Carrying):
             stuck = self.lane.quiet if self._core.suspended else None
             return snapshot.status(self._core, self.device, reading, processes, stuck, self._clock())
 
+    def awaited(self, key: str) -> bool:
+        """Whether anybody waits for a model; nobody does once the manager closes."""
+        return bool(self._waiting_for(key))
+
     def close(self, timeout: float = 5.0) -> bool:
         """Refuse new requests, free everything, end the threads. False where a run did not come to an end in time."""
         with self._changed:

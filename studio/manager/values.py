@@ -16,7 +16,8 @@ class Spec:
     Attributes:
         key: everything that changes the weights, in one string.
         weights: bytes to expect; the measured size replaces it after the load.
-        load: builds the model on the lane; the argument takes progress, 0..1.
+        load: builds the model on the lane; the argument takes progress, 0..1. Raises Cancelled where it gives up
+            because nobody waits for the model any more (ModelManager.awaited).
         keep_alive: seconds it stays where it computes after its last use; 0 leaves at once, negative never.
         park_alive: seconds it stays parked after that; 0 is not parked at all, negative stays.
         builds: loading it changes process-wide state of torch, so that nothing may run meanwhile.

@@ -47,14 +47,14 @@ def test_a_picture_that_was_finished_meanwhile_is_shown(desk: Desk, visit: Visit
 def test_an_answer_goes_on_being_written(
     desk: Desk, visit: Visit, url: str, studio: Studio, pace: Callable[[float], None]
 ) -> None:
-    pace(0.1)
+    pace(0.25)  # nine seconds: the page has to be back before they are over
     desk.type("go on without me").run()
     expect(desk.answers.last).to_contain_text("You asked")
     context = desk.page.context
     desk.page.close()
     back = visit(url, context, settled=False)
     expect(back.find("stop")).to_be_visible()
-    expect(back.answers.last).to_contain_text("turn 1 of our conversation.", timeout=10_000)
+    expect(back.answers.last).to_contain_text("turn 1 of our conversation.", timeout=20_000)
     expect(back.questions).to_have_text(["go on without me"])
     back.idle()
 

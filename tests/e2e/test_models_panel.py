@@ -97,7 +97,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
         return card.memory_bytes
 
     monkeypatch.setattr(FakeEngine, "weights", weights)
-    monkeypatch.setattr(meter, "private_of_all", lambda **_: 0)
+    monkeypatch.setattr(meter, "private_of_all", lambda *_: 0)
     studio, url = serve(device="cpu", keep_alive=300, prepare=False)
     cards = {id: replace(card, engine="fake") for id, card in studio.catalog.cards.items()}
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))

@@ -85,6 +85,7 @@ def test_every_tab_looks_right_empty_and_with_a_result(
         assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{tab} scrolls sideways"
         assert desk.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
         if (language, theme) == ("en", "light"):
+            desk.page.evaluate("scrollTo(0, 0)")
             keep(desk, f"{tab}-empty-{language}-{theme}-{width}")
         _work(desk, tab, upload)
         assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{tab} scrolls sideways"

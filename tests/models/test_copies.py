@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,14 @@ from test_diffusion import ASK
 from tiny import CPU, Recorder, card
 from tiny_pipelines import pixels, stable_diffusion
 
-from studio import copies
+from studio import copies, widening
 from studio.copies import Copies
 from studio.engines.diffusion import DiffusionEngine
 from studio.engines.text import TextEngine
-from studio.errors import StudioError
+from studio.errors import Cancelled, StudioError
+from studio.service import Studio
+from studio.settings import Settings
+from studio.standing import ModelInfo
 
 ENGINE = DiffusionEngine()
 CARD = card("diffusion", id="tiny-1.5")
@@ -41,7 +46,7 @@ def files(half, tmp_path) -> Path:
 @pytest.fixture
 def made(monkeypatch, tmp_path) -> Copies:
     monkeypatch.setattr(copies, "LEAST", 1000)
-    return Copies(tmp_path / "home" / "cache" / "widened", most=1 << 30)
+    return Copies(tmp_path / "home" / "cache" / "widened", most=1 << 30, total=1 << 40)
 
 
 def folder_of(made: Copies, files: Path, kind: str = "cpu", engine: Any = ENGINE, of: Any = CARD) -> Path:
@@ -130,8 +135,8 @@ def test_there_is_none_where_it_would_not_pay(made, files, monkeypatch, tmp_path
     assert folder_of(made, files, "mps") == files
     assert folder_of(made, files, engine=object()) == files
     assert folder_of(made, files, of=replace(CARD, options={"dtype": "float16"})) == files
-    assert folder_of(Copies(tmp_path / "none", most=0), files) == files
-    assert folder_of(Copies(tmp_path / "none", most=10_000), files) == files
+    assert folder_of(Copies(tmp_path / "none", most=0, total=1 << 40), files) == files
+    assert folder_of(Copies(tmp_path / "none", most=10_000, total=1 << 40), files) == files
     monkeypatch.setattr(copies, "LEAST", 1 << 30)
     assert folder_of(made, files) == files
     assert not (tmp_path / "none").exists()
@@ -144,7 +149,7 @@ def test_weights_that_are_as_wide_already_have_none(made, tmp_path):
 
 
 def test_a_full_disk_or_a_damaged_file_leaves_the_model_as_it_was(made, files, tmp_path, caplog):
-    full = Copies(tmp_path / "full", most=1 << 30, keep_free=1 << 60)
+    full = Copies(tmp_path / "full", most=1 << 30, total=1 << 40, keep_free=1 << 60)
     assert folder_of(full, files) == files
     assert full.nbytes(CARD) == 0
     assert "no copy could be made" in caplog.text
@@ -161,7 +166,7 @@ def test_what_a_killed_process_left_is_no_copy_and_is_cleared_away(made, files, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(copies, "_widen", killed)
+        patch.setattr(copies, "widen", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             folder_of(made, files)
@@ -181,22 +186,117 @@ def test_deleting_frees_what_it_says(made, files):
     assert not folder.exists()
 
 
-def test_the_studio_loads_the_copy_counts_it_and_deletes_it_with_the_model(files, monkeypatch, tmp_path):
-    from studio.service import Studio
-    from studio.settings import Settings
-
+@pytest.fixture
+def studio(files, monkeypatch, tmp_path) -> Iterator[Studio]:
+    """One that has the pipeline as a model of the user's own."""
     monkeypatch.setattr(copies, "LEAST", 1000)
     home = tmp_path / "studio"
     home.mkdir()
     table = ("[models.mine]", 'tasks = ["image"]', 'engine = "diffusion"', f"path = {json.dumps(str(files))}")
     (home / "models.toml").write_text("\n".join(table))
     with Studio(Settings(home=home, device="cpu", keep_free_gb=0)) as studio:
-        own = next(info for info in studio.models("image") if info.card.id == "mine")
-        assert studio.submit(replace(ASK, model="mine", width=64, height=64)).result()
-        with_copy = next(info for info in studio.models("image") if info.card.id == "mine")
-        copy = home / "cache" / "widened" / "mine"
-        assert len(list(copy.rglob("unet/*.safetensors"))) == 1
-        assert with_copy.disk_bytes > own.disk_bytes * 2
-        assert studio.delete("mine") > own.disk_bytes
-        assert not copy.exists()
-        assert files.exists()
+        yield studio
+
+
+def mine(studio: Studio) -> ModelInfo:
+    return next(info for info in studio.models("image") if info.card.id == "mine")
+
+
+MINE = replace(ASK, model="mine", width=64, height=64)
+
+
+def test_the_studio_tells_the_copies_what_is_used(studio):
+    assert studio.submit(MINE).result()
+    copy = studio.home.cache / "widened" / "mine"
+    os.utime(copy, (1000, 1000))
+    assert studio.submit(replace(MINE, seed=2)).result()
+    settled(studio)
+    assert copy.stat().st_mtime > 1000
+    os.utime(copy, (1000, 1000))
+    studio._copies = Copies(copy.parent, total=1, in_use=studio._copies._in_use)
+    studio._copies.trim()
+    assert copy.exists()
+    studio.unload("mine")
+    settled(studio)
+    studio._copies.trim()
+    assert not copy.exists()
+
+
+def test_the_studio_loads_the_copy_counts_it_and_deletes_it_with_the_model(studio, files):
+    own = mine(studio)
+    assert studio.submit(MINE).result()
+    with_copy = mine(studio)
+    copy = studio.home.cache / "widened" / "mine"
+    assert len(list(copy.rglob("unet/*.safetensors"))) == 1
+    assert with_copy.disk_bytes > own.disk_bytes * 2
+    assert with_copy.copy_bytes == with_copy.disk_bytes - own.disk_bytes
+    assert own.copy_bytes == 0
+    assert studio.delete("mine") > own.disk_bytes
+    assert not copy.exists()
+    assert files.exists()
+
+
+@pytest.fixture
+def endless(monkeypatch) -> threading.Event:
+    """Set once a copy is being made, which then takes for ever; or until the test has failed in any case."""
+    begun, held = threading.Event(), threading.Event()
+
+    def widen(source: Path, target: Path, told: Callable[[int], None]) -> None:
+        target.write_bytes(b"half")
+        begun.set()
+        for _ in range(2000):
+            told(0)
+            held.wait(0.005)
+        raise ValueError("nobody ended it")
+
+    monkeypatch.setattr(copies, "widen", widen)
+    return begun
+
+
+def test_stop_ends_a_copy_that_is_being_made_and_leaves_nothing_of_it(studio, endless, monkeypatch):
+    job = studio.submit(MINE)
+    assert endless.wait(60)
+    job.cancel()
+    with pytest.raises(Cancelled):
+        job.result()
+    settled(studio)
+    assert list((studio.home.cache / "widened").iterdir()) == []
+    info = mine(studio)
+    assert (info.resident, info.cooling) == (None, None)
+    monkeypatch.setattr(copies, "widen", widening.widen)
+    assert studio.submit(MINE).result()
+    assert mine(studio).copy_bytes
+
+
+def test_a_copy_goes_on_while_somebody_else_waits_for_it(studio, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+
+    def widen(source: Path, target: Path, told: Callable[[int], None]) -> None:
+        begun.set()
+        assert go.wait(60)
+        widening.widen(source, target, told)
+
+    monkeypatch.setattr(copies, "widen", widen)
+    first = studio.submit(MINE)
+    assert begun.wait(60)
+    second = studio.submit(MINE)
+    first.cancel()
+    go.set()
+    assert second.result()
+    assert first.snapshot().kind == "cancelled"
+    assert mine(studio).copy_bytes
+
+
+def test_closing_the_studio_ends_a_copy_that_is_being_made(studio, endless):
+    job = studio.submit(MINE)
+    assert endless.wait(60)
+    studio.close(timeout=60)
+    assert job.snapshot().kind in ("cancelled", "failed")
+    assert list((studio.home.cache / "widened").iterdir()) == []
+
+
+def settled(studio: Studio) -> None:
+    """Wait until the device has done what it was given."""
+    done = threading.Event()
+    studio._runner.fleet.devices[0].lane.put(done.set)
+    assert done.wait(60)

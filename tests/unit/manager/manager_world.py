@@ -119,6 +119,18 @@ class World:
                 self.where[key] = State.BROKEN
                 self.take(self.core.unload_failed(self.now, effect.key))
 
+    def give_up(self, pick: int) -> None:
+        """A load ends before its time because nobody waits for it; somebody may have asked again in that moment."""
+        loads = [effect for effect in self.effects if isinstance(effect, Load)]
+        if not loads:
+            return
+        effect = loads[pick % len(loads)]
+        self.effects.remove(effect)
+        key = self.key(effect.key)
+        del self.where[key]
+        self.leave_asked.discard(key)
+        self.take(self.core.unloaded(self.now, effect.key))
+
     def release(self, pick: int, twice: bool = False) -> None:
         if not self.live:
             return
@@ -359,6 +371,8 @@ class World:
             self.gauge(dice.choice((60, 100, 100, 140)), dice.choice((0, 20, 60)))
         elif roll < 0.925:
             self.stuck()
+        elif roll < 0.93:
+            self.give_up(dice.randrange(9))
         else:
             self.wait(dice.choice((0.5, 11, 70, 400)))
 

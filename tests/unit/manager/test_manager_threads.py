@@ -91,6 +91,54 @@ def test_a_failed_load_is_told_and_leaves_no_trace(manager: ModelManager, failur
         assert manager.status().models[0].in_use
 
 
+def test_a_load_is_given_up_when_nobody_waits_and_that_is_no_failure(manager: ModelManager) -> None:
+    begun, asked, heard = threading.Event(), threading.Event(), list[str]()
+
+    def load(_report: object) -> Model:
+        begun.set()
+        assert asked.wait(10)
+        if not manager.awaited("a"):
+            raise Cancelled
+        return Model()
+
+    def ask() -> int:
+        granted, refused = (lambda lease: (heard.append("granted"), lease.release())), lambda _: heard.append("refused")
+        return manager.acquire(spec("a", load), granted=granted, refused=refused)
+
+    ticket = ask()
+    assert begun.wait(10)
+    assert manager.awaited("a")
+    assert manager.cancel(ticket)
+    asked.set()
+    settled(manager)
+    status = manager.status()
+    assert (status.models, status.cooling, status.charged, heard) == ((), (), 0, [])
+    ask()
+    settled(manager)
+    assert heard == ["granted"]
+
+
+def test_who_asks_while_a_load_is_given_up_has_it_loaded_again(manager: ModelManager) -> None:
+    loads, heard = list[int](), list[str]()
+
+    def load(_report: object) -> Model:
+        loads.append(1)
+        if len(loads) == 1:
+            manager.cancel(first)
+            ask()  # too late for this load
+            raise Cancelled
+        return Model()
+
+    def ask() -> int:
+        granted, refused = (lambda lease: (heard.append("granted"), lease.release())), lambda _: heard.append("refused")
+        return manager.acquire(spec("a", load), granted=granted, refused=refused)
+
+    with manager._changed:  # the load begins once the ticket is known
+        first = ask()
+    settled(manager)
+    assert (len(loads), heard) == (2, ["granted"])
+
+
 def test_a_load_that_cannot_be_measured_counts_as_failed(manager: ModelManager) -> None:
     class Liar(Model):
         def nbytes(self) -> int:

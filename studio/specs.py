@@ -1,0 +1,52 @@
+"""A model as its manager wants to hear of it: its size, how it is loaded, how long it stays.
+
+Knows nothing of jobs, or of when a model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from studio.cards import Card
+from studio.copies import Copies
+from studio.engines.base import Loaded, engine
+from studio.manager import ModelManager, Spec, isolated
+from studio.settings import Settings
+from studio.sources import Store
+
+PLAIN = ("fake", "llama", "resample")
+"""Engines whose models are built without torch, so that others may run meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """Those of one studio.
+
+    Attributes:
+        copies: of models that this machine computes with in another type than they are stored in.
+    """
+
+    settings: Settings
+    store: Store
+    copies: Copies
+
+    def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
+        """A model for one device. `weights` are the bytes to expect."""
+        files, apart = self.store.path(card), isolated.wanted(card, self.settings.isolate)
+        keep, park, kind = self.settings.keep_alive, self.settings.park_alive, manager.device.kind
+
+        def load(report: Callable[[float], None]) -> Loaded:
+            stored = self.copies.folder(
+                engine(card.engine), card, files, kind, report, wanted=lambda: manager.awaited(card.id)
+            )
+            if apart:
+                return isolated.load(
+                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
+                )
+            return engine(card.engine).load(card, stored, manager.device, report)
+
+        return Spec(
+            card.id, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
+            builds=card.engine not in PLAIN and not apart, apart=apart,
+        )  # fmt: skip

@@ -103,6 +103,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))
     studio.catalog = studio._intake._catalog = catalog
     studio.store = studio._runner._store = studio._intake._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
+    studio._runner._specs = replace(studio._runner._specs, store=shelf)  # pyright: ignore[reportArgumentType]
     for card in cards.values():
         if card.source.kind == "bundled":
             shelf.here[card.id] = card.disk_bytes

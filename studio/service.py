@@ -110,7 +110,8 @@ class Studio(Stock):
         jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
         devices = tuple(manager.status() for manager in self._runner.fleet)
-        return Status(devices, running, len(jobs) - len(running), meter.private_of_all())
+        apart = any(model.process is not None for device in devices for model in device.models)
+        return Status(devices, running, len(jobs) - len(running), meter.private_of_all(apart))
 
     # ---- jobs
 

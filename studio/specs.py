@@ -41,7 +41,9 @@ class Specs:
                 engine(card.engine), card, files, kind, report, wanted=lambda: manager.awaited(card.id)
             )
             if apart:
-                return isolated.load(card, stored, manager.device, report, ended=lambda: manager.evict(card.id))
+                return isolated.load(
+                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
+                )
             return engine(card.engine).load(card, stored, manager.device, report)
 
         return Spec(

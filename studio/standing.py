@@ -44,7 +44,8 @@ class Status:
     """What the whole studio does at this moment.
 
     Attributes:
-        private: bytes of the machine's memory that the studio's processes hold for themselves alone.
+        private: bytes of the machine's memory that the studio's process and those of its models hold for themselves
+            alone.
     """
 
     devices: tuple[ManagerStatus, ...]

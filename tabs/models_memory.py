@@ -1,7 +1,8 @@
 """The memory of the machine in the panel of models: a bar for each device, and what left memory lately, as HTML.
 
-The bar has four parts that add up to all there is: models, what is kept for work, everybody else, and what is free.
-Weights that are mapped from a file are counted as the models' although the system may still call them free.
+The bar has five parts that add up to all there is: models, what is kept for work, the studio beside these, everybody
+else, and what is free. Weights that are mapped from a file are counted as the models' although the system may still
+call them free.
 """
 
 from __future__ import annotations
@@ -15,34 +16,40 @@ from studio.paths import gigabytes
 from studio.standing import Departure, ManagerStatus, Status
 from tabs import models_view
 
-PARTS = ("weights", "parked", "work", "others")
+PARTS = ("weights", "parked", "work", "studio", "others")
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Bytes of one device: models where they compute, models parked there, work, everybody else, and all of it."""
+    """Bytes of one device: models where they compute, models parked there, work, the studio, all others, all of it."""
 
     weights: int
     parked: int
     work: int
+    studio: int
     others: int
     total: int
 
     @property
     def free(self) -> int:
-        return max(self.total - self.weights - self.parked - self.work - self.others, 0)
+        return max(self.total - self.weights - self.parked - self.work - self.studio - self.others, 0)
 
 
 def shares(device: ManagerStatus, status: Status) -> Shares:
-    """How a device's memory is divided. The machine's own also holds what other devices have parked there."""
-    weights, work, parked = device.charged - device.work, device.work, 0
+    """How a device's memory is divided. The machine's own also holds what other devices have parked there.
+
+    What the studio's processes hold is first that of models and of work, as far as no file backs these. What is left is
+    the studio's own, with the libraries of each process.
+    """
+    weights, work = device.charged - device.work, device.work
     used = max(device.total - device.free, 0)
     if device.device.kind == "cuda":
-        ours = min(weights, used)
-    else:
-        parked = sum(other.parked for other in status.devices)
-        ours = min(weights + parked, status.private, used)
-    return Shares(weights, parked, work, used - ours, device.total)
+        return Shares(weights, 0, work, 0, used - min(weights, used), device.total)
+    parked = sum(other.parked for other in status.devices)
+    mapped = sum(max(model.nbytes - model.host, 0) for model in device.models if model.host is not None)
+    ours = min(status.private, used)
+    studio = max(ours - max(weights - mapped, 0) - parked - work, 0)
+    return Shares(weights, parked, work, studio, used - ours, device.total)
 
 
 def draw(status: Status, spoken: str, restarts: bool) -> str:
@@ -91,15 +98,17 @@ def _device(device: ManagerStatus, status: Status, spoken: str) -> str:
     amount = _say("of", spoken, total=gigabytes(divided.total), budget=gigabytes(device.budget))
     told = _say(
         "bar", spoken, total=gigabytes(divided.total), weights=gigabytes(divided.weights + divided.parked),
-        work=gigabytes(divided.work), others=gigabytes(divided.others), free=gigabytes(divided.free),
+        work=gigabytes(divided.work), studio=gigabytes(divided.studio), others=gigabytes(divided.others),
+        free=gigabytes(divided.free),
     )  # fmt: skip
     bar = "".join(
         f'<span class="a-part-{part}" style="width:{_percent(size, divided.total)}%"></span>'
         for part, size in sizes.items() if size > 0
     )  # fmt: skip
     shown = {**sizes, "free": divided.free}
-    if not divided.parked:
-        del shown["parked"]
+    for part in ("parked", "studio"):
+        if not shown[part]:
+            del shown[part]
     legend = "".join(
         f'<span><i class="a-part-{part}"></i>{_say(part, spoken)} <b>{gigabytes(size) if size else "0"}</b></span>'
         for part, size in shown.items()

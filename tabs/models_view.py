@@ -168,6 +168,10 @@ def _resident(resident: Resident, spoken: str, now: float) -> list[str]:
         said += [_say("holds", spoken, size=gigabytes(resident.host))] if resident.host else []
     elif resident.nbytes > 0:
         said.append(_say("takes", spoken, size=gigabytes(resident.nbytes)))
+    if resident.beside is not None:
+        said.append(_say("apart_more", spoken, size=gigabytes(resident.beside)))
+    elif resident.process:
+        said.append(_say("apart", spoken, size=gigabytes(resident.process)))
     if resident.work > 0:
         said.append(_say("keeps", spoken, size=gigabytes(resident.work)))
     return said

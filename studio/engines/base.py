@@ -127,9 +127,24 @@ class Parkable(Protocol):
 
 @runtime_checkable
 class Killable(Protocol):
-    """A loaded model that can be ended by force in the middle of a run, which then raises. From any thread."""
+    """A model that can be ended by force in the middle of a load or a run, which then raises."""
 
-    def kill(self) -> None: ...
+    def kill(self, silent: float = 0.0) -> None:
+        """End it at once; from any thread.
+
+        Args:
+            silent: seconds for which nothing was heard of it, where that is why; the error then says so.
+        """
+        ...
+
+
+@runtime_checkable
+class Apart(Protocol):
+    """A loaded model in a process of its own."""
+
+    def process_nbytes(self) -> int:
+        """Bytes that the process holds, without what is mapped from files; 0 once it is gone. From any thread."""
+        ...
 
 
 class Engine(Protocol):

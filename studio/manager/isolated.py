@@ -47,6 +47,7 @@ def load(
     device: Device,
     report: Callable[[float], None],
     *,
+    begun: Callable[[Isolated], None] = lambda _: None,
     ended: Callable[[], None] = lambda: None,
     stop_seconds: float = STOP_SECONDS,
     close_seconds: float = CLOSE_SECONDS,
@@ -54,15 +55,17 @@ def load(
     """Start a process and load the model in it, as `Engine.load` does here.
 
     Args:
+        begun: called with the model before it is loaded: from then on it can be killed.
         ended: called once, from any thread, where the process ends without having been told to. The model is dead then
             and should be unloaded.
         stop_seconds: how long a run may go on after Stop before the process is killed.
         close_seconds: how long the model may take to close before it is.
 
     Raises:
-        StudioError: as the engine says, or worker_ended.
+        StudioError: as the engine says, worker_ended or worker_hung.
     """
     model = Isolated(card, Child(card.id, ended), stop_seconds, close_seconds)
+    begun(model)
     try:
         model.load(files, device, report)
     except BaseException:
@@ -95,7 +98,7 @@ class Isolated:
     def __init__(self, card: Card, child: Child, stop_seconds: float, close_seconds: float) -> None:
         self._card, self._child = card, child
         self._stop_seconds, self._close_seconds = stop_seconds, close_seconds
-        self._nbytes = 0
+        self._nbytes, self._silent = 0, 0.0
         self._parked: int | None = None
         self._can: Sequence[str] = ()
         self.peak: int | None = None
@@ -110,8 +113,13 @@ class Isolated:
         """Bytes that the process holds, as the system counts them, without what is mapped from files."""
         return self._child.nbytes()
 
-    def kill(self) -> None:
-        """End the process at once, whatever it does. A run in it fails with worker_ended."""
+    def kill(self, silent: float = 0.0) -> None:
+        """End the process at once, whatever it does. What goes on in it fails with worker_ended.
+
+        Args:
+            silent: seconds for which nothing was heard of it: then it fails with worker_hung, which says so.
+        """
+        self._silent = silent
         self._child.kill()
 
     def load(self, files: Path, device: Device, report: Callable[[float], None]) -> None:
@@ -202,6 +210,8 @@ class Isolated:
                 trouble = trouble or error
 
     def _ended(self) -> StudioError:
+        if self._silent:
+            return StudioError("worker_hung", model=self._card.title, minutes=max(round(self._silent / 60), 1))
         return StudioError("worker_ended", model=self._card.title, reason=self._child.reason)
 
 

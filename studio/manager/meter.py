@@ -66,10 +66,15 @@ def private(process: psutil.Process | None = None) -> int:
     return max(memory.rss - getattr(memory, "shared", 0), 0)
 
 
-def private_of_all() -> int:
-    """As `private`, of this process and of those that it started together."""
+def private_of_all(children: bool = True) -> int:
+    """As `private`, of this process and of those that it started together.
+
+    Args:
+        children: there may be any. To find them psutil reads who started each process of the machine.
+    """
     ours = psutil.Process()
-    return private(ours) + sum(private(child) for child in ours.children(recursive=True))
+    started = ours.children(recursive=True) if children else []
+    return private(ours) + sum(private(child) for child in started)
 
 
 @contextmanager

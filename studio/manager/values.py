@@ -68,6 +68,9 @@ class Resident:
         idle: seconds since it was last used.
         leaving: it is to go as soon as nobody uses it.
         parks: when its time is over, it is parked rather than freed.
+        process: that its own process holds, without what is mapped from files; 0 while that starts or ends, None where
+            it has none.
+        beside: of these, what is no weights; None where nobody can tell.
     """
 
     key: str
@@ -81,6 +84,8 @@ class Resident:
     idle: float
     leaving: bool = False
     parks: bool = False
+    process: int | None = None
+    beside: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

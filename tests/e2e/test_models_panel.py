@@ -97,12 +97,13 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
         return card.memory_bytes
 
     monkeypatch.setattr(FakeEngine, "weights", weights)
-    monkeypatch.setattr(meter, "private_of_all", lambda: 0)
+    monkeypatch.setattr(meter, "private_of_all", lambda *_: 0)
     studio, url = serve(device="cpu", keep_alive=300, prepare=False)
     cards = {id: replace(card, engine="fake") for id, card in studio.catalog.cards.items()}
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))
     studio.catalog = studio._intake._catalog = catalog
     studio.store = studio._runner._store = studio._intake._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
+    studio._runner._specs = replace(studio._runner._specs, store=shelf)  # pyright: ignore[reportArgumentType]
     for card in cards.values():
         if card.source.kind == "bundled":
             shelf.here[card.id] = card.disk_bytes
@@ -321,6 +322,17 @@ def test_a_stranger_sees_states_and_no_buttons(serve: Serve, visit: Visit) -> No
     desk = opened(visit(url))
     expect(desk.page.locator("#models .a-model-state").first).not_to_be_empty()
     assert desk.page.locator("#models .a-model [data-do]:not([data-do=licence])").count() == 0
+
+
+def test_a_model_in_a_process_of_its_own_says_what_that_takes(serve: Serve, visit: Visit) -> None:
+    studio, url = serve(demo=True, isolate="demo-chat")
+    list(studio.load("demo-chat").events())
+    desk = opened(visit(url))
+    chat = row(desk, "demo-chat")
+    expect(chat).to_contain_text(re.compile(r"in a process of its own that holds \d+ MB"))
+    expect(desk.page.locator("#models .a-legend")).to_contain_text(re.compile(r"The studio itself \d"))
+    press(desk, "demo-chat", "unload")
+    expect(chat).not_to_contain_text("process of its own")
 
 
 def test_the_panel_speaks_chinese(stocked: tuple[Studio, str], visit: Visit) -> None:

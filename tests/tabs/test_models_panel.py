@@ -172,7 +172,7 @@ def test_a_row_says_when_a_model_was_last_used(info: ModelInfo, ago: float, word
 
 def test_the_parts_of_a_bar_add_up() -> None:
     device = replace(STATUS, charged=5 * GB, work=GB)
-    assert shares(device, Status((device,), (), 0, private=4 * GB)) == Shares(4 * GB, 0, GB, 2 * GB, 16 * GB)
+    assert shares(device, Status((device,), (), 0, private=4 * GB)) == Shares(4 * GB, 0, GB, 0, 2 * GB, 16 * GB)
     assert shares(device, Status((device,), (), 0, private=4 * GB)).free == 9 * GB
 
 
@@ -181,11 +181,41 @@ def test_weights_mapped_from_a_file_are_not_taken_from_what_others_use() -> None
     assert shares(device, Status((device,), (), 0, private=GB)).others == 5 * GB
 
 
+def test_what_the_studio_holds_beside_models_and_work_is_its_own_part_of_the_bar() -> None:
+    device = replace(STATUS, charged=3 * GB, work=GB)
+    whole = Status((device,), (), 0, private=5 * GB)
+    assert shares(device, whole) == Shares(2 * GB, 0, GB, 2 * GB, GB, 16 * GB)
+    mapped = replace(device, models=(replace(THERE, nbytes=2 * GB, host=0),))  # no file backs the rest of the 5 GB
+    assert shares(mapped, replace(whole, devices=(mapped,))) == Shares(2 * GB, 0, GB, 4 * GB, GB, 16 * GB)
+    drawn = models_memory.draw(whole, "en", False)
+    assert "The studio itself <b>2.0 GB" in drawn
+    assert "2.0 GB the studio itself, 1.0 GB others" in drawn
+    assert "The studio itself" not in models_memory.draw(replace(whole, private=0), "en", False)
+
+
+@pytest.mark.parametrize(
+    ("process", "beside", "words"),
+    [
+        (5 * GB, 480_000_000, {"en": "in a process of its own, 480 MB more", "zh-CN": "在单独的进程中，另占 480 MB"}),
+        (5 * GB, None, {"en": "in a process of its own that holds 5.0 GB", "zh-CN": "在单独的进程中，进程共占 5.0 GB"}),
+    ],
+)
+def test_a_row_says_what_a_process_of_its_own_takes(info: ModelInfo, process, beside, words) -> None:
+    entry = Entry(replace(info, resident=replace(THERE, process=process, beside=beside)))
+    for language, said in words.items():
+        drawn = models_view.draw(entry, language, NOW, True)
+        assert said in drawn
+        assert drawn.index("4.0 GB") < drawn.index(said)
+    for none in (None, 0):
+        plain = Entry(replace(info, resident=replace(THERE, process=none)))
+        assert "process" not in models_view.draw(plain, "en", NOW, True)
+
+
 def test_a_gpu_has_a_bar_of_its_own_and_what_it_parks_is_in_the_other() -> None:
     card = replace(STATUS, device=Device("cuda", 0, "A card"), charged=3 * GB, total=8 * GB, free=4 * GB, parked=2 * GB)
     both = Status((card, STATUS), (), 0, private=2 * GB)
-    assert shares(card, both) == Shares(3 * GB, 0, 0, GB, 8 * GB)
-    assert shares(STATUS, both) == Shares(0, 2 * GB, 0, 4 * GB, 16 * GB)
+    assert shares(card, both) == Shares(3 * GB, 0, 0, 0, GB, 8 * GB)
+    assert shares(STATUS, both) == Shares(0, 2 * GB, 0, 0, 4 * GB, 16 * GB)
     drawn = models_memory.draw(both, "en", False)
     assert drawn.count('class="a-bar"') == 2
     assert "GPU memory, A card" in drawn

@@ -38,6 +38,8 @@ class ProbeEngine:
         if card.options.get("crash"):
             os.abort()
         report(0.5)
+        if card.options.get("hang"):
+            ctypes.PyDLL(None).sleep(600)  # a native call that keeps the interpreter to itself
         return ProbeModel(device)
 
 

@@ -26,8 +26,9 @@ from studio.engines.base import Device, Parkable
 from studio.engines.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
-from studio.manager import isolated, worker
+from studio.manager import ModelManager, Spec, isolated, worker
 from studio.manager.isolated import Isolated
+from studio.manager.leasing import lease
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 from studio.types import Output
 
@@ -400,6 +401,38 @@ def test_a_load_that_fails_leaves_no_process(load, options, code) -> None:
         load(options=options)
     assert caught.value.code == code
     assert psutil.Process().children() == before
+
+
+@posix
+def test_a_load_that_hangs_is_ended_by_the_watchdog_and_leaves_no_process(load) -> None:
+    from probe_engine import ProbeModel
+
+    manager = ModelManager(Device("cpu"), stuck_after=1.0)
+    begun: list[Isolated] = []
+
+    def hang(report: Callable[[float], None]) -> Isolated:
+        return load(report=report, options={"hang": True}, begun=lambda it: (begun.append(it), manager.begun(it)))
+
+    with pytest.raises(StudioError) as caught, lease(manager, Spec("hung", 10, hang, apart=True), timeout=SOON):
+        pass
+    assert caught.value.code == "worker_hung"
+    assert caught.value.params == {"model": "Probe", "minutes": 1}
+    assert gone(pid(begun[0]))
+    other = Spec("other", 10, lambda _: ProbeModel(Device("cpu")))  # pyright: ignore[reportArgumentType]
+    with lease(manager, other, timeout=SOON) as model:
+        assert model.nbytes() == 10
+    assert (manager.status().stuck, [one.key for one in manager.status().cooling]) == (None, ["hung"])
+    manager.close()
+
+
+@posix
+def test_a_run_that_hangs_says_so_once_the_watchdog_has_ended_it(load) -> None:
+    model = load()
+    with pytest.raises(StudioError) as caught:
+        said(model, "deaf", Ear(lambda _: model.kill(silent=900.0)))
+    assert caught.value.code == "worker_hung"
+    assert caught.value.params == {"model": "Probe", "minutes": 15}
+    assert "STUDIO_STUCK_AFTER" in caught.value.next()
 
 
 @posix

@@ -125,6 +125,41 @@ def test_closing_the_studio_ends_all_processes(settings: Settings) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker-")]
 
 
+def test_what_a_process_holds_is_shown_with_its_model_and_counted_with_the_studio(studio: Studio) -> None:
+    before = studio.status().private
+    studio.submit(chat()).result()
+    after = studio.status()
+    (shown,) = [found for device in after.devices for found in device.models]
+    assert shown.process is not None
+    assert 5_000_000 < shown.process < 1_000_000_000
+    assert after.private - before > shown.process / 2
+    studio.unload()
+    assert eventually(lambda: not resident(studio))
+    assert studio.status().private < before + shown.process / 2
+
+
+def test_nobody_looks_for_processes_while_no_model_has_one(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []
+    real = psutil.Process.children
+
+    def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        looks.append(recursive)
+        return real(process, recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", children)
+    ours = studio.status().private
+    assert (ours > 0, looks) == (True, [])
+    studio.submit(chat()).result()
+    looks.clear()
+    studio.status()
+    assert looks == [True]
+    studio.unload()
+    assert eventually(lambda: not resident(studio))
+    looks.clear()
+    studio.status()
+    assert looks == []
+
+
 def test_only_the_models_that_are_named_have_one(settings: Settings) -> None:
     with Studio(settings.model_copy(update={"isolate": "demo-image"})) as studio:
         studio.submit(chat()).result()

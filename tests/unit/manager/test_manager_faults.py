@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from stand_ins import ROOM, Model, Parking, of, settled, spec
 
 from studio.engines.base import Device
 from studio.errors import StudioError
-from studio.manager import Lease, ModelManager, Spec
+from studio.manager import Lease, ModelManager, Spec, watchdog
 from studio.manager.gauge import Reading
 from studio.manager.leasing import lease
 
@@ -209,28 +210,132 @@ def test_a_device_that_hangs_refuses_everybody_and_comes_back_when_it_answers() 
     manager.close()
 
 
-def test_a_hung_model_in_a_process_of_its_own_is_ended_and_nobody_else_is_refused() -> None:
-    manager = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM, stuck_after=0.2)
-    ended, over = threading.Event(), threading.Event()
+class Apart(Parking):
+    """One in a process of its own: what hangs in it goes on, and raises, once it is ended."""
 
-    class Apart(Model):
-        def kill(self) -> None:
-            ended.set()
+    def __init__(self, hangs: str = "", obeys: bool = True) -> None:
+        super().__init__(60)
+        self.hangs, self.obeys = hangs, obeys
+        self.ended, self.silent = threading.Event(), 0.0
+
+    def kill(self, silent: float = 0.0) -> None:
+        self.told.append("kill")
+        self.silent = silent
+        if self.obeys:
+            self.ended.set()
+
+    def _tell(self, what: str) -> None:
+        super()._tell(what)
+        if what == self.hangs:
+            self.wait()
+
+    def wait(self) -> None:
+        if self.ended.wait(20):
+            raise StudioError("worker_hung", model="a", minutes=1)
+
+
+def watched(**more: Any) -> ModelManager:
+    return ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM, stuck_after=0.2, **more)
+
+
+def refusal(error: StudioError) -> None:
+    raise error
+
+
+def test_a_hung_model_in_a_process_of_its_own_is_ended_and_nobody_else_is_refused() -> None:
+    manager, model, over = watched(), Apart(), threading.Event()
 
     def run(lease: Lease) -> None:
-        ended.wait(20)
+        model.ended.wait(20)
         lease.release()
         over.set()
 
-    def refused(error: StudioError) -> None:
-        raise error
-
-    manager.acquire(
-        of(Apart(), apart=True), granted=lambda lease: manager.lane.put(lambda: run(lease)), refused=refused
-    )
+    manager.acquire(of(model, apart=True), granted=lambda lease: manager.lane.put(lambda: run(lease)), refused=refusal)
     assert over.wait(10)
+    assert model.silent > 0.2
     used(manager, spec("b"))
     assert manager.status().stuck is None
+    manager.close()
+
+
+def test_a_load_that_hangs_in_a_process_of_its_own_is_ended_and_cools_down() -> None:
+    manager, model = watched(), Apart()
+
+    def load(_report: object) -> Model:
+        manager.begun(model)
+        model.wait()
+        return model
+
+    with pytest.raises(StudioError) as caught:
+        used(manager, spec("a", load, apart=True))
+    assert caught.value.code == "worker_hung"
+    assert model.told == ["kill"]
+    used(manager, spec("b"))
+    assert manager.status().stuck is None
+    assert [one.key for one in manager.status().cooling] == ["a"]
+    with pytest.raises(StudioError) as caught:
+        used(manager, spec("a", load, apart=True))
+    assert caught.value.code == "cooling_down"
+    assert states(manager) == {"b": "ready"}
+    manager.close()
+
+
+def test_a_load_that_hangs_before_its_process_begins_counts_as_any_other() -> None:
+    manager, answers = watched(), threading.Event()
+    used(manager, of(Apart(), "before", apart=True))
+    with pytest.raises(StudioError) as caught:
+        used(manager, hung(answers))
+    assert caught.value.code == "device_stuck"
+    answers.set()
+    manager.close()
+
+
+@pytest.mark.parametrize("hangs", ["park", "place"])
+def test_a_model_that_hangs_on_the_move_is_ended_and_loaded_anew(hangs: str) -> None:
+    manager, made = watched(), list[Apart]()
+
+    def load(_report: object) -> Model:
+        made.append(Apart(hangs if not made else ""))
+        return made[-1]
+
+    wanted = spec("a", load, 60, apart=True, park_alive=600)
+    used(manager, wanted)
+    used(manager, spec("b", weights=60))
+    used(manager, wanted)
+    assert [model.told.count("kill") for model in made] == [1, 0]
+    assert states(manager)["a"] == "ready"
+    assert manager.status().stuck is None
+    manager.close()
+
+
+def test_only_what_the_device_is_at_is_ended_and_not_who_waits_behind_it() -> None:
+    manager, behind, answers = watched(), Apart(), threading.Event()
+    used(manager, of(behind, "warm", apart=True))
+    manager.acquire(hung(answers), granted=lambda lease: lease.release(), refused=lambda _: None)
+    manager.acquire(of(behind, "warm", apart=True), granted=lambda _: None, refused=refusal)  # its run is next
+    deadline = time.monotonic() + 10
+    while manager.status().stuck is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert manager.status().stuck is not None
+    assert "kill" not in behind.told
+    answers.set()
+    manager.close()
+
+
+def test_where_a_process_cannot_be_ended_the_device_counts_as_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "GOING", 0.2)
+    manager, model = watched(), Apart(obeys=False)
+
+    def load(_report: object) -> Model:
+        manager.begun(model)
+        model.wait()
+        return model
+
+    with pytest.raises(StudioError) as caught:
+        used(manager, spec("a", load, apart=True))
+    assert caught.value.code == "device_stuck"
+    assert model.told == ["kill"]
+    model.ended.set()
     manager.close()
 
 

@@ -169,8 +169,8 @@ _SILENT: dict[str, Any] = {
     "show_progress": "hidden", "show_progress_on": [], "api_visibility": "private", "trigger_mode": "multiple",
 }  # fmt: skip
 """Progress is ours to show. Hidden alone is not enough: Gradio then still tells every output of every event, seen or
-not, at each step that nothing is to be shown, and looks each of them up by a walk through all components. With nowhere
-to show it the page opens in two thirds of the time and a step costs the browser a third less."""
+not, at each step that nothing is to be shown, and looks each of them up by a walk through all components: a third of
+the browser's work while the page opens."""
 
 
 def quick() -> dict[str, Any]:

@@ -20,6 +20,11 @@ VARIANT = "@"
 """Parts a model's id from the name of a variant: ``sd-turbo@int8``."""
 
 
+def base_of(id: str) -> str:
+    """The id of a model without the name of a variant."""
+    return id.partition(VARIANT)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a model's files come from.
@@ -106,6 +111,11 @@ class Card:
     isolate: bool = False
 
     @property
+    def needed(self) -> int:
+        """Bytes of memory that a device must have for it."""
+        return max(self.memory_bytes, self.least_memory)
+
+    @property
     def has_files(self) -> bool:
         """Whether there is anything of it to fetch, to keep in memory or to delete."""
         return self.engine != WITHOUT_FILES
@@ -113,7 +123,7 @@ class Card:
     @property
     def base(self) -> str:
         """The id of the model whose files these are: that of a variant without the variant."""
-        return self.id.partition(VARIANT)[0]
+        return base_of(self.id)
 
     @property
     def variant(self) -> str:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from studio import variants
 from studio.card_table import read_card
-from studio.cards import VARIANT, WITHOUT_FILES, Card, Source, SourceKind
+from studio.cards import VARIANT, Card, Source, SourceKind
 from studio.errors import StudioError
 from studio.i18n import ASSETS
 from studio.paths import Home
@@ -96,8 +96,7 @@ class Catalog:
 
 def _order(card: Card) -> tuple[bool, bool, bool, bool, int, str]:
     slow = card.defaults.get("steps", 0) > FEW_STEPS
-    bare = card.engine == WITHOUT_FILES
-    return (not card.starter, bare, not card.memory_bytes, slow, card.memory_bytes, card.title)
+    return (not card.starter, not card.has_files, not card.memory_bytes, slow, card.memory_bytes, card.title)
 
 
 def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: list[Problem]) -> None:

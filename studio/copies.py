@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studio.cards import PICKLES, VARIANT, WEIGHTS, Card
+from studio.cards import PICKLES, WEIGHTS, Card, base_of
 from studio.engines._headers import header, tensor_files, variant
 from studio.errors import Cancelled, StudioError
 from studio.paths import gigabytes, occupied, require_space
@@ -192,7 +192,7 @@ class Copies:
 
     def _mapped_elsewhere(self, card: Card) -> bool:
         """An earlier copy is there, and a variant of the model may have it mapped."""
-        sisters = (id for id in self._in_use() if id != card.id and id.partition(VARIANT)[0] == card.base)
+        sisters = (id for id in self._in_use() if id != card.id and base_of(id) == card.base)
         return self._of(card).is_dir() and any(sisters)
 
     def _make_room(self, card: Card, needed: int) -> bool:
@@ -230,7 +230,7 @@ class Copies:
 
     def _idle(self) -> list[tuple[Path, float]]:
         """Copies that nobody has in use and when they were last used, in seconds since the epoch; oldest first."""
-        busy = {id.partition(VARIANT)[0] for id in self._in_use()} | set(self._making)
+        busy = {base_of(id) for id in self._in_use()} | set(self._making)
         found: list[tuple[Path, float]] = []
         for folder in self._folders():
             with suppress(OSError):

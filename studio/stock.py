@@ -58,7 +58,7 @@ class Stock:
             cooling = next((one for status in statuses.values() for one in status.cooling if one.key == card.id), None)
             return ModelInfo(
                 card, self.store.state(card), resident is not None and resident.state == "ready",
-                max(card.memory_bytes, card.least_memory) <= largest.budget,
+                card.needed <= largest.budget,
                 self.store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
             )  # fmt: skip

@@ -151,7 +151,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
     if resident is not None and info.card.has_files:
         said += _resident(resident, spoken, now)
     elif not info.fits and state in ("disk", "absent", "partial"):
-        needed = gigabytes(max(info.card.memory_bytes, info.card.least_memory))
+        needed = gigabytes(info.card.needed)
         said.append(f'<span class="a-warn">{html.escape(text("page.does_not_fit", spoken, needed=needed))}</span>')
         if fitting := [variants.title(one.card, spoken) for one in info.variants if one.fits]:
             names = text("page.comma", spoken).join(fitting)

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from studio import variants
-from studio.cards import VARIANT
+from studio.cards import base_of
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
@@ -71,7 +71,7 @@ class ModelPicker:
         if card.variant:
             facts.append(text("page.takes", language, size=gigabytes(card.memory_bytes)))
         if not info.fits:
-            needed = gigabytes(max(card.memory_bytes, card.least_memory))
+            needed = gigabytes(card.needed)
             facts.append(f'<b class="a-warn">{text("page.does_not_fit", language, needed=needed)}</b>')
             if fitting := [variants.title(one.card, language) for one in info.variants if one.fits]:
                 names = text("page.comma", language).join(fitting)
@@ -116,7 +116,7 @@ class ModelPicker:
 
     def _stop(self, model: str) -> None:
         for job in self._page.studio.jobs():
-            if job.task == "download" and job.model == model.partition(VARIANT)[0]:
+            if job.task == "download" and job.model == base_of(model):
                 job.cancel()
 
 

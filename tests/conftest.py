@@ -6,9 +6,10 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 for name in [name for name in os.environ if name.startswith("STUDIO_")]:
     del os.environ[name]  # a developer's own settings must not decide what the tests see
 
+from studio.cards import Card
+from studio.engines.fake import FakeModel
+from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings
 
@@ -98,3 +102,25 @@ def slow(studio: Studio) -> Callable[..., Studio]:
         return studio
 
     return make
+
+
+@pytest.fixture
+def with_captioner(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Card]], Mapping[str, Card]]:
+    """The stand-ins and a "captioner" that runs out of memory; its variants do not."""
+    run = FakeModel.run
+
+    def short(model: FakeModel, request: Any, context: Any) -> Any:
+        if isinstance(request, CaptionRequest) and model._card.id == "captioner":
+            raise MemoryError
+        return run(model, request, context)
+
+    monkeypatch.setattr(FakeModel, "run", short)
+
+    def among(cards: Mapping[str, Card]) -> Mapping[str, Card]:
+        made = replace(
+            cards["demo-caption"], id="captioner", title="Captioner", starter=False, parameters=25_000_000,
+            memory_bytes=50_000_000, least_memory=50_000_000,
+        )  # fmt: skip
+        return MappingProxyType({made.id: made, **cards})
+
+    return among

@@ -1,5 +1,6 @@
 """Where memory does not suffice, the error has a button for each way on; a click sets the field and runs again."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,9 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from e2e.conftest import Keep, Visit, _use
 from e2e.desk import Desk
-from studio.engines.fake import FakeModel
 from studio.i18n import text
-from studio.requests import CaptionRequest
 from studio.service import Studio
 
 PAINTER = "Painter · Apache-2.0 · ready"
@@ -103,22 +102,9 @@ def test_a_picture_is_enlarged_in_the_tiles_that_are_offered_also_after_the_page
 
 
 def test_a_folder_of_captions_goes_on_with_the_variant_that_is_offered(
-    studio: Studio, visit: Visit, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, visit: Visit, url: str, tmp_path: Path, with_captioner: Callable[..., Any]
 ) -> None:
-    cards = dict(studio.catalog.cards)
-    captioner = replace(
-        cards["demo-caption"], id="captioner", title="Captioner", starter=False, parameters=25_000_000,
-        memory_bytes=50_000_000, least_memory=50_000_000,
-    )  # fmt: skip
-    _use(studio, replace(studio.catalog, cards=MappingProxyType({"captioner": captioner, **cards})))
-    run = FakeModel.run
-
-    def short(model: FakeModel, request: Any, context: Any) -> Any:
-        if isinstance(request, CaptionRequest) and model._card.id == "captioner":
-            raise MemoryError
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", short)
+    _use(studio, replace(studio.catalog, cards=with_captioner(studio.catalog.cards)))
     for name in ("a", "b"):
         Image.new("RGB", (80, 60), "red").save(tmp_path / f"{name}.png")
     desk = visit(url).go("caption").choose("model", "Captioner · Apache-2.0 · ready")

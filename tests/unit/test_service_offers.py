@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from studio.captioning.desk import Manner
-from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, ImageRequest, UpscaleRequest
 from studio.service import Studio
@@ -119,22 +118,9 @@ def test_a_picture_that_cannot_be_enlarged_in_any_memory_is_told_of_no_smaller_s
     assert [offer.kind for offer in update.offers] == ["small_tiles", "other"]
 
 
-def test_a_folder_of_captions_goes_on_with_the_model_that_is_offered(tight, tmp_path, monkeypatch):
+def test_a_folder_of_captions_goes_on_with_the_model_that_is_offered(tight, tmp_path, with_captioner):
     studio = tight()
-    cards = dict(studio.catalog.cards)
-    captioner = replace(
-        cards["demo-caption"], id="captioner", starter=False, parameters=25_000_000, memory_bytes=50_000_000,
-        least_memory=50_000_000,
-    )  # fmt: skip
-    object.__setattr__(studio.catalog, "cards", MappingProxyType({"captioner": captioner, **cards}))
-    run = FakeModel.run
-
-    def short(model: FakeModel, request: Any, context: Any) -> Any:
-        if isinstance(request, CaptionRequest) and model._card.id == "captioner":
-            raise MemoryError
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", short)
+    object.__setattr__(studio.catalog, "cards", with_captioner(studio.catalog.cards))
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(png(9))
     begun = studio.captions.of_folder(tmp_path, Manner())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -229,6 +229,16 @@ class Apart(Parking):
         if what == self.hangs:
             self.wait()
 
+    def loading(self, manager: ModelManager) -> Callable[[object], Apart]:
+        """A load of it that hangs."""
+
+        def load(_report: object) -> Apart:
+            manager.begun(self)
+            self.wait()
+            return self
+
+        return load
+
     def wait(self) -> None:
         if self.ended.wait(20):
             raise StudioError("worker_hung", model="a", minutes=1)
@@ -260,21 +270,15 @@ def test_a_hung_model_in_a_process_of_its_own_is_ended_and_nobody_else_is_refuse
 
 def test_a_load_that_hangs_in_a_process_of_its_own_is_ended_and_cools_down() -> None:
     manager, model = watched(), Apart()
-
-    def load(_report: object) -> Model:
-        manager.begun(model)
-        model.wait()
-        return model
-
     with pytest.raises(StudioError) as caught:
-        used(manager, spec("a", load, apart=True))
+        used(manager, spec("a", model.loading(manager), apart=True))
     assert caught.value.code == "worker_hung"
     assert model.told == ["kill"]
     used(manager, spec("b"))
     assert manager.status().stuck is None
     assert [one.key for one in manager.status().cooling] == ["a"]
     with pytest.raises(StudioError) as caught:
-        used(manager, spec("a", load, apart=True))
+        used(manager, spec("a", model.loading(manager), apart=True))
     assert caught.value.code == "cooling_down"
     assert states(manager) == {"b": "ready"}
     manager.close()
@@ -325,14 +329,8 @@ def test_only_what_the_device_is_at_is_ended_and_not_who_waits_behind_it() -> No
 def test_where_a_process_cannot_be_ended_the_device_counts_as_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "GOING", 0.2)
     manager, model = watched(), Apart(obeys=False)
-
-    def load(_report: object) -> Model:
-        manager.begun(model)
-        model.wait()
-        return model
-
     with pytest.raises(StudioError) as caught:
-        used(manager, spec("a", load, apart=True))
+        used(manager, spec("a", model.loading(manager), apart=True))
     assert caught.value.code == "device_stuck"
     assert model.told == ["kill"]
     model.ended.set()

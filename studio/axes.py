@@ -2,21 +2,24 @@
 
     1, 2, 4          those three                 1-4              1, 2, 3, 4
     10-30 (+10)      10, 20, 30: steps of ten    0.5-1.0 [3]      0.5, 0.75, 1: three, evenly spread
-    cat, "a, b"      quotes keep a comma
+    cat, "a, b"      quotes keep a comma      cat, , dog       of words an empty one is a value too
 
-The forms are those of AUTOMATIC1111's X/Y/Z plot. Whether a value suits a model is for studio.limits to say.
+The forms are those of AUTOMATIC1111's X/Y/Z plot; the commas of Chinese and Japanese part values as well. Whether a
+value suits a model is for studio.limits to say.
 """
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from studio import wording
+from studio import seeds, wording
 from studio.bounds import CELLS, NUMBERS, check_many, label
 from studio.errors import StudioError
 from studio.requests import Axis, ImageRequest, Lora
+from studio.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
@@ -27,6 +30,7 @@ FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
 NONE = "none"
 """As a value of `styles`: without one."""
 
+_ENTRY = re.compile(r'[^\S\n]*(?:"((?:[^"]|"")*)"|“([^”]*)”)?([^,，、；\n]*)([,，、；\n]|\Z)')
 _NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?"
 _RANGE = re.compile(
     rf"({_NUMBER})\s*-\s*({_NUMBER})\s*(?:\(\s*(?P<step>[+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)\s*\)|\[\s*(?P<count>[0-9]{{1,4}})\s*\])?"
@@ -53,11 +57,23 @@ def values(axis: Axis) -> tuple[str, ...]:
     entries = _entries(axis.values[0]) if len(axis.values) == 1 else [value.strip() for value in axis.values]
     found: list[str] = []
     for entry in entries:
-        found += [entry] if field in TEXTS else _spread(entry)
+        found += [entry] if field in TEXTS else _spread(entry, field in WHOLE)
         _check_many(len(found))
     if not found or (field == "replace" and not found[0]):
         raise StudioError("empty", field=label("axis"))
     return tuple(found)
+
+
+def settled(axis: Axis, seed: Callable[[], int]) -> Axis:
+    """The axis with a seed by `seed()` for each that is left to the studio (-1), so that its cells share it.
+
+    Raises:
+        StudioError: as `values`.
+    """
+    if axis.field not in seeds.SEEDS:
+        return axis
+    found = tuple(str(seed()) if value == str(seeds.ANY) else value for value in values(axis))
+    return replace(axis, values=found)
 
 
 def cells(base: ImageRequest, x: Axis, y: Axis | None, *, public: bool = False) -> tuple[list[ImageRequest], Layout]:
@@ -88,7 +104,7 @@ def _with(request: ImageRequest, axis: Axis, value: str, first: str) -> ImageReq
         prompt, negative = request.prompt.replace(first, value), request.negative_prompt.replace(first, value)
         return replace(request, prompt=prompt, negative_prompt=negative)
     if field == "styles":
-        return replace(request, styles=() if value.casefold() == NONE else (value,))
+        return replace(request, styles=() if value.casefold() in ("", NONE) else (value,))
     if field in TEXTS:
         return replace(request, **{field: value})
     number = _number(field, value)
@@ -107,6 +123,8 @@ def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
 
 
 def _number(field: str, value: str) -> int | float:
+    if re.fullmatch(r"[0-9]{1,20}", value):
+        return int(value)  # a float holds no seed of twenty digits
     try:
         number = float(value)
     except ValueError:
@@ -118,7 +136,8 @@ def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
     if axis.field == "replace":
         return found
     name = axis.field.partition(":")[2] or axis.field.replace("_", " ").capitalize()
-    return tuple(f"{name}: {value}" for value in found)
+    empty = {"scheduler": OWN, "styles": NONE}.get(axis.field, "–")
+    return tuple(f"{name}: {value or empty}" for value in found)
 
 
 def _check_many(count: int, public: bool = False) -> None:
@@ -126,23 +145,31 @@ def _check_many(count: int, public: bool = False) -> None:
 
 
 def _entries(typed: str) -> list[str]:
-    """The parts between commas and line breaks; a quoted one keeps its commas."""
-    try:
-        rows = list(csv.reader(typed.splitlines(), skipinitialspace=True))
-    except csv.Error:
-        rows = [line.split(",") for line in typed.splitlines()]
-    return [entry.strip() for row in rows for entry in row if entry.strip()]
+    """The parts between commas and line breaks; a quoted one keeps its commas, and a blank line is none."""
+    found, at, fresh = [], 0, True
+    while True:
+        part = _ENTRY.match(typed, at)
+        assert part is not None  # it may be empty
+        quoted = part[1] if part[1] is not None else part[2]
+        entry = ((quoted or "").replace('""', '"') + part[3]).strip()
+        if entry or quoted is not None or not fresh or part[4] not in ("\n", ""):
+            found.append(entry)
+        if part.end() == len(typed) and part[4] in ("\n", ""):
+            return found
+        at, fresh = part.end(), part[4] == "\n"
 
 
-def _spread(entry: str) -> list[str]:
-    """A range written out; anything else as it is."""
+def _spread(entry: str, whole: bool) -> list[str]:
+    """A number, or a range written out; nothing for nothing, and what is neither as it is."""
+    entry = unicodedata.normalize("NFKC", entry).strip()
     if (found := _RANGE.fullmatch(entry)) is None:
-        return [entry]
+        return [entry] if entry else []
     low, high = float(found[1]), float(found[2])
     if found["count"] is not None:
         count = max(int(found["count"]), 1)
         _check_many(count)
-        return [_shown(low + (high - low) * i / max(count - 1, 1)) for i in range(count)]
+        spread = [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
+        return [_shown(int(value) if whole else value) for value in spread]
     step = abs(float(found["step"])) if found["step"] else 1.0
     if step == 0:
         return [entry]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from studio import axes, limits
+from studio.bounds import MAX_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
 from studio.captioning.run import Run
@@ -103,6 +104,7 @@ class Intake:
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or _seed())
+        x, y = axes.settled(x, _seed), y and axes.settled(y, _seed)
         cells, layout = axes.cells(seeded, x, y, public=self._public)
         filled = tuple(self._filled(self._resolved(cell, card), card)[0] for cell in cells)
         return Order(card, whole, filled, layout)
@@ -174,7 +176,7 @@ def _check_length(request: MusicRequest, card: Card) -> None:
 
 
 def _seed() -> int:
-    return secrets.randbelow(limits.MAX_SEED + 1)
+    return secrets.randbelow(MAX_SEED + 1)
 
 
 def _missing(card: Card) -> StudioError:

@@ -91,7 +91,8 @@ class Library:
             of_each = [{**made, **_alone(request)} for request in output.requests]
         else:
             of_each = [made] * len(seeds)
-        recipes = tuple(recipe.for_seed(own, seed) for own, seed in zip(of_each, seeds, strict=True))
+        steps = output.variation_seeds or (None,) * len(seeds)
+        recipes = tuple(recipe.for_seed(*one) for one in zip(of_each, seeds, steps, strict=True))
         if output.audio:
             sounds = zip(recipes, output.audio, strict=True)
             recipes = tuple({**own, "played": audio.played} if audio.played else own for own, audio in sounds)

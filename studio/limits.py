@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from studio import seeds
 from studio.bounds import (
     CONVERSATION,
     FILLED_PROMPT,
     LORA_WEIGHT,
     LORAS,
-    MAX_SEED,
     MESSAGE,
     MESSAGES,
     MODEL,
@@ -97,7 +97,9 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     gaps = {field.name for field in fields(request) if field.default is None}
     for name in NUMBERS[request.task]:
         value = getattr(request, name)
-        if (value is not None or name not in gaps) and name not in ("width", "height"):
+        if name in ("width", "height") or (name in gaps and seeds.is_any(name, value)):
+            continue
+        if value is not None or name not in gaps:
             check_number(name, value, bound(request.task, name, card, public=public))
     if isinstance(request, ChatRequest):
         _check_conversation(request, public)
@@ -113,7 +115,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     elif isinstance(request, ImageRequest):
         check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
         _check_painting(request, card, public)
-    _check_seeds(request)
+    seeds.check(request)
 
 
 def admits(request: Request, card: Card) -> bool:
@@ -144,10 +146,9 @@ def resolve(request: R, card: Card, seed: Callable[[], int], *, public: bool = F
     for name in NUMBERS[request.task]:
         limits = bound(request.task, name, card, public=public)
         value = known[name]
-        if value is None and name == "seed":
-            value = min(seed() & MAX_SEED, MAX_SEED + 1 - int(known.get("count") or 1))
-        elif value is None and name == "variation_seed":
-            value = seed() & MAX_SEED if known["variation"] else 0
+        if seeds.is_any(name, value):
+            wanted = name == "seed" or known["variation"]
+            value = seeds.leaving_room(seed(), int(known.get("count") or 1)) if wanted else 0
         elif value is None:
             value = min(max(filled.get(name, limits.default), limits.low), limits.high)
         filled[name] = int(value) if limits.whole else float(value)
@@ -281,10 +282,3 @@ def _check_size(request: ImageRequest, card: Card, public: bool) -> None:
             check_number(field, value, side_bound(field, card, request.hires_scale, public=public))
     width, height = sides(request, card, public=public)
     check_number("pixels", width * height, pixel_bound(card, request.hires_scale, public=public))
-
-
-def _check_seeds(request: Request) -> None:
-    """Picture i uses seed + i; the last one has to be a seed too, or its recipe could not be run again."""
-    count = int(getattr(request, "count", 1))
-    if request.seed is not None and request.seed + count - 1 > MAX_SEED:
-        raise StudioError("out_of_range", field=label("seed"), value=request.seed, low=0, high=MAX_SEED + 1 - count)

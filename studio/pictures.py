@@ -21,6 +21,7 @@ from studio.library import Library
 from studio.limits import PLAIN_NAME
 from studio.paths import Home
 from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
+from studio.seeds import varied
 from studio.settings import ROOT
 from studio.sources import Store
 from studio.types import Tokens
@@ -166,7 +167,9 @@ class Pictures:
 
 
 def _seeds(request: ImageRequest) -> Iterator[int]:
-    return (int(request.seed or 0) + number for number in range(request.count))
+    """What the words of each picture are drawn by: relatives of one picture are painted from the same words."""
+    step = 0 if varied(request) else 1
+    return (int(request.seed or 0) + number * step for number in range(request.count))
 
 
 def _joined(chosen: tuple[Lora, ...], named: tuple[Lora, ...]) -> tuple[Lora, ...]:

@@ -97,18 +97,24 @@ def parameters(request: Request) -> dict[str, Any]:
     return found
 
 
-def for_seed(recipe: dict[str, Any], seed: int) -> dict[str, Any]:
+def for_seed(recipe: dict[str, Any], seed: int, variation_seed: int | None = None) -> dict[str, Any]:
     """The recipe that makes one picture or piece of a batch again, alone.
 
     Picture i has seed + i, and where each is painted from a prompt of its own, prompt i.
+
+    Args:
+        variation_seed: of relatives of one picture, where it steps instead of the seed.
     """
     given = dict(recipe["parameters"])
     if "count" in given:
         given["count"] = 1
+    place = seed - recipe["seed"]
+    if variation_seed is not None:
+        place = variation_seed - given["variation_seed"]
+        given["variation_seed"] = variation_seed
     prompts = given.get("prompts")
     if isinstance(prompts, list) and prompts:
-        place = min(max(seed - recipe["seed"], 0), len(prompts) - 1)
-        given["prompts"] = [prompts[place]]
+        given["prompts"] = [prompts[min(max(place, 0), len(prompts) - 1)]]
     return {**recipe, "seed": seed, "parameters": given}
 
 

@@ -53,6 +53,8 @@ class Lora:
 class ImageRequest:
     """`count` pictures; picture i uses seed + i, so that each can be made again alone.
 
+    Where they are varied, all have one seed and picture i uses variation_seed + i: they are relatives of one picture.
+
     Attributes:
         prompt: what the person wrote, with weights, wildcards and alternatives.
         prompts: what each picture is painted from once those are filled in; empty where it is `prompt` for all.

@@ -57,6 +57,7 @@ class Output:
         images: RGB pictures, one a seed.
         audio: pieces, one a seed.
         seeds: the exact seed of each picture or piece.
+        variation_seeds: the exact variation seed of each picture, where these step and the seed stays.
         finish: "stop" (complete), "length" (cut by the limit) or "cancelled" (stopped; what there is is kept).
         stats: measured figures, for example ``{"tokens": 42, "tokens_per_second": 91.5}``.
         notes: i18n keys under `note.` that the user should see, with their parameters.
@@ -68,6 +69,7 @@ class Output:
     images: tuple[Image.Image, ...] = ()
     audio: tuple[Audio, ...] = ()
     seeds: tuple[int, ...] = ()
+    variation_seeds: tuple[int, ...] = ()
     finish: Literal["stop", "length", "cancelled"] = "stop"
     stats: dict[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()

@@ -109,7 +109,10 @@ def _example(key: str) -> Callable[[gr.Request], str]:
 def made(artifact: Artifact, language: str) -> str:
     """The line under a result: its seeds, the model, the time it took and the licence."""
     recipe, model = artifact.recipe, artifact.recipe["model"]
-    seeds = ", ".join(str(each["seed"]) for each in artifact.recipes)
+    seeds = ", ".join(dict.fromkeys(str(each["seed"]) for each in artifact.recipes))
+    if len(artifact.recipes) > 1 and recipe["parameters"].get("variation"):
+        relatives = ", ".join(dict.fromkeys(str(each["parameters"]["variation_seed"]) for each in artifact.recipes))
+        seeds += f" · {text('label.variation_seed', language)} {relatives}"
     seconds = f"{recipe['seconds']:.1f}"
     line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=model["licence"])
     return pump.note(f"{text('label.seed', language)} {seeds} · {line}")

@@ -17,14 +17,17 @@ from studio.requests import ImageRequest
 
 
 def paint(request: ImageRequest, number: int) -> Image.Image:
-    """Picture `number` of a request. Outside the mask not a pixel differs from the picture it began with."""
+    """Picture `number` of a request, whose seeds are its own.
+
+    Outside the mask not a pixel differs from the picture it began with.
+    """
     size = (int(request.width or 512), int(request.height or 512))
     words = request.prompts[number] if request.prompts else request.prompt
     if request.clip_skip:
         words += f"/{request.clip_skip}"
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
-    picture = _at(size, request, words, int(request.seed or 0) + number)
+    picture = _at(size, request, words, int(request.seed or 0))
     if not request.image:
         return picture
     start = ImageOps.fit(decode_image(request.image), size)

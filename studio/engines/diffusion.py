@@ -2,8 +2,9 @@
 
 Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
 Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same
-as a single picture with seed + i, on every device. Painting over a picture goes through pipelines of the same modules,
-so no weights are held twice. Knows nothing of files: pictures are returned, not written.
+as a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
+Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Knows nothing of
+files: pictures are returned, not written.
 
 Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
@@ -26,16 +27,16 @@ from PIL import Image
 
 from studio import glossary
 from studio.catalog import Card
-from studio.engines import _latents, _parking, _pictures, _pipeline, _reading, _tokens, _torch
+from studio.engines import _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
 from studio.engines._passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines._previews import Previews, watch
-from studio.engines._weights import prompt_arguments, takes_weights
+from studio.engines._weights import prompt_arguments
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
-from studio.prompting import weighted
 from studio.requests import ImageRequest, Request
+from studio.seeds import stepped, varied
 from studio.types import Output, Tokens
 
 PIPELINES = (
@@ -101,19 +102,20 @@ class DiffusionModel(_parking.Parking):
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
-        seeds: list[int] = []
+        seeds: list[tuple[int, int]] = []
+        relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
         with _torch.working(self._card):
-            notes = [*said, *self._notes(request, twice)]
+            notes = [*said, *_remarks.of(request, self._card, self._family, twice, relatives)]
             self._tile(request)
             self._previews.begin()
             progress = Progress(context, request.count, passes)
             for number in range(request.count):
-                seed = (request.seed or 0) + number
+                one = stepped(request, number, relatives)
                 try:
                     context.check()
-                    pictures.append(self._picture(request, passes, source, number, context, progress))
+                    pictures.append(self._picture(one, passes, source, number, context, progress))
                 except SkippedError:
                     continue
                 except Cancelled:
@@ -121,12 +123,16 @@ class DiffusionModel(_parking.Parking):
                         raise
                     finish = "cancelled"
                     break
-                seeds.append(seed)
+                seeds.append((one.seed or 0, one.variation_seed or 0))
         if not pictures:
             raise Cancelled
         steps = request.count * (request.steps or 1)
         stats = {"seconds": time.perf_counter() - began, "steps": float(steps)}
-        return Output(images=tuple(pictures), seeds=tuple(seeds), finish=finish, stats=stats, notes=tuple(notes))
+        own, steps_of = zip(*seeds, strict=True)
+        return Output(
+            images=tuple(pictures), seeds=own, variation_seeds=steps_of if relatives else (), finish=finish,
+            stats=stats, notes=tuple(notes),
+        )  # fmt: skip
 
     def _picture(
         self,
@@ -140,7 +146,7 @@ class DiffusionModel(_parking.Parking):
         """One picture; raises Cancelled or SkippedError between steps and leaves the pipelines ready for the next."""
         import torch
 
-        generator = torch.Generator("cpu").manual_seed((request.seed or 0) + number)
+        generator = torch.Generator("cpu").manual_seed(request.seed or 0)
         start = source
         picture: Image.Image | None = None
         for part, one in enumerate(passes):
@@ -176,7 +182,7 @@ class DiffusionModel(_parking.Parking):
         expected = watch(pipe.scheduler) if looked_at else None
         kept = None
         if start is not None and start.mask is not None and member.by_hand:
-            kept = _latents.Kept(pipe, start.image, start.mask, (request.seed or 0) + number)
+            kept = _latents.Kept(pipe, start.image, start.mask, request.seed or 0)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             steps = getattr(pipe, "num_timesteps", None) or one.expected
@@ -237,7 +243,7 @@ class DiffusionModel(_parking.Parking):
                 taught = member.pipe.scheduler.config.original_inference_steps
                 wanted["strength"] = max(one.strength, 1.5 / taught)
                 wanted["num_inference_steps"] = min(one.steps, int(taught * wanted["strength"]))
-        elif request.variation and self._varies():
+        elif self._varied(request):
             other = torch.Generator("cpu").manual_seed(request.variation_seed or 0)
             wanted["latents"] = _latents.between(member.pipe, one.size, generator, other, request.variation)
         if "max_sequence_length" in self._card.options:
@@ -250,35 +256,9 @@ class DiffusionModel(_parking.Parking):
         words = prompt_arguments(member.pipe, accepts, prompt, negative, guidance, request.clip_skip)
         return {name: value for name, value in wanted.items() if name in accepts} | words
 
-    def _varies(self) -> bool:
-        return type(self._family.pipe).__name__ in _latents.PLAIN
-
-    def _notes(self, request: ImageRequest, twice: bool) -> list[tuple[str, dict[str, Any]]]:
-        member, pipe = self._family.member(over=False), self._family.pipe
-        guidance = request.guidance_scale or 0
-        guided = "guidance_scale" not in member.accepts or guidance > 1
-        prompts = request.prompts or (request.prompt,)
-        weighs = any(weighted(text) for text in (*prompts, request.negative_prompt))
-        over = self._family.member(over=True) if request.image else None
-        said = {
-            "no_negative": request.negative_prompt and not (guided and "negative_prompt" in member.accepts),
-            "no_guidance": guidance > 1 and getattr(pipe.config, "is_distilled", False),
-            "no_weights": weighs and not takes_weights(pipe, member.accepts),
-            "no_variation": request.variation and (request.image or not self._varies()),
-            "no_clip_skip": request.clip_skip and "clip_skip" not in member.accepts,
-            "no_strength": over is not None and "strength" not in over.accepts,
-            "no_hires": request.hires_scale > 1 and not twice,
-        }
-        notes: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, wanted in said.items() if wanted]
-        if excess := max(self._excess(prompt) for prompt in prompts):
-            notes.append(("prompt_cut", {"count": excess}))
-        return notes
-
-    def _excess(self, prompt: str) -> int:
-        """Tokens of the prompt that the model will not see."""
-        pipe = self._family.pipe
-        tokenizer = getattr(pipe, "tokenizer_3", None) or getattr(pipe, "tokenizer", None)
-        return 0 if tokenizer is None else _tokens.excess(tokenizer, self._card, type(pipe).__name__, prompt)
+    def _varied(self, request: ImageRequest) -> bool:
+        """Whether its pictures are relatives of one."""
+        return varied(request) and type(self._family.pipe).__name__ in _latents.PLAIN
 
     def _tile(self, request: ImageRequest) -> None:
         """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""

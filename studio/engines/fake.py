@@ -39,6 +39,7 @@ from studio.requests import (
     SoundUse,
     UpscaleRequest,
 )
+from studio.seeds import stepped, varied
 from studio.types import Audio, Output, Tokens
 
 RATE = 32_000
@@ -139,17 +140,23 @@ class FakeModel:
 
     def _paint(self, request: ImageRequest, context: Context) -> Output:
         passes = 2 if request.hires_scale > 1 else 1
-        steps, done, seeds, stopped = int(request.steps or 1) * passes, [], [], False
+        steps, done, made, stopped = int(request.steps or 1) * passes, [], [], False
+        relatives = varied(request)
         for number in range(request.count):
-            picture = self._picture(request, number, steps, context)
+            one = stepped(request, number, relatives)
+            picture = self._picture(one, number, steps, context)
             if picture is not None:
                 done.append(picture)
-                seeds.append(int(request.seed or 0) + number)
+                made.append(one)
             elif stopped := context.cancelled:
                 break
         if not done:
             raise Cancelled
-        return Output(images=tuple(done), seeds=tuple(seeds), finish="cancelled" if stopped else "stop")
+        return Output(
+            images=tuple(done), seeds=tuple(int(one.seed or 0) for one in made),
+            variation_seeds=tuple(int(one.variation_seed or 0) for one in made) if relatives else (),
+            finish="cancelled" if stopped else "stop",
+        )  # fmt: skip
 
     def _picture(self, request: ImageRequest, number: int, steps: int, context: Context) -> Image.Image | None:
         """One picture, or None where it was skipped or stopped."""

@@ -163,6 +163,22 @@ def test_a_file_that_is_no_picture_is_refused(painters):
     assert caught.value.code == "bad_image"
 
 
+def test_varied_pictures_of_a_batch_are_relatives_of_its_seed(painters):
+    """One seed, a variation seed each: as near to the picture of the seed as their share says. Each repeats alone."""
+    model = painters("icons")
+    base = replace(ASK, seed=100, steps=4, image=b"", mask=b"")
+    plain = pixels(model.run(base, Recorder()))[0]
+    output = model.run(replace(base, count=4, variation=0.1, variation_seed=7), Recorder())
+    assert (output.seeds, output.variation_seeds) == ((100,) * 4, (7, 8, 9, 10))
+    strangers = pixels(model.run(replace(base, seed=101, count=3), Recorder()))
+    apart = [_distance([one], [plain]) for one in pixels(output)]
+    assert 0 < sum(apart) / 4 < min(_distance([one], [plain]) for one in strangers) / 2
+    alone = model.run(replace(base, variation=0.1, variation_seed=9), Recorder())
+    assert pixels(alone)[0] == pixels(output)[2]
+    over = model.run(replace(base, count=2, variation=0.1, variation_seed=7, image=START), Recorder())
+    assert (over.seeds, over.variation_seeds) == ((100, 101), ())
+
+
 @pytest.mark.parametrize("kind", VARIED)
 def test_variation_goes_from_one_seed_to_the_other(painters, kind):
     model = painters(kind)

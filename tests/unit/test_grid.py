@@ -48,6 +48,20 @@ def refusal(act: Callable[[], object]) -> StudioError:
         ("replace", 'cat, "big, wild cat", "say ""hi"""', ["cat", "big, wild cat", 'say "hi"']),
         ("replace", "1-5", ["1-5"]),
         ("scheduler", "Euler a\nDDIM", ["Euler a", "DDIM"]),
+        ("replace", 'cat, "", dog', ["cat", "", "dog"]),
+        ("replace", "cat,, dog", ["cat", "", "dog"]),
+        ("replace", "cat,", ["cat", ""]),
+        ("replace", '"[ girl : dragon : 0.1 , 0.5 ]"," "', ["[ girl : dragon : 0.1 , 0.5 ]", ""]),
+        ("replace", "cat，dog、bird；“cow， or ox”", ["cat", "dog", "bird", "cow， or ox"]),
+        ("replace", "cat\n\ndog\n", ["cat", "dog"]),
+        ("replace", '"two\nlines", "say ""no"" here"', ["two\nlines", 'say "no" here']),
+        ("replace", '"never closed, dog', ['"never closed', "dog"]),
+        ("negative_prompt", "blur，, noise", ["blur", "", "noise"]),
+        ("steps", "1,, 2,", ["1", "2"]),
+        ("steps", "２０，３０", ["20", "30"]),
+        ("steps", "1-10 [5]", ["1", "3", "5", "7", "10"]),
+        ("steps", "１－３", ["1", "2", "3"]),
+        ("seed", "-1, 12345678901234567890", ["-1", "12345678901234567890"]),
     ],
 )
 def test_an_axis_is_read_as_other_web_uis_read_it(field: str, typed: str, expected: list[str]) -> None:
@@ -65,6 +79,9 @@ def test_values_that_were_taken_apart_already_keep_their_commas() -> None:
         (Axis("count", ("1-2",)), "not_a_choice", "axis"),
         (Axis("image", ("x",)), "not_a_choice", "axis"),
         (Axis("steps", ("",)), "empty", "axis"),
+        (Axis("steps", (",",)), "empty", "axis"),
+        (Axis("replace", (" \n",)), "empty", "axis"),
+        (Axis("replace", (", cat",)), "empty", "axis"),
         (Axis("steps", ()), "empty", "axis"),
         (Axis("steps", ("1-1000",)), "too_many", "cells"),
         (Axis("steps", ("1-2 [9999]",)), "too_many", "cells"),
@@ -98,6 +115,26 @@ def test_whatever_is_typed_is_a_list_or_an_error_in_words(field: str, typed: str
 
 
 # What each cell asks for
+
+
+def test_a_seed_of_minus_one_is_a_new_one_that_its_cells_share_and_its_label_names(studio: Studio) -> None:
+    order = studio._intake.grid(HILLS, Axis("seed", ("-1, 5, -1",)), Axis("steps", ("1, 2",)))
+    upper, lower = [[cell.seed for cell in order.cells[start : start + 3]] for start in (0, 3)]
+    assert upper == lower
+    assert upper[1] == 5
+    assert upper[0] != upper[2]
+    assert None not in upper
+    assert -1 not in upper
+    assert order.layout is not None
+    assert order.layout.columns == tuple(f"Seed: {seed}" for seed in upper)
+
+
+def test_empty_values_leave_out_words_and_leave_the_rest_to_the_model() -> None:
+    base = replace(HILLS, prompt="a cat, sitting", styles=("ink",), scheduler="DDIM")
+    assert [cell.prompt for cell in cells(base, Axis("replace", ("cat, ",)))] == ["a cat, sitting", "a , sitting"]
+    found, layout = axes.cells(base, Axis("scheduler", (", Euler",)), Axis("styles", (",ink",)))
+    assert [(cell.scheduler, cell.styles) for cell in found[:2]] == [("", ()), ("Euler", ())]
+    assert layout == Layout(("Scheduler: Default", "Scheduler: Euler"), ("Styles: none", "Styles: ink"))
 
 
 def cells(base: ImageRequest, x: Axis, y: Axis | None = None) -> list[ImageRequest]:

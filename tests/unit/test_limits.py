@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
-from studio import i18n, limits
+from studio import bounds, i18n, limits
 from studio.cards import Card, Source
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, MusicRequest, Request
@@ -98,7 +98,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", guidance_scale=-math.inf), "out_of_range", "guidance_scale"),
         (ImageRequest(prompt="a", width=4096, height=4096), "out_of_range", "pixels"),
         (ImageRequest(prompt="a", count=0), "out_of_range", "count"),
-        (ImageRequest(prompt="a", seed=-1), "out_of_range", "seed"),
+        (ImageRequest(prompt="a", seed=-2), "out_of_range", "seed"),
         (ImageRequest(prompt="a", seed=2**32), "out_of_range", "seed"),
         (ImageRequest(prompt="a", seed=2**32 - 1, count=2), "out_of_range", "seed"),
         (MusicRequest(prompt="a", duration=1e9), "out_of_range", "duration"),
@@ -385,4 +385,4 @@ def test_a_default_outside_the_bounds_moves_inside() -> None:
 def test_a_drawn_seed_leaves_room_for_the_whole_batch(drawn: int) -> None:
     done = limits.resolve(ImageRequest(prompt="a", count=4), card(), lambda: drawn)
     assert done.seed is not None
-    assert 0 <= done.seed <= done.seed + 3 <= limits.MAX_SEED
+    assert 0 <= done.seed <= done.seed + 3 <= bounds.MAX_SEED

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,7 +19,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.naming import Keep
 from studio.pictures import STYLES, WILDCARDS
-from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
+from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.types import Artifact, Tokens, Update
@@ -56,6 +57,39 @@ def refusal(act: Callable[[], object]) -> StudioError:
     with pytest.raises(StudioError) as caught:
         act()
     return caught.value
+
+
+# Seeds
+
+
+def test_varied_pictures_are_relatives_of_one_and_each_can_be_made_again_alone(studio: Studio) -> None:
+    batch = made(studio, count=4, seed=100, variation=0.1, variation_seed=7, prompt="a {red|blue|green|black} hill")
+    seeds = [(one["seed"], one["parameters"]["variation_seed"]) for one in batch.recipes]
+    assert seeds == [(100, 7), (100, 8), (100, 9), (100, 10)]
+    assert len({tuple(one["parameters"]["prompts"]) for one in batch.recipes}) == 1
+    assert len({pixels(batch, number) for number in range(4)}) == 4
+    assert len(set(batch.files)) == 4
+    again = recipe.to_request(batch.recipes[2])
+    assert again is not None
+    assert pixels(studio.submit(again).result()) == pixels(batch, 2)
+
+
+def test_pictures_from_a_picture_are_not_varied_and_have_a_seed_each(studio: Studio) -> None:
+    batch = made(studio, count=3, seed=100, variation=0.1, variation_seed=7, image=png("red"))
+    assert [one["seed"] for one in batch.recipes] == [100, 101, 102]
+    assert {one["parameters"]["variation_seed"] for one in batch.recipes} == {7}
+
+
+def test_the_prompts_that_a_varied_batch_brings_go_with_their_pictures(studio: Studio) -> None:
+    batch = made(studio, count=2, prompts=("red", "blue"), variation=0.1, variation_seed=7)
+    assert [one["parameters"]["prompts"] for one in batch.recipes] == [["red"], ["blue"]]
+
+
+@pytest.mark.parametrize("request_", [HILLS, MusicRequest(prompt="a reel", duration=1)])
+def test_a_seed_of_minus_one_is_a_new_one(studio: Studio, request_: Any) -> None:
+    drawn = {studio.submit(replace(request_, seed=-1)).result().recipe["seed"] for _ in range(3)}
+    assert len(drawn) == 3
+    assert min(drawn) >= 0
 
 
 # Words

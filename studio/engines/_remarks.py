@@ -1,0 +1,48 @@
+"""What a person should hear of a picture that was asked for: what the model left out, and why it looks as it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.cards import Card
+from studio.engines import _tokens
+from studio.engines._family import Family
+from studio.engines._weights import takes_weights
+from studio.prompting import weighted
+from studio.requests import ImageRequest
+
+Note = tuple[str, dict[str, Any]]
+
+
+def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives: bool) -> list[Note]:
+    """The notes of a run, with their parameters.
+
+    Args:
+        twice: it paints small and then larger.
+        relatives: its noise is varied.
+    """
+    member, pipe = family.member(over=False), family.pipe
+    guidance = request.guidance_scale or 0
+    guided = "guidance_scale" not in member.accepts or guidance > 1
+    prompts = request.prompts or (request.prompt,)
+    weighs = any(weighted(text) for text in (*prompts, request.negative_prompt))
+    over = family.member(over=True) if request.image else None
+    said = {
+        "no_negative": request.negative_prompt and not (guided and "negative_prompt" in member.accepts),
+        "no_guidance": guidance > 1 and getattr(pipe.config, "is_distilled", False),
+        "no_weights": weighs and not takes_weights(pipe, member.accepts),
+        "no_variation": request.variation and not relatives,
+        "no_clip_skip": request.clip_skip and "clip_skip" not in member.accepts,
+        "no_strength": over is not None and "strength" not in over.accepts,
+        "no_hires": request.hires_scale > 1 and not twice,
+    }
+    notes: list[Note] = [(name, {}) for name, wanted in said.items() if wanted]
+    if excess := max(_excess(pipe, card, prompt) for prompt in prompts):
+        notes.append(("prompt_cut", {"count": excess}))
+    return notes
+
+
+def _excess(pipe: Any, card: Card, prompt: str) -> int:
+    """Tokens of the prompt that the model will not see."""
+    tokenizer = getattr(pipe, "tokenizer_3", None) or getattr(pipe, "tokenizer", None)
+    return 0 if tokenizer is None else _tokens.excess(tokenizer, card, type(pipe).__name__, prompt)

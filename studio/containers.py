@@ -78,11 +78,15 @@ def texts(data: bytes) -> dict[str, str]:
 
 
 def exif(data: bytes) -> bytes:
-    """The EXIF block of a JPEG or WebP file; empty where there is none or the file is broken."""
+    """The EXIF block of a JPEG, PNG or WebP file; empty where there is none or the file is broken."""
     try:
         if data.startswith(b"\xff\xd8"):
             for kind, body in _jpeg_segments(data):
                 if kind == 0xE1 and body[:6] == b"Exif\0\0":
+                    return bytes(body)
+        elif data.startswith(PNG):
+            for kind, body in png_chunks(data):
+                if kind == b"eXIf":
                     return bytes(body)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             for kind, body in riff_chunks(data):

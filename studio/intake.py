@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from studio import axes, limits
+from studio import axes, limits, masks
 from studio.bounds import MAX_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
@@ -79,11 +79,13 @@ class Intake:
         return (ready or [card for card in cards if card.starter] or list(cards))[0]
 
     def order(self, request: Request) -> Order:
-        """Raises StudioError: a bad value, or an unknown or missing model."""
+        """Raises StudioError: a bad value, a mask that marks nothing, or an unknown or missing model."""
         card = self._card(request)
         request = self._resolved(request, card)
         if not isinstance(request, ImageRequest):
             return Order(card, request)
+        if request.mask:
+            masks.read(request.mask)  # refused before a model is loaded for it
         filled = self._filled(request, card)
         return Order(card, filled[0]) if len(filled) == 1 else Order(card, request, filled)
 

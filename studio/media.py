@@ -7,19 +7,30 @@ nothing of where files lie (studio.library) or of what a recipe means (studio.re
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from studio import __version__, containers, infotext, recipe, stripping
+from PIL import Image
+
+from studio import __version__, colour, containers, exif, infotext, recipe, stripping
 from studio.errors import StudioError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 MAX_IMAGE_PIXELS = 25_000_000
 MAX_SIDE = 32_000
 SOFTWARE = f"Atelier {__version__}"
 
 _EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by the number in its EXIF."""
+
 _JPEG_SEGMENT = 65_000  # an APP1 segment counts its bytes in 16 bits
 
 
@@ -40,6 +51,19 @@ def check_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[str, i
     return kind, width, height
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What is in a picture file, upright and in sRGB.
+
+    Attributes:
+        image: RGB, or RGBA where some of it is transparent.
+        animated: there are more pictures than this one, which is the first.
+    """
+
+    image: Image.Image
+    animated: bool = False
+
+
 def decode_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
     """The picture in a PNG, JPEG, WebP or GIF file: RGB, upright, on white where it is transparent.
 
@@ -52,7 +76,12 @@ def decode_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image
     Raises:
         StudioError: bad_image, image_too_large.
     """
-    from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+    return colour.on_white(decode(data, max_pixels).image)
+
+
+def decode(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Decoded:
+    """As `decode_image`, with the transparency that the picture has and whether there is more in the file."""
+    from PIL import GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
     kind, _, _ = check_image(data, max_pixels)
     opener = {
@@ -66,45 +95,17 @@ def decode_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image
         with opener(io.BytesIO(data)) as file:
             if file.width * file.height > max_pixels:
                 raise StudioError("bad_image")  # the header said less
+            animated = getattr(file, "is_animated", False) is True
             file.load()
-            picture = _on_white(file, Image)
-            turn = _turn(file, Image)
+            picture = colour.srgb(file)
     except StudioError:
         raise
     except Exception:  # decoders raise whatever they like on hostile bytes: struct.error, KeyError, OSError …
         raise StudioError("bad_image") from None
+    turn = _TURNS.get(exif.orientation(containers.exif(data)))
     picture = picture if turn is None else picture.transpose(turn)
     picture.info = {}
-    return picture
-
-
-def _on_white(file: Image.Image, pil: Any) -> Image.Image:
-    if file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info:
-        layer = file.convert("RGBA")
-        white = pil.new("RGB", layer.size, "white")
-        white.paste(layer, mask=layer.getchannel("A"))
-        return white
-    if str(file.mode).startswith("I"):  # 16 bits of grey: convert() would clip instead of scale
-        return file.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
-    return file.convert("RGB")
-
-
-def _turn(file: Image.Image, pil: Any) -> Any:
-    """The transposition that the EXIF orientation asks for. Broken EXIF asks for none."""
-    try:
-        orientation = file.getexif().get(0x0112)
-    except Exception:  # the picture itself is fine
-        return None
-    how = pil.Transpose
-    return {
-        2: how.FLIP_LEFT_RIGHT,
-        3: how.ROTATE_180,
-        4: how.FLIP_TOP_BOTTOM,
-        5: how.TRANSPOSE,
-        6: how.ROTATE_270,
-        7: how.TRANSVERSE,
-        8: how.ROTATE_90,
-    }.get(orientation if isinstance(orientation, int) else 1)
+    return Decoded(picture, animated)
 
 
 def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
@@ -128,7 +129,7 @@ def encode_jpeg(image: Image.Image, made: dict[str, Any] | None = None, quality:
     """
     out = io.BytesIO()
     block = _exif(made, _JPEG_SEGMENT) if made is not None else b""
-    image.convert("RGB").save(out, "JPEG", quality=quality, subsampling=0, exif=block)
+    colour.on_white(image).save(out, "JPEG", quality=quality, subsampling=0, exif=block)
     return out.getvalue()
 
 
@@ -154,17 +155,15 @@ def clean(data: bytes) -> bytes:
 
 
 def _exif(made: dict[str, Any], room: int | None) -> bytes:
-    from PIL import Image
-
     comment = b"UNICODE\0" + infotext.write(made).encode("utf-16-be")
     for description, note in ((recipe.to_json(made, ascii_only=True), comment), (recipe.to_json(made), b""), ("", b"")):
-        exif = Image.Exif()
-        exif[_EXIF_SOFTWARE] = SOFTWARE
+        made_of = Image.Exif()
+        made_of[_EXIF_SOFTWARE] = SOFTWARE
         if description:
-            exif[_EXIF_DESCRIPTION] = description.encode()
+            made_of[_EXIF_DESCRIPTION] = description.encode()
         if note:
-            exif.get_ifd(_EXIF_IFD)[_EXIF_COMMENT] = note
-        block = exif.tobytes()
+            made_of.get_ifd(_EXIF_IFD)[_EXIF_COMMENT] = note
+        block = made_of.tobytes()
         if room is None or len(block) <= room:
             return block
     return b""

@@ -47,6 +47,10 @@ class Audio:
     played: dict[str, Any] = field(default_factory=dict)
 
 
+Note = tuple[str, dict[str, Any]]
+"""A text under `note.` that the user should see, and its parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an engine returns. The service turns it into files; engines never write.
@@ -54,7 +58,7 @@ class Output:
     Attributes:
         text: the answer, the completion or the caption.
         texts: all captions, where there are several to choose from; `text` is the first.
-        images: RGB pictures, one a seed.
+        images: RGB pictures, one a seed; RGBA where a transparent one was enlarged.
         audio: pieces, one a seed.
         seeds: the exact seed of each picture or piece.
         variation_seeds: the exact variation seed of each picture, where these step and the seed stays.

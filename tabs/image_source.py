@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from studio import masks
 from studio.errors import StudioError
 from studio.media import decode_image
 
@@ -70,7 +71,7 @@ def strokes(mask: bytes, size: tuple[int, int]) -> bytes:
     """A mask as a transparent layer of paint, for the editor. Raises StudioError where it is no picture."""
     from PIL import Image
 
-    alpha = decode_image(mask).convert("L").resize(size).point([0] * 128 + [_COVER] * 128)
+    alpha = masks.read(mask).resize(size).point([0] * 128 + [_COVER] * 128)
     layer = Image.new("RGBA", size, (*PAINT, 0))
     layer.putalpha(alpha)
     return _png(layer)

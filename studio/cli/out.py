@@ -87,7 +87,7 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
         return data
     from studio import media
 
-    picture = media.decode_image(data)
+    picture = media.decode(data).image
     encode = {".png": media.encode_png, ".webp": media.encode_webp}.get(suffix, media.encode_jpeg)
     return encode(picture, None if clean else made)
 

@@ -12,6 +12,7 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from studio import masks
 from studio.media import decode_image
 from studio.requests import ImageRequest
 
@@ -34,7 +35,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     picture = Image.blend(start, picture, float(request.strength or 0))
     if not request.mask:
         return picture
-    mask = ImageOps.fit(decode_image(request.mask).convert("L"), size).point([0] * 128 + [255] * 128)
+    mask = ImageOps.fit(masks.read(request.mask), size).point([0] * 128 + [255] * 128)
     return Image.composite(picture, start, mask)
 
 

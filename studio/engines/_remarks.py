@@ -10,8 +10,7 @@ from studio.engines._family import Family
 from studio.engines._weights import takes_weights
 from studio.prompting import weighted
 from studio.requests import ImageRequest
-
-Note = tuple[str, dict[str, Any]]
+from studio.types import Note
 
 
 def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives: bool) -> list[Note]:

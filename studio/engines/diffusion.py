@@ -107,6 +107,7 @@ class DiffusionModel(_parking.Parking):
         finish = "stop"
         began = time.perf_counter()
         with _torch.working(self._card):
+            said += source.notes if source else ()
             notes = [*said, *_remarks.of(request, self._card, self._family, twice, relatives)]
             self._tile(request)
             self._previews.begin()

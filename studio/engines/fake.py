@@ -22,12 +22,12 @@ from PIL import Image, ImageFilter
 from studio import variants
 from studio.captioning.edits import lacking
 from studio.catalog import Card
-from studio.engines import _audio
+from studio.engines import _audio, _pictures
 from studio.engines._landscape import paint
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
 from studio.limits import SOUND_USES
-from studio.media import check_image
+from studio.media import check_image, decode
 from studio.prompting import plain
 from studio.requests import (
     CaptionRequest,
@@ -156,6 +156,7 @@ class FakeModel:
             images=tuple(done), seeds=tuple(int(one.seed or 0) for one in made),
             variation_seeds=tuple(int(one.variation_seed or 0) for one in made) if relatives else (),
             finish="cancelled" if stopped else "stop",
+            notes=_pictures.left_out(decode(request.image)) if request.image else (),
         )  # fmt: skip
 
     def _picture(self, request: ImageRequest, number: int, steps: int, context: Context) -> Image.Image | None:
@@ -173,16 +174,15 @@ class FakeModel:
         return picture
 
     def _enlarge(self, request: UpscaleRequest, context: Context) -> Output:
-        from studio.media import decode_image
-
         if (pixels := _at_once(request)) > self._card.options.get("most_pixels", pixels):
             raise MemoryError
-        picture, steps = decode_image(request.image), 4
+        given, steps = decode(request.image), 4
         for step in range(steps):
             context.check()
             self._step(context, step + 1, steps)
-        size = (picture.width * request.scale, picture.height * request.scale)
-        return Output(images=(picture.resize(size, Image.Resampling.BICUBIC),), seeds=(0,))
+        size = (given.image.width * request.scale, given.image.height * request.scale)
+        larger = given.image.resize(size, Image.Resampling.BICUBIC)
+        return Output(images=(larger,), seeds=(0,), notes=_pictures.left_out(given, whole=True))
 
     def _play(self, request: MusicRequest, context: Context) -> Output:
         seconds, steps = float(request.duration or 4), 20

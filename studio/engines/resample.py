@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from studio.catalog import Card
+from studio.engines import _pictures
 from studio.engines.base import Context, Device
-from studio.media import check_image, decode_image
+from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.types import Output
 
@@ -49,8 +50,9 @@ class Resampler:
 
     def run(self, request: UpscaleRequest, context: Context) -> Output:
         """The picture, `scale` times as wide and as high."""
-        source, scale = decode_image(request.image), request.scale
-        result = Image.new("RGB", (source.width * scale, source.height * scale))
+        given, scale = decode(request.image), request.scale
+        source = given.image
+        result = Image.new(source.mode, (source.width * scale, source.height * scale))
         rows = max(_STRIP // scale, 1)
         strips = -(-source.height // rows)
         for i in range(strips):
@@ -62,4 +64,4 @@ class Resampler:
             first = (top - above) * scale
             result.paste(strip.crop((0, first, result.width, first + (bottom - top) * scale)), (0, top * scale))
             context.step(i + 1, strips)
-        return Output(images=(result,), seeds=(0,))
+        return Output(images=(result,), seeds=(0,), notes=_pictures.left_out(given, whole=True))

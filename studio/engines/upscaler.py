@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from studio import colour
 from studio.catalog import Card
-from studio.engines import _parking, _torch
+from studio.engines import _parking, _pictures, _torch
 from studio.engines.base import Context, Device
-from studio.media import check_image, decode_image
+from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.types import Output
 
@@ -73,11 +74,14 @@ class Upscaler(_parking.Parking):
     def run(self, request: UpscaleRequest, context: Context) -> Output:
         """The picture, `scale` times as wide and as high: enlarged as the model does it, then made smaller if need be.
 
+        Where it is transparent, so is the result.
+
         Raises:
             Cancelled: stopped; half a picture is worth nothing.
             StudioError: out_of_memory.
         """
-        picture = decode_image(request.image)
+        given = decode(request.image)
+        picture = given.image if given.image.mode == "RGB" else colour.bled(given.image)
         with _torch.working(self._card), self._listening(context):
             result = Image.fromarray(
                 self._enlarge(np.asarray(picture), _up(_tile(self._card, request), self._window), context)
@@ -85,7 +89,9 @@ class Upscaler(_parking.Parking):
         wanted = (picture.width * request.scale, picture.height * request.scale)
         if result.size != wanted:
             result = result.resize(wanted, Image.Resampling.LANCZOS)
-        return Output(images=(result,), seeds=(0,))
+        if given.image.mode == "RGBA":
+            result.putalpha(given.image.getchannel("A").resize(wanted, Image.Resampling.LANCZOS))
+        return Output(images=(result,), seeds=(0,), notes=_pictures.left_out(given, whole=True))
 
     def _listening(self, context: Context) -> Any:
         """While it lasts, every layer asks whether the person pressed Stop: a tile can take half a minute."""

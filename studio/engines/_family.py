@@ -58,20 +58,20 @@ class Family:
             raise StudioError("no_image_input", model=self._card.title)
         return found
 
+    def knows(self, scheduler: str) -> bool:
+        """Whether the model can be painted with by the scheduler of this name. Its own goes with every model."""
+        return scheduler in ("", OWN) or (scheduler in SCHEDULERS and "beta_schedule" in self._own.config)
+
     def scheduler(self, name: str) -> Any:
         """A fresh scheduler: they keep state, and a step that was stopped must not reach into the next run.
 
-        Raises:
-            StudioError: not_a_choice.
+        The model's own where it does not know the name: settings come from pictures that other models made.
         """
         import diffusers
 
         config = self._own.config
-        if name in ("", OWN):
+        if name in ("", OWN) or not self.knows(name):
             return type(self._own).from_config(config)
-        names = list(SCHEDULERS) if "beta_schedule" in config else []
-        if name not in names:
-            raise StudioError("not_a_choice", field="field.scheduler", value=name, choices=", ".join([OWN, *names]))
         kind, changes = SCHEDULERS[name]
         return getattr(diffusers, kind).from_config(config, **changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from studio.cards import Card
@@ -11,6 +12,19 @@ from studio.engines._weights import takes_weights
 from studio.prompting import weighted
 from studio.requests import ImageRequest
 from studio.types import Note
+
+
+def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[Note]]:
+    """The request with a scheduler and a number of steps that the model has, and what was changed for that."""
+    notes: list[Note] = []
+    if not family.knows(request.scheduler):
+        notes.append(("own_scheduler", {"name": request.scheduler}))
+        request = replace(request, scheduler="")
+    most = family.most_steps(request.scheduler)
+    if most and (steps := request.steps or 1) > most:
+        notes.append(("fewer_steps", {"count": most, "wanted": steps}))
+        request = replace(request, steps=most)
+    return request, notes
 
 
 def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives: bool) -> list[Note]:

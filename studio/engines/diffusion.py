@@ -92,13 +92,11 @@ class DiffusionModel(_parking.Parking):
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0
         request, said = _reading.read(request, self._glossary)
+        request, fitted = _remarks.fitted(request, self._family)
         source = _pictures.read(request.image, request.mask, size)
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
-        most = self._family.most_steps(request.scheduler)
-        if most and (steps := request.steps or 1) > most:
-            raise StudioError("out_of_range", field="field.steps", value=steps, low=1, high=most)
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
@@ -107,8 +105,8 @@ class DiffusionModel(_parking.Parking):
         finish = "stop"
         began = time.perf_counter()
         with _torch.working(self._card):
-            said += source.notes if source else ()
-            notes = [*said, *_remarks.of(request, self._card, self._family, twice, relatives)]
+            notes = [*said, *(source.notes if source else ()), *fitted]
+            notes += _remarks.of(request, self._card, self._family, twice, relatives)
             self._tile(request)
             self._previews.begin()
             progress = Progress(context, request.count, passes)

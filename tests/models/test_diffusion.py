@@ -88,17 +88,15 @@ def test_every_scheduler_by_name_paints_and_leaves_no_trace(painter, name):
     assert pixels(painter.run(ASK, Recorder())) == before
 
 
-def test_an_unknown_scheduler_is_refused_with_the_choices(painter):
-    with pytest.raises(StudioError, match="DPM") as caught:
-        painter.run(replace(ASK, scheduler="Nonsense"), Recorder())
-    assert caught.value.code == "not_a_choice"
-
-
-def test_a_flow_matching_pipeline_keeps_its_own_scheduler(folders):
-    model = load(ENGINE, folders["z_image"])
-    with pytest.raises(StudioError) as caught:
-        model.run(replace(ASK, scheduler="DDIM"), Recorder())
-    assert caught.value.params["choices"] == "Default"
+@pytest.mark.parametrize(("kind", "name"), [("z_image", "Euler"), ("z_image", "DPM++ 2M Karras"), ("icons", "Restart")])
+def test_a_scheduler_that_a_model_does_not_know_gives_way_to_its_own_and_that_is_said(folders, kind, name):
+    """Settings are restored from pictures that other models made."""
+    model = load(ENGINE, folders[kind])
+    own = model.run(ASK, Recorder())
+    output = model.run(replace(ASK, scheduler=name), Recorder())
+    assert output.notes == (*own.notes, ("own_scheduler", {"name": name}))
+    assert pixels(output) == pixels(own)
+    model.close()
 
 
 def test_a_negative_prompt_changes_the_picture_or_is_said_to_be_left_out(painter, folders):

@@ -23,9 +23,9 @@ MAX_DRAWS = 500
 """How many words one prompt may draw."""
 
 _NEGATIVE = re.compile(r"negative prompt\s*:", re.IGNORECASE)
-_WILDCARD = re.compile(r"<lora:[^<>]*>|__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__", re.IGNORECASE)
+_WILDCARD = re.compile(r"<(?:lora|lyco):[^<>]*>|__([^\W_](?:(?:[^\W_]|[-./ ]|_(?!_)){0,98}[^\W_])?)__", re.IGNORECASE)
 """Or an adaptation, whose name may look like one."""
-_LORA = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
+_LORA = re.compile(r"<(?:lora|lyco):([^<>]*)>", re.IGNORECASE)
 _WEIGHT = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)::")
 _SEVERAL = re.compile(r"\s*(\d{1,3})\$\$")
 _HOLE = "{prompt}"
@@ -102,6 +102,8 @@ def fill(text: str, dice: random.Random, lines: Lines, longest: int) -> str:
 
 def take_loras(text: str) -> tuple[str, tuple[Lora, ...]]:
     """`text` without its `<lora:name:weight>`, and the adaptations it named; of two of one name the last.
+
+    `<lyco:…>` is what an extension of that time wrote for the same.
 
     Raises:
         StudioError: bad_lora.

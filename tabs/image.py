@@ -17,6 +17,7 @@ from tabs import image_again, image_words, pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields
 from tabs.image_form import shape, wanted
+from tabs.image_missing import Missing
 from tabs.image_recent import Recent
 from tabs.image_restore import Restoring
 from tabs.image_result import Result, Shown
@@ -40,7 +41,8 @@ def build(page: Page) -> None:
     prompts = gr.HTML(elem_id="image-prompts", elem_classes="a-hidden")
     page.prompts[TASK] = fields.of["prompt"]
     result.add_examples(fields.of["prompt"])
-    restoring = Restoring(page, fields)
+    missing = Missing(page, fields)
+    restoring = Restoring(page, fields, missing)
     outputs = [run, stop, skip, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
@@ -99,6 +101,7 @@ def build(page: Page) -> None:
     result.wire(fields)
     image_again.wire(page, result, outputs, show)
     restoring.wire()
+    missing.wire()
     if recent is not None:
         recent.wire(fields, result, restoring)
 

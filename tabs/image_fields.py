@@ -73,6 +73,9 @@ class Fields:
                 elem_classes="a-quiet-button", min_width=0,
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="image-restored", elem_classes="a-live")
+        self.drop = gr.Button(
+            "", size="sm", visible=False, elem_id="image-drop", elem_classes="a-quiet-button", min_width=0
+        )
         with gr.Row(elem_classes="a-chips"):
             self.of["styles"] = gr.Dropdown(
                 [], value=[], multiselect=True, label=t("label.styles"), elem_id="image-styles", min_width=0,

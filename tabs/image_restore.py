@@ -16,6 +16,7 @@ from studio.standing import ModelInfo
 from tabs import image_form, image_source, pump
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued
+from tabs.image_missing import Missing
 from tabs.image_result import editor
 from tabs.shared import Page
 
@@ -25,10 +26,10 @@ MAX_BYTES = 200_000_000
 class Restoring:
     """Puts what a picture was made with into the fields."""
 
-    def __init__(self, page: Page, fields: Fields) -> None:
-        self._page, self._fields = page, fields
+    def __init__(self, page: Page, fields: Fields, missing: Missing) -> None:
+        self._page, self._fields, self._missing = page, fields, missing
         names = [*image_form.EMPTY, "model"]
-        self.outputs = [fields.restored, fields.begin, *[fields.of[name] for name in names]]
+        self.outputs = [fields.restored, fields.begin, fields.drop, *[fields.of[name] for name in names]]
 
     def wire(self) -> None:
         fields = self._fields
@@ -70,7 +71,8 @@ class Restoring:
         here = known is not None and (known.state == "ready" or known.card.starter)
         card = known.card if known is not None and here else self._page.studio.default_model("image")
         picture, missing = self._source(found)
-        changes = self._fields.fill(image_form.fields({**found.fields, "image": bool(picture)}, card))
+        values = image_form.fields({**found.fields, "image": bool(picture)}, card)
+        changes = self._fields.fill(values) | self._missing.shown(values, spoken)
         if known is not None and here:
             choices, _ = self._fields.picker.choices(spoken, card.id)
             changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
@@ -83,6 +85,8 @@ class Restoring:
             words.append(text("image.restored_away", spoken, model=named))
         if missing:
             words.append(text("image.restored_no_source", spoken))
+        if absent := self._missing.names(values):
+            words.append(text("image.restored_missing", spoken, names=", ".join(absent)[:400]))
         if found.unknown:
             words.append(text("image.restored_unknown", spoken, names=", ".join(found.unknown)[:400]))
         if found.broken:

@@ -45,8 +45,6 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
 
     def lists(request: gr.Request) -> dict[Any, Any]:
         return {
-            of["styles"]: gr.update(choices=list(page.studio.styles())),
-            of["loras"]: gr.update(choices=list(page.studio.loras())),
             fields.lora_folder: folder_line(page, language(request)),
             **earlier(page, fields, prompts),
         }
@@ -57,7 +55,7 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         spoken = language(request)
         return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
 
-    page.blocks.load(lists, None, [of["styles"], of["loras"], fields.lora_folder, fields.history, prompts], **quick())
+    page.blocks.load(lists, None, [fields.lora_folder, fields.history, prompts], **quick())
     # After what was chosen before has come back, or they would speak of the fields as they were drawn.
     fields.recalled.then(lines, [*asked, *sides], [fields.size, fields.cells], preprocess=False, **quick())
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())

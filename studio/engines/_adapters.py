@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines import _torch
+from studio.engines import _lycoris, _torch
 from studio.errors import StudioError
 from studio.requests import Lora
 
@@ -34,8 +34,8 @@ class Adapters:
         """Have these on the pipeline and no others; of the same one named twice the weights add up.
 
         Raises:
-            StudioError: lora_missing, bad_file, lora_wrong (made for another kind of model), missing_package. The
-                pipeline is then as it was made.
+            StudioError: lora_missing, bad_file, lora_wrong (made for another kind of model),
+                lora_form (not read here), missing_package. The pipeline is then as it was made.
         """
         wanted: dict[_Stamp, float] = {}
         for lora in sorted(loras, key=lambda lora: lora.name):  # sums depend on their order in the last bit
@@ -65,20 +65,28 @@ class Adapters:
 
     def _read(self, name: str, file: Path, inside: str) -> None:
         try:
-            _torch.header(file)
+            names = list(_torch.header(file))
         except (OSError, ValueError, TypeError, AttributeError):
             raise StudioError("bad_file", path=file.name, reason="not a safetensors file") from None
+        form, readable = _lycoris.form(names)
+        if not readable:
+            raise StudioError("lora_form", name=name, form=form)
         try:
+            given: Any = self._converted(file) if form else str(file.parent)
             with _quiet():
                 self._pipe.load_lora_weights(
-                    str(file.parent), weight_name=file.name, adapter_name=inside, use_safetensors=True,
-                    local_files_only=True,
-                )  # fmt: skip
+                    given, weight_name=file.name, adapter_name=inside, use_safetensors=True, local_files_only=True
+                )
             fits = any(inside in names for names in self._pipe.get_list_adapters().values())
         except Exception as error:  # peft and diffusers raise many types for weights that do not fit
             raise StudioError("lora_wrong", name=name, model=self._card.title) from error
         if not fits:
             raise StudioError("lora_wrong", name=name, model=self._card.title)
+
+    def _converted(self, file: Path) -> dict[str, Any]:
+        from safetensors.torch import load_file
+
+        return _lycoris.plain(load_file(file), _lycoris.kernels(self._pipe))
 
     def _clear(self) -> None:
         """Back to the layers that the pipeline came with."""

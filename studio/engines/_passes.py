@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studio.cards import Card
 from studio.engines import _pictures
@@ -28,11 +28,13 @@ class Pass:
         size: width and height in pixels.
         steps: what the pipeline is asked for; 0 where there is nothing to do.
         strength: how far it may go from the picture that it starts from; None where it starts from noise.
+        second: another one lies behind, whose picture it paints over.
     """
 
     size: tuple[int, int]
     steps: int
     strength: float | None = None
+    second: bool = False
 
     @property
     def expected(self) -> int:
@@ -54,7 +56,7 @@ def plan(request: ImageRequest, multiple: int, twice: bool, measured: bool = Tru
         return (first,)
     small = _pictures.smaller(size, request.hires_scale, multiple)
     second = _pass(size, request.steps or 1, 0.5 if request.hires_strength is None else request.hires_strength)
-    return Pass(small, first.steps, first.strength), second
+    return Pass(small, first.steps, first.strength), replace(second, second=True)
 
 
 def _pass(size: tuple[int, int], steps: int, strength: float | None) -> Pass:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
+from studio import editing
 from studio.cards import Card
-from studio.engines import _tokens
+from studio.engines import _chunks, _tokens
 from studio.engines._family import Family
 from studio.engines._weights import takes_weights
 from studio.prompting import weighted
@@ -15,8 +17,13 @@ from studio.types import Note
 
 
 def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[Note]]:
-    """The request with a scheduler and a number of steps that the model has, and what was changed for that."""
+    """The request with words, a scheduler and steps that there are here, and what was left out for that."""
     notes: list[Note] = []
+    texts = [editing.without_tags(text) for text in (request.prompt, request.negative_prompt, *request.prompts)]
+    if tags := dict.fromkeys(tag for _, found in texts for tag in found):
+        notes.append(("no_tags", {"names": ", ".join(tags)[:400]}))
+        prompt, negative, *prompts = (text for text, _ in texts)
+        request = replace(request, prompt=prompt, negative_prompt=negative, prompts=tuple(prompts))
     if not family.knows(request.scheduler):
         notes.append(("own_scheduler", {"name": request.scheduler}))
         request = replace(request, scheduler="")
@@ -38,7 +45,7 @@ def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives
     guidance = request.guidance_scale or 0
     guided = "guidance_scale" not in member.accepts or guidance > 1
     prompts = request.prompts or (request.prompt,)
-    weighs = any(weighted(text) for text in (*prompts, request.negative_prompt))
+    weighs = any(weighted(editing.timetable(text, 1)[0]) for text in (*prompts, request.negative_prompt))
     over = family.member(over=True) if request.image else None
     said = {
         "no_negative": request.negative_prompt and not (guided and "negative_prompt" in member.accepts),
@@ -50,8 +57,25 @@ def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives
         "no_hires": request.hires_scale > 1 and not twice,
     }
     notes: list[Note] = [(name, {}) for name, wanted in said.items() if wanted]
+    return notes + _of_words(pipe, card, prompts, request.negative_prompt if guided else "", member.accepts)
+
+
+def _of_words(pipe: Any, card: Card, prompts: Sequence[str], negative: str, accepts: Container[str]) -> list[Note]:
+    """What of the words is not read as other programs read it."""
+    texts = (*prompts, negative)
+    notes: list[Note] = []
+    if any(map(editing.joins, texts)):
+        notes.append(("no_and", {}))
+    if any(map(editing.edited, texts)) and not takes_weights(pipe, accepts):
+        notes.append(("no_editing", {}))
+    if _chunks.reads(pipe):
+        return notes
+    if any(map(editing.BREAK.search, texts)):
+        notes.append(("no_break", {}))
     if excess := max(_excess(pipe, card, prompt) for prompt in prompts):
         notes.append(("prompt_cut", {"count": excess}))
+    if negative and "negative_prompt" in accepts and (excess := _excess(pipe, card, negative)):
+        notes.append(("negative_cut", {"count": excess}))
     return notes
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.editing import BREAK, timetable
+from studio.engines import _chunks
 from studio.prompting import plain
 from studio.types import Tokens
 
@@ -27,6 +29,8 @@ _LENGTHS = {
 _TALKS = ("ZImagePipeline", "Flux2KleinPipeline")
 """Those that put the prompt into a message of a chat first."""
 
+_STEPS = 20  # of which the first is measured
+
 _lock = threading.Lock()
 _cache: dict[str, tuple[int, Any]] = {}
 
@@ -34,20 +38,26 @@ _cache: dict[str, tuple[int, Any]] = {}
 def count(card: Card, files: Path, prompt: str) -> Tokens:
     """Tokens of the prompt without its weights and without those that every prompt gets; what is not read of it.
 
-    All zero where the folder has no tokenizer that can be read.
+    Of a prompt that changes from step to step, what it is at first. All zero where the folder has no tokenizer that
+    can be read.
     """
     try:
-        pipeline = json.loads((files / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+        index = json.loads((files / "model_index.json").read_text(encoding="utf-8"))
+        pipeline, first = str(index["_class_name"]), timetable(prompt, _STEPS)[0]
         with _lock:  # a fast tokenizer gives wrong answers to two threads at once
-            return _measured(_tokenizer(_folder(files, pipeline)), card, str(pipeline), plain(prompt))
+            tokenizer = _tokenizer(_folder(files, pipeline))
+            if not _chunks.declared(index):
+                return _measured(tokenizer, card, pipeline, plain(BREAK.sub(" ", first)))
+            chunks = _chunks.split(tokenizer, first)
+            return Tokens(sum(map(len, chunks)), len(chunks) * _chunks.room(tokenizer), "")
     except Exception:  # nobody wrote a tokenizer for this; a count is no reason to fail
         return Tokens(0, 0, "")
 
 
 def excess(tokenizer: Any, card: Card, pipeline: str, prompt: str) -> int:
-    """Tokens of the prompt that the model will not see."""
+    """Tokens of the prompt that a model that reads no chunks will not see."""
     with _lock:
-        found = _measured(tokenizer, card, pipeline, plain(prompt))
+        found = _measured(tokenizer, card, pipeline, plain(BREAK.sub(" ", timetable(prompt, _STEPS)[0])))
     return max(0, found.count - found.limit) if found.limit else 0
 
 

@@ -20,10 +20,10 @@ def prompt_arguments(
     words: dict[str, Any] = {"prompt": plain(prompt)}
     if negative and "negative_prompt" in accepts:
         words["negative_prompt"] = plain(negative)
-    skip = _skipped(pipe, clip_skip) if "clip_skip" in accepts else 0
+    skip = skipped(pipe, clip_skip) if "clip_skip" in accepts else 0
     if not (takes_weights(pipe, accepts) and (weighted(prompt) or weighted(negative) or skip)):
         return words
-    return _embeddings(pipe, accepts, words, prompt, negative, guidance, skip)
+    return embeddings(pipe, accepts, words, prompt, negative, guidance, skip)
 
 
 def takes_weights(pipe: Any, accepts: Container[str]) -> bool:
@@ -31,14 +31,14 @@ def takes_weights(pipe: Any, accepts: Container[str]) -> bool:
     return getattr(pipe, "unet", None) is not None and "prompt_embeds" in accepts
 
 
-def _skipped(pipe: Any, wanted: int) -> int:
+def skipped(pipe: Any, wanted: int) -> int:
     """As many layers as there are to leave out; SDXL leaves out one in any case."""
     encoders = [pipe.text_encoder, getattr(pipe, "text_encoder_2", None)]
     layers = min(encoder.config.num_hidden_layers for encoder in encoders if encoder is not None)
     return min(wanted, layers - (1 if encoders[1] is None else 2))
 
 
-def _embeddings(
+def embeddings(
     pipe: Any, accepts: Container[str], words: dict[str, Any], prompt: str, negative: str, guidance: float, skip: int
 ) -> dict[str, Any]:
     guided = guidance > 1 and pipe.unet.config.time_cond_proj_dim is None
@@ -54,11 +54,11 @@ def _embeddings(
         **more,
     )
     names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-    embeddings = {name: value for name, value in zip(names, found, strict=False) if value is not None}
-    embeddings["prompt_embeds"] = _weigh(pipe, embeddings["prompt_embeds"], prompt)
-    if negative and "negative_prompt_embeds" in embeddings:
-        embeddings["negative_prompt_embeds"] = _weigh(pipe, embeddings["negative_prompt_embeds"], negative)
-    return {name: value for name, value in embeddings.items() if name in accepts}
+    told = {name: value for name, value in zip(names, found, strict=False) if value is not None}
+    told["prompt_embeds"] = _weigh(pipe, told["prompt_embeds"], prompt)
+    if negative and "negative_prompt_embeds" in told:
+        told["negative_prompt_embeds"] = _weigh(pipe, told["negative_prompt_embeds"], negative)
+    return {name: value for name, value in told.items() if name in accepts}
 
 
 def _of_layer(pipe: Any, text: str, skip: int) -> Any:
@@ -71,6 +71,11 @@ def _of_layer(pipe: Any, text: str, skip: int) -> Any:
     read = _read(pipe.tokenizer, text, return_tensors="pt").to(pipe._execution_device)
     mask = read.attention_mask if getattr(encoder.config, "use_attention_mask", False) else None
     state = encoder(read.input_ids, attention_mask=mask, output_hidden_states=True).hidden_states[-(skip + 1)]
+    return normed(encoder, state)
+
+
+def normed(encoder: Any, state: Any) -> Any:
+    """A layer's state through the encoder's last norm, where that stands apart."""
     norm = getattr(encoder, "final_layer_norm", None)
     return state if norm is None else norm(state)
 
@@ -92,15 +97,22 @@ def _weigh(pipe: Any, embeddings: Any, prompt: str) -> Any:
         pairs.append((pipe.tokenizer_2, pipe.text_encoder_2))
     pairs = [(tokenizer, encoder) for tokenizer, encoder in pairs if encoder is not None]
     parts = torch.split(embeddings.float(), [encoder.config.hidden_size for _, encoder in pairs], dim=-1)
-    scaled = []
-    for part, (tokenizer, _) in zip(parts, pairs, strict=True):
-        weights = torch.tensor(_weights(tokenizer, prompt), device=part.device)[None, :, None]
-        heavier = part * weights
-        # The mean is what A1111 keeps. Where it is next to nothing, as behind a bare norm, the mean size has to serve.
-        level = torch.mean if part.mean().abs() > 0.05 * part.abs().mean() else lambda tensor: tensor.abs().mean()
-        before, after = level(part), level(heavier)
-        scaled.append(heavier * (before / after) if after.abs() > 1e-6 else heavier)
-    return torch.cat(scaled, dim=-1).to(embeddings.dtype)
+    weighed = [scaled(part, _weights(tokenizer, prompt)) for part, (tokenizer, _) in zip(parts, pairs, strict=True)]
+    return torch.cat(weighed, dim=-1).to(embeddings.dtype)
+
+
+def scaled(state: Any, weights: list[float]) -> Any:
+    """What one encoder says (1, tokens, width) times the weight of each token, at the level that it had."""
+    import torch
+
+    if all(weight == 1.0 for weight in weights):
+        return state
+    part = state.float()
+    heavier = part * torch.tensor(weights, device=part.device)[None, :, None]
+    # The mean is what A1111 keeps. Where it is next to nothing, as behind a bare norm, the mean size has to serve.
+    level = torch.mean if part.mean().abs() > 0.05 * part.abs().mean() else lambda tensor: tensor.abs().mean()
+    before, after = level(part), level(heavier)
+    return (heavier * (before / after) if after.abs() > 1e-6 else heavier).to(state.dtype)
 
 
 def _weights(tokenizer: Any, prompt: str) -> list[float]:

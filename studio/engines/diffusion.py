@@ -27,12 +27,11 @@ from PIL import Image
 
 from studio import glossary
 from studio.catalog import Card
-from studio.engines import _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
+from studio.engines import _conditioning, _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
 from studio.engines._passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines._previews import Previews, watch
-from studio.engines._weights import prompt_arguments
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
@@ -183,8 +182,11 @@ class DiffusionModel(_parking.Parking):
         if start is not None and start.mask is not None and member.by_hand:
             kept = _latents.Kept(pipe, start.image, start.mask, request.seed or 0)
 
+        words = self._words(request, one, number, member)
+
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             steps = getattr(pipe, "num_timesteps", None) or one.expected
+            tensors |= words.before(step + 1, steps, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
             told(step + 1, steps)
@@ -197,7 +199,9 @@ class DiffusionModel(_parking.Parking):
 
         try:
             result = pipe(
-                **self._arguments(request, one, start, number, generator, member),
+                **self._arguments(request, one, start, generator, member),
+                **words.arguments,
+                **words.watched(("latents",)),
                 generator=generator,
                 callback_on_step_end=after_step,
                 output_type="np",
@@ -207,6 +211,12 @@ class DiffusionModel(_parking.Parking):
         if context.skipped():  # pressed while it was decoded
             raise SkippedError
         return self._checked(result)
+
+    def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> _conditioning.Conditioning:
+        return _conditioning.of(
+            member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
+            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second),
+        )  # fmt: skip
 
     def _checked(self, result: Any) -> Image.Image:
         import numpy as np
@@ -222,11 +232,10 @@ class DiffusionModel(_parking.Parking):
         request: ImageRequest,
         one: Pass,
         start: _pictures.Source | None,
-        number: int,
         generator: Any,
         member: Member,
     ) -> dict[str, Any]:
-        """What this pipeline's call takes of the request."""
+        """What this pipeline's call takes of the request, but for its words."""
         import torch
 
         accepts = member.accepts
@@ -251,9 +260,7 @@ class DiffusionModel(_parking.Parking):
             wanted["intermediate_timesteps"] = None  # Sana-Sprint has one for two steps only
         if "use_resolution_binning" in accepts:
             wanted["use_resolution_binning"] = False  # the size is what was asked for
-        prompt, negative, guidance = _prompt(request, number), request.negative_prompt, request.guidance_scale or 0.0
-        words = prompt_arguments(member.pipe, accepts, prompt, negative, guidance, request.clip_skip)
-        return {name: value for name, value in wanted.items() if name in accepts} | words
+        return {name: value for name, value in wanted.items() if name in accepts}
 
     def _varied(self, request: ImageRequest) -> bool:
         """Whether its pictures are relatives of one."""

@@ -110,11 +110,6 @@ def test_a_negative_prompt_changes_the_picture_or_is_said_to_be_left_out(painter
     assert klein.notes == (("no_negative", {}), ("no_guidance", {}))
 
 
-def test_a_prompt_that_is_too_long_says_how_much_was_cut(painter):
-    output = painter.run(replace(ASK, prompt="red " * 100), Recorder())
-    assert output.notes == (("prompt_cut", {"count": 24}),)
-
-
 def test_big_pictures_are_decoded_in_tiles(folders):
     model = load(ENGINE, folders["stable_diffusion"], options={"tile_above": 1000})
     model.run(ASK, Recorder())

@@ -120,7 +120,7 @@ def byte_tokenizer(*special: str, bos: str | None = None, template: str | None =
 
 
 def word_tokenizer(length: int = 77, kind: str = "clip") -> Any:
-    """A tokenizer of words that pads, for text encoders: with one mark at the end, or "bert" with one at each end."""
+    """A tokenizer of words that pads, for text encoders: with one mark at the end, or one at each ("bert", CLIP)."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

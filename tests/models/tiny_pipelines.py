@@ -89,7 +89,7 @@ def _qwen(tokenizer: Any, kind: str, layers: int = 2, width: int = 16) -> Any:
 def stable_diffusion(scheduler: Any = None) -> Any:
     from diffusers import PNDMScheduler, StableDiffusionPipeline
 
-    tokenizer = word_tokenizer()
+    tokenizer = word_tokenizer(kind="bert")
     return StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=_clip(tokenizer),
@@ -161,7 +161,7 @@ def icons(scheduler: Any = None) -> Any:
 def stable_diffusion_xl() -> Any:
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
-    tokenizer = word_tokenizer()
+    tokenizer = word_tokenizer(kind="bert")
     return StableDiffusionXLPipeline(
         vae=_vae(),
         text_encoder=_clip(tokenizer),

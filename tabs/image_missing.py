@@ -1,0 +1,106 @@
+"""Chosen things that are not here: marked in their field, named below the prompt, and taken out with one press.
+
+A style, an adaptation or a sampler comes out of a picture, or was chosen before its file was deleted. Gradio shows
+nothing of a value that is no choice, and the studio refuses it: so it becomes a choice that says what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from studio.axes import FIELDS as AXES
+from studio.i18n import text
+from studio.naming import FORMATS
+from studio.schedulers import SCHEDULERS
+from tabs import image_shape
+from tabs.i18n import language
+from tabs.image_fields import Fields
+from tabs.shared import Page, quick
+
+NAMED = ("styles", "loras", "scheduler")
+"""The fields whose values may be missing."""
+_CHOSEN: Mapping[str, tuple[str, ...]] = {
+    "shape": image_shape.SHAPES, "format": FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
+}  # fmt: skip
+"""Fields whose choices only another version had others of: what is unknown falls back to the first."""
+
+
+class Missing:
+    """The marks in the fields, and the button that takes them out."""
+
+    def __init__(self, page: Page, fields: Fields) -> None:
+        self._page, self._fields = page, fields
+        self.parts = [fields.of[name] for name in NAMED]
+        self.outputs = [*self.parts, fields.drop]
+
+    def wire(self) -> None:
+        """The button follows the fields; what the browser remembers is looked through when the page opens."""
+        fields, of = self._fields, self._fields.of
+        raw: dict[str, Any] = quick() | {"preprocess": False}
+        gr.on([part.change for part in self.parts], self._follow, self.parts, fields.drop,
+              **(raw | {"trigger_mode": "always_last"}))  # fmt: skip
+        weights = of["lora_weights"]
+        fields.drop.click(self._drop, [*self.parts, weights], [*self.outputs, weights], **raw)
+        kept = [of[name] for name in _CHOSEN]
+        fields.recalled.then(self._recalled, [*self.parts, *kept], [*self.outputs, *kept], **raw)
+
+    def shown(self, values: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
+        """Updates that put these values into the fields, what is missing marked as such."""
+        changes: dict[Any, Any] = {}
+        for name, part in zip(NAMED, self.parts, strict=True):
+            marked = [(text("image.not_here", spoken, name=one), one) for one in self._absent(name, values[name])]
+            changes[part] = gr.update(choices=[*self._choices(name, spoken), *marked], value=values[name])
+        return {**changes, self._fields.drop: self._button(values, spoken)}
+
+    def names(self, values: Mapping[str, Any]) -> list[str]:
+        """Everything in these values that is not here."""
+        return [one for name in NAMED for one in self._absent(name, values[name])]
+
+    def _choices(self, name: str, spoken: str) -> list[tuple[str, str]]:
+        if name == "scheduler":
+            return [(text("page.model_default", spoken), ""), *[(one, one) for one in SCHEDULERS]]
+        return [(one, one) for one in self._known(name)]
+
+    def _known(self, name: str) -> tuple[str, ...]:
+        if name == "scheduler":
+            return ("", *SCHEDULERS)
+        return self._page.studio.styles() if name == "styles" else self._page.studio.loras()
+
+    def _absent(self, name: str, value: Any) -> list[str]:
+        chosen = value if isinstance(value, list) else [value or ""]
+        known = self._known(name)
+        return [str(one) for one in chosen if one not in known]
+
+    def _button(self, values: Mapping[str, Any], spoken: str) -> Any:
+        names = self.names(values)
+        if not names:
+            return gr.update(visible=False)
+        listed = text("page.comma", spoken).join(names)
+        label = text("image.leave_out", spoken, names=listed if len(listed) <= 80 else listed[:79] + "…")
+        return gr.update(visible=True, value=label)
+
+    def _follow(self, styles: Any, loras: Any, scheduler: Any, request: gr.Request) -> Any:
+        return self._button(dict(zip(NAMED, (styles, loras, scheduler), strict=True)), language(request))
+
+    def _drop(self, styles: Any, loras: Any, scheduler: Any, weights: str, request: gr.Request) -> dict[Any, Any]:
+        """The fields without what is missing; the weights go with their adaptations."""
+        lost = {name: self._absent(name, value) for name, value in zip(NAMED, (styles, loras, scheduler), strict=True)}
+        typed = [part.strip() for part in (weights or "").replace(";", ",").split(",")]
+        left = [typed[i] for i, one in enumerate(loras or ()) if i < len(typed) and one not in lost["loras"]]
+        values = {
+            "styles": [one for one in styles or () if one not in lost["styles"]],
+            "loras": [one for one in loras or () if one not in lost["loras"]],
+            "scheduler": "" if lost["scheduler"] else scheduler,
+        }
+        return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: ", ".join(left)}
+
+    def _recalled(self, *values: Any) -> dict[Any, Any]:
+        *chosen, request = values
+        named, kept = chosen[: len(NAMED)], chosen[len(NAMED) :]
+        changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
+        for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
+            changes[self._fields.of[name]] = value if value in choices else choices[0]
+        return changes

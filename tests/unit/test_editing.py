@@ -1,0 +1,84 @@
+"""Prompts that change from step to step, as stable-diffusion-webui documents them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio import editing
+
+# The examples in the comment of modules/prompt_parser.py, with ten steps: [last step, prompt] each.
+DOCUMENTED = {
+    "test": [(10, "test")],
+    "a [b:3]": [(3, "a "), (10, "a b")],
+    "a [b: 3]": [(3, "a "), (10, "a b")],
+    "a [[[b]]:2]": [(2, "a "), (10, "a [[b]]")],
+    "[(a:2):3]": [(3, ""), (10, "(a:2)")],
+    "a [b : c : 1] d": [(1, "a b  d"), (10, "a  c  d")],
+    "a[b:[c:d:2]:1]e": [(1, "abe"), (2, "ace"), (10, "ade")],
+    "a [unbalanced": [(10, "a [unbalanced")],
+    "a [b:.5] c": [(5, "a  c"), (10, "a b c")],
+    "((a][:b:c [d:3]": [(3, "((a][:b:c "), (10, "((a][:b:c d")],
+    "[a|(b:1.1)]": [(n, ("a", "(b:1.1)")[(n - 1) % 2]) for n in range(1, 11)],
+    "[fe|]male": [(n, ("female", "male")[(n - 1) % 2]) for n in range(1, 11)],
+    "a [b::0.3] c": [(3, "a b c"), (10, "a  c")],
+    "a [b:c:0.3] d": [(3, "a b d"), (10, "a c d")],
+    "a [b:c:20] d": [(10, "a b d")],
+}
+
+
+@pytest.mark.parametrize("prompt", DOCUMENTED)
+def test_a_prompt_means_at_each_step_what_the_web_ui_says(prompt: str) -> None:
+    expected: list[str] = []
+    for last, words in DOCUMENTED[prompt]:
+        expected += [words] * (last - len(expected))
+    assert list(editing.timetable(prompt, 10)) == expected
+    assert editing.edited(prompt) == (len(set(expected)) > 1 or prompt == "a [b:c:20] d")
+
+
+@pytest.mark.parametrize(
+    "prompt", [r"a \[b:c:0.5\]", r"a \[b|c\]", "a [b:c]", "a [b] (c:1.2)", "a: b | c", "[a:b:c:0.5]"]
+)
+def test_what_is_escaped_or_no_edit_stays_as_it_is(prompt: str) -> None:
+    assert set(editing.timetable(prompt, 4)) == {prompt}
+    assert not editing.edited(prompt)
+
+
+def test_a_second_pass_goes_on_where_the_first_ended() -> None:
+    assert editing.timetable("[a:b:0.5]", 4, begun=1) == ("b",) * 4
+    assert editing.timetable("[a:b:1.5]", 4, begun=1) == ("a", "a", "b", "b")
+    assert editing.timetable("[a:b:6]", 4, begun=1) == ("a", "a", "b", "b")
+
+
+def test_what_names_something_that_is_not_here_is_taken_out_and_named() -> None:
+    prompt = "a cat, <hypernet:puppy:0.5>, (embedding:EasyNegative:1.2), embedding:v2/bad-hands.pt, (tall:1.1)"
+    assert editing.without_tags(prompt) == (
+        "a cat, (tall:1.1)",
+        ("<hypernet:puppy:0.5>", "embedding:EasyNegative", "embedding:v2/bad-hands.pt"),
+    )
+    assert editing.without_tags("a cat <3 and <lora:x:1>") == ("a cat <3 and <lora:x:1>", ())
+
+
+def test_and_between_prompts_is_told_from_a_text_of_capitals() -> None:
+    assert editing.joins("a cat AND a dog")
+    assert not editing.joins("A CAT AND A DOG")
+    assert not editing.joins("sand and SANDY")
+
+
+@given(st.text(alphabet="ab [](){}:|\\.0123BREAK,", max_size=60), st.integers(1, 8))
+def test_whatever_is_typed_is_a_prompt_a_step(text: str, steps: int) -> None:
+    found = editing.timetable(text, steps)
+    assert len(found) == steps
+    assert all(len(words) <= len(text) for words in found)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 10_000, "[a|" * 3_000, "[a:" * 3_000 + ":0.5]" * 3_000, "(" * 5_000 + ")" * 5_000]
+)
+def test_a_wall_of_brackets_costs_little(text: str) -> None:
+    began = time.process_time()
+    editing.timetable(text, 8)
+    assert time.process_time() - began < 1

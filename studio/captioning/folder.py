@@ -84,8 +84,25 @@ def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:
 
 
 def beside(key: str) -> str:
-    """The caption file of a picture: `<stem>.txt` in the same folder."""
+    """The usual caption file of a picture: `<stem>.txt` in the same folder."""
     return str(PurePosixPath(key).with_suffix(".txt"))
+
+
+def caption_key(root: Path, key: str) -> str:
+    """Where a picture's caption stands or will stand: `<stem>.caption` where that is the one with words in it.
+
+    Raises:
+        StudioError: caption_link.
+    """
+    usual, other = beside(key), str(PurePosixPath(key).with_suffix(".caption"))
+    try:
+        if place(root, other).is_file() and not place(root, usual).read_bytes()[:MAX_TEXT_BYTES].strip():
+            return other
+    except FileNotFoundError:
+        return other
+    except OSError:
+        pass
+    return usual
 
 
 def place(root: Path, key: str) -> Path:
@@ -120,16 +137,17 @@ def read_caption(root: Path, key: str) -> bytes | None:
     Raises:
         StudioError: caption_link, caption_too_large; caption_unreadable where it is no file, or may not be read.
     """
-    path = place(root, beside(key))
+    name = caption_key(root, key)
+    path = place(root, name)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError:
-        raise StudioError("caption_unreadable", path=beside(key)) from None
+        raise StudioError("caption_unreadable", path=name) from None
     if len(data) > MAX_TEXT_BYTES:
-        raise StudioError("caption_too_large", path=beside(key))
+        raise StudioError("caption_too_large", path=name)
     return data
 
 

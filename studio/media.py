@@ -1,7 +1,6 @@
-"""Pictures as bytes: untrusted files in, finished files with their recipe out.
+"""Pictures as bytes: untrusted files in (studio.pixels), finished files with their recipe out.
 
-Decodes only what `containers.picture` has measured, so that a 40 MB bitmap in a 4 kB file costs nothing. Knows
-nothing of where files lie (studio.library) or of what a recipe means (studio.recipe).
+Knows nothing of where files lie (studio.library) or of what a recipe means (studio.recipe).
 """
 
 from __future__ import annotations
@@ -11,100 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from studio import __version__, containers, infotext, recipe, stripping
 from studio.errors import StudioError
+from studio.pixels import MAX_IMAGE_PIXELS, MAX_SIDE, check_image, decode_image
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_IMAGE_PIXELS = 25_000_000
-MAX_SIDE = 32_000
+__all__ = [
+    "MAX_IMAGE_PIXELS", "MAX_SIDE", "SOFTWARE", "check_image", "clean", "decode_image", "encode_jpeg", "encode_png",
+    "encode_webp",
+]  # fmt: skip
+
 SOFTWARE = f"Atelier {__version__}"
 
 _EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
 _JPEG_SEGMENT = 65_000  # an APP1 segment counts its bytes in 16 bits
-
-
-def check_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[str, int, int]:
-    """Format, width and height of a PNG, JPEG, WebP or GIF file, from its headers alone.
-
-    Raises:
-        StudioError: bad_image, or image_too_large where it has more than `max_pixels`.
-    """
-    try:
-        kind, width, height = containers.picture(data)
-    except containers.MalformedError:
-        raise StudioError("bad_image") from None
-    if width < 1 or height < 1:
-        raise StudioError("bad_image")
-    if width * height > max_pixels or max(width, height) > MAX_SIDE:
-        raise StudioError("image_too_large", width=width, height=height, limit=f"{max_pixels / 1e6:g}")
-    return kind, width, height
-
-
-def decode_image(data: bytes, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
-    """The picture in a PNG, JPEG, WebP or GIF file: RGB, upright, on white where it is transparent.
-
-    Of an animation the first frame. Metadata is left behind.
-
-    Args:
-        data: the bytes of the file, from anybody.
-        max_pixels: refused above this, before any pixel is decoded.
-
-    Raises:
-        StudioError: bad_image, image_too_large.
-    """
-    from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
-
-    kind, _, _ = check_image(data, max_pixels)
-    opener = {
-        "PNG": PngImagePlugin.PngImageFile,
-        "JPEG": JpegImagePlugin.JpegImageFile,
-        "GIF": GifImagePlugin.GifImageFile,
-        "WEBP": WebPImagePlugin.WebPImageFile,
-    }[kind]
-    try:
-        # The plugin itself, not Image.open: no other format can get in, and the size was already judged above.
-        with opener(io.BytesIO(data)) as file:
-            if file.width * file.height > max_pixels:
-                raise StudioError("bad_image")  # the header said less
-            file.load()
-            picture = _on_white(file, Image)
-            turn = _turn(file, Image)
-    except StudioError:
-        raise
-    except Exception:  # decoders raise whatever they like on hostile bytes: struct.error, KeyError, OSError …
-        raise StudioError("bad_image") from None
-    picture = picture if turn is None else picture.transpose(turn)
-    picture.info = {}
-    return picture
-
-
-def _on_white(file: Image.Image, pil: Any) -> Image.Image:
-    if file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info:
-        layer = file.convert("RGBA")
-        white = pil.new("RGB", layer.size, "white")
-        white.paste(layer, mask=layer.getchannel("A"))
-        return white
-    if str(file.mode).startswith("I"):  # 16 bits of grey: convert() would clip instead of scale
-        return file.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
-    return file.convert("RGB")
-
-
-def _turn(file: Image.Image, pil: Any) -> Any:
-    """The transposition that the EXIF orientation asks for. Broken EXIF asks for none."""
-    try:
-        orientation = file.getexif().get(0x0112)
-    except Exception:  # the picture itself is fine
-        return None
-    how = pil.Transpose
-    return {
-        2: how.FLIP_LEFT_RIGHT,
-        3: how.ROTATE_180,
-        4: how.FLIP_TOP_BOTTOM,
-        5: how.TRANSPOSE,
-        6: how.ROTATE_270,
-        7: how.TRANSVERSE,
-        8: how.ROTATE_90,
-    }.get(orientation if isinstance(orientation, int) else 1)
 
 
 def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:

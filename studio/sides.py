@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from studio import containers
+from studio import formats
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.cards import Card
 from studio.media import check_image
 from studio.requests import ImageRequest
-
-_ORIENTATION = 0x0112
 
 
 def upright(data: bytes) -> tuple[int, int]:
@@ -24,7 +22,7 @@ def upright(data: bytes) -> tuple[int, int]:
         StudioError: bad_image, image_too_large.
     """
     _, width, height = check_image(data)
-    return (height, width) if _on_its_side(containers.exif(data)) else (width, height)
+    return (height, width) if formats.lies_on_its_side(data) else (width, height)
 
 
 def side_bound(field: str, card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:
@@ -90,14 +88,3 @@ def _snapped(value: float, row: Bound) -> int:
     lowest = math.ceil(row.low / row.multiple) * row.multiple
     highest = math.floor(row.high / row.multiple) * row.multiple
     return int(min(max(round(value / row.multiple) * row.multiple, lowest), highest))
-
-
-def _on_its_side(block: bytes) -> bool:
-    from PIL import Image
-
-    exif = Image.Exif()
-    try:
-        exif.load(block)
-        return exif.get(_ORIENTATION) in (5, 6, 7, 8)
-    except Exception:  # a TIFF directory by a stranger's hand
-        return False

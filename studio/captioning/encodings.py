@@ -56,9 +56,12 @@ def likeliest(samples: Sequence[bytes], encodings: Iterable[str] = NAMES) -> str
 
 
 def _short_latin(samples: Sequence[bytes]) -> bool:
-    """Whether all that UTF-8 makes of names is one or two accented letters alone, where ideographs are likelier."""
+    """Whether UTF-8 makes of names one letter each, or two accented ones, alone: where ideographs are likelier."""
     words = [word for sample in samples for word in re.findall(r"\w+", sample.decode()) if not word.isascii()]
-    return bool(words) and all(len(word) <= 2 and all("\xc0" <= sign <= "\xff" for sign in word) for word in words)
+    return bool(words) and all(
+        len(word) == 1 < len(word.encode()) < 3 or (len(word) == 2 and "\xc0" <= min(word) <= max(word) <= "\u024f")
+        for word in words
+    )
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:

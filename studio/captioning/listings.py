@@ -17,7 +17,6 @@ from studio import paths
 from studio.captioning import folder
 from studio.errors import StudioError
 
-NAME = "metadata.jsonl"
 COLUMNS = ("text", "caption", "prompt", "description")
 """Where the caption stands; the first of these that a line has."""
 MOST_BYTES = 64_000_000
@@ -85,7 +84,7 @@ def _content(root: Path, place: str) -> bytes:
 
 
 def _name(place: str) -> str:
-    return str(PurePosixPath(place) / NAME)
+    return str(PurePosixPath(place) / folder.LISTING)
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -85,8 +85,8 @@ def _alpha(picture: Image.Image) -> Image.Image | None:
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """The same without transparency in one of the modes that profiles speak of."""
     mode = str(picture.mode)
-    if mode.startswith("I"):  # 16 bits of grey: convert() would clip instead of scale
-        return picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if mode.startswith("I") or mode == "F":
+        return _scaled(picture)
     if mode in ("L", "LA", "La", "1"):
         return picture.convert("L")
     if mode in ("CMYK", "LAB"):
@@ -96,6 +96,17 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if "transparency" in picture.info:  # or Pillow would look for the one colour in another mode
         picture = picture.convert("RGBA")
     return picture.convert("RGB")
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits, scaled: convert() would clip. Fractions are between 0 and 1, else up to their largest."""
+    import numpy as np
+
+    values = np.nan_to_num(np.asarray(picture, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    highest = float(values.max(initial=0.0))
+    top = 1.0 if picture.mode == "F" else 65_535.0
+    scale = 255.0 / (top if highest <= top else highest)
+    return Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
 
 
 def _converted(picture: Image.Image, profile: bytes) -> Image.Image:

@@ -194,7 +194,7 @@ def _check_picture(field: str, data: object, public: bool) -> None:
         raise StudioError("empty", field=label(field))
     if len(data) > limit:
         raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
-    check_image(data)
+    check_image(data, public=public)
 
 
 def _check_enlarged(request: UpscaleRequest, public: bool) -> None:

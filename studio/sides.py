@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from studio import containers, exif
+from studio import formats
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.cards import Card
 from studio.media import check_image
@@ -22,7 +22,7 @@ def upright(data: bytes) -> tuple[int, int]:
         StudioError: bad_image, image_too_large.
     """
     _, width, height = check_image(data)
-    return (height, width) if exif.orientation(containers.exif(data)) >= 5 else (width, height)
+    return (height, width) if formats.lies_on_its_side(data) else (width, height)
 
 
 def side_bound(field: str, card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:

@@ -12,6 +12,7 @@ import gradio as gr
 from studio.captioning.desk import Manner
 from studio.captioning.edits import Edits
 from studio.errors import StudioError
+from studio.formats import SUFFIXES
 from studio.requests import CaptionRequest
 from tabs.i18n import t
 from tabs.parts import fold, number, read, read_whole, seed_row
@@ -87,8 +88,8 @@ class Fields:
     def _sources(self) -> None:
         settings = self._page.studio.settings
         self.of["files"] = gr.File(
-            file_count="multiple", file_types=["image", ".zip", ".txt"], label=t("caption.files"), height=170,
-            elem_id="caption-files",
+            file_count="multiple", file_types=["image", *SUFFIXES, ".zip", ".txt", ".caption", ".jsonl"],
+            label=t("caption.files"), height=170, elem_id="caption-files",
         )  # fmt: skip
         local = settings.profile == "local"
         self.of["folder"] = gr.Textbox(

@@ -47,6 +47,7 @@ class Many:
                 self.jsonl = _button("jsonl")
                 self.roll_back = _button("roll_back")
             self.said = gr.HTML(elem_id="caption-said", elem_classes="a-live")
+            self.left = gr.HTML(elem_id="caption-left", elem_classes="a-live")
             self.list = gr.HTML(elem_id="caption-list", elem_classes="a-live")
             with gr.Row(visible=False, elem_classes="a-send a-pager") as self.pager:
                 self.back = _button("back")
@@ -62,7 +63,8 @@ class Many:
     def outputs(self) -> list[Any]:
         return [
             self.run, self.number, self.line, self.tools, self.apply, self.resume, self.roll_back, self.zip,
-            self.jsonl, self.said, self.list, self.pager, self.back, self.on, self.where, self.empty, self.recent,
+            self.jsonl, self.said, self.left, self.list, self.pager, self.back, self.on, self.where, self.empty,
+            self.recent,
         ]  # fmt: skip
 
     def show(self, update: Update, run: Run, spoken: str) -> dict[Any, Any]:
@@ -79,6 +81,7 @@ class Many:
             self.run: run.id,
             self.line: pump.note(caption_rows.summary(run, spoken)),
             self.list: self._rows.draw(run, 0, spoken, busy=True),
+            self.left: caption_rows.left_out(run, spoken),
             self.tools: gr.update(visible=False),
             self.pager: gr.update(visible=False),
             self.empty: gr.update(visible=False),
@@ -95,6 +98,7 @@ class Many:
             self.number: number,
             self.line: pump.note(caption_rows.summary(run, spoken)),
             self.list: self._rows.draw(run, number, spoken),
+            self.left: caption_rows.left_out(run, spoken),
             self.tools: gr.update(visible=True),
             self.apply: gr.update(visible=open_ and counts.get("planned", 0) > 0),
             self.resume: gr.update(visible=open_ and waiting > 0),

@@ -115,6 +115,17 @@ def entry(run: Run, spoken: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]} {moment[:2]}:{moment[2:4]} · {summary(run, spoken)}"
 
 
+def left_out(run: Run, spoken: str) -> str:
+    """The files that were passed over, each with its reason, and those that have another name here; folded."""
+    said = [(one.key, one.error.what(spoken)) for one in run.plan.passed]
+    said += [(old, text("caption.renamed", spoken, name=new)) for old, new in run.plan.renamed]
+    if not said:
+        return ""
+    rows = "".join(f"<li><b>{html.escape(key)}</b> {html.escape(why)}</li>" for key, why in said)
+    head = html.escape(text("caption.left_out", spoken, count=len(said)))
+    return f'<details class="a-left-out"><summary>{head}</summary><ul>{rows}</ul></details>'
+
+
 def summary(run: Run, spoken: str) -> str:
     """How the run stands, in a line."""
     counts = run.counts()

@@ -80,25 +80,37 @@ class Desk:
         pictures = place / "pictures"
         most = zips.MAX_BYTES_PUBLIC if self._public else zips.MAX_BYTES
         passed: list[Passed] = []
+        renamed: list[tuple[str, str]] = []
         try:
             pictures.mkdir(mode=0o700, parents=True)
             for file in files:
                 if file.suffix.lower() == ".zip":
                     into = _free(pictures, file.stem) if len(files) > 1 else pictures
                     into.mkdir(mode=0o700, exist_ok=True)
-                    passed += zips.unpack(file, into, most_bytes=most, keep_free=self._keep_free)
-                elif file.name.lower().endswith((*folder.SUFFIXES, ".txt")):
+                    out = zips.unpack(file, into, most_bytes=most, keep_free=self._keep_free)
+                    passed, renamed = passed + out.passed, renamed + out.renamed
+                elif file.name.lower().endswith((*folder.SUFFIXES, *folder.TEXTS, folder.LISTING)):
                     require_space(place, file.stat().st_size, self._keep_free)
                     shutil.copyfile(file, _free(pictures, file.name))
                 else:
-                    passed.append(Passed(file.name, "bad_image"))
-            found = folder.find(pictures, True, folder.MOST_PUBLIC if self._public else folder.MOST)
-            return Run.create(place, _plan("", found.keys, (*passed, *found.passed), replace(manner, recursive=True)))
+                    passed.append(folder.other(file.name, _head(file)))
+            found = self._found(pictures, [*files], passed)
+            plan = _plan("", found.keys, (*passed, *found.passed), replace(manner, recursive=True))
+            return Run.create(place, replace(plan, renamed=tuple(renamed)))
         except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
             if isinstance(error, OSError):
                 raise disk_error(error, place) from error
             raise
+
+    def _found(self, pictures: Path, files: Sequence[Path], passed: list[Passed]) -> folder.Found:
+        try:
+            return folder.find(pictures, True, folder.MOST_PUBLIC if self._public else folder.MOST)
+        except StudioError as error:
+            if error.code not in ("no_pictures", "no_readable_pictures"):
+                raise
+            name = files[0].name if len(files) == 1 else "–"
+            raise folder.nothing(name, passed) from None
 
     def open(self, id: str) -> Run:
         """A run by its id, or the newest for "last". Raises StudioError unknown_caption_run."""
@@ -176,6 +188,11 @@ def _check(manner: Manner) -> None:
                 raise StudioError("too_long", field=f"field.{name}", count=len(word), limit=_LIMITS[name])
     if given.token_limit and not 10 <= given.token_limit <= 10_000:
         raise StudioError("out_of_range", field="field.token_limit", value=given.token_limit, low=10, high=10_000)
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(1000)
 
 
 def _free(folder_: Path, name: str) -> Path:

@@ -6,17 +6,25 @@ only. Pure.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from studio.captioning import tokens
+from studio.captioning.merging import is_list, news, said
 
 Mode = Literal["skip", "overwrite", "append", "prepend"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 _WIDE = 0x2E80
+_SCRIPT = "\u2e80-\ud7a3\uf900-\ufdff\ufe30-\uffef\U0001f200-\U0001faff\U00020000-\U0003ffff"
+_BETWEEN = re.compile(
+    rf"(?:(?<=[{_SCRIPT}])(?=\S)|(?<=\S)(?=[{_SCRIPT}]))(?<!\u200d)(?![\u200d\ufe0f\U0001f3fb-\U0001f3ff])"
+)
+"""Between two signs where one is of a script without spaces, or a pictogram; not inside one that several make up."""
+_LOOSE = " ,;:，、"
 _ENDS = ".!?。！？…"
 _LOOSE_END = re.compile(
     r"\s(?:an?|and|at|by|for|from|in|into|of|on|or|the|to|with|without|near|over|under|its|is|are)$", re.IGNORECASE
@@ -61,25 +69,34 @@ def edited(caption: str, edits: Edits) -> str:
     return tidy(text) if edits.ban or edits.replace else text
 
 
-def written(before: str, caption: str, mode: Mode, edits: Edits) -> Written:
-    """What a caption file holds afterwards.
+def written(before: str, caption: str, mode: Mode, edits: Edits, tags: bool | None = None) -> Written:
+    """What a caption file holds afterwards. What is added to a text is only what it does not say yet.
 
     Args:
         before: the text that is there; empty for none. In the mode "skip" such a picture is not asked about at all.
         caption: the new one, `edited`.
+        tags: whether that is a list of tags; None where only its look tells.
     """
+    adding = mode in ("append", "prepend") and bool(before.strip())
+    end = re.search(r"(?:\r?\n)?\Z", before)
+    tags = is_list(caption) if tags is None else tags
 
     def whole(new: str) -> str:
-        old = before.strip() if mode in ("append", "prepend") else ""
+        old = before.strip() if adding else ""
+        if adding and not new.strip() and (not edits.trigger or _whole(edits.trigger).search(old)):
+            return before
         first, second = (new, old) if mode == "prepend" else (old, new)
         text = joined(first, second)
         if edits.trigger and not _whole(edits.trigger).search(text):
             text = joined(edits.trigger, text)
-        return text + ("\n" if before.endswith("\n") else "")
+        return text + (end[0] if end else "")
 
+    caption = news(before, caption, tags) if adding else caption
     kept = caption
     if edits.token_limit:
-        kept = _fitting(caption, lambda new: tokens.count(whole(new)) + tokens.FRAME <= edits.token_limit)
+        kept = _fitting(caption, lambda new: tokens.count(whole(new)) + tokens.FRAME <= edits.token_limit, tags, adding)
+        if kept != caption and adding and not tags and said(before, kept):
+            kept = ""  # an earlier run was cut at another place
     text = whole(kept)
     return Written(text, tokens.count(text) + tokens.FRAME, caption[len(kept) :].strip(" ,;"))
 
@@ -91,6 +108,8 @@ def joined(first: str, second: str) -> str:
         return first or second
     if first[-1] in "。！？":
         return first + second
+    if min(first[-1], second[0]) >= chr(_WIDE) and first[-1] not in _ENDS:
+        return f"{first.rstrip(_LOOSE)}，{second}"
     return f"{first} {second}" if first[-1] in _ENDS else f"{first.rstrip(' ,;')}, {second}"
 
 
@@ -118,25 +137,36 @@ def _edged(sign: str) -> bool:
     return sign.isalnum() and ord(sign) < _WIDE
 
 
-def _fitting(caption: str, fits: Callable[[str], bool]) -> str:
-    """The longest beginning of a caption that fits: whole tags of a list, whole words of a sentence; or nothing."""
+def _fitting(caption: str, fits: Callable[[str], bool], tags: bool, adding: bool) -> str:
+    """The longest beginning of a caption that fits: whole tags of a list, whole words of a sentence; or nothing.
+
+    Between signs of a script without spaces nobody here knows where a word ends: there a comma or a stop is preferred,
+    where that keeps half of what fits.
+    """
     if fits(caption):
         return caption
-    ends = [match.start() for match in re.finditer(r"[,，、;]", caption)]
-    for end in reversed(ends if len(ends) > 1 else []):
-        if fits(caption[:end]):
-            return caption[:end].rstrip()
-    ends = [match.start() for match in re.finditer(r"\s|(?<=[\u2e80-\uffff])", caption)]
-    for end in reversed(ends):
-        kept = without_loose_end(caption[:end])
-        if fits(kept):
-            return kept
-    return ""
+    stops = [match.start() for match in re.finditer(r"[,，、;；。！？]", caption)]
+    whole = _last(caption, stops, fits) if tags else ""
+    if whole or (tags and adding):  # to a list that is full half a tag is not added
+        return whole
+    spaces = [match.start() for match in re.finditer(r"\s", caption)]
+    wide = [match.start() for match in _BETWEEN.finditer(caption)]
+    found = _last(caption, sorted({*spaces, *wide}), fits)
+    if found and (end := len(found)) in wide and end not in spaces:
+        to_stop = _last(caption, [stop for stop in stops if stop <= end], fits)
+        found = to_stop if 2 * len(to_stop) > end else found
+    return without_loose_end(found)
+
+
+def _last(caption: str, ends: list[int], fits: Callable[[str], bool]) -> str:
+    """The caption up to the last of these places where it fits; longer beginnings never fit where shorter do not."""
+    at = bisect.bisect_left(ends, True, key=lambda end: not fits(caption[:end].rstrip(_LOOSE)))
+    return caption[: ends[at - 1]].rstrip(_LOOSE) if at else ""
 
 
 def without_loose_end(text: str) -> str:
     """A sentence cut short does not end on "with a"."""
-    text = text.rstrip(" ,;:，、")
+    text = text.rstrip(_LOOSE)
     while found := _LOOSE_END.search(text):
         text = text[: found.start()].rstrip(" ,;:")
     return text

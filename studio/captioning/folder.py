@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from studio import formats
 from studio.errors import StudioError
+from studio.formats import SUFFIXES
 from studio.paths import gigabytes
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+TEXTS = (".txt", ".caption")
+"""Endings of captions."""
+LISTING = "metadata.jsonl"
+_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
+"""What systems put into folders by themselves."""
+_LIKE_PICTURES = ("picture_format", "picture_ending", "caption_link", "caption_name", "file_too_large")
+MOST_OTHERS = 500
+"""Files that are no pictures and are named one by one."""
 MOST, MOST_PUBLIC = 20_000, 500
 """Pictures of one run."""
 MAX_TEXT_BYTES = 1_000_000
@@ -24,10 +35,15 @@ _DIGITS = re.compile(r"([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A file that looks like a picture and is not captioned. `why` is the code of an error."""
+    """A file that is not captioned. `why` is the code of an error, `params` what its text needs."""
 
     key: str
     why: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def error(self) -> StudioError:
+        return StudioError(self.why, **{"path": self.key, **self.params})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,7 @@ def natural(key: str) -> tuple[tuple[tuple[int, int, str], ...], ...]:
 
 
 def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:
-    """The pictures in `root`. Hidden files and folders are left out.
+    """The pictures in `root`, and every other file with why it is none. Hidden files and folders are left out.
 
     Of two pictures whose captions would be the same file (a.png and a.jpg) the first is taken.
 
@@ -61,8 +77,11 @@ def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:
         raise StudioError("folder_not_found", path=str(root))
     keys: list[str] = []
     passed: list[Passed] = []
+    others: list[tuple[str, os.DirEntry[str]]] = []
     for key, entry in _below(root, recursive):
-        if entry.is_symlink():
+        if not key.lower().endswith(SUFFIXES):
+            others.append((key, entry))
+        elif entry.is_symlink():
             passed.append(Passed(key, "caption_link"))
         elif not entry.is_file():
             continue
@@ -78,14 +97,54 @@ def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:
             passed.append(Passed(key, "caption_shared"))
         else:
             kept[name] = key
+    passed += _others(others, kept)
     if not kept:
-        raise StudioError("no_pictures", path=root.name)
-    return Found(tuple(kept.values()), tuple(passed))
+        raise nothing(root.name, passed)
+    return Found(tuple(kept.values()), tuple(sorted(passed, key=lambda one: natural(one.key))))
+
+
+def nothing(name: str, passed: Iterable[Passed]) -> StudioError:
+    """That no picture is there; where others are, which ones."""
+    if not (names := [one.key for one in passed if one.why in _LIKE_PICTURES]):
+        return StudioError("no_pictures", path=name)
+    listed = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+    return StudioError("no_readable_pictures", path=name, names=listed)
+
+
+def system(name: str) -> bool:
+    """Whether a file or folder is hidden, or was put there by a system and by nobody."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def other(name: str, head: bytes) -> Passed:
+    """Why a file is no picture, by its ending and its first bytes."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if (found := formats.kind(head)) and not (found == "TIFF" and suffix in formats.OTHER):  # as cameras' own are
+        return Passed(name, "picture_ending", {"kind": found})
+    kind = formats.OTHER.get(suffix) or formats.named(head)
+    return Passed(name, "picture_format", {"kind": kind}) if kind else Passed(name, "not_a_picture")
 
 
 def beside(key: str) -> str:
-    """The caption file of a picture: `<stem>.txt` in the same folder."""
+    """The usual caption file of a picture: `<stem>.txt` in the same folder."""
     return str(PurePosixPath(key).with_suffix(".txt"))
+
+
+def caption_key(root: Path, key: str) -> str:
+    """Where a picture's caption stands or will stand: `<stem>.caption` where that is the one with words in it.
+
+    Raises:
+        StudioError: caption_link.
+    """
+    usual, other = beside(key), str(PurePosixPath(key).with_suffix(".caption"))
+    try:
+        if place(root, other).is_file() and not place(root, usual).read_bytes()[:MAX_TEXT_BYTES].strip():
+            return other
+    except FileNotFoundError:
+        return other
+    except OSError:
+        pass
+    return usual
 
 
 def place(root: Path, key: str) -> Path:
@@ -120,16 +179,17 @@ def read_caption(root: Path, key: str) -> bytes | None:
     Raises:
         StudioError: caption_link, caption_too_large; caption_unreadable where it is no file, or may not be read.
     """
-    path = place(root, beside(key))
+    name = caption_key(root, key)
+    path = place(root, name)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError:
-        raise StudioError("caption_unreadable", path=beside(key)) from None
+        raise StudioError("caption_unreadable", path=name) from None
     if len(data) > MAX_TEXT_BYTES:
-        raise StudioError("caption_too_large", path=beside(key))
+        raise StudioError("caption_too_large", path=name)
     return data
 
 
@@ -144,14 +204,44 @@ def _below(root: Path, recursive: bool) -> list[tuple[str, os.DirEntry[str]]]:
         except OSError:
             continue
         for entry in listed:
-            if entry.name.startswith("."):
+            if system(entry.name):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                if recursive:
-                    waiting.append((f"{prefix}{entry.name}/", Path(entry)))
-            elif entry.name.lower().endswith(SUFFIXES):
+            if entry.is_dir(follow_symlinks=False) and recursive:
+                waiting.append((f"{prefix}{entry.name}/", Path(entry)))
+            else:
                 found.append((prefix + entry.name, entry))
     return found
+
+
+def _others(found: list[tuple[str, os.DirEntry[str]]], pictures: Container[str]) -> list[Passed]:
+    """What lies beside the pictures and is none, without their captions; the first MOST_OTHERS by name."""
+    passed: list[Passed] = []
+    left = 0
+    for key, entry in sorted(found, key=lambda one: natural(one[0])):
+        captioned = key.lower().endswith(TEXTS) and beside(key).casefold() in pictures
+        if captioned or PurePosixPath(key).name.lower() == LISTING:
+            continue
+        if len(passed) >= MOST_OTHERS:
+            left += 1
+            continue
+        name = " ".join(key.encode("utf-8", "replace").decode().split())
+        if entry.is_symlink():
+            passed.append(Passed(name, "caption_link"))
+        elif entry.is_dir(follow_symlinks=False):
+            passed.append(Passed(f"{name}/", "caption_folder"))
+        elif key.lower().endswith(TEXTS):
+            passed.append(Passed(name, "caption_alone"))
+        elif entry.is_file(follow_symlinks=False):
+            passed.append(other(name, _head(entry)))
+    return [*passed, *([Passed("…", "more_files", {"count": left})] if left else [])]
+
+
+def _head(entry: os.DirEntry[str]) -> bytes:
+    try:
+        with open(entry, "rb") as file:
+            return file.read(1000)
+    except OSError:
+        return b""
 
 
 def _speakable(key: str) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, get_args
 
+from studio.captioning.encodings import decoded
 from studio.paths import disk_error
 
 State = Literal["planned", "written", "same", "skipped", "failed", "typed", "undone", "kept"]
@@ -31,6 +32,7 @@ class Line:
         before: the caption file as it was, byte for byte; None where there was none.
         after: what it holds then.
         tokens, cut: of `after`, and what the token guard took from the caption.
+        listed: what a list of captions said, where the file had no words.
         error, params: why it failed, as a StudioError's.
     """
 
@@ -40,13 +42,15 @@ class Line:
     after: str = ""
     tokens: int = 0
     cut: str = ""
+    listed: str = ""
     error: str = ""
     params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def old(self) -> str:
         """The text that was there, as far as it is text."""
-        return (self.before or b"").decode("utf-8-sig", "replace")
+        text = decoded(self.before or b"")
+        return ((self.before or b"").decode("utf-8", "replace") if text is None else text) or self.listed
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"picture": self.key, "state": self.state}
@@ -56,7 +60,7 @@ class Line:
             except UnicodeDecodeError:
                 found["before_base64"] = base64.b64encode(self.before).decode()
         found["after"] = self.after
-        more = {"tokens": self.tokens, "cut": self.cut, "error": self.error, "params": self.params}
+        more = {name: getattr(self, name) for name in ("tokens", "cut", "listed", "error", "params")}
         return found | {name: value for name, value in more.items() if value}
 
     @classmethod
@@ -72,7 +76,7 @@ class Line:
             before = base64.b64decode(packed)
         return cls(
             key, state, before, after, int(found.get("tokens", 0)), str(found.get("cut", "")),
-            str(found.get("error", "")), dict(found.get("params", {})),
+            str(found.get("listed", "")), str(found.get("error", "")), dict(found.get("params", {})),
         )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class Plan:
     Attributes:
         root: the folder of the pictures; empty where they lie in the run's own.
         keys: the pictures, in order. passed: files that were passed over.
+        renamed: (name in a zip, name here), where these differ.
         dry: only show what would be written.
         settings: fields of the caption request, without its picture; filled in once the run has begun.
     """
@@ -41,6 +42,7 @@ class Plan:
     dry: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     passed: tuple[Passed, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
 
 
 def write(place: Path, plan: Plan) -> None:
@@ -60,6 +62,7 @@ def read(place: Path) -> Plan:
         found["edits"] = Edits(**{**given, "ban": tuple(given["ban"]), "replace": replaced})
         found["keys"] = tuple(found["keys"])
         found["passed"] = tuple(Passed(**one) for one in found["passed"])
+        found["renamed"] = tuple((str(old), str(new)) for old, new in found.get("renamed", ()))
         return Plan(**found)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise StudioError("unknown_caption_run", id=place.name) from None

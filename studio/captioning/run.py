@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from studio import paths
-from studio.captioning import edits, folder, lock, plans, tokens
+from studio.captioning import edits, folder, listings, lock, plans, tokens
+from studio.captioning.encodings import decoded
 from studio.captioning.journal import FINISHED, ROLLED_BACK, Journal, Line, Story
 from studio.captioning.journal import read as read_journal
 from studio.captioning.plans import Plan
@@ -47,6 +48,7 @@ class Run:
         self.root = Path(self.plan.root) if self.plan.root else place / "pictures"
         self._journal: Journal | None = None
         self._lock = threading.Lock()
+        self._listed: dict[str, str] | None = None
         self._story = read_journal(place / "journal.jsonl")
 
     @classmethod
@@ -98,7 +100,13 @@ class Run:
             data = folder.read_caption(self.root, key)
         except StudioError:
             return ""
-        return (data or b"").decode("utf-8-sig", "replace").strip()
+        return ((decoded(data) if data else "") or "").strip() or self.listed(key)
+
+    def listed(self, key: str) -> str:
+        """What a metadata.jsonl said of a picture when this was first asked; empty where nothing does."""
+        if self._listed is None:
+            self._listed = listings.captions(self.root, self.plan.keys)
+        return self._listed.get(key, "")
 
     # ---- working
 
@@ -113,6 +121,7 @@ class Run:
             self._journal, self._story = journal, read_journal(self.place / "journal.jsonl")
             try:
                 yield
+                self._list()
             finally:
                 self._journal = None
 
@@ -131,7 +140,7 @@ class Run:
             raise StudioError("caption_rolled_back")
         for line in list(self._story.lines.values()):
             if line.state == "written" and self._holds(line.key, line.before):
-                paths.sweep(folder.place(self.root, folder.beside(line.key)))
+                paths.sweep(folder.place(self.root, folder.caption_key(self.root, line.key)))
                 self._replace(line.key, line.after)
         if not self.plan.dry:
             self.apply()
@@ -145,19 +154,22 @@ class Run:
             StudioError: what is there cannot be read, or the caption is empty; or the disk is full or refuses.
         """
         before = folder.read_caption(self.root, key)
-        mode = self.plan.mode
-        if mode == "skip" and before and before.strip():
+        mode, old = self.plan.mode, decoded(before or b"")
+        listed = "" if old is None or old.strip() else self.listed(key)
+        if mode == "skip" and ((before and before.strip()) or listed):
             return self._add(Line(key, "skipped"))
-        if before is not None and mode in ("append", "prepend") and not _is_text(before):
-            raise StudioError("caption_not_text", path=folder.beside(key))
+        if old is None and mode in ("append", "prepend"):
+            raise StudioError("caption_not_text", path=folder.caption_key(self.root, key))
         new = edits.edited(caption, self.plan.edits)
         if not new:
             raise StudioError("caption_empty")
-        old = (before or b"").decode("utf-8-sig", "replace")
-        made = edits.written(old, new, mode, self.plan.edits)
-        if before is not None and made.text.encode() == before:
-            return self._add(Line(key, "same", before, made.text, made.tokens, made.cut))
-        line = Line(key, "planned" if self.plan.dry else "written", before, made.text, made.tokens, made.cut)
+        tags = {"tags": True, "alt": False}.get(str(self.plan.settings.get("style")))
+        made = edits.written(listed or old or "", new, mode, self.plan.edits, tags)
+        if not made.text.strip():
+            raise StudioError("caption_empty")
+        if made.text == (listed or old) if mode in ("append", "prepend") else made.text.encode() == before:
+            return self._add(Line(key, "same", before, made.text, made.tokens, made.cut, listed))
+        line = Line(key, "planned" if self.plan.dry else "written", before, made.text, made.tokens, made.cut, listed)
         self._add(line)
         if not self.plan.dry:
             self._replace(key, made.text)
@@ -188,7 +200,8 @@ class Run:
                 done.append(self._add(replace(line, state="written")))
                 self._replace(line.key, line.after)
             else:
-                done.append(self.fail(line.key, StudioError("caption_changed", path=folder.beside(line.key))))
+                name = folder.caption_key(self.root, line.key)
+                done.append(self.fail(line.key, StudioError("caption_changed", path=name)))
         return done
 
     def type(self, key: str, text: str) -> Line:
@@ -241,7 +254,7 @@ class Run:
 
     def _has_caption(self, key: str) -> bool:
         try:
-            return bool((folder.read_caption(self.root, key) or b"").strip())
+            return bool((folder.read_caption(self.root, key) or b"").strip()) or bool(self.listed(key))
         except StudioError:
             return True  # something is there, and nobody asked to write over it
 
@@ -256,11 +269,18 @@ class Run:
         self._restore(key, text.encode() if text else None)
 
     def _restore(self, key: str, data: bytes | None) -> None:
-        path = folder.place(self.root, folder.beside(key))
+        path = folder.place(self.root, folder.caption_key(self.root, key))
         if data is None:
             path.unlink(missing_ok=True)
         else:
             paths.put(path, data)
+
+    def _list(self) -> None:
+        """Say in a metadata.jsonl what the caption files say."""
+        if not self.plan.dry:
+            lines = [line for line in self.lines() if line is not None]
+            texts = {line.key: line.after for line in lines if line.state in ("written", "typed") and line.after}
+            listings.write(self.root, self.place, texts, [line.key for line in lines if line.state == "undone"])
 
     def _add(self, *lines: Line) -> Line:
         assert self._journal is not None
@@ -274,11 +294,3 @@ class Run:
         if event not in self._story.events:
             self._journal.tell(event)
             self._story = Story(self._story.lines, (*self._story.events, event))
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return False
-    return True

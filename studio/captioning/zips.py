@@ -1,7 +1,8 @@
 """Zip files of strangers in, zip files with captions out.
 
 Only pictures and the texts beside them are taken out of a zip, each counted byte by byte as it comes: what a zip says
-of sizes is not believed. Names that lead elsewhere refuse the whole file; links are passed over.
+of sizes is not believed. Names that lead elsewhere refuse the whole file; links and whatever else is no picture are
+passed over by name, and names that some system does not allow are changed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from studio.captioning import folder
+from studio.captioning import entries, folder, listings
 from studio.captioning.folder import Passed
 from studio.errors import StudioError
 from studio.limits import MAX_IMAGE_BYTES
@@ -26,44 +28,25 @@ _END, _END_BYTES, _COMMENT = b"PK\x05\x06", 22, 65_535
 _PIECE = 1 << 20
 
 
-def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: int = 0) -> tuple[Passed, ...]:
+@dataclass(slots=True)
+class Unpacked:
+    """What was not taken out of a zip, and what was, under another name: (in the zip, here)."""
+
+    passed: list[Passed] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: int = 0) -> Unpacked:
     """Take pictures and their captions out of a zip, into an empty folder.
 
-    Returns:
-        The pictures that were passed over.
-
     Raises:
-        StudioError: bad_zip, zip_too_large, too_many_pictures, no_space; or the disk refuses.
+        StudioError: bad_zip, zip_locked, zip_too_large, too_many_pictures, no_space; or the disk refuses.
     """
     _check_directory(file)
-    passed: list[Passed] = []
-    taken: set[str] = set()
-    left = most_bytes
+    found = Unpacked()
     try:
         with zipfile.ZipFile(file) as packed:
-            for entry in packed.infolist():
-                key = _key(entry)
-                if entry.is_dir() or not _wanted(key):
-                    continue
-                if stat.S_ISLNK(entry.external_attr >> 16):
-                    passed.append(Passed(key, "caption_link"))
-                elif entry.flag_bits & 1:
-                    raise StudioError("zip_locked")
-                elif key.casefold() in taken:
-                    passed.append(Passed(key, "caption_shared"))
-                else:
-                    taken.add(key.casefold())
-                    if len(taken) > 2 * folder.MOST:
-                        raise StudioError("too_many_pictures", limit=folder.MOST)
-                    picture = not key.lower().endswith(".txt")
-                    limit = MAX_IMAGE_BYTES if picture else folder.MAX_TEXT_BYTES
-                    require_space(into.parent, min(entry.file_size, limit), keep_free)
-                    size = _extract(packed, entry, inside(into, *PurePosixPath(key).parts), min(limit, left))
-                    if size < 0 and left < limit:
-                        raise StudioError("zip_too_large", limit=gigabytes(most_bytes))
-                    if size < 0:
-                        passed.append(Passed(key, "file_too_large" if picture else "caption_too_large"))
-                    left -= max(size, 0)
+            _take(packed, into, found, most_bytes, keep_free)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -78,7 +61,61 @@ def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: in
         raise StudioError("bad_zip") from None
     except OSError as error:
         raise disk_error(error, into) from error
-    return tuple(passed)
+    return found
+
+
+def _take(packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int, keep_free: int) -> None:
+    taken: set[str] = set()
+    left, listed = most_bytes, [entry for entry in packed.infolist() if not entry.is_dir()]
+    names = entries.read(listed)
+    if any(entries.leads_out(name) for name in names):
+        raise StudioError("bad_zip")
+    keys = entries.allowed(list(dict.fromkeys(names)))
+    for entry, name in zip(listed, names, strict=True):
+        key = keys[name]
+        if any(folder.system(part) for part in PurePosixPath(name).parts):
+            continue
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            found.passed.append(Passed(name, "caption_link"))
+        elif not (limit := _limit(key)):
+            if len(found.passed) < folder.MOST_OTHERS:
+                found.passed.append(_other(packed, entry, name))
+        elif entry.flag_bits & 1:
+            raise StudioError("zip_locked")
+        elif key.casefold() in taken:
+            found.passed.append(Passed(name, "caption_shared"))
+        else:
+            taken.add(key.casefold())
+            if len(taken) > 2 * folder.MOST:
+                raise StudioError("too_many_pictures", limit=folder.MOST)
+            require_space(into.parent, min(entry.file_size, limit), keep_free)
+            size = _extract(packed, entry, inside(into, *PurePosixPath(key).parts), min(limit, left))
+            if size < 0 and left < limit:
+                raise StudioError("zip_too_large", limit=gigabytes(most_bytes))
+            if size < 0 and limit == MAX_IMAGE_BYTES:
+                sizes = {"size": gigabytes(entry.file_size), "limit": gigabytes(limit)}
+                found.passed.append(Passed(name, "file_too_large", sizes))
+            elif size < 0:
+                found.passed.append(Passed(name, "caption_too_large"))
+            elif key != name:
+                found.renamed.append((name, key))
+            left -= max(size, 0)
+
+
+def _limit(key: str) -> int:
+    """How many bytes a file of this name may have; 0 where it is not wanted."""
+    if key.lower().endswith(folder.SUFFIXES):
+        return MAX_IMAGE_BYTES
+    if PurePosixPath(key).name.lower() == folder.LISTING:
+        return listings.MOST_BYTES
+    return folder.MAX_TEXT_BYTES if key.lower().endswith(folder.TEXTS) else 0
+
+
+def _other(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Passed:
+    if entry.flag_bits & 1:
+        return Passed(name, "not_a_picture")
+    with packed.open(entry) as source:
+        return folder.other(name, source.read(1000))
 
 
 def pack(target: Path, root: Path, texts: Iterable[tuple[str, str]], listing: str, pictures: bool) -> None:
@@ -95,7 +132,7 @@ def pack(target: Path, root: Path, texts: Iterable[tuple[str, str]], listing: st
     with writing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
         for key, text in texts:
             if text:
-                packed.writestr(folder.beside(key), text)
+                packed.writestr(folder.caption_key(root, key), text)
             if pictures:
                 try:
                     packed.write(folder.place(root, key), key, zipfile.ZIP_STORED)
@@ -118,27 +155,6 @@ def _check_directory(file: Path) -> None:
         raise StudioError("bad_zip")
     if any(int.from_bytes(end[at + 12 : at + 16], "little") > _MAX_DIRECTORY for at in places):
         raise StudioError("zip_too_large", limit=gigabytes(_MAX_DIRECTORY))
-
-
-def _key(entry: zipfile.ZipInfo) -> str:
-    """The name of an entry with slashes. Raises StudioError bad_zip where it would leave the folder."""
-    name = entry.filename
-    if not entry.flag_bits & 0x800:  # most programs write UTF-8 and forget to say so
-        try:
-            name = name.encode("cp437").decode()
-        except UnicodeError:
-            name = entry.filename
-    name = name.replace("\\", "/")
-    parts = PurePosixPath(name).parts
-    if name.startswith("/") or ".." in parts or any(":" in part or "\0" in part for part in parts):
-        raise StudioError("bad_zip")
-    return "/".join(parts)
-
-
-def _wanted(key: str) -> bool:
-    parts = PurePosixPath(key).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return not hidden and key.lower().endswith((*folder.SUFFIXES, ".txt"))
 
 
 def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> int:

@@ -109,7 +109,9 @@ def show_runs(console: Console) -> None:
 
 def _work(console: Console, studio: Studio, run: Run, request: CaptionRequest, files: Files) -> None:
     for one in run.plan.passed:
-        console.note(f"{one.key}: {StudioError(one.why, path=one.key, size='', limit='').what(language())}")
+        console.note(f"{one.key}: {one.error.what(language())}")
+    for old, new in run.plan.renamed:
+        console.note(say("caption_renamed", old=old, new=new))
     job = studio.caption_all(run, request, session="cli")
     if run.plan.root and not run.plan.dry:
         console.besides = ("--resume",)
@@ -196,7 +198,8 @@ def _document(run: Run, stopped: bool) -> dict[str, Any]:
         **_summary(run),
         "finish": "cancelled" if stopped else "stop",
         "settings": run.plan.settings,
-        "passed": [{"picture": one.key, "why": one.why} for one in run.plan.passed],
+        "passed": [{"picture": one.key, "why": one.why, "what": one.error.what(language())} for one in run.plan.passed],
+        "renamed": [{"in_zip": old, "picture": new} for old, new in run.plan.renamed],
         "pictures": [{"picture": key, **_row(line)} for key, line in lines.items()],
     }
 

@@ -234,11 +234,12 @@ def test_typing_in_a_dry_run_changes_what_would_be_written(pictures: Path) -> No
     assert texts(pictures) == {"a.txt": b"a dog\n", "b.txt": b"my cat"}
 
 
-def test_text_that_is_no_utf8_is_not_added_to_but_can_be_written_over_and_comes_back(pictures: Path) -> None:
-    (pictures / "a.txt").write_bytes(b"caf\xe9")
+def test_what_is_no_text_is_not_added_to_but_can_be_written_over_and_comes_back(pictures: Path) -> None:
+    (pictures / "a.txt").write_bytes(b"\x89PNG\r\n\0\0")
     run = begun(pictures, mode="append")
     work(run, {"a.png": "a dog", "b.png": "a cat"})
-    assert texts(pictures) == {"a.txt": b"caf\xe9", "b.txt": b"a cat"}
+    assert texts(pictures) == {"a.txt": b"\x89PNG\r\n\0\0", "b.txt": b"a cat"}
+    (pictures / "a.txt").write_bytes(b"caf\xe9")
     over = begun(pictures, mode="overwrite")
     work(over, {"a.png": "a dog", "b.png": "a cat"})
     assert texts(pictures)["a.txt"] == b"a dog"

@@ -50,10 +50,22 @@ def with_size(png: bytes, width: int, height: int) -> bytes:
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "bad_image"),
     "text named .png": (b"just some text\n" * 50, "bad_image"),
-    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n", "bad_image"),
-    "TIFF": (encoded(RED, "TIFF"), "bad_image"),
-    "BMP": (encoded(RED, "BMP"), "bad_image"),
-    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "bad_image"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n", "picture_format"),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "picture_format"),
+    "half a BMP": (encoded(NOISE, "BMP")[:20_000], "bad_image"),
+    "half a TIFF": (encoded(NOISE, "TIFF", compression="tiff_lzw")[8:], "bad_image"),
+    "TIFF without an end": (encoded(NOISE, "TIFF")[:400], "bad_image"),
+    "TIFF that claims 60,000 x 60,000": (
+        b"II*\0\x08\0\0\0\x02\0" + struct.pack("<HHIIHHII", 256, 4, 1, 60_000, 257, 4, 1, 60_000) + bytes(4),
+        "image_too_large",
+    ),
+    "BMP that claims 60,000 x 60,000": (
+        b"BM" + bytes(12) + struct.pack("<Iii", 40, 60_000, -60_000) + bytes(40),
+        "image_too_large",
+    ),
+    "half an AVIF": (encoded(NOISE, "AVIF")[:1000], "bad_image"),
+    "AVIF of boxes in boxes": (b"\0\0\0\x14ftypavif\0\0\0\0avif" + b"\0\0\0\x08free" * 100_000, "bad_image"),
+    "film": (b"\0\0\0\x14ftypisom\0\0\0\0mp42" + bytes(100), "picture_format"),
     "signature only": (PNG[:8], "bad_image"),
     "half a PNG": (encoded(NOISE, "PNG")[:20_000], "bad_image"),
     "half a JPEG": (encoded(NOISE, "JPEG")[:10_000], "bad_image"),
@@ -117,8 +129,11 @@ def test_a_hostile_file_is_refused_quickly_and_in_little_memory(name: str) -> No
     assert peak_memory() - before < 150_000_000
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of tags that make no sense
 @pytest.mark.parametrize(
-    "data", [PNG, encoded(NOISE, "JPEG"), encoded(NOISE, "WEBP"), GIF], ids=["png", "jpeg", "webp", "gif"]
+    "data",
+    [PNG, GIF, *(encoded(NOISE.crop((0, 0, 60, 60)), kind) for kind in ("JPEG", "WEBP", "BMP", "TIFF", "AVIF"))],
+    ids=["png", "gif", "jpeg", "webp", "bmp", "tiff", "avif"],
 )
 def test_flipped_bytes_are_a_picture_or_a_studio_error(data: bytes) -> None:
     random = np.random.default_rng(0)
@@ -130,10 +145,10 @@ def test_flipped_bytes_are_a_picture_or_a_studio_error(data: bytes) -> None:
             assert media.decode_image(bytes(broken)).mode == "RGB"
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK"])
-def test_the_four_formats_come_back_as_rgb_of_the_same_size(kind: str, mode: str) -> None:
-    if kind != "JPEG" and mode == "CMYK":
+def test_every_format_comes_back_as_rgb_of_the_same_size(kind: str, mode: str) -> None:
+    if kind not in ("JPEG", "TIFF") and mode == "CMYK":
         mode = "RGB"
     if kind == "JPEG" and mode == "P":
         mode = "L"

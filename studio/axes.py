@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from studio import wording
 from studio.bounds import CELLS, NUMBERS, check_many, label
@@ -27,7 +28,7 @@ FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
 NONE = "none"
 """As a value of `styles`: without one."""
 
-_NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?"
+_NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,6})?"
 _RANGE = re.compile(
     rf"({_NUMBER})\s*-\s*({_NUMBER})\s*(?:\(\s*(?P<step>[+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)\s*\)|\[\s*(?P<count>[0-9]{{1,4}})\s*\])?"
 )
@@ -108,10 +109,10 @@ def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
 
 def _number(field: str, value: str) -> int | float:
     try:
-        number = float(value)
+        number = int(value) if re.fullmatch(r"-?[0-9]{1,40}", value) else float(value)
     except ValueError:
         raise StudioError("not_a_number", field=label(field if field in NUMBERS["image"] else "lora_weight")) from None
-    return int(number) if number.is_integer() else number
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,18 +139,18 @@ def _spread(entry: str) -> list[str]:
     """A range written out; anything else as it is."""
     if (found := _RANGE.fullmatch(entry)) is None:
         return [entry]
-    low, high = float(found[1]), float(found[2])
+    low, high = Decimal(found[1]), Decimal(found[2])  # a seed has more digits than a float
     if found["count"] is not None:
         count = max(int(found["count"]), 1)
         _check_many(count)
         return [_shown(low + (high - low) * i / max(count - 1, 1)) for i in range(count)]
-    step = abs(float(found["step"])) if found["step"] else 1.0
+    step = abs(Decimal(found["step"])) if found["step"] else Decimal(1)
     if step == 0:
         return [entry]
-    count = int(abs(high - low) / step + 1e-6) + 1
+    count = int(abs(high - low) / step) + 1
     _check_many(count)
     return [_shown(low + (step if high >= low else -step) * i) for i in range(count)]
 
 
-def _shown(value: float) -> str:
+def _shown(value: Decimal) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")

@@ -174,7 +174,7 @@ def _check_length(request: MusicRequest, card: Card) -> None:
 
 
 def _seed() -> int:
-    return secrets.randbelow(limits.MAX_SEED + 1)
+    return secrets.randbelow(limits.DRAWN_SEED + 1)
 
 
 def _missing(card: Card) -> StudioError:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from studio.bounds import (
     CONVERSATION,
+    DRAWN_SEED,
     FILLED_PROMPT,
     LORA_WEIGHT,
     LORAS,
@@ -145,9 +146,9 @@ def resolve(request: R, card: Card, seed: Callable[[], int], *, public: bool = F
         limits = bound(request.task, name, card, public=public)
         value = known[name]
         if value is None and name == "seed":
-            value = min(seed() & MAX_SEED, MAX_SEED + 1 - int(known.get("count") or 1))
+            value = seed() & DRAWN_SEED
         elif value is None and name == "variation_seed":
-            value = seed() & MAX_SEED if known["variation"] else 0
+            value = seed() & DRAWN_SEED if known["variation"] else 0
         elif value is None:
             value = min(max(filled.get(name, limits.default), limits.low), limits.high)
         filled[name] = int(value) if limits.whole else float(value)

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.requests import Task
 
 MAX_SEED = 2**64 - 1
-"""What torch's generators take, and what other programs draw. It has more digits than a float: seeds stay whole numbers."""
+"""What torch's generators take and other programs draw. No float holds its digits: seeds stay whole numbers."""
 DRAWN_SEED = 2**32 - 1
 """The largest that is drawn here where nobody names one: short enough to read out."""
 

@@ -21,7 +21,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from studio.checked import number
-from studio.infotext import Found, enlarged, sampler, without_loras
+from studio.infotext import Found, enlarged
+from studio.samplers import sampler
+from studio.tags import without_loras
 
 Dialect = Literal["swarmui", "textgen", "unsloth"]
 

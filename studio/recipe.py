@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from studio import __version__, checked, containers, exif
+from studio import __version__, checked, embedded, exif
 from studio.cards import Card
 from studio.composing import played
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
@@ -179,9 +179,9 @@ def read(data: bytes) -> dict[str, Any] | None:
 
     Reads containers only: no pixel and no sample is decoded. Never raises on hostile bytes.
     """
-    found = containers.texts(data)
+    found = embedded.texts(data)
     candidates = [found[place] for place in _PLACES if place in found]
-    if block := containers.exif(data):
+    if block := embedded.exif_block(data):
         candidates.append(exif.description(block))
     if not candidates and len(data) <= MAX_CHARACTERS and data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         candidates.append(data.decode("utf-8-sig", "replace"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from studio import checked, containers, dialects, exif, infotext, recipe
+from studio import checked, dialects, embedded, exif, infotext, recipe
 from studio.infotext import Found
 
 Form = Literal["atelier", "a1111", "swarmui", "textgen", "unsloth"]
@@ -47,7 +47,7 @@ def read(data: bytes) -> Restored | None:
     """
     if made := recipe.read(data):
         return of(made)
-    texts = containers.texts(data)
+    texts = embedded.texts(data)
     broken = "recipe" in texts and texts["recipe"].lstrip()[:1] in ("", "{")
     for key, dialect in _KEYS:
         if key in texts:
@@ -61,7 +61,7 @@ def read(data: bytes) -> Restored | None:
         if text and not _like_json(text) and len(text) <= infotext.MAX_TEXT:  # a prompt alone
             return _theirs("a1111", Found({"prompt": text.strip()}), broken)
         broken = True
-    for text in (exif.user_comment(containers.exif(data)), texts.get("comment", "")):
+    for text in (exif.user_comment(embedded.exif_block(data)), texts.get("comment", "")):
         if restored := from_text(text):
             return replace(restored, broken=restored.broken or broken)
         broken = broken or '"sui_image_params"' in text[:2000] or '"atelier/' in text[:2000]

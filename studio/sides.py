@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from studio import containers
+from studio import embedded, exif
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.cards import Card
 from studio.media import check_image
 from studio.requests import ImageRequest
 
-_ORIENTATION = 0x0112
+_ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
 def upright(data: bytes) -> tuple[int, int]:
@@ -24,7 +24,7 @@ def upright(data: bytes) -> tuple[int, int]:
         StudioError: bad_image, image_too_large.
     """
     _, width, height = check_image(data)
-    return (height, width) if _on_its_side(containers.exif(data)) else (width, height)
+    return (height, width) if exif.orientation(embedded.exif_block(data)) in _ON_THEIR_SIDE else (width, height)
 
 
 def side_bound(field: str, card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:
@@ -90,14 +90,3 @@ def _snapped(value: float, row: Bound) -> int:
     lowest = math.ceil(row.low / row.multiple) * row.multiple
     highest = math.floor(row.high / row.multiple) * row.multiple
     return int(min(max(round(value / row.multiple) * row.multiple, lowest), highest))
-
-
-def _on_its_side(block: bytes) -> bool:
-    from PIL import Image
-
-    exif = Image.Exif()
-    try:
-        exif.load(block)
-        return exif.get(_ORIENTATION) in (5, 6, 7, 8)
-    except Exception:  # a TIFF directory by a stranger's hand
-        return False

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import dialects, infotext, recipe, restore
+from studio import dialects, infotext, recipe, restore, samplers
 from studio.checked import image_fields
 from studio.requests import ImageRequest, Lora
 from studio.schedulers import SCHEDULERS
@@ -185,7 +185,7 @@ def test_words_without_settings_are_none(text: str) -> None:
 def test_samplers_and_schedules_become_ours_or_are_named(
     name: str, schedule: str, ours: str, missing: tuple[str, ...]
 ) -> None:
-    known, lacking = infotext.sampler(name, schedule)
+    known, lacking = samplers.sampler(name, schedule)
     assert known == ours
     assert set(missing) <= set(lacking)
     assert bool(missing) == bool(lacking)

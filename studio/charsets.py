@@ -1,8 +1,8 @@
 """Bytes that call themselves text, as text: as programs write them, which is not always as their format says.
 
-PNG's tEXt is Latin-1 by the book, and half the programs put UTF-8 there. EXIF's UserComment begins with eight bytes that
-name its encoding (EXIF 2.32, section 4.6.5); behind "UNICODE" stand UTF-16 of either byte order and UTF-8, and many
-leave the eight bytes out. So what the bytes can be decides, and among those what they say they are. Never raises.
+PNG's tEXt is Latin-1 by the book, and half the programs put UTF-8 there. EXIF's UserComment begins with eight bytes
+that name its encoding (EXIF 2.32, section 4.6.5); behind "UNICODE" stand UTF-16 of either byte order and UTF-8, and
+many leave the eight bytes out. So what the bytes can be decides, and among those what they say they are. Never raises.
 """
 
 from __future__ import annotations

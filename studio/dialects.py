@@ -56,9 +56,9 @@ _UNSLOTH_ELSEWHERE = {
 }  # fmt: skip
 
 
-def loads(text: str) -> Any:
+def loads(text: str, longest: int = MAX_JSON) -> Any:
     """What JSON text holds; None where it is none or too long to be anybody's settings. Never raises."""
-    if len(text) > MAX_JSON:
+    if len(text) > longest:
         return None
     try:
         return json.loads(text)

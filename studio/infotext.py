@@ -65,8 +65,12 @@ class Found:
     unknown: tuple[str, ...] = ()
 
 
-def write(recipe: Mapping[str, Any]) -> str:
-    """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out."""
+def write(recipe: Mapping[str, Any], version: str = "") -> str:
+    """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out.
+
+    Args:
+        version: of the program that painted it; ours by default.
+    """
     given, model = recipe["parameters"], recipe["model"]
     painted = _painted(given)
     name, schedule = _split(str(given.get("scheduler") or OWN))
@@ -76,12 +80,12 @@ def write(recipe: Mapping[str, Any]) -> str:
     strength = given.get("strength") if started else given.get("hires_strength") if hires else None
     settings = {
         "Steps": given.get("steps"),
-        "Sampler": name,
+        "Sampler": name if "scheduler" in given else None,
         "Schedule type": schedule or None,
         "CFG scale": given.get("guidance_scale"),
         "Seed": recipe["seed"],
         "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
-        "Model": model["title"] or model["id"],
+        "Model": model["title"] or model["id"] or None,
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
@@ -92,7 +96,7 @@ def write(recipe: Mapping[str, Any]) -> str:
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
         "VAE tiling": "True" if given.get("tiling") else None,
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
-        "Version": _version(recipe),
+        "Version": version or _version(recipe),
     }
     lines = [_with_loras(painted, given.get("loras") or ())]
     if negative := given.get("negative_prompt"):
@@ -191,7 +195,7 @@ _RESIZED = ("resize", "size", "fixed")
 
 
 def _sampler(said: Mapping[str, str], fields: dict[str, Any]) -> tuple[str, ...]:
-    """The sampler, put into `fields`; what of it we do not have. `Scheduler` is a schedule for some, a class for others."""
+    """The sampler, put into `fields`; what of it we do not have. `Scheduler` is a schedule for some, or a class."""
     schedule, scheduler = said.get("schedule type") or said.get("sampler sigma", ""), said.get("scheduler", "")
     if scheduler and samplers.is_schedule(scheduler):
         schedule, scheduler = schedule or scheduler, ""

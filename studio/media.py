@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, containers, exif, infotext, recipe, stripping
+from studio import __version__, containers, exif, origins, recipe, stripping
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
 
     info = PngImagePlugin.PngInfo()
     if made is not None:
-        info.add_text("parameters", infotext.write(made))
+        info.add_text("parameters", origins.text(made))
         info.add_itxt("recipe", recipe.to_json(made))
         info.add_text("Software", SOFTWARE)
     out = io.BytesIO()
@@ -153,7 +153,7 @@ def clean(data: bytes) -> bytes:
 
 
 def _exif(made: dict[str, Any], room: int | None) -> bytes:
-    text = infotext.write(made)
+    text = origins.text(made)
     for description, comment in ((recipe.to_json(made, ascii_only=True), text), (recipe.to_json(made), ""), ("", "")):
         block = exif.written(SOFTWARE, description, comment)
         if room is None or len(block) <= room:

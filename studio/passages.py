@@ -16,8 +16,8 @@ from itertools import islice
 NEGATIVE = "Negative prompt:"
 _LEAST = 3
 _KNOWN = re.compile(  # names that begin a line of settings
-    r"(?<![\w-])(?:Steps|Sampler|CFG scale|Guidance scale|Seed|Size|Model hash|Model|Schedule type|Postprocess upscale by)"
-    r"\s{0,3}:\s{0,9}(?=\S)",
+    r"(?<![\w-])(?:Steps|Sampler|CFG scale|Guidance scale|Seed|Size|Model(?: hash)?|Schedule type"
+    r"|Postprocess upscale by)\s{0,3}:\s{0,9}(?=\S)",
     re.IGNORECASE,
 )
 _STEPS = re.compile(r"(?<![\w-])Steps\s{0,3}:\s{0,9}\d{1,9}\s{0,9},", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _behind(text: str) -> list[tuple[str, str]]:
 
 
 def _prompts(text: str, one_line: bool) -> tuple[str, str]:
-    """Prompt and negative prompt; the dot before a passage of a one-line text stands for the line break that it lost."""
+    """Prompt and negative prompt; a dot before a passage of a one-line text stands for the line break that it lost."""
     lines = [line.strip() for line in text.split("\n")]
     begin = next((at for at, line in enumerate(lines) if _NEGATIVE.match(line)), None)
     if begin is not None:

@@ -29,11 +29,11 @@ FORMS = {"atelier": "Atelier", "a1111": "AUTOMATIC1111", "swarmui": "SwarmUI", "
 
 
 def info(file: Picture, as_json: Json = False) -> None:
-    from studio import restore
+    from studio import restore, shelf
 
     with Console(as_json) as console:
         found = restore.read(read_bytes(file, MAX_IMAGE_BYTES))
-        if found is None and (made := _beside(file)):
+        if found is None and (made := shelf.beside(Path(file))):
             found = restore.of(made)
         if found is None:
             raise StudioError("nothing_to_restore")
@@ -51,18 +51,18 @@ def info(file: Picture, as_json: Json = False) -> None:
 
 
 def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
-    from studio import recipe
+    from studio import recipe, shelf
     from studio.again import compare, picture_format, request
     from studio.naming import Keep
 
     with Console(as_json) as console:
         place: Target | None = wanted(console, out, "image")
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        made = recipe.read(data) or _beside(file)
+        made = recipe.read(data) or shelf.beside(Path(file))
         if made is None:
             raise StudioError("no_recipe")
         with opened() as studio:
-            how = Keep(studio.settings.file_names, picture_format(data))
+            how = Keep(studio.settings.file_names, picture_format(data), origin=made.get("origin"))
             job = studio.submit(request(made, studio.source), session="cli", keep=how)
             update = follow(console, job, studio.catalog.get(job.model).title)
             if update.kind == "cancelled" or update.artifact is None:
@@ -78,17 +78,6 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
             console.result(str(files[0]))
         if not compared.same:
             raise typer.Exit(FAILED)
-
-
-def _beside(file: str) -> dict[str, Any] | None:
-    """The recipe of a picture that was kept without metadata lies beside it."""
-    from studio import recipe
-    from studio.shelf import sidecar
-
-    try:
-        return recipe.read(sidecar(Path(file)).read_bytes())
-    except (OSError, ValueError):
-        return None
 
 
 def _lines(found: Restored) -> Iterator[str]:

@@ -9,6 +9,7 @@ nothing is there (None). Damage is what cannot be decoded at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -54,7 +55,8 @@ class Restored:
         model: the model as it is named there: an id of ours in our own recipe, anything elsewhere.
         unknown: settings that we do not have, as "Name: value".
         recipe: ours, in full; None in the other forms.
-        broken: something that looked like settings could not be read, or held values that cannot be.
+        wrong: values that cannot be, as "name: value": left out, or cut to what can be painted.
+        broken: something that looked like settings could not be read.
         unread: the program is known by its signs; nothing that it wrote was understood.
         text: the `parameters` text that it was read from; empty in the other forms.
     """
@@ -67,6 +69,7 @@ class Restored:
     broken: bool = False
     unread: bool = False
     text: str = ""
+    wrong: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -104,8 +107,11 @@ def of(made: dict[str, Any]) -> Restored:
     """What one of our own recipes says, wherever it lay: of an enlarged picture, of the painting that it was."""
     told = origins.painting(made)
     given = {**told["parameters"], "seed": told["seed"]} if told["task"] == "image" else {}
-    fields, wrong = checked.image_fields({name: value for name, value in given.items() if value is not None})
-    return Restored("atelier", fields, told["model"]["id"] or told["model"]["title"], (), made, bool(wrong))
+    given = {name: value for name, value in given.items() if value is not None}
+    fields, wrong = checked.image_fields(given)
+    return Restored(
+        "atelier", fields, told["model"]["id"] or told["model"]["title"], (), made, wrong=_told(wrong, given)
+    )
 
 
 def origin(data: bytes) -> dict[str, Any] | None:
@@ -232,7 +238,21 @@ def _theirs(form: Form, found: Found, broken: bool = False, text: str = "") -> R
     fields, wrong = checked.image_fields(found.fields)
     unknown = tuple(checked.clean(one, 200).replace("\n", " ") for one in found.unknown[:MAX_UNKNOWN])
     model = checked.clean(found.model, 300).strip()
-    return Restored(form, fields, model, unknown, None, broken or bool(wrong), text=text)
+    return Restored(form, fields, model, unknown, None, broken, text=text, wrong=_told(wrong, found.fields))
+
+
+def _told(wrong: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The values that were wrong, by their names and short."""
+    shown = (f"{name}: {_short(given.get(name))}" for name in dict.fromkeys(wrong))
+    return tuple(checked.clean(one, 100).replace("\n", " ") for one in shown)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= 10**60:
+        return (
+            f"{'-' if value < 0 else ''}1e{math.floor(math.log10(abs(value)))}"  # python refuses to print longer ones
+        )
+    return str(value)[:40] if isinstance(value, str | int | float) else "…"
 
 
 def _like_json(text: str) -> bool:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from studio.again import Comparison
     from studio.restore import Restored
 
-FORMS = {"atelier": "Atelier", "a1111": "AUTOMATIC1111", "swarmui": "SwarmUI", "textgen": "textgen",
-         "unsloth": "Unsloth Studio"}  # fmt: skip
-
 
 def info(file: Picture, as_json: Json = False) -> None:
     from studio import restore, shelf
@@ -41,11 +38,13 @@ def info(file: Picture, as_json: Json = False) -> None:
             fields = {name: _json(value) for name, value in found.fields.items()}
             console.document({
                 "form": found.form, "model": found.model, "fields": fields, "unknown": list(found.unknown),
-                "broken": found.broken, "recipe": found.recipe,
+                "wrong": list(found.wrong), "broken": found.broken, "unread": found.unread, "recipe": found.recipe,
             })  # fmt: skip
             return
         for line in _lines(found):
             console.result(line)
+        if found.unread:
+            console.note(say("info.unread"))
         if found.broken:
             console.note(say("info.broken"))
 
@@ -81,20 +80,34 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
 
 
 def _lines(found: Restored) -> Iterator[str]:
+    from studio import origins
+
     made = found.recipe
-    yield f"{say('info.form')}: {FORMS[found.form]}"
-    if made:
-        yield f"{say('info.model')}: {made['model']['title']} ({made['model']['id']}), {made['model']['licence']}"
+    yield f"{say('info.form')}: {found.program if found.form != 'other' else say('info.other')}"
+    told = origins.painting(made) if made else None
+    if made and told:
+        model = told["model"]
+        named = [model["title"] + (f" ({model['id']})" if model["id"] else ""), model.get("licence", "")]
+        if any(named):
+            yield f"{say('info.model')}: {', '.join(filter(None, named))}"
+        if steps := origins.enlargements(made):
+            yield f"{say('info.enlarged')}: {', '.join(f'×{scale:g} {name}' for scale, name in steps)}"
         yield f"{say('info.made')}: {', '.join((made['made'], made['device'], *filter(None, [made.get('hardware')])))}"
         yield f"{say('info.software')}: {', '.join(f'{name} {one}' for name, one in made['software'].items())}"
     elif found.model:
         yield f"{say('info.model')}: {found.model}"
     given = dict(found.fields)
-    if made:
-        given = {**made["parameters"], **given} | ({} if made["task"] == "upscale" else {"seed": made["seed"]})
+    if told:
+        seeded = told["task"] != "upscale" and told["seed"] is not None
+        given = {**told["parameters"], **given} | ({"seed": told["seed"]} if seeded else {})
     for name, value in given.items():
-        if value is not None and value is not False and value not in ("", (), []) and not _idle(name, given, made):
+        if value is not None and value is not False and value not in ("", (), []) and not _idle(name, given, told):
             yield f"{name}: {_shown(value)}"
+    for before in origins.chain(told)[1:] if told and told["task"] != "upscale" else ():
+        words = before["parameters"] if "format" not in before else before["parameters"].get("prompt", "")
+        yield f"{say('info.start')}: {_one_line(words)}"
+    if found.wrong:
+        yield f"{say('info.wrong')}: {', '.join(found.wrong)}"
     if found.unknown:
         yield f"{say('info.unknown')}: {', '.join(found.unknown)}"
 
@@ -133,6 +146,10 @@ def _document(compared: Comparison, artifact: Artifact, files: tuple[Path, ...])
         "files": [str(file) for file in files],
         "recipe": artifact.recipe,
     }
+
+
+def _one_line(words: object) -> str:
+    return " ".join(str(words).split())[:200]
 
 
 def _json(value: object) -> object:

@@ -227,7 +227,8 @@ def test_values_that_cannot_be_are_cut_or_left_out(said: dict[str, Any], fields:
     assert found is not None
     expected = {"prompt": "", "guidance_scale": 7.0} | fields
     assert found.fields == {name: value for name, value in expected.items() if value is not None}
-    assert found.broken == (said.get("prompt", "")[:1] != "a"), "control characters alone are no damage"
+    assert bool(found.wrong) == (said.get("prompt", "")[:1] != "a"), "control characters alone are no damage"
+    assert not found.broken, "a value that cannot be is named, and the rest is fine"
 
 
 def test_any_seed_is_no_seed_and_no_damage() -> None:

@@ -120,11 +120,10 @@ def invokeai(said: Mapping[str, Any]) -> Found | None:
     loras = []
     for one in _listed(said.get("loras")):
         inner = one.get("model") or one.get("lora") if isinstance(one, dict) else None
-        nested = isinstance(one, dict) and isinstance(inner, dict)
-        named_so = (
-            {"name": inner.get("name") or inner.get("model_name"), "weight": one.get("weight")} if nested else one
-        )
-        loras.append(_lora(named_so))
+        if isinstance(one, dict) and isinstance(inner, dict):
+            loras.append(lora(str(inner.get("name") or inner.get("model_name") or ""), one.get("weight", 1.0)))
+        else:
+            loras.append(_lora(one))
     unknown = _others(said, {*_INVOKE, *_INVOKE_FACTS})
     return _whole(_named(said, _INVOKE), said.get("scheduler"), "", None, loras, named, unknown)
 

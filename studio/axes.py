@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from studio import seeds, wording
 from studio.bounds import CELLS, NUMBERS, check_many, label
@@ -31,7 +32,7 @@ NONE = "none"
 """As a value of `styles`: without one."""
 
 _ENTRY = re.compile(r'[^\S\n]*(?:"((?:[^"]|"")*)"|“([^”]*)”)?([^,，、；\n]*)([,，、；\n]|\Z)')
-_NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?"
+_NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,6})?"
 _RANGE = re.compile(
     rf"({_NUMBER})\s*-\s*({_NUMBER})\s*(?:\(\s*(?P<step>[+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)\s*\)|\[\s*(?P<count>[0-9]{{1,4}})\s*\])?"
 )
@@ -123,13 +124,11 @@ def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
 
 
 def _number(field: str, value: str) -> int | float:
-    if re.fullmatch(r"[0-9]{1,20}", value):
-        return int(value)  # a float holds no seed of twenty digits
     try:
-        number = float(value)
+        number = int(value) if re.fullmatch(r"-?[0-9]{1,40}", value) else float(value)
     except ValueError:
         raise StudioError("not_a_number", field=label(field if field in NUMBERS["image"] else "lora_weight")) from None
-    return int(number) if number.is_integer() else number
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -164,19 +163,19 @@ def _spread(entry: str, whole: bool) -> list[str]:
     entry = unicodedata.normalize("NFKC", entry).strip()
     if (found := _RANGE.fullmatch(entry)) is None:
         return [entry] if entry else []
-    low, high = float(found[1]), float(found[2])
+    low, high = Decimal(found[1]), Decimal(found[2])  # a seed has more digits than a float
     if found["count"] is not None:
         count = max(int(found["count"]), 1)
         _check_many(count)
         spread = [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
-        return [_shown(int(value) if whole else value) for value in spread]
-    step = abs(float(found["step"])) if found["step"] else 1.0
+        return [_shown(Decimal(int(value)) if whole else value) for value in spread]
+    step = abs(Decimal(found["step"])) if found["step"] else Decimal(1)
     if step == 0:
         return [entry]
-    count = int(abs(high - low) / step + 1e-6) + 1
+    count = int(abs(high - low) / step) + 1
     _check_many(count)
     return [_shown(low + (step if high >= low else -step) * i) for i in range(count)]
 
 
-def _shown(value: float) -> str:
+def _shown(value: Decimal) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")

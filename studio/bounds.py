@@ -14,7 +14,10 @@ from studio.cards import Card
 from studio.errors import StudioError
 from studio.requests import Task
 
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**64 - 1
+"""What torch's generators take and other programs draw. No float holds its digits: seeds stay whole numbers."""
+DRAWN_SEED = 2**32 - 1
+"""The largest that is drawn here where nobody names one: short enough to read out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def shown(value: float) -> str:
     """A number as a person reads it. Python refuses to print an int of more than 4300 digits."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    if isinstance(value, int) and abs(value) >= 10**15:
+    if isinstance(value, int) and abs(value) >= 10**20:
         return f"{'-' if value < 0 else ''}1e{int(math.log10(abs(value)))}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

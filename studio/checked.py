@@ -6,16 +6,18 @@ Knows no metadata format and no model: studio.limits still judges the request th
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from studio.bounds import MAX_SEED
 from studio.requests import Lora
 
-MAX_SEED = 2**32 - 1
 MAX_LETTERS = 10_000
 MAX_NAMES = 32
 _MAX_DIGITS = 40
+_DIGITS = re.compile(r"-?[0-9]+")
 
 _WHOLE = {"width": (64, 4096), "height": (64, 4096), "steps": (1, 150), "count": (1, 16), "clip_skip": (0, 12)}
 _SIDES = ("width", "height")
@@ -76,10 +78,18 @@ def number(value: object) -> float | None:
     return value
 
 
+def whole(value: object) -> int | None:
+    """A whole number with all of its digits, also one written as text; None for everything else."""
+    if isinstance(value, str) and len(value) <= _MAX_DIGITS and _DIGITS.fullmatch(value.strip()):
+        return int(value)
+    found = number(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
 def _take_seed(name: str, value: object, found: dict[str, Any], wrong: list[str]) -> None:
-    seed = number(value)
-    if seed is not None and seed == int(seed) and 0 <= seed <= MAX_SEED:
-        found[name] = int(seed)
+    seed = whole(value)
+    if seed is not None and 0 <= seed <= MAX_SEED:
+        found[name] = seed
     elif seed != -1:
         wrong.append(name)
 

@@ -1,4 +1,4 @@
-"""PNG, JPEG, GIF, WebP, WAV, FLAC and MP3 as containers: picture size and embedded texts, without decoding anything.
+"""PNG, JPEG, GIF, WebP, WAV, FLAC and MP3 as containers: picture size and texts of sound, without decoding anything.
 
 Walks chunks by hand in bounded time, so that a hostile file is refused before a decoder sees it. Knows nothing
 of pixels, of sound or of what the texts mean. MalformedError input raises `MalformedError`, never anything else.
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from studio import id3
 
 PictureFormat = Literal["PNG", "JPEG", "GIF", "WEBP"]
+Chunks = Iterable[tuple[bytes, memoryview]]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 50_000
@@ -52,18 +53,14 @@ def picture(data: bytes) -> tuple[PictureFormat, int, int]:
 
 
 def texts(data: bytes) -> dict[str, str]:
-    """Every embedded text by its key in the format; none where there is none or the file is broken.
+    """Every text in a sound file by its key in the format; none where there is none or the file is broken.
 
-    Keys: PNG keywords; WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of GIF and MP3.
-    EXIF is `exif(data)`. A PNG text that cannot be unpacked is empty; all of them together are MAX_TEXT at most.
+    Keys: WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of MP3. Those of pictures:
+    studio.embedded.
     """
     found: dict[str, str] = {}
     try:
-        if data.startswith(PNG):
-            found = _png_texts(data)
-        elif data.startswith((b"GIF87a", b"GIF89a")):
-            found = {"comment": comment.decode("utf-8", "replace")} if (comment := _gif_comments(data)) else {}
-        elif data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
             for kind, body in riff_chunks(data):
                 if kind == b"LIST" and body[:4] == b"INFO":
                     items = riff_chunks(bytes(body), start=4)
@@ -75,26 +72,6 @@ def texts(data: bytes) -> dict[str, str]:
     except (MalformedError, IndexError, struct.error, zlib.error, UnicodeDecodeError):
         pass
     return found
-
-
-def exif(data: bytes) -> bytes:
-    """The EXIF block of a JPEG, PNG or WebP file; empty where there is none or the file is broken."""
-    try:
-        if data.startswith(b"\xff\xd8"):
-            for kind, body in _jpeg_segments(data):
-                if kind == 0xE1 and body[:6] == b"Exif\0\0":
-                    return bytes(body)
-        elif data.startswith(PNG):
-            for kind, body in png_chunks(data):
-                if kind == b"eXIf":
-                    return bytes(body)
-        elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            for kind, body in riff_chunks(data):
-                if kind == b"EXIF":
-                    return bytes(body)
-    except (MalformedError, IndexError, struct.error):
-        pass
-    return b""
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -146,7 +123,7 @@ def _png_size(data: bytes) -> tuple[int, int]:
     return struct.unpack(">II", data[16:24])
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, memoryview]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, memoryview]]:
     """Marker and body of each segment up to the first scan."""
     view, at = memoryview(data), 2
     for _ in range(1000):
@@ -170,7 +147,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     if data.count(b"\xff\xda") > MAX_SCANS:
         raise MalformedError("too many scans")
     size = None
-    for kind, body in _jpeg_segments(data):
+    for kind, body in jpeg_segments(data):
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", body[1:5])
             size = width, height
@@ -200,7 +177,8 @@ def gif_blocks(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield label, start, at
 
 
-def _gif_comments(data: bytes) -> bytes:
+def gif_comments(data: bytes) -> bytes:
+    """Every comment of a GIF file, one behind the other."""
     found = []
     for label, start, end in gif_blocks(data):
         at = start + 2
@@ -233,43 +211,6 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack("<HH", head[6:10])
         return width & 0x3FFF, height & 0x3FFF
     raise MalformedError("no frame header")
-
-
-def _png_texts(data: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
-    room = MAX_TEXT
-    for kind, body in png_chunks(data):
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or room < 0:
-            continue
-        key, _, rest = bytes(body[: MAX_TEXT + 100]).partition(b"\0")
-        name = key[:80].decode("latin-1")
-        try:
-            text = _png_text(kind, rest, room)
-        except (MalformedError, IndexError, zlib.error, UnicodeDecodeError):
-            text, room = "", room - MAX_TEXT // 8  # unpacking it has cost time all the same
-        room -= len(text)
-        found.setdefault(name, text)
-    return found
-
-
-def _png_text(kind: bytes, rest: bytes, room: int) -> str:
-    if kind == b"tEXt":
-        return _short(rest, room).decode("latin-1")
-    if kind == b"zTXt":
-        return _inflate(rest[1:], room).decode("latin-1")
-    compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
-    return (_inflate(text, room) if compressed else _short(text, room)).decode()
-
-
-def _short(text: bytes, room: int) -> bytes:
-    if len(text) > room:
-        raise MalformedError("text too long")
-    return text
-
-
-def _inflate(data: bytes, room: int) -> bytes:
-    """At most `room` bytes of what `data` unpacks to: a few kilobytes can claim to be gigabytes."""
-    return _short(zlib.decompressobj().decompress(data, room + 1), room)
 
 
 def _zero_ended(body: memoryview) -> str:

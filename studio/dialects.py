@@ -21,7 +21,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from studio.checked import number
-from studio.infotext import Found, enlarged, sampler, without_loras
+from studio.infotext import Found, enlarged
+from studio.samplers import sampler
+from studio.tags import without_loras
 
 Dialect = Literal["swarmui", "textgen", "unsloth"]
 
@@ -54,9 +56,9 @@ _UNSLOTH_ELSEWHERE = {
 }  # fmt: skip
 
 
-def loads(text: str) -> Any:
+def loads(text: str, longest: int = MAX_JSON) -> Any:
     """What JSON text holds; None where it is none or too long to be anybody's settings. Never raises."""
-    if len(text) > MAX_JSON:
+    if len(text) > longest:
         return None
     try:
         return json.loads(text)

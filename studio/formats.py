@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
-from studio import containers, exif
+from studio import containers, embedded, exif
 from studio.containers import MalformedError
 
 Kind = Literal["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
@@ -109,10 +109,7 @@ def lies_on_its_side(data: bytes) -> bool:
             return _tiff_tags(data).get(_ORIENTATION, 1) in (5, 6, 7, 8)
         if found in ("AVIF", "HEIF"):
             return any(name == b"irot" and body[0] & 1 for name, body in _properties(data))
-        block = containers.exif(data)
-        if found == "PNG" and not block:
-            block = next((bytes(body) for name, body in containers.png_chunks(data) if name == b"eXIf"), b"")
-        return exif.orientation(block) in (5, 6, 7, 8)
+        return exif.orientation(embedded.exif_block(data)) in (5, 6, 7, 8)
     except (MalformedError, IndexError, struct.error):
         return False
 

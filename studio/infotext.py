@@ -4,12 +4,12 @@
     Negative prompt: people
     Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x512, Model: x, Version: y
 
-Rules as in that project's modules/infotext_utils.py: the last line holds settings where it has at least three of
-them, everything above is the prompt and, from its own line on, the negative prompt; a value with a comma, a colon
-or a line break is a JSON string; Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting,
-where ours is that of the finished picture. `Wildcard prompt` is the name that its wildcards extension gives the text
-before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires denoising strength` are ours; other
-programs pass over them.
+Rules as in that project's modules/infotext_utils.py: a value with a comma, a colon or a line break is a JSON string;
+Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting, where ours is that of the finished
+picture. Where the passages stand: studio.passages. Names are compared without case and hyphens, since SD.Next writes
+`CLiP-skip`, and by its own words for the second painting. `Wildcard prompt` is the name that the wildcards extension
+gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires denoising strength` are
+ours; other programs pass over them.
 
 Knows nothing of files. What is read is unchecked: studio.checked judges the values.
 """
@@ -22,41 +22,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from studio import passages, samplers
 from studio.checked import number
-from studio.schedulers import OWN, SCHEDULERS
+from studio.samplers import sampler
+from studio.schedulers import OWN
+from studio.tags import lora, without_hypernets, without_loras
 
 MAX_TEXT = 200_000
-_LEAST_SETTINGS = 3
-
-# Without the original's leading \s*, and with a bound on names: those take quadratic time on a hostile line.
-_SETTING = re.compile(r'(\w[\w \-/]{1,60}):\s{0,9}("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
-_LORA = re.compile(r" ?<lora:([^:<>]{1,200})(?::([^:<>]{0,40}))?(?::[^<>]{0,40})?>", re.IGNORECASE)
-_NEGATIVE = "Negative prompt:"
+_SIZE = re.compile(r"(\d{1,6})\s?[x×*]\s?(\d{1,6})")
 
 _FIELDS = {
-    "Steps": "steps", "CFG scale": "guidance_scale", "Seed": "seed", "Variation seed": "variation_seed",
-    "Variation seed strength": "variation", "Hires upscale": "hires_scale",
-    "Hires denoising strength": "hires_strength",
+    "steps": "steps", "cfg scale": "guidance_scale", "guidance scale": "guidance_scale", "seed": "seed",
+    "variation seed": "variation_seed", "variation seed strength": "variation", "variation strength": "variation",
 }  # fmt: skip
+_ELSEWHERE = {
+    "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
+    "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
+    "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
+}  # fmt: skip
+"""Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
-    "Version", "User", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "Batch size", "Batch pos",
-    "Time taken", "Wildcard prompt", "Wildcard negative prompt", "Template", "Negative Template", "Hires upscaler",
-    "Civitai resources", "Civitai metadata", "Size", "Model", "Sampler", "Schedule type", "Clip skip",
-    "Denoising strength", "VAE tiling", "Distilled CFG Scale", "Hires resize", "App", "Pipeline", "Created Date",
+    "version", "user", "model hash", "vae hash", "hashes", "batch size", "batch pos", "time taken", "wildcard prompt",
+    "wildcard negative prompt", "template", "negative template", "hires upscaler", "civitai resources",
+    "civitai metadata", "app", "pipeline", "created date", "operations", "refine", "hires mode", "hires force", "index",
+    "batch", "parser", "raw prompt", "raw negative prompt", "performance", "refiner hash", "module 1", "module 2",
 }  # fmt: skip
-"""Settings that are read elsewhere, or that say nothing about how to paint."""
-
-_SAMPLERS = {
-    "plms": "PNDM", "dpm++ 2s": "DPM++ 2S", "dpmpp 2m": "DPM++ 2M", "dpmpp 2m sde": "DPM++ 2M SDE",
-    "dpmpp 2m sde gpu": "DPM++ 2M SDE", "dpmpp 2s": "DPM++ 2S", "euler ancestral": "Euler a", "euler a": "Euler a",
-    "uni pc": "UniPC", "uni pc bh2": "UniPC", "ddim cfgpp": "DDIM", "k euler": "Euler", "k euler a": "Euler a",
-    "k heun": "Heun", "k dpmpp 2m": "DPM++ 2M",
-}  # fmt: skip
-_SAMPLERS |= {name.casefold(): name for name in (*SCHEDULERS, OWN)}
-_PLAIN = ("", "automatic", "normal", "uniform", "default", "none")
-_AUTOMATIC = {"DPM++ 2M": "Karras", "DPM++ 2M SDE": "Exponential"}
-"""What that program's "Automatic" means where it is not the sampler's plain schedule."""
+"""What says nothing about how to paint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +65,27 @@ class Found:
     unknown: tuple[str, ...] = ()
 
 
-def write(recipe: Mapping[str, Any]) -> str:
-    """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out."""
+def write(recipe: Mapping[str, Any], version: str = "") -> str:
+    """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out.
+
+    Args:
+        version: of the program that painted it; ours by default.
+    """
     given, model = recipe["parameters"], recipe["model"]
     painted = _painted(given)
-    sampler, schedule = _split(str(given.get("scheduler") or OWN))
+    name, schedule = _split(str(given.get("scheduler") or OWN))
     hires, started = (given.get("hires_scale") or 1) > 1, bool(_size(given.get("image")))
     varied = bool(given.get("variation"))
     whole = f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None
     strength = given.get("strength") if started else given.get("hires_strength") if hires else None
     settings = {
         "Steps": given.get("steps"),
-        "Sampler": sampler,
+        "Sampler": name if "scheduler" in given else None,
         "Schedule type": schedule or None,
         "CFG scale": given.get("guidance_scale"),
         "Seed": recipe["seed"],
         "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
-        "Model": model["title"] or model["id"],
+        "Model": model["title"] or model["id"] or None,
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
@@ -101,111 +96,134 @@ def write(recipe: Mapping[str, Any]) -> str:
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
         "VAE tiling": "True" if given.get("tiling") else None,
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
-        "Version": f"Atelier {recipe['software'].get('studio', '')}".strip(),
+        "Version": version or _version(recipe),
     }
     lines = [_with_loras(painted, given.get("loras") or ())]
     if negative := given.get("negative_prompt"):
-        lines.append(f"{_NEGATIVE} {negative}")
-    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items() if value is not None))
+        lines.append(f"{passages.NEGATIVE} {negative}")
+    lines.append(_line(settings))
     return "\n".join(lines)
 
 
+def write_enlarged(recipe: Mapping[str, Any], before: str, scale: float) -> str:
+    """The text for an enlarged picture: that of the picture before, with the enlargement as other web UIs add it.
+
+    Args:
+        recipe: of the enlargement.
+        before: the text that the picture had; empty where nothing is known of it.
+        scale: of all enlargements together.
+    """
+    model = recipe["model"]
+    added = {"Postprocess upscale by": scale, "Postprocess upscaler": model["title"] or model["id"]}
+    if not before.strip():
+        return _line({**added, "Version": _version(recipe)})
+    text = passages.normal(before)
+    found = passages.split(text)
+    if not found.settings:
+        return f"{text}\n{_line({**added, 'Version': _version(recipe)})}"
+    settings = text[found.start : found.end].rstrip(" ,")
+    return f"{text[: found.start]}{settings}, {_line(added)}{text[found.end :]}"
+
+
 def parse(text: str) -> Found | None:
-    """What a `parameters` text says; None where it has neither a settings line nor a negative prompt."""
+    """What a `parameters` text says; None where it has neither settings nor a negative prompt."""
     if len(text) > MAX_TEXT:
         return None
-    *lines, last = text.strip().split("\n")
-    settings = _SETTING.findall(last)
-    if len(settings) < _LEAST_SETTINGS:
-        lines, settings = [*lines, last], []
-    prompt: list[str] = []
-    negative: list[str] = []
-    place = prompt
-    for line in lines:
-        rest = line.strip()
-        if rest.startswith(_NEGATIVE):
-            place, rest = negative, rest.removeprefix(_NEGATIVE).strip()
-        place.append(rest)
-    if not settings and place is prompt:
+    found = passages.split(text)
+    if not found.settings and not found.negative:
         return None
-    return _understood("\n".join(prompt), "\n".join(negative), {key: _unquoted(value) for key, value in settings})
-
-
-def sampler(name: str, schedule: str = "") -> tuple[str, tuple[str, ...]]:
-    """Our name for a sampler and its noise schedule as other programs call them, and what of it we do not have.
-
-    The name is empty where there is none; a schedule that we lack leaves the sampler's plain one.
-    """
-    words = " ".join(name.replace("_", " ").split()).casefold()
-    kind = " ".join(schedule.replace("_", " ").split())
-    for ending in ("karras", "exponential"):
-        if words.endswith(f" {ending}") and words not in _SAMPLERS:
-            words, kind = words.removesuffix(ending).strip(), kind or ending
-    known = _SAMPLERS.get(words)
-    if known is None:
-        return "", (f"Sampler: {name}", *((f"Schedule type: {schedule}",) if kind.casefold() not in _PLAIN else ()))
-    if kind.casefold() == "automatic":
-        kind = _AUTOMATIC.get(known, "")
-    if kind.casefold() == "karras" and f"{known} Karras" in SCHEDULERS:
-        return f"{known} Karras", ()
-    if kind.casefold() in _PLAIN or known.casefold().endswith(f" {kind.casefold()}"):
-        return known, ()
-    return known, (f"Schedule type: {kind}",)
-
-
-def without_loras(prompt: str) -> tuple[str, list[dict[str, Any]]]:
-    """The prompt without `<lora:name:weight>`, and those as {"name", "weight"}."""
-    loras = []
-    for name, weight in _LORA.findall(prompt):
-        loras.append({"name": name.strip(), "weight": 1.0 if (value := number(weight)) is None else value})
-    return _LORA.sub("", prompt).strip(" ") if loras else prompt, loras
-
-
-def _understood(prompt: str, negative: str, said: Mapping[str, str]) -> Found:
-    prompt, loras = without_loras(prompt)
-    fields: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
-    fields |= {ours: said[name] for name, ours in _FIELDS.items() if name in said}
-    unknown = [f"{name}: {value}" for name, value in said.items() if name not in _FIELDS and name not in _FACTS]
-    if loras:
-        fields["loras"] = loras
-    if size := _SIZE.fullmatch(said.get("Size", "")):
-        fields |= {"width": size[1], "height": size[2]} | _second_size(said, int(size[1]), int(size[2]))
-    if "Sampler" in said:
-        name, missing = sampler(said["Sampler"], said.get("Schedule type", ""))
-        fields |= {"scheduler": name} if name else {}
-        unknown += missing
-    if "Denoising strength" in said:
-        fields["hires_strength" if "hires_scale" in fields else "strength"] = said["Denoising strength"]
-        if "Hires denoising strength" in said:
-            fields |= {"strength": said["Denoising strength"], "hires_strength": said["Hires denoising strength"]}
-    if (skip := number(said.get("Clip skip"))) is not None:
-        fields["clip_skip"] = max(int(skip) - 1, 0)
-    if said.get("VAE tiling") == "True":
-        fields["tiling"] = True
-    if "Distilled CFG Scale" in said and number(said.get("CFG scale")) == 1:
-        fields["guidance_scale"] = said["Distilled CFG Scale"]  # models that were taught to follow one number
-    return Found(fields, said.get("Model", ""), tuple(unknown))
-
-
-def _first_size(given: Mapping[str, Any], scale: float) -> str | None:
-    sides = [given[side] for side in ("width", "height") if side in given]
-    return "x".join(str(max(8, round(side / scale / 8) * 8)) for side in sides) if len(sides) == 2 else None
-
-
-def _second_size(said: Mapping[str, str], width: int, height: int) -> dict[str, Any]:
-    """Size and scale of a picture that was painted twice; empty for others."""
-    scale, resized = number(said.get("Hires upscale")), _SIZE.fullmatch(said.get("Hires resize", ""))
-    if resized and int(resized[1]) and width:
-        scale = scale or int(resized[1]) / width
-        return {"width": resized[1], "height": resized[2], "hires_scale": scale}
-    if not scale or scale <= 1:
-        return {}
-    return {"width": enlarged(width, scale), "height": enlarged(height, scale), "hires_scale": scale}
+    return _understood(found.prompt, found.negative, found.settings)
 
 
 def enlarged(side: float, scale: float) -> int:
     """A side of the second painting, a multiple of 8."""
     return round(side * scale / 8) * 8
+
+
+def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]]) -> Found:
+    said = {_plain(name): (name, value) for name, value in settings}
+    values = {name: value for name, (_, value) in said.items()}
+    known = {*_FIELDS, *_FACTS, *_ELSEWHERE}
+    unknown = [f"{name}: {value}" for plain, (name, value) in said.items() if plain not in known]
+    prompt, loras = without_loras(prompt)
+    prompt, nets = without_hypernets(prompt)
+    fields: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
+    fields |= {ours: values[name] for name, ours in _FIELDS.items() if name in values}
+    unknown += nets if "hypernet" not in values else []
+    loras += _weights(values, {one["name"] for one in loras})
+    if loras:
+        fields["loras"] = loras
+    unknown += _second(values, fields)
+    unknown += _sampler(values, fields)
+    if (skip := number(values.get("clip skip"))) is not None:
+        fields["clip_skip"] = max(int(skip) - 1, 0)
+    if values.get("vae tiling") == "True":
+        fields["tiling"] = True
+    if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
+        fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
+    return Found(fields, values.get("model", ""), tuple(unknown))
+
+
+def _second(said: Mapping[str, str], fields: dict[str, Any]) -> list[str]:
+    """Sizes, and the second painting, put into `fields`; what of it cannot be done here."""
+    given = next((said[name] for name in ("hires upscale", "hires scale") if name in said), None)
+    scale, size = number(given), _SIZE.fullmatch(said.get("size", "").strip())
+    resized = next(filter(None, (_SIZE.fullmatch(said.get(f"hires {name}", "")) for name in _RESIZED)), None)
+    told = [f"Hires upscale: {given}"] if given is not None and (scale is None or (scale <= 1 and scale != 1)) else []
+    if "size" in said and not size:
+        told.append(f"Size: {said['size']}")
+    if size:
+        width, height = int(size[1]), int(size[2])
+        fields |= {"width": width, "height": height}
+        if resized and int(resized[1]) and width:
+            scale = scale if scale and scale > 1 else int(resized[1]) / width
+            fields |= {"width": int(resized[1]), "height": int(resized[2])}
+        elif scale and scale > 1:
+            fields |= {"width": enlarged(width, scale), "height": enlarged(height, scale)}
+    if scale and scale > 1 and not told:
+        fields["hires_scale"] = scale
+    strength = said.get("denoising strength")
+    second = said.get("hires denoising strength", said.get("hires strength"))
+    if "hires_scale" in fields and (second or strength) is not None:
+        fields["hires_strength"] = second or strength
+    if strength is not None and (second is not None or "hires_scale" not in fields):
+        fields["strength"] = strength
+    return told
+
+
+_RESIZED = ("resize", "size", "fixed")
+
+
+def _sampler(said: Mapping[str, str], fields: dict[str, Any]) -> tuple[str, ...]:
+    """The sampler, put into `fields`; what of it we do not have. `Scheduler` is a schedule for some, or a class."""
+    schedule, scheduler = said.get("schedule type") or said.get("sampler sigma", ""), said.get("scheduler", "")
+    if scheduler and samplers.is_schedule(scheduler):
+        schedule, scheduler = schedule or scheduler, ""
+    if not (said.get("sampler") or scheduler):
+        return ()
+    name, missing = sampler(said.get("sampler") or scheduler, schedule)
+    fields |= {"scheduler": name} if name else {}
+    return missing
+
+
+def _weights(said: Mapping[str, str], there: set[str]) -> list[dict[str, Any]]:
+    """Adaptations that stand beside the prompt: "name: weight" as Fooocus writes it, or "name: hash: weight"."""
+    found = []
+    for part in said.get("lora weights", said.get("lora hashes", "")).split(","):
+        names = [each.strip() for each in part.split(":")]
+        weight = names[-1] if len(names) == (2 if "lora weights" in said else 3) else ""
+        if number(weight) is not None and names[0] and lora(names[0])["name"] not in there:
+            found.append(lora(names[0], weight))
+    return found[:32]
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("-", " ").split()).casefold()
+
+
+def _first_size(given: Mapping[str, Any], scale: float) -> str | None:
+    sides = [given[side] for side in ("width", "height") if side in given]
+    return "x".join(str(max(8, round(side / scale / 8) * 8)) for side in sides) if len(sides) == 2 else None
 
 
 def _painted(given: Mapping[str, Any]) -> str:
@@ -214,13 +232,21 @@ def _painted(given: Mapping[str, Any]) -> str:
 
 
 def _with_loras(prompt: str, loras: Iterable[Mapping[str, Any]]) -> str:
-    there = {lora["name"] for lora in without_loras(prompt)[1]}
+    there = {one["name"] for one in without_loras(prompt)[1]}
     tags = [f"<lora:{one['name']}:{_number(one['weight'])}>" for one in loras if one["name"] not in there]
     return " ".join([prompt, *tags])
 
 
 def _split(scheduler: str) -> tuple[str, str]:
     return (scheduler.removesuffix(" Karras"), "Karras") if scheduler.endswith(" Karras") else (scheduler, "")
+
+
+def _version(recipe: Mapping[str, Any]) -> str:
+    return f"Atelier {recipe['software'].get('studio', '')}".strip()
+
+
+def _line(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items() if value is not None)
 
 
 def _size(value: object) -> int:
@@ -237,12 +263,3 @@ def _number(value: float) -> str:
 def _quoted(value: object) -> str:
     text = _number(value) if isinstance(value, float) else str(value)
     return json.dumps(text, ensure_ascii=False) if any(sign in text for sign in ',:\n"') else text
-
-
-def _unquoted(value: str) -> str:
-    if not value.startswith('"') or not value.endswith('"'):
-        return value.strip()
-    try:
-        return str(json.loads(value))
-    except (ValueError, RecursionError):
-        return value

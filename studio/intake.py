@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from studio import axes, limits, masks
-from studio.bounds import MAX_SEED
+from studio.bounds import DRAWN_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
 from studio.captioning.run import Run
@@ -178,7 +178,7 @@ def _check_length(request: MusicRequest, card: Card) -> None:
 
 
 def _seed() -> int:
-    return secrets.randbelow(MAX_SEED + 1)
+    return secrets.randbelow(DRAWN_SEED + 1)
 
 
 def _missing(card: Card) -> StudioError:

@@ -113,10 +113,13 @@ class Library:
             sheet=paths[-1] if sheet and paths else None,
         )
 
-    def recent(self, task: Task | None = None, limit: int = 50) -> tuple[Artifact, ...]:
-        """The newest artifacts, one a file, newest first. Files that are broken or not ours are passed over."""
+    def recent(self, task: Task | tuple[Task, ...] | None = None, limit: int = 50) -> tuple[Artifact, ...]:
+        """The newest artifacts of one task, of several, or of all, one a file, newest first.
+
+        Files that are broken or not ours are passed over.
+        """
         found: list[Artifact] = []
-        for path in shelf.newest(self._root, (task,) if task else TASKS):
+        for path in shelf.newest(self._root, (task,) if isinstance(task, str) else task or TASKS):
             if len(found) >= limit:
                 break
             if artifact := _read(path, self._root):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, colour, containers, infotext, recipe, stripping
+from studio import __version__, colour, containers, exif, origins, recipe, stripping
 from studio.errors import StudioError
 from studio.pixels import MAX_IMAGE_PIXELS, MAX_SIDE, Decoded, check_image, decode, decode_image
 
@@ -22,7 +22,6 @@ __all__ = [
 
 SOFTWARE = f"Atelier {__version__}"
 
-_EXIF_DESCRIPTION, _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_COMMENT = 0x010E, 0x0131, 0x8769, 0x9286
 _JPEG_SEGMENT = 65_000  # an APP1 segment counts its bytes in 16 bits
 
 
@@ -32,7 +31,7 @@ def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
 
     info = PngImagePlugin.PngInfo()
     if made is not None:
-        info.add_text("parameters", infotext.write(made))
+        info.add_text("parameters", origins.text(made))
         info.add_itxt("recipe", recipe.to_json(made))
         info.add_text("Software", SOFTWARE)
     out = io.BytesIO()
@@ -73,17 +72,9 @@ def clean(data: bytes) -> bytes:
 
 
 def _exif(made: dict[str, Any], room: int | None) -> bytes:
-    from PIL import Image
-
-    comment = b"UNICODE\0" + infotext.write(made).encode("utf-16-be")
-    for description, note in ((recipe.to_json(made, ascii_only=True), comment), (recipe.to_json(made), b""), ("", b"")):
-        exif = Image.Exif()
-        exif[_EXIF_SOFTWARE] = SOFTWARE
-        if description:
-            exif[_EXIF_DESCRIPTION] = description.encode()
-        if note:
-            exif.get_ifd(_EXIF_IFD)[_EXIF_COMMENT] = note
-        block = exif.tobytes()
+    text = origins.text(made)
+    for description, comment in ((recipe.to_json(made, ascii_only=True), text), (recipe.to_json(made), ""), ("", "")):
+        block = exif.written(SOFTWARE, description, comment)
         if room is None or len(block) <= room:
             return block
     return b""

@@ -4,8 +4,9 @@
 
 Tokens, as other web UIs spell them: [seed] [steps] [cfg] [width] [height] [sampler] [model_name] [style] [date]
 [time] [datetime<%Y-%m-%d>] [prompt] [prompt_words] [prompt_hash] [batch_number] [generation_number]; for music also
-[tempo] [key] [metre] [bars]. What is no token stays as it is. Only the pattern's own slashes make folders, and none of
-them leads out of the folder of the outputs.
+[tempo] [key] [metre] [bars]; for enlarged pictures [scale], the others being those of the painting that it was. What
+is no token stays as it is. Only the pattern's own slashes make folders, and none of them leads out of the folder of
+the outputs.
 
 Pure: knows neither what exists on disk nor what is in the file.
 """
@@ -20,12 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from studio import origins
 from studio.prompting import plain
 
 PictureFormat = Literal["png", "webp", "jpeg"]
 FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 
 DEFAULT = "[date]/[time]-[prompt_words]-[seed]"
+_ENLARGED = "[date]/[time]-[prompt_words]-x[scale]"
 LONGEST_PATTERN = 300
 MAX_FOLDERS = 4
 MAX_BYTES = 110
@@ -44,11 +47,13 @@ class Keep:
     Attributes:
         pattern: their names; empty for the usual one. Without a slash they lie in the day's folder.
         metadata: put prompt and recipe into the file. Without, the recipe lies beside it, so that the studio finds it.
+        origin: how the file that they are made from was made, where it does not say so itself (studio.origins).
     """
 
     pattern: str = ""
     format: PictureFormat = "png"
     metadata: bool = True
+    origin: Mapping[str, Any] | None = None
 
 
 def name(pattern: str, recipe: Mapping[str, Any], number: int, now: datetime, words: str = "") -> str:
@@ -77,7 +82,10 @@ def name(pattern: str, recipe: Mapping[str, Any], number: int, now: datetime, wo
 
 
 def _usual(recipe: Mapping[str, Any]) -> str:
-    """DEFAULT, and for music its tempo and key where they are known."""
+    """DEFAULT, for music with its tempo and key where they are known, for an enlarged picture with how many times."""
+    if recipe.get("task") == "upscale":
+        told = origins.painting(recipe)
+        return f"{DEFAULT}-x[scale]" if told["task"] == "image" and told["seed"] is not None else _ENLARGED
     played = recipe.get("played", {})
     known = ("-[tempo]bpm" if played.get("tempo") else "") + ("-[key]" if played.get("key") else "")
     return DEFAULT.replace("-[seed]", f"{known}-[seed]")
@@ -91,18 +99,20 @@ def slug(text: str, longest: int = 40) -> str:
 
 
 def _tokens(recipe: Mapping[str, Any], number: int, now: datetime, words: str) -> dict[str, str]:
+    scale, recipe = origins.factor(recipe), origins.painting(recipe)
     given = recipe["parameters"]
     own, styles = given.get("prompts"), given.get("styles")
     prompt = str(own[0] if isinstance(own, list) and own else given.get("prompt") or words)
     guidance, played = given.get("guidance_scale", ""), recipe.get("played", {})
     return {
-        "seed": str(recipe["seed"]),
+        "seed": "" if recipe["seed"] is None or recipe.get("task") == "upscale" else str(recipe["seed"]),
+        "scale": f"{scale:g}",
         "steps": str(given.get("steps", "")),
         "cfg": f"{guidance:g}" if isinstance(guidance, int | float) else str(guidance),
         "width": str(given.get("width", "")),
         "height": str(given.get("height", "")),
         "sampler": str(given.get("scheduler") or "Default"),
-        "model_name": str(recipe["model"]["id"]),
+        "model_name": str(recipe["model"]["id"] or slug(recipe["model"].get("title", ""))),
         "tempo": f"{played.get('tempo', 0):.0f}" if played.get("tempo") else "",
         "key": slug(str(played.get("key", "")).replace("♯", "sharp").replace("♭", "flat")) if played.get("key") else "",
         "metre": str(played.get("metre", "")).replace("/", "-"),

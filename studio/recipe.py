@@ -5,8 +5,9 @@
      "software": {"studio": "0.1.0", ...}, "device": "cpu", "hardware": "…", "finish": "stop",
      "seconds": 1.5}
 
-Music also says what is `played` (studio.composing.played), and pictures carry the text that other web UIs read
-(studio.infotext). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
+Music also says what is `played` (studio.composing.played), pictures carry the text that other web UIs read
+(studio.infotext), and what was made from a file that tells how it was made itself has that as `origin`
+(studio.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
 back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes through
 studio.limits like any other.
 """
@@ -25,7 +26,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from studio import __version__, checked, containers, exif
+from studio import __version__, checked, embedded, exif, origins
 from studio.cards import Card
 from studio.composing import played
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
@@ -154,8 +155,14 @@ def from_json(text: str) -> dict[str, Any] | None:
         to_json(found).encode()  # what cannot be written again (NaN, 1e999, half a surrogate pair) is not a recipe
     except (ValueError, RecursionError):
         return None
+    return _shaped(found)
+
+
+def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | None:
+    """Decoded JSON in the shape of a recipe; None where it is none."""
     if not isinstance(found, dict) or not str(found.get("format", "")).startswith("atelier/"):
         return None
+    before = _before(found.get("origin"), depth - 1)
     model, given = found.get("model"), found.get("parameters")
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
@@ -177,7 +184,18 @@ def from_json(text: str) -> dict[str, Any] | None:
         **({"played": played.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
+        **({"origin": before} if before else {}),
     }
+
+
+def _before(found: object, depth: int) -> dict[str, Any] | None:
+    """What a recipe says that its output was made from: a recipe, or another program's settings as text."""
+    if depth <= 0 or not isinstance(found, dict):
+        return None
+    if made := _shaped(found, depth):
+        return made
+    text = found.get("parameters")
+    return {"parameters": text} if isinstance(text, str) and 0 < len(text) <= origins.MAX_CHARACTERS else None
 
 
 def read(data: bytes) -> dict[str, Any] | None:
@@ -185,9 +203,9 @@ def read(data: bytes) -> dict[str, Any] | None:
 
     Reads containers only: no pixel and no sample is decoded. Never raises on hostile bytes.
     """
-    found = containers.texts(data)
+    found = embedded.texts(data)
     candidates = [found[place] for place in _PLACES if place in found]
-    if block := containers.exif(data):
+    if block := embedded.exif_block(data):
         candidates.append(exif.description(block))
     if not candidates and len(data) <= MAX_CHARACTERS and data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         candidates.append(data.decode("utf-8-sig", "replace"))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import adapters, demand, failures, grid, recipe
+from studio import adapters, demand, failures, grid, origins, recipe, restore
 from studio.captioning.batch import Yielded
 from studio.cards import Card
 from studio.conversation import compute
@@ -31,6 +31,7 @@ from studio.manager.learned import Learned
 from studio.manager.meter import Peak
 from studio.offers import Offer
 from studio.register import Register
+from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.settings import Settings
 from studio.sources import Store
 from studio.specs import Specs
@@ -254,6 +255,7 @@ class Runner:
                 adapters=adapters.hashes((job.request, *job.cells), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
+            made = origins.attached(made, (job.keep and job.keep.origin) or restore.origin(_began_with(job.request)))
             sheet = grid.sheet(job.layout, grid.placed(job.cells, output)) if job.layout else None
             artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
         except StudioError as error:
@@ -277,3 +279,10 @@ class Runner:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self.rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
+
+
+def _began_with(request: Request) -> bytes:
+    """The picture or sound that something else was made of; a caption is about its picture and not made of it."""
+    if isinstance(request, ImageRequest | UpscaleRequest):
+        return request.image
+    return request.sound if isinstance(request, MusicRequest) else b""

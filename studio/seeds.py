@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studio.bounds import MAX_SEED, label
+from studio.bounds import DRAWN_SEED, MAX_SEED, label
 from studio.errors import StudioError
 from studio.requests import ImageRequest, Request
 
@@ -33,7 +33,7 @@ def check(request: Request) -> None:
 
 def leaving_room(seed: int, count: int) -> int:
     """The seed, or the greatest behind which there are enough for so many pictures."""
-    return min(seed & MAX_SEED, MAX_SEED + 1 - count)
+    return min(seed & DRAWN_SEED, MAX_SEED + 1 - count)
 
 
 def varied(request: ImageRequest) -> bool:

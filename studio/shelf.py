@@ -59,12 +59,18 @@ def recipe_of(path: Path, task: str) -> dict[str, Any] | None:
         if not path.is_file() or path.stat().st_size > MAX_READ:
             return None
         made = recipe.read(path.read_bytes()) if task not in _WITH_SIDECAR else None
-        beside = sidecar(path)
-        if made is None and beside.is_file() and beside.stat().st_size <= MAX_READ:
-            made = recipe.read(beside.read_bytes())
     except OSError:
         return None
-    return made
+    return made or beside(path)
+
+
+def beside(path: Path) -> dict[str, Any] | None:
+    """The recipe that lies beside a file that was kept without one inside; None where there is none."""
+    try:
+        own = sidecar(path)
+        return recipe.read(own.read_bytes()) if own.is_file() and own.stat().st_size <= MAX_READ else None
+    except (OSError, ValueError):
+        return None
 
 
 def _by_day(days: dict[str, list[Path]]) -> Iterator[tuple[_When, Path]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from studio import containers, exif
+from studio import containers, embedded, exif
 from studio.containers import MalformedError
 
 _PNG_KEPT = {
@@ -39,7 +39,7 @@ def stripped(data: bytes) -> bytes:
 
 
 def _png(data: bytes) -> bytes:
-    kept, at, turned = [containers.PNG], len(containers.PNG), exif.orientation(_png_exif(data))
+    kept, at, turned = [containers.PNG], len(containers.PNG), exif.orientation(embedded.exif_block(data))
     for kind, body in containers.png_chunks(data):
         end = at + 12 + len(body)
         if kind in _PNG_KEPT:
@@ -52,12 +52,8 @@ def _png(data: bytes) -> bytes:
     raise MalformedError("no end")
 
 
-def _png_exif(data: bytes) -> bytes:
-    return next((bytes(body) for kind, body in containers.png_chunks(data) if kind == b"eXIf"), b"")
-
-
 def _jpeg(data: bytes) -> bytes:
-    kept, turned = [b"\xff\xd8"], exif.orientation(containers.exif(data))
+    kept, turned = [b"\xff\xd8"], exif.orientation(embedded.exif_block(data))
     for marker, segment in _jpeg_parts(data):
         if marker in (_COM, *range(_APP1, _APP15 + 1)) and not _colours(marker, segment):
             continue
@@ -119,7 +115,7 @@ def _without_thumbnail(segment: bytes) -> bytes:
 def _webp(data: bytes) -> bytes:
     data = data[: 8 + int.from_bytes(data[4:8], "little")]
     extended = data[12:16] == b"VP8X"  # no other kind may carry EXIF
-    kept, turned = [], exif.orientation(containers.exif(data)) if extended else 1
+    kept, turned = [], exif.orientation(embedded.exif_block(data)) if extended else 1
     for kind, body in containers.riff_chunks(data):
         if kind not in _WEBP_KEPT:
             continue

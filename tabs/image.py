@@ -9,8 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from studio import recipe
 from studio.errors import StudioError
 from studio.jobs import Job
+from studio.naming import Keep
 from studio.requests import UpscaleRequest
 from studio.types import Update
 from tabs import image_again, image_words, pump
@@ -58,17 +60,20 @@ def build(page: Page) -> None:
         if shown is None:
             return
 
-        yield from larger(shown.files[index], UpscaleRequest(image=b"", scale=scale), request)
+        made = shown.artifact.recipes[index]
+        yield from larger(shown.files[index], made, UpscaleRequest(image=b"", scale=scale), request)
 
-    def larger(file: str, asked: UpscaleRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def larger(file: str, made: Any, asked: UpscaleRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
         def start(who: str) -> Job:  # a job that is over keeps no picture, but its tag says which file it was
-            return page.studio.submit(replace(asked, image=_content(file)), who, file)
+            data = _content(file)
+            return page.studio.submit(replace(asked, image=data), who, file, keep=_as_it_was(page, data, made))
 
         yield from page.drive(TASK, start, show, result.progress, request)
 
     def enlarged_again(job: Job, changes: Mapping[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         if isinstance(job.request, UpscaleRequest):
-            yield from larger(job.tag, replace(job.request, **changes), request)
+            made = job.keep.origin if job.keep is not None else None
+            yield from larger(job.tag, made, replace(job.request, **changes), request)
 
     def after(model: str, prompt: str, request: gr.Request) -> dict[Any, Any]:
         # the first count of a fresh program may have given up while the library was being read
@@ -138,6 +143,13 @@ def _skip(page: Page) -> Any:
             job.skip()
 
     return skip
+
+
+def _as_it_was(page: Page, data: bytes, made: Mapping[str, Any] | None) -> Keep | None:
+    """How an enlarged picture is kept: what a person kept out of the picture's file stays out of the larger one's."""
+    if made is None or recipe.read(data) is not None:
+        return None
+    return replace(page.studio.library.keep, metadata=False, origin=made)
 
 
 def _content(file: str) -> bytes:

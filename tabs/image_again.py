@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import again, media
+from studio import again, media, recipe
 from studio.again import Comparison
 from studio.errors import StudioError
 from studio.i18n import text
@@ -38,7 +38,8 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
 
         def start(who: str) -> Job:
             wanted = again.request(before, lambda hash: known(page, hash, earlier))
-            keep = Keep(format=again.picture_format(_content(file)))
+            data = _content(file)
+            keep = Keep("", again.picture_format(data), recipe.read(data) is not None, before.get("origin"))
             started.append(page.studio.submit(wanted, who, _file(page, wanted), keep=keep))
             return started[-1]
 

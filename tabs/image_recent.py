@@ -81,7 +81,7 @@ class Recent:
 
     def _read(self, pages: int) -> tuple[Any, ...]:
         """The first pages of the library, small."""
-        both = [*self._page.studio.library.recent("image", PAGE * pages)]
+        both = [*self._page.studio.library.recent(("image", "upscale"), PAGE * pages)]
         small = [self._small(artifact) for artifact in both]
         return gr.update(value=[each for each in small if each]), tuple(both), pages, -1
 

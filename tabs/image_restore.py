@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import restore
+from studio import origins, restore
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.restore import Restored
@@ -64,6 +64,10 @@ class Restoring:
         line = self._fields.restored
         if found is None:
             return {line: pump.failure(StudioError("nothing_to_restore"), spoken)}
+        if found.unread:
+            return {line: pump.failure(StudioError("settings_not_read", program=_program(found, spoken)), spoken)}
+        if not found.fields and found.recipe and found.recipe["task"] == "upscale":
+            return {line: pump.failure(StudioError("only_enlarged"), spoken)}
         if not _usable(found):
             return {line: pump.failure(StudioError("broken_metadata"), spoken)}
         model, models = found.model, self._page.studio.models("image")
@@ -77,18 +81,27 @@ class Restoring:
             choices, _ = self._fields.picker.choices(spoken, card.id)
             changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
         changes |= self._fields.started(picture)
-        words = [text(f"image.restored_{found.form}", spoken)]
+        ours = found.form in ("atelier", "a1111")
+        words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
+        if not found.fields.get("prompt"):
+            del changes[self._fields.of["prompt"]]
+            words.append(text("image.restored_no_prompt", spoken))
         if known is not None and here:
             words.append(text("image.restored_here", spoken, model=known.card.title))
         elif known is not None or model:
             named = known.card.title if known is not None else model
             words.append(text("image.restored_away", spoken, model=named))
+        if found.recipe and (steps := origins.enlargements(found.recipe)):
+            scale, by = image_form.plain(origins.factor(found.recipe)), ", ".join(name for _, name in steps)
+            words.append(text("image.restored_enlarged", spoken, scale=scale, model=by))
         if missing:
             words.append(text("image.restored_no_source", spoken))
         if absent := self._missing.names(values):
             words.append(text("image.restored_missing", spoken, names=", ".join(absent)[:400]))
         if found.unknown:
             words.append(text("image.restored_unknown", spoken, names=", ".join(found.unknown)[:400]))
+        if found.wrong:
+            words.append(text("image.restored_wrong", spoken, names=", ".join(found.wrong)[:400]))
         if found.broken:
             words.append(text("image.restored_partly", spoken))
         changes[line] = f'<div class="a-note a-taken" role="status">{html.escape(" ".join(words))}</div>'
@@ -96,7 +109,7 @@ class Restoring:
 
     def _source(self, found: Restored) -> tuple[dict[str, Any] | None, bool]:
         """The editor's value for the picture that it started from, and whether there was one that is not here."""
-        given = found.recipe["parameters"] if found.recipe else {}
+        given = origins.painting(found.recipe)["parameters"] if found.recipe else {}
         image, mask = self._kept(given.get("image")), self._kept(given.get("mask"))
         if image is None:
             return None, bool(_size(given.get("image")))
@@ -112,6 +125,10 @@ class Restoring:
         if not _size(named):
             return None
         return self._page.studio.source(str(named.get("sha256", "")))
+
+
+def _program(found: Restored, spoken: str) -> str:
+    return found.program if found.form != "other" else text("image.other_program", spoken)
 
 
 def _usable(found: Restored) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import media, recipe
+from studio import media, origins, recipe
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
@@ -137,9 +137,11 @@ class Result:
     def line(self, shown: Shown, index: int, spoken: str) -> str:
         """What picture `index` was made with, as HTML."""
         made = shown.artifact.recipes[index]
-        model, given = made["model"], made["parameters"]
+        told, model = origins.painting(made), made["model"]
+        given = told["parameters"]
         used = next(iter(given.get("prompts") or ()), "") or given.get("prompt", "")
-        facts = [f"{text('label.seed', spoken)} {made['seed']}"] if made["task"] == "image" else []
+        seeded = told["task"] == "image" and told["seed"] is not None
+        facts = [f"{text('label.seed', spoken)} {told['seed']}"] if seeded else []
         if given.get("width"):
             facts.append(f"{given['width']} × {given['height']}")
         if given.get("steps"):
@@ -149,7 +151,7 @@ class Result:
         if given.get("scheduler"):
             facts.append(str(given["scheduler"]))
         if made["task"] == "upscale":
-            facts.append(text("image.upscaled", spoken, scale=given.get("scale", "")))
+            facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
         seconds = f"{made['seconds']:.1f}"
         facts.append(text("page.made_with", spoken, model=model["title"], seconds=seconds, licence=model["licence"]))
         several = len(shown.files) > 1
@@ -168,14 +170,8 @@ class Result:
             return index, self.line(shown, index, language(request)), gr.update(value=shown.files[index])
 
         self.gallery.select(choose, self.shown, [self.chosen, self.details, self.save], **quick())
-        self.seed.click(
-            lambda shown, index: str(shown.artifact.recipes[index]["seed"]) if shown else gr.skip(), picked,
-            fields.of["seed"], **quick(),
-        )  # fmt: skip
-        fields.again.click(
-            lambda shown, index: str(shown.artifact.recipes[index]["seed"]) if shown else gr.skip(), picked,
-            fields.of["seed"], **quick(),
-        )  # fmt: skip
+        for button in (self.seed, fields.again):
+            button.click(_seed, picked, fields.of["seed"], **quick())
         self.start.click(
             lambda shown, index: fields.started(editor(shown.files[index])) if shown else {},
             picked,
@@ -271,6 +267,13 @@ def _picture(png: bytes) -> Any:
     from PIL import Image
 
     return Image.open(io.BytesIO(png))
+
+
+def _seed(shown: Shown | None, index: int) -> Any:
+    """The seed of a picture for its field: of an enlarged one that of the painting, if it is known."""
+    told = origins.painting(shown.artifact.recipes[index]) if shown else None
+    known = told is not None and told["task"] == "image" and told["seed"] is not None
+    return str(told["seed"]) if told is not None and known else gr.skip()
 
 
 def _size(made: dict[str, Any]) -> tuple[int, int]:

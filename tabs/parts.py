@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -86,6 +87,9 @@ def read(field: str, value: str | None) -> float | None:
 
 def read_whole(field: str, value: str | None) -> int | None:
     """As `read`, for a whole number; a fraction is left for the studio to refuse."""
+    typed = (value or "").strip()
+    if re.fullmatch(r"-?[0-9]{1,40}", typed):
+        return int(typed)  # a seed has more digits than a float
     found = read(field, value)
     return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studio import recipe, shelf
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
 from studio.cli.position import read_bytes
@@ -77,8 +79,11 @@ def upscale(
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        request = UpscaleRequest(image=read_bytes(file, MAX_IMAGE_BYTES), scale=scale, tile=tile, model=model)
-        run(console, request, out, Wish(names, clean))
+        data = read_bytes(file, MAX_IMAGE_BYTES)
+        beside = shelf.beside(Path(file)) if recipe.read(data) is None else None
+        request = UpscaleRequest(image=data, scale=scale, tile=tile, model=model)
+        # what was kept out of the picture's file stays out of the larger one's
+        run(console, request, out, Wish(names, clean or beside is not None, beside))
 
 
 def _grid(request: ImageRequest, x: Axis, y: Axis | None) -> Start:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from studio.bounds import MAX_SEED
 from studio.cli.console import say
 
 Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
 Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=say("help.out"))]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="ID", help=say("help.model"))]
-Seed = Annotated[int | None, typer.Option("--seed", help=say("help.seed"))]
+Seed = Annotated[int | None, typer.Option("--seed", help=say("help.seed", most=MAX_SEED))]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help=say("help.max_tokens"))]
 Temperature = Annotated[float | None, typer.Option("--temperature", help=say("help.temperature"))]
 TopP = Annotated[float | None, typer.Option("--top-p", help=say("help.top_p"))]

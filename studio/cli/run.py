@@ -32,10 +32,12 @@ class Wish:
     Attributes:
         pattern: of their names; empty for the usual ones.
         clean: without anything in the file about how it was made.
+        origin: how the file that they are made from was made, where it does not say so itself.
     """
 
     pattern: str = ""
     clean: bool = False
+    origin: dict[str, Any] | None = None
 
     def keep(self, settings: Settings, place: Target | None) -> Keep:
         """The same with what the settings say. A file in another format than theirs is made from a lossless one."""
@@ -45,7 +47,7 @@ class Wish:
         form = settings.picture_format
         if suffix and {".jpg": "jpeg"}.get(suffix, suffix[1:]) != form:
             form = "png"
-        return Keep(self.pattern or settings.file_names, form, not self.clean)
+        return Keep(self.pattern or settings.file_names, form, not self.clean, self.origin)
 
 
 Start = Callable[["Studio", "Keep"], "Job"]

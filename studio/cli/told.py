@@ -24,16 +24,13 @@ if TYPE_CHECKING:
     from studio.again import Comparison
     from studio.restore import Restored
 
-FORMS = {"atelier": "Atelier", "a1111": "AUTOMATIC1111", "swarmui": "SwarmUI", "textgen": "textgen",
-         "unsloth": "Unsloth Studio"}  # fmt: skip
-
 
 def info(file: Picture, as_json: Json = False) -> None:
-    from studio import restore
+    from studio import restore, shelf
 
     with Console(as_json) as console:
         found = restore.read(read_bytes(file, MAX_IMAGE_BYTES))
-        if found is None and (made := _beside(file)):
+        if found is None and (made := shelf.beside(Path(file))):
             found = restore.of(made)
         if found is None:
             raise StudioError("nothing_to_restore")
@@ -41,28 +38,30 @@ def info(file: Picture, as_json: Json = False) -> None:
             fields = {name: _json(value) for name, value in found.fields.items()}
             console.document({
                 "form": found.form, "model": found.model, "fields": fields, "unknown": list(found.unknown),
-                "broken": found.broken, "recipe": found.recipe,
+                "wrong": list(found.wrong), "broken": found.broken, "unread": found.unread, "recipe": found.recipe,
             })  # fmt: skip
             return
         for line in _lines(found):
             console.result(line)
+        if found.unread:
+            console.note(say("info.unread"))
         if found.broken:
             console.note(say("info.broken"))
 
 
 def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
-    from studio import recipe
+    from studio import recipe, shelf
     from studio.again import compare, picture_format, request
     from studio.naming import Keep
 
     with Console(as_json) as console:
         place: Target | None = wanted(console, out, "image")
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        made = recipe.read(data) or _beside(file)
+        made = recipe.read(data) or shelf.beside(Path(file))
         if made is None:
             raise StudioError("no_recipe")
         with opened() as studio:
-            how = Keep(studio.settings.file_names, picture_format(data))
+            how = Keep(studio.settings.file_names, picture_format(data), origin=made.get("origin"))
             job = studio.submit(request(made, studio.source), session="cli", keep=how)
             update = follow(console, job, studio.catalog.get(job.model).title)
             if update.kind == "cancelled" or update.artifact is None:
@@ -80,32 +79,35 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
             raise typer.Exit(FAILED)
 
 
-def _beside(file: str) -> dict[str, Any] | None:
-    """The recipe of a picture that was kept without metadata lies beside it."""
-    from studio import recipe
-    from studio.shelf import sidecar
-
-    try:
-        return recipe.read(sidecar(Path(file)).read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
 def _lines(found: Restored) -> Iterator[str]:
+    from studio import origins
+
     made = found.recipe
-    yield f"{say('info.form')}: {FORMS[found.form]}"
-    if made:
-        yield f"{say('info.model')}: {made['model']['title']} ({made['model']['id']}), {made['model']['licence']}"
+    yield f"{say('info.form')}: {found.program if found.form != 'other' else say('info.other')}"
+    told = origins.painting(made) if made else None
+    if made and told:
+        model = told["model"]
+        named = [model["title"] + (f" ({model['id']})" if model["id"] else ""), model.get("licence", "")]
+        if any(named):
+            yield f"{say('info.model')}: {', '.join(filter(None, named))}"
+        if steps := origins.enlargements(made):
+            yield f"{say('info.enlarged')}: {', '.join(f'×{scale:g} {name}' for scale, name in steps)}"
         yield f"{say('info.made')}: {', '.join((made['made'], made['device'], *filter(None, [made.get('hardware')])))}"
         yield f"{say('info.software')}: {', '.join(f'{name} {one}' for name, one in made['software'].items())}"
     elif found.model:
         yield f"{say('info.model')}: {found.model}"
     given = dict(found.fields)
-    if made:
-        given = {**made["parameters"], **given} | ({} if made["task"] == "upscale" else {"seed": made["seed"]})
+    if told:
+        seeded = told["task"] != "upscale" and told["seed"] is not None
+        given = {**told["parameters"], **given} | ({"seed": told["seed"]} if seeded else {})
     for name, value in given.items():
-        if value is not None and value is not False and value not in ("", (), []) and not _idle(name, given, made):
+        if value is not None and value is not False and value not in ("", (), []) and not _idle(name, given, told):
             yield f"{name}: {_shown(value)}"
+    for before in origins.chain(told)[1:] if told and told["task"] != "upscale" else ():
+        words = before["parameters"] if "format" not in before else before["parameters"].get("prompt", "")
+        yield f"{say('info.start')}: {_one_line(words)}"
+    if found.wrong:
+        yield f"{say('info.wrong')}: {', '.join(found.wrong)}"
     if found.unknown:
         yield f"{say('info.unknown')}: {', '.join(found.unknown)}"
 
@@ -144,6 +146,10 @@ def _document(compared: Comparison, artifact: Artifact, files: tuple[Path, ...])
         "files": [str(file) for file in files],
         "recipe": artifact.recipe,
     }
+
+
+def _one_line(words: object) -> str:
+    return " ".join(str(words).split())[:200]
 
 
 def _json(value: object) -> object:

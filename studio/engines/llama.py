@@ -110,7 +110,7 @@ class LlamaModel:
             "top_k": request.top_k,
             "min_p": request.min_p,
             "repeat_penalty": request.repetition_penalty,
-            "seed": request.seed,
+            "seed": _seed(request.seed),
             "stop": list(request.stop),
             "chat_template_kwargs": dict(self._card.options.get("template_options", {})),
         }
@@ -136,7 +136,7 @@ class LlamaModel:
             "n_predict": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
-            "seed": request.seed,
+            "seed": _seed(request.seed),
             "stop": list(stops),
         }
         answer = _Answer(context, self._card, show, enough=lambda: cleaner.ended)
@@ -210,6 +210,11 @@ class _Answer:
             count, limit = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", 0))
             return StudioError("context_full", count=count, model=self._card.title, limit=limit)
         return StudioError("bad_output", model=self._card.title, reason=str(error.get("message", error))[:300])
+
+
+def _seed(seed: int | None) -> int | None:
+    """The library's seeds have 32 bits, and their largest means any: longer ones are folded."""
+    return seed if seed is None else seed % (2**32 - 1)
 
 
 def _gguf(files: Path, card: Card) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import dialects, infotext, recipe, restore
+from studio import dialects, infotext, recipe, restore, samplers
 from studio.checked import image_fields
 from studio.requests import ImageRequest, Lora
 from studio.schedulers import SCHEDULERS
@@ -113,10 +113,10 @@ NAME = st.text("abcXYZ09_-. ", min_size=1, max_size=12).map(str.strip).filter(bo
             "steps": st.integers(1, 150),
             "guidance_scale": st.floats(0, 30),
             "scheduler": st.sampled_from([*SCHEDULERS, "Default"]),
-            "seed": st.integers(0, 2**32 - 1),
+            "seed": st.integers(0, 2**64 - 1),
             "width": st.integers(8, 512).map(lambda side: side * 8),
             "variation": st.floats(0.01, 1),
-            "variation_seed": st.integers(0, 2**32 - 1),
+            "variation_seed": st.integers(0, 2**64 - 1),
             "clip_skip": st.integers(0, 12),
             "hires_scale": st.floats(1.01, 4),
             "hires_strength": st.floats(0, 1),
@@ -185,7 +185,7 @@ def test_words_without_settings_are_none(text: str) -> None:
 def test_samplers_and_schedules_become_ours_or_are_named(
     name: str, schedule: str, ours: str, missing: tuple[str, ...]
 ) -> None:
-    known, lacking = infotext.sampler(name, schedule)
+    known, lacking = samplers.sampler(name, schedule)
     assert known == ours
     assert set(missing) <= set(lacking)
     assert bool(missing) == bool(lacking)

@@ -57,7 +57,7 @@ def refusal(request: Request, model: Card | None = None, public: bool = False) -
 
 GOOD: tuple[Request, ...] = (
     chat("Hello"),
-    chat("Hello", "Hi", "How are you?", temperature=0, top_p=1, seed=2**32 - 1, stop=("\n",)),
+    chat("Hello", "Hi", "How are you?", temperature=0, top_p=1, seed=2**64 - 1, stop=("\n",)),
     ImageRequest(prompt="a cat", width=512, height=768, steps=1, guidance_scale=0, count=4),
     ImageRequest(prompt="一只猫", width=512.0),  # type: ignore[arg-type]
     MusicRequest(prompt="a reel", duration=3.5),
@@ -99,8 +99,8 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", width=4096, height=4096), "out_of_range", "pixels"),
         (ImageRequest(prompt="a", count=0), "out_of_range", "count"),
         (ImageRequest(prompt="a", seed=-2), "out_of_range", "seed"),
-        (ImageRequest(prompt="a", seed=2**32), "out_of_range", "seed"),
-        (ImageRequest(prompt="a", seed=2**32 - 1, count=2), "out_of_range", "seed"),
+        (ImageRequest(prompt="a", seed=2**64), "out_of_range", "seed"),
+        (ImageRequest(prompt="a", seed=2**64 - 1, count=2), "out_of_range", "seed"),
         (MusicRequest(prompt="a", duration=1e9), "out_of_range", "duration"),
         (chat("a", max_tokens=0), "out_of_range", "max_tokens"),
         (chat("a", temperature=math.nan), "not_a_number", "temperature"),
@@ -128,7 +128,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", strength=math.nan), "not_a_number", "strength"),
         (ImageRequest(prompt="a", variation=-0.1), "out_of_range", "variation"),
         (ImageRequest(prompt="a", variation=None), "not_a_number", "variation"),  # type: ignore[arg-type]
-        (ImageRequest(prompt="a", variation_seed=2**32), "out_of_range", "variation_seed"),
+        (ImageRequest(prompt="a", variation_seed=2**64), "out_of_range", "variation_seed"),
         (ImageRequest(prompt="a", clip_skip=5), "out_of_range", "clip_skip"),
         (ImageRequest(prompt="a", hires_scale=0.5), "out_of_range", "hires_scale"),
         (ImageRequest(prompt="a", hires_scale=None), "not_a_number", "hires_scale"),  # type: ignore[arg-type]

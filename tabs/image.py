@@ -15,7 +15,7 @@ from studio.jobs import Job
 from studio.naming import Keep
 from studio.requests import UpscaleRequest
 from studio.types import Update
-from tabs import image_again, image_words, pump
+from tabs import image_again, image_other, image_words, pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields
 from tabs.image_form import shape, wanted
@@ -107,6 +107,7 @@ def build(page: Page) -> None:
     image_again.wire(page, result, outputs, show)
     restoring.wire()
     missing.wire()
+    image_other.wire(page, fields)
     if recent is not None:
         recent.wire(fields, result, restoring)
 

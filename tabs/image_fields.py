@@ -131,6 +131,9 @@ class Fields:
                 placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture",
             )  # fmt: skip
             self.of["picture"] = self.picture
+            with gr.Column(elem_id="image-other", elem_classes="a-hidden", min_width=0):
+                self.other = gr.UploadButton("", type="filepath", elem_id="image-other-file")
+            self.start_line = gr.HTML(elem_id="image-start-line", elem_classes="a-live")
             self.begin = gr.State(("", None))
             with gr.Row(elem_classes="a-below"):
                 gr.Markdown(t("image.start_help"), elem_classes="a-under")

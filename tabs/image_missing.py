@@ -97,9 +97,10 @@ class Missing:
         }
         return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: ", ".join(left)}
 
-    def _recalled(self, *values: Any) -> dict[Any, Any]:
-        *chosen, request = values
-        named, kept = chosen[: len(NAMED)], chosen[len(NAMED) :]
+    def _recalled(
+        self, styles: Any, loras: Any, scheduler: Any, shape: Any, format: Any, x: Any, y: Any, request: gr.Request
+    ) -> dict[Any, Any]:
+        named, kept = (styles, loras, scheduler), (shape, format, x, y)
         changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             changes[self._fields.of[name]] = value if value in choices else choices[0]

@@ -113,6 +113,38 @@
     }
   }, true);
 
+  // ---- a picture to start from that the browser cannot show (TIFF, HEIC, a damaged one): the studio reads it, or says
+  // why not; the editor would stay empty without a word
+  const looked = new WeakSet();
+  const handOver = (file) => {
+    const input = document.querySelector("#image-other input[type=file]");
+    if (!input) return;
+    const carried = new DataTransfer();
+    carried.items.add(file);
+    input.files = carried.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const look = (event, file, again) => {
+    if (!file || looked.has(file)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    createImageBitmap(file).then((picture) => { picture.close(); looked.add(file); again(); }, () => handOver(file));
+  };
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (input.type !== "file" || !input.closest?.("#image-picture")) return;
+    look(event, input.files?.[0], () => input.dispatchEvent(new Event("change", { bubbles: true })));
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const target = event.target, file = event.dataTransfer?.files?.[0];
+    if (!target.closest?.("#image-picture")) return;
+    look(event, file, () => {
+      const carried = new DataTransfer();
+      carried.items.add(file);
+      target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried }));
+    });
+  }, true);
+
   // ---- a result dropped anywhere on the column of its tab brings its settings; the editor and the
   // sound to start from take their own files
   const column = (event) => {

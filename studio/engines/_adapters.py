@@ -72,7 +72,8 @@ class Adapters:
         if not readable:
             raise StudioError("lora_form", name=name, form=form)
         try:
-            given: Any = self._converted(file) if form else str(file.parent)
+            scaled = any(one.startswith("lora_") and one.endswith(".alpha") for one in names)
+            given: Any = self._plain(file, form) if form or scaled else str(file.parent)
             with _quiet():
                 self._pipe.load_lora_weights(
                     given, weight_name=file.name, adapter_name=inside, use_safetensors=True, local_files_only=True
@@ -83,10 +84,14 @@ class Adapters:
         if not fits:
             raise StudioError("lora_wrong", name=name, model=self._card.title)
 
-    def _converted(self, file: Path) -> dict[str, Any]:
+    def _plain(self, file: Path, form: str) -> Any:
+        """The file's tensors in the one form that every loader reads right, or its folder where they are so already."""
         from safetensors.torch import load_file
 
-        return _lycoris.plain(load_file(file), _lycoris.kernels(self._pipe))
+        tensors = load_file(file)
+        if form:
+            return _lycoris.plain(tensors, _lycoris.kernels(self._pipe))
+        return _lycoris.unscaled(tensors) if _lycoris.uneven(tensors) else str(file.parent)
 
     def _clear(self) -> None:
         """Back to the layers that the pipeline came with."""

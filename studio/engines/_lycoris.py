@@ -60,8 +60,24 @@ def plain(tensors: Mapping[str, Any], kernels: Mapping[str, tuple[int, ...]]) ->
         kohya = layer.startswith("lora_")
         found[f"{layer}.lora_up.weight" if kohya else f"{layer}.lora_B.weight"] = up.contiguous()
         found[f"{layer}.lora_down.weight" if kohya else f"{layer}.lora_A.weight"] = down.contiguous()
-        if kohya:  # as large as the rank, so that nothing is scaled once more
-            found[f"{layer}.alpha"] = up.new_tensor(float(down.shape[0]))
+    return unscaled(found)
+
+
+def uneven(tensors: Mapping[str, Any]) -> bool:
+    """Whether layers are scaled differently: loaders that take the commonest scale for all would get some wrong."""
+    return len({float(tensor) for name, tensor in tensors.items() if _last(name) == "alpha"}) > 1
+
+
+def unscaled(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The same adaptation with every layer's scale (alpha by rank) multiplied into its up matrix."""
+    found = {name: tensor for name, tensor in tensors.items() if _last(name) != "alpha"}
+    for name, alpha in tensors.items():
+        layer, _, last = name.rpartition(".")
+        up, down = f"{layer}.lora_up.weight", f"{layer}.lora_down.weight"
+        if last == "alpha" and up in found and down in found:
+            found[up] = found[up].float() * (float(alpha) / found[down].shape[0])
+        elif last == "alpha":
+            found[name] = alpha
     return found
 
 

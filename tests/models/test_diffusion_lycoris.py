@@ -134,6 +134,26 @@ def test_plain_layers_beside_others_stay_as_they_are(painter, tmp_path):
     painter.run(ASK, Recorder())
 
 
+def test_layers_of_different_ranks_and_scales_each_keep_theirs(painter, tmp_path):
+    out, inside = layer(painter, LINEAR).weight.shape
+    tensors, expected = {}, {}
+    for part, rank, alpha in (("to_q", 2, 2.0), ("to_k", 3, 1.0), ("to_v", 4, 8.0)):
+        name = LINEAR.replace("to_q", part)
+        up, down = noise(out, rank), noise(rank, inside)
+        base = f"lora_unet_{name.replace('.', '_')}"
+        tensors |= {
+            f"{base}.lora_up.weight": up,
+            f"{base}.lora_down.weight": down,
+            f"{base}.alpha": torch.tensor(alpha),
+        }
+        expected[name] = up @ down * alpha / rank
+    save_file(tensors, tmp_path / "uneven.safetensors")
+    painter.run(replace(ASK, loras=(Lora("uneven"),)), Recorder(adapters=tmp_path))
+    for name, whole in expected.items():
+        assert torch.allclose(effect(painter, name), whole, atol=1e-5)
+    painter.run(ASK, Recorder())
+
+
 @pytest.mark.parametrize("odd", [{"hada_w1_a": noise(3, 2)}, {"lokr_w1": noise(3, 3), "lokr_w2": noise(5, 5)}])
 def test_one_that_does_not_fit_was_made_for_another_kind(painter, tmp_path, odd):
     base = "lora_unet_" + LINEAR.replace(".", "_")

@@ -1,0 +1,65 @@
+"""The image tab and what others bring: settings that name what is not here, and files that a browser cannot show."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from e2e.conftest import Keep
+from e2e.desk import Desk
+from e2e.test_image import asked
+from studio.service import Studio
+
+
+def test_what_is_not_here_is_seen_and_comes_out_with_one_press(
+    desk: Desk, studio: Studio, tmp_path: Path, keep: Keep
+) -> None:
+    desk.go("image")
+    desk.page.evaluate("() => localStorage.setItem('atelier_choice_styles', '[\"gone style\"]')")
+    desk.page.evaluate("() => localStorage.setItem('atelier_choice_x_field', '\"gone axis\"')")
+    desk.page.reload()
+    desk.go("image")
+    expect(desk.find("styles")).to_contain_text("gone style (not here)")
+    expect(desk.find("drop")).to_have_text("Leave out what is not here: gone style")
+    keep(desk, "not-here")
+    desk.find("drop").click()
+    expect(desk.find("styles")).not_to_contain_text("gone style")
+    expect(desk.find("drop")).not_to_be_visible()
+    desk.paint("a hill")
+    assert asked(studio).styles == ()
+
+
+def test_a_picture_that_the_browser_cannot_show_is_painted_over(desk: Desk, studio: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "scan.tiff"
+    Image.new("RGB", (512, 512), (200, 30, 30)).save(file)
+    desk.go("image").fold("start")
+    desk.find("picture").locator("input[type=file]").first.set_input_files(file)
+    expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_visible()
+    desk.type("0.2", "strength").paint("a hill")
+    image = asked(studio).image
+    assert np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))[5, 5].tolist() == [200, 30, 30]
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_picture_that_nobody_can_read_is_refused_aloud(desk: Desk, tmp_path: Path, way: str) -> None:
+    file = tmp_path / "broken.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    desk.go("image").fold("start")
+    if way == "chosen":
+        desk.find("picture").locator("input[type=file]").first.set_input_files(file)
+    else:
+        desk.drop(file, "picture")
+    expect(desk.find("start-line")).to_contain_text("picture")
+
+
+def test_a_picture_that_it_can_show_is_dropped_as_before(desk: Desk, studio: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "fine.png"
+    Image.new("RGB", (512, 512), (30, 200, 30)).save(file)
+    desk.go("image").fold("start")
+    desk.drop(file, "picture")
+    expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_visible()
+    desk.paint("a hill")
+    assert asked(studio).image

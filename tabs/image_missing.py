@@ -40,8 +40,8 @@ class Missing:
         """The button follows the fields; what the browser remembers is looked through when the page opens."""
         fields, of = self._fields, self._fields.of
         raw: dict[str, Any] = quick() | {"preprocess": False}
-        gr.on([part.change for part in self.parts], self._follow, self.parts, fields.drop,
-              **(raw | {"trigger_mode": "always_last"}))  # fmt: skip
+        last: dict[str, Any] = raw | {"trigger_mode": "always_last"}
+        gr.on([part.change for part in self.parts], self._follow, self.parts, fields.drop, **last)
         weights = of["lora_weights"]
         fields.drop.click(self._drop, [*self.parts, weights], [*self.outputs, weights], **raw)
         kept = [of[name] for name in _CHOSEN]

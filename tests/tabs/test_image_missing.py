@@ -19,7 +19,7 @@ from tabs.image_fields import Fields
 from tabs.image_missing import Missing
 from tabs.image_restore import Restoring
 
-GONE = {"styles": ["ink", "gone style"], "loras": ["gone", "moss", "away"], "scheduler": "Restart"}
+GONE: dict[str, Any] = {"styles": ["ink", "gone style"], "loras": ["gone", "moss", "away"], "scheduler": "Restart"}
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +66,11 @@ def test_nothing_is_said_where_everything_is_here(missing: Missing, fields: Fiel
 
 
 def test_one_press_takes_it_out_and_the_weights_stay_with_their_adaptations(missing: Missing, fields: Fields) -> None:
-    changes = missing._drop(*GONE.values(), "0.3, 0.5, 0.7", asked())
+    changes = missing._drop(GONE["styles"], GONE["loras"], GONE["scheduler"], "0.3, 0.5, 0.7", asked())
     assert changes[fields.of["loras"]]["value"] == ["moss"]
     assert changes[fields.of["lora_weights"]] == "0.5"
     assert changes[fields.of["scheduler"]]["value"] == ""
-    assert changes[fields.of["styles"]]["value"] == ["ink"] if "ink" in fields._page.studio.styles() else []
+    assert changes[fields.of["styles"]]["value"] == ["ink"]
     assert changes[fields.drop]["visible"] is False
 
 

@@ -105,11 +105,15 @@ def inside(root: Path, *parts: str) -> Path:
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Path]:
+def writing(target: Path, *, new: bool = False) -> Iterator[Path]:
     """A temporary path beside `target` that becomes `target` at the end, or disappears on any error.
+
+    Args:
+        new: never in place of another file, whoever made it and when.
 
     Raises:
         StudioError: the disk is full or refuses. `target` is then what it was before.
+        FileExistsError: `new`, and the name is taken.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,17 +126,35 @@ def writing(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        (_place if new else os.replace)(temporary, target)
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise
         raise disk_error(error, target) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write(target: Path, data: bytes | str) -> None:
-    """Write a whole file or nothing. Raises StudioError where the disk is full or refuses."""
-    with writing(target) as temporary:
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""How file systems without hard links say so, exFAT for one. The claim then lasts as long as one renaming."""
+
+
+def write(target: Path, data: bytes | str, *, new: bool = False) -> None:
+    """Write a whole file or nothing. Raises as `writing`."""
+    with writing(target, new=new) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def _place(temporary: Path, target: Path) -> None:
+    """Give a finished file its name unless another has it, in one step: a name that is claimed first and filled
+    later stays as an empty file where the process is killed between the two."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+        os.replace(temporary, target)
 
 
 def sweep(target: Path) -> None:

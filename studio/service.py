@@ -21,6 +21,7 @@ from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
 from studio.copies import Copies
 from studio.errors import StudioError
+from studio.instance import Instance
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.ladder import Ladder
@@ -64,6 +65,7 @@ class Studio(Stock):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.home = Home.at(settings.home)
+        self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
         for problem in self.catalog.problems:
             log.warning("%s", problem)
@@ -96,6 +98,7 @@ class Studio(Stock):
         """Stop what runs and free everything. The object is not used again."""
         self._pictures.close()
         self._runner.close(timeout)
+        self.instance.close()
 
     def default_model(self, task: Task) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.

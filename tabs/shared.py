@@ -41,7 +41,6 @@ class Page:
 
     studio: Studio
     blocks: gr.Blocks
-    cache: Path
     tabs: gr.Tabs | None = None
     pickers: list[ModelPicker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
@@ -63,7 +62,7 @@ class Page:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""
         if not self.studio.settings.public:
             return self.studio.chats
-        folder = self.cache / "sessions" / _plain(self.who(request))
+        folder = self.studio.instance.sessions / _plain(self.who(request))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Chats(folder)
 
@@ -71,7 +70,7 @@ class Page:
         """The runs over many pictures that this person may see, as with `chats`."""
         if not self.studio.settings.public:
             return self.studio.captions
-        sessions, settings = self.cache / "sessions", self.studio.settings
+        sessions, settings = self.studio.instance.sessions, self.studio.settings
         forget(sessions.glob("*/captions/*"), _STRANGERS_KEEP)
         folder = sessions / _plain(self.who(request)) / "captions"
         return Desk(folder, public=True, keep_free=int(settings.keep_free_gb * 1e9))
@@ -111,7 +110,7 @@ class Page:
 
     def spot(self, name: str) -> Path:
         """As `publish`, for a file that is about to be written."""
-        folder = self.cache / "gradio" / secrets.token_hex(16)
+        folder = self.studio.instance.shown / secrets.token_hex(16)
         folder.mkdir(parents=True)
         return folder / name
 

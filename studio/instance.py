@@ -23,6 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from studio.errors import StudioError
 from studio.paths import Home, disk_error
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,12 @@ class Instance:
             self._lock.acquire(timeout=0)
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-                raise disk_error(error, self._locks) from error
+                known = disk_error(error, self._locks)
+                if known.code == "cannot_write":
+                    raise StudioError(
+                        "home_not_writable", path=str(home.root), reason=known.params["reason"]
+                    ) from error
+                raise known from error
             _log.warning("%s knows no locks; what a killed studio leaves there stays.", self._locks)
 
     @property

@@ -195,7 +195,8 @@ def require_space(folder: Path, needed: int, keep_free: int) -> None:
     """Raise StudioError where writing `needed` bytes would leave less than `keep_free` on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed + keep_free:
-        raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder))
+        kept = gigabytes(keep_free)
+        raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder), kept=kept)
 
 
 def occupied(folder: Path, shared: bool = True) -> int:

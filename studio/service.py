@@ -46,7 +46,7 @@ from studio.settings import Settings
 from studio.sources import Store
 from studio.standing import Status
 from studio.stock import Stock
-from studio.types import Tokens
+from studio.types import Artifact, Tokens
 from studio.used import Used
 
 log = logging.getLogger("studio")
@@ -93,6 +93,11 @@ class Studio(Stock):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def clear(self) -> None:
+        """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
+        self.instance.clear()
+        self._pictures.clear()
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
@@ -232,6 +237,12 @@ class Studio(Stock):
         """What others were made from, by its hash; None where it is not here. Not on a public studio."""
         return self._pictures.source(sha256)
 
+    def _note_sources(
+        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None
+    ) -> None:
+        files = artifact.files if artifact is not None else ()
+        self._pictures.note_sources(request, [self.library.id(file) for file in files])
+
     def _start(
         self,
         order: Order,
@@ -252,7 +263,7 @@ class Studio(Stock):
             previews=previews,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
-            before = partial(self._pictures.keep_sources, request)
+            before, final = partial(self._pictures.keep_sources, request), partial(self._note_sources, request)
         self._runner.start(job, order.card, before, final)
         self._used.note(order.card.id)
         return job

@@ -13,6 +13,7 @@ import gradio as gr
 from studio.i18n import ASSETS, text
 from studio.service import Studio
 from tabs import TABS, models, status
+from tabs.failing import speak
 from tabs.i18n import language, t
 from tabs.shared import Page, quick
 from tabs.theme import variables
@@ -58,6 +59,7 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
         outputs = [head, listed, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
         blocks.load(localise, lists, outputs, **quick())
         changed.click(localise, lists, outputs, **quick())  # files came or went
+    speak(blocks)
     for block in blocks.blocks.values():
         block.keep_in_cache |= block.temp_files  # an example's picture belongs to the page and is no older than it
     return blocks

@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
 from studio.instance import Instance, expire
+from studio.paths import disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
 from tabs.first import FirstScript
@@ -35,7 +36,7 @@ def serve(studio: Studio) -> int:
     settings = studio.settings
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    studio.instance.clear()
+    studio.clear()
     over, again = threading.Event(), threading.Event()
 
     def restart() -> None:
@@ -80,7 +81,10 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     """
     settings = studio.settings
     host = SPACE_HOST if settings.public else settings.host
-    page = build(studio, restart)
+    try:
+        page = build(studio, restart)
+    except OSError as error:  # the page puts pictures of examples where it shows them from
+        raise disk_error(error, studio.instance.shown) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
@@ -112,6 +116,7 @@ def _clean(page: gr.Blocks, instance: Instance) -> None:
 
     Gradio does so for the files that it wrote itself. It leaves those that were published by us, and every folder.
     """
+    assert page.delete_cache is not None
     every, age = page.delete_cache
     own = {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", ())}
     while not instance.closed.wait(every):

@@ -118,7 +118,7 @@ def test_who_leaves_takes_everything_along(home: Home) -> None:
     assert list((home.cache / "instances").iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(errno.EROFS, "cannot_write"), (errno.ENOSPC, "disk_full")])
+@pytest.mark.parametrize(("number", "code"), [(errno.EROFS, "home_not_writable"), (errno.ENOSPC, "disk_full")])
 def test_a_home_that_cannot_be_written_is_said_at_the_start(
     home: Home, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:

@@ -146,7 +146,8 @@ def fsync(_):
         os.kill(os.getpid(), signal.SIGKILL)
 os.fsync = fsync
 pictures = tuple(Image.new("RGB", (8, 8)) for _ in range(4))
-library.Library(paths.Home.at(Path({str(home.root)!r}))).save("image", Output(images=pictures, seeds=(1, 2, 3, 4)), made())
+home = paths.Home.at(Path({str(home.root)!r}))
+library.Library(home).save("image", Output(images=pictures, seeds=(1, 2, 3, 4)), made())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
 
@@ -172,10 +173,26 @@ def put(path: Path, data: bytes) -> None:
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
-        write(path, data)
-        path.chmod(mode)
+        with writing(path) as temporary:
+            temporary.write_bytes(data)
+            temporary.chmod(mode)  # not afterwards: by then the name may be somebody's link to another file
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, open for reading; never what a link at its place points to, nor a pipe or a device, which could
+    keep the reader waiting or reading for ever.
+
+    Raises:
+        OSError: there is none, it may not be read, or it is something else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return open(handle, "rb")
 
 
 def _umask() -> int:

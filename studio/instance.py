@@ -1,6 +1,6 @@
 """One running studio among others at the same home: what it alone may use, and what those before it left.
 
-    home/cache/instances/<id>.lock    held by the process for as long as it lives
+    home/cache/instances/<id>/lock    held by the process for as long as it lives
     home/cache/gradio/<id>/           what its page shows: copies of outputs, uploads
     home/cache/sessions/<id>/         what strangers said and sent, on a public studio
 
@@ -45,9 +45,9 @@ class Instance:
         self.id = secrets.token_hex(8)
         self.closed = threading.Event()
         self._locks = home.cache / "instances"
-        self._lock = FileLock(self._locks / f"{self.id}.lock", thread_local=False)
+        self._lock = FileLock(self._locks / self.id / "lock", thread_local=False)
         try:
-            self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._locks / self.id).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
@@ -72,18 +72,19 @@ class Instance:
     def others(self) -> set[str]:
         """Ids of the studios that live at the same home now."""
         found = set[str]()
-        for file in self._locks.glob("*.lock"):
-            if file.stem == self.id:
+        for file in self._locks.glob("*/lock"):
+            name = file.parent.name
+            if name == self.id:
                 continue
             with suppress(OSError, NotImplementedError):
                 if time.time() - file.stat().st_mtime < _FRESH:
-                    found.add(file.stem)
+                    found.add(name)
                     continue
                 try:
                     with FileLock(file, timeout=0, thread_local=False):
                         pass
                 except Timeout:
-                    found.add(file.stem)
+                    found.add(name)
         return found
 
     def clear(self) -> None:
@@ -94,7 +95,7 @@ class Instance:
         living = self.others()
         for place in (self._home.cache / "gradio", self._home.cache / "sessions", self._locks):
             for entry in list(place.iterdir()) if place.is_dir() else []:
-                if entry.name.removesuffix(".lock") not in {self.id, *living}:
+                if entry.name not in {self.id, *living}:
                     _remove(entry)
         if not living:
             for folder in (self._home.outputs, self._home.chats, self._home.inputs, self._home.captions):
@@ -109,8 +110,7 @@ class Instance:
         for place in (self.shown, self.sessions):
             shutil.rmtree(place, ignore_errors=True)
         self._lock.release()
-        with suppress(OSError):
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+        shutil.rmtree(self._locks / self.id, ignore_errors=True)
 
     def _remove_older(self, file: Path) -> None:
         """Remove a file unless a studio may have begun it that came after our look at who is there."""

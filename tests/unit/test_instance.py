@@ -79,7 +79,7 @@ def test_what_a_killed_studio_left_is_gone_after_the_next_start(home: Home) -> N
         own = Instance(home)
         own.clear()
         assert files(home) == []
-        assert [path.stem for path in (home.cache / "instances").iterdir()] == [own.id]
+        assert [path.name for path in (home.cache / "instances").iterdir()] == [own.id]
 
 
 def test_a_file_begun_after_the_look_at_who_is_there_stays(home: Home) -> None:

@@ -75,9 +75,9 @@ def build(page: Page) -> None:
             made = job.keep.origin if job.keep is not None else None
             yield from larger(job.tag, made, replace(job.request, **changes), request)
 
-    def after(model: str, prompt: str, request: gr.Request) -> dict[Any, Any]:
+    def after(model: str, prompt: str, negative: str, request: gr.Request) -> dict[Any, Any]:
         # the first count of a fresh program may have given up while the library was being read
-        counted = image_words.token_line(page, model, prompt or "", language(request))
+        counted = image_words.token_line(page, model, prompt or "", language(request), negative or "")
         return {**image_words.earlier(page, fields, prompts), fields.tokens: counted}
 
     # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
@@ -91,7 +91,7 @@ def build(page: Page) -> None:
     ).wire(**start)  # fmt: skip
     run.click(**start).then(
         after,
-        [fields.of["model"], fields.of["prompt"]],
+        [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"]],
         [fields.history, prompts, fields.tokens],
         **quick(),
         preprocess=False,

@@ -28,11 +28,12 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     of = fields.of
     last: dict[str, Any] = quick() | {"trigger_mode": "always_last", "preprocess": False}
 
-    def count(model: str, prompt: str, request: gr.Request) -> tuple[str, Any]:
-        return token_line(page, model, prompt or "", language(request)), gr.update(visible=looks_like_settings(prompt))
+    def count(model: str, prompt: str, negative: str, request: gr.Request) -> tuple[str, Any]:
+        line = token_line(page, model, prompt or "", language(request), negative or "")
+        return line, gr.update(visible=looks_like_settings(prompt))
 
-    gr.on([of["prompt"].change, of["model"].change], count, [of["model"], of["prompt"]],
-          [fields.tokens, fields.read], **last)  # fmt: skip
+    counted = [of["model"], of["prompt"], of["negative_prompt"]]
+    gr.on([part.change for part in counted], count, counted, [fields.tokens, fields.read], **last)
 
     def size(model: str, shape: str, scale: str, request: gr.Request) -> str:
         return size_line(card(page, model), shape, scale, language(request))
@@ -81,8 +82,25 @@ def looks_like_settings(prompt: str | None) -> bool:
     return bool(prompt and len(prompt) <= 200_000 and _SETTINGS.search(prompt))
 
 
-def token_line(page: Page, model: str, prompt: str, spoken: str) -> str:
-    """How many tokens the prompt has, and what of it is not read, as HTML; nothing where nobody can tell."""
+def token_line(page: Page, model: str, prompt: str, spoken: str, negative: str = "") -> str:
+    """How many tokens the prompt has, and what of either prompt is not read; nothing where nobody can tell."""
+    return _count_line(page, model, prompt, spoken) + _negative_line(page, model, negative, spoken)
+
+
+def _negative_line(page: Page, model: str, negative: str, spoken: str) -> str:
+    if not negative.strip() or len(negative) > LONGEST_COUNTED:
+        return ""
+    try:
+        found = page.studio.tokens(card(page, model).id, negative)
+    except StudioError:
+        return ""
+    if not found.cut:
+        return ""
+    cut = text("image.tokens_cut", spoken, cut=_short(found.cut, 160))
+    return f'<p class="a-warn">{html.escape(text("label.negative_prompt", spoken))} · {html.escape(cut)}</p>'
+
+
+def _count_line(page: Page, model: str, prompt: str, spoken: str) -> str:
     if not prompt.strip() or len(prompt) > LONGEST_COUNTED:
         return ""
     try:

@@ -65,7 +65,7 @@ def of(
     long = chunked and any(_count(pipe, text) > 1 for texts in every for text in set(texts))
     if len(set(pairs)) == 1 and not long:
         first = [editing.BREAK.sub(" ", text) if editing.BREAK.search(text) else text for text in pairs[0]]
-        return Conditioning(_weights.prompt_arguments(pipe, accepts, *first, guidance, skip))
+        return Conditioning(_weights.prompt_arguments(pipe, accepts, first[0], first[1], guidance, skip))
     left_out = _weights.skipped(pipe, skip) if "clip_skip" in accepts else 0
     count = max(_count(pipe, text) for texts in every for text in set(texts)) if chunked else 1
     guided = guidance > 1 and pipe.unet.config.time_cond_proj_dim is None and "negative_prompt_embeds" in accepts

@@ -63,3 +63,8 @@ def test_a_picture_that_it_can_show_is_dropped_as_before(desk: Desk, studio: Stu
     expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_visible()
     desk.paint("a hill")
     assert asked(studio).image
+
+
+def test_the_counter_says_what_of_the_negative_prompt_is_not_read(desk: Desk) -> None:
+    desk.go("image").more().type("word " * 75 + "lost at the end", "negative-prompt")
+    expect(desk.find("tokens")).to_contain_text("Negative prompt · not read: lost at the end")

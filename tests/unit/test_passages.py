@@ -40,7 +40,7 @@ WAYS = {
     "a line break inside a setting": PLAIN.replace(", Size", ', Wildcard prompt: "a __tree__\nwith: leaves", Size'),
     "line breaks inside a setting, the rest behind": PLAIN + ', Wildcard prompt: "a\nb, c: d, e: f\ng", Version: v1',
     "settings inside a setting": PLAIN.replace(", Size", ', Wildcard prompt: "x\nSteps: 1, Seed: 2, Size: 3x3", Size'),
-    "settings in another order": f"a tree\nNegative prompt: grass\nSize: 512x512, Seed: 9, CFG scale: 7, "
+    "settings in another order": "a tree\nNegative prompt: grass\nSize: 512x512, Seed: 9, CFG scale: 7, "
     "Sampler: Euler a, Steps: 40",
     "negative prompt among the settings": f'a tree\n{LINE}, Negative prompt: "grass"',
 }

@@ -61,7 +61,7 @@ def loads(text: str, longest: int = MAX_JSON) -> Any:
     if len(text) > longest:
         return None
     try:
-        return json.loads(text)
+        return json.loads(text.strip("\0\ufeff \r\n\t"))
     except (ValueError, RecursionError):
         return None
 

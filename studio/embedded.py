@@ -18,13 +18,8 @@ MAX_TEXT = 4_000_000
 XMP_KEYWORD = "XML:com.adobe.xmp"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _BROKEN = (MalformedError, IndexError, struct.error, zlib.error, ValueError)
-_XMP_TEXT = re.compile(
-    r"<(exif:UserComment|dc:description|xmp:CreatorTool)\b[^<>]{0,200}>(.{0,1000000}?)</\1>", re.DOTALL
-)
-_XMP_ITEM = re.compile(r"<rdf:li\b[^<>]{0,200}>([^<>]{0,1000000})</rdf:li>", re.DOTALL)
-_XMP_ATTRIBUTE = re.compile(
-    r"\b(exif:UserComment|dc:description|xmp:CreatorTool)\s{0,9}=\s{0,9}[\"']([^\"'<>]{0,1000000})"
-)
+_XMP_NAMES = ("exif:UserComment", "dc:description", "xmp:CreatorTool")
+_QUOTED = re.compile(r"\s{0,9}=\s{0,9}([\"'])")
 
 
 def texts(data: bytes) -> dict[str, str]:
@@ -52,7 +47,7 @@ def exif_block(data: bytes) -> bytes:
     """The EXIF block of a picture file; empty where there is none or the file is broken."""
     try:
         if data.startswith(containers.PNG):
-            return _chunk(containers.png_chunks(data), b"eXIf")
+            return _chunk(containers.png_chunks(data), b"eXIf") or _profile(data)
         if data.startswith(b"\xff\xd8"):
             return _segment(data, b"Exif\0\0")
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -67,13 +62,20 @@ def exif_block(data: bytes) -> bytes:
 def xmp(data: bytes) -> dict[str, str]:
     """The texts of a picture's XMP packet that settings were seen in: `UserComment`, `description`, `CreatorTool`."""
     packet = charsets.plain(_packet(data))
-    found: dict[str, str] = {}
-    for name, body in _XMP_TEXT.findall(packet):
-        item = _XMP_ITEM.search(body)
-        found.setdefault(name.partition(":")[2], html.unescape(item[1] if item else body).strip())
-    for name, value in _XMP_ATTRIBUTE.findall(packet):
-        found.setdefault(name.partition(":")[2], html.unescape(value).strip())
-    return found
+    found = {name.partition(":")[2]: _xmp_text(packet, name) for name in _XMP_NAMES}
+    return {name: text for name, text in found.items() if text}
+
+
+def _xmp_text(packet: str, name: str) -> str:
+    """One property of a packet, as an element, the first item of a list in one, or an attribute; looks once at each."""
+    if (at := packet.find(f"<{name}")) >= 0:
+        body = packet[packet.find(">", at) + 1 : packet.find(f"</{name}>", at)]
+        if (item := body.find("<rdf:li")) >= 0:
+            body = body[body.find(">", item) + 1 : body.find("</rdf:li>", item)]
+        return html.unescape(body).strip()
+    if (at := packet.find(f" {name}")) >= 0 and (quote := _QUOTED.match(packet, at + len(name) + 1)):
+        return html.unescape(packet[quote.end() : packet.find(quote[1], quote.end())]).strip()
+    return ""
 
 
 def _packet(data: bytes) -> bytes:
@@ -89,6 +91,15 @@ def _packet(data: bytes) -> bytes:
         return boxes.xmp(data)[:MAX_TEXT]
     except _BROKEN:
         return b""
+
+
+def _profile(data: bytes) -> bytes:
+    """The EXIF block as ImageMagick keeps it in a PNG: a text of a name, a length, and digits."""
+    for key in ("Raw profile type exif", "Raw profile type APP1"):
+        if text := _png_texts(data, key).get(key):
+            digits = "".join(text.split()[2:])
+            return bytes.fromhex(digits[: len(digits) // 2 * 2])
+    return b""
 
 
 def _segment(data: bytes, mark: bytes) -> bytes:

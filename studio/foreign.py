@@ -89,10 +89,11 @@ def fooocus(said: Mapping[str, Any]) -> Found | None:
         found |= {"width": sides[0], "height": sides[1]}
     loras = [_lora(one) for one in _listed(said.get("loras"))]
     for place in range(1, _MAX_LORAS):
-        parts = [part.strip() for part in str(said.get(f"lora_combined_{place}", "")).split(" : ")]
+        told = said.get(f"lora_combined_{place}", said.get(f"lora_{place}", ""))
+        parts = [part.strip() for part in str(told).split(" : ")]
         if len(parts) >= 2 and parts[0] != "False" and parts[-2] != "None":
             loras.append(lora(parts[-2], parts[-1]))
-    unknown = _others(said, {*_FOOOCUS, *_FOOOCUS_FACTS}, "lora_combined_")
+    unknown = _others(said, {*_FOOOCUS, *_FOOOCUS_FACTS}, "lora_")
     if str(said.get("vae", "")) not in ("", "Default (model)", "None"):
         unknown.append(f"vae: {said['vae']}"[:_MAX_SHOWN])
     skip = number(said.get("clip_skip"))
@@ -200,7 +201,7 @@ def _whole(
     if isinstance(found.get("prompt"), str):
         found["prompt"], tagged = without_loras(found["prompt"])
         loras = [*tagged, *loras]
-    if kept := [one for one in loras if one["name"]][:_MAX_LORAS]:
+    if kept := [one for one in loras if one["name"] not in ("", "None")][:_MAX_LORAS]:
         found["loras"] = kept
     if isinstance(name, str) and name:
         ours, missing = sampler(name, schedule if isinstance(schedule, str) else "")

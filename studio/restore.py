@@ -149,10 +149,10 @@ def _settings(texts: Mapping[str, str]) -> Restored | None:
         broken = broken or (found is not None and found.broken)
     if broken:
         return Restored("atelier" if "recipe" in texts else "a1111", broken=True)
-    rest: tuple[Form, ...] = ("other",) if "parameters" in texts else ()
-    signs = (form for form, key, sign in _SIGNS if key in texts and sign in texts[key][:20_000])
-    form = next(iter((*signs, *rest)), None)
-    return Restored(form, unread=True) if form else None
+    for form, key, sign in _SIGNS:
+        if key in texts and sign in texts[key][:20_000]:
+            return Restored(form, unread=True)
+    return Restored("other", unread=True) if "parameters" in texts else None
 
 
 def _readings(texts: Mapping[str, str]) -> Iterator[Restored | None]:

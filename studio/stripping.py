@@ -31,7 +31,9 @@ def stripped(data: bytes) -> bytes:
         MalformedError: not a PNG, JPEG, WebP or GIF file, or a broken one.
     """
     kind, _, _ = containers.picture(data)
-    strip = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif}[kind]
+    strip = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif}.get(kind)
+    if strip is None:
+        raise MalformedError("a format that is read and never written here")
     try:
         return strip(data)
     except (IndexError, struct.error):

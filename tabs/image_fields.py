@@ -19,6 +19,8 @@ from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
 
 TASK = "image"
+SUFFIXES = (".avif", ".heic", ".heif", ".jxl", ".jfif", ".webp", ".tif", ".tiff")
+"""Pictures whose kind not every system knows by name."""
 KEPT = ("styles", "shape", "scheduler", "tiling", "loras", "format", "metadata", "previews", "x_field", "y_field")
 """Fields that are no text: what was chosen is kept in the browser, like the drafts of the others."""
 
@@ -69,8 +71,8 @@ class Fields:
                 min_width=0,
             )
             self.restore = gr.UploadButton(
-                t("image.restore"), size="sm", file_types=["image"], elem_id="image-restore", type="filepath",
-                elem_classes="a-quiet-button", min_width=0,
+                t("image.restore"), size="sm", file_types=["image", *SUFFIXES], elem_id="image-restore",
+                type="filepath", elem_classes="a-quiet-button", min_width=0,
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="image-restored", elem_classes="a-live")
         self.drop = gr.Button(

@@ -16,7 +16,7 @@ from typing import Any
 from studio import formats
 from studio.errors import StudioError
 from studio.formats import SUFFIXES
-from studio.paths import gigabytes
+from studio.paths import gigabytes, opened
 
 TEXTS = (".txt", ".caption")
 """Endings of captions."""
@@ -138,8 +138,9 @@ def caption_key(root: Path, key: str) -> str:
     """
     usual, other = beside(key), str(PurePosixPath(key).with_suffix(".caption"))
     try:
-        if place(root, other).is_file() and not place(root, usual).read_bytes()[:MAX_TEXT_BYTES].strip():
-            return other
+        if place(root, other).is_file():
+            with opened(place(root, usual)) as file:
+                return usual if file.read(MAX_TEXT_BYTES).strip() else other
     except FileNotFoundError:
         return other
     except OSError:
@@ -164,7 +165,7 @@ def read_picture(root: Path, key: str, limit: int) -> bytes:
     """The bytes of a picture's file. Raises StudioError: file_not_found, file_too_large, caption_link."""
     path = place(root, key)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # as much is set aside at once
     except OSError:
         raise StudioError("file_not_found", path=key) from None
@@ -182,7 +183,7 @@ def read_caption(root: Path, key: str) -> bytes | None:
     name = caption_key(root, key)
     path = place(root, name)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -238,7 +239,7 @@ def _others(found: list[tuple[str, os.DirEntry[str]]], pictures: Container[str])
 
 def _head(entry: os.DirEntry[str]) -> bytes:
     try:
-        with open(entry, "rb") as file:
+        with opened(Path(entry)) as file:
             return file.read(1000)
     except OSError:
         return b""

@@ -38,14 +38,17 @@ def test_a_picture_of_no_thing_is_an_error_in_a_folder_and_a_sentence_elsewhere(
         doubt.spoken("", ((code, {}),), CaptionRequest(image=b"", prompt=asked)) for asked in ("", "中文", "English")
     }
     assert len(spoken) == 2
-    assert all("[" not in said and "." not in said[:-1].replace(". ", "") for said in spoken)
+    assert all(said[0] != "[" for said in spoken)
     assert doubt.error(UNSURE) is None
 
 
 def test_a_name_is_said_whole_or_not_at_all() -> None:
     names = [["dishrag", "抹布", "cloth,kitchen", "厨房"], ["bell cote", "钟楼", "", ""]]
-    for said, good in {"a dishrag": True, "a dishra ": False, "a bell cote cote": False, "a bell cote or a dishrag.": True,
-                       "a wet dishrag": False, "Tags: cloth": True}.items():  # fmt: skip
+    said_or_not = {
+        "a dishrag": True, "a dishra ": False, "a bell cote cote": False, "a bell cote or a dishrag.": True,
+        "a wet dishrag": False, "Tags: cloth": True,
+    }  # fmt: skip
+    for said, good in said_or_not.items():
         lexicon, fits = Lexicon(phrases(names, [0, 1, 2], "en")), True
         for byte in said.encode():
             fits = fits and lexicon.allows(bytes([byte]))

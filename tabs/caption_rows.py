@@ -60,6 +60,10 @@ class Rows:
         state = line.state if line else "waiting"
         name = html.escape(key)
         label = html.escape(text(f"caption.state_{state}", spoken))
+        if line is not None and line.unsure and state in _WITH_TEXT and state != "typed":
+            label += (
+                f' <span class="a-unsure">{html.escape(text("caption.unsure", spoken, percent=line.unsure))}</span>'
+            )
         small = "" if busy else self._picture(run, key, until)
         picture = f'<img src="{small}" alt="" loading="lazy">' if small else ""
         parts = [f'<p class="a-row-name">{name} <span class="a-row-state">{label}</span></p>']

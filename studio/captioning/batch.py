@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio import limits
-from studio.captioning import folder
+from studio.captioning import doubt, folder
 from studio.captioning.candidates import held
 from studio.captioning.journal import Line
 from studio.captioning.phrasing import phrased
@@ -32,7 +32,7 @@ Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 _OF_THE_PICTURE = frozenset({
     "bad_image", "image_too_large", "file_too_large", "file_not_found", "empty", "caption_link", "caption_unreadable",
-    "caption_too_large", "caption_not_text", "caption_empty",
+    "caption_too_large", "caption_not_text", "caption_empty", "picture_format", *doubt.STRANGE,
 })  # fmt: skip
 """Errors that are one picture's fault; the next one may be fine."""
 
@@ -92,6 +92,8 @@ def caption(model: Loaded, job: Job) -> Output:
     notes = batch.notes
     if failed := run.counts().get("failed", 0):
         notes.append(("captions_failed", {"count": failed}))
+    if unsure := sum(line is not None and line.unsure > 0 for line in run.lines()):
+        notes.append(("captions_unsure", {"count": unsure}))
     if run.plan.passed:
         notes.append(("captions_passed", {"count": len(run.plan.passed)}))
     finish = "cancelled" if job.cancelled and not whole else "stop"
@@ -130,8 +132,11 @@ def _captions(
                 output = outputs[number] if outputs else model.run(one, context)
                 if output.finish == "cancelled":
                     raise Cancelled
-                text = phrased(output.text, one)
-                yield batch.run.record(key, text), (*output.notes, *_lacking(text, one))
+                if (why := doubt.error(output.notes)) is not None:
+                    raise why
+                text, unsure = phrased(output.text, one), doubt.confidence(output.notes)
+                told = tuple(note for note in output.notes if note[0] != doubt.UNSURE)
+                yield batch.run.record(key, text, unsure), (*told, *_lacking(text, one))
             except StudioError as error:
                 yield _failed(batch.run, key, error), ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from studio.captioning import doubt
 from studio.captioning.edits import lacking
 from studio.captioning.phrasing import phrased
 from studio.context import RunContext
@@ -22,7 +23,8 @@ def run(model: Loaded, request: CaptionRequest, context: RunContext) -> Output:
     if request.count == 1:
         output = model.run(request, context)
         text = phrased(output.text, request)
-        return replace(output, text=text, notes=(*output.notes, *held(text, request)))
+        notes = (*output.notes, *(() if doubt.strange(output.notes) else held(text, request)))
+        return replace(output, text=doubt.spoken(text, notes, request), notes=notes)
     found: dict[str, int] = {}
     notes: list[tuple[str, dict[str, Any]]] = []
     last = Output()
@@ -33,6 +35,8 @@ def run(model: Loaded, request: CaptionRequest, context: RunContext) -> Output:
             context.text("\n")
         one = replace(request, count=1, seed=int(request.seed or 0) + number)
         last = model.run(one, context)
+        if doubt.strange(last.notes):
+            return replace(last, text=doubt.spoken("", last.notes, request))
         if text := phrased(last.text, one):
             found.setdefault(text, int(one.seed or 0))
             notes += [note for note in (*last.notes, *held(text, one)) if note not in notes]

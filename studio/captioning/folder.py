@@ -138,8 +138,9 @@ def caption_key(root: Path, key: str) -> str:
     """
     usual, other = beside(key), str(PurePosixPath(key).with_suffix(".caption"))
     try:
-        if place(root, other).is_file() and not place(root, usual).read_bytes()[:MAX_TEXT_BYTES].strip():
-            return other
+        if place(root, other).is_file():
+            with opened(place(root, usual)) as file:
+                return usual if file.read(MAX_TEXT_BYTES).strip() else other
     except FileNotFoundError:
         return other
     except OSError:
@@ -238,7 +239,7 @@ def _others(found: list[tuple[str, os.DirEntry[str]]], pictures: Container[str])
 
 def _head(entry: os.DirEntry[str]) -> bytes:
     try:
-        with open(entry, "rb") as file:
+        with opened(Path(entry)) as file:
             return file.read(1000)
     except OSError:
         return b""

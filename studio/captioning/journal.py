@@ -33,6 +33,7 @@ class Line:
         after: what it holds then.
         tokens, cut: of `after`, and what the token guard took from the caption.
         listed: what a list of captions said, where the file had no words.
+        unsure: how sure the model was of a caption that it was not certain of, in percent; else 0.
         error, params: why it failed, as a StudioError's.
     """
 
@@ -43,6 +44,7 @@ class Line:
     tokens: int = 0
     cut: str = ""
     listed: str = ""
+    unsure: int = 0
     error: str = ""
     params: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +62,7 @@ class Line:
             except UnicodeDecodeError:
                 found["before_base64"] = base64.b64encode(self.before).decode()
         found["after"] = self.after
-        more = {name: getattr(self, name) for name in ("tokens", "cut", "listed", "error", "params")}
+        more = {name: getattr(self, name) for name in ("tokens", "cut", "listed", "unsure", "error", "params")}
         return found | {name: value for name, value in more.items() if value}
 
     @classmethod
@@ -76,7 +78,8 @@ class Line:
             before = base64.b64decode(packed)
         return cls(
             key, state, before, after, int(found.get("tokens", 0)), str(found.get("cut", "")),
-            str(found.get("listed", "")), str(found.get("error", "")), dict(found.get("params", {})),
+            str(found.get("listed", "")), int(found.get("unsure", 0)),
+            str(found.get("error", "")), dict(found.get("params", {})),
         )  # fmt: skip
 
 

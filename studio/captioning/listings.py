@@ -77,8 +77,9 @@ def _line(line: bytes, place: str, texts: Mapping[str, str], before: Mapping[str
 def _content(root: Path, place: str) -> bytes:
     """The list in a folder; nothing where there is none that can be read."""
     try:
-        path = folder.place(root, _name(place))
-        return path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else b""
+        with paths.opened(folder.place(root, _name(place))) as file:
+            data = file.read(MOST_BYTES + 1)
+        return data if len(data) <= MOST_BYTES else b""
     except (OSError, StudioError):
         return b""
 

@@ -147,7 +147,7 @@ class Run:
         if self.plan.mode == "skip":
             self._add(*[Line(key, "skipped") for key in self.waiting() if self._has_caption(key)])
 
-    def record(self, key: str, caption: str) -> Line:
+    def record(self, key: str, caption: str, unsure: int = 0) -> Line:
         """Take a picture's caption: edit it, join it with what is there, journal it and, unless dry, write it.
 
         Raises:
@@ -168,8 +168,10 @@ class Run:
         if not made.text.strip():
             raise StudioError("caption_empty")
         if made.text == (listed or old) if mode in ("append", "prepend") else made.text.encode() == before:
-            return self._add(Line(key, "same", before, made.text, made.tokens, made.cut, listed))
-        line = Line(key, "planned" if self.plan.dry else "written", before, made.text, made.tokens, made.cut, listed)
+            return self._add(Line(key, "same", before, made.text, made.tokens, made.cut, listed, unsure))
+        line = Line(
+            key, "planned" if self.plan.dry else "written", before, made.text, made.tokens, made.cut, listed, unsure
+        )
         self._add(line)
         if not self.plan.dry:
             self._replace(key, made.text)

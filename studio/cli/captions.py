@@ -160,6 +160,8 @@ def _tell(console: Console, line: Line) -> None:
             console.result(f"  + {new}")
     elif line.state != "skipped":
         console.result(f"{line.key}: {' '.join(line.after.split())}")
+    if line.unsure and line.state != "failed":
+        console.note(say("caption_unsure", picture=line.key, percent=line.unsure))
     if line.cut:
         console.note(say("caption_cut", picture=line.key, cut=line.cut, count=line.tokens))
 
@@ -220,6 +222,7 @@ def _row(line: Line | None) -> dict[str, Any]:
         return row | {"error": {"code": error.code, "what": error.what(language()), "next": error.next(language())}}
     if line.state != "skipped":
         row |= {"before": None if line.before is None else line.old, "after": line.after, "tokens": line.tokens}
+    row |= {"confidence": line.unsure / 100, "unsure": True} if line.unsure else {}
     return row | ({"cut": line.cut} if line.cut else {})
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 
 from studio.captioning.phrasing import language_asked
 from studio.catalog import Card
-from studio.engines import _parking, _quantised, _torch
+from studio.engines import _observed, _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
 from studio.engines._decode import after_each_token
 from studio.engines.base import Context, Device
@@ -83,7 +83,7 @@ class CaptionEngine(_torch.Casts):
             promptable = config.model_type not in (*kinds, "florence2")
             if promptable and not getattr(processor, "chat_template", None):
                 raise StudioError("broken_model", model=card.title, reason="it has no chat template")
-            return CaptionModel(card, model, processor, device)
+            return CaptionModel(card, model, processor, device, _observed.read(files, model))
 
 
 def read_processor(files: Path, config: Any) -> Any:
@@ -129,8 +129,10 @@ class _Pair:
 class CaptionModel(_parking.Parking):
     """A captioning model in memory."""
 
-    def __init__(self, card: Card, model: Any, processor: Any, device: Device) -> None:
-        self._card, self._device = card, device
+    def __init__(
+        self, card: Card, model: Any, processor: Any, device: Device, observed: _observed.Observer | None = None
+    ) -> None:
+        self._card, self._device, self._observed = card, device, observed
         self._model: Any = model
         self._weights: Any = _parking.placed(card, device, model)
         self._processor: Any = processor
@@ -145,7 +147,7 @@ class CaptionModel(_parking.Parking):
         return self._weights.nbytes()
 
     def close(self) -> None:
-        self._model = self._weights = self._processor = None
+        self._model = self._weights = self._processor = self._observed = None
 
     def run(self, request: CaptionRequest, context: Context) -> Output:
         from studio.media import decode_image
@@ -209,10 +211,13 @@ class CaptionModel(_parking.Parking):
         """The tokens that tell a decoder its language and its form; none where the card names none."""
         if not self._marks:
             return []
-        found = "zh" if _CHINESE.search(request.prompt + request.opening) else "en"
-        language = language_asked(request.prompt) or found
+        language = "zh" if self._chinese(request) else "en"
         form = request.style if request.style in self._marks else request.length
         return self._processor.tokenizer.convert_tokens_to_ids([self._marks[language], self._marks[form]])
+
+    def _chinese(self, request: CaptionRequest) -> bool:
+        asked = language_asked(request.prompt)
+        return asked == "zh" or (not asked and bool(_CHINESE.search(request.prompt + request.opening)))
 
     def _begun(self, marks: list[int], opening: str, count: int) -> Any:
         """The first tokens of a text decoder that is to go on from `opening`."""
@@ -274,10 +279,18 @@ class CaptionModel(_parking.Parking):
                 cancelled = context.cancelled
             return cancelled
 
+        inputs, seen = asked.inputs, None
+        if self._observed is not None:
+            seen = self._observed.look(inputs["pixel_values"], "zh" if self._chinese(request) else "en")
+            if seen.nothing():
+                return [seen.told(0, Output(notes=asked.notes))]
+            inputs = {**inputs, "encoder_outputs": seen.states}
+            options["logits_processor"] = seen.held(self._processor.tokenizer, ends, options.get("logits_processor"))
         if asked.opening:
             tell(asked.opening)
         torch.manual_seed(request.seed or 0)
         self._model.generate(
-            **asked.inputs, max_new_tokens=most, num_beams=1, stopping_criteria=after_each_token(look), **options
+            **inputs, max_new_tokens=most, num_beams=1, stopping_criteria=after_each_token(look), **options
         )
-        return [row.output(asked, most, cancelled) for row in rows]
+        outputs = [row.output(asked, most, cancelled) for row in rows]
+        return outputs if seen is None else [seen.told(number, one) for number, one in enumerate(outputs)]

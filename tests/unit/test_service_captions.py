@@ -171,7 +171,7 @@ def test_a_run_that_waits_behind_others_can_be_stopped(slow, folder: Path, monke
 def test_an_error_that_is_not_a_picture_s_ends_the_run_and_says_so(
     studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Run, key: str, caption: str) -> None:
+    def full(self: Run, key: str, caption: str, unsure: int) -> None:
         raise StudioError("disk_full", path="/")
 
     monkeypatch.setattr(Run, "record", full)

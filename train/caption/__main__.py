@@ -17,7 +17,10 @@ SHIPPED = ROOT / "assets" / "starters" / "caption"
 
 def main() -> None:
     options = command.read(
-        "train.caption", __doc__, ("data", "drawing", "recall", "photographs", "speaker", "ship", "score", "look"), WORK
+        "train.caption",
+        __doc__,
+        ("data", "drawing", "recall", "photographs", "speaker", "ship", "doubt", "score", "look"),
+        WORK,
     )
     folder, device = options.folder, options.device
     match options.command:
@@ -45,6 +48,12 @@ def main() -> None:
             from train.caption import starter
 
             starter.ship(folder, lite(folder), SHIPPED)
+            starter.write_words(folder, SHIPPED)
+        case "doubt":
+            from train.caption import doubt, starter
+
+            for name, shares in doubt.measure(folder, *starter.learn_doubt(folder, SHIPPED)).items():
+                print(name, {kind: round(share, 3) for kind, share in shares.items()})
         case "score":
             from train.caption import score
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from studio.engines.networks.lite import Pixelwise
-from studio.engines.networks.observer import ObserverConfig, ObserverModel, Photographed, register
-from train.caption import augment, data, drawing, groups, names, speaker
+from studio.engines.networks.observer import STRANGERS, ObserverConfig, ObserverModel, Photographed, register
+from train.caption import augment, data, drawing, groups, names, sentences, speaker
 from train.caption.drawing import Filter
 from train.caption.lite import fill
 
@@ -68,6 +68,38 @@ def observer(folder: Path, lite: Any) -> ObserverModel:
     with torch.no_grad():
         made.places.copy_(told.places)
     return made.eval()
+
+
+def write_words(folder: Path, target: Path) -> None:
+    """Write what things are called beside the weights: a caption says these names whole, or does not say them."""
+    _, entries = data.load(folder)
+    rows = [
+        "|".join((name.english, name.chinese, ",".join(name.tags), ",".join(name.chinese_tags)))
+        for name in sentences.all_names(entries)
+    ]
+    packed = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    (target / "words.json").write_text(packed + "\n", encoding="utf-8")
+
+
+def learn_doubt(folder: Path, target: Path) -> Any:
+    """Teach the captioner in `target` to know pictures of no thing. Returns it, with what prepares its pictures."""
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    from train.caption import doubt
+
+    register()
+    file, config = target / "model.safetensors", target / "config.json"
+    tensors, content = load_file(file), json.loads(config.read_text(encoding="utf-8"))
+    content["encoder"]["strangers"] = len(STRANGERS)
+    config.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    model: Any = transformers.VisionEncoderDecoderModel.from_pretrained(target, local_files_only=True).float().eval()
+    processor: Any = transformers.AutoImageProcessor.from_pretrained(target, local_files_only=True)
+    doubt.train(folder, model, processor)
+    for part in ("weight", "bias"):
+        tensors[f"encoder.strange.{part}"] = getattr(model.encoder.strange, part).detach().half().contiguous()
+    save_file(tensors, file, {"format": "pt"})
+    return model, processor
 
 
 def ship(folder: Path, lite: Any, target: Path) -> None:

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from studio.engines.networks.lite import BLOCKS, Block, Lite, Pixelwise
+from studio.engines.networks.looks import Colours, Photographed
 
 DRAWN = 13
 """So many blocks read drawings; 32 times smaller than the picture, 192 channels."""
@@ -26,6 +27,13 @@ DRAWN = 13
 
 SURE, NEAR = 0.4, 0.3
 """A thing at least so likely is said alone; else also those that are not less likely than this share of the first."""
+DOUBT_DRAWN, DOUBT_PHOTO = 0.45, 0.4
+"""What is named with less confidence than this is not certain; measured on icons that training never saw, and on
+photographs (train/caption/doubt.py)."""
+STRANGE, ODD = 0.9, 0.5
+"""A picture at least so likely of a kind without things is called that; from ODD on it lowers the confidence."""
+STRANGERS = ("blank", "noise", "text", "chart", "screenshot")
+"""Kinds of pictures that hold no thing which could be named."""
 
 MAIN, SECOND = 0.3, 0.2
 """Shares of a drawing from which on its first and its second colour are said."""
@@ -43,6 +51,7 @@ class ObserverConfig(PretrainedConfig):
         shown: how many of the likeliest things the decoder is told.
         drawing_sides: pixels a side at which drawings are read; the readings count alike.
         recall_side, recall_weight: the same for what EfficientNet-Lite0 makes of a drawing, and how much that counts.
+        strangers: kinds of pictures without a thing; none in checkpoints that never learnt them.
     """
 
     model_type = "observer"
@@ -59,12 +68,13 @@ class ObserverConfig(PretrainedConfig):
         drawing_sides: tuple[int, ...] = (64, 80, 96),
         recall_side: int = 128,
         recall_weight: float = 0.5,
+        strangers: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.hidden_size, self.things, self.classes, self.colours = hidden_size, things, classes, colours
         self.kinds, self.groups, self.shown, self.drawing_sides = kinds, groups, shown, drawing_sides
-        self.recall_side, self.recall_weight = recall_side, recall_weight
+        self.recall_side, self.recall_weight, self.strangers = recall_side, recall_weight, strangers
 
 
 class Drawing(nn.Module):
@@ -93,76 +103,6 @@ class Drawing(nn.Module):
         return self.things(self.sum_up(x)), self.kinds(x)
 
 
-class Colours(nn.Module):
-    """Names the colour of each pixel, or says that it belongs to the ground."""
-
-    SIDE = 32
-
-    def __init__(self, colours: int) -> None:
-        super().__init__()
-        self.look = nn.Sequential(
-            nn.Conv2d(9, 32, 3, 1, 1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, 1, 2, 2),
-            nn.ReLU(),
-            nn.Conv2d(32, colours + 1, 1),
-        )
-        self.ground = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, colours))
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(count, 3, side, side) to the shares of colours and ground (they add up to 1) and the ground's logits."""
-        small = F.interpolate(pixels, (self.SIDE, self.SIDE), mode="area")
-        edge = _rim(small, 2).median(2).values
-        around = edge[..., None, None].expand_as(small)
-        found = self.look(torch.cat([small, around, (small - around).abs()], 1)).softmax(1)
-        return found.mean((2, 3)), self.ground(edge)
-
-
-class Photographed(nn.Module):
-    """Whether a picture is a photograph: how often neighbouring pixels differ, by how much, at two sizes; and how much
-    of it has the colour of its border.
-
-    Neighbours alone would call a soft drawing a photograph: what was painted by a model, or enlarged, has grain too.
-    """
-
-    EDGES = (0.004, 0.012, 0.03, 0.06, 0.12, 0.25)
-    APART = (0.02, 0.05, 0.1, 0.2, 0.4)
-
-    def __init__(self) -> None:
-        super().__init__()
-        measures = 4 * len(self.EDGES) + 2 * len(self.APART)
-        self.judge = nn.Sequential(nn.Linear(measures, 24), nn.ReLU(), nn.Linear(24, 1))
-
-    def measured(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Shares of differences below each edge, (count, 34): between neighbours in the whole and in its border, fine
-        and coarse; and from the colour that the border has mostly, in the whole and in the border."""
-        shares = []
-        for picture in (pixels, F.avg_pool2d(pixels, 2)):
-            across = (picture[..., :-1, 1:] - picture[..., :-1, :-1]).abs().amax(1)
-            step = torch.maximum(across, (picture[..., 1:, :-1] - picture[..., :-1, :-1]).abs().amax(1))
-            rim = step.shape[-1] // 10
-            border = torch.cat([step[:, :rim].flatten(1), step[:, -rim:].flatten(1)], 1)
-            for part in (step.flatten(1), border):
-                shares += [(part < edge).to(pixels.dtype).mean(1) for edge in self.EDGES]
-        coarse = F.avg_pool2d(pixels, 4)
-        edge = _rim(coarse, 3)
-        mostly = edge.median(2, keepdim=True).values
-        for part in (coarse.flatten(2), edge):
-            apart = (part - mostly).abs().amax(1)
-            shares += [(apart < most).to(pixels.dtype).mean(1) for most in self.APART]
-        return torch.stack(shares, 1)
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(count, 3, side, side) in -1..1 to one logit each."""
-        return self.judge(self.measured(pixels))[:, 0]
-
-
-def _rim(picture: torch.Tensor, wide: int) -> torch.Tensor:
-    """The pixels within `wide` of the border, (count, 3, pixels); those of the corners twice."""
-    sides = (picture[..., :wide, :], picture[..., -wide:, :], picture[..., :wide], picture[..., -wide:])
-    return torch.cat([side.flatten(2) for side in sides], 2)
-
-
 @dataclass(frozen=True)
 class Findings:
     """What was found in pictures, as numbers of names; each (count,) or (count, several).
@@ -170,12 +110,21 @@ class Findings:
     Attributes:
         things: drawn things, then classes of photographs, then their groups; `nothing` where there is no further one.
         colours: the first and the second; `nothing` where no colour is a good part.
+        confidence: how likely the first thing is the right one, 0..1.
+        strange: 0 for a picture of something, else one more than the place in STRANGERS.
     """
 
     kind: torch.Tensor
     ground: torch.Tensor
     colours: torch.Tensor
     things: torch.Tensor
+    confidence: torch.Tensor | None = None
+    strange: torch.Tensor | None = None
+
+    def doubtful(self) -> torch.Tensor:
+        """(count,), whether what is named is not certain."""
+        assert self.confidence is not None
+        return self.confidence < torch.where(self.kind == 0, DOUBT_PHOTO, DOUBT_DRAWN)
 
 
 class ObserverModel(PreTrainedModel):
@@ -192,6 +141,7 @@ class ObserverModel(PreTrainedModel):
         self.recall = Pixelwise(1280, config.hidden_size)
         self.shades = Colours(config.colours)
         self.photographed = Photographed()
+        self.strange = nn.Linear(1280, config.strangers + 1) if config.strangers else None
         self.register_buffer("group", torch.full((config.classes,), -1, dtype=torch.int16))
         self.names = nn.Embedding(config.things + config.classes + config.groups + 1, config.hidden_size)
         self.kinds = nn.Embedding(config.kinds, config.hidden_size)
@@ -215,15 +165,29 @@ class ObserverModel(PreTrainedModel):
         shares, ground = self.shades(pixels)
         photo = self.photographed(pixels) > 0
         kinds[:, 0] = float("-inf")
-        drawn = self._likeliest(things.float().softmax(1), 0)
-        classed = self._classed(self.lite(pixels).float().softmax(1))
+        features = self.lite.features(pixels)
+        likely, classes = things.float().softmax(1), self.lite.classify(features).float().softmax(1)
+        drawn, classed = self._likeliest(likely, 0), self._classed(classes)
+        confidence = torch.where(photo, torch.maximum(classes.amax(1), self._together(classes).amax(1)), likely.amax(1))
+        confidence, strange = self._stranger(features, confidence)
         nothing = torch.full_like(ground[:, 0], self.config.colours, dtype=torch.long)
         return Findings(
             torch.where(photo, 0, kinds.argmax(1)),
             torch.where(photo, nothing, ground.argmax(1)),
             torch.where(photo[:, None], nothing[:, None], self._main(shares)),
             torch.where(photo[:, None], classed, drawn),
+            confidence,
+            strange,
         )
+
+    def _stranger(self, features: torch.Tensor, confidence: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is left of the confidence where a picture may be of no thing at all; and of which kind it is then."""
+        if self.strange is None:
+            return confidence, torch.zeros_like(confidence, dtype=torch.long)
+        chances = self.strange(features.clamp(min=0).sqrt()).float().softmax(1)
+        odd = 1 - chances[:, 0]
+        which = torch.where(odd >= STRANGE, chances[:, 1:].argmax(1) + 1, 0)
+        return torch.where(odd < ODD, confidence, confidence * (1 - odd)), which
 
     def _drawn(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The logits of drawn things and of kinds, over all sizes."""
@@ -245,14 +209,17 @@ class ObserverModel(PreTrainedModel):
         """Classes of photographs; their common group first where it is likely and no single class is."""
         config = self.config
         found = self._likeliest(chances, config.things)
-        member = self.group >= 0
-        together = torch.zeros(len(chances), config.groups, dtype=chances.dtype, device=chances.device)
-        together.index_add_(1, self.group[member].long(), chances[:, member])
-        sum_, group = together.max(1)
+        sum_, group = self._together(chances).max(1)
         general = (chances.amax(1) < SURE) & (sum_ > SURE)
         first = torch.where(general, group + config.things + config.classes, found[:, 0])
         others = torch.where(general[:, None], found[:, :-1], found[:, 1:])
         return torch.cat([first[:, None], others], 1)
+
+    def _together(self, chances: torch.Tensor) -> torch.Tensor:
+        """(count, classes) to (count, groups): how likely one of a group's classes is."""
+        member = self.group >= 0
+        sums = torch.zeros(len(chances), self.config.groups, dtype=chances.dtype, device=chances.device)
+        return sums.index_add_(1, self.group[member].long(), chances[:, member])
 
     def _main(self, shares: torch.Tensor) -> torch.Tensor:
         solid = shares[:, :-1] / shares[:, :-1].sum(1, keepdim=True).clamp(min=1e-4)

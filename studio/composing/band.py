@@ -83,6 +83,8 @@ def _rhythm(lead: str, rest: list[str], usual: tuple[str, ...]) -> list[str]:
 def _led(usual: tuple[str, ...], excluded: Collection[str]) -> tuple[str, ...]:
     """The usual band led by one who can have the melody."""
     known = instruments()
+    if usual and not excluded:
+        return usual
     singers = [name for name in usual if not set(known[name].plays) & _BELOW]
     if not singers:
         lead = next((name for name in (*_OTHERS, *known) if name not in excluded), "piano")

@@ -62,9 +62,8 @@ def test_every_style_is_played_by_its_band_in_its_tempo_and_metre(name: str):
     brief = read(genre.words[0], Wishes(bars=16)).brief
     words, chords = composed(brief, 3)
     plan = form.plan(16)
-    score = arranging.arrange(
-        brief, language.read(words), plan, name, 3, progressions.unfold(chords, plan) if chords else []
-    )
+    whole = progressions.unfold(chords, plan) if chords else []
+    score = arranging.arrange(brief, language.read(words), plan, name, 3, whole)
     assert [voice.name for voice in score.voices] == list(brief.band)
     assert all(voice.sounds for voice in score.voices)
     if genre.style and styles()[genre.style].lines:

@@ -109,8 +109,9 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     genre = genres()[wanted.genre] if wanted.genre else PLAIN
     kind = wanted.kind
     metre = wishes.metre or said.get("metre") or kind.get("metre") or genre.metre
-    if not metre:
-        metre = "4/4" if chance < 0.6 or "3/4" in wanted.not_metres else "3/4"
+    if not metre:  # who counts bars means bars of four, as studio.composing.timing has it
+        four = chance < 0.6 or "3/4" in wanted.not_metres or wishes.bars or said.get("bars")
+        metre = "4/4" if four else "3/4"
     denied_metres = {one.value for one in words.figures if one.name == "metre" and words.denied.has(one.start, one.end)}
     if metre in denied_metres | wanted.not_metres and not wishes.metre:
         metre = next(one for one in ("4/4", "3/4", "6/8") if one not in denied_metres | wanted.not_metres)

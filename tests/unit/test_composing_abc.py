@@ -117,7 +117,8 @@ def test_what_does_not_add_up_is_no_melody(change):
 
 def test_the_chords_of_a_style_stand_above_its_melody():
     known = {
-        "key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0", "chords": "0:maj7,9:m7",
+        "key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0",
+        "chords": "0:maj7,9:m7",
     }  # fmt: skip
     melody = played.melody(known)
     assert melody is not None
@@ -129,7 +130,7 @@ def test_the_chords_of_a_style_stand_above_its_melody():
 
 def test_a_recipe_says_how_its_prompt_was_read():
     found = read("techno, no drums, 5/4, theremin, 8 bars")
-    said = played.clean(played.known(found.brief, [], (), found))
+    said = played.clean(played.known(found.brief, language.read(["part", "bar1", "d96", "n0"]), (), found))
     assert said["style"] == "techno"
     assert (said["without"], said["unknown"]) == (["drums"], ["theremin"])
     assert said["changed"] == ["metre_played: asked 5/4, played 4/4"]

@@ -125,7 +125,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
         usual = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
         usual = tuple(one for one in usual if (one, mode) not in not_keys)
         tonic = usual[int(chance * 997) % len(usual)]
-    groove, style = _manner(wanted, genre, metre)
+    groove, style = _manner(wanted, genre)
     excluded = {*wanted.excluded, *wishes.excluded}
     players = wishes.players or wanted.players
     usual_band = genre.band or tuple(kind.get("band", ())) or grooves()[groove].band
@@ -274,12 +274,12 @@ def _kind(kind: dict[str, Any], genre: Genre, metre: str) -> str:
     return next(name for name, metres in _DANCED.items() if metre in metres)
 
 
-def _manner(wanted: Wanted, genre: Genre, metre: str) -> tuple[str, str]:
+def _manner(wanted: Wanted, genre: Genre) -> tuple[str, str]:
     """Groove and style. A dance of old is left to the network, which learnt it, unless a style plays it."""
     if wanted.genre:
         return genre.groove, genre.style
     if "groove" in wanted.kind:
         return wanted.kind["groove"], ""
     calm = wanted.busy == "calm"
-    groove = wanted.plain.get("groove") or ("ballad" if calm else "waltz" if metre == "3/4" else genre.groove)
+    groove = wanted.plain.get("groove") or ("ballad" if calm else genre.groove)
     return groove, wanted.plain.get("style", "") if wanted.kind else wanted.plain.get("style", genre.style)

@@ -131,7 +131,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     usual_band = genre.band or tuple(kind.get("band", ())) or grooves()[groove].band
     names = band.choose(
         players, excluded, usual_band, alone=wanted.alone, lead=wanted.lead if not wishes.players else "",
-        drummed=bool(genre.style) and any("beat" in instruments()[name].plays for name in usual_band),
+        drummed=bool(wanted.genre and genre.style) and any("beat" in instruments()[name].plays for name in usual_band),
     )  # fmt: skip
     exact = wishes.tempo or said.get("tempo")
     tempo = exact or wanted.mark or (genre.tempo or kind.get("tempo") or wanted.plain.get("tempo") or _TEMPOS[metre])

@@ -34,15 +34,17 @@ def notes(found: Reading) -> list[tuple[str, dict[str, Any]]]:
 def in_words(found: Reading, spoken: str) -> str:
     """What was understood, in one line of the reader's language."""
     brief, comma = found.brief, text("music.comma", spoken)
-    kind = text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind != "tune" else ""
+    own = genres()[brief.genre].kind if brief.genre else "tune"
+    kind = text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind not in ("tune", own) else ""
     said = (
-        genre_name(brief.genre, spoken) if brief.genre else kind,
-        comma.join(found.moods),
+        genre_name(brief.genre, spoken) if brief.genre else "",
+        kind,
         "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode), spoken),
         "" if "metre" in found.left else brief.metre,
         "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),
         "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
         "" if "bars" in found.left else _clock(brief.seconds),
+        comma.join(found.moods),
         comma.join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
         text("music.looped", spoken) if brief.loop else "",
         text("music.without", spoken, words=comma.join(found.without)) if found.without else "",

@@ -64,6 +64,11 @@ def test_a_metre_that_a_dance_does_not_have_wins_over_its_name():
     assert brief("a reel in 6/8").kind == "jig"
 
 
+def test_who_is_named_for_a_dance_plays_it_alone():
+    for words in ("a jig, flute and guitar", "an Irish jig, flute and guitar", "里尔舞曲，长笛和吉他"):
+        assert brief(words).band == ("flute", "guitar")
+
+
 def test_fields_win_over_the_prompt():
     found = brief("a jig in D major at 120 bpm", Wishes(tempo=90, tonic=7, mode="minor", metre="9/8", bars=12))
     assert (found.tempo, found.tonic, found.mode, found.metre, found.bars) == (90, 7, "minor", "9/8", 12)

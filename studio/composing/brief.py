@@ -167,7 +167,9 @@ def genres() -> dict[str, Genre]:
         return {**whole(row["like"]), "weak": False, **row} if "like" in row else row
 
     def genre(name: str) -> Genre:
-        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in whole(name).items()}
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in whole(name).items()
+        }
         fields.pop("like", None)
         return Genre(name, **fields)
 
@@ -178,7 +180,7 @@ def genres() -> dict[str, Genre]:
 def styles() -> dict[str, Style]:
     def style(name: str, row: dict[str, Any]) -> Style:
         form = tuple(row.get("form", "").split())
-        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
         return Style(name, **{**fields, "form": form})
 
     return {name: style(name, row) for name, row in _table("styles").items() if name not in _LISTS}

@@ -136,7 +136,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     exact = wishes.tempo or said.get("tempo")
     tempo = exact or wanted.mark or (genre.tempo or kind.get("tempo") or wanted.plain.get("tempo") or _TEMPOS[metre])
     if not exact and not wanted.mark:
-        tempo *= wanted.pace
+        tempo = float(round(tempo * wanted.pace))
     tempo = min(figures.FASTEST, max(figures.SLOWEST, tempo))
     tempo, bars, changed = timing.settle(
         timing.Times(

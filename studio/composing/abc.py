@@ -37,7 +37,8 @@ def write(melody: Melody, title: str = "") -> str:
 
 def _parts(melody: Melody) -> Iterator[str]:
     line = melody.line
-    chords, per_bar = harmony.harmonise(line.bars, melody.metre, melody.mode), harmony.slots(melody.metre)
+    chords = melody.chords or harmony.harmonise(line.bars, melody.metre, melody.mode)
+    per_bar = harmony.slots(melody.metre)
     pen = _Pen(melody)
     place = 0
     for index, turns in groupby(melody.form.order):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ MAX_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 MP3_COMPRESSION = 0.2
 """Of libsndfile's scale from 0 (large, best) to 1: about 190 kbit/s of variable rate in stereo."""
+MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 def pcm16(audio: Audio) -> np.ndarray:
@@ -146,13 +148,17 @@ def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
 
 
 def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """An MP3 file of variable rate with its recipe in the ID3 comment, beside title, tempo, key, date and licence."""
+    """An MP3 file of variable rate with its recipe in the ID3 comment, beside title, tempo, key, date and licence.
+
+    MP3 knows nine rates and two channels: other rates become the next one above (48 kHz at most), and more channels
+    are heard in both ears.
+    """
     import soundfile
 
-    frames = pcm16(audio)
+    frames, rate = _for_mp3(audio)
     out = io.BytesIO()
     with soundfile.SoundFile(
-        out, "w", audio.rate, frames.shape[1], "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE",
+        out, "w", rate, frames.shape[1], "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE",
         compression_level=MP3_COMPRESSION,
     ) as file:  # fmt: skip
         file.write(frames)
@@ -164,6 +170,25 @@ def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         "TBPM": f"{played['tempo']:.0f}" if played.get("tempo") else "", "TKEY": _short_key(played.get("key", "")),
     }  # fmt: skip
     return id3.tag(texts, tags["comment"]) + out.getvalue()
+
+
+def _for_mp3(audio: Audio) -> tuple[np.ndarray, int]:
+    """Samples as float32, shape (frames, channels), with their rate, as libsndfile's encoder takes them.
+
+    Of whole numbers this libsndfile copies half the bytes of a stereo frame and encodes what lay in memory behind them.
+    """
+    import numpy as np
+    from scipy.signal import resample_poly
+
+    samples = np.nan_to_num(np.asarray(audio.samples, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if samples.shape[0] > 2:
+        samples = np.repeat(samples.mean(0, keepdims=True), 2, axis=0)
+    rate = next((rate for rate in MP3_RATES if rate >= audio.rate), MP3_RATES[-1])
+    if rate != audio.rate and samples.size:
+        common = math.gcd(rate, audio.rate)
+        samples = resample_poly(samples, rate // common, audio.rate // common, axis=1)
+    peak = float(np.abs(samples).max(initial=0.0))
+    return np.ascontiguousarray((samples / peak if peak > 1.0 else samples).T, dtype=np.float32), rate
 
 
 def _short_key(key: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import mido
 import numpy as np
+import pyloudnorm
 import pytest
+from witnesses import heard
 
-from studio import sound
+from studio import exports, sound
 from studio.requests import MusicRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -67,3 +69,19 @@ def test_the_same_seed_is_the_same_piece_and_another_one_another(compose):
     decoded = [sound.decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
     assert (decoded[0] == decoded[1]).all()
     assert notes_of(first).tracks != notes_of(other).tracks
+
+
+@pytest.mark.parametrize("prompt", [JIG, "lofi hip hop, 8 bars", "orchestral march, 8 bars"])
+def test_a_real_piece_is_heard_from_every_file_as_it_was_made(compose, prompt):
+    artifact = compose(prompt)
+    file, made = artifact.files[0], artifact.recipes[0]
+    piece = sound.decode_audio(file.read_bytes())
+    meter = pyloudnorm.Meter(piece.rate)
+    for suffix in exports.SOUND:
+        back = heard(exports.music(file, made, suffix), 2, piece.rate)
+        length = min(back.shape[1], piece.samples.shape[1])
+        for before, after in zip(piece.samples, back, strict=True):
+            assert np.corrcoef(before[:length], after[:length])[0, 1] > 0.99, suffix
+        assert abs(back.shape[1] - piece.samples.shape[1]) < 0.05 * piece.rate, suffix
+        assert meter.integrated_loudness(back.T) == pytest.approx(-14, abs=0.5), suffix
+        assert np.abs(back).max() <= 1, suffix

@@ -23,6 +23,8 @@ class Brief:
         groove: how the accompaniment moves.
         band: names of instruments; the first plays the melody.
         loop: ends so that it can begin again.
+        ending: seconds in which the last chord rings on.
+        spelling: how the tonic was written by who asked for it, as "E♭"; empty for the usual way.
     """
 
     kind: str
@@ -35,6 +37,8 @@ class Brief:
     groove: str
     band: tuple[str, ...]
     loop: bool = False
+    ending: float = 1.5
+    spelling: str = ""
 
     @property
     def quarters(self) -> float:
@@ -45,6 +49,11 @@ class Brief:
     def seconds(self) -> float:
         """From the first bar line to the last."""
         return self.bars * METRES[self.metre] / TICKS * 60 / self.quarters
+
+    @property
+    def length(self) -> float:
+        """Seconds of its sound."""
+        return self.seconds + (0.0 if self.loop else self.ending)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from studio.composing import language
 from studio.composing.brief import Brief
 from studio.composing.form import Form, Line, plan, unfold
-from studio.composing.keys import key_of, whole_name
+from studio.composing.keys import key_name, key_of, spelling, whole_name
 from studio.composing.language import METRES, Part
 from studio.composing.reading import FASTEST, MOST_BARS, SLOWEST
 
@@ -36,6 +36,12 @@ class Melody:
     form: Form
     parts: Sequence[Part]
     loop: bool
+    spelling: str = ""
+
+    @property
+    def name(self) -> str:
+        """The tonic's name."""
+        return self.spelling or key_name(self.tonic, self.mode)
 
     @property
     def line(self) -> Line:
@@ -48,7 +54,7 @@ def known(brief: Brief, parts: Sequence[Part]) -> dict[str, Any]:
     header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
-        "key": whole_name(brief.tonic, brief.mode),
+        "key": whole_name(brief.tonic, brief.mode, brief.spelling),
         "metre": brief.metre,
         "tempo": round(brief.tempo, 3),
         "bars": brief.bars,
@@ -87,7 +93,8 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
     if (end := _after(words, metre, form)) is None or end.allowed() != (language.END,):
         return None
     parts = language.read(words)
-    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, said.get("loop", False))
+    loop, name = said.get("loop", False), spelling(said["key"], *key)
+    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, name)
 
 
 def until(found: Mapping[str, Any], seconds: float) -> tuple[str, int]:

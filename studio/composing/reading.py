@@ -21,6 +21,8 @@ from studio.requests import MusicRequest
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128
+RING = 1.5
+"""Seconds in which the last chord rings on where nobody said how long the piece is to be."""
 _METRE = re.compile(r"(?<![\d/])([2-9])\s*/\s*(4|8)(?!\d)(?:\s*(?:time|拍子?))?")
 _TEMPO = re.compile(
     r"(?:♩|tempo|速度)\s*[=:：]?\s*(\d{2,3})\b|\b(\d{2,3})\s*(?:bpm|beats per minute)|每分钟\s*(\d{2,3})\s*拍"
@@ -40,7 +42,7 @@ class Reading:
     """What was understood, and the words that were not.
 
     Attributes:
-        left: of "key", "metre", "tempo" and "bars" those that the seed decides, because nobody said them.
+        left: of "key", "metre", "tempo", "bars" and "length" those that the seed decides, because nobody said them.
     """
 
     brief: Brief
@@ -55,6 +57,7 @@ class Wishes:
     Attributes:
         tempo: beats a minute.
         tonic: pitch class.
+        spelling: how the tonic was written, as "E♭".
         players: instruments, the melody's first.
         seconds: how long, where the prompt says neither bars nor seconds. It comes out in whole bars: the tempo gives
             way a little, unless somebody named it.
@@ -68,6 +71,7 @@ class Wishes:
     players: tuple[str, ...] = ()
     seconds: float | None = None
     loop: bool = False
+    spelling: str = ""
 
 
 def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Reading:
@@ -95,14 +99,15 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     mode = wishes.mode or said.get("mode") or facets.get("mode") or "major"
     tonic = wishes.tonic if wishes.tonic is not None else said.get("tonic")
     if tonic is None:
-        keys = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
-        tonic = keys[int(chance * 997) % len(keys)]
+        often = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
+        tonic = often[int(chance * 997) % len(often)]
     exact = wishes.tempo or said.get("tempo")
     tempo = min(FASTEST, max(SLOWEST, exact or facets.get("tempo", _TEMPOS[metre]) * facets.get("pace", 1.0)))
-    tempo, bars = _time(wishes, said, metre, tempo, bool(exact))
     loop = wishes.loop or bool(said.get("loop"))
+    tempo, bars, ending = _time(wishes, said, metre, tempo, bool(exact), loop)
+    spelling = wishes.spelling if wishes.tonic is not None else keys.spelling(prompt, tonic, mode)
     busy = facets.get("busy", "even")
-    brief = Brief(kind or "tune", metre, mode, tonic, tempo, bars, busy, groove, band, loop)
+    brief = Brief(kind or "tune", metre, mode, tonic, tempo, bars, busy, groove, band, loop, ending, spelling)
     return Reading(brief, tuple(rest))
 
 
@@ -117,9 +122,10 @@ def asked(request: MusicRequest, chance: float) -> Reading:
     wishes = Wishes(
         tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
         players=players, seconds=request.duration, loop=request.loop,
+        spelling=keys.spelling(request.key, tonic, mode) if tonic is not None else "",
     )  # fmt: skip
     found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
-    fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars"}
+    fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars", "length": "length"}
     left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
     return Reading(found.brief, (*found.unknown, *unknown), left)
 
@@ -223,21 +229,33 @@ def _kind_in(kind: str, metre: str) -> str:
     return kind if kind in ("air", "tune", "march") else usual[metre]
 
 
-def _time(wishes: Wishes, said: dict[str, Any], metre: str, tempo: float, exact: bool) -> tuple[float, int]:
-    """Tempo and bars. Seconds give whole bars, pairs where there is room; a tempo that nobody named gives way."""
+def _time(
+    wishes: Wishes, said: dict[str, Any], metre: str, tempo: float, exact: bool, loop: bool
+) -> tuple[float, int, float]:
+    """Tempo, bars, and seconds in which the last chord rings on.
+
+    Seconds give whole bars, pairs where there is room, and hold what rings on as well. A tempo that nobody named gives
+    way; one that was named leaves the end more or less time to ring. A loop has no end.
+    """
     bars, seconds = wishes.bars or said.get("bars"), said.get("seconds") or wishes.seconds
+    ring = 0.0 if loop else RING
     if bars:
-        return tempo, min(MOST_BARS, max(1, bars))
+        return tempo, min(MOST_BARS, max(1, bars)), ring
     if not seconds:
-        return tempo, 16
+        return tempo, 16, ring
     bar = METRES[metre] / beat(metre) * 60 / tempo
-    bars = max(1, round(seconds / bar))
-    if not exact and bars >= 4:
-        bars = next(_round_bars(seconds / bar))
-    bars = min(MOST_BARS, bars)
+    if exact:
+        bars = round(seconds / bar) if loop else int(seconds / bar + 1e-6)
+    else:
+        ring = min(ring, seconds / 4)
+        bars = round((seconds - ring) / bar)
+        if bars >= 4:
+            bars = next(_round_bars((seconds - ring) / bar))
+    bars = min(MOST_BARS, max(1, bars))
     if not exact:
-        tempo = min(FASTEST, max(SLOWEST, tempo * bars * bar / seconds))
-    return tempo, bars
+        tempo = min(FASTEST, max(SLOWEST, tempo * bars * bar / (seconds - ring)))
+    left = seconds - bars * METRES[metre] / beat(metre) * 60 / tempo
+    return tempo, bars, ring if loop or not -1e-6 <= left <= bar + RING else max(0.0, left)
 
 
 def _round_bars(wanted: float) -> Iterator[int]:

@@ -22,6 +22,7 @@ from studio.catalog import Card
 from studio.composing import arranging, form, language, midi, played, reading, tuneful
 from studio.composing.brief import Brief
 from studio.composing.form import Form
+from studio.composing.reading import RING
 from studio.composing.score import Score
 from studio.engines import _audio, _parking, _torch
 from studio.engines._decode import after_each_token
@@ -31,9 +32,9 @@ from studio.requests import MusicRequest, Request
 from studio.types import Audio, Output
 
 CANDIDATES = 4
-_TAIL = 1.5
-"""Seconds in which the last chord rings on."""
 _TOP_P = 0.95
+_FADE = 0.05
+"""Seconds in which a piece ends at least; more where it is to end before its last chord has rung out."""
 
 
 class ComposerEngine:
@@ -105,7 +106,7 @@ class ComposerModel(_parking.Parking):
             pieces.append(self.compose(request, number, seed, context))
             score, brief = pieces[-1].score, pieces[-1].reading.brief
             return replace(
-                self._play(score, brief.loop), midi=midi.write(score), played=played.known(brief, pieces[-1].parts)
+                self._play(score, brief), midi=midi.write(score), played=played.known(brief, pieces[-1].parts)
             )
 
         with _torch.working(self._card):
@@ -143,7 +144,8 @@ class ComposerModel(_parking.Parking):
         given = request.melody.split()
         if not played.begins(given, brief.metre, plan):
             raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
-        grammars = [language.Grammar(brief.metre, plan.lengths) for _ in range(CANDIDATES)]
+        # An upbeat at the very beginning would make the piece longer than what was asked for: one that was given stays.
+        grammars = [language.Grammar(brief.metre, plan.lengths, upbeat=bool(given)) for _ in range(CANDIDATES)]
         for grammar in grammars:
             for word in given:
                 grammar.take(word)
@@ -176,15 +178,21 @@ class ComposerModel(_parking.Parking):
         )
         return [[language.WORDS[int(one)] for one in row[len(header) :]] for row in made]
 
-    def _play(self, score: Score, loop: bool) -> Audio:
+    def _play(self, score: Score, brief: Brief) -> Audio:
         """Stereo sound. A loop is cut from its second time through, so that what rings on is in it."""
         import midirenderer
+        import numpy as np
         import soundfile
 
-        file = midi.write(score, times=3 if loop else 1, tail=_TAIL)
+        file = midi.write(score, times=3 if brief.loop else 1, tail=brief.ending)
         sound, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(self._font, file)), dtype="float32")
         sound = sound.T
-        if loop:
-            frames = round(score.seconds(score.steps) * rate)
+        frames = round(score.seconds(score.steps) * rate)
+        if brief.loop:
             sound = sound[:, frames : 2 * frames]
+        else:  # what the synthesiser gives is a little longer or shorter than the file says
+            frames += round(brief.ending * rate)
+            sound = np.pad(sound[:, :frames], ((0, 0), (0, max(0, frames - sound.shape[1]))))
+            fade = round(min(max(_FADE, RING - brief.ending), brief.seconds / brief.bars / 2) * rate)
+            sound[:, frames - fade :] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
         return _audio.piece(self._card, sound, rate, sound.shape[1] / rate)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 _PACKAGES = {
-    "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "exiftool": "libimage-exiftool-perl", "abc2midi": "abcmidi",
+    "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "exiftool": "libimage-exiftool-perl", "abc2midi": "abcmidi", "mftext": "abcmidi",
 }  # fmt: skip
 
 

@@ -71,8 +71,7 @@ def test_bars_and_tempo_are_exact(model, metre, bars):
     beats = 1.5 if metre in ("6/8", "9/8") else 1.0
     assert 60e6 / meta(file, "set_tempo").tempo == pytest.approx(100 * beats, rel=1e-4)
     last = max(sum(message.time for message in track) for track in file.tracks) / file.ticks_per_beat
-    upbeat = last - bars * BARS[metre]
-    assert 0 <= upbeat <= BARS[metre] / 2
+    assert last == bars * BARS[metre]
 
 
 def test_every_note_that_begins_ends_and_none_overlaps_itself(model):

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from studio import containers, id3, recipe
+from studio import containers, id3, recipe, recordings
 from studio.errors import StudioError
 from studio.media import SOFTWARE
 
@@ -51,14 +51,15 @@ def measure(data: bytes, max_samples: int = MAX_SAMPLES) -> float:
 
 
 def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
-    """The sound in a WAV, FLAC, MP3 or Ogg file.
+    """The sound in a WAV (also RF64, W64 and unfinished ones), FLAC, MP3, Ogg, AIFF, CAF or AU file.
 
     Args:
         data: the bytes of the file, from anybody.
         max_samples: refused above this many samples over all channels, before any is decoded.
 
     Raises:
-        StudioError: bad_audio: another format, cut short, empty, too long, or samples that are no numbers.
+        StudioError: audio_format: another format. bad_audio: cut short, empty, too long, or samples that are no
+            numbers.
     """
     import numpy as np
 
@@ -73,43 +74,30 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
     return Audio(samples.T, rate)
 
 
-def suffix(data: bytes) -> str:
-    """The ending that a file with these bytes should have; empty where they are no sound of ours."""
-    endings = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}
-    return endings.get(data[:4]) or (".mp3" if data.startswith(b"ID3") or data[:1] == b"\xff" else "")
-
-
 @contextlib.contextmanager
 def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
     """The file behind its header, whose sizes are what we take. Whatever libsndfile objects to is bad_audio."""
     import soundfile
 
-    if not _known(data):
+    format = recordings.kind(data)
+    if format and format not in recordings.READ:
+        raise StudioError("audio_format", format=format)
+    sound = recordings.whole(data) if format else None
+    if sound is None:
         raise StudioError("bad_audio")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(io.BytesIO(sound)) as file:
             if not 0 < file.frames * file.channels <= max_samples or file.channels > MAX_CHANNELS:
                 raise StudioError("bad_audio")
             if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
                 raise StudioError("bad_audio")
             yield file
+    except soundfile.LibsndfileError:
+        if encoded := recordings.unread(data):
+            raise StudioError("audio_format", format=encoded) from None
+        raise StudioError("bad_audio") from None
     except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError):
         raise StudioError("bad_audio") from None
-
-
-def _known(data: bytes) -> bool:
-    """Begins like one of the formats, and a WAV has the sound that its header tells of."""
-    if data.startswith((b"fLaC", b"OggS", b"ID3")) or (data[:1] == b"\xff" and data[1:2] >= b"\xe0"):
-        return True
-    if (data[:4], data[8:12]) != (b"RIFF", b"WAVE"):
-        return False
-    at = 12
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"data":
-            return at + 8 + size <= len(data)
-        at += 8 + size + size % 2
-    return False
 
 
 def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:

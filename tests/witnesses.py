@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 _PACKAGES = {
-    "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "exiftool": "libimage-exiftool-perl", "abc2midi": "abcmidi", "mftext": "abcmidi",
+    "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "exiftool": "libimage-exiftool-perl", "abc2midi": "abcmidi",
+    "mftext": "abcmidi",
 }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def _triplets(signs: Sequence[Sign]) -> Iterator[Sign]:
         yield from (replace(sign, group=1) for sign in signs)
         return
     single = [
-        replace(sign, at=sign.at + place, length=unit, tied=sign.tied or sign.pitch is not None and not last)
+        replace(sign, at=sign.at + place, length=unit, tied=sign.tied or (sign.pitch is not None and not last))
         for sign in signs
         for place in range(0, sign.length, unit)
         for last in [place + unit == sign.length]

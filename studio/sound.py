@@ -13,9 +13,8 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from studio import containers, id3, recipe, recordings
+from studio import containers, recordings, tags
 from studio.errors import StudioError
-from studio.media import SOFTWARE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +102,7 @@ def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
 def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
     """A 16-bit WAV file with its recipe in LIST/INFO: ICMT, beside name, software, date and licence.
 
+    What samplers and sequencers ask for is there too: tempo, metre and key (`acid`), of a loop its points (`smpl`).
     Written by hand: libsndfile adds its own name and leaves the licence out.
     """
     frames = pcm16(audio)
@@ -112,27 +112,20 @@ def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
     )
     if made is not None:
-        tags = _tags(made)
-        ids = {b"INAM": "title", b"ISFT": "software", b"ICRD": "date", b"ICOP": "licence", b"ICMT": "comment"}
-        items = (containers.riff_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
-        body += containers.riff_chunk(b"LIST", b"INFO" + b"".join(items))
+        body += tags.of_wav(made, audio.rate, len(frames))
     body += containers.riff_chunk(b"data", frames.tobytes())
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
 def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """A 16-bit FLAC file with its recipe in the comment, beside title, software, date and licence."""
+    """A 16-bit FLAC file with its recipe in the comment, beside title, tempo, key, software, date and licence."""
     import soundfile
 
     frames = pcm16(audio)
     out = io.BytesIO()
     with soundfile.SoundFile(out, "w", audio.rate, frames.shape[1], "PCM_16", format="FLAC") as file:
-        if made is not None:
-            tags = _tags(made)
-            file.title, file.software, file.date = tags["title"], tags["software"], tags["date"]
-            file.license, file.comment = tags["licence"], tags["comment"]
         file.write(frames)
-    return out.getvalue()
+    return out.getvalue() if made is None else tags.of_flac(out.getvalue(), made)
 
 
 def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
@@ -150,14 +143,7 @@ def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         compression_level=MP3_COMPRESSION,
     ) as file:  # fmt: skip
         file.write(frames)
-    if made is None:
-        return out.getvalue()
-    tags, played = _tags(made), made.get("played", {})
-    texts = {
-        "TIT2": tags["title"], "TSSE": tags["software"], "TDRC": tags["date"], "TCOP": tags["licence"],
-        "TBPM": f"{played['tempo']:.0f}" if played.get("tempo") else "", "TKEY": _short_key(played.get("key", "")),
-    }  # fmt: skip
-    return id3.tag(texts, tags["comment"]) + out.getvalue()
+    return (tags.of_mp3(made) if made is not None else b"") + out.getvalue()
 
 
 def _for_mp3(audio: Audio) -> tuple[np.ndarray, int]:
@@ -177,20 +163,3 @@ def _for_mp3(audio: Audio) -> tuple[np.ndarray, int]:
         samples = resample_poly(samples, rate // common, audio.rate // common, axis=1)
     peak = float(np.abs(samples).max(initial=0.0))
     return np.ascontiguousarray((samples / peak if peak > 1.0 else samples).T, dtype=np.float32), rate
-
-
-def _short_key(key: str) -> str:
-    """A key as ID3 has it: at most three letters, "F#m"."""
-    tonic, _, mode = key.replace("♯", "#").replace("♭", "b").partition(" ")
-    return tonic + ("m" if mode in ("minor", "dorian") else "") if len(tonic) <= 2 else ""
-
-
-def _tags(made: dict[str, Any]) -> dict[str, str]:
-    model = made["model"]
-    return {
-        "title": str(made["parameters"].get("prompt", ""))[:200].replace("\0", " "),
-        "software": SOFTWARE,
-        "date": made["made"][:10],
-        "licence": f"{model['title']}: {model['licence']}".replace("\0", " "),
-        "comment": recipe.to_json(made),
-    }

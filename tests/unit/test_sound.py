@@ -172,12 +172,6 @@ def test_an_independent_reader_finds_the_tags(kind: str) -> None:
     assert "2026-01-31" in said
 
 
-def test_an_mp3_says_its_tempo_and_key() -> None:
-    data = sound.encode_mp3(tone(), MADE)
-    assert b"TBPM\0\0\0\x04\0\0\x03112" in data
-    assert b"TKEY\0\0\0\x04\0\0\x03F#m" in data
-
-
 @pytest.mark.parametrize(
     ("version", "frame"),
     [

@@ -152,7 +152,7 @@ class Intake:
 
 def _read(request: MusicRequest, card: Card) -> Reading | None:
     reads = getattr(engine(card.engine), "reading", None)
-    return reads(request) if reads else None
+    return reads(request, card) if reads else None
 
 
 def _hears(card: Card) -> tuple[SoundUse, ...]:

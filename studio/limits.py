@@ -35,9 +35,10 @@ from studio.bounds import (
 )
 from studio.captioning import asking
 from studio.cards import Card
+from studio.composing.figures import SLOWEST
 from studio.composing.keys import key_of
 from studio.composing.language import METRES
-from studio.composing.reading import SLOWEST, lasting
+from studio.composing.timing import lasting
 from studio.errors import StudioError
 from studio.media import check_image
 from studio.paths import gigabytes

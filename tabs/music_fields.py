@@ -10,18 +10,15 @@ from typing import Any
 import gradio as gr
 
 from studio import recipe
-from studio.composing import played
-from studio.composing.brief import instruments
+from studio.composing import played, telling
 from studio.composing.keys import whole_name
 from studio.composing.language import METRES, MODES
-from studio.composing.reading import Reading
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import MusicRequest, Task
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.music_sound import SoundFields
-from tabs.music_takes import key_words, tempo_words
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
@@ -32,7 +29,6 @@ MOST_AT_ONCE = 4
 _TEXTS = ("prompt", "negative_prompt", "lyrics", "key", "metre", "players", "melody")
 _NUMBERS = ("duration", "tempo", "guidance_scale", "temperature")
 _WHOLES = ("bars", "steps", "top_k", "count", "seed")
-_SHOWN_UNKNOWN = 8
 
 
 class Fields:
@@ -199,32 +195,7 @@ def reading_line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
         return ""
     if found is None:
         return ""
-    lines = [f"<p>{html.escape(text('music.read_as', spoken, brief=in_words(found, spoken)))}</p>"]
-    if found.unknown:
-        words = ", ".join(found.unknown[:_SHOWN_UNKNOWN]) + ("…" if len(found.unknown) > _SHOWN_UNKNOWN else "")
-        lines.append(f"<p>{html.escape(text('music.not_read', spoken, words=words))}</p>")
-    return "".join(lines)
-
-
-def in_words(found: Reading, spoken: str) -> str:
-    """A reading in one line of the reader's language."""
-    brief = found.brief
-    key = key_words(whole_name(brief.tonic, brief.mode), spoken)
-    said = (
-        text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind != "tune" else "",
-        "" if "key" in found.left else key,
-        "" if "metre" in found.left else brief.metre,
-        "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),
-        "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
-        text("music.comma", spoken).join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
-    )
-    return " · ".join(filter(None, said))
-
-
-def player_name(name: str, spoken: str) -> str:
-    """What an instrument is called: in Chinese the first Chinese word by which prompts name it."""
-    words = instruments()[name].words
-    return next((word for word in words if spoken == "zh-CN" and word[0] >= "㐀"), name.replace("-", " "))
+    return "".join(f"<p>{html.escape(line)}</p>" for line in telling.lines(found, spoken))
 
 
 def _choice(name: str, choices: list[tuple[Any, str]]) -> gr.Dropdown:

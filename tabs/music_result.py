@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.composing import telling
 from studio.errors import StudioError
 from studio.exports import MUSIC
 from studio.i18n import text
@@ -25,7 +26,7 @@ from tabs.shared import Page, quick
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
 _FETCH = "() => { if (atelier.fetching) atelier.press('#music-file'); atelier.fetching = false; }"
-_KNOWN = ("unknown_words",)
+_KNOWN = telling.NOTES
 """Notes of an engine that the line under the prompt has said already."""
 
 

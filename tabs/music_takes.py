@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from studio import exports
 from studio.composing import abc, played
-from studio.composing.language import COMPOUND
+from studio.composing.telling import key_words, tempo_words
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.shelf import notes
@@ -134,17 +134,6 @@ def facts(made: dict[str, Any], spoken: str) -> str:
         model["licence"] + ("" if model["commercial"] else f" · {text('page.non_commercial', spoken)}"),
     )  # fmt: skip
     return " · ".join(filter(None, said))
-
-
-def tempo_words(tempo: float, metre: str) -> str:
-    """A tempo as a score has it, with the note that is its beat."""
-    return f"{'♩.' if metre in COMPOUND else '♩'} = {tempo:.0f}"
-
-
-def key_words(key: str, spoken: str) -> str:
-    """A key as the reader's language has it: "D major", "D 大调"."""
-    tonic, _, mode = key.partition(" ")
-    return text(f"music.key_{mode}", spoken, tonic=tonic) if mode in ("major", "minor", "dorian", "mixolydian") else key
 
 
 def export(page: Page, take: Take, suffix: str) -> str:

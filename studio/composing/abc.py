@@ -49,7 +49,8 @@ def _title(title: str) -> str:
 
 def _lines(melody: Melody) -> Iterator[str]:
     line, length = melody.line, METRES[melody.metre]
-    chords, per_bar = harmony.harmonise(line.bars, melody.metre, melody.mode), harmony.slots(melody.metre)
+    chords = melody.chords or harmony.harmonise(line.bars, melody.metre, melody.mode)
+    per_bar = harmony.slots(melody.metre)
     pen, span = _Pen(melody), length // per_bar
     early, *own = written.bars(line, length) if line.upbeat else [[], *written.bars(line, length)]
     bars = [pen.bar(signs, chords[number * per_bar :][:per_bar], span) for number, signs in enumerate(own)]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from studio.composing import harmony
-from studio.composing.brief import Brief, Instrument, grooves, instruments
+from studio.composing.brief import Brief, Groove, Instrument, grooves, instruments, styles
 from studio.composing.form import Form, Line, unfold
 from studio.composing.harmony import Chord
 from studio.composing.language import COMPOUND, METRES, Part, beat
@@ -17,24 +17,27 @@ _VOLUMES = {"melody": 112, "second": 86, "strike": 76, "arpeggio": 78, "hold": 6
 _PANS = (64, 44, 84, 54, 74, 36, 92)
 
 
-def arrange(brief: Brief, parts: Sequence[Part], form: Form, title: str, seed: int) -> Score:
+def arrange(
+    brief: Brief, parts: Sequence[Part], form: Form, title: str, seed: int, given: Sequence[Chord] = ()
+) -> Score:
     """The piece as it is played.
 
     Args:
         parts: what was composed, one for each length of the form.
         seed: decides how evenly the players play.
+        given: the chords, where the style brings them; else they follow from the melody.
     """
     line = unfold(parts, form, brief.metre, brief.loop)
-    chords = harmony.harmonise(line.bars, brief.metre, brief.mode)
+    chords = list(given) or harmony.harmonise(line.bars, brief.metre, brief.mode)
     score = Score(title, brief.metre, brief.quarters, brief.tonic, brief.mode, brief.bars, [], chords, line.upbeat)
     score.key = brief.spelling
     groove, hand = grooves()[brief.groove], random.Random(seed)
     known = instruments()
     bars = list(_bars(brief, line, chords))
     lead = known[brief.band[0]]
-    melody = _melody(line, lead, brief.tonic)
+    melody = _melody(line, lead, brief)
     score.voices.append(Voice(lead.name, lead.program, melody, _VOLUMES["melody"]))
-    roles = _roles([known[name] for name in brief.band[1:]])
+    roles = _roles([known[name] for name in brief.band[1:]], groove)
     alone = not any(role == "bass" for _, role in roles)
     for place, (player, role) in enumerate(roles, 1):
         sounds = list(play(role, player, bars, brief, groove, melody))
@@ -65,12 +68,18 @@ def _bars(brief: Brief, line: Line, chords: Sequence[Chord]) -> Iterator[Bar]:
             else:
                 merged.append((start + slot * span, span, chord))
         fullness = 0.6 if place == 0 and len(line.starts) > 1 else 0.8 if line.passes[place] == 0 else 1.0
-        yield Bar(start, merged, fullness, number == len(line.bars) - 1 and not brief.loop)
+        last = number == len(line.bars) - 1
+        closes = last or number + 1 in line.starts
+        yield Bar(start, merged, fullness, last and not brief.loop, number in line.starts, closes)
 
 
-def _melody(line: Line, lead: Instrument, tonic: int) -> list[Sound]:
-    """In the octave where most of it suits the instrument; single notes outside are folded back."""
-    pitches = [60 + tonic + pitch for _, _, pitch in line.notes]
+def _melody(line: Line, lead: Instrument, brief: Brief) -> list[Sound]:
+    """In the octave where most of it suits the instrument; single notes outside are folded back.
+
+    Notes sound as long as the style has it, the last one in full.
+    """
+    touch = styles()[brief.style].touch if brief.style else 1.0
+    pitches = [60 + brief.tonic + pitch for _, _, pitch in line.notes]
     if not pitches:
         return []
 
@@ -80,16 +89,20 @@ def _melody(line: Line, lead: Instrument, tonic: int) -> list[Sound]:
         return sum(not lead.low <= pitch <= lead.high for pitch in moved), round(abs(middle))
 
     shift = 12 * min(range(-4, 4), key=outside)
-    return [Sound(start, length, fold(pitch + shift, lead), 96)
-            for (start, length, _), pitch in zip(line.notes, pitches, strict=True)]  # fmt: skip
+    end = line.notes[-1][0]
+    return [
+        Sound(start, length if start == end else max(1, round(length * touch)), fold(pitch + shift, lead), 96)
+        for (start, length, _), pitch in zip(line.notes, pitches, strict=True)
+    ]
 
 
-def _roles(players: Sequence[Instrument]) -> list[tuple[Instrument, str]]:
-    """What each does: the first of its abilities that nobody has yet, else the first."""
+def _roles(players: Sequence[Instrument], groove: Groove) -> list[tuple[Instrument, str]]:
+    """What each does: what the groove has it do, else the first of its abilities that nobody has yet."""
     taken: set[str] = set()
     found = []
     for player in players:
-        role = next((role for role in player.plays if role not in taken), player.plays[0])
+        usual = next((role for role in player.plays if role not in taken), player.plays[0])
+        role = groove.roles.get(player.name, usual)
         taken.add(role)
         found.append((player, role))
     return found

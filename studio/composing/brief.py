@@ -23,6 +23,9 @@ class Brief:
         groove: how the accompaniment moves.
         band: names of instruments; the first plays the melody.
         loop: ends so that it can begin again.
+        genre: of genres.toml; "" for none.
+        style: of styles.toml, how the melody moves; "" leaves it to the composer.
+        scale: of styles.toml, instead of the style's own.
         ending: seconds in which the last chord rings on.
         spelling: how the tonic was written by who asked for it, as "E♭"; empty for the usual way.
     """
@@ -37,6 +40,9 @@ class Brief:
     groove: str
     band: tuple[str, ...]
     loop: bool = False
+    genre: str = ""
+    style: str = ""
+    scale: str = ""
     ending: float = 1.5
     spelling: str = ""
 
@@ -53,12 +59,15 @@ class Brief:
     @property
     def length(self) -> float:
         """Seconds of its sound."""
-        return self.seconds + (0.0 if self.loop else self.ending)
+        return round(self.seconds + (0.0 if self.loop else self.ending), 3)
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """`program`: General MIDI from 0, -1 for drums. `low`, `high`: MIDI numbers. `plays`: what beside the melody."""
+    """`program`: General MIDI from 0, -1 for drums. `low`, `high`: MIDI numbers. `plays`: what beside the melody.
+
+    `voicing` is "power" for one whose chords are root and fifth.
+    """
 
     name: str
     program: int
@@ -66,17 +75,67 @@ class Instrument:
     high: int
     plays: tuple[str, ...]
     words: tuple[str, ...]
+    voicing: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Words that exclude all of its members. `generic` ones mean the member that a style has."""
+
+    words: tuple[str, ...]
+    members: tuple[str, ...]
+    generic: bool = False
 
 
 @dataclass(frozen=True)
 class Groove:
-    """`bars`: by metre the lines of signs that grooves.toml explains."""
+    """`bars`: by metre the lines of signs that grooves.toml explains. `instead`: who plays a metre that it lacks."""
 
     name: str
     band: tuple[str, ...]
     swing: int
-    grain: int
     bars: dict[str, dict[str, Any]] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    instead: str = ""
+
+    @property
+    def drummed(self) -> bool:
+        return any("drums" in bar for bar in self.bars.values())
+
+
+@dataclass(frozen=True)
+class Genre:
+    """A style of genres.toml. What it leaves open is empty; `tempos` are the slowest and the fastest that suit it."""
+
+    name: str
+    words: tuple[str, ...]
+    weak: bool = False
+    metre: str = ""
+    tempo: float = 0.0
+    tempos: tuple[float, ...] = ()
+    mode: str = ""
+    kind: str = ""
+    busy: str = ""
+    groove: str = ""
+    style: str = ""
+    band: tuple[str, ...] = ()
+    chords: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Style:
+    """A manner of melody of styles.toml, whose fields it has."""
+
+    name: str
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    close: dict[str, str] = field(default_factory=dict)
+    form: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
+    range: tuple[int, ...] = (-5, 14)
+    leap: int = 12
+    scale: str = ""
+    strong: str = "half"
+    touch: float = 1.0
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -86,7 +145,9 @@ def _table(name: str) -> dict[str, Any]:
 @cache
 def instruments() -> dict[str, Instrument]:
     return {
-        name: Instrument(name, row["program"], low, high, tuple(row["plays"]), tuple(row["words"]))
+        name: Instrument(
+            name, row["program"], low, high, tuple(row["plays"]), tuple(row["words"]), row.get("voicing", "")
+        )
         for name, row in _table("instruments").items()
         for low, high in [row["range"]]
     }
@@ -96,9 +157,58 @@ def instruments() -> dict[str, Instrument]:
 def grooves() -> dict[str, Groove]:
     def groove(name: str, row: dict[str, Any]) -> Groove:
         bars = {metre: row[metre] for metre in METRES if metre in row}
-        return Groove(name, tuple(row["band"]), row["swing"], row["grain"], bars)
+        return Groove(name, tuple(row["band"]), row["swing"], bars, row.get("roles", {}), row.get("instead", ""))
 
     return {name: groove(name, row) for name, row in _table("grooves").items()}
+
+
+@cache
+def genres() -> dict[str, Genre]:
+    """All styles, each with what it takes over from the one that it is like."""
+    rows = _table("genres") | _table("genres-bands")
+
+    def whole(name: str) -> dict[str, Any]:
+        row = rows[name]
+        return {**whole(row["like"]), "weak": False, **row} if "like" in row else row
+
+    def genre(name: str) -> Genre:
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in whole(name).items()}
+        fields.pop("like", None)
+        return Genre(name, **fields)
+
+    return {name: genre(name) for name in rows}
+
+
+@cache
+def styles() -> dict[str, Style]:
+    def style(name: str, row: dict[str, Any]) -> Style:
+        form = tuple(row.get("form", "").split())
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        return Style(name, **{**fields, "form": form})
+
+    return {name: style(name, row) for name, row in _table("styles").items() if name != "scales"}
+
+
+@cache
+def scales() -> dict[str, dict[str, tuple[int, ...]]]:
+    """By name and mode, semitones above the tonic."""
+    return {
+        name: {mode: tuple(notes) for mode, notes in row.items()} for name, row in _table("styles")["scales"].items()
+    }
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    return tuple(
+        Family(tuple(row["words"]), tuple(row["members"]), row.get("generic", False))
+        for row in _table("families").values()
+    )
+
+
+@cache
+def senses() -> dict[str, dict[str, Any]]:
+    """Words of two senses, by the word: where they are no music."""
+    return _table("words")["sense"]
 
 
 @cache

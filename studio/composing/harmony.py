@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 from studio.composing.language import METRES, Note, beat
 
-_SHAPES = {"": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "dim": (0, 3, 6)}
+_SHAPES = {
+    "": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "dim": (0, 3, 6), "maj7": (0, 4, 7, 11), "m7": (0, 3, 7, 10),
+    "m7b5": (0, 3, 6, 10), "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "sus4": (0, 5, 7), "5": (0, 7),
+}  # fmt: skip
+SHAPES = tuple(_SHAPES)
 
 
 @dataclass(frozen=True)
 class Chord:
-    """`root`: semitones above the tonic, 0..11. `shape`: nothing for major, `m`, `7` or `dim`."""
+    """`root`: semitones above the tonic, 0..11. `shape`: one of SHAPES, as chord symbols write it."""
 
     root: int
     shape: str = ""
@@ -98,6 +102,12 @@ def _heard(bar: Sequence[Note], metre: str, per_bar: int) -> list[dict[int, floa
                 found[slot][key] = found[slot].get(key, 0.0) + weight / span
         at += note.length
     return found
+
+
+def fit(bars: Sequence[Sequence[Note]], chords: Sequence[Chord], metre: str) -> float:
+    """How well chords, `slots(metre)` a bar, hold the notes of some bars."""
+    heard = [weights for bar in bars for weights in _heard(bar, metre, slots(metre))]
+    return sum(_fit(chord, weights) for chord, weights in zip(chords, heard, strict=False))
 
 
 def _fit(chord: Chord, weights: dict[int, float]) -> float:

@@ -1,32 +1,70 @@
-"""Numbers said in words, English and Chinese, as digits, where they count bars, beats or seconds."""
+"""Numbers said in words, English and Chinese, as digits, where they count bars, beats or time, or make a metre."""
 
 from __future__ import annotations
 
 import re
 
-_ENGLISH = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "fifteen": 15, "sixteen": 16, "twenty": 20, "twenty-four": 24, "thirty": 30,
-    "thirty-two": 32, "forty-eight": 48, "sixty": 60, "sixty-four": 64,
-}  # fmt: skip
-_CHINESE = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
-_COUNTED_ENGLISH = re.compile(
-    rf"\b({'|'.join(sorted(_ENGLISH, key=len, reverse=True))})(?=[\s-]+(?:bars?|measures?|seconds?)\b)"
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
 )
-_COUNTED_CHINESE = re.compile(r"[零〇一二两三四五六七八九十百]+(?=\s*(?:个?小节|秒|拍(?!子)))")
-_METRE = re.compile(r"([二四八])分之([二三四六九])拍子?|([四八])([二三四六九])拍子?")
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ENGLISH = {word: value for value, word in enumerate(_ONES.split())} | {
+    word: 10 * value for value, word in enumerate(_TENS.split(), 2)
+}
+_CHINESE = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+_NAME = rf"(?:{'|'.join(sorted(_ENGLISH, key=len, reverse=True))}|hundred)"
+_COUNTED_ENGLISH = re.compile(
+    rf"\b(?:an?[\s-]+(?=hundred))?({_NAME}(?:[\s-]+(?:and[\s-]+(?!a\b))?{_NAME})*)"
+    r"(?=[\s-]+(?:bars?|measures?|seconds?|secs?|minutes?|mins?|hours?|bpm|beats|and a half minutes?)\b)",
+    re.IGNORECASE,
+)
+_SIGNS = "零〇一二两三四五六七八九十百"
+_COUNTED_CHINESE = re.compile(
+    rf"[{_SIGNS}]+(?=\s*(?:个?小节|秒|拍(?!子)|分钟|分半|分[{_SIGNS}\d]+秒|个?小时|[Bb][Pp][Mm]))"
+)
+_SECONDS_CHINESE = re.compile(rf"(?<=\d分)[{_SIGNS}]+(?=秒)")
+_METRE = re.compile(
+    r"([二四八])分之(十二|[二三四五六七九])拍子?|(十二|(?<![一二三四五六七八九十百])[二三四五六七八九])([二三四五六七八九])拍子?"
+    r"|([二三四五六七])拍子"
+)
+_METRE_ENGLISH = re.compile(
+    r"\b(two|three|four|five|six|seven|nine|twelve)(?:-(two|four|eight|quarter)\b(?:[\s-]+time\b)?"
+    r"|[\s-](two|four|eight|quarter)[\s-]+time\b)",
+    re.IGNORECASE,
+)
+_UNITS = {"two": 2, "four": 4, "quarter": 4, "eight": 8}
 
 
 def digits(text: str) -> str:
-    """`text` (small letters) with such numbers in digits; a metre as "3/4"."""
-    text = _METRE.sub(_metre, text)
-    text = _COUNTED_ENGLISH.sub(lambda match: str(_ENGLISH[match[1]]), text)
-    return _COUNTED_CHINESE.sub(lambda match: str(_value(match[0])), text)
+    """`text` with such numbers in digits; a metre as "3/4"."""
+    text = _METRE_ENGLISH.sub(_metre_english, _METRE.sub(_metre, text))
+    text = _COUNTED_ENGLISH.sub(lambda match: str(_number(match[1])), text)
+    text = _COUNTED_CHINESE.sub(lambda match: str(_value(match[0])), text)
+    return _SECONDS_CHINESE.sub(lambda match: str(_value(match[0])), text)
 
 
 def _metre(match: re.Match[str]) -> str:
-    unit, count = filter(None, match.groups())
-    return f"{_CHINESE[count]}/{_CHINESE[unit]}"
+    unit, count, first, second, beats = match.groups()
+    if beats:
+        return f"{_value(beats)}/{8 if beats == '六' else 4}"
+    if first:  # 四三拍 and 三四拍 are both three quarters: the unit is the one that can only be one
+        unit, count = (first, second) if first in "四八" and second != "八" else (second, first)
+    return f"{_value(count)}/{_value(unit)}"
+
+
+def _metre_english(match: re.Match[str]) -> str:
+    return f"{_ENGLISH[match[1].lower()]}/{_UNITS[(match[2] or match[3]).lower()]}"
+
+
+def _number(words: str) -> int:
+    total = 0
+    for word in re.split(r"[\s-]+", words.lower()):
+        if word == "hundred":
+            total = 100 * (total or 1)
+        elif word != "and":
+            total += _ENGLISH[word]
+    return total
 
 
 def _value(signs: str) -> int:

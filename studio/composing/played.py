@@ -1,9 +1,10 @@
 """What a piece turned out to be, as a recipe keeps it: plain values from which its notes can be written again.
 
     {"kind": "jig", "key": "D major", "metre": "6/8", "tempo": 116.0, "bars": 16, "players": ["flute", "guitar"],
-     "loop": false, "melody": "part bar8 d12 n0 …"}
+     "loop": false, "style": "celtic", "chords": "0 5,7 …", "melody": "part bar8 d12 n0 …"}
 
-`melody` is in the words of studio.composing.language, part by part. A piece of which only the wishes are known, because
+`melody` is in the words of studio.composing.language, part by part; `chords`, where the style brought them, as
+studio.composing.progressions writes them. A piece of which only the wishes are known, because
 its model writes sound and not notes, has only those. What is read back comes from strangers and is checked.
 """
 
@@ -13,15 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.composing import language
+from studio.composing import language, progressions
 from studio.composing.brief import Brief
+from studio.composing.figures import FASTEST, MOST_BARS, SLOWEST
 from studio.composing.form import Form, Line, plan, unfold
+from studio.composing.harmony import Chord
 from studio.composing.keys import key_name, key_of, spelling, whole_name
 from studio.composing.language import METRES, Part
-from studio.composing.reading import FASTEST, MOST_BARS, SLOWEST
 
 _LONGEST = 60_000
-_KEYS = ("kind", "key", "metre", "tempo", "bars", "players", "loop", "melody")
+_TEXTS = ("kind", "key", "metre", "style", "chords", "melody")
+_KEYS = (*_TEXTS, "tempo", "bars", "players", "loop")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Melody:
     form: Form
     parts: Sequence[Part]
     loop: bool
+    chords: tuple[Chord, ...] = ()
+    """`harmony.slots` a bar of the whole piece, where the style brought them; else they follow from the melody."""
     spelling: str = ""
 
     @property
@@ -49,8 +54,12 @@ class Melody:
         return unfold(self.parts, self.form, self.metre, self.loop)
 
 
-def known(brief: Brief, parts: Sequence[Part]) -> dict[str, Any]:
-    """Everything that there is to say of a composed piece."""
+def known(brief: Brief, parts: Sequence[Part], chords: Sequence[Chord] = ()) -> dict[str, Any]:
+    """Everything that there is to say of a composed piece.
+
+    Args:
+        chords: those that the style brought, of the whole piece.
+    """
     header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
@@ -60,6 +69,8 @@ def known(brief: Brief, parts: Sequence[Part]) -> dict[str, Any]:
         "bars": brief.bars,
         "players": list(dict.fromkeys(brief.band)),
         "loop": brief.loop,
+        **({"style": brief.genre} if brief.genre else {}),
+        **({"chords": progressions.write(chords, brief.metre)} if chords else {}),
         "melody": " ".join(language.body(language.write(header, parts))),
     }
 
@@ -69,8 +80,8 @@ def clean(found: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in _KEYS:
         value = found.get(name)
-        if isinstance(value, str) and name in ("kind", "key", "metre", "melody") and len(value) <= _LONGEST:
-            out[name] = value if name == "melody" else value[:40]
+        if isinstance(value, str) and name in _TEXTS and len(value) <= _LONGEST:
+            out[name] = value if name in ("melody", "chords") else value[:40]
         elif isinstance(value, bool):
             if name == "loop":
                 out[name] = value
@@ -93,8 +104,9 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
     if (end := _after(words, metre, form)) is None or end.allowed() != (language.END,):
         return None
     parts = language.read(words)
+    chords = progressions.read(said.get("chords", ""), metre, bars)
     loop, name = said.get("loop", False), spelling(said["key"], *key)
-    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, name)
+    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, chords, name)
 
 
 def until(found: Mapping[str, Any], seconds: float) -> tuple[str, int]:

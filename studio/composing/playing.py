@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from studio.composing.brief import Brief, Groove, Instrument, grooves
 from studio.composing.harmony import Chord
@@ -11,22 +12,31 @@ from studio.composing.language import METRES, beat
 from studio.composing.score import Sound
 
 _DRUM_KEYS = {
-    "kick": 36, "rim": 37, "snare": 38, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "shaker": 70,
-    "brush": 38, "bodhran": 64,
+    "kick": 36, "rim": 37, "snare": 38, "clap": 39, "lowtom": 41, "hat": 42, "pedal": 44, "tom": 45, "open": 46,
+    "crash": 49, "ride": 51, "tambourine": 54, "cowbell": 56, "conga": 63, "lowconga": 64, "timbale": 65, "agogo": 67,
+    "shaker": 70, "guiro": 73, "clave": 75, "brush": 38, "bodhran": 64,
 }  # fmt: skip
-_DRUM_LOUDNESS = {"hat": 58, "ride": 62, "shaker": 50, "open": 62, "brush": 42, "rim": 66, "pedal": 50}
+_DRUM_LOUDNESS = {
+    "hat": 58, "ride": 62, "shaker": 46, "open": 62, "brush": 42, "rim": 66, "pedal": 50, "crash": 70, "tambourine": 52,
+    "cowbell": 54, "conga": 70, "agogo": 54, "guiro": 50, "timbale": 54,
+}  # fmt: skip
 LOW = Instrument("bass", 32, 31, 52, ("bass",), ())
 """The low register of a guitarist or pianist who has no bass player."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of the accompaniment: where it begins, its chords (start, length, chord) and how full it is, 0..1."""
+    """One bar of the accompaniment: where it begins, its chords (start, length, chord) and how full it is, 0..1.
+
+    `opens` and `closes`: whether a part begins or ends with it.
+    """
 
     start: int
     chords: list[tuple[int, int, Chord]]
     fullness: float
     last: bool
+    opens: bool = False
+    closes: bool = False
 
 
 def play(
@@ -48,11 +58,17 @@ def play(
             yield from _second(player, bars, brief, melody)
 
 
+def _bars(groove: Groove, metre: str) -> dict[str, Any]:
+    """What a groove does in a bar of this metre; for one that it lacks, what the groove does that stands in for it."""
+    while metre not in groove.bars:
+        groove = grooves()[groove.instead or ("pop" if groove.drummed else "ballad")]
+    return groove.bars[metre]
+
+
 def _pattern(groove: Groove, metre: str, role: str) -> tuple[str, int]:
-    """The signs of one bar and the steps that each takes; for a metre that it lacks those of `dance` or `ballad`."""
-    if metre not in groove.bars:
-        groove = grooves()["dance" if any("drums" in bar for bar in groove.bars.values()) else "ballad"]
-    return groove.bars[metre][role], groove.grain
+    """The signs of one bar and the steps that each takes."""
+    line = _bars(groove, metre)[role]
+    return line, METRES[metre] // len(line)
 
 
 def _signs(line: str, grain: int) -> Iterator[tuple[int, int, str]]:
@@ -81,14 +97,37 @@ def _at(bar: Bar, step: int) -> Chord:
 
 def bass(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
     line, grain = _pattern(groove, brief.metre, "bass")
-    for bar in bars:
+    for number, bar in enumerate(bars):
         changed = {start - bar.start for start, _, _ in bar.chords}
         for start, length, sign in _moves(bar, line, grain):
             chord = _at(bar, start)
-            tones = chord.tones
-            # where the chord is new its root is heard, whatever the pattern says
-            step = 0 if start in changed else {"1": 0, "3": 1, "5": 2, "8": 0}[sign]
-            yield Sound(start + bar.start, length, _low(chord, tones[step] - chord.root, player, brief.tonic), 88)
+            if sign == "a" and start not in changed:
+                pitch = _leading(bar, start, bars[number + 1 : number + 2], player, brief.tonic)
+            else:
+                # where the chord is new its root is heard, whatever the pattern says
+                above = _above(chord, "1" if start in changed else sign)
+                pitch = _low(chord, above, player, brief.tonic)
+            yield Sound(start + bar.start, length, pitch, 88)
+
+
+def _above(chord: Chord, sign: str) -> int:
+    """Semitones from the root to the note that a sign of the bass means."""
+    tones = chord.tones
+    if sign == "8" or (sign == "7" and len(tones) < 4):
+        return 12
+    return tones[min({"1": 0, "a": 0, "3": 1, "5": 2, "7": 3}[sign], len(tones) - 1)] - chord.root
+
+
+def _leading(bar: Bar, step: int, after: list[Bar], player: Instrument, tonic: int) -> int:
+    """The note that leads to the root that comes next: a semitone below it, or above where that is nearer."""
+    following = [chord for start, _, chord in bar.chords if start - bar.start > step]
+    following += [chord for one in after for _, _, chord in one.chords]
+    here = _low(_at(bar, step), 0, player, tonic)
+    if not following or following[0].root == _at(bar, step).root:
+        return _low(_at(bar, step), _above(_at(bar, step), "5"), player, tonic)
+    goal = _low(following[0], 0, player, tonic)
+    lead = goal + 1 if here > goal and goal + 1 <= player.high else goal - 1
+    return lead if lead >= player.low else goal + 1
 
 
 def _low(chord: Chord, above: int, player: Instrument, tonic: int) -> int:
@@ -98,6 +137,9 @@ def _low(chord: Chord, above: int, player: Instrument, tonic: int) -> int:
 
 def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int]) -> list[int]:
     """Three or four notes near the middle of the instrument, moving as little as they can from the chord before."""
+    if player.voicing == "power":
+        root = _low(chord, 0, player, tonic)
+        return [root, root + 7, root + 12]
     middle = min((player.low + player.high) / 2, 66)
     classes = [(tonic + tone) % 12 for tone in chord.tones]
     best: list[int] = []
@@ -140,7 +182,7 @@ def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -
 
 def _arpeggio(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
     for bar, start, length, sign, chord in _chords("arpeggio", player, bars, brief, groove):
-        octave, tone = divmod({"1": 0, "3": 1, "5": 2, "6": 3}[sign], len(chord))
+        octave, tone = (1, 0) if sign == "8" else divmod({"1": 0, "3": 1, "5": 2, "6": 3}[sign], len(chord))
         for pitch in chord if bar.last else [chord[tone] + 12 * octave]:
             yield Sound(start, length, pitch, round(72 * (0.8 + 0.2 * bar.fullness)))
 
@@ -180,12 +222,15 @@ def _second(player: Instrument, bars: list[Bar], brief: Brief, melody: list[Soun
 
 
 def _beat(bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    if "drums" not in groove.bars.get(brief.metre, {}):
-        groove = grooves()["dance"]
-    lines, grain = groove.bars[brief.metre]["drums"], groove.grain
+    own = _bars(groove, brief.metre)
+    if "drums" not in own:  # who asks for drums in a style that has none gets plain ones
+        own = _bars(grooves()["pop"], brief.metre)
     for bar in bars:
+        lines = {**own["drums"], **(own.get("first", {}) if bar.opens else {})}
+        if bar.closes and bar.fullness > 0.7:
+            lines |= own.get("fill", {})
         for name, line in lines.items():
-            loud = _DRUM_LOUDNESS.get(name, 84)
+            loud, grain = _DRUM_LOUDNESS.get(name, 84), METRES[brief.metre] // len(line)
             signs = [(0, 12, "X")] if bar.last else _signs(line, grain)
             for start, _, sign in signs:
                 if sign == "x" and bar.fullness < 0.7:

@@ -1,40 +1,36 @@
 """From the words of a prompt, English or Chinese, to what a piece is to be.
 
 What is said as a number or a name (key, metre, tempo, bars, seconds) counts as it stands; words are looked up in the
-tables of assets/composing. What nobody said is chosen to fit the rest. Words that say nothing to the composer are
-named, so that the page can show them.
+tables of assets/composing. What nobody said is chosen to fit the rest. Nothing is passed over in silence: words that
+say nothing to the composer, things that were excluded and numbers that had to be changed are named.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+import unicodedata
+from dataclasses import dataclass, replace
 from typing import Any
 
-from studio.composing import keys
-from studio.composing.brief import Brief, Groove, entries, grooves, idle, instruments
-from studio.composing.language import METRES, beat
+from studio.composing import band, figures, negation, timing, tonality, vocabulary
+from studio.composing.brief import Brief, Genre, genres, grooves, instruments
+from studio.composing.figures import Change, Figure
+from studio.composing.keys import key_of, spelling, whole_name
+from studio.composing.negation import Denied, Item
 from studio.composing.numerals import digits
+from studio.composing.tonality import Named
+from studio.composing.vocabulary import Found
+from studio.composing.wanting import Wanted, members, weigh
 from studio.requests import MusicRequest
 
-SLOWEST, FASTEST = 30.0, 260.0
-MOST_BARS = 128
-RING = 1.5
-"""Seconds in which the last chord rings on where nobody said how long the piece is to be."""
-_METRE = re.compile(r"(?<![\d/])([2-9])\s*/\s*(4|8)(?!\d)(?:\s*(?:time|拍子?))?")
-_TEMPO = re.compile(
-    r"(?:♩|tempo|速度)\s*[=:：]?\s*(\d{2,3})\b|\b(\d{2,3})\s*(?:bpm|beats per minute)|每分钟\s*(\d{2,3})\s*拍"
-)
-_BARS = re.compile(r"\b(\d{1,3})[\s-]*(?:bars?|measures?)\b|(\d{1,3})\s*(?:个)?小节")
-_SECONDS = re.compile(r"\b(\d{1,3}(?:\.\d+)?)[\s-]*(?:seconds?|secs?|s)\b|(\d{1,3}(?:\.\d+)?)\s*秒")
-_LOOP = re.compile(r"\b(?:seamless(?:ly)?|loop(?:s|ed|ing|able)?)\b|循环|无缝")
-_ALONE = re.compile(r"\b(?:solo|unaccompanied|alone|a cappella)\b|独奏|无伴奏|清唱")
-_WORD = re.compile(r"[a-zà-ÿ][a-zà-ÿ'-]*|[㐀-鿿]+")
-_CHORDS, _BELOW = frozenset(("strike", "arpeggio", "hold")), frozenset(("bass", "beat"))
-_ALIKE = {"2/8": "2/4", "3/8": "3/4", "4/8": "4/4", "6/4": "6/8", "9/4": "9/8"}
-_TEMPOS = {"4/4": 112.0, "3/4": 112.0, "2/4": 100.0, "6/8": 100.0, "9/8": 108.0}
+PLAIN = Genre("", (), metre="", groove="plain", style="plain", kind="tune", busy="calm")
+"""What is played where no style, no kind and no dance is named."""
+_DANCED = {
+    "reel": ("4/4",), "jig": ("6/8",), "slip jig": ("9/8",), "waltz": ("3/4",), "march": ("2/4",),
+    "hornpipe": ("4/4",), "strathspey": ("4/4",), "minuet": ("3/4",),
+}  # fmt: skip
+_DRUMLESS = re.compile(r"\b([A-Za-z]{3,}?)less\b", re.ASCII)
+_TEMPOS = {"4/4": 104.0, "3/4": 104.0, "2/4": 100.0, "6/8": 88.0, "9/8": 96.0}
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,19 @@ class Reading:
 
     Attributes:
         left: of "key", "metre", "tempo", "bars" and "length" those that the seed decides, because nobody said them.
+        without: what was excluded, as the person wrote it.
+        changes: what is played otherwise than it was asked for.
+        named: whether the prompt names a style, a kind or a player; else a plain tune is played.
+        moods: the words of moods, modes and tempo marks that were understood.
     """
 
     brief: Brief
     unknown: tuple[str, ...] = ()
     left: frozenset[str] = frozenset()
+    without: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    named: bool = True
+    moods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,12 @@ class Wishes:
 
     Attributes:
         tempo: beats a minute.
-        tonic: pitch class.
-        spelling: how the tonic was written, as "E♭".
+        tonic: pitch class; `spelling` is how it was written, as "E♭".
         players: instruments, the melody's first.
+        excluded: instruments that are not to play.
         seconds: how long, where the prompt says neither bars nor seconds. It comes out in whole bars: the tempo gives
             way a little, unless somebody named it.
+        longest: seconds that the model can make.
     """
 
     tempo: float | None = None
@@ -69,9 +74,23 @@ class Wishes:
     metre: str = ""
     bars: int | None = None
     players: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     seconds: float | None = None
     loop: bool = False
+    longest: float | None = None
     spelling: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A prompt taken apart: keys, numbers and words, what of them is excluded, and what is left over."""
+
+    text: str
+    keys: list[Named]
+    figures: list[Figure]
+    found: list[Found]
+    denied: Denied
+    rest: tuple[str, ...]
 
 
 def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Reading:
@@ -82,200 +101,184 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
         chance: 0..1, decides where nothing was said, the key for one.
     """
     wishes = wishes or Wishes()
-    text = digits(prompt.lower().replace("，", ",").replace("。", ".").replace("、", ","))
-    text, said = _numbers(text)
-    found, rest = _look_up(text)
-    facets = _facets(found)
-    metre = wishes.metre or said.get("metre") or ""
-    kind = facets.get("kind", "")
-    if metre and facets.get("metre", metre) != metre:
-        kind = _kind_in(kind, metre)
-    metre = metre or facets.get("metre", "") or ("4/4" if chance < 0.6 else "3/4")
-    groove = facets.get("groove") or (
-        "ballad" if facets.get("busy") == "calm" else "waltz" if metre == "3/4" else "dance"
-    )
-    named = wishes.players or tuple(dict.fromkeys(what for _, _, what in found if isinstance(what, str)))
-    band = _band(named, grooves()[groove], tuple(facets.get("band", ())), "alone" in said)
-    mode = wishes.mode or said.get("mode") or facets.get("mode") or "major"
+    words = take_apart(prompt)
+    wanted = weigh(words.text, words.found, words.denied)
+    said, twice, told = _said(words)
+    genre = genres()[wanted.genre] if wanted.genre else PLAIN
+    kind = wanted.kind
+    metre = wishes.metre or said.get("metre") or kind.get("metre") or genre.metre
+    if not metre:
+        metre = "4/4" if chance < 0.6 or "3/4" in wanted.not_metres else "3/4"
+    denied_metres = {one.value for one in words.figures if one.name == "metre" and words.denied.has(one.start, one.end)}
+    if metre in denied_metres | wanted.not_metres and not wishes.metre:
+        metre = next(one for one in ("4/4", "3/4", "6/8") if one not in denied_metres | wanted.not_metres)
+    called = _kind(kind, genre, metre)
+    mode = wishes.mode or said.get("mode") or wanted.mode or kind.get("mode") or genre.mode or "major"
+    if mode in wanted.not_modes and not (wishes.mode or said.get("mode")):
+        mode = "minor" if mode in ("major", "mixolydian") else "major"
+    not_keys = {(one.tonic, one.mode or mode) for one in words.keys if words.denied.has(one.start, one.end)}
     tonic = wishes.tonic if wishes.tonic is not None else said.get("tonic")
     if tonic is None:
-        often = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
-        tonic = often[int(chance * 997) % len(often)]
+        usual = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
+        usual = tuple(one for one in usual if (one, mode) not in not_keys)
+        tonic = usual[int(chance * 997) % len(usual)]
+    groove, style = _manner(wanted, genre, metre)
+    excluded = {*wanted.excluded, *wishes.excluded}
+    players = wishes.players or wanted.players
+    usual_band = genre.band or tuple(kind.get("band", ())) or grooves()[groove].band
+    names = band.choose(
+        players, excluded, usual_band, alone=wanted.alone, lead=wanted.lead if not wishes.players else "",
+        drummed=bool(genre.style) and any("beat" in instruments()[name].plays for name in usual_band),
+    )  # fmt: skip
     exact = wishes.tempo or said.get("tempo")
-    tempo = min(FASTEST, max(SLOWEST, exact or facets.get("tempo", _TEMPOS[metre]) * facets.get("pace", 1.0)))
-    loop = wishes.loop or bool(said.get("loop"))
-    tempo, bars, ending = _time(wishes, said, metre, tempo, bool(exact), loop)
-    spelling = wishes.spelling if wishes.tonic is not None else keys.spelling(prompt, tonic, mode)
-    busy = facets.get("busy", "even")
-    brief = Brief(kind or "tune", metre, mode, tonic, tempo, bars, busy, groove, band, loop, ending, spelling)
-    return Reading(brief, tuple(rest))
+    tempo = exact or wanted.mark or (genre.tempo or kind.get("tempo") or wanted.plain.get("tempo") or _TEMPOS[metre])
+    if not exact and not wanted.mark:
+        tempo *= wanted.pace
+    tempo = min(figures.FASTEST, max(figures.SLOWEST, tempo))
+    loop = wishes.loop or wanted.loop
+    tempo, bars, ending, changed = timing.settle(
+        timing.Times(
+            metre, tempo, bool(exact or wanted.mark), genre.tempos, wishes.bars or said.get("bars"),
+            said.get("seconds") or wishes.seconds, wishes.longest, loop,
+        )
+    )  # fmt: skip
+    busy = wanted.busy or kind.get("busy") or genre.busy or "even"
+    brief = Brief(
+        called, metre, mode, tonic, tempo, bars, busy, groove, names, loop, wanted.genre, style, wanted.scale,
+        ending, wishes.spelling if wishes.tonic is not None else spelling(prompt, tonic, mode),
+    )  # fmt: skip
+    unknown = tuple(dict.fromkeys((*words.rest, *twice, *wanted.passed)))
+    without = tuple(dict.fromkeys((*wanted.without, *_denied(words))))
+    named = bool(wanted.genre or kind or players or wanted.moods)
+    changes = (*_told(told, wishes), *changed)
+    return Reading(brief, unknown, without=without, changes=changes, named=named, moods=wanted.moods)
 
 
-def asked(request: MusicRequest, chance: float) -> Reading:
+def asked(request: MusicRequest, chance: float, longest: float | None = None) -> Reading:
     """What a prompt and the fields beside it ask for together.
 
     Args:
         request: its key has been checked (studio.limits).
+        longest: seconds that the model can make.
     """
-    tonic, mode = keys.key_of(request.key) or (None, "")
-    players, unknown = players_of(request.players)
+    tonic, mode = key_of(request.key) or (None, "")
+    field, strange = players_of(request.players)
+    barred = barred_by(request.negative_prompt)
     wishes = Wishes(
         tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
-        players=players, seconds=request.duration, loop=request.loop,
-        spelling=keys.spelling(request.key, tonic, mode) if tonic is not None else "",
+        players=field.players, excluded=(*field.excluded, *barred), seconds=request.duration, loop=request.loop,
+        longest=longest, spelling=spelling(request.key, tonic, mode) if tonic is not None else "",
     )  # fmt: skip
     found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
     fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars", "length": "length"}
     left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
-    return Reading(found.brief, (*found.unknown, *unknown), left)
+    barred_words = (request.negative_prompt.strip()[:60],) if barred else ()
+    return replace(
+        found,
+        unknown=tuple(dict.fromkeys((*found.unknown, *strange))),
+        left=left,
+        without=tuple(dict.fromkeys((*found.without, *field.without, *barred_words))),
+    )
 
 
-def _numbers(text: str) -> tuple[str, dict[str, Any]]:
-    """What is said in so many words, and the text without it."""
+def players_of(words: str) -> tuple[Wanted, tuple[str, ...]]:
+    """What a field of players asks for, and its words that name nobody."""
+    apart = take_apart(words)
+    return weigh(apart.text, apart.found, apart.denied), apart.rest
+
+
+def barred_by(words: str) -> tuple[str, ...]:
+    """The instruments that a negative prompt keeps away: each word there takes its family with it."""
+    return tuple(dict.fromkeys(name for one in take_apart(words).found for name in members(one)))
+
+
+def take_apart(prompt: str) -> Words:
+    """Keys, numbers and words of a prompt."""
+    shown = digits(unicodedata.normalize("NFKC", prompt.replace("，", ", ")).replace("’", "'").replace("。", "."))
+    shown = _DRUMLESS.sub(lambda match: f"{match[1]} less" if _plays(match[1]) else match[0], shown)
+    text = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in shown)
+    keys = tonality.find(shown, lambda place: vocabulary.stands_at(text, place))
+    left = _blanked(text, [(one.start, one.end) for one in keys])
+    numbers = figures.find(left, lambda place: vocabulary.styled_at(left, place))
+    left = _blanked(left, [(one.start, one.end) for one in numbers])
+    found = vocabulary.find(left)
+    items = [
+        *(Item(one.start, one.end, "key") for one in keys),
+        *(Item(one.start, one.end, "number") for one in numbers),
+        *(Item(one.start, one.end, one.sort) for one in found),
+    ]
+    denied = negation.find(text, sorted(items, key=lambda one: one.start))
+    left = _blanked(left, [*((one.start, one.end) for one in found), *denied.cues])
+    return Words(text, keys, numbers, found, denied, vocabulary.rest(left))
+
+
+def _plays(word: str) -> bool:
+    """Whether a word, and nothing else, names players."""
+    return [one.sort for one in vocabulary.find(word.lower())] == ["player"]
+
+
+def _blanked(text: str, places: list[tuple[int, int]]) -> str:
+    for start, end in places:
+        text = f"{text[:start]}{',' + ' ' * (end - start - 1)}{text[end:]}" if end > start else text
+    return text
+
+
+def _said(words: Words) -> tuple[dict[str, Any], list[str], list[tuple[str, Change]]]:
+    """The first value of each, the words of the others, and what was changed of which."""
     said: dict[str, Any] = {}
-
-    def take(pattern: re.Pattern[str]) -> re.Match[str] | None:
-        nonlocal text
-        if (match := pattern.search(text)) is not None:
-            text = f"{text[: match.start()]} , {text[match.end() :]}"
-        return match
-
-    if match := take(_METRE):
-        metre = _ALIKE.get(name := f"{match[1]}/{match[2]}", name)
-        if metre in METRES:
-            said["metre"] = metre
-    if match := take(_TEMPO):
-        said["tempo"] = float(next(filter(None, match.groups())))
-    if match := take(_BARS):
-        said["bars"] = min(MOST_BARS, max(1, int(next(filter(None, match.groups())))))
-    if match := take(_SECONDS):
-        said["seconds"] = float(next(filter(None, match.groups())))
-    if match := take(keys.KEY):
-        said["tonic"], said["mode"] = keys.meant(match)
-    elif match := take(keys.TONIC_ALONE):
-        said["tonic"], _ = keys.meant(match)
-    for name, pattern in (("loop", _LOOP), ("alone", _ALONE)):
-        while take(pattern):
-            said[name] = True
-    return text, said
-
-
-def _look_up(text: str) -> tuple[list[tuple[int, str, Any]], list[str]]:
-    """(where, as what, entry or instrument's name) of what the tables know, and the words that they do not."""
-    found: list[tuple[int, str, Any]] = []
-    for word, pattern, meanings in _vocabulary():
-        while (match := pattern.search(text)) is not None:
-            found.extend((match.start(), word, what) for what in meanings)
-            text = f"{text[: match.start()]}{' ' * len(match[0])}{text[match.end() :]}"
-    rest = [word for word in _WORD.findall(text) if word not in idle() and not all(sign in idle() for sign in word)]
-    return sorted(found, key=lambda one: one[0]), list(dict.fromkeys(rest))
+    twice: list[str] = []
+    told: list[tuple[str, Change]] = []
+    for key in words.keys:
+        if words.denied.has(key.start, key.end):
+            continue
+        mine = words.text[key.start : key.end].strip()
+        if "tonic" in said and (said["tonic"], said.get("mode")) != (key.tonic, key.mode or said.get("mode")):
+            twice.append(mine)
+            continue
+        said["tonic"] = key.tonic
+        if key.mode:
+            said["mode"] = key.mode
+        if key.asked:
+            played = whole_name(key.tonic or 0, key.mode)
+            told.append(("key", ("mode_played", {"asked": key.asked, "key": played})))
+    for figure in words.figures:
+        if words.denied.has(figure.start, figure.end):
+            continue
+        if said.get(figure.name, figure.value) != figure.value:
+            twice.append(figure.words)
+            continue
+        said[figure.name] = figure.value
+        if figure.change:
+            told.append((figure.name, figure.change))
+    return said, twice, told
 
 
-@cache
-def _vocabulary() -> tuple[tuple[str, re.Pattern[str], tuple[Any, ...]], ...]:
-    """(word, how it is found, what it means) of all tables, the longest first; read once, as the tables are."""
-    table: dict[str, list[Any]] = {}
-    for entry in entries():
-        for word in entry["words"]:
-            table.setdefault(word, []).append(entry)
-    for name, player in instruments().items():
-        for word in player.words:
-            table.setdefault(word, []).append(name)
-
-    def pattern(word: str) -> re.Pattern[str]:
-        chinese = word[0] >= "㐀"
-        return re.compile(re.escape(word) if chinese else rf"(?<![\w]){re.escape(word)}(?:s|es)?(?![\w])")
-
-    return tuple((word, pattern(word), tuple(table[word])) for word in sorted(table, key=len, reverse=True))
+def _told(told: list[tuple[str, Change]], wishes: Wishes) -> list[Change]:
+    """Without the changes of what a field decides anyway."""
+    decided = {"tempo": wishes.tempo, "metre": wishes.metre, "bars": wishes.bars, "key": wishes.tonic is not None}
+    return [change for name, change in told if not decided.get(name)]
 
 
-def _facets(found: list[tuple[int, str, Any]]) -> dict[str, Any]:
-    """One answer for each question. The most particular word decides: longer ones are asked last, paces multiply."""
-    facets: dict[str, Any] = {}
-    for _, _, entry in sorted((one for one in found if isinstance(one[2], dict)), key=lambda one: len(one[1])):
-        for facet, value in entry.items():
-            if facet == "pace":
-                facets["pace"] = facets.get("pace", 1.0) * value
-            elif facet != "words":
-                facets[facet] = value
-    return facets
+def _denied(words: Words) -> list[str]:
+    """Keys and numbers that are excluded, as they were written."""
+    keys = [words.text[one.start : one.end].strip() for one in words.keys if words.denied.has(one.start, one.end)]
+    return keys + [one.words for one in words.figures if words.denied.has(one.start, one.end)]
 
 
-def _band(named: tuple[str, ...], groove: Groove, usual: tuple[str, ...], alone: bool) -> tuple[str, ...]:
-    """Who was asked for, in that order, melody first, with what they lack; else who suits.
-
-    A melody needs chords: from one of those who were named, from the player of the melody where that one can, or else
-    from who usually plays them. `alone` leaves it at who was named.
-    """
-    known = instruments()
-    usual = usual or groove.band
-    if not named:
-        return usual
-    lead = next((name for name in named if not set(known[name].plays) & _BELOW), usual[0])
-    rest = [name for name in named if name != lead]
-    if any(set(known[name].plays) & _CHORDS for name in rest):
-        return (lead, *rest)
-    if set(known[lead].plays) & {"strike", "arpeggio"}:
-        return (lead, lead, *rest)
-    if alone:
-        return (lead, *rest)
-    more = [name for name in usual if name not in (lead, *rest) and set(known[name].plays) & (_CHORDS | _BELOW)]
-    return (lead, *more, *rest)
+def _kind(kind: dict[str, Any], genre: Genre, metre: str) -> str:
+    """What the network is told; a dance that this metre has, for a prompt that asks for a reel in six."""
+    called = kind.get("kind") or genre.kind or "tune"
+    if called in ("air", "tune", "march") or metre in _DANCED[called]:
+        return called
+    return next(name for name, metres in _DANCED.items() if metre in metres)
 
 
-def _kind_in(kind: str, metre: str) -> str:
-    """A kind that is danced in this metre, for a prompt that asks for a reel in six."""
-    usual = {"6/8": "jig", "9/8": "slip jig", "3/4": "waltz", "2/4": "march", "4/4": "reel"}
-    return kind if kind in ("air", "tune", "march") else usual[metre]
-
-
-def _time(
-    wishes: Wishes, said: dict[str, Any], metre: str, tempo: float, exact: bool, loop: bool
-) -> tuple[float, int, float]:
-    """Tempo, bars, and seconds in which the last chord rings on.
-
-    Seconds give whole bars, pairs where there is room, and hold what rings on as well. A tempo that nobody named gives
-    way; one that was named leaves the end more or less time to ring. A loop has no end.
-    """
-    bars, seconds = wishes.bars or said.get("bars"), said.get("seconds") or wishes.seconds
-    ring = 0.0 if loop else RING
-    if bars:
-        return tempo, min(MOST_BARS, max(1, bars)), ring
-    if not seconds:
-        return tempo, 16, ring
-    bar = METRES[metre] / beat(metre) * 60 / tempo
-    if exact:
-        bars = round(seconds / bar) if loop else int(seconds / bar + 1e-6)
-    else:
-        ring = min(ring, seconds / 4)
-        bars = round((seconds - ring) / bar)
-        if bars >= 4:
-            bars = next(_round_bars((seconds - ring) / bar))
-    bars = min(MOST_BARS, max(1, bars))
-    if not exact:
-        tempo = min(FASTEST, max(SLOWEST, tempo * bars * bar / (seconds - ring)))
-    left = seconds - bars * METRES[metre] / beat(metre) * 60 / tempo
-    return tempo, bars, ring if loop or not -1e-6 <= left <= bar + RING else max(0.0, left)
-
-
-def _round_bars(wanted: float) -> Iterator[int]:
-    """Whole phrases near to a number of bars: eights if that is near enough, then fours, then twos."""
-    for unit in (8, 4, 2):
-        near = max(unit, unit * round(wanted / unit))
-        if abs(near - wanted) <= 0.09 * wanted:
-            yield near
-    yield max(1, round(wanted))
-
-
-def lasting(request: MusicRequest) -> float | None:
-    """Seconds of a piece whose bars and tempo are asked for; its metre is 4/4 where none is. None for any other."""
-    if not request.bars or not request.tempo:
-        return None
-    metre = request.metre or "4/4"
-    return request.bars * METRES[metre] / beat(metre) * 60 / request.tempo
-
-
-def players_of(words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The instruments that a field names, in its order, and the words that name none."""
-    found, rest = _look_up(words.lower())
-    return tuple(dict.fromkeys(what for _, _, what in found if isinstance(what, str))), tuple(rest)
+def _manner(wanted: Wanted, genre: Genre, metre: str) -> tuple[str, str]:
+    """Groove and style. A dance of old is left to the network, which learnt it, unless a style plays it."""
+    if wanted.genre:
+        return genre.groove, genre.style
+    if "groove" in wanted.kind:
+        return wanted.kind["groove"], ""
+    calm = wanted.busy == "calm"
+    groove = wanted.plain.get("groove") or ("ballad" if calm else "waltz" if metre == "3/4" else genre.groove)
+    return groove, wanted.plain.get("style", "") if wanted.kind else wanted.plain.get("style", genre.style)

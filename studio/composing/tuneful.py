@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from studio.composing.language import Note, Part
 
-_SCALES = {
+SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10, 11), "dorian": (0, 2, 3, 5, 7, 9, 10),
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
 }  # fmt: skip
@@ -22,7 +22,7 @@ def worth(parts: Sequence[Part], mode: str) -> float:
     if len(pitches) < 2:
         return float("-inf")
     steps = [abs(after - before) for before, after in pairwise(pitches)]
-    in_key = sum(pitch % 12 in _SCALES[mode] for pitch in pitches) / len(pitches)
+    in_key = sum(pitch % 12 in SCALES[mode] for pitch in pitches) / len(pitches)
     still = sum(step == 0 for step in steps) / len(steps)
     leaps = sum(step > 9 for step in steps) / len(steps)
     too_wide = max(0, max(pitches) - min(pitches) - WIDE) / 6

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from studio.catalog import Card
-from studio.composing.reading import lasting
+from studio.composing.timing import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest

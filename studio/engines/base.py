@@ -152,7 +152,7 @@ class Engine(Protocol):
 
     An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
     It loads no weights and may be called on any thread. An engine of music that settles key, tempo and players before
-    it begins has ``reading(request) -> composing.reading.Reading``, likewise; one that can start from sound has
+    it begins has ``reading(request, card) -> composing.reading.Reading``, likewise; one that can start from sound has
     ``hears(card) -> tuple[SoundUse, ...]``: what it does with it. Others are never given any. One that can run a model
     in less memory has ``variants(card) -> tuple[str, ...]``: the names of the ways. One that casts weights while it
     reads them has ``computes_in(card, files, kind) -> str``: the float type that they become on a kind of device.

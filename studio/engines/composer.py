@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.composing import arranging, form, language, midi, played, reading, tuneful
+from studio.composing import arranging, form, language, midi, played, progressions, reading, telling, tuneful
 from studio.composing.brief import Brief
+from studio.composing.figures import RING
 from studio.composing.form import Form
-from studio.composing.reading import RING
+from studio.composing.guide import Guide
+from studio.composing.harmony import Chord
 from studio.composing.score import Score
 from studio.engines import _audio, _parking, _torch
 from studio.engines._decode import after_each_token
@@ -48,9 +49,9 @@ class ComposerEngine:
         duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
         return (48 << 20) + int(duration * 48_000 * 32)
 
-    def reading(self, request: MusicRequest) -> reading.Reading:
+    def reading(self, request: MusicRequest, card: Card) -> reading.Reading:
         """How a request is understood, without the model; what is left to the seed is named."""
-        return reading.asked(request, 0.25)
+        return reading.asked(request, 0.25, card.limits.get("max_duration"))
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> ComposerModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
@@ -76,6 +77,7 @@ class Piece:
     reading: reading.Reading
     parts: list[language.Part]
     score: Score
+    chords: list[Chord]
 
 
 class ComposerModel(_parking.Parking):
@@ -98,44 +100,49 @@ class ComposerModel(_parking.Parking):
         self._model, self._weights, self._font = None, None, b""
 
     def run(self, request: MusicRequest, context: Context) -> Output:
-        ignored = (("no_negative", request.negative_prompt), ("no_lyrics", request.lyrics))
-        notes: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, given in ignored if given]
+        notes: list[tuple[str, dict[str, Any]]] = [("no_lyrics", {})] if request.lyrics else []
+        if request.negative_prompt and not reading.barred_by(request.negative_prompt):
+            notes.append(("no_negative", {}))
         pieces: list[Piece] = []
 
         def make(number: int, seed: int) -> Audio:
             pieces.append(self.compose(request, number, seed, context))
-            score, brief = pieces[-1].score, pieces[-1].reading.brief
-            return replace(
-                self._play(score, brief), midi=midi.write(score), played=played.known(brief, pieces[-1].parts)
-            )
+            piece = pieces[-1]
+            brief, score = piece.reading.brief, piece.score
+            known = played.known(brief, piece.parts, piece.chords)
+            return replace(self._play(score, brief), midi=midi.write(score), played=known)
 
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
-        first = pieces[0].reading
-        if first.unknown:
-            notes.append(("unknown_words", {"words": ", ".join(first.unknown)}))
-        return replace(output, notes=tuple(notes))
+        return replace(output, notes=(*notes, *telling.notes(pieces[0].reading)))
 
     def compose(self, request: MusicRequest, number: int, seed: int, context: Context) -> Piece:
         """Piece `number` of a request in notes, without its sound."""
         read = self._read(request, seed)
         plan = form.plan(read.brief.bars)
-        lines = self._write(request, read.brief, plan, number, seed, context)
+        chords = progressions.lay(read.brief, plan, seed, language.read(request.melody.split()))
+        lines = self._write(request, read.brief, plan, chords, number, seed, context)
         whole = [language.read(line) for line in lines if language.END in line]
         if not whole:
             raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
         parts = max(whole, key=lambda parts: tuneful.worth(parts, read.brief.mode))
-        return Piece(read, parts, arranging.arrange(read.brief, parts, plan, request.prompt, seed))
+        whole_chords = progressions.unfold(chords, plan) if chords else []
+        score = arranging.arrange(read.brief, parts, plan, request.prompt, seed, whole_chords)
+        return Piece(read, parts, score, whole_chords)
 
     def _read(self, request: MusicRequest, seed: int) -> reading.Reading:
         """The prompt and the fields, not longer than the card allows."""
-        read = reading.asked(request, random.Random(seed).random())
-        longest = self._card.limits.get("max_duration", read.brief.seconds)
-        bars = max(1, math.floor(read.brief.bars * min(1.0, longest / read.brief.seconds)))
-        return replace(read, brief=replace(read.brief, bars=bars))
+        return reading.asked(request, random.Random(seed).random(), self._card.limits.get("max_duration"))
 
     def _write(
-        self, request: MusicRequest, brief: Brief, plan: Form, number: int, seed: int, context: Context
+        self,
+        request: MusicRequest,
+        brief: Brief,
+        plan: Form,
+        chords: list[list[Chord]],
+        number: int,
+        seed: int,
+        context: Context,
     ) -> list[list[str]]:
         """Several lines of words, all of them to the brief."""
         import torch
@@ -145,7 +152,9 @@ class ComposerModel(_parking.Parking):
         if not played.begins(given, brief.metre, plan):
             raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
         # An upbeat at the very beginning would make the piece longer than what was asked for: one that was given stays.
-        grammars = [language.Grammar(brief.metre, plan.lengths, upbeat=bool(given)) for _ in range(CANDIDATES)]
+        grammars = [
+            Guide(brief, plan, chords, seed * CANDIDATES + row, upbeat=bool(given)) for row in range(CANDIDATES)
+        ]
         for grammar in grammars:
             for word in given:
                 grammar.take(word)

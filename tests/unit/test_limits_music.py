@@ -39,7 +39,7 @@ def test_what_can_be_played_passes(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"key": "H major"}, "not_a_key"),
+        ({"key": "K major"}, "not_a_key"),
         ({"key": "x" * 100}, "too_long"),
         ({"key": None}, "not_text"),
         ({"metre": "5/4"}, "not_a_choice"),

@@ -1,0 +1,86 @@
+"""A reading in words: one line that says all that was understood, and notes of all that was not or was changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.composing.brief import genres, instruments
+from studio.composing.figures import plain
+from studio.composing.keys import whole_name
+from studio.composing.language import COMPOUND
+from studio.composing.reading import Reading
+from studio.i18n import text
+
+NOTES = (
+    "unknown_words", "plain_style", "tempo_cut", "tempo_range", "metre_played", "mode_played", "bars_cut", "bars_fit",
+    "seconds_cut", "seconds_near",
+)  # fmt: skip
+"""The texts of `notes`, by the name behind "note."."""
+_SHOWN = 12
+_MODES = ("major", "minor", "dorian", "mixolydian")
+
+
+def notes(found: Reading) -> list[tuple[str, dict[str, Any]]]:
+    """What was not understood, and what is played otherwise than it was asked for; each with what its text names."""
+    told: list[tuple[str, dict[str, Any]]] = list(found.changes)
+    if found.unknown:
+        words = ", ".join(found.unknown[:_SHOWN]) + ("…" if len(found.unknown) > _SHOWN else "")
+        told.append(("unknown_words", {"words": words}))
+    if not found.named:
+        told.append(("plain_style", {}))
+    return told
+
+
+def in_words(found: Reading, spoken: str) -> str:
+    """What was understood, in one line of the reader's language."""
+    brief, comma = found.brief, text("music.comma", spoken)
+    kind = text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind != "tune" else ""
+    said = (
+        genre_name(brief.genre, spoken) if brief.genre else kind,
+        comma.join(found.moods),
+        "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode, brief.spelling), spoken),
+        "" if "metre" in found.left else brief.metre,
+        "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),
+        "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
+        "" if "length" in found.left else _clock(brief.length),
+        comma.join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
+        text("music.looped", spoken) if brief.loop else "",
+        text("music.without", spoken, words=comma.join(found.without)) if found.without else "",
+    )
+    return " · ".join(filter(None, said))
+
+
+def lines(found: Reading, spoken: str) -> list[str]:
+    """All of it, a sentence a line."""
+    read = text("music.read_as", spoken, brief=in_words(found, spoken))
+    return [read, *(text(f"note.{name}", spoken, **params) for name, params in notes(found))]
+
+
+def tempo_words(tempo: float, metre: str) -> str:
+    """A tempo as a score has it, with the note that is its beat; fractions are kept."""
+    return f"{'♩.' if metre in COMPOUND else '♩'} = {plain(tempo)}"
+
+
+def key_words(key: str, spoken: str) -> str:
+    """A key as the reader's language has it: "D major", "D 大调"."""
+    tonic, _, mode = key.partition(" ")
+    return text(f"music.key_{mode}", spoken, tonic=tonic) if mode in _MODES else key
+
+
+def player_name(name: str, spoken: str) -> str:
+    """What an instrument is called: in Chinese the first Chinese word by which prompts name it."""
+    return _name(name, instruments()[name].words, spoken)
+
+
+def genre_name(name: str, spoken: str) -> str:
+    """What a style is called, likewise."""
+    return _name(name, genres()[name].words, spoken)
+
+
+def _name(name: str, words: tuple[str, ...], spoken: str) -> str:
+    return next((word for word in words if spoken == "zh-CN" and word[0] >= "㐀"), name.replace("-", " "))
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

@@ -84,7 +84,7 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the request takes of the parts' values; nothing for a model that does not hear.
 
     Raises:
-        StudioError: the file is gone.
+        StudioError: the file is gone, or there is nothing in it.
     """
     file, uses = values.get("sound"), page.studio.hears(values.get("model") or "")
     if not file or not uses:
@@ -93,6 +93,8 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
         data = Path(file).read_bytes()
     except OSError:
         raise StudioError("file_not_found", path=Path(file).name) from None
+    if not data:
+        raise StudioError("file_empty", path=Path(file).name)
     return {"sound": data, "sound_use": values.get("sound_use") or uses[0]}
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from studio import webm
+
 _UNFINISHED = 0x7FFF0000
 """Sizes from here on are what programs write while they do not know the size."""
 _MAX_CHUNKS = 10_000
@@ -20,7 +22,8 @@ _ENDINGS = {
     "WAV": ".wav", "RF64": ".wav", "FLAC": ".flac", "Ogg": ".ogg", "MP3": ".mp3", "AIFF": ".aiff", "CAF": ".caf",
     "AU": ".au", "W64": ".w64", "M4A / MP4": ".m4a", "WebM / Matroska": ".webm",
 }  # fmt: skip
-READ = frozenset(("WAV", "RF64", "FLAC", "Ogg", "MP3", "AIFF", "CAF", "AU", "W64"))
+_WEBM = "WebM / Matroska"
+READ = frozenset((_WEBM, "WAV", "RF64", "FLAC", "Ogg", "MP3", "AIFF", "CAF", "AU", "W64"))
 _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _STARTS = (
     (b"fLaC", "FLAC"), (b"ID3", "MP3"), (b"caff", "CAF"), (b".snd", "AU"), (_W64, "W64"),
@@ -63,7 +66,7 @@ def unread(data: bytes) -> str:
         form = next((body for chunk, _, body in _chunks(data) if chunk == b"fmt "), b"\0\0")
         code = int.from_bytes(bytes(form[:2]), "little")
         return f"{name} (0x{code:04x})" if code and code not in _WAV_CODES else ""
-    return ""
+    return name if name == _WEBM and webm.as_ogg(data) is None else ""
 
 
 def ending(data: bytes) -> str:
@@ -74,9 +77,11 @@ def ending(data: bytes) -> str:
 def whole(data: bytes) -> bytes | None:
     """The file as libsndfile reads it: a WAV file with true sizes; None where one has no sound, or less than it says.
 
-    Other formats stay as they are.
+    Opus comes out of WebM into Ogg. Other formats stay as they are.
     """
     name = kind(data)
+    if name == _WEBM:
+        return webm.as_ogg(data)
     if name not in ("WAV", "RF64") or data[:4] == b"RIFX":
         return data
     kept: dict[bytes, memoryview] = {}

@@ -50,7 +50,7 @@ def measure(data: bytes, max_samples: int = MAX_SAMPLES) -> float:
 
 
 def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
-    """The sound in a WAV (also RF64, W64 and unfinished ones), FLAC, MP3, Ogg, AIFF, CAF or AU file.
+    """The sound in a WAV (also RF64, W64 and unfinished ones), FLAC, MP3, Ogg, AIFF, CAF, AU or WebM file.
 
     Args:
         data: the bytes of the file, from anybody.
@@ -83,7 +83,8 @@ def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
         raise StudioError("audio_format", format=format)
     sound = recordings.whole(data) if format else None
     if sound is None:
-        raise StudioError("bad_audio")
+        encoded = recordings.unread(data)
+        raise StudioError("audio_format", format=encoded) if encoded else StudioError("bad_audio")
     try:
         with soundfile.SoundFile(io.BytesIO(sound)) as file:
             if not 0 < file.frames * file.channels <= max_samples or file.channels > MAX_CHANNELS:

@@ -29,6 +29,13 @@ def key_name(tonic: int, mode: str) -> str:
     return (flats if signature in (5, 10, 3, 8, 1) or (signature, mode) == (6, "minor") else sharps)[tonic]
 
 
+def names(mode: str) -> list[str]:
+    """All names of tonics that a signature of this mode can have, from C up; the usual one of two comes first."""
+    found = [letter + sign for letter in "CDEFGAB" for sign in ("", "♯", "♭")]
+    known = [(key_of(f"{name} {mode}") or (0, mode), name) for name in found if abs(fifths(name, mode)) <= MOST_SIGNS]
+    return [name for (tonic, _), name in sorted(known, key=lambda one: (one[0], one[1] != key_name(one[0][0], mode)))]
+
+
 def fifths(name: str, mode: str) -> int:
     """Sharps of the signature of a key whose tonic has this name; flats count below zero."""
     return "FCGDAEB".index(name[0]) - 1 + 7 * {"♯": 1, "♭": -1}.get(name[1:], 0) + _FIFTHS[mode]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from witnesses import recorded
 
 from studio import recordings, sound
@@ -24,6 +29,8 @@ READ = {
     "o.flac": (), "p.ogg": ("-c:a", "libvorbis", "-q:a", "8"), "q.opus": ("-b:a", "192k"),
     "s.mp3": ("-b:a", "256k"), "t.caf": ("-c:a", "pcm_s16le"), "v.au": (),
     "w.wav": ("-write_bext", "1", "-metadata", "description=odd", "-metadata", "comment=odd"),
+    "y.webm": ("-b:a", "256k"), "z.mka": ("-c:a", "libopus", "-b:a", "256k", "-frame_duration", "60"),
+    "live.webm": ("-b:a", "256k", "-live", "1", "-cluster_time_limit", "100"), "mono.webm": ("-b:a", "96k"),
     "x.mp3": ("-b:a", "256k", "-write_xing", "0", "-id3v2_version", "0"),
 }  # fmt: skip
 REFUSED = {
@@ -31,7 +38,10 @@ REFUSED = {
     "f.mp4": "M4A / MP4", "g.wv": "WavPack", "h.tta": "TTA", "i.ac3": "AC-3", "j.avi": "AVI",
     "k.oga": "Ogg FLAC", "l.caf": "CAF (alac)", "m.wav": "WAV (0x0160)", "n.ogg": "Ogg Speex",
 }  # fmt: skip
-OPTIONS = {"l.caf": ("-c:a", "alac"), "m.wav": ("-c:a", "wmav1"), "n.ogg": ("-c:a", "libspeex", "-ar", "32000")}
+OPTIONS = {
+    "b.webm": ("-c:a", "libvorbis"), "l.caf": ("-c:a", "alac"), "m.wav": ("-c:a", "wmav1"),
+    "n.ogg": ("-c:a", "libspeex", "-ar", "32000"),
+}  # fmt: skip
 
 
 def like(audio: Audio, before: np.ndarray) -> float:
@@ -128,3 +138,18 @@ def test_a_kind_is_told_by_its_first_bytes_and_nothing_raises() -> None:
     assert recordings.kind(b"") == recordings.kind(b"text") == ""
     assert recordings.ending(b"fLaC") == ".flac"
     assert recordings.ending(b"\x89PNG") == ""
+
+
+@cache
+def webm() -> bytes:
+    with TemporaryDirectory() as folder:
+        return recorded(Path(folder) / "a.webm", TONES[:, :4800], RATE)
+
+
+@given(st.binary(max_size=300), st.integers(0, 4000), st.integers(0, 255))
+def test_a_broken_webm_is_refused_and_raises_nothing_else(noise: bytes, at: int, byte: int) -> None:
+    data = bytearray(webm())
+    data[at % len(data)] = byte
+    for broken in (bytes(data), webm()[:at], webm()[:60] + noise, b"\x1a\x45\xdf\xa3" + noise):
+        with suppress(StudioError):  # anything else fails the test
+            assert np.isfinite(sound.decode_audio(broken).samples).all()

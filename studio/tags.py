@@ -34,7 +34,9 @@ def of_wav(made: Mapping[str, Any], rate: int, frames: int) -> bytes:
 
 
 def of_flac(flac: bytes, made: Mapping[str, Any]) -> bytes:
-    """The same file with these comments instead of its own."""
+    """The same file with these comments instead of its own. One without any sound is no file at all, and stays so."""
+    if not flac:
+        return flac
     texts, played = _texts(made), made.get("played", {})
     named = {
         "TITLE": texts["title"], "SOFTWARE": texts["software"], "DATE": texts["date"], "LICENSE": texts["licence"],

@@ -25,7 +25,7 @@ def facts(made: Mapping[str, Any], seconds: float | None) -> str:
     said = (
         telling.key_words(played.get("key", ""), spoken), played.get("metre", ""),
         telling.tempo_words(played["tempo"], played.get("metre", "")) if played.get("tempo") else "",
-        text("music.bars", spoken, count=played["bars"]) if played.get("bars") else "",
+        telling.bar_words(played["bars"], spoken) if played.get("bars") else "",
         text("music.comma", spoken).join(players), text("music.looped", spoken) if played.get("loop") else "",
         f"{seconds:.1f} s" if seconds is not None else "",
     )  # fmt: skip

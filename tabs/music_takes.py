@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from studio import exports
 from studio.composing import abc, played
-from studio.composing.telling import bar_words, key_words, tempo_words
+from studio.composing.brief import genres
+from studio.composing.telling import bar_words, genre_name, key_words, tempo_words
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.shelf import notes
@@ -124,9 +125,11 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
 
 
 def facts(made: dict[str, Any], spoken: str) -> str:
-    """Key, metre, tempo, bars, seed, model and licence in one line."""
+    """Style, key, metre, tempo, bars, seed, model and licence in one line."""
     known, model = made.get("played", {}), made["model"]
+    style = known.get("style", "")
     said = (
+        genre_name(style, spoken) if style in genres() else "",
         key_words(known.get("key", ""), spoken), known.get("metre"),
         tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
         bar_words(known["bars"], spoken) if known.get("bars") else "",

@@ -16,7 +16,7 @@ from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
 from studio.cli.position import read_text
 from studio.i18n import text
-from studio.requests import CaptionRequest, Request, Task
+from studio.requests import CaptionRequest, MusicRequest, Request, Task
 from studio.types import Artifact
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
     wish = wish or Wish()
     with opened() as studio:
         kept = wish.keep(studio.settings, place)
+        read = _read(studio, request)
+        if read and not console.as_json:
+            console.note(read)
         job = start(studio, kept) if start else studio.submit(request, session="cli", keep=kept)
         streams = written and place is None and not console.as_json
         live = streams and not (isinstance(request, CaptionRequest) and (request.style != "plain" or request.count > 1))
@@ -72,7 +75,7 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
             raise AssertionError("a job that is done has an artifact")
         files = keep(artifact, place, wish.clean) if place else results(artifact)
     if console.as_json:
-        console.document(_document(artifact, files, written))
+        console.document({**_document(artifact, files, written), **({"read": read} if read else {})})
     elif streams and not live:
         for line in artifact.texts or (artifact.text,):
             console.result(line)
@@ -86,6 +89,16 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
         _afterwards(console, artifact, title)
     if update.kind == "cancelled":
         raise typer.Exit(STOPPED)
+
+
+def _read(studio: Studio, request: Request) -> str:
+    """How a model of music understands the request, in a line; nothing where it does not say."""
+    if not isinstance(request, MusicRequest):
+        return ""
+    from studio.composing import telling
+
+    found = studio.reading(request)
+    return "" if found is None else telling.lines(found, language())[0]
 
 
 def wanted(console: Console, out: str, task: Task) -> Target | None:

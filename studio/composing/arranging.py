@@ -14,6 +14,8 @@ from studio.composing.playing import LOW, Bar, bass, fold, play
 from studio.composing.score import DRUMS, Score, Sound, Voice
 
 _VOLUMES = {"melody": 112, "second": 86, "strike": 76, "arpeggio": 78, "hold": 66, "bass": 96, "beat": 82}
+_OVER = 69
+"""Where an accompanied melody is heard best, as a MIDI number."""
 _PANS = (64, 44, 84, 54, 74, 36, 92)
 
 
@@ -83,9 +85,13 @@ def _melody(line: Line, lead: Instrument, brief: Brief) -> list[Sound]:
     if not pitches:
         return []
 
+    best = (lead.low + lead.high) / 2
+    if len(brief.band) > 1 and lead.high >= _OVER + 10:
+        best = max(best, _OVER)  # above the chords, where the instrument goes there
+
     def outside(octave: int) -> tuple[int, int]:
         moved = [pitch + 12 * octave for pitch in pitches]
-        middle = sum(moved) / len(moved) - (lead.low + lead.high) / 2
+        middle = sum(moved) / len(moved) - best
         return sum(not lead.low <= pitch <= lead.high for pitch in moved), round(abs(middle))
 
     shift = 12 * min(range(-4, 4), key=outside)

@@ -43,13 +43,20 @@ def choose(
     if alone:
         return (lead, *(rest or _by_itself(lead)))
     if drummed and len(named) < _ENOUGH:
-        return (lead, *rest, *_rhythm(lead, rest, able))
-    if any(set(known[name].plays) & _CHORDS for name in rest):
+        band = (lead, *rest, *_rhythm(lead, rest, able))
+        return (lead, *sorted(band[1:], key=able.index)) if set(band) <= set(able) else band
+    if any(_chordal(name) for name in rest):
         return (lead, *rest)
     if set(known[lead].plays) & {"strike", "arpeggio"}:
         return (lead, lead, *rest)
     more = [name for name in able if name not in (lead, *rest) and set(known[name].plays) & (_CHORDS | _BELOW)]
     return (lead, *more, *rest)
+
+
+def _chordal(name: str) -> bool:
+    """Whether a player can play chords; who has a second voice has one note at a time."""
+    plays = set(instruments()[name].plays)
+    return bool(plays & {"strike", "arpeggio"}) or ("hold" in plays and "second" not in plays)
 
 
 def _by_itself(lead: str) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ def _rhythm(lead: str, rest: list[str], usual: tuple[str, ...]) -> list[str]:
             more.append(name)
             if role in _BELOW:
                 taken.add(role)
-    if not any(set(known[name].plays) & _CHORDS for name in (*rest, *more)):
+    if not any(_chordal(name) for name in (*rest, *more)):
         more[:0] = _by_itself(lead)
     return more
 
@@ -76,18 +83,18 @@ def _rhythm(lead: str, rest: list[str], usual: tuple[str, ...]) -> list[str]:
 def _led(usual: tuple[str, ...], excluded: Collection[str]) -> tuple[str, ...]:
     """The usual band led by one who can have the melody."""
     known = instruments()
+    if usual and not excluded:
+        return usual
     singers = [name for name in usual if not set(known[name].plays) & _BELOW]
     if not singers:
         lead = next((name for name in (*_OTHERS, *known) if name not in excluded), "piano")
         return (lead, *_by_itself(lead), *usual)
     lead = singers[0]
     band = (lead, *(usual[: usual.index(lead)] + usual[usual.index(lead) + 1 :]))
-    if any(set(known[name].plays) & _CHORDS for name in band[1:]):
+    if any(_chordal(name) for name in band[1:]):
         return band
     chords = (
         _by_itself(lead)
-        or tuple(
-            name for name in _OTHERS if name not in excluded and set(known[name].plays) & _CHORDS and name != lead
-        )[:1]
+        or tuple(name for name in _OTHERS if name not in excluded and _chordal(name) and name != lead)[:1]
     )
     return (lead, *chords, *band[1:])

@@ -19,7 +19,7 @@ _LISTING = (
 _CUE = re.compile(
     rf"(?<![\w'])(?:(?P<list>{_LISTING})|"
     r"(?P<no>no(?:ne\s+of)?(?!\s+(?:more|less|later|later|slower|faster|longer|shorter|need|doubt|matter|problem)\b)"
-    r"(?!\.?\s*\d+(?!\d*\s*(?:/|bpm)))|zero(?=\s+[a-z])|no\s+need\s+for|"
+    r"(?!\.\s*\d|\s+\d{1,2}\b(?!\s*(?:/|bpm|bars?)))|zero(?=\s+[a-z])|no\s+need\s+for|"
     r"(?:do|does|did|should|must|would|will|ca|could)(?:n't|nt|\s+not)\s+(?:(?:use|want|need|like|have|include|add|play|be|make|sound)\b)?|"
     r"(?:do|does|should|must|wo)(?:n't|nt)|never|without\s+any|do\s+not|non(?=[\s-]))|"
     r"(?P<not>(?:is|are|was)(?:n't|nt|\s+not)|not)(?!\s+(?:only|just|necessarily|bad|to\s+mention|until|yet|more|less|alone)\b))"

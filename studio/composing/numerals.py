@@ -15,13 +15,13 @@ _ENGLISH = {word: value for value, word in enumerate(_ONES.split())} | {
 _CHINESE = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _NAME = rf"(?:{'|'.join(sorted(_ENGLISH, key=len, reverse=True))}|hundred)"
 _COUNTED_ENGLISH = re.compile(
-    rf"\b(?:an?[\s-]+(?=hundred))?({_NAME}(?:[\s-]+(?:and[\s-]+(?!a\b))?{_NAME})*)"
+    rf"\b(?:an?[\s-]+(?=hundred))?({_NAME}(?:[\s-]+(?:and[\s-]+(?!a\b))?{_NAME}){{0,5}})"
     r"(?=[\s-]+(?:bars?|measures?|seconds?|secs?|minutes?|mins?|hours?|bpm|beats|and a half minutes?)\b)",
     re.IGNORECASE,
 )
 _SIGNS = "零〇一二两三四五六七八九十百"
 _COUNTED_CHINESE = re.compile(
-    rf"[{_SIGNS}]+(?=\s*(?:个?小节|秒|拍(?!子)|分钟|分半|分[{_SIGNS}\d]+秒|个?小时|[Bb][Pp][Mm]))"
+    rf"[{_SIGNS}]{{1,8}}(?=\s*(?:个?小节|秒|拍(?!子)|分钟|分半|分[{_SIGNS}\d]+秒|个?小时|[Bb][Pp][Mm]))"
 )
 _SECONDS_CHINESE = re.compile(rf"(?<=\d分)[{_SIGNS}]+(?=秒)")
 _METRE = re.compile(

@@ -3,6 +3,7 @@
     {"kind": "jig", "key": "D major", "metre": "6/8", "tempo": 116.0, "bars": 16, "players": ["flute", "guitar"],
      "loop": false, "style": "celtic", "chords": "0 5,7 …", "melody": "part bar8 d12 n0 …"}
 
+What was excluded, not understood or changed in reading the prompt stands in `without`, `unknown` and `changed`.
 `melody` is in the words of studio.composing.language, part by part; `chords`, where the style brought them, as
 studio.composing.progressions writes them. A piece of which only the wishes are known, because
 its model writes sound and not notes, has only those. What is read back comes from strangers and is checked.
@@ -21,10 +22,14 @@ from studio.composing.form import Form, Line, plan, unfold
 from studio.composing.harmony import Chord
 from studio.composing.keys import key_name, key_of, spelling, whole_name
 from studio.composing.language import METRES, Part
+from studio.composing.reading import Reading
 
 _LONGEST = 60_000
 _TEXTS = ("kind", "key", "metre", "style", "chords", "melody")
-_KEYS = (*_TEXTS, "tempo", "bars", "players", "loop")
+_LISTS = ("players", "without", "unknown", "changed")
+_MOST = 16
+"""Entries of a list that are kept."""
+_KEYS = (*_TEXTS, *_LISTS, "tempo", "bars", "loop")
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,16 @@ class Melody:
         return unfold(self.parts, self.form, self.metre, self.loop)
 
 
-def known(brief: Brief, parts: Sequence[Part], chords: Sequence[Chord] = ()) -> dict[str, Any]:
+def known(
+    brief: Brief, parts: Sequence[Part], chords: Sequence[Chord] = (), found: Reading | None = None
+) -> dict[str, Any]:
     """Everything that there is to say of a composed piece.
 
     Args:
         chords: those that the style brought, of the whole piece.
+        found: how its prompt was read: what it excluded, what of it was not understood or had to be changed.
     """
+    read = _read(found) if found else {}
     header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
@@ -70,9 +79,17 @@ def known(brief: Brief, parts: Sequence[Part], chords: Sequence[Chord] = ()) -> 
         "players": list(dict.fromkeys(brief.band)),
         "loop": brief.loop,
         **({"style": brief.genre} if brief.genre else {}),
+        **read,
         **({"chords": progressions.write(chords, brief.metre)} if chords else {}),
         "melody": " ".join(language.body(language.write(header, parts))),
     }
+
+
+def _read(found: Reading) -> dict[str, list[str]]:
+    """What a reading tells besides the brief; nothing for what does not apply."""
+    changed = [f"{name}: {', '.join(f'{key} {value}' for key, value in told.items())}" for name, told in found.changes]
+    told = {"without": list(found.without), "unknown": list(found.unknown), "changed": changed}
+    return {name: words[:_MOST] for name, words in told.items() if words}
 
 
 def clean(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,8 +106,8 @@ def clean(found: Mapping[str, Any]) -> dict[str, Any]:
             out[name] = float(value)
         elif isinstance(value, int) and name == "bars" and 1 <= value <= MOST_BARS:
             out[name] = value
-        elif isinstance(value, list) and name == "players":
-            out[name] = [str(one)[:60] for one in value[:16]]
+        elif isinstance(value, list) and name in _LISTS:
+            out[name] = [str(one)[:60] for one in value[:_MOST]]
     return out
 
 

@@ -20,6 +20,10 @@ _DRUM_LOUDNESS = {
     "hat": 58, "ride": 62, "shaker": 46, "open": 62, "brush": 42, "rim": 66, "pedal": 50, "crash": 70, "tambourine": 52,
     "cowbell": 54, "conga": 70, "agogo": 54, "guiro": 50, "timbale": 54,
 }  # fmt: skip
+_UNDER = 9
+"""Semitones that the middle of the chords lies below the melody's."""
+_LOWEST = 53
+"""Below it close chords are mud."""
 LOW = Instrument("bass", 32, 31, 52, ("bass",), ())
 """The low register of a guitarist or pianist who has no bass player."""
 
@@ -47,11 +51,11 @@ def play(
         case "bass":
             yield from bass(player, bars, brief, groove)
         case "strike":
-            yield from _strike(player, bars, brief, groove)
+            yield from _strike(player, bars, brief, groove, _middle(player, melody))
         case "arpeggio":
-            yield from _arpeggio(player, bars, brief, groove)
+            yield from _arpeggio(player, bars, brief, groove, _middle(player, melody))
         case "hold":
-            yield from _hold(player, bars, brief)
+            yield from _hold(player, bars, brief, _middle(player, melody))
         case "beat":
             yield from _beat(bars, brief, groove)
         case _:
@@ -135,12 +139,20 @@ def _low(chord: Chord, above: int, player: Instrument, tonic: int) -> int:
     return pitch + above if pitch + above <= player.high else pitch + above - 12
 
 
-def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int]) -> list[int]:
-    """Three or four notes near the middle of the instrument, moving as little as they can from the chord before."""
+def _middle(player: Instrument, melody: list[Sound]) -> float:
+    """Where a player's chords lie: below the melody, so that it is heard, as far as the instrument goes down."""
+    middle = min((player.low + player.high) / 2, 66)
+    if not melody:
+        return middle
+    sung = sum(sound.pitch * sound.length for sound in melody) / sum(sound.length for sound in melody)
+    return max(min(middle, sung - _UNDER), player.low + 5, _LOWEST)
+
+
+def _voicing(chord: Chord, player: Instrument, tonic: int, before: list[int], middle: float) -> list[int]:
+    """Three or four notes near the middle, moving as little as they can from the chord before."""
     if player.voicing == "power":
         root = _low(chord, 0, player, tonic)
         return [root, root + 7, root + 12]
-    middle = min((player.low + player.high) / 2, 66)
     classes = [(tonic + tone) % 12 for tone in chord.tones]
     best: list[int] = []
     for lowest in range(len(classes)):
@@ -162,32 +174,32 @@ def _effort(pitches: list[int], before: list[int], middle: float) -> float:
 
 
 def _chords(
-    role: str, player: Instrument, bars: list[Bar], brief: Brief, groove: Groove
+    role: str, player: Instrument, bars: list[Bar], brief: Brief, groove: Groove, middle: float
 ) -> Iterator[tuple[Bar, int, int, str, list[int]]]:
     """(bar, start, length, sign, pitches of the chord) of all that a groove has an instrument strike or break."""
     line, grain = _pattern(groove, brief.metre, role)
     pitches: list[int] = []
     for bar in bars:
         for start, length, sign in _moves(bar, line, grain):
-            pitches = _voicing(_at(bar, start), player, brief.tonic, pitches)
+            pitches = _voicing(_at(bar, start), player, brief.tonic, pitches, middle)
             yield bar, bar.start + start, length, sign, pitches
 
 
-def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    for bar, start, length, sign, chord in _chords("strike", player, bars, brief, groove):
+def _strike(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove, middle: float) -> Iterator[Sound]:
+    for bar, start, length, sign, chord in _chords("strike", player, bars, brief, groove, middle):
         for place, pitch in enumerate(chord):
             loudness = (66 if sign == "x" else 78) - 2 * place
             yield Sound(start, length, pitch, round(loudness * (0.8 + 0.2 * bar.fullness)))
 
 
-def _arpeggio(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> Iterator[Sound]:
-    for bar, start, length, sign, chord in _chords("arpeggio", player, bars, brief, groove):
+def _arpeggio(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove, middle: float) -> Iterator[Sound]:
+    for bar, start, length, sign, chord in _chords("arpeggio", player, bars, brief, groove, middle):
         octave, tone = (1, 0) if sign == "8" else divmod({"1": 0, "3": 1, "5": 2, "6": 3}[sign], len(chord))
         for pitch in chord if bar.last else [chord[tone] + 12 * octave]:
             yield Sound(start, length, pitch, round(72 * (0.8 + 0.2 * bar.fullness)))
 
 
-def _hold(player: Instrument, bars: list[Bar], brief: Brief) -> Iterator[Sound]:
+def _hold(player: Instrument, bars: list[Bar], brief: Brief, middle: float) -> Iterator[Sound]:
     before: list[int] = []
     held: list[tuple[int, int, Chord]] = []
     for bar in bars:
@@ -197,7 +209,7 @@ def _hold(player: Instrument, bars: list[Bar], brief: Brief) -> Iterator[Sound]:
             else:
                 held.append((start, length, chord))
     for start, length, chord in held:
-        before = _voicing(chord, player, brief.tonic, before)
+        before = _voicing(chord, player, brief.tonic, before, middle)
         for pitch in before:
             yield Sound(start, length, fold(pitch, player), 70)
 

@@ -29,6 +29,9 @@ _DANCED = {
     "reel": ("4/4",), "jig": ("6/8",), "slip jig": ("9/8",), "waltz": ("3/4",), "march": ("2/4",),
     "hornpipe": ("4/4",), "strathspey": ("4/4",), "minuet": ("3/4",),
 }  # fmt: skip
+_SPACE = re.compile(r"\s{2,}")
+_SEAM = re.compile(r"(?<=[A-Za-z0-9])(?=[㐀-鿿])|(?<=[㐀-鿿])(?=[A-Za-z0-9])")
+"""Where Chinese meets letters or digits; nobody writes a space there, and a word ends all the same."""
 _DRUMLESS = re.compile(r"\b([A-Za-z]{3,}?)less\b", re.ASCII)
 _TEMPOS = {"4/4": 104.0, "3/4": 104.0, "2/4": 100.0, "6/8": 88.0, "9/8": 96.0}
 
@@ -196,6 +199,7 @@ def take_apart(prompt: str) -> Words:
     """Keys, numbers and words of a prompt."""
     shown = digits(unicodedata.normalize("NFKC", prompt.replace("，", ", ")).replace("’", "'").replace("。", "."))
     shown = _DRUMLESS.sub(lambda match: f"{match[1]} less" if _plays(match[1]) else match[0], shown)
+    shown = _SEAM.sub(" ", _SPACE.sub(lambda match: "\n" if "\n" in match[0] else " ", shown))
     text = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in shown)
     keys = tonality.find(shown, lambda place: vocabulary.stands_at(text, place))
     left = _blanked(text, [(one.start, one.end) for one in keys])

@@ -109,7 +109,7 @@ class ComposerModel(_parking.Parking):
             pieces.append(self.compose(request, number, seed, context))
             piece = pieces[-1]
             brief, score = piece.reading.brief, piece.score
-            known = played.known(brief, piece.parts, piece.chords)
+            known = played.known(brief, piece.parts, piece.chords, piece.reading)
             return replace(self._play(score, brief), midi=midi.write(score), played=known)
 
         with _torch.working(self._card):

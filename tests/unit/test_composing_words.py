@@ -1,0 +1,183 @@
+"""Words that exclude, words of two senses, and styles that stand side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.composing import telling
+from studio.composing.brief import instruments
+from studio.composing.reading import Wishes, asked, read
+from studio.requests import MusicRequest
+
+DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
+BASSES = {"bass", "double-bass", "synth-bass", "slap-bass", "tuba"}
+GUITARS = {name for name in instruments() if "guitar" in name}
+
+
+def band(prompt: str) -> set[str]:
+    return set(read(prompt).brief.band)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["{} no drums", "{} without drums", "drumless {}", "{} minus the drums", "{}，没有鼓", "{}，不要鼓", "无鼓的{}",
+    "{} with no drums",
+     "{} but no drums", "{}, w/o drums", "{} without any drums or percussion", "I don't want drums in this {}",
+     "{} -drums",
+     "drum-free {}", "beatless {}", "{}, drums: none", "{} except drums", "no percussion, {}", "{}，别用打击乐",
+     "{}，去掉鼓",
+     "everything but drums, {}", "{}, please leave out the drums", "{} with drums muted", "{}, not any drums"],
+)  # fmt: skip
+@pytest.mark.parametrize("style", ["techno", "jazz", "rock"])
+def test_who_wants_no_drums_gets_none(words: str, style: str):
+    found = read(words.format(style))
+    assert not set(found.brief.band) & DRUMS
+    assert found.brief.genre == style, "and the rest is read all the same"
+    assert found.without
+    assert found.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "gone", "there"),
+    [
+        ("rock, no drums or bass", DRUMS | BASSES, {"overdriven-guitar"}),
+        ("rock without drums and bass but with piano", DRUMS | BASSES, {"piano"}),
+        ("爵士，没有鼓和贝斯，但有钢琴", DRUMS | BASSES, {"piano"}),
+        ("neither drums nor guitar, rock", DRUMS | GUITARS, {"bass"}),
+        ("rock band without guitar", GUITARS, {"bass", "drums"}),
+        ("no guitars, no drums, no bass, rock", GUITARS | DRUMS | BASSES, set()),
+        ("lofi with no vocals, bass and drums", {"choir"}, {"bass", "drums"}),
+        ("gospel without vocals, bass and drums", {"choir"} | BASSES | DRUMS, {"piano"}),
+        ("epic, everything but strings", {"strings", "violin"}, {"horn", "taiko"}),
+        ("jazz, don't use piano", {"piano"}, {"saxophone", "drums"}),
+        ("epic, instrumental", {"choir"}, {"strings"}),
+        ("史诗，没有人声", {"choir"}, {"strings"}),
+        ("纯音乐，福音", {"choir"}, {"piano"}),
+        ("techno without synths", {"synth-lead", "synth-bass", "pad"}, {"drums"}),
+        ("除了鼓都要，摇滚", DRUMS, {"bass"}),
+        ("除了钢琴还有小提琴", set(), {"piano", "violin"}),
+        ("not just piano, also strings", set(), {"piano", "strings"}),
+        ("guitar instead of piano, sad", {"piano"}, {"guitar"}),
+        ("waltz without accordion", {"accordion"}, {"guitar"}),
+        ("摇滚，不要吉他、鼓和贝斯", GUITARS | DRUMS | BASSES, set()),
+    ],
+)  # fmt: skip
+def test_what_is_excluded_and_what_is_not(words: str, gone: set[str], there: set[str]):
+    assert not band(words) & gone
+    assert band(words) >= there
+
+
+def test_kinds_moods_forms_and_numbers_can_be_excluded():
+    for chance in (0.1, 0.3, 0.7, 0.9):
+        assert read("not a waltz", chance=chance).brief.metre != "3/4"
+        assert read("不是圆舞曲", chance=chance).brief.metre != "3/4"
+        assert read("no 3/4", chance=chance).brief.metre != "3/4"
+        assert read("jazz, not in C major", chance=chance).brief.tonic != 0
+        assert read("a tune, not in minor, sad", chance=chance).brief.mode == "major"
+    assert not read("no loop, techno").brief.loop
+    assert not read("techno，不要循环").brief.loop
+    assert read("无缝循环").brief.loop
+    assert read("ambient pad, not dark").brief.mode == "major"
+    assert read("techno, not dark").brief.mode == "major"
+    assert read("piano, not too fast").brief.tempo < read("piano").brief.tempo < read("fast piano").brief.tempo
+    assert read("不太快的钢琴").brief.tempo < read("快的钢琴").brief.tempo
+    assert read("非常慢的钢琴").brief.tempo < read("慢的钢琴").brief.tempo
+    assert read("not techno, jazz").brief.genre == "jazz"
+    assert read("techno, not 150 bpm").brief.tempo != 150
+    assert read("no drum and bass please").brief.genre == ""
+
+
+def test_the_line_says_what_was_left_out_on_request():
+    found = read("techno, no drums, not too fast")
+    assert set(found.without) == {"drums", "fast"}
+    assert "without drums, fast" in telling.in_words(found, "en")
+    assert "不含" in telling.in_words(read("电子，不要鼓"), "zh-CN")
+
+
+def test_fields_exclude_too():
+    found = asked(
+        MusicRequest(prompt="rock", players="piano, no drums", negative_prompt="bass, vocals", duration=20), 0.3
+    )
+    assert found.brief.band[0] == "piano"
+    assert not set(found.brief.band) & (DRUMS | BASSES | {"choir"})
+    assert found.without
+
+
+@pytest.mark.parametrize(
+    ("words", "genre"),
+    [
+        ("a house on the hill", ""), ("a song for my house", ""), ("house", "house"), ("a house track", "house"),
+        ("deep house", "house"), ("lost in space", "ambient"), ("in the country", ""), ("a country song", "country"),
+        ("a soul band", "soul"), ("my soul", ""), ("a rock in the sea", ""), ("rock, with a rock guitar", "rock"),
+        ("in a trance", ""), ("trance", "trance"), ("a trip through the jungle", ""), ("jungle", "drum-and-bass"),
+    ],
+)  # fmt: skip
+def test_words_of_two_senses(words: str, genre: str):
+    assert read(words).brief.genre == genre
+
+
+def test_a_month_is_no_march():
+    assert read("snow in March").brief.kind != "march"
+    assert read("a march in March").brief.kind == "march"
+
+
+@pytest.mark.parametrize(
+    ("words", "genre"),
+    [
+        ("jazz waltz", "jazz-waltz"), ("drum and bass", "drum-and-bass"), ("D&B", "drum-and-bass"),
+        ("rock anthem", "rock-anthem"),
+        ("anthem", "hymn"), ("folk metal", "metal"), ("punk rock", "punk"), ("jazz house", "house"),
+        ("lofi jazz", "lofi"),
+        ("christmas jazz", "jazz"), ("epic orchestral", "epic"), ("reggae, rock", "reggae"),
+        ("Chinese folk song", "chinese"),
+    ],
+)  # fmt: skip
+def test_styles_side_by_side(words: str, genre: str):
+    assert read(words).brief.genre == genre
+
+
+def test_a_style_that_another_one_won_over_is_named():
+    assert read("christmas jazz").unknown == ("christmas",)
+    assert read("lofi hip hop beat, chill").unknown == ()
+
+
+def test_a_solo_within_a_band_and_one_alone():
+    found = read("rock with a guitar solo").brief
+    assert (found.band[0], set(found.band) & {"bass", "drums"}) == ("electric-guitar", {"bass", "drums"})
+    assert set(read("a guitar solo").brief.band) == {"guitar"}
+    assert set(read("solo flute").brief.band) == {"flute"}
+    assert set(read("nothing but piano").brief.band) == {"piano"}
+    assert set(read("只用钢琴").brief.band) == {"piano"}
+
+
+def test_the_guitar_of_metal_is_its_own():
+    assert "distortion-guitar" in band("metal with guitar and drums")
+    assert "guitar" not in band("metal with guitar and drums")
+    assert "synth-bass" in band("techno with bass")
+
+
+def test_unknown_styles_are_named_and_no_irish_band_plays():
+    for words in ("zydeco", "gamelan", "rain on a tin roof", "完全不知道的风格"):
+        found = read(words, Wishes(seconds=30.0))
+        assert found.unknown
+        assert not found.named
+        assert not set(found.brief.band) & {"violin", "bodhran"}
+        assert ("plain_style", {}) in telling.notes(found)
+    assert read("techno").named
+    assert read("piano").named
+
+
+def test_the_line_says_everything_that_was_read():
+    found = asked(
+        MusicRequest(prompt="happy techno loop, 92.75 bpm, in F#m, 5/4, 8 bars, theremin", duration=30), 0.3, 300
+    )
+    line, *told = telling.lines(found, "en")
+    for word in ("techno", "happy", "F♯ minor", "4/4", "♩ = 92.75", "8 bars", "0:21", "loop"):
+        assert word in line
+    assert any("5/4 is not possible" in one for one in told)
+    assert any("theremin" in one for one in told)
+    chinese = telling.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
+    assert "摇滚" in chinese[0]
+    assert "不含鼓" in chinese[0]
+    assert any("5/4" in one for one in chinese[1:])
+    assert any("999" in one and "260" in one for one in chinese[1:])

@@ -18,7 +18,6 @@ _UNIT = TICKS // 2
 _LETTERS = "CDEFGAB"
 _NATURAL = (0, 2, 4, 5, 7, 9, 11)
 _SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
-_FORGOTTEN = 9
 _BARS_A_LINE = 4
 _LONGEST_TITLE = 100
 _PLAIN = {"%": "％", "\\": "＼", "&": "＆"}
@@ -102,7 +101,7 @@ class _Pen:
     def __init__(self, melody: Melody) -> None:
         self._tonic, self._beat = melody.tonic, beat(melody.metre)
         self._fifths = fifths(melody.name, melody.mode)
-        self._held = False
+        self._tied, self._shown = False, ""
         order = "FCGDAEB" if self._fifths > 0 else "BEADGCF"
         self._signature = {
             letter: (1 if self._fifths > 0 else -1) * (letter in order[: abs(self._fifths)]) for letter in _LETTERS
@@ -122,24 +121,26 @@ class _Pen:
             gap = " " if out and not inside and note.at % self._beat == 0 else ""
             group = _group(notes[place : place + note.group])
             inside = note.group - 1 if note.group else max(0, inside - 1)
-            pitch = "z" if note.pitch is None else self._pitch(note.pitch, signs, held=self._held and not place)
+            pitch = "z" if note.pitch is None else self._pitch(note.pitch, signs)
+            self._tied = note.tied
             length = note.length * (Fraction(3, 2) if note.third else 1)
-            self._held = note.tied
             out.append(f"{gap}{chord}{group}{pitch}{_times(Fraction(length))}{'-' if note.tied else ''}")
         return "".join(out)
 
-    def _pitch(self, pitch: int, signs: dict[tuple[str, int | None], int], *, held: bool) -> str:
-        """A pitch, with its sign unless all readers know it.
+    def _pitch(self, pitch: int, signs: dict[tuple[str, int | None], int]) -> str:
+        """A pitch, with its sign unless it is the signature's and all readers know that it holds again.
+
+        What goes on from the note before has the sign that this one had: else some do not take them for the same.
 
         Args:
-            signs: that hold already: some programs keep one for its octave, others for the letter (under None).
-            held: goes on from the bar before; some programs then forget its sign for what follows.
+            signs: that hold in this bar: some programs keep one for its octave, others for the letter (under None),
+                and others keep none.
         """
         octave, letter, sign = self._spelled(pitch)
-        known = signs[letter, None], signs.get((letter, octave), self._signature[letter])
-        signs[letter, None] = signs[letter, octave] = _FORGOTTEN if held and sign != self._signature[letter] else sign
-        shown = "" if set(known) == {sign} else _SIGNS[sign]
-        return shown + (letter + "," * -octave if octave <= 0 else letter.lower() + "'" * (octave - 1))
+        known = self._signature[letter], signs[letter, None], signs.get((letter, octave), self._signature[letter])
+        signs[letter, None] = signs[letter, octave] = sign
+        self._shown = self._shown if self._tied else "" if set(known) == {sign} else _SIGNS[sign]
+        return self._shown + (letter + "," * -octave if octave <= 0 else letter.lower() + "'" * (octave - 1))
 
     def _spelled(self, pitch: int) -> tuple[int, str, int]:
         """Octave from middle C's, letter and sign: as the signature has it, else as few signs as can be."""

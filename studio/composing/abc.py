@@ -37,7 +37,10 @@ def write(melody: Melody, title: str = "") -> str:
         "X:1", f"T:{_title(title) or melody.kind.title()}", f"M:{melody.metre}", "L:1/8",
         f"Q:{pulse}={round(melody.tempo)}", *([f"R:{melody.kind}"] if melody.kind != "tune" else []), f"K:{key}{mode}",
     ]  # fmt: skip
-    return "\n".join([*head, *_lines(melody)]) + "\n"
+    early, lines = _music(melody)
+    first, *rest = lines
+    begin = "" if not early else f"{early} " if first.startswith("|:") else f"{early} | "
+    return "\n".join([*head, begin + first, *rest]) + "\n"
 
 
 def _title(title: str) -> str:
@@ -46,21 +49,30 @@ def _title(title: str) -> str:
     return " ".join(shown.split())[:_LONGEST_TITLE].rstrip()
 
 
-def _lines(melody: Melody) -> Iterator[str]:
+def _music(melody: Melody) -> tuple[str, list[str]]:
+    """The bar of the upbeat, if there is one, and the lines behind it."""
     line, length = melody.line, METRES[melody.metre]
     chords = melody.chords or harmony.harmonise(line.bars, melody.metre, melody.mode)
     per_bar = harmony.slots(melody.metre)
     pen, span = _Pen(melody), length // per_bar
     early, *own = written.bars(line, length) if line.upbeat else [[], *written.bars(line, length)]
+    before = pen.bar(early, [], span) if early else ""
     bars = [pen.bar(signs, chords[number * per_bar :][:per_bar], span) for number, signs in enumerate(own)]
-    if early:
-        yield pen.bar(early, [], span) + " |"
     ends = [*line.starts[1:], len(bars)]
     turns = [bars[start:end] for start, end in zip(line.starts, ends, strict=True)]
+    return before, list(_parts(turns, melody.form.order))
+
+
+def _parts(turns: Sequence[Sequence[str]], order: Sequence[int]) -> Iterator[str]:
+    """Line by line.
+
+    Args:
+        turns: the bars of each part in the order that they are played, `order`.
+    """
     place = 0
     while place < len(turns):
         first, second = turns[place], turns[place + 1] if place + 1 < len(turns) else []
-        again = place + 1 < len(turns) and melody.form.order[place] == melody.form.order[place + 1]
+        again = place + 1 < len(turns) and order[place] == order[place + 1]
         same = _alike(first, second) if again else 0
         if again and 2 * same >= len(first) and not first[-1].endswith("-"):
             yield from _repeated(first, second, same)

@@ -138,6 +138,10 @@ class Style:
     touch: float = 1.0
 
 
+_LISTS = ("scales", "colours")
+"""Tables of styles.toml that are no styles."""
+
+
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads((ASSETS / "composing" / f"{name}.toml").read_text(encoding="utf-8"))
 
@@ -186,7 +190,7 @@ def styles() -> dict[str, Style]:
         fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
         return Style(name, **{**fields, "form": form})
 
-    return {name: style(name, row) for name, row in _table("styles").items() if name != "scales"}
+    return {name: style(name, row) for name, row in _table("styles").items() if name not in _LISTS}
 
 
 @cache
@@ -195,6 +199,12 @@ def scales() -> dict[str, dict[str, tuple[int, ...]]]:
     return {
         name: {mode: tuple(notes) for mode, notes in row.items()} for name, row in _table("styles")["scales"].items()
     }
+
+
+@cache
+def colours() -> dict[str, tuple[int, ...]]:
+    """By the name of a scale, the notes by which it is known."""
+    return {name: tuple(notes) for name, notes in _table("styles")["colours"].items()}
 
 
 @cache

@@ -28,9 +28,9 @@ _UNIT = (
 _TEMPO = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?:between\s+)?{_V}\s*-?\s*{_UNIT}",
+        rf"(?:between\s+)?{_V}(?:-?ish)?\s*-?\s*{_UNIT}",
         rf"(?:(?:{_UNIT}|\btempo|\bspeed|速度|拍速|节拍器?|♩|\bq(?:uarter)?(?:\s+notes?)?(?=\s*=)|\bm\.?m\.?(?=\s*[=\d]))"
-        rf"\s*(?:\(bpm\))?\s*(?:[:=]|is|of|at|set\s+to|around|about|约|为|是|大约|在)?\s*(?:约|大约|around|about|~)?\s*){_V}"
+        rf"\s*(?:\(bpm\))?\s*(?:[:=]|is|of|at|set\s+to|between|around|about|约|为|是|大约|在)?\s*(?:约|大约|around|about|~)?\s*){_V}"
         rf"(?![\d/])(?:\s*{_UNIT})?",
         rf"(?:每|一)分钟\s*{_V}\s*拍",
         rf"{_V}\s*拍(?!子|\s*/)",
@@ -63,6 +63,7 @@ _SECONDS = tuple(
         (r"半分钟()", (0, 30)),
         (rf"({_D})\s*分(?:钟\s*(?:({_D})\s*秒)?|\s*({_D})\s*秒)", (60, 1, 1)),
         (r"(?<![\d:.])(\d{1,2}):([0-5]\d)(?![\d:])(?!\s*[ap]\.?m)(?:\s*(?:min(?:ute)?s?|long)\b)?", (60, 1)),
+        (r"(?<![\d'])(\d{1,2})\s*['′]\s*([0-5]\d)\s*(?:\"|″|'')", (60, 1)),
         (rf"(?<!')({_D})[\s-]*(?:seconds?|secs?|s)\b|({_D})\s*秒钟?", (1, 1)),
     )
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from studio.composing import harmony, language
-from studio.composing.brief import Brief, Style, scales, styles
+from studio.composing.brief import Brief, Style, colours, scales, styles
 from studio.composing.form import Form
 from studio.composing.harmony import Chord
 from studio.composing.language import HOLD, LENGTHS, METRES, PART, REST, UPBEAT, Grammar, beat
@@ -44,6 +44,7 @@ class Guide:
         self._style = styles()[brief.style] if brief.style else None
         self._chance = random.Random(seed)
         self._notes = _notes(brief, self._style)
+        self._colours = self._notes & set(colours().get(brief.scale or (self._style.scale if self._style else ""), ()))
         self._part, self._bar, self._at, self._length = -1, -1, 0, 0
         self._pitches: list[int] = []  # struck so far
         self._events: list[Event] | None = None  # what is left of the bar's rhythm; None where it is free
@@ -170,6 +171,8 @@ class Guide:
         if self._closes():
             chordal = [pitch for pitch in wide if pitch % 12 == 0]
         near = [pitch for pitch in chordal if last is None or abs(pitch - last) <= style.leap]
+        if not tones and not self._closes() and not self._colours & {pitch % 12 for pitch in self._pitches[-_AGAIN:]}:
+            near = [pitch for pitch in near if pitch % 12 in self._colours] or near
         if last is not None and self._pitches[-_AGAIN:] == [last] * _AGAIN:
             near = [pitch for pitch in near if pitch != last] or near
         kept = near or chordal or inside or wide or there

@@ -37,7 +37,7 @@ _FILL = re.compile(
     r"(?:any|an?|the|too|very|so|much|many|of|using|uses?|played?|having|have|include|including|adding|add|want|need|"
     r"make|it|be|being|sounds?|sounding|like|quite|really|that|such|kinds?|types?|single|loud|extra|in|at|overly|"
     r"added|prominent|these|this|more|is|particularly|especially|"
-    r"任何|太|很|那么|过于|过分|要|有|用|使用|带|是|演奏|出现|加|一点|什么|那种|特别)(?![a-z'])|\s+|-(?=[a-z])"
+    r"任何|太|很|那么|过于|过分|要|有|用|使用|带|是|演奏|出现|加|一点|什么|那种|特别)(?![a-z'])|\s+|[:=]\s*|-(?=[a-z])"
 )
 _OR, _AND, _COMMA = re.compile(r"\s*,?\s*(?:or|nor|/|\||或者|或|还是|、)\s*(?:any\s+)?"), re.compile(
     r"\s*,?\s*(?:and|&|\+|和|与|及|跟|以及)\s*"

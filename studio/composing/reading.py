@@ -110,8 +110,9 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     genre = genres()[wanted.genre] if wanted.genre else PLAIN
     kind = wanted.kind
     metre = wishes.metre or said.get("metre") or kind.get("metre") or genre.metre
-    if not metre:
-        metre = "4/4" if chance < 0.6 or "3/4" in wanted.not_metres else "3/4"
+    if not metre:  # who counts bars means bars of four, as studio.composing.timing has it
+        four = chance < 0.6 or "3/4" in wanted.not_metres or wishes.bars or said.get("bars")
+        metre = "4/4" if four else "3/4"
     denied_metres = {one.value for one in words.figures if one.name == "metre" and words.denied.has(one.start, one.end)}
     if metre in denied_metres | wanted.not_metres and not wishes.metre:
         metre = next(one for one in ("4/4", "3/4", "6/8") if one not in denied_metres | wanted.not_metres)
@@ -125,7 +126,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
         usual = (2, 7, 9, 0, 5) if mode in ("major", "mixolydian") else (9, 4, 2, 7, 11)
         usual = tuple(one for one in usual if (one, mode) not in not_keys)
         tonic = usual[int(chance * 997) % len(usual)]
-    groove, style = _manner(wanted, genre, metre)
+    groove, style = _manner(wanted, genre)
     excluded = {*wanted.excluded, *wishes.excluded}
     players = wishes.players or wanted.players
     usual_band = genre.band or tuple(kind.get("band", ())) or grooves()[groove].band
@@ -277,12 +278,12 @@ def _kind(kind: dict[str, Any], genre: Genre, metre: str) -> str:
     return next(name for name, metres in _DANCED.items() if metre in metres)
 
 
-def _manner(wanted: Wanted, genre: Genre, metre: str) -> tuple[str, str]:
+def _manner(wanted: Wanted, genre: Genre) -> tuple[str, str]:
     """Groove and style. A dance of old is left to the network, which learnt it, unless a style plays it."""
     if wanted.genre:
         return genre.groove, genre.style
     if "groove" in wanted.kind:
         return wanted.kind["groove"], ""
     calm = wanted.busy == "calm"
-    groove = wanted.plain.get("groove") or ("ballad" if calm else "waltz" if metre == "3/4" else genre.groove)
+    groove = wanted.plain.get("groove") or ("ballad" if calm else genre.groove)
     return groove, wanted.plain.get("style", "") if wanted.kind else wanted.plain.get("style", genre.style)

@@ -47,6 +47,7 @@ _ALONE = re.compile(
     r"(?:\b(?P<lead>[Ii]n)\s+(?:the\s+)?|\b[Kk]ey(?:\s+of|\s*[:=]|\s+is)?\s*|\b(?:TONIC|[Tt]onic)\s*[:=]?\s*|调[性式]?\s*[:=]\s*)"
     r"(?P<letter>[A-Ha-h])(?:[\s-]*(?P<word>sharp|flat)\b|\s?(?P<sign>[#♯♭])|(?P<flat>b))?(?![\w'-])"
 )
+_BLUES = re.compile(r"(?<![A-Za-z'])(?P<letter>[B-G])(?P<sign>[#♯♭b])?(?=\s+blues\b)")
 _OPEN = re.compile(
     r"\s*(?:$|[,.;:!?)\]}|/\n。、;\"”]|\d|(?:at|with|for|and|on|by|in|about|from|to|but|scale|key|mode|,)\b)"
 )
@@ -80,8 +81,11 @@ def find(text: str, musical: Callable[[int], bool]) -> list[Named]:
         musical: whether a word of music stands at a place of the text.
     """
     found: list[Named] = []
-    for pattern, read in ((_GERMAN, _german), (_EAST, _plain), (_NUMBERED, _plain), (_FULL, _plain), (_CHORD, _chord),
-                          (_ALONE, _plain)):  # fmt: skip
+    ways = (
+        (_GERMAN, _german), (_EAST, _plain), (_NUMBERED, _plain), (_FULL, _plain), (_CHORD, _chord), (_BLUES, _plain),
+        (_ALONE, _plain),
+    )  # fmt: skip
+    for pattern, read in ways:
         for match in pattern.finditer(text):
             if any(match.start() < one.end and one.start < match.end() for one in found):
                 continue

@@ -63,7 +63,8 @@ def find(text: str) -> list[Found]:
 
 def rest(text: str) -> tuple[str, ...]:
     """The words and numbers of what is left of a text that are no fillers."""
-    left = [word for word in _WORD.findall(text) if word not in idle() and not all(sign in idle() for sign in word)]
+    words = (word.rstrip("-'") for word in _WORD.findall(text))
+    left = [word for word in words if word not in idle() and not all(sign in idle() for sign in word)]
     return tuple(dict.fromkeys(left))
 
 

@@ -17,6 +17,7 @@ from witnesses import program
 from studio.composing import abc, language, played
 from studio.composing.form import plan
 from studio.composing.language import METRES, Grammar
+from studio.composing.reading import read
 
 ABCJS = Path(__file__).resolve().parents[2] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
 KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in language.MODES]
@@ -192,3 +193,24 @@ def test_what_does_not_add_up_is_no_melody(change):
     known = {"key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0"}
     assert played.melody(known) is not None
     assert played.melody({**known, **change}) is None
+
+
+def test_the_chords_of_a_style_stand_above_its_melody():
+    known = {
+        "key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0",
+        "chords": "0:maj7,9:m7",
+    }  # fmt: skip
+    melody = played.melody(known)
+    assert melody is not None
+    assert '"Cmaj7"' in abc.write(melody)
+    plain = played.melody({**known, "chords": "nonsense"})
+    assert plain is not None
+    assert '"C"' in abc.write(plain)
+
+
+def test_a_recipe_says_how_its_prompt_was_read():
+    found = read("techno, no drums, 5/4, theremin, 8 bars")
+    said = played.clean(played.known(found.brief, language.read(["part", "bar1", "d96", "n0"]), (), found))
+    assert said["style"] == "techno"
+    assert (said["without"], said["unknown"]) == (["drums"], ["theremin"])
+    assert said["changed"] == ["metre_played: asked 5/4, played 4/4"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.composing import arranging, form, harmony, language, played, progressions, tuneful
-from studio.composing.brief import Brief, entries, families, genres, grooves, instruments, scales, styles
+from studio.composing.brief import Brief, colours, entries, families, genres, grooves, instruments, scales, styles
 from studio.composing.guide import Guide
 from studio.composing.language import METRES, Part
 from studio.composing.reading import Wishes, read
@@ -108,6 +108,14 @@ def test_a_phrase_that_comes_back_is_the_same_and_a_rhythm_alone_is_not():
     (part,) = parts_of(brief)
     assert [note.length for note in part.bars[0]] == [note.length for note in part.bars[1]]
     assert part.bars[0] != part.bars[1]
+
+
+@pytest.mark.parametrize("name", ["arabic", "balkan", "flamenco", "japanese", "indian", "horror", "blues"])
+def test_the_notes_by_which_a_scale_is_known_are_heard(name: str):
+    brief = read(f"{name}, minor", Wishes(bars=8)).brief
+    notes = [note.pitch for part in parts_of(brief, 4) for bar in part.bars for note in bar if note.pitch is not None]
+    known = colours()[styles()[brief.style].scale]
+    assert sum(pitch % 12 in known for pitch in notes) >= len(notes) / 8
 
 
 @pytest.mark.parametrize("name", ["techno", "reggae", "lullaby", "folk", "baroque"])

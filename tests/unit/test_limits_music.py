@@ -83,3 +83,11 @@ def test_a_prompt_asks_no_more_of_a_public_studio_than_the_fields(settings: Sett
         read = studio.reading(composer)
         assert read is not None
         assert read.brief.seconds > 60
+
+
+def test_the_reading_knows_how_long_its_model_can_play(settings: Settings) -> None:
+    with Studio(settings.model_copy(update={"demo": False})) as studio:
+        read = studio.reading(MusicRequest(prompt="30 bpm, 128 bars, rock", model="composer"))
+    assert read is not None
+    assert read.brief.bars == 37
+    assert read.changes == (("bars_fit", {"asked": 128, "played": 37, "seconds": "300"}),)

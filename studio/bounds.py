@@ -196,6 +196,6 @@ def shown(value: float) -> str:
 
 def check_choice(field: str, value: object, choices: tuple[object, ...]) -> None:
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        listed = ", ".join(str(choice) for choice in choices)
+        listed = ", ".join(str(choice) for choice in choices if choice != "")  # empty: whatever is usual
         given = value[:40] if isinstance(value, str) else type(value).__name__
         raise StudioError("not_a_choice", field=label(field), value=given, choices=listed)

@@ -87,7 +87,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
         public: strangers ask; the stricter column holds.
 
     Raises:
-        StudioError: empty, too_long, out_of_range, not_a_number, not_multiple, not_a_choice, not_text,
+        StudioError: empty, no_picture, too_long, out_of_range, not_a_number, not_multiple, not_a_choice, not_text,
             last_not_user, bad_image, image_too_large, file_too_large, mask_alone, mask_size; `field` names what
             is wrong. For pictures also too_many, prompts_count, not_plain; for music not_a_key, too_many_bars,
             bad_audio, sound_too_long.
@@ -192,7 +192,7 @@ def _check_picture(field: str, data: object, public: bool) -> None:
     if not isinstance(data, bytes):
         raise StudioError("bad_image")
     if not data:
-        raise StudioError("empty", field=label(field))
+        raise StudioError("no_picture", field=label(field))
     if len(data) > limit:
         raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
     check_image(data, public=public)

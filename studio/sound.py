@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from studio import containers, id3, recipe
+from studio import containers, recordings, sound_tags
 from studio.errors import StudioError
-from studio.media import SOFTWARE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,7 @@ MAX_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 MP3_COMPRESSION = 0.2
 """Of libsndfile's scale from 0 (large, best) to 1: about 190 kbit/s of variable rate in stereo."""
+MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 def pcm16(audio: Audio) -> np.ndarray:
@@ -49,14 +50,15 @@ def measure(data: bytes, max_samples: int = MAX_SAMPLES) -> float:
 
 
 def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
-    """The sound in a WAV, FLAC, MP3 or Ogg file.
+    """The sound in a WAV (also RF64, W64 and unfinished ones), FLAC, MP3, Ogg, AIFF, CAF, AU or WebM file.
 
     Args:
         data: the bytes of the file, from anybody.
         max_samples: refused above this many samples over all channels, before any is decoded.
 
     Raises:
-        StudioError: bad_audio: another format, cut short, empty, too long, or samples that are no numbers.
+        StudioError: audio_format: another format. bad_audio: cut short, empty, too long, or samples that are no
+            numbers.
     """
     import numpy as np
 
@@ -71,48 +73,37 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
     return Audio(samples.T, rate)
 
 
-def suffix(data: bytes) -> str:
-    """The ending that a file with these bytes should have; empty where they are no sound of ours."""
-    endings = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}
-    return endings.get(data[:4]) or (".mp3" if data.startswith(b"ID3") or data[:1] == b"\xff" else "")
-
-
 @contextlib.contextmanager
 def _opened(data: bytes, max_samples: int) -> Iterator[Any]:
     """The file behind its header, whose sizes are what we take. Whatever libsndfile objects to is bad_audio."""
     import soundfile
 
-    if not _known(data):
-        raise StudioError("bad_audio")
+    format = recordings.kind(data)
+    if format and format not in recordings.READ:
+        raise StudioError("audio_format", format=format)
+    sound = recordings.whole(data) if format else None
+    if sound is None:
+        encoded = recordings.unread(data)
+        raise StudioError("audio_format", format=encoded) if encoded else StudioError("bad_audio")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(io.BytesIO(sound)) as file:
             if not 0 < file.frames * file.channels <= max_samples or file.channels > MAX_CHANNELS:
                 raise StudioError("bad_audio")
             if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
                 raise StudioError("bad_audio")
             yield file
+    except soundfile.LibsndfileError:
+        if encoded := recordings.unread(data):
+            raise StudioError("audio_format", format=encoded) from None
+        raise StudioError("bad_audio") from None
     except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError):
         raise StudioError("bad_audio") from None
-
-
-def _known(data: bytes) -> bool:
-    """Begins like one of the formats, and a WAV has the sound that its header tells of."""
-    if data.startswith((b"fLaC", b"OggS", b"ID3")) or (data[:1] == b"\xff" and data[1:2] >= b"\xe0"):
-        return True
-    if (data[:4], data[8:12]) != (b"RIFF", b"WAVE"):
-        return False
-    at = 12
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"data":
-            return at + 8 + size <= len(data)
-        at += 8 + size + size % 2
-    return False
 
 
 def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
     """A 16-bit WAV file with its recipe in LIST/INFO: ICMT, beside name, software, date and licence.
 
+    What samplers and sequencers ask for is there too: tempo, metre and key (`acid`), of a loop its points (`smpl`).
     Written by hand: libsndfile adds its own name and leaves the licence out.
     """
     frames = pcm16(audio)
@@ -122,62 +113,54 @@ def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
     )
     if made is not None:
-        tags = _tags(made)
-        ids = {b"INAM": "title", b"ISFT": "software", b"ICRD": "date", b"ICOP": "licence", b"ICMT": "comment"}
-        items = (containers.riff_chunk(name, tags[key].encode() + b"\0") for name, key in ids.items() if tags[key])
-        body += containers.riff_chunk(b"LIST", b"INFO" + b"".join(items))
+        body += sound_tags.of_wav(made, audio.rate, len(frames))
     body += containers.riff_chunk(b"data", frames.tobytes())
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
 def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """A 16-bit FLAC file with its recipe in the comment, beside title, software, date and licence."""
+    """A 16-bit FLAC file with its recipe in the comment, beside title, tempo, key, software, date and licence."""
     import soundfile
 
     frames = pcm16(audio)
     out = io.BytesIO()
     with soundfile.SoundFile(out, "w", audio.rate, frames.shape[1], "PCM_16", format="FLAC") as file:
-        if made is not None:
-            tags = _tags(made)
-            file.title, file.software, file.date = tags["title"], tags["software"], tags["date"]
-            file.license, file.comment = tags["licence"], tags["comment"]
         file.write(frames)
-    return out.getvalue()
+    return out.getvalue() if made is None else sound_tags.of_flac(out.getvalue(), made)
 
 
 def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
-    """An MP3 file of variable rate with its recipe in the ID3 comment, beside title, tempo, key, date and licence."""
+    """An MP3 file of variable rate with its recipe in the ID3 comment, beside title, tempo, key, date and licence.
+
+    MP3 knows nine rates and two channels: other rates become the next one above (48 kHz at most), and more channels
+    are heard in both ears.
+    """
     import soundfile
 
-    frames = pcm16(audio)
+    frames, rate = _for_mp3(audio)
     out = io.BytesIO()
     with soundfile.SoundFile(
-        out, "w", audio.rate, frames.shape[1], "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE",
+        out, "w", rate, frames.shape[1], "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE",
         compression_level=MP3_COMPRESSION,
     ) as file:  # fmt: skip
         file.write(frames)
-    if made is None:
-        return out.getvalue()
-    tags, played = _tags(made), made.get("played", {})
-    texts = {
-        "TIT2": tags["title"], "TSSE": tags["software"], "TDRC": tags["date"], "TCOP": tags["licence"],
-        "TBPM": f"{played['tempo']:.0f}" if played.get("tempo") else "", "TKEY": _short_key(played.get("key", "")),
-    }  # fmt: skip
-    return id3.tag(texts, tags["comment"]) + out.getvalue()
+    return (sound_tags.of_mp3(made) if made is not None else b"") + out.getvalue()
 
 
-def _short_key(key: str) -> str:
-    """A key as ID3 has it: at most three letters, "F#m"."""
-    tonic, _, mode = key.replace("♯", "#").replace("♭", "b").partition(" ")
-    return tonic + ("m" if mode in ("minor", "dorian") else "") if len(tonic) <= 2 else ""
+def _for_mp3(audio: Audio) -> tuple[np.ndarray, int]:
+    """Samples as float32, shape (frames, channels), with their rate, as libsndfile's encoder takes them.
 
+    Of whole numbers this libsndfile copies half the bytes of a stereo frame and encodes what lay in memory behind them.
+    """
+    import numpy as np
+    from scipy.signal import resample_poly
 
-def _tags(made: dict[str, Any]) -> dict[str, str]:
-    model = made["model"]
-    return {
-        "title": str(made["parameters"].get("prompt", ""))[:200].replace("\0", " "),
-        "software": SOFTWARE,
-        "date": made["made"][:10],
-        "licence": f"{model['title']}: {model['licence']}".replace("\0", " "),
-        "comment": recipe.to_json(made),
-    }
+    samples = np.nan_to_num(np.asarray(audio.samples, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if samples.shape[0] > 2:
+        samples = np.repeat(samples.mean(0, keepdims=True), 2, axis=0)
+    rate = next((rate for rate in MP3_RATES if rate >= audio.rate), MP3_RATES[-1])
+    if rate != audio.rate and samples.size:
+        common = math.gcd(rate, audio.rate)
+        samples = resample_poly(samples, rate // common, audio.rate // common, axis=1)
+    peak = float(np.abs(samples).max(initial=0.0))
+    return np.ascontiguousarray((samples / peak if peak > 1.0 else samples).T, dtype=np.float32), rate

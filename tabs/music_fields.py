@@ -11,7 +11,7 @@ import gradio as gr
 
 from studio import recipe
 from studio.composing import played, telling
-from studio.composing.keys import whole_name
+from studio.composing.keys import key_of, names, spelling, whole_name
 from studio.composing.language import METRES, MODES
 from studio.errors import StudioError
 from studio.i18n import text
@@ -181,6 +181,8 @@ def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
         out[name] = f"{value:.10g}" if plain else ""
     if out["metre"] not in METRES:
         out["metre"] = ""
+    key = key_of(out["key"])
+    out["key"] = whole_name(*key, spelling(out["key"], *key)) if key else ""  # as the list has it, spelled as it was
     out["seed"], out["count"] = str(made["seed"]), ""
     out["loop"] = given.get("loop") is True
     return out
@@ -204,5 +206,4 @@ def _choice(name: str, choices: list[tuple[Any, str]]) -> gr.Dropdown:
 
 def _keys() -> list[tuple[Any, str]]:
     """All keys: majors, minors, and the modes that folk music has."""
-    named = [whole_name(tonic, mode) for mode in MODES for tonic in range(12)]
-    return [(key, key) for key in named]
+    return [(key, key) for mode in MODES for key in (f"{name} {mode}" for name in names(mode))]

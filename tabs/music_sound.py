@@ -11,10 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import recipe
+from studio import recipe, recordings
 from studio.errors import StudioError
 from studio.requests import SoundUse
-from studio.sound import suffix
 from tabs.i18n import t
 from tabs.parts import fold, number
 from tabs.picker import ModelPicker
@@ -63,7 +62,7 @@ class SoundFields:
         given = made["parameters"]
         hash = recipe.sources(made).get("sound")
         data = self._page.studio.source(hash) if hash else None
-        file = self._page.offer(data, f"sound{suffix(data)}") if data else None
+        file = self._page.offer(data, f"sound{recordings.ending(data)}") if data else None
         keep = given.get("sound_keep")
         number = isinstance(keep, int | float) and not isinstance(keep, bool) and keep > 0
         changes: dict[Any, Any] = {
@@ -85,7 +84,7 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the request takes of the parts' values; nothing for a model that does not hear.
 
     Raises:
-        StudioError: the file is gone.
+        StudioError: the file is gone, or there is nothing in it.
     """
     file, uses = values.get("sound"), page.studio.hears(values.get("model") or "")
     if not file or not uses:
@@ -94,6 +93,8 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
         data = Path(file).read_bytes()
     except OSError:
         raise StudioError("file_not_found", path=Path(file).name) from None
+    if not data:
+        raise StudioError("file_empty", path=Path(file).name)
     return {"sound": data, "sound_use": values.get("sound_use") or uses[0]}
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from studio import exports
 from studio.composing import abc, played
 from studio.composing.brief import genres
-from studio.composing.telling import genre_name, key_words, tempo_words
+from studio.composing.telling import bar_words, genre_name, key_words, tempo_words
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.shelf import notes
@@ -132,7 +132,7 @@ def facts(made: dict[str, Any], spoken: str) -> str:
         genre_name(style, spoken) if style in genres() else "",
         key_words(known.get("key", ""), spoken), known.get("metre"),
         tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
-        text("music.bars", spoken, count=known["bars"]) if known.get("bars") else "",
+        bar_words(known["bars"], spoken) if known.get("bars") else "",
         f"{text('label.seed', spoken)} {made['seed']}", model["title"],
         model["licence"] + ("" if model["commercial"] else f" · {text('page.non_commercial', spoken)}"),
     )  # fmt: skip

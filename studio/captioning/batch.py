@@ -31,8 +31,8 @@ log = logging.getLogger("studio")
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 _OF_THE_PICTURE = frozenset({
-    "bad_image", "image_too_large", "file_too_large", "file_not_found", "empty", "caption_link", "caption_unreadable",
-    "caption_too_large", "caption_not_text", "caption_empty", "picture_format", *doubt.STRANGE,
+    "bad_image", "image_too_large", "file_too_large", "file_not_found", "no_picture", "caption_link",
+    "caption_unreadable", "caption_too_large", "caption_not_text", "caption_empty", "picture_format", *doubt.STRANGE,
 })  # fmt: skip
 """Errors that are one picture's fault; the next one may be fine."""
 

@@ -64,7 +64,7 @@ def read_bytes(name: str, limit: int) -> bytes:
     """A file, or standard input for ``-``, up to `limit` bytes.
 
     Raises:
-        StudioError: file_not_found, file_too_large.
+        StudioError: file_not_found, file_too_large, file_empty.
     """
     try:
         if name == "-":
@@ -76,6 +76,8 @@ def read_bytes(name: str, limit: int) -> bytes:
         raise StudioError("file_not_found", path=name) from None
     if len(data) > limit:
         raise StudioError("file_too_large", size=f"> {gigabytes(limit)}", limit=gigabytes(limit))
+    if not data and name != "-":
+        raise StudioError("file_empty", path=name)
     return data
 
 

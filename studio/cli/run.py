@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from studio.cli import piece
 from studio.cli.console import STOPPED, Console, language, say
 from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
@@ -131,6 +132,9 @@ def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dic
     if artifact.sheet:
         whole["sheet"] = str(files[-1])
     whole |= {"recipe": artifact.recipe, "stats": artifact.stats, "finish": artifact.finish}
+    if artifact.task == "music":
+        made = zip(artifact.recipes, artifact.files, strict=True)
+        whole["played"] = [piece.document(one, piece.length(file)) for one, file in made]
     if len(artifact.recipes) > 1:
         whole["recipes"] = list(artifact.recipes)
     whole["notes"] = [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
@@ -139,6 +143,9 @@ def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dic
 
 def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
     """What a person wants to know after the result, on stderr."""
+    if artifact.task == "music":
+        for made, file in zip(artifact.recipes, artifact.files, strict=True):
+            console.note(piece.facts(made, piece.length(file)))
     for key, params in artifact.notes:
         console.note(text(f"note.{key}", language(), **params))
     if artifact.finish == "length" and artifact.task == "chat":

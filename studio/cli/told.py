@@ -1,4 +1,4 @@
-"""`info` and `again`: what a picture tells of how it was made, and whether that makes it again."""
+"""`info` and `again`: what a picture or a piece tells of how it was made, and whether that makes it again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from studio.cli import piece
 from studio.cli.console import FAILED, STOPPED, Console, say
 from studio.cli.follow import follow, opened
 from studio.cli.image import Picture
@@ -39,12 +40,15 @@ def info(file: Picture, as_json: Json = False) -> None:
             console.document({
                 "form": found.form, "model": found.model, "fields": fields, "unknown": list(found.unknown),
                 "wrong": list(found.wrong), "broken": found.broken, "unread": found.unread, "recipe": found.recipe,
+                **_played(found, file),
             })  # fmt: skip
             return
         for line in _lines(found):
             console.result(line)
         if found.unread:
             console.note(say("info.unread"))
+        if found.recipe and found.recipe["task"] == "music":
+            console.result(f"{say('info.played')}: {piece.facts(found.recipe, piece.length(Path(file)))}")
         if found.broken:
             console.note(say("info.broken"))
 
@@ -77,6 +81,13 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
             console.result(str(files[0]))
         if not compared.same:
             raise typer.Exit(FAILED)
+
+
+def _played(found: Restored, file: str) -> dict[str, Any]:
+    """What a piece of music turned out to be; nothing for other files."""
+    if not found.recipe or found.recipe["task"] != "music":
+        return {}
+    return {"played": piece.document(found.recipe, piece.length(Path(file)))}
 
 
 def _lines(found: Restored) -> Iterator[str]:
@@ -120,7 +131,9 @@ def _idle(name: str, given: Mapping[str, Any], made: Mapping[str, Any] | None) -
         return given.get("hires_scale", 1) == 1
     if name == "strength":
         return made is not None and not given.get("image")
-    return (name, given[name]) in (("clip_skip", 0), ("count", 1))
+    if name in ("sound_use", "sound_keep"):
+        return not given.get("sound")
+    return (name, given[name]) in (("clip_skip", 0), ("count", 1), ("tempo", 0), ("bars", 0))
 
 
 def _verdict(compared: Comparison) -> Iterator[str]:

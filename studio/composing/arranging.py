@@ -32,6 +32,7 @@ def arrange(
     line = unfold(parts, form, brief.metre, brief.loop)
     chords = list(given) or harmony.harmonise(line.bars, brief.metre, brief.mode)
     score = Score(title, brief.metre, brief.quarters, brief.tonic, brief.mode, brief.bars, [], chords, line.upbeat)
+    score.key = brief.spelling
     groove, hand = grooves()[brief.groove], random.Random(seed)
     known = instruments()
     bars = list(_bars(brief, line, chords))

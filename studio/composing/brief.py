@@ -26,6 +26,8 @@ class Brief:
         genre: of genres.toml; "" for none.
         style: of styles.toml, how the melody moves; "" leaves it to the composer.
         scale: of styles.toml, instead of the style's own.
+        ending: seconds in which the last chord rings on.
+        spelling: how the tonic was written by who asked for it, as "E♭"; empty for the usual way.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class Brief:
     genre: str = ""
     style: str = ""
     scale: str = ""
+    ending: float = 1.5
+    spelling: str = ""
 
     @property
     def quarters(self) -> float:
@@ -51,6 +55,11 @@ class Brief:
     def seconds(self) -> float:
         """From the first bar line to the last."""
         return self.bars * METRES[self.metre] / TICKS * 60 / self.quarters
+
+    @property
+    def length(self) -> float:
+        """Seconds of its sound."""
+        return round(self.seconds + (0.0 if self.loop else self.ending), 3)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from studio.composing.language import METRES
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128
+RING = 1.5
+"""Seconds in which the last chord rings on where nobody said how long the piece is to be."""
 Change = tuple[str, dict[str, Any]]
 """What is played instead of what was asked: the name of a text, and what it tells."""
 

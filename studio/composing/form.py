@@ -44,9 +44,10 @@ class Line:
     """A melody on one clock.
 
     Attributes:
-        notes: (start, length, pitch) in steps from the first sound, and semitones above the tonic.
+        notes: (start, length, pitch) in steps from the beginning, and semitones above the tonic.
         bars: for the harmony, every bar from its line on, as notes.
-        upbeat: steps before the first bar line.
+        upbeat: steps before the first of `bars`: none, or a whole bar with a rest and the upbeat at its end, so that
+            every bar line lies where whoever counts bars from the beginning expects it.
         passes: for every part in the order that it is played how often it was heard before.
         starts: the first bar of each of them.
     """
@@ -65,7 +66,7 @@ def unfold(parts: Sequence[Part], form: Form, metre: str, loop: bool) -> Line:
     """
     bar = METRES[metre]
     first = parts[form.order[0]].upbeat
-    upbeat = 0 if loop else _length(first)
+    upbeat = bar if first and not loop else 0
     notes: list[tuple[int, int, int]] = []
     bars: list[list[Note]] = []
     passes, starts, heard = [], [], dict.fromkeys(range(len(parts)), 0)

@@ -33,10 +33,13 @@ class Guide:
     Args:
         chords: for each part, `harmony.slots` a bar; nothing leaves the notes to the scale alone.
         seed: chooses the rhythms.
+        upbeat: the piece may begin before its first bar.
     """
 
-    def __init__(self, brief: Brief, form: Form, chords: Sequence[Sequence[Chord]], seed: int) -> None:
-        self._grammar = Grammar(brief.metre, form.lengths)
+    def __init__(
+        self, brief: Brief, form: Form, chords: Sequence[Sequence[Chord]], seed: int, *, upbeat: bool = True
+    ) -> None:
+        self._grammar = Grammar(brief.metre, form.lengths, upbeat=upbeat)
         self._brief, self._form, self._chords = brief, form, chords
         self._style = styles()[brief.style] if brief.style else None
         self._chance = random.Random(seed)

@@ -142,10 +142,11 @@ class Grammar:
     Args:
         metre: one of `METRES`.
         plan: bars of each part, 1..16.
+        upbeat: the first part may begin before its first bar, so that the piece is longer than its bars.
     """
 
-    def __init__(self, metre: str, plan: Sequence[int]) -> None:
-        self._bar, self._plan = METRES[metre], list(plan)
+    def __init__(self, metre: str, plan: Sequence[int], *, upbeat: bool = True) -> None:
+        self._bar, self._plan, self._early = METRES[metre], list(plan), upbeat
         self._part, self._left = -1, 0
         self._room = 0  # steps to the next bar line; in an upbeat those that it may still take
         self._upbeat: int | None = None  # steps of the upbeat so far, while in it
@@ -158,7 +159,8 @@ class Grammar:
         if self._part < 0 or (self._room == 0 and self._left == 0 and self._upbeat is None):
             return (PART,) if self._part + 1 < len(self._plan) else (END,)
         if self._upbeat is None and self._left == self._plan[self._part] + 1:
-            return UPBEAT, f"bar{self._left - 1}"
+            begin = f"bar{self._left - 1}"
+            return (UPBEAT, begin) if self._early or self._part else (begin,)
         if self._upbeat is None and self._room == 0:
             return (f"bar{self._left}",)
         return tuple(self._within())

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 
 import mido
 
+from studio.composing.keys import fifths, key_name
 from studio.composing.language import TICKS
 from studio.composing.score import DRUMS, Score, Voice
 
 RESOLUTION = 480
 """Ticks of a quarter note in the file."""
 _DRUM_CHANNEL = 9
-_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_MINOR_KEYS = ("Cm", "C#m", "Dm", "D#m", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
-_RELATIVE = {"major": 0, "minor": 0, "dorian": -5, "mixolydian": 5}
-"""Semitones from the tonic to the tonic of the plain major or minor mode with the same signature."""
+_CIRCLE = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_MINOR_CIRCLE = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m")
+"""Keys from seven flats to seven sharps."""
+LONGEST_NAME = 60
 
 
 def write(score: Score, times: int = 1, tail: float = 0.0) -> bytes:
@@ -25,17 +27,18 @@ def write(score: Score, times: int = 1, tail: float = 0.0) -> bytes:
         times: how often the piece is played without a pause.
         tail: seconds of silence after the end, for what rings on.
     """
-    file = mido.MidiFile(type=1, ticks_per_beat=RESOLUTION)
+    file = mido.MidiFile(type=1, ticks_per_beat=RESOLUTION, charset="utf-8")
     count, unit = map(int, score.metre.split("/"))
-    names = _MINOR_KEYS if score.mode in ("minor", "dorian") else _KEYS
+    circle = _MINOR_CIRCLE if score.mode in ("minor", "dorian") else _CIRCLE
+    key = circle[7 + fifths(score.key or key_name(score.tonic, score.mode), score.mode)]
     clicks = 36 if unit == 8 else 24
     file.tracks.append(
         mido.MidiTrack(
             [
-                mido.MetaMessage("track_name", name=score.title.encode("latin-1", "replace").decode("latin-1")),
+                mido.MetaMessage("track_name", name=_name(score.title)),
                 mido.MetaMessage("set_tempo", tempo=round(60_000_000 / score.tempo)),
                 mido.MetaMessage("time_signature", numerator=count, denominator=unit, clocks_per_click=clicks),
-                mido.MetaMessage("key_signature", key=names[(score.tonic + _RELATIVE[score.mode]) % 12]),
+                mido.MetaMessage("key_signature", key=key),
             ]
         )
     )
@@ -48,6 +51,12 @@ def write(score: Score, times: int = 1, tail: float = 0.0) -> bytes:
     target = io.BytesIO()
     file.save(file=target)
     return target.getvalue()
+
+
+def _name(title: str) -> str:
+    """A title as programs show the name of a track: one line, not too long to be read."""
+    line = " ".join("".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in title).split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1].rstrip()}…"
 
 
 def _track(voice: Voice, channel: int, steps: int, times: int) -> mido.MidiTrack:

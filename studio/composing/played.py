@@ -20,7 +20,7 @@ from studio.composing.brief import Brief
 from studio.composing.figures import FASTEST, MOST_BARS, SLOWEST
 from studio.composing.form import Form, Line, plan, unfold
 from studio.composing.harmony import Chord
-from studio.composing.keys import key_of, whole_name
+from studio.composing.keys import key_name, key_of, spelling, whole_name
 from studio.composing.language import METRES, Part
 from studio.composing.reading import Reading
 
@@ -46,6 +46,12 @@ class Melody:
     loop: bool
     chords: tuple[Chord, ...] = ()
     """`harmony.slots` a bar of the whole piece, where the style brought them; else they follow from the melody."""
+    spelling: str = ""
+
+    @property
+    def name(self) -> str:
+        """The tonic's name."""
+        return self.spelling or key_name(self.tonic, self.mode)
 
     @property
     def line(self) -> Line:
@@ -66,7 +72,7 @@ def known(
     header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
-        "key": whole_name(brief.tonic, brief.mode),
+        "key": whole_name(brief.tonic, brief.mode, brief.spelling),
         "metre": brief.metre,
         "tempo": round(brief.tempo, 3),
         "bars": brief.bars,
@@ -116,7 +122,8 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
         return None
     parts = language.read(words)
     chords = progressions.read(said.get("chords", ""), metre, bars)
-    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, said.get("loop", False), chords)
+    loop, name = said.get("loop", False), spelling(said["key"], *key)
+    return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, chords, name)
 
 
 def until(found: Mapping[str, Any], seconds: float) -> tuple[str, int]:

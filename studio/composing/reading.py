@@ -15,7 +15,7 @@ from typing import Any
 from studio.composing import band, figures, negation, timing, tonality, vocabulary
 from studio.composing.brief import Brief, Genre, genres, grooves, instruments
 from studio.composing.figures import Change, Figure
-from studio.composing.keys import key_of, whole_name
+from studio.composing.keys import key_of, spelling, whole_name
 from studio.composing.negation import Denied, Item
 from studio.composing.numerals import digits
 from studio.composing.tonality import Named
@@ -41,7 +41,7 @@ class Reading:
     """What was understood, and the words that were not.
 
     Attributes:
-        left: of "key", "metre", "tempo" and "bars" those that the seed decides, because nobody said them.
+        left: of "key", "metre", "tempo", "bars" and "length" those that the seed decides, because nobody said them.
         without: what was excluded, as the person wrote it.
         changes: what is played otherwise than it was asked for.
         named: whether the prompt names a style, a kind or a player; else a plain tune is played.
@@ -63,7 +63,7 @@ class Wishes:
 
     Attributes:
         tempo: beats a minute.
-        tonic: pitch class.
+        tonic: pitch class; `spelling` is how it was written, as "E♭".
         players: instruments, the melody's first.
         excluded: instruments that are not to play.
         seconds: how long, where the prompt says neither bars nor seconds. It comes out in whole bars: the tempo gives
@@ -81,6 +81,7 @@ class Wishes:
     seconds: float | None = None
     loop: bool = False
     longest: float | None = None
+    spelling: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,18 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     if not exact and not wanted.mark:
         tempo = float(round(tempo * wanted.pace))
     tempo = min(figures.FASTEST, max(figures.SLOWEST, tempo))
-    tempo, bars, changed = timing.settle(
+    loop = wishes.loop or wanted.loop
+    tempo, bars, ending, changed = timing.settle(
         timing.Times(
             metre, tempo, bool(exact or wanted.mark), genre.tempos, wishes.bars or said.get("bars"),
-            said.get("seconds") or wishes.seconds, wishes.longest,
+            said.get("seconds") or wishes.seconds, wishes.longest, loop,
         )
     )  # fmt: skip
     busy = wanted.busy or kind.get("busy") or genre.busy or "even"
-    loop = wishes.loop or wanted.loop
-    brief = Brief(called, metre, mode, tonic, tempo, bars, busy, groove, names, loop, wanted.genre, style, wanted.scale)
+    brief = Brief(
+        called, metre, mode, tonic, tempo, bars, busy, groove, names, loop, wanted.genre, style, wanted.scale,
+        ending, wishes.spelling if wishes.tonic is not None else spelling(prompt, tonic, mode),
+    )  # fmt: skip
     unknown = tuple(dict.fromkeys((*words.rest, *twice, *wanted.passed)))
     without = tuple(dict.fromkeys((*wanted.without, *_denied(words))))
     named = bool(wanted.genre or kind or players or wanted.moods)
@@ -167,10 +171,10 @@ def asked(request: MusicRequest, chance: float, longest: float | None = None) ->
     wishes = Wishes(
         tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
         players=field.players, excluded=(*field.excluded, *barred), seconds=request.duration, loop=request.loop,
-        longest=longest,
+        longest=longest, spelling=spelling(request.key, tonic, mode) if tonic is not None else "",
     )  # fmt: skip
     found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
-    fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars"}
+    fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars", "length": "length"}
     left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
     barred_words = (request.negative_prompt.strip()[:60],) if barred else ()
     return replace(

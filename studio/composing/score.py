@@ -40,7 +40,15 @@ class Voice:
 
 @dataclass
 class Score:
-    """`tempo` counts quarter notes a minute; `tonic` is a pitch class; `chords` has one entry a slot of the harmony."""
+    """A piece.
+
+    Attributes:
+        tempo: quarter notes a minute.
+        tonic: a pitch class; `key` is its name, as "E♭", where somebody named it.
+        bars: as they were asked for.
+        chords: one entry a slot of the harmony.
+        upbeat: steps before the first of `bars`, none or a whole bar.
+    """
 
     title: str
     metre: str
@@ -51,10 +59,11 @@ class Score:
     voices: list[Voice] = field(default_factory=list)
     chords: list[Chord] = field(default_factory=list)
     upbeat: int = 0
+    key: str = ""
 
     @property
     def steps(self) -> int:
-        """From the first sound to the last bar line."""
+        """From the beginning to the last bar line."""
         return self.upbeat + self.bars * METRES[self.metre]
 
     def seconds(self, steps: int) -> float:

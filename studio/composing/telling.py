@@ -39,11 +39,11 @@ def in_words(found: Reading, spoken: str) -> str:
     said = (
         genre_name(brief.genre, spoken) if brief.genre else "",
         kind,
-        "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode), spoken),
+        "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode, brief.spelling), spoken),
         "" if "metre" in found.left else brief.metre,
         "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),
-        "" if "bars" in found.left else text("music.bars", spoken, count=brief.bars),
-        "" if "bars" in found.left else _clock(brief.seconds),
+        "" if "bars" in found.left else bar_words(brief.bars, spoken),
+        "" if "length" in found.left else _clock(brief.length),
         comma.join(found.moods),
         comma.join(player_name(name, spoken) for name in dict.fromkeys(brief.band)),
         text("music.looped", spoken) if brief.loop else "",
@@ -56,6 +56,11 @@ def lines(found: Reading, spoken: str) -> list[str]:
     """All of it, a sentence a line."""
     read = text("music.read_as", spoken, brief=in_words(found, spoken))
     return [read, *(text(f"note.{name}", spoken, **params) for name, params in notes(found))]
+
+
+def bar_words(count: int, spoken: str) -> str:
+    """ "1 bar", "16 bars"."""
+    return text("music.bar" if count == 1 else "music.bars", spoken, count=count)
 
 
 def tempo_words(tempo: float, metre: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studio.composing.figures import FASTEST, MOST_BARS, SLOWEST, Change, plain
+from studio.composing.figures import FASTEST, MOST_BARS, RING, SLOWEST, Change, plain
 from studio.composing.language import METRES, beat
 from studio.requests import MusicRequest
 
@@ -23,6 +23,7 @@ class Times:
         tempos: the slowest and fastest that suit the style, for one that nobody named; empty for any.
         bars, seconds: what was asked for, or None.
         longest: seconds that the model can make, or None.
+        loop: it has no end in which anything rings on.
     """
 
     metre: str
@@ -32,12 +33,14 @@ class Times:
     bars: int | None = None
     seconds: float | None = None
     longest: float | None = None
+    loop: bool = False
 
 
-def settle(times: Times) -> tuple[float, int, list[Change]]:
-    """Tempo, bars, and what of the asked was changed.
+def settle(times: Times) -> tuple[float, int, float, list[Change]]:
+    """Tempo, bars, seconds in which the last chord rings on, and what of the asked was changed.
 
-    Seconds give whole bars, whole phrases where there is room; a tempo that nobody named gives way.
+    Seconds give whole bars, whole phrases where there is room, and hold what rings on as well. A tempo that nobody
+    named gives way; one that was named leaves the end more or less time to ring.
     """
     told: list[Change] = []
     tempo, seconds = times.tempo, times.seconds
@@ -57,16 +60,24 @@ def settle(times: Times) -> tuple[float, int, list[Change]]:
         fits = max(1, math.floor(times.longest / bar + 1e-6))
         told.append(("bars_fit", {"asked": bars, "played": fits, "seconds": plain(times.longest)}))
         bars = fits
-    if seconds and not times.bars and abs(bars * _bar(times.metre, tempo) - seconds) > 0.05 * seconds + 0.5:
-        told.append(("seconds_near", {"asked": plain(seconds), "played": plain(round(bars * bar, 1))}))
-    return tempo, bars, told
+    ending = 0.0 if times.loop else RING
+    if seconds and not times.bars:
+        left = seconds - bars * bar
+        if not times.loop and -1e-6 <= left <= bar + RING:
+            ending = max(0.0, left)
+        length = bars * bar + ending
+        if abs(length - seconds) > 0.01 * seconds + 0.05:
+            told.append(("seconds_near", {"asked": plain(seconds), "played": plain(round(length, 1))}))
+    return tempo, bars, ending, told
 
 
 def _filled(times: Times, tempo: float, seconds: float) -> tuple[float, int]:
     bar = _bar(times.metre, tempo)
-    wanted = seconds / bar
     if times.exact:
-        return tempo, min(MOST_BARS, max(1, round(wanted)))
+        bars = round(seconds / bar) if times.loop else int(seconds / bar + 1e-6)
+        return tempo, min(MOST_BARS, max(1, bars))
+    seconds -= 0.0 if times.loop else min(RING, seconds / 4)
+    wanted = seconds / bar
     low, high = (times.tempos[0], times.tempos[-1]) if times.tempos else (SLOWEST, FASTEST)
     for bars in _round_bars(wanted):
         free = tempo * bars * bar / seconds

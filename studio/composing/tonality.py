@@ -63,6 +63,7 @@ class Named:
         tonic: pitch class; None where only a mode is meant.
         mode: "" where none is said.
         asked: how the person wrote it, where its mode is replaced; else "".
+        spelled: the tonic's name as it was written, "E♭" or "D♯".
     """
 
     start: int
@@ -70,6 +71,7 @@ class Named:
     tonic: int | None
     mode: str
     asked: str = ""
+    spelled: str = ""
 
 
 def find(text: str, musical: Callable[[int], bool]) -> list[Named]:
@@ -115,8 +117,13 @@ def _plain(match: re.Match[str]) -> Named | None:
     sign = groups.get("before") or groups.get("word") or groups.get("sign") or groups.get("flat") or ""
     mode = (groups.get("mode") or "").lower()
     asked = match[0].strip() if mode in _REPLACED else ""
-    tonic = (LETTERS[letter] + SIGNS[sign.lower()]) % 12
-    return Named(match.start(), match.end(), tonic, _REPLACED.get(mode) or _MODES[mode], asked)
+    tonic, spelled = _tonic(letter, SIGNS[sign.lower()])
+    return Named(match.start(), match.end(), tonic, _REPLACED.get(mode) or _MODES[mode], asked, spelled)
+
+
+def _tonic(letter: str, sign: int) -> tuple[int, str]:
+    """A pitch class, and how it is written."""
+    return (LETTERS[letter] + sign) % 12, ("B" if letter == "h" else letter.upper()) + {1: "♯", 0: "", -1: "♭"}[sign]
 
 
 def _chord(match: re.Match[str]) -> Named | None:
@@ -125,15 +132,17 @@ def _chord(match: re.Match[str]) -> Named | None:
         return None
     if match[0] == "Am" and re.match(r"\s+I\b", match.string[match.end() :]):
         return None
-    tonic = (LETTERS[match["letter"].lower()] + SIGNS[match["sign"] or ""]) % 12
-    return Named(match.start(), match.end(), tonic, "major" if match["mode"] == "maj" else "minor")
+    tonic, spelled = _tonic(match["letter"].lower(), SIGNS[match["sign"] or ""])
+    mode = "major" if match["mode"] == "maj" else "minor"
+    return Named(match.start(), match.end(), tonic, mode, spelled=spelled)
 
 
 def _german(match: re.Match[str]) -> Named:
     """In German B is what English calls B flat, and H is B."""
     name = match["name"].lower()
-    tonic = LETTERS[name[0]] + (1 if name.endswith("is") else -1 if name.endswith("s") else 0) - (name == "b")
-    return Named(match.start(), match.end(), tonic % 12, _MODES[match["mode"].lower()])
+    sign = 1 if name.endswith("is") else -1 if name.endswith("s") or name == "b" else 0
+    tonic, spelled = _tonic(name[0], sign)
+    return Named(match.start(), match.end(), tonic, _MODES[match["mode"].lower()], spelled=spelled)
 
 
 def _meant(match: re.Match[str], text: str, musical: Callable[[int], bool]) -> bool:

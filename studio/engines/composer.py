@@ -20,6 +20,7 @@ from typing import Any
 from studio.catalog import Card
 from studio.composing import arranging, form, language, midi, played, progressions, reading, telling, tuneful
 from studio.composing.brief import Brief
+from studio.composing.figures import RING
 from studio.composing.form import Form
 from studio.composing.guide import Guide
 from studio.composing.harmony import Chord
@@ -32,9 +33,9 @@ from studio.requests import MusicRequest, Request
 from studio.types import Audio, Output
 
 CANDIDATES = 4
-_TAIL = 1.5
-"""Seconds in which the last chord rings on."""
 _TOP_P = 0.95
+_FADE = 0.05
+"""Seconds in which a piece ends at least; more where it is to end before its last chord has rung out."""
 
 
 class ComposerEngine:
@@ -109,7 +110,7 @@ class ComposerModel(_parking.Parking):
             piece = pieces[-1]
             brief, score = piece.reading.brief, piece.score
             known = played.known(brief, piece.parts, piece.chords, piece.reading)
-            return replace(self._play(score, brief.loop), midi=midi.write(score), played=known)
+            return replace(self._play(score, brief), midi=midi.write(score), played=known)
 
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
@@ -150,7 +151,10 @@ class ComposerModel(_parking.Parking):
         given = request.melody.split()
         if not played.begins(given, brief.metre, plan):
             raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
-        grammars = [Guide(brief, plan, chords, seed * CANDIDATES + row) for row in range(CANDIDATES)]
+        # An upbeat at the very beginning would make the piece longer than what was asked for: one that was given stays.
+        grammars = [
+            Guide(brief, plan, chords, seed * CANDIDATES + row, upbeat=bool(given)) for row in range(CANDIDATES)
+        ]
         for grammar in grammars:
             for word in given:
                 grammar.take(word)
@@ -183,15 +187,21 @@ class ComposerModel(_parking.Parking):
         )
         return [[language.WORDS[int(one)] for one in row[len(header) :]] for row in made]
 
-    def _play(self, score: Score, loop: bool) -> Audio:
+    def _play(self, score: Score, brief: Brief) -> Audio:
         """Stereo sound. A loop is cut from its second time through, so that what rings on is in it."""
         import midirenderer
+        import numpy as np
         import soundfile
 
-        file = midi.write(score, times=3 if loop else 1, tail=_TAIL)
+        file = midi.write(score, times=3 if brief.loop else 1, tail=brief.ending)
         sound, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(self._font, file)), dtype="float32")
         sound = sound.T
-        if loop:
-            frames = round(score.seconds(score.steps) * rate)
+        frames = round(score.seconds(score.steps) * rate)
+        if brief.loop:
             sound = sound[:, frames : 2 * frames]
+        else:  # what the synthesiser gives is a little longer or shorter than the file says
+            frames += round(brief.ending * rate)
+            sound = np.pad(sound[:, :frames], ((0, 0), (0, max(0, frames - sound.shape[1]))))
+            fade = round(min(max(_FADE, RING - brief.ending), brief.seconds / brief.bars / 2) * rate)
+            sound[:, frames - fade :] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
         return _audio.piece(self._card, sound, rate, sound.shape[1] / rate)

@@ -71,8 +71,7 @@ def test_bars_and_tempo_are_exact(model, metre, bars):
     beats = 1.5 if metre in ("6/8", "9/8") else 1.0
     assert 60e6 / meta(file, "set_tempo").tempo == pytest.approx(100 * beats, rel=1e-4)
     last = max(sum(message.time for message in track) for track in file.tracks) / file.ticks_per_beat
-    upbeat = last - bars * BARS[metre]
-    assert 0 <= upbeat <= BARS[metre] / 2
+    assert last == bars * BARS[metre]
 
 
 def test_every_note_that_begins_ends_and_none_overlaps_itself(model):
@@ -97,6 +96,40 @@ def test_the_sound_is_as_long_as_the_notes_and_loud_but_never_clipped(model):
     half = audio.samples.shape[1] // 2
     assert np.abs(audio.samples[:, :half]).max() > 0.05
     assert np.abs(audio.samples[:, half : half + audio.rate]).max() > 0.05
+
+
+def test_an_upbeat_that_was_given_sounds_at_the_end_of_a_bar_of_its_own(model):
+    given = "part upbeat d24 n7 bar4 n0 n4 n7 n12"
+    output = model.run(replace(REEL, bars=4, tempo=120, melody=given), Recorder())
+    file, audio = file_of(output), output.audio[0]
+    begins = {track.name: next(at for at, message in timed(track) if message.type == "note_on") / file.ticks_per_beat
+              for track in file.tracks[1:]}  # fmt: skip
+    first = begins.pop(file.tracks[1].name)
+    assert first == 3
+    assert min(begins.values()) == 4, "the band comes in with the first bar"
+    assert file.length == (4 + 1) * 2
+    heard = np.abs(audio.samples).max(axis=0)
+    silent = round(1.5 * audio.rate)
+    assert heard[: silent - 100].max() < 0.01, "the sound waits as long as the notes do"
+    assert heard[silent : silent + audio.rate // 10].max() > 0.02
+    assert audio.samples.shape[1] == round((10 + 1.5) * audio.rate)
+
+
+def timed(track):
+    at = 0
+    for message in track:
+        at += message.time
+        yield at, message
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seconds"),
+    [("a waltz", 10), ("techno, 120 bpm", 10), ("techno, 128 bpm", 10), ("a slow air", 7.3), ("rock", 31.7)],
+)
+def test_a_piece_lasts_as_long_as_was_asked_for(model, prompt, seconds):
+    audio = model.run(MusicRequest(prompt=prompt, duration=seconds, temperature=1.0, seed=1), Recorder()).audio[0]
+    assert audio.samples.shape[1] / audio.rate == pytest.approx(seconds, abs=0.01)
+    assert np.abs(audio.samples[:, -10:]).max() < 0.001, "it ends in silence"
 
 
 def test_the_same_seed_is_the_same_to_the_byte_and_a_batch_equals_the_single_ones(model):

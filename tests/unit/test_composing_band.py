@@ -50,7 +50,8 @@ def test_a_melody_fills_its_bars_and_its_upbeats_take_their_time_from_them(metre
     plan = form.plan(24)
     line = form.unfold(melody(metre, plan.lengths, 1, upbeat=12), plan, metre, loop)
     end = line.upbeat + 24 * METRES[metre]
-    assert line.upbeat == (0 if loop else 12)
+    assert line.upbeat == (0 if loop else METRES[metre])
+    assert line.notes[0][0] == (0 if loop else METRES[metre] - 12)
     assert max(start + length for start, length, _ in line.notes) == end
     spans = sorted((start, start + length) for start, length, _ in line.notes)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))

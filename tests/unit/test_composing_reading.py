@@ -78,13 +78,22 @@ def test_fields_win_over_the_prompt():
 def test_seconds_come_out_exactly_where_the_tempo_is_free(seconds, words):
     found = brief(words, Wishes(seconds=seconds))
     if found.bars >= 4:
-        assert found.seconds == pytest.approx(seconds, rel=0.001)
+        assert found.length == pytest.approx(seconds, rel=0.001)
+        assert found.ending == pytest.approx(min(1.5, seconds / 4)), "what rings on is part of the length"
 
 
-def test_a_named_tempo_is_kept_and_the_bars_come_as_near_as_they_can():
-    found = brief("techno, 128 bpm, 20 seconds")
-    assert found.tempo == 128
-    assert abs(found.seconds - 20) < 1
+@given(st.floats(4, 60), st.integers(60, 200))
+def test_a_named_tempo_is_kept_and_whole_bars_leave_the_rest_to_the_last_chord(seconds, tempo):
+    found = brief(f"techno, {tempo} bpm", Wishes(seconds=seconds))
+    assert found.tempo == tempo
+    assert found.length == pytest.approx(seconds, abs=0.001)
+    assert 0 <= found.ending < 4 * 60 / tempo + 0.001
+
+
+def test_bars_win_over_seconds_and_a_loop_ends_with_its_last_bar():
+    assert brief("techno, 120 bpm, 4 bars, 30 seconds").length == 8 + 1.5
+    assert brief("techno loop, 120 bpm, 7.3 seconds").length == 8
+    assert brief("a waltz, 10 seconds").length == pytest.approx(10)
 
 
 def test_a_melody_is_never_left_without_chords_unless_it_is_to_be_alone():

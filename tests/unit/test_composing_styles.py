@@ -56,7 +56,7 @@ def test_every_style_is_played_by_its_band_in_its_tempo_and_metre(name: str):
         assert brief.band[0] == (genre.band or brief.band)[0]
         assert set(brief.band) == set(genre.band or brief.band)
         assert brief.metre == (genre.metre or brief.metre)
-        assert brief.seconds == pytest.approx(seconds, rel=0.06)
+        assert brief.length == pytest.approx(seconds, rel=0.06)
         if genre.tempos and seconds >= 30:
             assert genre.tempos[0] * 0.97 <= brief.tempo <= genre.tempos[-1] * 1.03
     brief = read(genre.words[0], Wishes(bars=16)).brief

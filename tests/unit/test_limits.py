@@ -83,7 +83,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ChatRequest(messages=()), "empty", "message"),
         (chat("Hello", "Hi", "  "), "empty", "message"),
         (chat("Hello", stop=("",)), "empty", "stop"),
-        (CaptionRequest(image=b""), "empty", "image"),
+        (CaptionRequest(image=b""), "no_picture", "image"),
         (ImageRequest(prompt="a" * 1_000_000), "too_long", "prompt"),
         (chat("a" * 1_000_000), "too_long", "message"),
         (chat(*["a" * 190_000] * 5), "too_long", "messages"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_card import tiny_card
 
-from studio import limits, recipe, sound
+from studio import limits, recipe, recordings, sound
 from studio.cards import Source
 from studio.errors import StudioError
 from studio.requests import MusicRequest
@@ -71,7 +71,7 @@ def test_strangers_bring_less() -> None:
 )
 def test_a_file_is_known_by_its_first_bytes_and_measured_by_its_header(encode: Any, ending: str) -> None:
     data = encode(tone(3.0))
-    assert sound.suffix(data) == ending
+    assert recordings.ending(data) == ending
     assert sound.measure(data) == pytest.approx(3.0, abs=0.2)
 
 

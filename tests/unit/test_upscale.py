@@ -109,7 +109,7 @@ def test_the_result_is_bounded_and_the_error_speaks_of_the_picture_that_was_give
     assert float(error.params["limit"]) * 1e6 == (16e6 if public else 64e6) / scale**2
 
 
-@pytest.mark.parametrize(("data", "code"), [(b"", "empty"), (b"no picture", "bad_image"), ("text", "bad_image")])
+@pytest.mark.parametrize(("data", "code"), [(b"", "no_picture"), (b"no picture", "bad_image"), ("text", "bad_image")])
 def test_what_is_no_picture_is_refused(cards: dict[str, Card], data: Any, code: str) -> None:
     assert refusal(UpscaleRequest(image=data), cards["lanczos"]).code == code
 

@@ -1,0 +1,46 @@
+"""What a piece of music turned out to be, for the command line: key, metre, tempo, bars, players, length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from studio.cli.console import language
+from studio.composing import telling
+from studio.composing.brief import instruments
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.sound import measure
+
+_NOTES = ("melody", "chords")
+"""What is long and stands in the recipe."""
+
+
+def facts(made: Mapping[str, Any], seconds: float | None) -> str:
+    """All of it in one line of the reader's language; empty where nothing is known."""
+    played, spoken = made.get("played", {}), language()
+    known = instruments()
+    players = (telling.player_name(name, spoken) if name in known else name for name in played.get("players", ()))
+    said = (
+        telling.key_words(played.get("key", ""), spoken), played.get("metre", ""),
+        telling.tempo_words(played["tempo"], played.get("metre", "")) if played.get("tempo") else "",
+        telling.bar_words(played["bars"], spoken) if played.get("bars") else "",
+        text("music.comma", spoken).join(players), text("music.looped", spoken) if played.get("loop") else "",
+        f"{seconds:.1f} s" if seconds is not None else "",
+    )  # fmt: skip
+    return " · ".join(filter(None, said))
+
+
+def document(made: Mapping[str, Any], seconds: float | None) -> dict[str, Any]:
+    """The same as plain values."""
+    played = {name: value for name, value in made.get("played", {}).items() if name not in _NOTES}
+    return played | ({"seconds": round(seconds, 3)} if seconds is not None else {})
+
+
+def length(file: Path) -> float | None:
+    """Seconds of sound in a file; None where it has none that can be read."""
+    try:
+        return measure(file.read_bytes())
+    except (OSError, StudioError):
+        return None

@@ -7,6 +7,7 @@ It knows what exists (catalogue), what is here (store), what was made (library, 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -91,6 +92,11 @@ class Studio(Stock):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def closed(self) -> threading.Event:
+        """Set when the studio is being closed, for whoever works beside it."""
+        return self._runner.register.closed
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""

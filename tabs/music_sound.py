@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from studio import recipe
-from studio.errors import StudioError
 from studio.requests import SoundUse
 from studio.sound import suffix
+from tabs import uploaded
 from tabs.i18n import t
 from tabs.parts import fold, number
 from tabs.picker import ModelPicker
@@ -90,11 +90,7 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     file, uses = values.get("sound"), page.studio.hears(values.get("model") or "")
     if not file or not uses:
         return {}
-    try:
-        data = Path(file).read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=Path(file).name) from None
-    return {"sound": data, "sound_use": values.get("sound_use") or uses[0]}
+    return {"sound": uploaded.read(file), "sound_use": values.get("sound_use") or uses[0]}
 
 
 def _choices(uses: tuple[SoundUse, ...]) -> list[tuple[Any, str]]:

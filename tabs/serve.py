@@ -11,22 +11,30 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.middleware import Middleware
+from gradio.utils import get_upload_folder
 
+from studio import strangers
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
+from studio.paths import Home
 from studio.service import Studio
 from studio.settings import is_loopback
-from tabs.first import FirstScript
-from tabs.guard import Guard
-from tabs.listening import Listening
-from tabs.page import FILES, build, launch_options, script
-from tabs.vendor import Vendor
+from tabs.doors import doors
+from tabs.page import build, launch_options
+from tabs.quota import Ledger
+
+log = logging.getLogger("studio")
 
 SPACE_HOST, TRIES = "0.0.0.0", 20
+PAGES_KEPT = 200
+"""Pages whose state Gradio keeps: each takes about a megabyte, and none is ever given up before there are more."""
+TIDY_SECONDS = 300.0
+THREADS = 128
+"""Handlers at work at the same time. Most of them wait for a job and cost nothing; 40 are fewer than jobs can be."""
 
 
 def serve(studio: Studio) -> int:
@@ -79,31 +87,49 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
         StudioError: no port is free.
     """
     settings = studio.settings
-    host = SPACE_HOST if settings.public else settings.host
+    host = SPACE_HOST if settings.public else settings.host.strip("[]")
+    uploads = Path(get_upload_folder())
+    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ledger = Ledger.of(settings, uploads)
     page = build(studio, restart)
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
-        "server_name": host,
+        "server_name": f"[{host}]" if ":" in host else host,
         "server_port": settings.port if settings.public else free_port(host, settings.port),
         "auth": (settings.user, password) if password else None,
         "app_kwargs": {
-            "middleware": [
-                Middleware(Guard, settings=settings),
-                Middleware(Listening, studio=studio),
-                Middleware(Vendor, folder=FILES / "vendor"),
-                Middleware(FirstScript, script=script()),
-            ],
+            "middleware": doors(studio, ledger, uploads),
             "docs_url": None,
             "redoc_url": None,
+            "openapi_url": None,
         },
         "prevent_thread_lock": True,
         "quiet": True,
         "inbrowser": False,
-        "blocked_paths": [str(studio.home.models), str(studio.home.chats)],
+        "blocked_paths": [str(place) for place in private(studio.home)],
+        "state_session_capacity": PAGES_KEPT,
+        "max_threads": THREADS,
     }
     _, url, _ = page.launch(**options)
-    return url.replace(SPACE_HOST, "127.0.0.1")
+    threading.Thread(target=_tidy, args=(studio, ledger), name="tidy", daemon=True).start()
+    return url.replace(SPACE_HOST, "127.0.0.1").replace("[::]", "[::1]")
+
+
+def _tidy(studio: Studio, ledger: Ledger) -> None:
+    """Clear away, now and then, what was uploaded and what strangers left."""
+    while not studio.closed.wait(TIDY_SECONDS):
+        try:
+            ledger.tidy()
+            if studio.settings.public:
+                strangers.tidy(studio.home)
+        except Exception:  # a disk may do anything, and the next time it may be well again
+            log.exception("Clearing away failed.")
+
+
+def private(home: Home) -> tuple[Path, ...]:
+    """The folders from which Gradio never hands out a file, whatever a handler of ours might return by mistake."""
+    return home.models, home.chats, home.captions, home.inputs, home.cache / "sessions"
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -26,8 +26,13 @@ _END, _END_BYTES, _COMMENT = b"PK\x05\x06", 22, 65_535
 _PIECE = 1 << 20
 
 
-def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: int = 0) -> tuple[Passed, ...]:
+def unpack(
+    file: Path, into: Path, *, most_bytes: int = MAX_BYTES, most_each: int = 0, keep_free: int = 0
+) -> tuple[Passed, ...]:
     """Take pictures and their captions out of a zip, into an empty folder.
+
+    Args:
+        most_bytes: of everything together. most_each: of one picture; 0: what any picture may have.
 
     Returns:
         The pictures that were passed over.
@@ -56,7 +61,7 @@ def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: in
                     if len(taken) > 2 * folder.MOST:
                         raise StudioError("too_many_pictures", limit=folder.MOST)
                     picture = not key.lower().endswith(".txt")
-                    limit = MAX_IMAGE_BYTES if picture else folder.MAX_TEXT_BYTES
+                    limit = (most_each or MAX_IMAGE_BYTES) if picture else folder.MAX_TEXT_BYTES
                     require_space(into.parent, min(entry.file_size, limit), keep_free)
                     size = _extract(packed, entry, inside(into, *PurePosixPath(key).parts), min(limit, left))
                     if size < 0 and left < limit:

@@ -1,12 +1,13 @@
 """Messages to the studio, looked at before anything is made of them: how long they are, and which files they name.
 
 The page sends JSON. Gradio reads it whole, however long it is, and opens files that it names, some of them without
-looking (tabs.uploaded). What is too long, or names a file that is none of the sender's, goes no further.
+looking (tabs.uploaded). What is too long goes no further, and a file that is none of the sender's is no file any more.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from studio.settings import Settings
 from tabs import identity, uploaded, veil
 from tabs.gate import API, local_path
 from tabs.refusal import Refusal
+log = logging.getLogger("studio")
 
 MOST, MOST_PUBLIC = 16_000_000, 1_000_000
 """Bytes of a message: a long conversation is sent back whole when one of its questions is changed."""
@@ -86,12 +88,17 @@ class Bodies:
             message = veil.real(message, self._home)
             body = json.dumps(message).encode()
         who = _sender(scope, headers, self._settings.public)
+
+        def may(name: str) -> bool:
+            return uploaded.allowed(name, self._folder) and (self._theirs is None or self._theirs(name, who))
+
         try:
-            for name in uploaded.named(message):
-                if not uploaded.allowed(name, self._folder) or (self._theirs and not self._theirs(name, who)):
-                    return Refusal(403, StudioError("not_uploaded"), scope)
+            clean = uploaded.harmless(message, may, self._folder / "not-uploaded")
         except ValueError:
             return Refusal(400, StudioError("bad_message"), scope)
+        if clean != message:
+            log.warning("A message named a file that is no upload of its sender's.")
+            message, body = clean, json.dumps(clean).encode()
         session = message.get("session_hash") if isinstance(message, dict) else None
         if session is not None and not (isinstance(session, str) and len(session) <= _SESSION_LETTERS):
             return Refusal(400, StudioError("bad_message"), scope)

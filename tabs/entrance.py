@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-import time
+from time import monotonic
 
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
@@ -51,7 +51,7 @@ class Entrance:
             await self._app(scope, receive, send)
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
-        where, now = identity.address(scope, self._public), time.monotonic()
+        where, now = identity.address(scope, self._public), monotonic()
         wrong, until = self._tries.get(where, (0, 0.0))
         if now < until:
             wait = math.ceil(until - now)
@@ -76,7 +76,7 @@ class Entrance:
 
 def pause(wrong: int) -> float:
     """Seconds until the next try after so many wrong ones."""
-    return 0.0 if wrong < FREE else min(2.0 ** (wrong - FREE), LONGEST)
+    return 0.0 if wrong < FREE else min(2.0 ** min(wrong - FREE, 30), LONGEST)
 
 
 def _inside(path: str) -> bool:

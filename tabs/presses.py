@@ -88,9 +88,9 @@ class Shares:
         open_ = {job.id for job in jobs if not job.done}
         with self._guard:
             self._places = {id: place for id, place in self._places.items() if id in open_}
-            mine = [how for where, how in self._places.values() if where == address and (named or not how)]
-            count = len(mine) + self._asking[address]
-            if count >= self._most[named]:
+            here = [how for where, how in self._places.values() if where == address]
+            count, unnamed = len(here) + self._asking[address], here.count(False) + self._asking[address]
+            if count >= self._most[True] or (not named and unnamed >= self._most[False]):
                 raise StudioError("too_many_jobs", count=count)
             self._asking[address] += 1
         started: list[Job] = []

@@ -135,12 +135,19 @@ def private(home: Home) -> tuple[Path, ...]:
 def free_port(host: str, wanted: int) -> int:
     """`wanted`, or the next port that nobody listens on; any for 0."""
     for port in [wanted] if wanted == 0 else range(wanted, wanted + TRIES):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            if sys.platform != "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        found = _bound(host, port)
+        if found and (":" not in host or _bound("127.0.0.1", found)):  # Gradio asks there, wherever it is to listen
+            return found
     raise StudioError("port_in_use", port=wanted)
+
+
+def _bound(host: str, port: int) -> int:
+    """The port, where it can be listened on; else 0."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])

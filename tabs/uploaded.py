@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from studio.paths import gigabytes
 MAX_BYTES = 1_100_000_000
 """Nothing larger is read as a whole, whatever the settings let in."""
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.\-]+:", re.IGNORECASE)  # one letter and a colon is a drive
+_SIGNS = re.compile(r"[^\w.-]")
 _MOST_LEVELS = 40
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a pipe opens at once instead of waiting for a writer
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -95,8 +96,14 @@ def read(file: Any, most: int = MAX_BYTES) -> bytes:
     return data
 
 
-def named(value: Any, level: int = 0) -> Iterator[str]:
-    """Every path that a message names, however deep.
+def harmless(value: Any, may: Callable[[str], bool], instead: Path, level: int = 0) -> Any:
+    """A message with every path that it may not name, however deep, replaced by one at which nothing lies.
+
+    So it arrives, and whoever would read the file says that it is not there.
+
+    Args:
+        may: whether it may name a path.
+        instead: the folder of that path.
 
     Raises:
         ValueError: nested deeper than anything that the page sends.
@@ -104,14 +111,13 @@ def named(value: Any, level: int = 0) -> Iterator[str]:
     if level > _MOST_LEVELS:
         raise ValueError("nested too deeply")
     if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "path" and isinstance(inner, str) and inner:
-                yield inner
-            else:
-                yield from named(inner, level + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from named(inner, level + 1)
+        return {
+            key: inner if key == "path" and isinstance(inner, str) and (not inner or may(inner))
+            else str(instead / _SIGNS.sub("_", Path(inner).name[:80])) if key == "path" and isinstance(inner, str)
+            else harmless(inner, may, instead, level + 1)
+            for key, inner in value.items()
+        }  # fmt: skip
+    return [harmless(inner, may, instead, level + 1) for inner in value] if isinstance(value, list) else value
 
 
 def _unknown(name: Any) -> StudioError:

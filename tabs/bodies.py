@@ -21,6 +21,7 @@ from studio.settings import Settings
 from tabs import identity, uploaded, veil
 from tabs.gate import API, local_path
 from tabs.refusal import Refusal
+
 log = logging.getLogger("studio")
 
 MOST, MOST_PUBLIC = 16_000_000, 1_000_000
@@ -29,7 +30,7 @@ _MULTIPART_MORE = 100_000  # what stands round a file in a form
 _POURED = 256_000_000
 """Bytes of a refused message that are still taken, and dropped: whoever is cut off while sending reads no answer."""
 _SESSION_LETTERS = 64
-NEW_PAGES, NEW_PAGES_SECONDS = 240, 2.0
+NEW_PAGES, NEW_PAGES_SECONDS = 60, 2.0
 """Pages that one address of the open internet may open at once, and seconds until it may open one more."""
 
 

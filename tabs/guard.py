@@ -9,6 +9,7 @@ with it: a name that is only being given out does not count yet.
 
 from __future__ import annotations
 
+import re
 import secrets
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ _POLICY = (
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+
+_HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::\d{1,5})?", re.ASCII)
 
 
 class Guard:
@@ -97,11 +100,9 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """The host without its port: ``[::1]:7860`` gives ``::1``."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """The host without its port: ``[::1]:7860`` gives ``::1``; "" for what is no host, with or without one."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _secure(scope: Scope, headers: Headers) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import gradio as gr
-from gradio.components.image_editor import AcceptBlobs, EditorDataBlobs
+from gradio.components.image_editor import EditorDataBlobs
 
 from tabs.image_source import MAX_LAYERS
 
@@ -31,7 +31,7 @@ class Strokes(MutableMapping[str, Any]):
         """Let an editor keep its pieces here, and take no piece that no page sends."""
         editor.blob_storage = self  # pyright: ignore[reportAttributeAccessIssue]
 
-        def accept_blobs(data: AcceptBlobs) -> None:
+        def accept_blobs(data: Any) -> None:
             self.accept(data.data, data.files[0][1])
 
         accept_blobs._is_server_fn = True  # pyright: ignore[reportFunctionMemberAccess]

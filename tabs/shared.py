@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio import variants
+from studio import turns, variants
 from studio.captioning.desk import Desk, forget
 from studio.chats import Chats
 from studio.errors import StudioError
@@ -165,7 +165,8 @@ class Page:
         if not self.studio.settings.public:
             return start(who)
         where = identity.address(getattr(getattr(request, "request", None), "scope", {}), proxied=True)
-        with self.shares.of(where, bool(self._named(request)), self.studio.jobs()) as started:
+        name = self._named(request)
+        with self.shares.of(where, bool(name), self.studio.jobs()) as started, turns.asking(where, name):
             started.append(job := start(who))
         return job
 

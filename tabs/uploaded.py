@@ -23,7 +23,6 @@ from studio.paths import gigabytes
 MAX_BYTES = 1_100_000_000
 """Nothing larger is read as a whole, whatever the settings let in."""
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.\-]+:", re.IGNORECASE)  # one letter and a colon is a drive
-_SIGNS = re.compile(r"[^\w.-]")
 _MOST_LEVELS = 40
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a pipe opens at once instead of waiting for a writer
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -60,13 +59,13 @@ def path(file: Any) -> Path | None:
         file: what a component sends: a path, or a table with one below "path".
 
     Raises:
-        StudioError: file_not_found, also for whatever is no upload: nobody learns what else there is.
+        StudioError: not_uploaded, for whatever else there is on this machine, and is not.
     """
     name = file.get("path") if isinstance(file, dict) else file
     if not name:
         return None
     if not isinstance(name, str) or not allowed(name, uploads()) or not os.path.lexists(name):
-        raise _unknown(name)
+        raise StudioError("not_uploaded")
     return Path(name)
 
 
@@ -77,7 +76,7 @@ def read(file: Any, most: int = MAX_BYTES) -> bytes:
     not what Gradio would make of it: it would open a picture before anybody has measured it.
 
     Raises:
-        StudioError: file_not_found; too_large where there are more than `most` bytes.
+        StudioError: not_uploaded; upload_too_large where there are more than `most` bytes.
     """
     place = path(file)
     if place is None:
@@ -85,11 +84,11 @@ def read(file: Any, most: int = MAX_BYTES) -> bytes:
     try:
         handle = os.open(place, os.O_RDONLY | _NONBLOCK | _NOFOLLOW | _BINARY)
     except OSError:
-        raise _unknown(str(place)) from None
+        raise StudioError("not_uploaded") from None
     with open(handle, "rb") as opened:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):  # it was changed since it was looked at
-            raise _unknown(str(place))
+            raise StudioError("not_uploaded")
         data = opened.read(most + 1) if state.st_size <= most else b""
     if state.st_size > most or len(data) > most:  # what grows while it is read is cut off too
         raise StudioError("upload_too_large", limit=gigabytes(most))
@@ -103,7 +102,7 @@ def harmless(value: Any, may: Callable[[str], bool], instead: Path, level: int =
 
     Args:
         may: whether it may name a path.
-        instead: the folder of that path.
+        instead: that path.
 
     Raises:
         ValueError: nested deeper than anything that the page sends.
@@ -113,12 +112,8 @@ def harmless(value: Any, may: Callable[[str], bool], instead: Path, level: int =
     if isinstance(value, dict):
         return {
             key: inner if key == "path" and isinstance(inner, str) and (not inner or may(inner))
-            else str(instead / _SIGNS.sub("_", Path(inner).name[:80])) if key == "path" and isinstance(inner, str)
+            else str(instead) if key == "path" and isinstance(inner, str)
             else harmless(inner, may, instead, level + 1)
             for key, inner in value.items()
         }  # fmt: skip
     return [harmless(inner, may, instead, level + 1) for inner in value] if isinstance(value, list) else value
-
-
-def _unknown(name: Any) -> StudioError:
-    return StudioError("file_not_found", path=Path(str(name)).name[:80])

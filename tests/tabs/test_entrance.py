@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
+from through import Behind, ask
 
 from studio.settings import Settings
 from tabs import entrance
 from tabs.entrance import Entrance, pause
-from through import Behind, ask
 
 LAN = Settings(profile="lan", password="long enough", _env_file=None)  # pyright: ignore
 
@@ -84,8 +84,10 @@ def test_who_knows_it_is_let_in_and_starts_anew(clock: list[float]) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/gradio_api/heartbeat/x", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/queue/data", "/gradio_api/upload",
-     "/gradio_api/file=/x", "/gradio_api/queue/status", "/atelier/live/0123456789abcdef.wav"],
+    [
+        "/gradio_api/heartbeat/x", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/queue/data",
+        "/gradio_api/upload", "/gradio_api/file=/x", "/gradio_api/queue/status", "/atelier/live/0123456789abcdef.wav",
+    ],
 )  # fmt: skip
 def test_without_it_there_is_nothing_but_the_form(path: str) -> None:
     app = Login()

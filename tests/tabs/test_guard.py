@@ -36,7 +36,22 @@ def test_this_machine_is_let_in(host):
     assert ask(host=host).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "[bad", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:7860",
+        "127.0.0.1.evil.example",
+        "[bad",
+        "",
+        "evil.example@127.0.0.1:7860",
+        "127.0.0.1:7860.evil.example",
+        "127.0.0.1:evil.example",
+        "127.0.0.1/",
+        "127.0.0.1, evil.example",
+        "[::1]x",
+    ],
+)
 def test_a_name_that_was_pointed_at_this_machine_is_not(host):
     assert ask(host=host).status_code == 400
 

@@ -1,6 +1,7 @@
 """Who asks, who may start something, and what slow work of one person does to the others."""
 
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,14 +139,11 @@ def test_an_address_has_a_share_of_all_jobs_and_programs_without_a_name_a_smalle
     shares, jobs = Shares(named=4, unnamed=2), list[Job]()
 
     def start(address: str, named: bool) -> bool:
-        try:
-            with shares.of(address, named, jobs) as started:
-                jobs.append(Job("chat", ""))
-                started.append(jobs[-1])
-        except StudioError as error:
-            assert error.code == "too_many_jobs"
-            return False
-        return True
+        with suppress(StudioError), shares.of(address, named, jobs) as started:
+            jobs.append(Job("chat", ""))
+            started.append(jobs[-1])
+            return True
+        return False
 
     assert [start("a", False) for _ in range(3)] == [True, True, False]
     assert [start("a", True) for _ in range(3)] == [True, True, False]
@@ -166,12 +164,10 @@ def test_one_program_without_cookies_leaves_room_for_visitors(settings: Settings
                 register.accept(job)
                 return job
 
-            try:
+            with suppress(StudioError):
                 page.begin(request, start)
-            except StudioError as error:
-                assert error.code == "too_many_jobs"
-                return False
-            return True
+                return True
+            return False
 
         assert sum(submit(asked(f"page {n}")) for n in range(20)) == 3
         assert sum(submit(asked(f"page {n}", f"{n:032x}")) for n in range(20)) == 1  # the address has its half

@@ -75,8 +75,8 @@ def test_nothing_is_counted_or_reported(started: Started, studio: Studio, monkey
     assert (started.blocks.analytics_enabled, sent) == (False, [])
     program = "import app, os; print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_DISABLE_TELEMETRY'])"
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("GRADIO", "HF_"))}
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=plain, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "1"]
+    told = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, env=plain, text=True)
+    assert told.split() == ["False", "1"]
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])

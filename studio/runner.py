@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -118,9 +117,10 @@ class Runner:
         if self._store.state(card) == "ready":
             self.turns.ask(job.id, lambda: self._ask(job, card))
         else:
-            wait = copy_context()  # the turn of whoever asks now
-            then = partial(wait.run, self.turns.ask, job.id, lambda: self._ask(job, card))
-            self._fetching.submit(self._fetch, job, card, then)
+            asker = copy_context()  # it becomes the turn of whoever asks now
+            self._fetching.submit(
+                self._fetch, job, card, lambda: asker.run(self.turns.ask, job.id, lambda: self._ask(job, card))
+            )
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""

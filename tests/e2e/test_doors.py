@@ -103,9 +103,10 @@ def test_what_a_visitor_sees_is_their_own_and_tells_no_path(
     talk = program.event("chat-run")
     told += program.send(talk, chat_prompt="My secret is 4711")
     assert "4711" in told
-    for _ in range(2):  # without cookies, and one page: the conversation goes on
-        program.http.cookies.clear()
-        last = program.send(talk, session="frame", chat_prompt="and again")
+    program.http.cookies.clear()
+    program.send(talk, session="frame", chat_prompt="and again")
+    program.http.cookies.clear()  # none is kept, but it is one page: the conversation goes on
+    last = program.send(talk, session="frame", chat_prompt="and again")
     assert last.count("You asked: and again") >= 2
     assert "4711" not in last
     picture = program.send(program.event("image-run"), image_prompt="a house")

@@ -114,8 +114,9 @@ def test_what_a_press_does_is_done_without_a_lock_that_others_need(page: Page, s
         for each in (page, strange):
             entered.clear()
             leave.clear()
-            args = ("image", slow, lambda *_: {}, gr.HTML(render=False))
-            thread = threading.Thread(target=lambda args=args, each=each: list(each.drive(*args, asked("s", A))))
+            shown = gr.HTML(render=False)
+            driven = each.drive("image", slow, lambda *_: {}, shown, asked("s", A))
+            thread = threading.Thread(target=list, args=(driven,))
             thread.start()
             assert entered.wait(5)
             started = [each.begin(asked("t", B), lambda who: Job("chat", "", session=who))]

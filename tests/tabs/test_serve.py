@@ -70,7 +70,7 @@ def test_nothing_is_counted_or_reported(started: Started, studio: Studio, monkey
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")  # the page says no by itself
     sent: list[str] = []
     for name in ("initiated_analytics", "version_check", "launched_analytics"):
-        monkeypatch.setattr(gr.analytics, name, lambda *_, name=name: sent.append(name))
+        monkeypatch.setattr(f"gradio.analytics.{name}", lambda *_, name=name: sent.append(name))
     serve.open_page(studio)
     assert (started.blocks.analytics_enabled, sent) == (False, [])
     program = "import app, os; print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_DISABLE_TELEMETRY'])"

@@ -116,7 +116,7 @@ def test_every_field_that_takes_a_file_looks_at_it_first(
     page = Page(studio, None, studio.home.cache)  # type: ignore[arg-type]
     monkeypatch.setattr(Studio, "hears", lambda *_: ("continue",))
     monkeypatch.setattr(Page, "captions", lambda *_: Desk(folder.parent / "captions"))
-    fields = type("F", (), {"picture": type("E", (), {"blob_storage": {}})(), "_drawn": image_fields.Fields._drawn})()
+    fields: Any = type("F", (), {"picture": None, "_drawn": image_fields.Fields._drawn})()
     given = {
         "trigger": "", "replace": "", "ban": "", "token_limit": "", "mode": "skip", "recursive": False, "dry": True,
         "folder": "",

@@ -17,6 +17,8 @@ from studio.jobs import Job
 
 AT_ONCE = 2
 """Requests that are read and decoded at the same time, of everybody."""
+ELSEWHERE = 2
+"""Places that one address leaves free once it has half of them."""
 PATIENCE = 20.0
 """Seconds that one more waits before it is told to come back."""
 
@@ -63,14 +65,16 @@ class Bench:
 class Shares:
     """How many jobs each network address has open.
 
-    Whoever throws cookies away is somebody new each time, but comes from where they came from before.
+    Whoever throws cookies away is somebody new each time, but comes from where they came from before. Many people may
+    come from one address: they may have all places but a few, which are for those who come from elsewhere.
 
     Args:
-        named: jobs for an address altogether. unnamed: those of programs that name themselves in no way.
+        places: jobs that may be open at once. unnamed: those of programs of one address that do not name themselves.
     """
 
-    def __init__(self, named: int, unnamed: int) -> None:
-        self._most = {True: named, False: min(named, unnamed)}
+    def __init__(self, places: int, unnamed: int) -> None:
+        self._half, self._most = max(places // 2, 1), max(places - ELSEWHERE, 1)
+        self._unnamed = min(unnamed, self._half)
         self._guard = threading.Lock()
         self._asking: Counter[str] = Counter()
         self._places: dict[str, tuple[str, bool]] = {}
@@ -90,7 +94,8 @@ class Shares:
             self._places = {id: place for id, place in self._places.items() if id in open_}
             here = [how for where, how in self._places.values() if where == address]
             count, unnamed = len(here) + self._asking[address], here.count(False) + self._asking[address]
-            if count >= self._most[True] or (not named and unnamed >= self._most[False]):
+            crowded = len(open_) + self._asking.total() >= self._most and count >= self._half
+            if crowded or (not named and unnamed >= self._unnamed):
                 raise StudioError("too_many_jobs", count=count)
             self._asking[address] += 1
         started: list[Job] = []

@@ -29,8 +29,9 @@ from tabs.bodies import length, pour_away, sender
 from tabs.gate import API, local_path
 from tabs.refusal import Refusal
 
-PERSON, PLACE, ALL = 8, 16, 64
-"""Largest files (STUDIO_MAX_UPLOAD_MB) that one person, one address and everybody together may have here."""
+STRANGERS, KNOWN = (8, 16, 64), (64, 128, 256)
+"""Largest files (STUDIO_MAX_UPLOAD_MB) that one person, one address and everybody together may have here: on a public
+studio, and among people who know the password."""
 KEPT_SECONDS = 3600.0
 """How long a public studio keeps an upload."""
 _MORE = 200_000  # what stands round the files in a form
@@ -65,8 +66,9 @@ class Ledger:
     @classmethod
     def of(cls, settings: Settings, folder: Path) -> Ledger:
         """The ledger that a studio with these settings keeps."""
-        largest, shared = settings.max_upload_mb * 1_000_000, settings.profile != "local"
-        limits = (PERSON * largest, PLACE * largest, ALL * largest) if shared else None
+        largest = settings.max_upload_mb * 1_000_000
+        person, place, everybody = (largest * many for many in (STRANGERS if settings.public else KNOWN))
+        limits = None if settings.profile == "local" else (person, place, everybody)
         return cls(folder, int(settings.keep_free_gb * 1e9), limits, KEPT_SECONDS if settings.public else None)
 
     def open(self, who: str, where: str, nbytes: int) -> _Entry:

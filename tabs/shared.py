@@ -57,7 +57,7 @@ class Page:
 
     def __post_init__(self) -> None:
         settings = self.studio.settings
-        self.shares = Shares(max(settings.max_queue // 2, 1), settings.max_jobs_per_session)
+        self.shares = Shares(settings.max_queue, settings.max_jobs_per_session)
 
     def who(self, request: gr.Request) -> str:
         """Who asks: the browser, the page where cookies are blocked, or a program by its session (tabs.identity)."""

@@ -136,8 +136,8 @@ def test_few_pictures_are_opened_at_once_and_nobody_waits_for_ever() -> None:
         pass
 
 
-def test_an_address_has_a_share_of_all_jobs_and_programs_without_a_name_a_smaller_one() -> None:
-    shares, jobs = Shares(named=4, unnamed=2), list[Job]()
+def test_an_address_leaves_room_for_others_and_programs_without_a_name_have_a_small_share() -> None:
+    shares, jobs = Shares(places=8, unnamed=2), list[Job]()
 
     def start(address: str, named: bool) -> bool:
         with suppress(StudioError), shares.of(address, named, jobs) as started:
@@ -147,11 +147,14 @@ def test_an_address_has_a_share_of_all_jobs_and_programs_without_a_name_a_smalle
         return False
 
     assert [start("a", False) for _ in range(3)] == [True, True, False]
-    assert [start("a", True) for _ in range(3)] == [True, True, False]
-    assert start("b", False)
-    assert [start("a", False), start("a", True)] == [False, False]
+    assert [start("a", True) for _ in range(5)] == [True] * 4 + [False]  # many people may come from one address
+    assert [start("b", False), start("b", True)] == [True, True]  # and yet not take the last places
     jobs[0].finish("done")
-    assert [start("a", False), start("a", True)] == [True, False]
+    jobs[2].finish("done")
+    assert [start("a", True), start("c", True)] == [False, True]
+    jobs[3].finish("done")
+    jobs[4].finish("done")
+    assert [start("a", False), start("a", True), start("a", True)] == [True, True, False]
 
 
 def test_one_program_without_cookies_leaves_room_for_visitors(settings: Settings) -> None:
@@ -171,7 +174,7 @@ def test_one_program_without_cookies_leaves_room_for_visitors(settings: Settings
             return False
 
         assert sum(submit(asked(f"page {n}")) for n in range(20)) == 3
-        assert sum(submit(asked(f"page {n}", f"{n:032x}")) for n in range(20)) == 1  # the address has its half
+        assert sum(submit(asked(f"page {n}", f"{n:032x}")) for n in range(20)) == 3  # two places are for others
         visitor = asked("v", "c" * 32, client="10.0.0.9", **{"x-forwarded-for": "9.9.9.9"})
         assert submit(visitor)
         for job in studio.jobs():

@@ -16,6 +16,7 @@
       return fresh();
     }
   })();
+  const chosen = () => { try { return localStorage.getItem("atelier_language"); } catch { return null; } };
   const ours = (address) => {
     try { return new URL(address, location.href).origin === location.origin; } catch { return false; }
   };
@@ -26,6 +27,7 @@
     if (!ours(address)) return fetched.call(this, what, how);
     const headers = new Headers(how?.headers || (what instanceof Request ? what.headers : undefined));
     headers.set(HEADER, name);
+    if (chosen()) headers.set("Accept-Language", chosen()); // where the cookie that says so is not sent
     return fetched.call(this, what, { ...how, headers });
   };
   const open = XMLHttpRequest.prototype.open;

@@ -4,14 +4,19 @@ import io
 import json
 import re
 import socket
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
-from e2e.conftest import Serve, Visit
+from e2e.conftest import Serve, Visit, Watched
+from studio.i18n import text
 from studio.service import Studio
 from tabs.serve import free_port
 
@@ -91,13 +96,68 @@ def test_a_fault_of_ours_tells_nothing(program: Program, monkeypatch: pytest.Mon
     assert json.loads(answer) == {"error": None}
 
 
-def test_what_a_visitor_sees_is_their_own_and_tells_no_path(
-    serve: Serve, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def space(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a public studio."""
     home = tmp_path / "home of the owner"
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(home / "cache" / "gradio"))
     _, url = serve(profile="space", demo=True, home=home, port=free_port("127.0.0.1", 0))
-    url = url.replace("localhost", "127.0.0.1")
+    return url.replace("localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[[str], str]]:
+    """A page of another site that shows one in a frame: its address."""
+    shown = [""]
+
+    class Framing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<iframe id=frame src="{shown[0]}" width=1400 height=860></iframe>'.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Framing)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    def framing(url: str) -> str:
+        shown[0] = url
+        return f"http://localhost:{server.server_port}/"
+
+    yield framing
+    server.shutdown()
+
+
+def test_in_another_sites_frame_a_conversation_goes_on(
+    space: str, elsewhere: Callable[[str], str], watched: Watched
+) -> None:
+    page, outer = watched.context().new_page(), elsewhere(space)
+    watched.hosts |= {space.split("/")[2], outer.split("/")[2]}
+    cookies: set[str | None] = set()
+    page.on("request", lambda asked: cookies.add(asked.headers.get("cookie")) if space in asked.url else None)
+    page.goto(outer)
+    framed = page.frame_locator("#frame")
+    framed.locator("#chat-prompt textarea[data-restored]").wait_for()
+    for number, words in enumerate(("My name is Ada.", "What is my name?"), 1):
+        framed.locator("#chat-prompt textarea").fill(words)
+        framed.locator("#chat-run").click()
+        expect(framed.locator("#chat-talk .bot-row")).to_have_count(number)
+        expect(framed.locator("#chat-stop")).to_be_hidden()
+    expect(framed.locator("#chat-talk .user-row")).to_have_count(2)
+    page.reload()  # the same page, kept by its site's own storage
+    expect(framed.locator("#chat-talk .user-row")).to_have_count(2)
+    framed.get_by_role("button", name="中文").click()
+    expect(framed.locator("#chat-talk .user-row")).to_have_count(2)
+    expect(framed.locator("#chat-run")).to_have_text(text("chat.run", "zh-CN"))  # the browser's texts
+    expect(framed.locator("#strip-text")).to_contain_text(text("page.idle", "zh-CN"))  # the server's
+    assert cookies == {None}
+
+
+def test_what_a_visitor_sees_is_their_own_and_tells_no_path(space: str, visit: Visit, tmp_path: Path) -> None:
+    url = space
     program = Program(url)
     told = program.http.get("config").text + program.http.get("").text
     talk = program.event("chat-run")

@@ -252,6 +252,18 @@ def test_a_body_that_does_not_say_how_long_it_is_is_counted_as_it_comes(
     assert (stored(uploads), ledger.total) == (0, 0)
 
 
+def test_a_disk_that_fills_while_an_upload_comes_ends_it(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "_PIECE", 1000)
+    door, ledger = quotas(uploads, None, keep_free=60_000)
+    looks = iter([100_000, 90_000, 80_000, *[50_000] * 99])
+    monkeypatch.setattr(quota.shutil, "disk_usage", lambda place: type("usage", (), {"free": next(looks)}))
+    made = httpx.Request("POST", "http://x/", files={"files": ("x", bytes(20_000))})
+    kind = made.headers["content-type"]
+    answer = ask(door, "POST", "/gradio_api/upload", content=pieces(made.read(), 500), headers={"content-type": kind})
+    assert answer.status_code == 507
+    assert (stored(uploads), ledger.total) == (0, 0)
+
+
 def test_what_is_no_file_of_a_form_counts_and_goes_away(uploads: Path) -> None:
     door, ledger = quotas(uploads, (25_000, 500_000, 500_000))
     send(door, 9_000, name="other")  # Gradio writes it down and forgets it

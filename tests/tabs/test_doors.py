@@ -252,14 +252,17 @@ def test_a_body_that_does_not_say_how_long_it_is_is_counted_as_it_comes(
     assert (stored(uploads), ledger.total) == (0, 0)
 
 
-def test_a_disk_that_fills_while_an_upload_comes_ends_it(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("said", [False, True])
+def test_a_disk_that_fills_while_an_upload_comes_ends_it(
+    uploads: Path, monkeypatch: pytest.MonkeyPatch, said: bool
+) -> None:
     monkeypatch.setattr(quota, "_PIECE", 1000)
     door, ledger = quotas(uploads, None, keep_free=60_000)
     looks = iter([100_000, 90_000, 80_000, *[50_000] * 99])
     monkeypatch.setattr(quota.shutil, "disk_usage", lambda place: type("usage", (), {"free": next(looks)}))
     made = httpx.Request("POST", "http://x/", files={"files": ("x", bytes(20_000))})
-    kind = made.headers["content-type"]
-    answer = ask(door, "POST", "/gradio_api/upload", content=pieces(made.read(), 500), headers={"content-type": kind})
+    told = {name: made.headers[name] for name in ("content-type", *(["content-length"] if said else []))}
+    answer = ask(door, "POST", "/gradio_api/upload", content=pieces(made.read(), 500), headers=told)
     assert answer.status_code == 507
     assert (stored(uploads), ledger.total) == (0, 0)
 

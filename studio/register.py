@@ -22,7 +22,7 @@ class Register:
         self._settings = settings
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
-        self.closed = threading.Event()
+        self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
         if grace:
             threading.Thread(target=self._sweep, args=(grace,), name="sweeper", daemon=True).start()
@@ -36,7 +36,7 @@ class Register:
         with self._lock:
             open_jobs = [other for other in self._jobs.values() if not other.done]
             mine = [other for other in open_jobs if other.session == job.session]
-            if self.closed.is_set():
+            if self._closed.is_set():
                 raise StudioError("closing")
             if len(open_jobs) >= self._settings.max_queue:
                 raise StudioError("queue_full", count=len(open_jobs))
@@ -75,11 +75,11 @@ class Register:
 
     def close(self) -> None:
         """Take nothing in any more."""
-        self.closed.set()
+        self._closed.set()
 
     def _sweep(self, grace: float) -> None:
         """Stop jobs whose page has been gone for longer than `grace` seconds."""
-        while not self.closed.wait(min(grace / 4, 5)):
+        while not self._closed.wait(min(grace / 4, 5)):
             for job in self.jobs():
                 if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
                     job.cancel()

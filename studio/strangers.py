@@ -20,10 +20,14 @@ SESSION_SECONDS = 24 * 3600.0
 """How long somebody's conversations are kept after the last word."""
 
 
-def tidy(home: Home) -> None:
-    """Remove what has been kept long enough. What cannot be removed is left for the next time."""
+def tidy(home: Home, sessions: Path) -> None:
+    """Remove what has been kept long enough. What cannot be removed is left for the next time.
+
+    Args:
+        sessions: what each of them said and sent, a folder for each.
+    """
     _outputs(home.outputs, time.time())
-    _sessions(home.cache / "sessions", time.time())
+    _sessions(sessions, time.time())
 
 
 def _outputs(root: Path, now: float) -> None:

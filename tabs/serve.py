@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import gradio as gr
 from gradio.utils import get_upload_folder
 
 from studio import strangers
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
-from studio.paths import Home
+from studio.instance import Instance, expire
+from studio.paths import Home, disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
 from tabs.doors import doors
@@ -42,8 +43,7 @@ def serve(studio: Studio) -> int:
     settings = studio.settings
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    for leftover in ("gradio", "sessions"):  # what an earlier run showed; what strangers said on a public studio
-        shutil.rmtree(studio.home.cache / leftover, ignore_errors=True)
+    studio.clear()
     over, again = threading.Event(), threading.Event()
 
     def restart() -> None:
@@ -89,9 +89,12 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     settings = studio.settings
     host = SPACE_HOST if settings.public else settings.host.strip("[]")
     uploads = Path(get_upload_folder())
-    uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger = Ledger.of(settings, uploads)
-    page = build(studio, restart)
+    try:
+        uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+        page = build(studio, restart)
+    except OSError as error:  # the page puts pictures of examples where it shows them from
+        raise disk_error(error, uploads) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
@@ -113,16 +116,17 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     }
     _, url, _ = page.launch(**options)
     threading.Thread(target=_tidy, args=(studio, ledger), name="tidy", daemon=True).start()
+    threading.Thread(target=_clean, args=(page, studio.instance), name="cleaner", daemon=True).start()
     return url.replace(SPACE_HOST, "127.0.0.1").replace("[::]", "[::1]")
 
 
 def _tidy(studio: Studio, ledger: Ledger) -> None:
     """Clear away, now and then, what was uploaded and what strangers left."""
-    while not studio.closed.wait(TIDY_SECONDS):
+    while not studio.instance.closed.wait(TIDY_SECONDS):
         try:
             ledger.tidy()
             if studio.settings.public:
-                strangers.tidy(studio.home)
+                strangers.tidy(studio.home, studio.instance.sessions)
         except Exception:  # a disk may do anything, and the next time it may be well again
             log.exception("Clearing away failed.")
 
@@ -130,6 +134,18 @@ def _tidy(studio: Studio, ledger: Ledger) -> None:
 def private(home: Home) -> tuple[Path, ...]:
     """The folders from which Gradio never hands out a file, whatever a handler of ours might return by mistake."""
     return home.models, home.chats, home.captions, home.inputs, home.cache / "sessions"
+
+
+def _clean(page: gr.Blocks, instance: Instance) -> None:
+    """Take away what the page has shown and nobody looks at any more, now and then, for as long as the studio lives.
+
+    Gradio does so for the files that it wrote itself. It leaves those that were published by us, and every folder.
+    """
+    assert page.delete_cache is not None
+    every, age = page.delete_cache
+    own = {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", ())}
+    while not instance.closed.wait(every):
+        expire(instance.shown, age, own)
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -18,15 +18,12 @@ from typing import Any
 from gradio.utils import get_upload_folder
 
 from studio.errors import StudioError
-from studio.paths import gigabytes
+from studio.paths import gigabytes, opened
 
 MAX_BYTES = 1_100_000_000
 """Nothing larger is read as a whole, whatever the settings let in."""
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.\-]+:", re.IGNORECASE)  # one letter and a colon is a drive
 _MOST_LEVELS = 40
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a pipe opens at once instead of waiting for a writer
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def uploads() -> Path:
@@ -82,15 +79,12 @@ def read(file: Any, most: int = MAX_BYTES) -> bytes:
     if place is None:
         return b""
     try:
-        handle = os.open(place, os.O_RDONLY | _NONBLOCK | _NOFOLLOW | _BINARY)
+        with opened(place) as source:  # it may be something else than when it was looked at
+            size = os.fstat(source.fileno()).st_size
+            data = source.read(most + 1) if size <= most else b""
     except OSError:
         raise StudioError("not_uploaded") from None
-    with open(handle, "rb") as opened:
-        state = os.fstat(handle)
-        if not stat.S_ISREG(state.st_mode):  # it was changed since it was looked at
-            raise StudioError("not_uploaded")
-        data = opened.read(most + 1) if state.st_size <= most else b""
-    if state.st_size > most or len(data) > most:  # what grows while it is read is cut off too
+    if size > most or len(data) > most:  # what grows while it is read is cut off too
         raise StudioError("upload_too_large", limit=gigabytes(most))
     return data
 

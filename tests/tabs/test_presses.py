@@ -40,7 +40,7 @@ class _Scoped(SimpleNamespace):
 
 @pytest.fixture
 def page(studio: Studio) -> Page:
-    return Page(studio, None, studio.home.cache)  # type: ignore[arg-type]
+    return Page(studio, None)  # type: ignore[arg-type]
 
 
 def public(settings: Settings, **more: Any) -> Studio:
@@ -110,7 +110,7 @@ def test_what_a_press_does_is_done_without_a_lock_that_others_need(page: Page, s
         raise StudioError("bad_image")
 
     with public(settings) as studio:
-        strange = Page(studio, None, studio.home.cache)  # type: ignore[arg-type]
+        strange = Page(studio, None)  # type: ignore[arg-type]
         for each in (page, strange):
             entered.clear()
             leave.clear()
@@ -159,7 +159,7 @@ def test_an_address_leaves_room_for_others_and_programs_without_a_name_have_a_sm
 
 def test_one_program_without_cookies_leaves_room_for_visitors(settings: Settings) -> None:
     with public(settings, max_queue=8, max_jobs_per_session=3) as studio:
-        page = Page(studio, None, studio.home.cache)  # type: ignore[arg-type]
+        page = Page(studio, None)  # type: ignore[arg-type]
         register = studio._runner.register
 
         def submit(request: gr.Request) -> bool:

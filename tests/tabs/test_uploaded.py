@@ -113,7 +113,7 @@ def test_every_field_that_takes_a_file_looks_at_it_first(
     studio: Studio, folder: Path, others: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = gr.Request(session_hash="x")
-    page = Page(studio, None, studio.home.cache)  # type: ignore[arg-type]
+    page = Page(studio, None)  # type: ignore[arg-type]
     monkeypatch.setattr(Studio, "hears", lambda *_: ("continue",))
     monkeypatch.setattr(Page, "captions", lambda *_: Desk(folder.parent / "captions"))
     fields: Any = type("F", (), {"picture": None, "_drawn": image_fields.Fields._drawn})()
@@ -153,7 +153,7 @@ def test_paths_are_found_however_deep_they_stand() -> None:
 
 def test_visitors_keep_their_conversations_apart(tmp_path: Path) -> None:
     with Studio(Settings(demo=True, profile="space", home=tmp_path, _env_file=None)) as studio:  # pyright: ignore
-        page = Page(studio, None, tmp_path)  # type: ignore[arg-type]
+        page = Page(studio, None)  # type: ignore[arg-type]
         asked = [gr.Request(session_hash=name, headers={}, cookies={}) for name in ("a", "b", "a b", "")]
         folders = {page.chats(one)._folder for one in asked}
         assert len(folders) == 4

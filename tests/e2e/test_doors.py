@@ -182,6 +182,24 @@ def test_what_a_visitor_sees_is_their_own_and_tells_no_path(space: str, visit: V
     assert desk.page.evaluate("document.querySelector('#image-gallery img').naturalWidth") > 0
 
 
+def test_who_knows_the_password_comes_in_by_the_form(serve: Serve, watched: Watched) -> None:
+    _, url = serve(profile="lan", demo=True, password="a long sentence")
+    assert httpx.get(f"{url}gradio_api/heartbeat/x").status_code == 401
+    page = watched.context().new_page()
+    watched.hosts.add(url.split("/")[2])
+    page.goto(url)
+    for words in ("a guess", "a long sentence"):
+        expect(page.locator("#chat-prompt")).to_have_count(0)
+        page.locator("input[type=text]").fill("studio")
+        page.locator("input[type=password]").fill(words)
+        with page.expect_response(lambda answer: answer.url.endswith("/login")):
+            page.get_by_role("button").last.click()
+    page.locator("#chat-prompt textarea[data-restored]").wait_for()
+    page.locator("#chat-prompt textarea").fill("hello")
+    page.locator("#chat-run").click()
+    expect(page.locator("#chat-talk .bot-row")).to_have_count(1)
+
+
 def test_the_page_opens_at_an_ipv6_address(serve: Serve) -> None:
     with socket.socket(socket.AF_INET6) as probe:
         probe.bind(("::1", 0))  # the machine has to have one

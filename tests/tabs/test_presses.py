@@ -2,19 +2,22 @@
 
 import threading
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 
+from studio.captioning.desk import Desk
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
-from tabs import identity
+from tabs import caption, identity, image, shared
 from tabs.identity import PAGE, SESSION
+from tabs.image_source import Drawing
 from tabs.presses import Bench, Presses, Shares
 from tabs.shared import Page
 
@@ -134,6 +137,41 @@ def test_few_pictures_are_opened_at_once_and_nobody_waits_for_ever() -> None:
     assert refused.value.code == "too_busy"
     with bench.place():
         pass
+
+
+def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "a.png").write_bytes(b"x")
+    monkeypatch.setattr(image, "wanted", lambda *_: pytest.fail("a picture was opened"))
+    monkeypatch.setattr(Desk, "of_files", lambda *_: pytest.fail("a file was opened"))
+    page.bench = Bench(room=1, patience=0.01)
+    many = {
+        "trigger": "", "replace": "", "ban": "", "token_limit": "", "mode": "skip", "recursive": False, "dry": True,
+        "files": [{"path": str(tmp_path / "a.png")}], "folder": "",
+    }  # fmt: skip
+    with page.bench.place():
+        for start in (
+            lambda: image._start(page, {"model": "", "picture": Drawing(b"x")}, A),
+            lambda: caption._run(page, many, asked("s")),
+        ):
+            with pytest.raises(StudioError) as refused:
+                start()
+            assert refused.value.code == "too_busy"
+
+
+def test_what_strangers_send_has_room_together(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shared, "_STRANGERS_ROOM", 100)
+    with public(settings) as studio:
+        page = Page(studio, None)  # type: ignore[arg-type]
+        page.require_room()
+        others = page.captions(asked("other"))._root
+        others.mkdir(parents=True)
+        (others / "x").write_bytes(bytes(101))
+        with pytest.raises(StudioError) as refused:
+            page.require_room()
+    assert refused.value.code == "strangers_full"
 
 
 def test_an_address_leaves_room_for_others_and_programs_without_a_name_have_a_small_share() -> None:

@@ -26,6 +26,7 @@ log = logging.getLogger("studio")
 
 MOST, MOST_PUBLIC = 16_000_000, 1_000_000
 """Bytes of a message: a long conversation is sent back whole when one of its questions is changed."""
+_PIECES = API + "component_server"  # what is drawn on a picture comes as files of a form
 _MULTIPART_MORE = 100_000  # what stands round a file in a form
 _POURED = 256_000_000
 """Bytes of a refused message that are still taken, and dropped: whoever is cut off while sending reads no answer."""
@@ -62,7 +63,7 @@ class Bodies:
             await self._app(scope, receive, send)  # what is uploaded is counted elsewhere, as it streams
             return
         headers = Headers(scope=scope)
-        form = headers.get("content-type", "").lower().startswith("multipart/")
+        form = path.rstrip("/") == _PIECES and headers.get("content-type", "").lower().startswith("multipart/form-data")
         most = self._settings.max_upload_mb * 1_000_000 + _MULTIPART_MORE if form else self._most
         body = await _whole(receive, length(headers), most)
         if body is None:

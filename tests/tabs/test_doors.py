@@ -106,7 +106,7 @@ def test_a_message_that_names_a_file_of_this_machine_arrives_without_it(folder: 
         {"value": {"path": "http://x/", "meta": 1}},
     ):
         for sent in (message(named), {"x": named}, [named], {"event_data": named}):
-            for kind in ("application/json", "text/plain", ""):
+            for kind in ("application/json", "text/plain", "", "multipart/form-data; boundary=x"):
                 ask(door, "POST", path, content=json.dumps(sent), headers={"content-type": kind})
                 arrived = json.dumps(json.loads(behind.bodies.pop()))
                 assert not [word for word in ("dev", "etc", "http") if word in arrived]

@@ -23,12 +23,20 @@ from tabs.veil import Veil
 
 
 class Started:
-    """What `launch` was asked for, without a server."""
+    """A studio's page as `launch` was asked for it, without a server."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, place: Path, **settings: Any) -> None:
         self.blocks: Any = None
         self.options: dict[str, Any] = {}
-        monkeypatch.setattr(gr.Blocks, "launch", lambda blocks, **options: self._launch(blocks, options))
+        self.sent: list[str] = []  # what was reported of the start
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GRADIO_TEMP_DIR", str(place / "shown"))
+            patch.setenv("GRADIO_ANALYTICS_ENABLED", "True")  # the page says no by itself
+            for name in ("initiated_analytics", "version_check", "launched_analytics"):
+                patch.setattr(f"gradio.analytics.{name}", lambda *_, name=name: self.sent.append(name))
+            patch.setattr(gr.Blocks, "launch", lambda blocks, **options: self._launch(blocks, options))
+            with Studio(Settings(demo=True, home=place, device="cpu", port=0, **settings)) as studio:
+                self.home, self.settings, self.url = studio.home, studio.settings, serve.open_page(studio)
 
     def _launch(self, blocks: gr.Blocks, options: dict[str, Any]) -> tuple[None, str, None]:
         self.blocks, self.options = blocks, options
@@ -39,52 +47,38 @@ class Started:
         return [door.cls for door in self.options["app_kwargs"]["middleware"]]
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    return Started(monkeypatch)
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Started:
+    return Started(tmp_path_factory.mktemp("home"), host="[::1]")
 
 
-def test_nothing_reaches_gradio_but_through_the_doors(started: Started, studio: Studio, settings: Settings) -> None:
-    serve.open_page(studio)
+def test_nothing_reaches_gradio_but_through_the_doors(started: Started, tmp_path: Path) -> None:
     assert started.doors[:6] == [Guard, Entrance, Gate, Streams, Quota, Bodies]
-    with Studio(settings.model_copy(update={"profile": "space", "home": studio.home.root / "other"})) as public:
-        serve.open_page(public)
-    assert started.doors[:2] == [Guard, Veil]
+    assert Started(tmp_path, profile="space").doors[:7] == [Guard, Veil, Entrance, Gate, Streams, Quota, Bodies]
 
 
-def test_gradio_is_told_what_it_must_not_do(started: Started, studio: Studio) -> None:
-    serve.open_page(studio)
-    told = started.options
-    home = studio.home
+def test_gradio_is_told_what_it_must_not_do(started: Started) -> None:
+    told, home = started.options, started.home
     assert {str(home.models), str(home.chats), str(home.inputs), str(home.captions)} <= set(told["blocked_paths"])
     assert str(home.cache / "sessions") in told["blocked_paths"]
-    assert told["max_file_size"] == studio.settings.max_upload_mb * 1_000_000
+    assert told["max_file_size"] == started.settings.max_upload_mb * 1_000_000
     assert (told["show_error"], told["share"], told["mcp_server"], told["enable_monitoring"]) == (False,) * 4
     assert told["state_session_capacity"] <= 500
     assert told["app_kwargs"]["openapi_url"] is None
     assert started.blocks.delete_cache is not None
 
 
-def test_nothing_is_counted_or_reported(started: Started, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")  # the page says no by itself
-    sent: list[str] = []
-    for name in ("initiated_analytics", "version_check", "launched_analytics"):
-        monkeypatch.setattr(f"gradio.analytics.{name}", lambda *_, name=name: sent.append(name))
-    serve.open_page(studio)
-    assert (started.blocks.analytics_enabled, sent) == (False, [])
+def test_nothing_is_counted_or_reported(started: Started) -> None:
+    assert (started.blocks.analytics_enabled, started.sent) == (False, [])
     program = "import app, os; print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_DISABLE_TELEMETRY'])"
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("GRADIO", "HF_"))}
     told = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, env=plain, text=True)
     assert told.split() == ["False", "1"]
 
 
-@pytest.mark.parametrize("host", ["::1", "[::1]"])
-def test_an_ipv6_address_is_named_as_addresses_of_pages_are(started: Started, settings: Settings, host: str) -> None:
-    with Studio(settings.model_copy(update={"host": host})) as studio:
-        url = serve.open_page(studio)
+def test_an_ipv6_address_is_named_as_addresses_of_pages_are(started: Started) -> None:
     assert started.options["server_name"] == "[::1]"
-    assert url.startswith("http://[::1]:")
+    assert started.url.startswith("http://[::1]:")
 
 
 def test_a_port_that_is_taken_on_one_kind_of_address_is_not_free() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,7 @@ from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.settings import Settings
 from studio.sources import Store
 from studio.specs import Specs
+from studio.turns import Turns
 from studio.types import Artifact, Output
 
 End = Literal["done", "failed", "cancelled"]
@@ -72,6 +74,7 @@ class Runner:
         self.device = found[0]
         self._learned = Learned(learned)
         self.register = Register(settings)
+        self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
         self._lock = threading.RLock()
@@ -113,9 +116,12 @@ class Runner:
         if final is not None:
             self._finals[job.id] = final
         if self._store.state(card) == "ready":
-            self._ask(job, card)
+            self.turns.ask(job.id, lambda: self._ask(job, card))
         else:
-            self._fetching.submit(self._fetch, job, card, lambda: self._ask(job, card))
+            asker = copy_context()  # it becomes the turn of whoever asks now
+            self._fetching.submit(
+                self._fetch, job, card, lambda: asker.run(self.turns.ask, job.id, lambda: self._ask(job, card))
+            )
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
@@ -131,7 +137,7 @@ class Runner:
         """Stop was pressed: a job that still waits ends now; one that runs is told by its context."""
         with self._lock:
             waiting = self._tickets.pop(job.id, None)
-        if waiting is not None and waiting[0].cancel(waiting[1]):
+        if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
             self._settle(job, "cancelled")
 
     def close(self, timeout: float) -> None:
@@ -224,7 +230,7 @@ class Runner:
         if output is not None and peak.nbytes is not None:
             self._learned.note(device, card.id, need.shape, peak.nbytes)
         if yielded:
-            self._ask(job, card)  # behind those that waited
+            self.turns.ask(job.id, lambda: self._ask(job, card))  # behind those that waited
         elif error is not None:
             self._failed(job, card, error, need, device)
         elif job.request is None:
@@ -279,6 +285,7 @@ class Runner:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self.rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
+        self.turns.leave(job.id)
 
 
 def _began_with(request: Request) -> bytes:

@@ -17,6 +17,9 @@ from studio.errors import StudioError
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SHORTEST_PASSWORD = 8
+"""Characters: fewer are guessed, however long each wrong one waits."""
+
 Profile = Literal["local", "lan", "space"]
 
 
@@ -33,7 +36,7 @@ class Settings(BaseSettings):
         7860, ge=0, le=65535, description="Port of the page; the next free one is taken if it is busy. 0: any."
     )
     user: str = Field("studio", description="User name for the password.")
-    password: SecretStr = Field(SecretStr(""), description="Password that the page asks for.")
+    password: SecretStr = Field(SecretStr(""), description="Password that the page asks for, of at least 8 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
@@ -83,6 +86,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guard_the_door(self) -> Self:
+        length = len(self.password.get_secret_value())
+        if 0 < length < SHORTEST_PASSWORD:
+            raise ValueError(f"STUDIO_PASSWORD needs at least {SHORTEST_PASSWORD} characters")
         if self.profile == "lan" and not self.password.get_secret_value():
             raise ValueError("STUDIO_PROFILE=lan needs STUDIO_PASSWORD")
         if self.profile == "local" and not is_loopback(self.host) and not self.password.get_secret_value():

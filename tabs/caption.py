@@ -13,8 +13,8 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest
 from studio.types import Update
-from tabs import pump
-from tabs.caption_fields import TASK, Fields, content, manner, path, wanted
+from tabs import pump, uploaded
+from tabs.caption_fields import TASK, Fields, manner, wanted
 from tabs.caption_many import Many
 from tabs.caption_result import Result
 from tabs.i18n import language
@@ -58,7 +58,7 @@ def build(page: Page) -> None:
         def show_first(update: Update, spoken: str) -> dict[Any, Any]:
             return show(update, spoken) | {due: given if another and update.kind == "done" else None}
 
-        yield from page.run(TASK, lambda: wanted(given, content(given["picture"])), show_first, progress, request)
+        yield from page.run(TASK, lambda: wanted(given, uploaded.read(given["picture"])), show_first, progress, request)
 
     def beside(given: dict[str, Any] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The second model's caption, as an event of its own: of what one event says quickly one after another, the
@@ -68,7 +68,7 @@ def build(page: Page) -> None:
             return
 
         def ask() -> CaptionRequest:
-            return wanted({**given, "count": 1}, content(given["picture"]), given["other"])
+            return wanted({**given, "count": 1}, uploaded.read(given["picture"]), given["other"])
 
         yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, second=True), progress, request)
 
@@ -125,11 +125,19 @@ def _run(page: Page, given: dict[str, Any], request: gr.Request) -> Run:
         StudioError: there is nothing to caption, or it cannot be read.
     """
     desk, how = page.captions(request), manner(given)
-    if files := [file for one in given["files"] or [] if (file := path(one))]:
-        return desk.of_files(files, how)
+    if files := [file for one in _listed(given["files"]) if (file := uploaded.path(one))]:
+        if page.studio.settings.public:
+            page.require_room()
+        with page.bench.place():
+            return desk.of_files(files, how)
     typed = (given["folder"] or "").strip()
     if not typed:
         raise StudioError("empty", field="field.pictures")
     if page.studio.settings.profile != "local":
         raise StudioError("not_for_public")
     return desk.of_folder(Path(typed), how)
+
+
+def _listed(files: Any) -> list[Any]:
+    """What a field for several files sends; a program may send one alone."""
+    return files if isinstance(files, list) else [files] if files else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -26,7 +25,7 @@ _PAIR = re.compile(r"\s*(?:=|→|->)\s*")
 
 
 class Fields:
-    """The widgets by name. Handlers ask for their values raw (`preprocess=False`): see `content`."""
+    """The widgets by name. Handlers ask for their values raw (`preprocess=False`): see tabs.uploaded."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -181,28 +180,6 @@ def pairs(typed: str | None) -> Iterable[tuple[str, str]]:
             if len(found) < 2 or not found[0]:
                 raise StudioError("caption_pair", line=line.strip()[:60])
             yield found[0], found[1]
-
-
-def content(file: Any) -> bytes:
-    """The bytes of an uploaded file as the page names it; nothing where there is none.
-
-    The studio decodes pictures itself, with their size checked first, so handlers take the file's name and not what
-    Gradio would make of it: it would open the picture before anybody has measured it.
-
-    Raises:
-        StudioError: file_not_found.
-    """
-    name = path(file)
-    try:
-        return name.read_bytes() if name else b""
-    except OSError:
-        raise StudioError("file_not_found", path=Path(str(name)).name) from None
-
-
-def path(file: Any) -> Path | None:
-    """Where an uploaded file lies. Gradio has looked whether it lies where uploads go."""
-    name = file.get("path") if isinstance(file, dict) else file
-    return Path(name) if name else None
 
 
 def _text(id: str, lines: int = 1, name: str = "", **more: Any) -> gr.Textbox:

@@ -11,8 +11,8 @@ from studio import restore
 from studio.errors import StudioError
 from studio.i18n import ASSETS, text
 from studio.types import Artifact, Update
-from tabs import pump
-from tabs.caption_fields import Fields, content
+from tabs import pump, uploaded
+from tabs.caption_fields import Fields
 from tabs.i18n import language, t
 from tabs.parts import made
 from tabs.shared import Page, quick
@@ -107,7 +107,7 @@ class Result:
     def _read(self, file: Any, request: gr.Request) -> Any:
         """The prompt that a picture carries, where it carries one."""
         try:
-            found = restore.read(content(file)) if file else None
+            found = restore.read(uploaded.read(file)) if file else None
         except StudioError:
             found = None
         prompt = str(found.fields.get("prompt") or "") if found else ""

@@ -86,9 +86,9 @@ def build(page: Page) -> None:
         try:
             asked = settings_of(values)
             chat = replace(chat, model=asked.model, system=asked.system)
-            with page.starting:
-                free = not page.busy(request, TASK)
-                job = page.studio.say(chat, asked, page.who(request), page.chats(request)) if free else None
+            with page.press(request, TASK) as free:
+                store = page.chats(request)
+                job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store)) if free else None
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return

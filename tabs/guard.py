@@ -3,14 +3,14 @@
 Gradio checks neither Host nor Origin, so any web page could post to a studio on this machine, and a name that
 is pointed at 127.0.0.1 could read from it. This ASGI middleware refuses both, sets a policy that keeps the page
 from loading anything from elsewhere (a picture in a model's answer could carry the conversation away), and gives
-each browser a random name that scripts cannot read.
+each browser a random name that scripts cannot read. Who asks is decided in tabs.identity, by what a request brought
+with it: a name that is only being given out does not count yet.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,14 +18,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.settings import Settings, is_loopback
+from tabs.identity import SESSION, browser, header
 
-SESSION = "atelier_session"
-_SESSION_FORM = re.compile(r"[0-9a-f]{32}")
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+
+_HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::\d{1,5})?", re.ASCII)
 
 
 class Guard:
@@ -51,9 +52,7 @@ class Guard:
         if self._foreign(headers) and not self._harmless(scope.get("method", "GET"), headers):
             await PlainTextResponse("Requests from other sites are refused.", 403)(scope, receive, send)
             return
-        session, fresh = _session(headers.get("cookie", ""))
-        if fresh:  # the handlers of this very request must already know who asks
-            _add_cookie(scope, session)
+        fresh = not browser(header(scope["headers"], b"cookie"))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -62,10 +61,17 @@ class Guard:
                 out["x-content-type-options"] = "nosniff"
                 out["referrer-policy"] = "same-origin"
                 if fresh:
-                    out.append("set-cookie", f"{SESSION}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000")
+                    out.append("set-cookie", self._cookie(_secure(scope, headers)))
             await send(message)
 
         await self._app(scope, receive, answer)
+
+    def _cookie(self, secure: bool) -> str:
+        """A new name for a browser. Only a public page stands in other sites' frames, and a cookie in one of those
+        is kept only where it is sent over TLS, says so itself, and belongs to this one pair of sites."""
+        where = "SameSite=None; Secure; Partitioned" if self._settings.public and secure else "SameSite=Lax"
+        where += "; Secure" if secure and not self._settings.public else ""
+        return f"{SESSION}={secrets.token_hex(16)}; HttpOnly; {where}; Path=/; Max-Age=31536000"
 
     def _ours(self, host: str) -> bool:
         return self._any_host or host in self._hosts or is_loopback(host)
@@ -87,26 +93,19 @@ class Guard:
         if origin is None:
             return False
         target = headers.get("x-forwarded-host") if self._settings.public else None
-        return urlsplit(origin).netloc.lower() != (target or headers.get("host", "")).lower()
+        try:
+            return urlsplit(origin).netloc.lower() != (target or headers.get("host", "")).lower()
+        except ValueError:  # "http://[bad": no page of ours
+            return True
 
 
 def _name(host: str) -> str:
-    """The host without its port: ``[::1]:7860`` gives ``::1``."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """The host without its port: ``[::1]:7860`` gives ``::1``; "" for what is no host, with or without one."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
 
 
-def _session(cookie: str) -> tuple[str, bool]:
-    """The browser's name, and whether it is new."""
-    found = SimpleCookie(cookie).get(SESSION)
-    if found is not None and _SESSION_FORM.fullmatch(found.value):
-        return found.value, False
-    return secrets.token_hex(16), True
-
-
-def _add_cookie(scope: Scope, session: str) -> None:
-    rest = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-    old = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
-    scope["headers"] = [*rest, (b"cookie", b"; ".join(filter(None, (old, f"{SESSION}={session}".encode()))))]
+def _secure(scope: Scope, headers: Headers) -> bool:
+    """Whether the browser's side of the connection has TLS: as this server sees it, or as the proxy says it."""
+    said = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return scope.get("scheme") in ("https", "wss") or said == "https"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,8 @@ def build(page: Page) -> None:
 def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     """Submit what the fields ask for: one request, or a grid where an axis is named."""
     drawing = values["picture"]
-    asked = wanted(values, image_words.card(page, values["model"]), drawing)
+    with page.bench.place() if drawing.picture else nullcontext():
+        asked = wanted(values, image_words.card(page, values["model"]), drawing)
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
     if asked.x is not None:
         return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)

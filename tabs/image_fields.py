@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from studio.axes import FIELDS as AXES
 from studio.schedulers import SCHEDULERS
-from tabs import image_form, image_shape
+from tabs import image_form, image_shape, uploaded
 from tabs.i18n import t
 from tabs.image_source import PAINT, Drawing
+from tabs.image_strokes import Strokes
 from tabs.parts import fold, number
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
@@ -133,6 +133,7 @@ class Fields:
                 placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture",
             )  # fmt: skip
             self.of["picture"] = self.picture
+            Strokes().behind(self.picture)
             with gr.Column(elem_id="image-other", elem_classes="a-hidden", min_width=0):
                 self.other = gr.UploadButton("", type="filepath", elem_id="image-other-file")
             self.start_line = gr.HTML(elem_id="image-start-line", elem_classes="a-live")
@@ -200,11 +201,11 @@ class Fields:
 
         Strokes come ahead of the event, under an id.
         """
-        if sent is None:
+        if not isinstance(sent, dict):
             return Drawing()
         if sent.get("id") is None:
-            picture, layers = sent["background"], sent["layers"] or ()
-        elif (pieces := self.picture.blob_storage.pop(sent["id"], None)) is not None:
+            picture, layers = sent.get("background"), sent.get("layers") or ()
+        elif (pieces := self.picture.blob_storage.pop(str(sent["id"]), None)) is not None:
             picture, layers = pieces.background, pieces.layers
         else:
             return Drawing()
@@ -260,6 +261,4 @@ def _swap(shape: str, width: str, height: str) -> tuple[str, str, str]:
 
 def _content(file: Any) -> bytes:
     """What a file of the page's or a piece that it sent holds."""
-    if isinstance(file, bytes):
-        return file
-    return Path(file["path"]).read_bytes()
+    return file if isinstance(file, bytes) else uploaded.read(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.restore import Restored
 from studio.standing import ModelInfo
-from tabs import image_form, image_source, pump
+from tabs import image_form, image_source, pump, uploaded
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued
 from tabs.image_missing import Missing
@@ -55,9 +54,8 @@ class Restoring:
     def content(file: str) -> bytes:
         """The file as it came; nothing where it is too large or gone."""
         try:
-            path = Path(file)
-            return path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
-        except OSError:
+            return uploaded.read(file, MAX_BYTES)
+        except StudioError:
             return b""
 
     def _put(self, found: Restored | None, spoken: str) -> dict[Any, Any]:

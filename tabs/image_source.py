@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from studio import masks
 from studio.errors import StudioError
-from studio.media import decode_image
+from studio.media import MAX_IMAGE_PIXELS, check_image, decode_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +23,8 @@ PAINTED = 8
 """Least opacity, of 255, that counts as painted: the soft edge of a stroke is part of it."""
 _COVER = 150  # opacity of a mask that comes back
 MAX_EXTEND = 2048
+MAX_LAYERS, MAX_LAYER_PIXELS = 16, 4 * MAX_IMAGE_PIXELS
+"""Layers of one drawing, and pixels of all of them: each is decoded whole."""
 _OVERLAP = 16  # pixels of the old picture beside a new edge that are painted anew, so that no seam stays
 
 
@@ -58,6 +60,7 @@ def start(drawing: Drawing, extend: Sequence[int] = (0, 0, 0, 0)) -> Start:
     for pixels in extend:
         if not 0 <= pixels <= MAX_EXTEND:
             raise StudioError("out_of_range", field="field.extend", value=pixels, low=0, high=MAX_EXTEND)
+    _check_sizes(drawing, extend)
     picture = decode_image(drawing.picture)
     mask = _painted(drawing.strokes, picture.size)
     if not any(extend):
@@ -65,6 +68,28 @@ def start(drawing: Drawing, extend: Sequence[int] = (0, 0, 0, 0)) -> Start:
         return Start(drawing.picture, b"" if whole or mask is None else _png(mask), *picture.size)
     wider, added = _extended(picture, mask, extend)
     return Start(_png(wider), _png(added), *wider.size)
+
+
+def _check_sizes(drawing: Drawing, extend: Sequence[int]) -> None:
+    """Refuse, by what the headers say, what would take long or much memory to put together.
+
+    Raises:
+        StudioError: bad_image, image_too_large, drawing_too_large.
+    """
+    _, width, height = check_image(drawing.picture)
+    left, right, up, down = extend
+    wider, higher = width + left + right, height + up + down
+    if any(extend) and wider * higher > MAX_IMAGE_PIXELS:
+        raise StudioError("image_too_large", width=wider, height=higher, limit=f"{MAX_IMAGE_PIXELS / 1e6:g}")
+    pixels = 0
+    for layer in drawing.strokes[: MAX_LAYERS + 1]:
+        _, across, down = check_image(layer)
+        pixels += across * down
+    if len(drawing.strokes) > MAX_LAYERS or pixels > MAX_LAYER_PIXELS:
+        raise StudioError(
+            "drawing_too_large", count=len(drawing.strokes), pixels=round(pixels / 1e6), most=MAX_LAYERS,
+            limit=f"{MAX_LAYER_PIXELS / 1e6:g}",
+        )  # fmt: skip
 
 
 def strokes(mask: bytes, size: tuple[int, int]) -> bytes:
@@ -93,8 +118,6 @@ def _painted(layers: Sequence[bytes], size: tuple[int, int]) -> Image.Image | No
 def _rgba(data: bytes) -> Image.Image:
     """A layer with its transparency, its size checked before any pixel is decoded."""
     from PIL import Image
-
-    from studio.media import check_image
 
     check_image(data)
     try:

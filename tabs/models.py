@@ -21,8 +21,8 @@ from studio.jobs import Job
 from studio.requests import TASKS
 from studio.standing import ModelInfo
 from tabs import models_memory, models_view, pump
-from tabs.guard import SESSION
 from tabs.i18n import cookies, language
+from tabs.identity import SESSION
 from tabs.models_view import Entry
 from tabs.shared import Page, quick
 

@@ -16,7 +16,7 @@ from studio.composing.language import METRES, MODES
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import MusicRequest, Task
-from tabs import pump
+from tabs import pump, uploaded
 from tabs.i18n import language, t
 from tabs.music_sound import SoundFields
 from tabs.parts import fold, number, read, read_whole, seed_row
@@ -132,8 +132,8 @@ class Fields:
             return changes
         spoken = language(request)
         try:
-            made = recipe.read(Path(dropped).read_bytes())
-        except OSError:
+            made = recipe.read(uploaded.read(dropped))
+        except StudioError:
             made = None
         if made is None or made["task"] != TASK:
             return {**changes, self.restored: pump.note(text("music.nothing_restored", spoken))}

@@ -14,6 +14,7 @@ import gradio as gr
 from studio import recipe, recordings
 from studio.errors import StudioError
 from studio.requests import SoundUse
+from tabs import uploaded
 from tabs.i18n import t
 from tabs.parts import fold, number
 from tabs.picker import ModelPicker
@@ -89,11 +90,7 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     file, uses = values.get("sound"), page.studio.hears(values.get("model") or "")
     if not file or not uses:
         return {}
-    try:
-        data = Path(file).read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=Path(file).name) from None
-    if not data:
+    if not (data := uploaded.read(file)):
         raise StudioError("file_empty", path=Path(file).name)
     return {"sound": data, "sound_use": values.get("sound_use") or uses[0]}
 

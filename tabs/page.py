@@ -19,7 +19,7 @@ from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
-SCRIPTS = ("page.js", "fields.js", "editor.js", "music.js", "captions.js", "models.js")
+SCRIPTS = ("identity.js", "page.js", "fields.js", "editor.js", "music.js", "captions.js", "models.js")
 STYLES = ("style.css", "music.css", "captions.css", "models.css")
 
 

@@ -10,25 +10,32 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-from starlette.middleware import Middleware
+from gradio.utils import get_upload_folder
 
+from studio import strangers
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
 from studio.instance import Instance, expire
-from studio.paths import disk_error
+from studio.paths import Home, disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
-from tabs.first import FirstScript
-from tabs.guard import Guard
-from tabs.listening import Listening
-from tabs.page import FILES, build, launch_options, script
-from tabs.vendor import Vendor
+from tabs.doors import doors
+from tabs.page import build, launch_options
+from tabs.quota import Ledger
+
+log = logging.getLogger("studio")
 
 SPACE_HOST, TRIES = "0.0.0.0", 20
+PAGES_KEPT = 200
+"""Pages whose state Gradio keeps: each takes about a megabyte, and none is ever given up before there are more."""
+TIDY_SECONDS = 300.0
+THREADS = 128
+"""Handlers at work at the same time. Most of them wait for a job and cost nothing; 40 are fewer than jobs can be."""
 
 
 def serve(studio: Studio) -> int:
@@ -80,35 +87,53 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
         StudioError: no port is free.
     """
     settings = studio.settings
-    host = SPACE_HOST if settings.public else settings.host
+    host = SPACE_HOST if settings.public else settings.host.strip("[]")
+    uploads = Path(get_upload_folder())
+    ledger = Ledger.of(settings, uploads)
     try:
+        uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
         page = build(studio, restart)
     except OSError as error:  # the page puts pictures of examples where it shows them from
-        raise disk_error(error, studio.instance.shown) from error
+        raise disk_error(error, uploads) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
-        "server_name": host,
+        "server_name": f"[{host}]" if ":" in host else host,
         "server_port": settings.port if settings.public else free_port(host, settings.port),
         "auth": (settings.user, password) if password else None,
         "app_kwargs": {
-            "middleware": [
-                Middleware(Guard, settings=settings),
-                Middleware(Listening, studio=studio),
-                Middleware(Vendor, folder=FILES / "vendor"),
-                Middleware(FirstScript, script=script()),
-            ],
+            "middleware": doors(studio, ledger, uploads),
             "docs_url": None,
             "redoc_url": None,
+            "openapi_url": None,
         },
         "prevent_thread_lock": True,
         "quiet": True,
         "inbrowser": False,
-        "blocked_paths": [str(studio.home.models), str(studio.home.chats)],
+        "blocked_paths": [str(place) for place in private(studio.home)],
+        "state_session_capacity": PAGES_KEPT,
+        "max_threads": THREADS,
     }
     _, url, _ = page.launch(**options)
+    threading.Thread(target=_tidy, args=(studio, ledger), name="tidy", daemon=True).start()
     threading.Thread(target=_clean, args=(page, studio.instance), name="cleaner", daemon=True).start()
-    return url.replace(SPACE_HOST, "127.0.0.1")
+    return url.replace(SPACE_HOST, "127.0.0.1").replace("[::]", "[::1]")
+
+
+def _tidy(studio: Studio, ledger: Ledger) -> None:
+    """Clear away, now and then, what was uploaded and what strangers left."""
+    while not studio.instance.closed.wait(TIDY_SECONDS):
+        try:
+            ledger.tidy()
+            if studio.settings.public:
+                strangers.tidy(studio.home, studio.instance.sessions)
+        except Exception:  # a disk may do anything, and the next time it may be well again
+            log.exception("Clearing away failed.")
+
+
+def private(home: Home) -> tuple[Path, ...]:
+    """The folders from which Gradio never hands out a file, whatever a handler of ours might return by mistake."""
+    return home.models, home.chats, home.captions, home.inputs, home.cache / "sessions"
 
 
 def _clean(page: gr.Blocks, instance: Instance) -> None:
@@ -126,12 +151,19 @@ def _clean(page: gr.Blocks, instance: Instance) -> None:
 def free_port(host: str, wanted: int) -> int:
     """`wanted`, or the next port that nobody listens on; any for 0."""
     for port in [wanted] if wanted == 0 else range(wanted, wanted + TRIES):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            if sys.platform != "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        found = _bound(host, port)
+        if found and (":" not in host or _bound("127.0.0.1", found)):  # Gradio asks there, wherever it is to listen
+            return found
     raise StudioError("port_in_use", port=wanted)
+
+
+def _bound(host: str, port: int) -> int:
+    """The port, where it can be listened on; else 0."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio import variants
+from studio import turns, variants
 from studio.captioning.desk import Desk, forget
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job
-from studio.paths import disk_error
+from studio.paths import disk_error, occupied
 from studio.requests import Request, Task
 from studio.service import Studio
 from studio.types import Update
-from tabs import pump
+from tabs import identity, pump
 from tabs.failing import explained
-from tabs.guard import SESSION
 from tabs.i18n import cookies, language
+from tabs.presses import Bench, Presses, Shares
 
 if TYPE_CHECKING:
     from tabs.picker import ModelPicker
@@ -33,6 +33,8 @@ Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
 _TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
+_STRANGERS_ROOM = 2_000_000_000
+"""Bytes that all of that together may take."""
 _STRANGERS_KEEP = 3600.0
 """Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
 
@@ -48,12 +50,18 @@ class Page:
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
     restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
-    starting: threading.Lock = field(default_factory=threading.Lock)  # one press of a run button after another
+    presses: Presses = field(default_factory=Presses)
+    bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
+    shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
+
+    def __post_init__(self) -> None:
+        settings = self.studio.settings
+        self.shares = Shares(settings.max_queue, settings.max_jobs_per_session)
 
     def who(self, request: gr.Request) -> str:
-        """The browser that asks: its cookie, or the page's own id where cookies are blocked (a Space in a frame)."""
-        return cookies(request).get(SESSION) or str(request.session_hash)
+        """Who asks: the browser, the page where cookies are blocked, or a program by its session (tabs.identity)."""
+        return self._named(request) or f"session {request.session_hash}"
 
     def title(self, model: str, language: str) -> str:
         """What people call a model or a variant of one."""
@@ -64,7 +72,7 @@ class Page:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""
         if not self.studio.settings.public:
             return self.studio.chats
-        folder = self.studio.instance.sessions / _plain(self.who(request))
+        folder = self.studio.instance.sessions / identity.folder(self.who(request))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Chats(folder)
 
@@ -74,7 +82,7 @@ class Page:
             return self.studio.captions
         sessions, settings = self.studio.instance.sessions, self.studio.settings
         forget(sessions.glob("*/captions/*"), _STRANGERS_KEEP)
-        folder = sessions / _plain(self.who(request)) / "captions"
+        folder = sessions / identity.folder(self.who(request)) / "captions"
         return Desk(folder, public=True, keep_free=int(settings.keep_free_gb * 1e9))
 
     def running(self, request: gr.Request, task: Task) -> Job | None:
@@ -99,6 +107,11 @@ class Page:
                 job.cancel()
 
         return stop
+
+    def require_room(self) -> None:
+        """Raises StudioError strangers_full where what strangers have sent takes all that there is for it."""
+        if occupied(self.studio.home.cache / "sessions") > _STRANGERS_ROOM:
+            raise StudioError("strangers_full")
 
     def publish(self, file: Path) -> str:
         """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""
@@ -133,17 +146,41 @@ class Page:
     ) -> Iterator[dict[Any, Any]]:
         """As `run`, where `start` submits for who asks."""
         try:
-            with self.starting:
-                if self.busy(request, task):
+            with self.press(request, task) as free:
+                if not free:
                     return
-                job = start(self.who(request))
+                job = self.begin(request, start)
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return
         yield from self.follow(job, show, progress, request)
 
+    @contextmanager
+    def press(self, request: gr.Request, task: Task) -> Iterator[bool]:
+        """Hold a tab's run button for a browser: whether it is free, with no press of it held and no job running."""
+        with self.presses.of(self.who(request), task) as mine:
+            yield mine and not self.busy(request, task)
+
+    def begin(self, request: gr.Request, start: Callable[[str], Job]) -> Job:
+        """The job that `start` submits for who asks. On a public studio an address has a share of all jobs.
+
+        Raises:
+            StudioError: too_many_jobs, or what `start` raises.
+        """
+        who = self.who(request)
+        if not self.studio.settings.public:
+            return start(who)
+        where = identity.address(getattr(getattr(request, "request", None), "scope", {}), proxied=True)
+        name = self._named(request)
+        with self.shares.of(where, bool(name), self.studio.jobs()) as started, turns.asking(where, name):
+            started.append(job := start(who))
+        return job
+
+    def _named(self, request: gr.Request) -> str:
+        return identity.named(cookies(request), getattr(request, "headers", None) or {})
+
     def busy(self, request: gr.Request, task: Task) -> bool:
-        """Whether a job of this browser runs in a tab and was not told to stop. Ask it while holding `starting`."""
+        """Whether a job of this browser runs in a tab and was not told to stop. `press` asks it too."""
         job = self.running(request, task)
         return job is not None and not job.cancelled
 
@@ -200,7 +237,3 @@ def pumping(js: str | None = None) -> dict[str, Any]:
 
 def _tab(job: Job) -> str:
     return _TAB_OF.get(job.task, job.task)
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name if c.isalnum())[:64] or "nobody"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+from contextlib import suppress
 
 import gradio as gr
 
+from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.paths import gigabytes
@@ -43,7 +45,8 @@ def build(page: Page) -> None:
         return now
 
     def empty(request: gr.Request) -> str:
-        page.studio.unload()
+        with suppress(StudioError):  # strangers do not see the button, and press it all the same
+            page.studio.unload()
         return draw(request)
 
     page.blocks.load(tick, None, strip, **quick())

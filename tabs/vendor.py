@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +22,9 @@ class Vendor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
             inner = {**scope, "path": scope["path"].removeprefix(PREFIX), "root_path": ""}
-            await self._files(inner, receive, send)
+            try:
+                await self._files(inner, receive, send)
+            except HTTPException as error:  # outside of the app nobody else makes an answer of it
+                await PlainTextResponse("Not found.", error.status_code)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

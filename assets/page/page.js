@@ -12,7 +12,7 @@
   };
 
   // ---- language: Gradio asks the navigator, so the person's choice has to answer there
-  const chosen = cookie(LANGUAGE);
+  const chosen = cookie(LANGUAGE) || stored.get(LANGUAGE); // in another site's frame there may be no cookies
   const usual = navigator.language || "en";
   const language = chosen || (usual.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
   Object.defineProperty(navigator, "language", { get: () => language, configurable: true });
@@ -30,6 +30,7 @@
     const button = event.target.closest?.(".a-switch");
     if (!button) return;
     if (button.dataset.language) {
+      stored.set(LANGUAGE, button.dataset.language);
       document.cookie = `${LANGUAGE}=${button.dataset.language}; path=/; max-age=31536000; samesite=lax`;
       location.reload();
     } else if ("themeSwitch" in button.dataset) {

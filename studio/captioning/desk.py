@@ -18,12 +18,15 @@ from studio.captioning.folder import Passed
 from studio.captioning.plans import Plan
 from studio.captioning.run import Run
 from studio.errors import StudioError
+from studio.limits import MAX_IMAGE_BYTES_PUBLIC
 from studio.paths import disk_error, require_space
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 KEPT_SENT = 5
 """Runs whose pictures were sent, and are kept here with them; the oldest go first."""
 MAX_WORDS = 100
+SWELLS, SWELLS_LEAST = 10, 10_000_000
+"""Times as many bytes as a stranger's zip has, and bytes besides, that are taken out of it."""
 _LIMITS = {"trigger": 200, "find": 200, "ban": 200}
 
 
@@ -79,6 +82,7 @@ class Desk:
         place = self._new()
         pictures = place / "pictures"
         most = zips.MAX_BYTES_PUBLIC if self._public else zips.MAX_BYTES
+        each = MAX_IMAGE_BYTES_PUBLIC if self._public else 0
         passed: list[Passed] = []
         renamed: list[tuple[str, str]] = []
         try:
@@ -87,7 +91,8 @@ class Desk:
                 if file.suffix.lower() == ".zip":
                     into = _free(pictures, file.stem) if len(files) > 1 else pictures
                     into.mkdir(mode=0o700, exist_ok=True)
-                    out = zips.unpack(file, into, most_bytes=most, keep_free=self._keep_free)
+                    fair = min(most, _swelling(file)) if self._public else most
+                    out = zips.unpack(file, into, most_bytes=fair, most_each=each, keep_free=self._keep_free)
                     passed, renamed = passed + out.passed, renamed + out.renamed
                 elif file.name.lower().endswith((*folder.SUFFIXES, *folder.TEXTS, folder.LISTING)):
                     require_space(place, file.stat().st_size, self._keep_free)
@@ -193,6 +198,11 @@ def _check(manner: Manner) -> None:
 def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(1000)
+
+
+def _swelling(file: Path) -> int:
+    """Bytes that a stranger's zip may come to: pictures hardly shrink, and what shrinks to nothing is nothing."""
+    return SWELLS_LEAST + SWELLS * file.stat().st_size
 
 
 def _free(folder_: Path, name: str) -> Path:

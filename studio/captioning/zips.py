@@ -36,8 +36,13 @@ class Unpacked:
     renamed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: int = 0) -> Unpacked:
+def unpack(
+    file: Path, into: Path, *, most_bytes: int = MAX_BYTES, most_each: int = 0, keep_free: int = 0
+) -> Unpacked:
     """Take pictures and their captions out of a zip, into an empty folder.
+
+    Args:
+        most_bytes: of everything together. most_each: of one picture; 0: what any picture may have.
 
     Raises:
         StudioError: bad_zip, zip_locked, zip_too_large, too_many_pictures, no_space; or the disk refuses.
@@ -46,7 +51,7 @@ def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: in
     found = Unpacked()
     try:
         with zipfile.ZipFile(file) as packed:
-            _take(packed, into, found, most_bytes, keep_free)
+            _take(packed, into, found, most_bytes, most_each or MAX_IMAGE_BYTES, keep_free)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -64,7 +69,9 @@ def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, keep_free: in
     return found
 
 
-def _take(packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int, keep_free: int) -> None:
+def _take(
+    packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int, most_each: int, keep_free: int
+) -> None:
     taken: set[str] = set()
     left, listed = most_bytes, [entry for entry in packed.infolist() if not entry.is_dir()]
     names = entries.read(listed)
@@ -77,7 +84,7 @@ def _take(packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int,
             continue
         if stat.S_ISLNK(entry.external_attr >> 16):
             found.passed.append(Passed(name, "caption_link"))
-        elif not (limit := _limit(key)):
+        elif not (limit := _limit(key, most_each)):
             if len(found.passed) < folder.MOST_OTHERS:
                 found.passed.append(_other(packed, entry, name))
         elif entry.flag_bits & 1:
@@ -92,7 +99,7 @@ def _take(packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int,
             size = _extract(packed, entry, inside(into, *PurePosixPath(key).parts), min(limit, left))
             if size < 0 and left < limit:
                 raise StudioError("zip_too_large", limit=gigabytes(most_bytes))
-            if size < 0 and limit == MAX_IMAGE_BYTES:
+            if size < 0 and limit == most_each:
                 sizes = {"size": gigabytes(entry.file_size), "limit": gigabytes(limit)}
                 found.passed.append(Passed(name, "file_too_large", sizes))
             elif size < 0:
@@ -102,10 +109,10 @@ def _take(packed: zipfile.ZipFile, into: Path, found: Unpacked, most_bytes: int,
             left -= max(size, 0)
 
 
-def _limit(key: str) -> int:
+def _limit(key: str, picture: int) -> int:
     """How many bytes a file of this name may have; 0 where it is not wanted."""
     if key.lower().endswith(folder.SUFFIXES):
-        return MAX_IMAGE_BYTES
+        return picture
     if PurePosixPath(key).name.lower() == folder.LISTING:
         return listings.MOST_BYTES
     return folder.MAX_TEXT_BYTES if key.lower().endswith(folder.TEXTS) else 0

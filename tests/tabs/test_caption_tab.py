@@ -148,7 +148,7 @@ def test_the_list_of_runs_is_hidden_where_there_is_none_and_says_which_one_is_sh
 
 @pytest.mark.parametrize(("profile", "there"), [("local", True), ("lan", False), ("space", False)])
 def test_only_on_one_s_own_machine_a_folder_can_be_named(tmp_path: Path, profile: str, there: bool) -> None:
-    settings = Settings(demo=True, home=tmp_path, profile=profile, password="x", _env_file=None)  # type: ignore[arg-type]
+    settings = Settings(demo=True, home=tmp_path, profile=profile, password="long enough", _env_file=None)  # type: ignore[arg-type]
     with Studio(settings) as studio:
         blocks = page.build(studio)
         given = {**EMPTY, "files": None, "folder": str(tmp_path)}

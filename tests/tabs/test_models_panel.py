@@ -26,7 +26,7 @@ from studio.settings import Settings
 from studio.standing import ModelInfo, Status
 from studio.types import Update
 from tabs import models_memory, models_view, status
-from tabs.guard import SESSION
+from tabs.identity import SESSION
 from tabs.models import Panel
 from tabs.models_memory import Shares, shares
 from tabs.models_view import Entry

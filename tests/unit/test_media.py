@@ -240,3 +240,11 @@ def test_a_recipe_too_long_for_a_jpeg_does_not_spoil_the_picture() -> None:
 def test_without_a_recipe_nothing_is_added() -> None:
     assert b"tEXt" not in media.encode_png(RED)
     assert b"Exif" not in media.encode_jpeg(RED)
+
+
+def test_a_size_that_the_header_hid_is_seen_when_the_file_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "check_image", lambda data, most: ("PNG", 1, 1))
+    with pytest.raises(StudioError) as refused:
+        media.decode_image(encoded(Image.new("RGB", (100, 100)), "PNG"), max_pixels=9_999)
+    assert refused.value.code == "bad_image"
+    assert media.decode_image(encoded(Image.new("RGB", (100, 100)), "PNG"), max_pixels=10_000).size == (100, 100)

@@ -66,3 +66,11 @@ def test_every_setting_is_explained():
 
 def test_a_password_does_not_show_when_settings_are_printed():
     assert "secret words" not in repr(settings.load(password="secret words"))
+
+
+@pytest.mark.parametrize("given", ["x", "seven77", "       "])
+def test_a_password_that_is_soon_guessed_is_refused(given):
+    for options in ({"profile": "lan"}, {"host": "0.0.0.0"}, {}):
+        with pytest.raises(StudioError, match="at least 8"):
+            settings.load(password=given, **options)
+    assert settings.load(profile="lan", password="seven777").profile == "lan"

@@ -1,0 +1,101 @@
+"""Whose turn it is on a public studio: one job after another for each address, and there for each browser.
+
+The managers serve who came first, which is right for one person. Among strangers, whoever sends ten jobs would keep
+all others waiting for ten. So only as many jobs as there are devices are handed to the managers at a time, and of those
+that wait the next one belongs to whoever had a turn longest ago. Knows nothing of what jobs do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Share = tuple[str, str]
+"""A network address, and who asks there; programs that do not say who they are, are one."""
+_SHARE: ContextVar[Share] = ContextVar("share", default=("", ""))
+
+
+@contextmanager
+def asking(address: str, who: str) -> Iterator[None]:
+    """Count the jobs that are started meanwhile, in this thread, for somebody."""
+    token = _SHARE.set((address, who))
+    try:
+        yield
+    finally:
+        _SHARE.reset(token)
+
+
+class Turns:
+    """Jobs by their id, each either at work or waiting. Safe to use from several threads.
+
+    Args:
+        places: jobs at work at the same time; 0: all of them, in the order in which they come.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._lock = threading.Lock()
+        self._working: set[str] = set()
+        self._shares: dict[str, Share] = {}
+        self._waiting: dict[str, dict[str, deque[tuple[str, Callable[[], None]]]]] = {}  # address: who: jobs
+
+    def ask(self, id: str, go: Callable[[], None]) -> None:
+        """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait."""
+        if not self._places:
+            go()
+            return
+        with self._lock:
+            address, who = self._shares.setdefault(id, _SHARE.get())
+            self._working.discard(id)
+            self._waiting.setdefault(address, {}).setdefault(who, deque()).append((id, go))
+        self._call()
+
+    def drop(self, id: str) -> bool:
+        """Take a job out that waits; False where it does not."""
+        with self._lock:
+            address, who = self._shares.get(id, ("", ""))
+            line = self._waiting.get(address, {}).get(who, deque())
+            found = next((each for each in line if each[0] == id), None)
+            if found is None:
+                return False
+            line.remove(found)
+            self._tidy(address, who)
+            del self._shares[id]
+            return True
+
+    def leave(self, id: str) -> None:
+        """A job is over: the next one's turn."""
+        with self._lock:
+            self._working.discard(id)
+            self._shares.pop(id, None)
+        self._call()
+
+    def _call(self) -> None:
+        """Let as many go as there are places. Outside of the lock: who goes may be over at once."""
+        while (go := self._next()) is not None:
+            go()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._lock:
+            if len(self._working) >= self._places or not self._waiting:
+                return None
+            address = next(iter(self._waiting))
+            here = self._waiting.pop(address)
+            who = next(iter(here))
+            line = here.pop(who)
+            id, go = line.popleft()
+            if line:
+                here[who] = line  # behind the others of this address
+            if here:
+                self._waiting[address] = here  # and that behind the other addresses
+            self._working.add(id)
+            return go
+
+    def _tidy(self, address: str, who: str) -> None:
+        if not self._waiting[address][who]:
+            del self._waiting[address][who]
+        if not self._waiting[address]:
+            del self._waiting[address]

@@ -1,0 +1,91 @@
+"""Whose turn it is among strangers."""
+
+import threading
+from contextvars import copy_context
+
+import pytest
+
+from studio.requests import ChatRequest, Message
+from studio.service import Studio
+from studio.settings import Settings
+from studio.turns import Turns, asking
+
+
+class Desk:
+    """Jobs named by who sends them, and the order in which they went."""
+
+    def __init__(self, places: int = 1) -> None:
+        self.turns, self.went = Turns(places), list[str]()
+
+    def send(self, names: str, address: str = "") -> None:
+        for name in names.split():
+            with asking(address or name[0], name[0]):
+                self.turns.ask(name, lambda name=name: self.went.append(name))
+
+    def work(self) -> str:
+        """Let all of them be done, one after another."""
+        for name in self.went:  # grows while it is read
+            self.turns.leave(name)
+        return " ".join(self.went)
+
+
+def test_whoever_sends_many_keeps_nobody_waiting_for_all_of_them() -> None:
+    desk = Desk()
+    desk.send("h1 h2 h3 h4 v1 w1 v2")
+    assert desk.work() == "h1 h2 v1 w1 h3 v2 h4"
+
+
+def test_many_names_at_one_address_share_its_turn() -> None:
+    desk = Desk()
+    desk.send("a1 b1 c1 d1", "hog")
+    desk.send("v1 w1")
+    desk.send("a2 e1", "hog")
+    assert desk.work() == "a1 b1 v1 w1 c1 d1 a2 e1"
+
+
+def test_as_many_work_at_a_time_as_there_are_places() -> None:
+    desk = Desk(2)
+    desk.send("a1 b1 c1")
+    assert desk.went == ["a1", "b1"]
+    desk.turns.leave("b1")
+    desk.turns.leave("b1")  # told twice
+    assert desk.went == ["a1", "b1", "c1"]
+    at_home = Desk(0)
+    at_home.send("a1 a2 a3")
+    assert at_home.went == ["a1", "a2", "a3"]
+
+
+def test_one_that_waits_can_be_taken_out_and_one_that_comes_again_waits_again() -> None:
+    desk = Desk()
+    desk.send("a1 a2 b1")
+    assert (desk.turns.drop("a2"), desk.turns.drop("a2"), desk.turns.drop("a1"), desk.turns.drop("x")) == (
+        True, False, False, False
+    )  # fmt: skip
+    desk.send("a1")  # it made room for others
+    assert desk.work() == "a1 b1 a1"
+
+
+def test_a_job_that_waited_for_a_download_has_the_turn_of_who_asked() -> None:
+    desk = Desk()
+    desk.send("h1 h2")
+    with asking("v", "v"):
+        waited = copy_context()
+    later = threading.Thread(target=waited.run, args=(desk.turns.ask, "v1", lambda: desk.went.append("v1")))
+    later.start()
+    later.join()
+    desk.send("h3")
+    assert desk.work() == "h1 h2 v1 h3"
+
+
+@pytest.mark.parametrize("profile", ["space", "local"])
+def test_every_job_of_a_studio_gets_its_turn(settings: Settings, profile: str) -> None:
+    with Studio(settings.model_copy(update={"profile": profile})) as studio:
+        request = ChatRequest(messages=(Message("user", "hi"),))
+        jobs = []
+        for number in range(6):
+            with asking(f"address {number % 2}", "x"):
+                jobs.append(studio.submit(request, f"session {number}"))
+        jobs[5].cancel()
+        kinds = [list(job.events())[-1].kind for job in jobs]
+    assert kinds[:5] == ["done"] * 5
+    assert kinds[5] in ("done", "cancelled")

@@ -56,17 +56,17 @@ def number(
     Args:
         help: key of the line below its name; by default `help.<name>`, none where it is None.
     """
-    options = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"} | more
+    options: dict[str, Any] = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"}
+    options |= {"elem_classes": "a-number a-remember"} | more
     info = None if help is None else t(help or f"help.{name}")
     return gr.Textbox(
-        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1,
-        elem_classes="a-number a-remember", **options,
+        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1, **options,
     )  # fmt: skip
 
 
-def seed_row(task: Task) -> gr.Textbox:
+def seed_row(task: Task, **more: Any) -> gr.Textbox:
     """The seed: empty means a new one each time."""
-    return number(task, "seed", placeholder="page.random")
+    return number(task, "seed", placeholder="page.random", **more)
 
 
 def read(field: str, value: str | None) -> float | None:

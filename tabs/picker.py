@@ -82,8 +82,11 @@ class ModelPicker:
     def refresh(self, language: str, value: str | None = None) -> tuple[Any, Any, Any]:
         """Updates of list, line and download row, in a language, for what is on disk now."""
         choices, first = self.choices(language, value)
-        value = value if any(id == value for _, id in choices) else first
-        return gr.update(choices=choices, value=value), self.describe(value, language), self._row(value)
+        stays = any(id == value for _, id in choices)
+        shown = value if stays else first
+        # A value that is sent again would undo what a conversation chose at the same moment.
+        update = gr.update(choices=choices) if stays else gr.update(choices=choices, value=first)
+        return update, self.describe(shown, language), self._row(shown)
 
     def _info(self, model: str) -> ModelInfo:
         models = self._page.studio.models(self.task)

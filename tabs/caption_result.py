@@ -15,6 +15,7 @@ from tabs import pump
 from tabs.caption_fields import Fields, content
 from tabs.i18n import language, t
 from tabs.parts import made
+from tabs.prose import literal
 from tabs.shared import Page, quick
 
 PICTURES = ASSETS / "examples"
@@ -111,7 +112,9 @@ class Result:
         except StudioError:
             found = None
         prompt = str(found.fields.get("prompt") or "") if found else ""
-        named = text("caption.own_model", language(request), model=found.model) if found and found.model else None
+        named = (
+            text("caption.own_model", language(request), model=literal(found.model)) if found and found.model else None
+        )
         return gr.update(value=prompt, visible=bool(prompt), info=named)
 
 

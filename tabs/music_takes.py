@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports
+from studio import exports, licence
 from studio.composing import abc, played
 from studio.composing.language import COMPOUND
 from studio.errors import StudioError
@@ -131,7 +131,7 @@ def facts(made: dict[str, Any], spoken: str) -> str:
         tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
         text("music.bars", spoken, count=known["bars"]) if known.get("bars") else "",
         f"{text('label.seed', spoken)} {made['seed']}", model["title"],
-        model["licence"] + ("" if model["commercial"] else f" · {text('page.non_commercial', spoken)}"),
+        licence.said(model["licence"], model["commercial"], spoken),
     )  # fmt: skip
     return " · ".join(filter(None, said))
 

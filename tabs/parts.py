@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio import licence
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import Task
@@ -111,5 +112,6 @@ def made(artifact: Artifact, language: str) -> str:
     recipe, model = artifact.recipe, artifact.recipe["model"]
     seeds = ", ".join(str(each["seed"]) for each in artifact.recipes)
     seconds = f"{recipe['seconds']:.1f}"
-    line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=model["licence"])
+    named = licence.name(model["licence"], language)
+    line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=named)
     return pump.note(f"{text('label.seed', language)} {seeds} · {line}")

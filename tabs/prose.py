@@ -10,7 +10,6 @@ import html
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -32,8 +31,10 @@ COLOURED = 20_000
 _DISPLAY = (("$$", "$$"), ("\\[", "\\]"))
 _ESCAPED = frozenset("`*_~#<>&!")
 _DUNDER = re.compile(r"__[A-Za-z0-9](?:\w*[A-Za-z0-9])?__")
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
 _WEB = re.compile(r"https?://|mailto:", re.IGNORECASE)
-_DEEP = re.compile(r"^(?:(?:[ \t]*>){40,}| {80,}(?:[-+*]|\d+[.)]) )", re.MULTILINE)
+_DEEP = re.compile(r"^(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))){40,}| {80,}(?:[-+*]|\d{1,9}[.)]) ", re.MULTILINE)
+"""Lists and quotations in one another so deep that the reader would leave out what is inside."""
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
 _CELL = re.compile(r"(?<!\\)\|")
 
@@ -41,6 +42,11 @@ _CELL = re.compile(r"(?<!\\)\|")
 def raw(words: str) -> str:
     """A text exactly as it is; line breaks and spaces are kept by its style."""
     return f'<div class="a-raw" dir="auto">{html.escape(words)}</div>'
+
+
+def literal(words: str) -> str:
+    """A text as Markdown that shows it: for the lines of Gradio that are always read as Markdown (`info`)."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(words.split()))
 
 
 @lru_cache(maxsize=1024)
@@ -242,8 +248,3 @@ def _link(self: RendererHTML, tokens: Sequence[Token], at: int, options: Options
 def _table(self: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
     drawn = self.renderToken(tokens, at, options, env)
     return f'<div class="a-scroll">{drawn}' if tokens[at].nesting == 1 else f"{drawn}</div>"
-
-
-def plain(value: Any) -> str:
-    """A value as one escaped piece of HTML."""
-    return html.escape(str(value), quote=True)

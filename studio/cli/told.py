@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from studio.cli.console import FAILED, STOPPED, Console, say
+from studio import licence
+from studio.cli.console import FAILED, STOPPED, Console, language, say
 from studio.cli.follow import follow, opened
 from studio.cli.image import Picture
 from studio.cli.options import Json, Out
@@ -91,11 +92,15 @@ def _beside(file: str) -> dict[str, Any] | None:
         return None
 
 
+def _licence(model: dict[str, Any]) -> str:
+    return licence.said(model["licence"], model["commercial"], language())
+
+
 def _lines(found: Restored) -> Iterator[str]:
     made = found.recipe
     yield f"{say('info.form')}: {FORMS[found.form]}"
     if made:
-        yield f"{say('info.model')}: {made['model']['title']} ({made['model']['id']}), {made['model']['licence']}"
+        yield f"{say('info.model')}: {made['model']['title']} ({made['model']['id']}), {_licence(made['model'])}"
         yield f"{say('info.made')}: {', '.join((made['made'], made['device'], *filter(None, [made.get('hardware')])))}"
         yield f"{say('info.software')}: {', '.join(f'{name} {one}' for name, one in made['software'].items())}"
     elif found.model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from studio.chat import Chat, Entry
 from studio.errors import StudioError
@@ -13,7 +14,9 @@ def asked_again(chat: Chat) -> Chat:
     last = max((place for place, entry in enumerate(chat.messages) if entry.role == "user"), default=-1)
     if last < 0:
         raise StudioError("chat_changed")
-    return chat.replaced(last + 1)
+    again = replace(chat.messages[last], error=None)
+    changed = chat.replaced(last + 1)
+    return replace(changed, messages=(*changed.messages[:last], again))
 
 
 def edited(chat: Chat, at: int, words: str) -> Chat:

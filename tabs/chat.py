@@ -28,6 +28,8 @@ from tabs.picker import ModelPicker
 from tabs.shared import Page, pumping, quick
 
 TASK = "chat"
+ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
+"""Errors after which the page shows the conversation anew."""
 Changes = dict[Any, Any]
 _ORDERED = f"(_, where, prompt, ...rest) => [atelier.order(), {WHERE}, prompt, ...rest]"
 
@@ -118,10 +120,10 @@ def build(page: Page) -> None:
             yield {**shows(chat, spoken), **idle(), **changes}
 
     def refused(error: StudioError, request: gr.Request, place: Place, typed: Changes) -> Iterator[Changes]:
-        """Say why nothing was done, and show the conversation as it is. What was typed stays."""
+        """Say why nothing was done. What was typed stays; a conversation that is another one by now is shown."""
         said, spoken = pump.failure(error, language(request)), language(request)
-        if error.code not in ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable"):
-            yield {notice: said, **typed}
+        if error.code not in ELSEWHERE:
+            yield {progress: said, notice: "", **typed}
             return
         yield {notice: said, **typed}
         try:
@@ -177,7 +179,7 @@ def build(page: Page) -> None:
     def send(request: gr.Request, words: str, where: str, *values: Any) -> Iterator[Changes]:
         if not words.strip():
             error = StudioError("empty", field=text("label.prompt", language(request)))
-            yield {notice: pump.failure(error, language(request))}
+            yield {progress: pump.failure(error, language(request))}
             return
 
         def more(chat: Chat) -> Chat:

@@ -1,6 +1,6 @@
 """What people and models wrote, as HTML in which every character can be seen that is not Markdown.
 
-Questions are shown as they were typed. Answers are Markdown: no HTML, no picture, no link to anything but the web, and
+Questions are shown as they were typed. Answers are Markdown: no HTML, no picture, no link to anything but the web and
 no rule that swallows what it reads (references, links in angle brackets, most backslashes).
 """
 
@@ -77,11 +77,13 @@ def _markdown() -> MarkdownIt:
         reader.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
         reader.linkify.add("//", None).add("ftp:", None)
     reader.core.ruler.before("normalize", "cells", _cells)
+    reader.core.ruler.after("linkify", "addresses", _addresses)
     reader.core.ruler.push("direction", _direction)
     reader.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph", "blockquote", "list"]})
     reader.inline.ruler.before("escape", "formula", _formula)
     reader.inline.ruler.at("escape", _escape)
     reader.inline.ruler.before("emphasis", "names", _names)
+    reader.inline.ruler.before("link", "picture", _picture)
     for name, rule in (("fence", _fence), ("code_block", _fence), ("formula", _draw), ("link_open", _link),
                        ("table_open", _table), ("table_close", _table)):  # fmt: skip
         reader.add_render_rule(name, rule)
@@ -109,6 +111,19 @@ def _cells(state: StateCore) -> None:
     state.src = "\n".join(lines)
 
 
+def _addresses(state: StateCore) -> None:
+    """An address by itself is a link; one inside quotes, tags or other code is a part of it."""
+    for block in state.tokens:
+        parts = block.children or []
+        for place, token in enumerate(parts):
+            if token.type != "link_open" or token.markup != "linkify":
+                continue
+            before = "".join(one.content for one in parts[:place])[-2:]
+            if before and not before[-1].isspace() and (before[-1] not in "(<（：" or before.startswith("]")):
+                token.hidden = parts[place + 2].hidden = True
+                token.type = parts[place + 2].type = "text"
+
+
 def _direction(state: StateCore) -> None:
     """Every paragraph, item and cell is written in the direction of its own first letter."""
     for token in state.tokens:
@@ -128,6 +143,16 @@ def _escape(state: StateInline, silent: bool) -> bool:
     if not silent:
         state.pending += kept + (following if following != "\n" else "")
     state.pos += 2 if following and following != "\n" else 1
+    return True
+
+
+def _picture(state: StateInline, silent: bool) -> bool:
+    """A picture is shown as it was written: fetching it would tell somebody of it."""
+    if not state.src.startswith("![", state.pos):
+        return False
+    if not silent:
+        state.pending += "!["
+    state.pos += 2
     return True
 
 

@@ -200,7 +200,7 @@ class Studio(Stock):
     def answering(self, chat: str) -> Job | None:
         """The job that answers a conversation now, whoever asked; also one that was told to stop and is not over."""
         jobs = (job for job in reversed(self.jobs()) if job.tag == chat and job.task == "chat" and not job.done)
-        return next(jobs, None)
+        return next(jobs, None) if chat else None
 
     def job(self, id: str, session: str | None = None) -> Job:
         """A job by its id; with `session`, only one of that session. Raises StudioError where there is none."""

@@ -7,6 +7,7 @@ which state (tabs.chat_windows), so nothing is ever added to another one, or to 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,6 +31,8 @@ from tabs.shared import Page, pumping, quick
 TASK = "chat"
 ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
 """Errors after which the page shows the conversation anew."""
+DRAWING = 12
+"""How many times longer than a long answer takes to be drawn the page waits before it draws it again."""
 Changes = dict[Any, Any]
 _ORDERED = f"(_, where, prompt, ...rest) => [atelier.order(), {WHERE}, prompt, ...rest]"
 
@@ -76,14 +79,16 @@ def build(page: Page) -> None:
 
     def follow(job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes) -> Iterator[Changes]:
         """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
-        spoken, store, said = language(request), page.chats(request), ""
+        spoken, store, said, due = language(request), page.chats(request), "", 0.0
         yield {**shows(chat, spoken, running=True), **more}
         for update in pump.watch(job, lambda: not windows.at(request, turn)):
             if not windows.at(request, turn):
                 return
             said += update.text
             changes = _step(update, spoken)
-            changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
+            if (begun := time.monotonic()) >= due:
+                changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
+                due = begun + DRAWING * (time.monotonic() - begun)
             if update.final:
                 try:
                     changes |= shows(store.load(chat.id), spoken)
@@ -96,7 +101,7 @@ def build(page: Page) -> None:
         changes: Changes = dict(zip((run, stop), pump.running(on), strict=True))
         quiet = update.kind == "running" and update.step and not update.stopping
         changes[progress] = (
-            _figures(update, spoken) if quiet or update.kind == "done" else pump.progress(update, spoken)
+            chat_talk.figures(update, spoken) if quiet or update.kind == "done" else pump.progress(update, spoken)
         )
         return changes
 
@@ -144,13 +149,13 @@ def build(page: Page) -> None:
 
     def ask(
         request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
-        accepted: Changes, typed: Changes, *, answered: bool = False,
+        accepted: Changes, typed: Changes, *, words: str = "",
     ) -> Iterator[Changes]:  # fmt: skip
         """Have a conversation answered after a change, and follow the answer.
 
         Args:
             accepted: updates once it is on its way. typed: updates that keep what was typed where it is refused.
-            answered: an answer that came while the person typed is no reason to refuse.
+            words: a new message. An answer that came while it was typed is no reason to refuse it.
         """
         store, spoken = page.chats(request), language(request)
         try:
@@ -159,10 +164,14 @@ def build(page: Page) -> None:
                 for update in pump.watch(before):  # it was stopped: what it has said so far belongs before the question
                     yield {progress: pump.progress(update, spoken), **typed}
             with page.starting:
+                place = Place(place.chat or windows.chat(request), place.mark)
                 found = chats.load(request, place.chat)
-                if page.studio.answering(found.id) is not None:
+                if page.studio.answering(place.chat) is not None:
+                    if words == found.messages[-1].content and not place.fits(found):
+                        yield typed  # pressed twice before the page could show it
+                        return
                     raise StudioError("chat_busy")
-                if place.chat and not place.fits(found, answered=answered):
+                if place.chat and not place.fits(found, answered=bool(words)):
                     raise StudioError("chat_changed")
                 used = asked.model or page.studio.default_model(TASK).id
                 note = settings.missing(found, used, spoken)
@@ -186,7 +195,7 @@ def build(page: Page) -> None:
             return chat.replaced(len(chat.messages), Entry("user", words))
 
         kept = {chats.prompt: gr.skip()}
-        yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, answered=True)
+        yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, words=words)
 
     def again(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
         """Answer the last question once more; the answer that it had is kept."""
@@ -275,21 +284,3 @@ def build(page: Page) -> None:
     picker.list.input(keep, [chats.where, *settings.fields], None, js=here, **quick())
     chats.wire(new, opened, deleted, picker.list, outputs)
     page.blocks.load(attach, picker.list, outputs, **pumping())
-
-
-def _figures(update: Update, spoken: str) -> str:
-    """Speed while it writes; tokens, speed and model when it is done."""
-    artifact = update.artifact
-    if artifact is None:
-        seconds = max(update.elapsed, 0.1)
-        return pump.note(text("chat.writing", spoken, count=update.step, seconds=f"{seconds:.0f}"))
-    stats = artifact.stats
-    return pump.note(
-        text(
-            "chat.figures",
-            spoken,
-            count=round(stats.get("tokens", 0)),
-            rate=round(stats.get("tokens_per_second", 0)),
-            model=artifact.recipe["model"]["title"],
-        )
-    )

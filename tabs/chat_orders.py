@@ -32,7 +32,7 @@ def read(said: object) -> tuple[str, int, str]:
         found = json.loads(said) if isinstance(said, str) else {}
     except (ValueError, RecursionError):
         found = {}
-    what, at, words = (found.get(key) for key in ("do", "at", "words")) if isinstance(found, dict) else ("", 0, "")
+    what, at, words = (found.get(key) for key in ("do", "at", "words")) if isinstance(found, dict) else ("", -1, "")
     return str(what), at if type(at) is int else -1, words if isinstance(words, str) else ""
 
 

@@ -11,6 +11,7 @@ from studio import thoughts
 from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.types import Update
 from tabs import prose, pump
 
 
@@ -37,14 +38,33 @@ def live(said: str, spoken: str) -> str:
 
 def answer(said: str, spoken: str, *, over: bool = True) -> str:
     """An answer: what was thought aloud folded away, the rest as Markdown."""
+    drawn = prose.prose if over else prose.draft
     thought, rest = thoughts.split(said)
     if not thought:
-        return prose.prose(rest, spoken)
+        return drawn(rest, spoken)
     title = _said("thoughts" if over or rest else "thinking", spoken)
     opened = "" if rest.strip() else " open"
     return (
-        f'<details class="a-thoughts"{opened}><summary>{title}</summary>{prose.prose(thought, spoken)}</details>'
-        f"{prose.prose(rest, spoken)}"
+        f'<details class="a-thoughts"{opened}><summary>{title}</summary>{drawn(thought, spoken)}</details>'
+        f"{drawn(rest, spoken)}"
+    )
+
+
+def figures(update: Update, spoken: str) -> str:
+    """Speed while it writes; tokens, speed and model when it is done."""
+    artifact = update.artifact
+    if artifact is None:
+        seconds = max(update.elapsed, 0.1)
+        return pump.note(text("chat.writing", spoken, count=update.step, seconds=f"{seconds:.0f}"))
+    stats = artifact.stats
+    return pump.note(
+        text(
+            "chat.figures",
+            spoken,
+            count=round(stats.get("tokens", 0)),
+            rate=round(stats.get("tokens_per_second", 0)),
+            model=artifact.recipe["model"]["title"],
+        )
     )
 
 

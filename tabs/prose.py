@@ -49,9 +49,14 @@ def literal(words: str) -> str:
     return _MARKS.sub(r"\\\g<0>", " ".join(words.split()))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def prose(words: str, spoken: str = "en") -> str:
-    """Markdown as HTML, with the words of a language on its buttons."""
+    """Markdown as HTML, with the words of a language on its buttons. Remembered, for what is shown again and again."""
+    return draft(words, spoken)
+
+
+def draft(words: str, spoken: str = "en") -> str:
+    """As `prose`, for what is still being written."""
     if _DEEP.search(words):
         return raw(words)
     try:

@@ -121,12 +121,16 @@ class Chat:
         """In how many other ways it went on from place `at`."""
         return sum(tail.at == at for tail in self.former)
 
-    def other(self, at: int) -> Chat:
-        """The conversation as it went on from place `at` another time; once for each way, then as before."""
+    def other(self, at: int, *, newest: bool = False) -> Chat:
+        """The conversation as it went on from place `at` another time; once for each way, then as before.
+
+        Args:
+            newest: the way that was left last, not the one that was left first.
+        """
         ways = [tail for tail in self.former if tail.at == at]
         if not ways:
             return self
-        back, now = ways[0], self.replaced(at)
+        back, now = ways[-1 if newest else 0], self.replaced(at)
         left = tuple(tail for tail in now.former if tail is not back)
         return replace(now, messages=(*self.messages[:at], *back.messages), former=(*left, *back.former))
 

@@ -83,7 +83,7 @@ def build(page: Page) -> None:
         yield {**shows(chat, spoken, running=True), **more}
         for update in pump.watch(job, lambda: not windows.at(request, turn)):
             if not windows.at(request, turn):
-                return
+                break
             said += update.text
             changes = _step(update, spoken)
             if (begun := time.monotonic()) >= due:
@@ -95,6 +95,23 @@ def build(page: Page) -> None:
                 except StudioError as error:
                     changes |= {live: gr.update(visible=False), notice: pump.failure(error, spoken)}
             yield changes
+        if not windows.at(request, turn):
+            yield left(request)
+
+    def left(request: gr.Request) -> Changes:
+        """What a page shows by now: the last update for what it showed before may have come after that."""
+        try:
+            chat = chats.load(request, windows.chat(request))
+        except StudioError:
+            return {progress: gr.skip()}
+        job = page.studio.answering(chat.id)
+        changes = shows(chat, language(request), running=job is not None)
+        on = job is not None and not job.cancelled
+        changes |= zip((run, stop), pump.running(on), strict=True)
+        if job is None:
+            return {**changes, progress: ""}
+        del changes[live]  # its own follower draws that
+        return changes
 
     def _step(update: Update, spoken: str) -> Changes:
         on = not update.final and not update.stopping
@@ -225,7 +242,7 @@ def build(page: Page) -> None:
             if not place.fits(chat):
                 raise StudioError("chat_changed")
             if what != "undo":
-                return chat.other(at)
+                return chat.other(at, newest=what == "back")
             last = max((i for i, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
             taken = chat.messages[last].content if chat.messages else ""
             return chat.replaced(last)

@@ -49,6 +49,7 @@ def test_a_second_window_waits_for_its_turn(
     expect(other.find("notice")).to_contain_text("still being written")
     expect(other.field("prompt")).to_have_value("three")
     expect(other.questions).to_have_text(["one", "two"])
+    expect(other.find("stop")).to_be_visible()
     other.idle()
     other.run()
     expect(other.questions).to_have_text(["one", "two", "three"])

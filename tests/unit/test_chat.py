@@ -48,6 +48,11 @@ def test_a_question_asked_anew_brings_back_all_that_followed_it() -> None:
     assert words(back.other(0)) == "x"
 
 
+def test_what_was_taken_away_last_is_brought_back_first() -> None:
+    chat = talk("ab").replaced(0, Entry("user", "x")).replaced(0)
+    assert words(chat.other(0, newest=True)) == "x"
+
+
 def test_a_question_taken_back_can_be_brought_back() -> None:
     chat = talk("abcd").replaced(2)
     assert (words(chat), chat.versions(2)) == ("ab", 1)

@@ -17,7 +17,6 @@ from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
-from studio.types import Update
 from tabs import chat_orders, chat_talk, pump
 from tabs.chat_list import ChatList
 from tabs.chat_settings import ChatSettings
@@ -85,8 +84,11 @@ def build(page: Page) -> None:
             if not windows.at(request, turn):
                 break
             said += update.text
-            changes = _step(update, spoken)
-            if (begun := time.monotonic()) >= due:
+            on = not update.final and not update.stopping
+            changes = dict(
+                zip((run, stop, progress), (*pump.running(on), chat_talk.progress(update, spoken)), strict=True)
+            )
+            if not update.final and (begun := time.monotonic()) >= due:
                 changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
                 due = begun + DRAWING * (time.monotonic() - begun)
             if update.final:
@@ -111,15 +113,6 @@ def build(page: Page) -> None:
         if job is None:
             return {**changes, progress: ""}
         del changes[live]  # its own follower draws that
-        return changes
-
-    def _step(update: Update, spoken: str) -> Changes:
-        on = not update.final and not update.stopping
-        changes: Changes = dict(zip((run, stop), pump.running(on), strict=True))
-        quiet = update.kind == "running" and update.step and not update.stopping
-        changes[progress] = (
-            chat_talk.figures(update, spoken) if quiet or update.kind == "done" else pump.progress(update, spoken)
-        )
         return changes
 
     def open_(request: gr.Request, id: str, used: str | None, words: str = "") -> Iterator[Changes]:

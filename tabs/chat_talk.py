@@ -50,22 +50,16 @@ def answer(said: str, spoken: str, *, over: bool = True) -> str:
     )
 
 
-def figures(update: Update, spoken: str) -> str:
-    """Speed while it writes; tokens, speed and model when it is done."""
+def progress(update: Update, spoken: str) -> str:
+    """The line below the talk: speed while it writes; tokens, speed and model when it is done; else what happens."""
     artifact = update.artifact
-    if artifact is None:
-        seconds = max(update.elapsed, 0.1)
-        return pump.note(text("chat.writing", spoken, count=update.step, seconds=f"{seconds:.0f}"))
-    stats = artifact.stats
-    return pump.note(
-        text(
-            "chat.figures",
-            spoken,
-            count=round(stats.get("tokens", 0)),
-            rate=round(stats.get("tokens_per_second", 0)),
-            model=artifact.recipe["model"]["title"],
-        )
-    )
+    if update.kind == "done" and artifact is not None:
+        tokens, rate = (round(artifact.stats.get(name, 0)) for name in ("tokens", "tokens_per_second"))
+        return pump.note(text("chat.figures", spoken, count=tokens, rate=rate, model=artifact.recipe["model"]["title"]))
+    if update.kind == "running" and update.step and not update.stopping:
+        seconds = f"{max(update.elapsed, 0.1):.0f}"
+        return pump.note(text("chat.writing", spoken, count=update.step, seconds=seconds))
+    return pump.progress(update, spoken)
 
 
 def _row(chat: Chat, place: int, entry: Entry, spoken: str, *, last: bool, running: bool) -> str:

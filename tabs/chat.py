@@ -93,7 +93,10 @@ def build(page: Page) -> None:
                 due = begun + DRAWING * (time.monotonic() - begun)
             if update.final:
                 try:
-                    changes |= shows(store.load(chat.id), spoken)
+                    kept = store.load(chat.id)
+                    changes |= shows(kept, spoken)
+                    if kept.open and said.strip():  # the disk refused it: it can still be copied
+                        changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
                 except StudioError as error:
                     changes |= {live: gr.update(visible=False), notice: pump.failure(error, spoken)}
             yield changes

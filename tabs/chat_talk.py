@@ -112,5 +112,6 @@ def _notes(entry: Entry, spoken: str) -> str:
         said.append(pump.note(text(f"chat.finish_{entry.finish}", spoken)))
     if entry.error is not None:
         error = StudioError(entry.error[0], **entry.error[1])
-        said.append(pump.note(text("chat.unanswered", spoken, why=f"{error.what(spoken)} {error.next(spoken)}")))
+        key = "chat.unanswered" if entry.role == "user" else "chat.broken_off"
+        said.append(pump.note(text(key, spoken, why=f"{error.what(spoken)} {error.next(spoken)}")))
     return f'<div class="a-message-notes">{"".join(said)}</div>' if said else ""

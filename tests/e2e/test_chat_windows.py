@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
+from studio.chats import Chats
+from studio.errors import StudioError
 from studio.service import Studio
 
 
@@ -100,3 +103,13 @@ def test_delete_asks_first(desk: Desk, studio: Studio) -> None:
     desk.page.get_by_role("button", name="Delete it").click()
     expect(desk.questions).to_have_count(0)
     assert studio.chats.list() == ()
+
+
+def test_an_answer_that_the_disk_refuses_can_still_be_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StudioError("disk_full", path="/here")
+
+    monkeypatch.setattr(Chats, "change", full)
+    desk.type("precious").run()
+    expect(desk.error).to_contain_text("full")
+    expect(desk.answers.last).to_contain_text("You asked: precious")

@@ -1,8 +1,10 @@
 """What is written is seen whole, and an answer stays in its own conversation, whatever else is opened meanwhile."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import expect
@@ -129,6 +131,26 @@ def test_each_conversation_keeps_its_own_settings(desk: Desk, studio: Studio, vi
     kept = {chat.title: studio.chats.load(chat.id) for chat in studio.chats.list()}
     assert {title: chat.system for title, chat in kept.items()} == {"with a prompt": "Be brief.", "without one": ""}
     assert kept["with a prompt"].parameters == {"temperature": 0.2}
+
+
+def test_each_conversation_keeps_its_model(studio: Studio, visit: Visit, url: str) -> None:
+    card = studio.catalog.get("demo-chat")
+    two = {**studio.catalog.cards, "demo-other": replace(card, id="demo-other", title="Other chat")}
+    studio.catalog = studio._intake._catalog = replace(studio.catalog, cards=MappingProxyType(two))
+    stored(studio, "asked the first", "yes", model="demo-chat")
+    stored(studio, "asked the other", "yes", model="demo-other")
+    desk = visit(url, locale="zh-CN")
+    model = desk.find("model").locator("input")
+    expect(model).to_have_value(re.compile(r"Other chat.*可用"))
+    expect(desk.page.locator(".a-about").first).to_contain_text("虚构")
+    desk.conversations.filter(has_text="first").click()
+    expect(model).to_have_value(re.compile(r"Demo chat.*可用"))
+    desk.conversations.filter(has_text="other").click()
+    expect(model).to_have_value(re.compile("Other chat"))
+    desk.type("again").run()
+    expect(desk.answers).to_have_count(2)
+    desk.until(lambda: studio.jobs()[-1].done)
+    assert studio.jobs()[-1].model == "demo-other"
 
 
 def test_a_model_that_is_not_here_is_named_and_another_answers(studio: Studio, visit: Visit, url: str) -> None:

@@ -10,7 +10,6 @@ import gradio as gr
 from studio.chat import Chat
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.paths import write
 from tabs import pump
 from tabs.chat_windows import WHERE, Place
 from tabs.i18n import language, t
@@ -153,9 +152,8 @@ class ChatList:
     def _save(self, where: str, request: gr.Request) -> tuple[Any, Any]:
         if not (id := Place.read(where).chat):
             return gr.skip(), gr.skip()
-        file = self._page.cache / "chats" / f"{id}.md"
         try:
-            write(file, self._page.chats(request).export_markdown(id))
-            return self._page.publish(file), gr.skip()
+            words = self._page.chats(request).export_markdown(id)
+            return self._page.offer(words.encode(), f"{id}.md"), gr.skip()
         except StudioError as error:
             return gr.skip(), pump.failure(error, language(request))

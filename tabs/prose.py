@@ -31,7 +31,6 @@ COLOURED = 20_000
 _DISPLAY = (("$$", "$$"), ("\\[", "\\]"))
 _ESCAPED = frozenset("`*_~#<>&!")
 _DUNDER = re.compile(r"__[A-Za-z0-9](?:\w*[A-Za-z0-9])?__")
-_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
 _WEB = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _DEEP = re.compile(r"^(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))){40,}| {80,}(?:[-+*]|\d{1,9}[.)]) ", re.MULTILINE)
 """Lists and quotations in one another so deep that the reader would leave out what is inside."""
@@ -42,11 +41,6 @@ _CELL = re.compile(r"(?<!\\)\|")
 def raw(words: str) -> str:
     """A text exactly as it is; line breaks and spaces are kept by its style."""
     return f'<div class="a-raw" dir="auto">{html.escape(words)}</div>'
-
-
-def literal(words: str) -> str:
-    """A text as Markdown that shows it: for the lines of Gradio that are always read as Markdown (`info`)."""
-    return _MARKS.sub(r"\\\g<0>", " ".join(words.split()))
 
 
 @lru_cache(maxsize=512)

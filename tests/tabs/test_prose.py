@@ -8,10 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from tabs import formulas
-from tabs.prose import literal, prose, raw
+from tabs.prose import prose, raw
 
 
 class Reader(HTMLParser):
@@ -138,14 +137,6 @@ def test_links_go_to_the_web_in_a_page_of_their_own_and_pictures_are_words() -> 
     assert "img" not in drawn.tags
     for kept in ("[js](javascript:alert(1))", "![p](http://h/p.png)", '<a href="http://h/b">'):
         assert kept in drawn.text
-
-
-def test_a_line_that_is_always_markdown_shows_a_foreign_name_as_text() -> None:
-    """Against another reader of Markdown, with everything that ours leaves out."""
-    name = "*evil* [x](https://evil.example) <b>b</b> ![i](http://h/i.png) `c` https://evil.example\n# $$x$$ a_b_c"
-    drawn = Reader(MarkdownIt("gfm-like", {"html": True}).render(literal(name)))
-    assert drawn.text.strip() == " ".join(name.split())
-    assert drawn.tags == {"p"}
 
 
 @pytest.mark.parametrize("words", ["> " * 300 + "deep", "- " * 300 + "deep", "[" * 3000, "*" * 3001 + "a", "`" * 501])

@@ -260,7 +260,7 @@ class Studio(Stock):
         return self._pictures.source(sha256)
 
     def _note_sources(
-        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None
+        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None, __: object
     ) -> None:
         files = artifact.files if artifact is not None else ()
         self._pictures.note_sources(request, [self.library.id(file) for file in files])

@@ -93,8 +93,13 @@ class Chat:
         return bool(self.messages) and self.messages[-1].role == "user"
 
     def as_messages(self) -> tuple[Message, ...]:
-        """The conversation as a request takes it."""
-        return tuple(Message(entry.role, entry.content) for entry in self.messages)
+        """The conversation as a request takes it, without questions that were too long to be answered."""
+        said = [
+            entry
+            for place, entry in enumerate(self.messages, 1)
+            if entry.role == "assistant" or place == len(self.messages) or (entry.error or ("",))[0] != "context_full"
+        ]
+        return tuple(Message(entry.role, entry.content) for entry in said)
 
     def cut(self, end: int) -> Chat:
         """The conversation up to a place, counted as Python counts."""

@@ -255,12 +255,11 @@ def build(page: Page) -> None:
 
     def keep(request: gr.Request, where: str, *values: Any) -> None:
         """What was changed in the fields is the conversation's from now on, also where nothing is sent."""
-        try:
-            asked = settings.read(values)
-            if id := Place.read(where).chat:
-                page.chats(request).change(id, lambda chat: settings.keep(chat, asked), quiet=True)
-        except StudioError:
-            return  # a number that is none is told when something is sent
+        settings.store(page.chats(request), Place.read(where).chat, values)
+
+    def choose(request: gr.Request, where: str, *values: Any) -> None:
+        """So is the model, where a person chose another one."""
+        settings.store(page.chats(request), Place.read(where).chat, values, chosen=True)
 
     # ---- opening
 
@@ -294,6 +293,6 @@ def build(page: Page) -> None:
     ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
     for part in (settings.system, *settings.of.values()):
         part.blur(keep, [chats.where, *settings.fields], None, js=here, **quick())
-    picker.list.input(keep, [chats.where, *settings.fields], None, js=here, **quick())
+    picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
     chats.wire(new, opened, deleted, picker.list, outputs)
     page.blocks.load(attach, picker.list, outputs, **pumping())

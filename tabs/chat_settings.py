@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 
 from studio.chat import Chat, Note
+from studio.chats import Chats
+from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import ChatRequest
 from tabs.i18n import t
@@ -53,6 +55,23 @@ class ChatSettings:
         numbers = {name: value for name in NAMES if (value := getattr(asked, name)) is not None}
         others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
         return replace(chat, model=asked.model, system=asked.system, parameters={**others, **numbers})
+
+    def store(self, chats: Chats, id: str, values: tuple[Any, ...], *, chosen: bool = False) -> None:
+        """Keep the fields in a conversation that was begun; `chosen`: its model too, which may be one that is not here.
+
+        A number that is none is told when something is sent.
+        """
+
+        def changed(chat: Chat) -> Chat:
+            kept = self.keep(chat, asked)
+            return kept if chosen else replace(kept, model=chat.model)
+
+        try:
+            asked = self.read(values)
+            if id:
+                chats.change(id, changed, quiet=True)
+        except StudioError:
+            return
 
     def show(self, chat: Chat, spoken: str) -> dict[Any, Any]:
         """Updates of the fields. A model that is not here leaves the one that is chosen."""

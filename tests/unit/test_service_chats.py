@@ -124,6 +124,27 @@ def test_a_question_without_an_answer_remembers_why_until_it_has_one(
     assert studio.chats.load(chat.id).messages[0].error is None
 
 
+def test_after_a_question_that_was_too_long_a_short_one_is_answered(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[ChatRequest] = []
+
+    def small(self: FakeModel, request: ChatRequest, context: object) -> Output:
+        read.append(request)
+        if any(len(message.content) > 1000 for message in request.messages):
+            raise StudioError("context_full", count=2000, model="M", limit=1000)
+        context.text("yes")  # pyright: ignore[reportAttributeAccessIssue]
+        return Output("yes")
+
+    monkeypatch.setattr(FakeModel, "run", small)
+    chat = asked(studio.chats.new(), "long " * 400)
+    assert wait(studio.say(chat, ASK)).kind == "failed"
+    seen = studio.chats.load(chat.id)
+    assert wait(studio.say(asked(seen, "short"), ASK, seen=seen.mark)).kind == "done"
+    assert [message.content for message in read[-1].messages] == ["short"]
+    assert roles(studio, chat.id) == "uua"
+
+
 def test_a_retry_of_which_nothing_comes_leaves_the_answer_that_was_there(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

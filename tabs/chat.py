@@ -79,7 +79,8 @@ def build(page: Page) -> None:
     def follow(job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes) -> Iterator[Changes]:
         """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
         spoken, store, said, due = language(request), page.chats(request), "", 0.0
-        yield {**shows(chat, spoken, running=True), **more}
+        buttons = zip((run, stop), pump.running(not job.cancelled), strict=True)
+        yield {**shows(chat, spoken, running=True), **dict(buttons), **more}
         for update in pump.watch(job, lambda: not windows.at(request, turn)):
             if not windows.at(request, turn):
                 break

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.cards import WITHOUT_FILES, Card, Source, measure
+from studio.licence import UNKNOWN
 from studio.requests import (
     TASKS,
     CaptionRequest,
@@ -108,9 +109,9 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         tasks=tasks,
         engine=engine,
         source=source,
-        licence=reader.text("licence", needed=not own) or "unknown",
+        licence=reader.text("licence", needed=not own) or UNKNOWN,
         licence_url=link,
-        commercial=reader.flag("commercial", needed=not own),
+        commercial=reader.flag("commercial", needed=not own) if not own or "commercial" in reader.table else None,
         parameters=reader.whole("parameters", needed=sized),
         disk_bytes=disk,
         memory_bytes=memory,

@@ -94,7 +94,7 @@ class Card:
     source: Source
     licence: str
     licence_url: str
-    commercial: bool
+    commercial: bool | None
     parameters: int
     disk_bytes: int
     memory_bytes: int

@@ -1,7 +1,8 @@
-"""Conversations on disk: one JSON file each, which a person can read, copy and mend.
+"""Conversations on disk: one JSON file each (studio.chat_file).
 
 A list of a thousand reads only the head of each file, because what a list shows stands first in it. Ids are
-random and are the file's name; nothing else can become a path. Knows nothing of models or of the page.
+random and are the file's name; nothing else can become a path. A file that cannot be understood gets another name,
+so that no list stumbles over it twice and nothing overwrites it. Knows nothing of models or of the page.
 """
 
 from __future__ import annotations
@@ -11,55 +12,36 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+from weakref import WeakValueDictionary
 
+from studio import chat_file
+from studio.chat import Chat, Entry, short
+from studio.chat_file import FORMAT, MAX_BYTES
 from studio.errors import StudioError
 from studio.paths import disk_error, write
-from studio.requests import Message
 
-FORMAT = "atelier-chat/1"
-MAX_BYTES = 20_000_000
-TITLE = 60
+__all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]
+
 HEAD = 4096
+ASIDE = ".damaged"
 _ID = re.compile(r"[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One message as it is kept: with the recipe of an answer, and when it was written (ISO, UTC)."""
+class _Lock:
+    """A lock that a weak dictionary can hold."""
 
-    role: Literal["user", "assistant"]
-    content: str
-    time: str = ""
-    recipe: Mapping[str, Any] | None = None
+    def __init__(self) -> None:
+        self.held = threading.RLock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
-    """A conversation. An empty title means: the first words of the first message."""
-
-    id: str
-    title: str = ""
-    updated: str = ""
-    system: str = ""
-    model: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    messages: tuple[Entry, ...] = ()
-
-    @property
-    def shown_title(self) -> str:
-        """The title that people see; empty for a conversation that has not begun."""
-        first = next((entry.content for entry in self.messages if entry.role == "user"), "")
-        return self.title or _short(first)
-
-    def as_messages(self) -> tuple[Message, ...]:
-        """The conversation as a request takes it."""
-        return tuple(Message(entry.role, entry.content) for entry in self.messages)
+_locks: WeakValueDictionary[Path, _Lock] = WeakValueDictionary()
+_naming = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,51 +54,92 @@ class ChatInfo:
 
 
 class Chats:
-    """The conversations in one folder. Safe to use from several threads; of two writers the last one stays."""
+    """The conversations in one folder. Safe to use from several threads and by several of these objects.
+
+    Of two writers the last one stays; who adds to what is there does so in a `change`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = threading.RLock()
+        with _naming:
+            self._shared = _locks.setdefault(folder.absolute(), _Lock())
+        self._lock = self._shared.held
+        self._passed: dict[str, StudioError] = {}  # files that lie in the folder and cannot be listed
 
     def new(self, *, system: str = "", model: str = "", parameters: Mapping[str, Any] | None = None) -> Chat:
         """An empty conversation with an id of its own. It is written at its first `save`."""
         return Chat(id=secrets.token_hex(8), system=system, model=model, parameters=dict(parameters or {}))
 
     def list(self) -> tuple[ChatInfo, ...]:
-        """All conversations, newest first. Broken files are logged and passed over."""
+        """All conversations, newest first. `unread` tells of those that cannot be read."""
+        self._passed = {}
         found = [info for path in self._files() if (info := self._info(path))]
         return tuple(sorted(found, key=lambda info: (info.updated, info.id), reverse=True))
 
+    def unread(self) -> tuple[StudioError, ...]:
+        """What to tell of files that the last `list` could not show, and of those that were put aside earlier."""
+        kept = sorted(path.name for path in self._folder.glob(f"*.json{ASIDE}*"))
+        damaged = (StudioError("chat_aside", count=len(kept), names=", ".join(kept[:3]), folder=str(self._folder)),)
+        return (*(damaged if kept else ()), *self._passed.values())
+
     def load(self, id: str) -> Chat:
-        """The conversation `id`.
+        """The conversation `id`. A file that cannot be understood is renamed, whole as it is.
 
         Raises:
-            StudioError: unknown_chat, or bad_file where its file cannot be understood.
+            StudioError: unknown_chat, chat_damaged with the file's new name, chat_newer where a newer version wrote
+                it, or chat_unreadable; the last two are left in their place.
         """
         path = self._path(id)
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise StudioError("bad_file", path=path.name, reason="too large")
-            data = path.read_bytes()
-        except OSError:
-            raise StudioError("unknown_chat") from None
-        return replace(_parse(data, path.name), id=id)
+        with self._lock:
+            try:
+                if path.stat().st_size > MAX_BYTES * 2:
+                    raise StudioError("chat_unreadable", path=path.name, reason="too large")
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise StudioError("unknown_chat") from None
+            except OSError as error:
+                raise StudioError("chat_unreadable", path=path.name, reason=error.strerror or str(error)) from None
+            try:
+                return replace(chat_file.parse(data, path.name), id=id)
+            except StudioError as error:
+                if error.code != "bad_file":
+                    raise
+                raise self._put_aside(path, str(error.params["reason"])) from None
 
     def save(self, chat: Chat) -> Chat:
         """Write a conversation, whole or not at all; returns it with its new time.
 
         Raises:
-            StudioError: the disk is full or refuses; the older state is kept.
+            StudioError: the disk is full or refuses; the older state is kept. chat_full where it has become too large.
         """
         chat = replace(chat, updated=_now())
         with self._lock:
-            write(self._path(chat.id), _dump(chat))
+            write(self._path(chat.id), chat_file.dump(chat))
         return chat
+
+    def change(self, id: str, how: Callable[[Chat], Chat], *, quiet: bool = False) -> Chat:
+        """Read a conversation, change it and write it, with nobody between.
+
+        Args:
+            quiet: it keeps its place in the list.
+
+        Raises:
+            StudioError: as `load` and `save`, or what `how` raises; nothing is written then.
+        """
+        with self._lock:
+            found = self.load(id)
+            changed = how(found)
+            if changed == found:
+                return found
+            if not quiet:
+                return self.save(changed)
+            write(self._path(id), chat_file.dump(changed))
+            return changed
 
     def rename(self, id: str, title: str) -> Chat:
         """Give a conversation a title; an empty one returns to the first message's words."""
         with self._lock:
-            return self.save(replace(self.load(id), title=_short(title)))
+            return self.save(replace(self.load(id), title=short(title)))
 
     def delete(self, id: str) -> None:
         """Remove a conversation; one that is gone already is no error."""
@@ -155,7 +178,7 @@ class Chats:
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""
-        return _dump(self.load(id))
+        return chat_file.dump(self.load(id))
 
     def import_json(self, data: str | bytes) -> Chat:
         """Keep a conversation that came from elsewhere, under a new id.
@@ -166,7 +189,7 @@ class Chats:
         raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
         if len(raw) > MAX_BYTES:
             raise StudioError("file_too_large", size=f"{len(raw) // 10**6} MB", limit=f"{MAX_BYTES // 10**6} MB")
-        return self.save(replace(_parse(raw, "JSON"), id=secrets.token_hex(8)))
+        return self.save(replace(chat_file.parse(raw, "JSON"), id=secrets.token_hex(8)))
 
     def _path(self, id: str) -> Path:
         if not isinstance(id, str) or not _ID.fullmatch(id):
@@ -184,8 +207,10 @@ class Chats:
         try:
             with path.open("rb") as file:
                 head = file.read(HEAD)
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError:
+            head = b""
         found: dict[str, str] = {}
         for line in head.splitlines()[1:5]:
             try:
@@ -193,81 +218,33 @@ class Chats:
             except (ValueError, TypeError):
                 break
         keys = ("format", "shown_title", "updated")
-        if found.get("format") == FORMAT and all(isinstance(found.get(key), str) for key in keys):
+        if found.get("format") == FORMAT and all(_is_text(found.get(key)) for key in keys):
             return ChatInfo(path.stem, found["shown_title"], found["updated"])
         try:
             chat = self.load(path.stem)
         except StudioError as error:
-            _log.warning("%s is passed over: %s", path.name, error)
+            if error.code not in ("chat_damaged", "unknown_chat"):
+                self._passed[path.name] = error
+                _log.warning("%s is passed over: %s", path.name, error)
             return None
         return ChatInfo(chat.id, chat.shown_title, chat.updated)
 
-
-def _dump(chat: Chat) -> str:
-    messages = []
-    for entry in chat.messages:
-        kept: dict[str, Any] = {"role": entry.role, "content": entry.content}
-        if entry.time:
-            kept["time"] = entry.time
-        if entry.recipe is not None:
-            kept["recipe"] = dict(entry.recipe)
-        messages.append(kept)
-    whole = {
-        "format": FORMAT,
-        "shown_title": chat.shown_title,  # these three lines are all that a list reads
-        "updated": chat.updated,
-        "title": chat.title,
-        "model": chat.model,
-        "system": chat.system,
-        "parameters": dict(chat.parameters),
-        "messages": messages,
-    }
-    try:
-        text = json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-        text.encode()
-    except (TypeError, ValueError) as error:
-        raise StudioError("bad_file", path=f"{chat.id}.json", reason=str(error)) from None
-    return text
+    def _put_aside(self, path: Path, reason: str) -> StudioError:
+        """Give a file another name, one that no file has yet. Returns what to tell of it."""
+        names = (f"{path.name}{ASIDE}{number or ''}" for number in range(1000))
+        kept = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+        try:
+            path.rename(kept)
+        except OSError as error:  # a folder that may only be read
+            _log.warning("%s is damaged (%s) and stays where it is: %s", path.name, reason, error)
+            return StudioError("chat_unreadable", path=path.name, reason=reason)
+        _log.warning("%s is damaged (%s) and is now called %s", path.name, reason, kept.name)
+        return StudioError("chat_damaged", path=path.name, reason=reason, kept=kept.name)
 
 
-def _parse(data: bytes, name: str) -> Chat:
-    """A conversation from JSON; what a hand left out is filled, what makes no sense is refused."""
-    try:
-        found = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise StudioError("bad_file", path=name, reason="not JSON") from None
-    if not isinstance(found, dict) or not str(found.get("format", "")).startswith("atelier-chat/"):
-        raise StudioError("bad_file", path=name, reason="not a conversation of this studio")
-    messages, parameters = found.get("messages"), found.get("parameters", {})
-    if not isinstance(messages, list) or not isinstance(parameters, dict):
-        raise StudioError("bad_file", path=name, reason="messages are missing")
-    return Chat(
-        id="",
-        parameters=parameters,
-        messages=tuple(_entry(message, number, name) for number, message in enumerate(messages, 1)),
-        **{key: _text(found.get(key)) for key in ("title", "updated", "system", "model")},
-    )
-
-
-def _entry(message: object, number: int, name: str) -> Entry:
-    if (
-        not isinstance(message, dict)
-        or message.get("role") not in ("user", "assistant")
-        or not isinstance(message.get("content"), str)
-    ):
-        raise StudioError("bad_file", path=name, reason=f"message {number} has no role or no text")
-    recipe = message.get("recipe")
-    kept = recipe if isinstance(recipe, dict) else None
-    return Entry(message["role"], message["content"], _text(message.get("time")), kept)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _short(text: str) -> str:
-    line = " ".join(text[: TITLE * 20].split())
-    return line if len(line) <= TITLE else line[: TITLE - 1].rstrip() + "…"
+def _is_text(value: object) -> bool:
+    """Whether it is text without halves of characters."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _now() -> str:

@@ -172,7 +172,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "task": found["task"],
         "model": {
             **{key: _string(model.get(key)) for key in ("id", "title", "revision", "licence", "licence_url")},
-            "commercial": model.get("commercial") is True,
+            "commercial": model["commercial"] if isinstance(model.get("commercial"), bool) else None,
         },
         "parameters": given,
         "seed": _number(found.get("seed"), int),

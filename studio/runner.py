@@ -40,7 +40,7 @@ from studio.turns import Turns
 from studio.types import Artifact, Output
 
 End = Literal["done", "failed", "cancelled"]
-Final = Callable[[Job, Artifact | None], None]
+Final = Callable[[Job, Artifact | None, StudioError | None], None]
 Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
 """What to tell of a failure, and what to offer (studio.ladder)."""
 
@@ -278,7 +278,7 @@ class Runner:
             final = self._finals.pop(job.id, None)
         if final is not None:
             try:
-                final(job, artifact)
+                final(job, artifact, error)
             except StudioError as failure:
                 kind, error = "failed", error or failure
             except Exception as failure:

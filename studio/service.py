@@ -7,6 +7,7 @@ It knows what exists (catalogue), what is here (store), what was made (library, 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,8 @@ from studio.captioning.desk import Desk
 from studio.captioning.run import Run
 from studio.cards import Card
 from studio.catalog import Catalog
-from studio.chats import Chat, Chats
+from studio.chat import Chat, Note
+from studio.chats import Chats
 from studio.composing.reading import Reading
 from studio.copies import Copies
 from studio.errors import StudioError
@@ -84,6 +86,7 @@ class Studio(Stock):
         learned = self.home.cache / "memory.json"
         self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
         self.device = self._runner.device
+        self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self._copies.trim()
         self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
@@ -170,23 +173,42 @@ class Studio(Stock):
         """
         return self._start(self._intake.captions(run, request), session, run.id)
 
-    def say(self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None) -> Job:
+    def say(
+        self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None, *, seen: str = "",
+        notes: tuple[Note, ...] = (),
+    ) -> Job:  # fmt: skip
         """Answer a conversation whose last message is the user's. Question and answer are on disk when the job ends.
 
         Args:
             chat: the conversation, with the new message; it is saved once the job is accepted.
             settings: model, sampling and system prompt; its messages are ignored.
             chats: where the conversation lives; by default the studio's own folder.
+            seen: the mark of the conversation that `chat` was made from; empty for a new one.
+            notes: what is to be known about the answer besides what its model says.
 
         Raises:
-            StudioError: as `submit`. Nothing is saved then.
+            StudioError: as `submit`; chat_busy where another answer is being written in it, chat_changed where it is
+                no longer what was seen. Nothing is saved then.
         """
         store = chats or self.chats
         request = replace(settings, messages=conversation.without_thoughts(chat.as_messages()))
-        return self._start(
-            self._intake.order(request), session, chat.id,
-            before=lambda: store.save(chat), final=conversation.keeper(store, chat.id),
-        )  # fmt: skip
+
+        def save() -> None:
+            if seen:
+                store.change(chat.id, lambda found: conversation.onwards(found, chat, seen))
+            else:
+                store.save(chat)
+
+        with self._saying:  # of two at the same moment one is told that the other was first
+            if self.answering(chat.id) is not None:
+                raise StudioError("chat_busy")
+            final = conversation.keeper(store, chat, notes)
+            return self._start(self._intake.order(request), session, chat.id, before=save, final=final)
+
+    def answering(self, chat: str) -> Job | None:
+        """The job that answers a conversation now, whoever asked; also one that was told to stop and is not over."""
+        jobs = (job for job in reversed(self.jobs()) if job.tag == chat and job.task == "chat" and not job.done)
+        return next(jobs, None) if chat else None
 
     def job(self, id: str, session: str | None = None) -> Job:
         """A job by its id; with `session`, only one of that session. Raises StudioError where there is none."""
@@ -238,7 +260,7 @@ class Studio(Stock):
         return self._pictures.source(sha256)
 
     def _note_sources(
-        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None
+        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None, __: object
     ) -> None:
         files = artifact.files if artifact is not None else ()
         self._pictures.note_sources(request, [self.library.id(file) for file in files])

@@ -52,6 +52,7 @@ class Result:
                 label=t("caption.own"), lines=2, max_lines=10, interactive=False, visible=False, buttons=["copy"],
                 elem_id="caption-own",
             )  # fmt: skip
+            self.own_model = gr.HTML(elem_id="caption-own-model")  # not an `info`, which is read as Markdown
             with gr.Column(elem_classes="a-empty") as self.empty:
                 gr.Markdown(t("caption.empty"))
                 with gr.Row(elem_classes="a-examples", elem_id="caption-examples"):
@@ -95,7 +96,7 @@ class Result:
         self.take.click(lambda other: other, self.other, self.answer, **quick())
         for name, button in self.examples.items():
             button.click(self._fill(name), None, fields.of["picture"], **quick())
-        fields.of["picture"].change(self._read, fields.of["picture"], self.own, **raw)
+        fields.of["picture"].change(self._read, fields.of["picture"], [self.own, self.own_model], **raw)
         page.on_ready.append(lambda: [
             page.send_text(self.to_image, self.answer, "image"), page.send_text(self.to_music, self.answer, "music"),
             page.send_text(self.to_chat, self.answer, "chat"),
@@ -111,8 +112,8 @@ class Result:
         except StudioError:
             found = None
         prompt = str(found.fields.get("prompt") or "") if found else ""
-        named = text("caption.own_model", language(request), model=found.model) if found and found.model else None
-        return gr.update(value=prompt, visible=bool(prompt), info=named)
+        named = text("caption.own_model", language(request), model=found.model) if found and found.model else ""
+        return gr.update(value=prompt, visible=bool(prompt)), pump.note(named) if named else ""
 
 
 def _example(name: str) -> gr.Button:

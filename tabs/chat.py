@@ -1,204 +1,301 @@
 """The chat tab: conversations on the left, the talk in the middle, the composer below.
 
-Conversations live on disk (studio.chats); the page only shows them. So an answer that was on its way when the
-page closed is there when it opens again.
+Conversations live on disk (studio.chats); the page only shows them. So an answer that was on its way when the page
+closed, or when another conversation was opened, is there afterwards. Every press says which conversation it saw and in
+which state (tabs.chat_windows), so nothing is ever added to another one, or to one that became different meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
-from studio.chats import Chat, Entry
+from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
-from studio.requests import ChatRequest
-from studio.types import Update
-from tabs import pump
+from tabs import chat_orders, chat_talk, pump
 from tabs.chat_list import ChatList
-from tabs.i18n import language, t
+from tabs.chat_settings import ChatSettings
+from tabs.chat_windows import WHERE, Place, Windows
+from tabs.i18n import language
 from tabs.offers import Offers
-from tabs.parts import examples, number, read, read_whole, run_row, seed_row
+from tabs.parts import examples, run_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, pumping, quick
 
 TASK = "chat"
-LATEX = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "\\[", "right": "\\]", "display": True},
-    {"left": "\\(", "right": "\\)", "display": False},
-]
+ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
+"""Errors after which the page shows the conversation anew."""
+DRAWING = 12
+"""How many times longer than a long answer takes to be drawn the page waits before it draws it again."""
+Changes = dict[Any, Any]
+_ORDERED = f"(_, where, prompt, ...rest) => [atelier.order(), {WHERE}, prompt, ...rest]"
 
 
 def build(page: Page) -> None:
     """Add the tab's parts and their events to the page."""
+    windows = Windows()
+
+    def halt(request: gr.Request) -> None:
+        if (job := page.studio.answering(windows.chat(request))) is not None:
+            job.cancel()
+
     with gr.Row(elem_classes="a-chat"):
         chats = ChatList(page)
         with gr.Column(elem_classes="a-talk"):
             picker = ModelPicker(page, TASK)
-            talk = gr.Chatbot(
-                show_label=False, label=t("tab.chat"), elem_id="chat-talk", height=None, layout="panel",
-                allow_tags=False, sanitize_html=True, reasoning_tags=[("<think>", "</think>")], editable="user",
-                latex_delimiters=LATEX, buttons=["copy"], allow_file_downloads=False, container=False,
-                placeholder=t("chat.empty"), group_consecutive_messages=False,
-            )  # fmt: skip
+            with gr.Column(elem_id="chat-talk", min_width=0):
+                talk = gr.HTML(elem_id="chat-said")
+                live = gr.HTML(elem_id="chat-live", visible=False)
             starters = examples(TASK, chats.prompt, ("chat.example1", "chat.example2", "chat.example3"))
             progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
+            notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
             with gr.Row(elem_classes="a-composer"):
                 chats.prompt.render()
-                run, stop = run_row(TASK, "chat.run", page.stop(TASK))
-            with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="chat-more"):
-                system = gr.Textbox(
-                    label=t("label.system"), info=t("help.system"), lines=2, max_lines=8, elem_id="chat-system",
-                    elem_classes="a-remember",
-                )  # fmt: skip
-                with gr.Row():
-                    temperature = number(TASK, "temperature")
-                    top_p = number(TASK, "top_p")
-                    repetition = number(TASK, "repetition_penalty")
-                with gr.Row():
-                    max_tokens = number(TASK, "max_tokens")
-                    seed = seed_row(TASK)
+                run, stop = run_row(TASK, "chat.run", halt)
+            settings = ChatSettings(page, picker)
+    order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+    ordered = gr.Button(visible="hidden", elem_id="chat-order", elem_classes="a-hidden")
     page.prompts[TASK] = chats.prompt
-    offers = Offers(page, TASK, picker, {"max_tokens": max_tokens})
-    settings = [picker.list, system, temperature, top_p, repetition, max_tokens, seed]
-    outputs = [run, stop, progress, talk, starters, chats.prompt, chats.list, chats.current]
+    offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
+    outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
 
-    def view(chat: Chat, answer: str | None = None) -> list[dict[str, str]]:
-        messages = [{"role": entry.role, "content": entry.content} for entry in chat.messages]
-        return messages if answer is None else [*messages, {"role": "assistant", "content": answer}]
+    # ---- what is shown
 
-    def settings_of(values: tuple[Any, ...]) -> ChatRequest:
-        model, system_text, heat, nucleus, penalty, tokens, fixed = values
-        return ChatRequest(
-            messages=(), model=model or "", system=(system_text or "").strip(),
-            temperature=read("temperature", heat), top_p=read("top_p", nucleus),
-            repetition_penalty=read("repetition_penalty", penalty), max_tokens=read_whole("max_tokens", tokens),
-            seed=read_whole("seed", fixed),
-        )  # fmt: skip
+    def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
+        return {
+            talk: chat_talk.draw(chat, spoken, running=running),
+            live: gr.update(visible=False, value=""),
+            starters: gr.update(visible=not chat.messages),
+        }
 
-    def answer(chat: Chat, values: tuple[Any, ...], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Have the last message answered, and follow the answer."""
-        try:
-            asked = settings_of(values)
-            chat = replace(chat, model=asked.model, system=asked.system)
-            with page.press(request, TASK) as free:
-                store = page.chats(request)
-                job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store)) if free else None
-        except StudioError as error:
-            yield {progress: pump.failure(error, language(request))}
-            return
-        if job is None:
-            yield {progress: pump.note(text("chat.busy", language(request)))}
-            return
-        yield {chats.prompt: "", starters: gr.update(visible=False), **chats.show(request, chat.id)}
-        yield from follow(job, request)
+    def idle() -> Changes:
+        return dict(zip((run, stop), pump.running(False), strict=True))
 
-    def follow(job: Job, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Show a conversation while it is being answered, from wherever the answer is now."""
-        spoken, store = language(request), page.chats(request)
-        chat, said = store.load(job.tag), ""
-        for update in pump.watch(job, lambda: not page.newest(job)):
+    def follow(job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes) -> Iterator[Changes]:
+        """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
+        spoken, store, said, due = language(request), page.chats(request), "", 0.0
+        buttons = zip((run, stop), pump.running(not job.cancelled), strict=True)
+        yield {**shows(chat, spoken, running=True), **dict(buttons), **more}
+        for update in pump.watch(job, lambda: not windows.at(request, turn)):
+            if not windows.at(request, turn):
+                break
             said += update.text
-            yield _step(update, spoken, view(store.load(job.tag)) if update.final else view(chat, said or "…"))
+            on = not update.final and not update.stopping
+            changes = dict(
+                zip((run, stop, progress), (*pump.running(on), chat_talk.progress(update, spoken)), strict=True)
+            )
+            if not update.final and (begun := time.monotonic()) >= due:
+                changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
+                due = begun + DRAWING * (time.monotonic() - begun)
+            if update.final:
+                try:
+                    kept = store.load(chat.id)
+                    changes |= shows(kept, spoken)
+                    if kept.open and said.strip():  # the disk refused it: it can still be copied
+                        changes[live] = gr.update(visible=True, value=chat_talk.live(said, spoken))
+                except StudioError as error:
+                    changes |= {live: gr.update(visible=False), notice: pump.failure(error, spoken)}
+            yield changes
+        if not windows.at(request, turn):
+            yield left(request)
 
-    def _step(update: Update, spoken: str, messages: list[dict[str, str]]) -> dict[Any, Any]:
-        on = not update.final and not update.stopping
-        changes: dict[Any, Any] = dict(zip((run, stop), pump.running(on), strict=True))
-        quiet = update.kind == "running" and update.step and not update.stopping
-        changes[progress] = (
-            _figures(update, spoken) if quiet or update.kind == "done" else pump.progress(update, spoken)
-        )
-        changes[progress] += pump.notes(update, spoken)
-        changes[talk] = messages
+    def left(request: gr.Request) -> Changes:
+        """What a page shows by now: the last update for what it showed before may have come after that."""
+        try:
+            chat = chats.load(request, windows.chat(request))
+        except StudioError:
+            return {progress: gr.skip()}
+        job = page.studio.answering(chat.id)
+        changes = shows(chat, language(request), running=job is not None)
+        on = job is not None and not job.cancelled
+        changes |= zip((run, stop), pump.running(on), strict=True)
+        if job is None:
+            return {**changes, progress: ""}
+        del changes[live]  # its own follower draws that
         return changes
 
-    def send(request: gr.Request, words: str, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
-        chat = chats.load(request, current)
-        if not words.strip():
-            yield {
-                progress: pump.failure(
-                    StudioError("empty", field=text("label.prompt", language(request))), language(request)
-                )
-            }
+    def open_(request: gr.Request, id: str, used: str | None, words: str = "") -> Iterator[Changes]:
+        """Show a conversation, with the model and the sampling that it is answered with."""
+        spoken = language(request)
+        try:
+            chat = chats.load(request, id)
+        except StudioError as error:
+            windows.show(request, "")
+            changes = {**shows(page.chats(request).new(), spoken), **idle(), progress: ""}
+            yield {**changes, **chats.update(request, ""), notice: pump.failure(error, spoken) + words}
             return
-        chat = replace(chat, messages=(*chat.messages, Entry("user", words)))
-        yield from answer(chat, values, request)
+        turn = windows.show(request, id)
+        said = settings.notice(chat, used, spoken)
+        changes = {**settings.show(chat, spoken), **chats.update(request, id), progress: ""}
+        changes[notice] = words + (pump.note(said) if said else "")
+        if (job := page.studio.answering(id)) is not None:
+            yield from follow(job, chat, request, turn, changes)
+        else:
+            yield {**shows(chat, spoken), **idle(), **changes}
 
-    def again(event: gr.RetryData, request: gr.Request, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
-        """Answer the last question once more."""
-        del event
-        yield from once_more(request, current, *values)
+    def refused(error: StudioError, request: gr.Request, place: Place, typed: Changes) -> Iterator[Changes]:
+        """Say why nothing was done. What was typed stays; a conversation that is another one by now is shown."""
+        said, spoken = pump.failure(error, language(request)), language(request)
+        if error.code not in ELSEWHERE:
+            yield {progress: said, notice: "", **typed}
+            return
+        yield {notice: said, **typed}
+        try:
+            chat = chats.load(request, place.chat)
+        except StudioError:
+            windows.show(request, "")
+            yield {**shows(page.chats(request).new(), spoken), **idle(), **chats.update(request, "")}
+            return
+        turn, job = windows.show(request, chat.id), page.studio.answering(chat.id)
+        if job is None:
+            yield {**shows(chat, spoken), **idle(), **chats.update(request, chat.id)}
+            return
+        yield from follow(job, chat, request, turn, chats.update(request, chat.id))
+        if error.code == "chat_busy" and windows.at(request, turn):
+            yield {notice: ""}
 
-    def once_more(request: gr.Request, current: str, *values: Any) -> Iterator[dict[Any, Any]]:
-        chat = chats.load(request, current)
-        kept = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
-        if kept:
-            yield from answer(replace(chat, messages=chat.messages[: kept[-1] + 1]), values, request)
+    # ---- what is done
 
-    def edit(
-        event: gr.EditData, request: gr.Request, shown: list[Any], current: str, *values: Any
-    ) -> Iterator[dict[Any, Any]]:
-        """Change a question: what followed it goes, and it is answered anew."""
-        chat = chats.load(request, current)
-        index = event.index if isinstance(event.index, int) else event.index[0]
-        before = sum(message["role"] == "user" for message in shown[:index])
-        users = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
-        if before < len(users):
-            changed = Entry("user", str(event.value))
-            yield from answer(replace(chat, messages=(*chat.messages[: users[before]], changed)), values, request)
+    def ask(
+        request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
+        accepted: Changes, typed: Changes, *, words: str = "",
+    ) -> Iterator[Changes]:  # fmt: skip
+        """Have a conversation answered after a change, and follow the answer.
 
-    def undo(current: str, request: gr.Request) -> dict[Any, Any]:
-        """Take the last question back into the composer."""
-        chat = chats.load(request, current)
-        users = [i for i, entry in enumerate(chat.messages) if entry.role == "user"]
-        if not users or page.running(request, TASK) is not None:
-            return {progress: gr.skip()}
-        words, chat = chat.messages[users[-1]].content, replace(chat, messages=chat.messages[: users[-1]])
-        page.chats(request).save(chat)
-        return {chats.prompt: words, talk: view(chat), starters: gr.update(visible=not chat.messages)}
+        Args:
+            accepted: updates once it is on its way. typed: updates that keep what was typed where it is refused.
+            words: a new message. An answer that came while it was typed is no reason to refuse it.
+        """
+        store, spoken = page.chats(request), language(request)
+        try:
+            asked = settings.read(values)
+            if (before := page.studio.answering(place.chat)) is not None and before.cancelled:
+                for update in pump.watch(before):  # it was stopped: what it has said so far belongs before the question
+                    yield {progress: pump.progress(update, spoken), **typed}
+            with page.presses.turn(page.who(request) if page.studio.settings.public else ""):
+                place = Place(place.chat or windows.chat(request), place.mark)
+                found = chats.load(request, place.chat)
+                if page.studio.answering(place.chat) is not None:
+                    if words == found.messages[-1].content and not place.fits(found):
+                        yield typed  # pressed twice before the page could show it
+                        return
+                    raise StudioError("chat_busy")
+                if place.chat and not place.fits(found, answered=bool(words)):
+                    raise StudioError("chat_changed")
+                used = asked.model or page.studio.default_model(TASK).id
+                note = settings.missing(found, used, spoken)
+                chat = settings.keep(change(found), asked)
+                seen = found.mark if place.chat else ""
+                notes = (note,) if note else ()
+                job = page.begin(
+                    request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes)
+                )
+                turn = windows.show(request, chat.id)
+        except StudioError as error:
+            yield from refused(error, request, place, typed)
+            return
+        yield from follow(job, chat, request, turn, {**accepted, **chats.update(request, chat.id), notice: ""})
 
-    def opened(current: str, request: gr.Request) -> dict[Any, Any]:
-        chat = chats.load(request, current)
-        return {
-            talk: view(chat), starters: gr.update(visible=not chat.messages), progress: "", system: chat.system,
-            run: gr.update(visible=True), stop: gr.update(visible=False),
-        }  # fmt: skip
+    def send(request: gr.Request, words: str, where: str, *values: Any) -> Iterator[Changes]:
+        if not words.strip():
+            error = StudioError("empty", field=text("label.prompt", language(request)))
+            yield {progress: pump.failure(error, language(request))}
+            return
 
-    def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        def more(chat: Chat) -> Chat:
+            return chat.replaced(len(chat.messages), Entry("user", words))
+
+        kept = {chats.prompt: gr.skip()}
+        yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, words=words)
+
+    def again(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
+        """Answer the last question once more; the answer that it had is kept."""
+        kept = {chats.prompt: gr.skip()}
+        yield from ask(request, Place.read(where), chat_orders.asked_again, values, kept, kept)
+
+    def obey(request: gr.Request, said: str, where: str, prompt: str, *values: Any) -> Iterator[Changes]:
+        """What was pressed at a message."""
+        what, at, words = chat_orders.read(said)
+        place = Place.read(where)
+        if what in ("retry", "answer"):
+            yield from again(request, where, *values)
+        elif what == "edit" and words.strip():
+            typed = {chats.prompt: chat_orders.together(prompt, words)}
+            yield from ask(request, place, lambda chat: chat_orders.edited(chat, at, words), values, {}, typed)
+        elif what in ("undo", "version", "back"):
+            yield from turned(request, place, what, at, prompt)
+        else:
+            yield {progress: gr.skip()}
+
+    def turned(request: gr.Request, place: Place, what: str, at: int, prompt: str) -> Iterator[Changes]:
+        """Take the last question back into the composer, or bring back what was replaced."""
+        spoken, taken = language(request), ""
+
+        def turn(chat: Chat) -> Chat:
+            nonlocal taken
+            if not place.fits(chat):
+                raise StudioError("chat_changed")
+            if what != "undo":
+                return chat.other(at, newest=what == "back")
+            last = max((i for i, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
+            taken = chat.messages[last].content if chat.messages else ""
+            return chat.replaced(last)
+
+        try:
+            if page.studio.answering(place.chat) is not None:
+                raise StudioError("chat_busy")
+            chat = page.chats(request).change(place.chat, turn, quiet=True)
+        except StudioError as error:
+            yield from refused(error, request, place, {chats.prompt: gr.skip()})
+            return
+        changes = {**shows(chat, spoken), progress: "", notice: ""}
+        yield {**changes, chats.prompt: chat_orders.together(taken, prompt) if taken else gr.skip()}
+
+    def keep(request: gr.Request, where: str, *values: Any) -> None:
+        """What was changed in the fields is the conversation's from now on, also where nothing is sent."""
+        settings.store(page.chats(request), Place.read(where).chat, values)
+
+    def choose(request: gr.Request, where: str, *values: Any) -> None:
+        """So is the model, where a person chose another one."""
+        settings.store(page.chats(request), Place.read(where).chat, values, chosen=True)
+
+    # ---- opening
+
+    def new(used: str | None, request: gr.Request) -> Iterator[Changes]:
+        yield from open_(request, "", used)
+
+    def opened(id: str | None, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        yield from open_(request, id or "", used)
+
+    def deleted(id: str, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        if (job := page.studio.answering(id)) is not None:
+            job.cancel()
+        try:
+            page.chats(request).delete(id)
+        except StudioError as error:
+            yield {notice: pump.failure(error, language(request))}
+            return
+        yield from open_(request, chats.newest(request), used)
+
+    def attach(used: str | None, request: gr.Request) -> Iterator[Changes]:
         """A page that was opened again shows the answer that runs, else the newest conversation."""
         job = page.running(request, TASK)
-        if job is None:
-            changes = chats.show(request, None)
-            chat = chats.load(request, changes[chats.current])
-            yield {**changes, talk: view(chat), starters: gr.update(visible=not chat.messages)}
-            return
-        yield {**chats.show(request, job.tag), starters: gr.update(visible=False)}
-        yield from follow(job, request)
+        yield from open_(request, job.tag if job else chats.newest(request), used)
 
-    run.click(send, [chats.prompt, chats.current, *settings], outputs, **pumping())
-    chats.prompt.submit(send, [chats.prompt, chats.current, *settings], outputs, **pumping())
-    offers.wire(fn=once_more, inputs=[chats.current, *settings], outputs=outputs, **pumping())
-    talk.retry(again, [chats.current, *settings], outputs, **pumping())
-    talk.edit(edit, [talk, chats.current, *settings], outputs, **pumping())
-    talk.undo(undo, chats.current, outputs, **quick())
-    chats.on_open(opened, [*outputs, system])
-    page.blocks.load(attach, None, outputs, **pumping())
-
-
-def _figures(update: Update, spoken: str) -> str:
-    """Speed while it writes; tokens, speed and model when it is done."""
-    artifact = update.artifact
-    if artifact is None:
-        seconds = max(update.elapsed, 0.1)
-        return pump.note(text("chat.writing", spoken, count=update.step, seconds=f"{seconds:.0f}"))
-    stats = artifact.stats
-    figures = text(
-        "chat.figures", spoken, count=round(stats.get("tokens", 0)), rate=round(stats.get("tokens_per_second", 0)),
-        model=artifact.recipe["model"]["title"],
-    )  # fmt: skip
-    return pump.note(figures + (" · " + text("chat.cut", spoken) if artifact.finish == "length" else ""))
+    asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
+    run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    chats.prompt.change(None, chats.prompt, None, js="(words) => atelier.draft('chat-prompt', words)", **quick())
+    here = f"(_, ...rest) => [{WHERE}, ...rest]"
+    offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
+    ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
+    for part in (settings.system, *settings.of.values()):
+        part.blur(keep, [chats.where, *settings.fields], None, js=here, **quick())
+    picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
+    chats.wire(new, opened, deleted, picker.list, outputs)
+    page.blocks.load(attach, picker.list, outputs, **pumping())

@@ -8,6 +8,7 @@ bug of ours and gets a number to find it by in the log.
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,4 +66,5 @@ def _said(error: Exception) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
     known, spoken = explained(error), language(LocalContext.request.get(None))
-    return gr.Error(f"{known.what(spoken)} {known.next(spoken)}".strip(), print_exception=False)
+    said = html.escape(f"{known.what(spoken)} {known.next(spoken)}".strip(), quote=False)  # Gradio reads it as HTML
+    return gr.Error(said, print_exception=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import media, origins, recipe
+from studio import licence, media, origins, recipe
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
@@ -153,7 +153,8 @@ class Result:
         if made["task"] == "upscale":
             facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
         seconds = f"{made['seconds']:.1f}"
-        facts.append(text("page.made_with", spoken, model=model["title"], seconds=seconds, licence=model["licence"]))
+        name = licence.name(model["licence"], spoken)
+        facts.append(text("page.made_with", spoken, model=model["title"], seconds=seconds, licence=name))
         several = len(shown.files) > 1
         which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
         words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""

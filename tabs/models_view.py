@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from studio import licence as licences
 from studio import variants
 from studio.errors import StudioError
 from studio.i18n import text
@@ -189,13 +190,13 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(_say("of_it_copy", spoken, size=gigabytes(info.copy_bytes)))
     if info.state != "ready" and entry.state != "downloading" and card.disk_bytes > 1:
         said.append(_say("download_size", spoken, size=gigabytes(card.disk_bytes)))
-    licence = html.escape(card.licence)
+    licence = html.escape(licences.name(card.licence, spoken))
     if card.licence_url:
         url = html.escape(card.licence_url, quote=True)
         licence = f'<a href="{url}" target="_blank" rel="noopener noreferrer" data-do="licence">{licence}</a>'
     said.append(licence)
-    if not card.commercial:
-        said.append(html.escape(text("page.non_commercial", spoken)))
+    if limit := licences.limit(card.commercial, spoken):
+        said.append(html.escape(limit))
     idle = [now - info.last_used] if info.last_used is not None else []
     idle += [info.resident.idle] if info.resident is not None and info.resident.state == "ready" else []
     if info.resident is not None and info.resident.in_use:

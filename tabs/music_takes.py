@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports
+from studio import exports, licence
 from studio.composing import abc, played
 from studio.composing.brief import genres
 from studio.composing.telling import bar_words, genre_name, key_words, tempo_words
@@ -134,7 +134,7 @@ def facts(made: dict[str, Any], spoken: str) -> str:
         tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
         bar_words(known["bars"], spoken) if known.get("bars") else "",
         f"{text('label.seed', spoken)} {made['seed']}", model["title"],
-        model["licence"] + ("" if model["commercial"] else f" · {text('page.non_commercial', spoken)}"),
+        licence.said(model["licence"], model["commercial"], spoken),
     )  # fmt: skip
     return " · ".join(filter(None, said))
 

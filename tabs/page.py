@@ -19,8 +19,8 @@ from tabs.shared import Page, quick
 from tabs.theme import variables
 
 FILES = ASSETS / "page"
-SCRIPTS = ("identity.js", "page.js", "fields.js", "editor.js", "music.js", "captions.js", "models.js")
-STYLES = ("style.css", "music.css", "captions.css", "models.css")
+SCRIPTS = ("identity.js", "page.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js")
+STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
 
 
 def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Blocks:

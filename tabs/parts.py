@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio import licence
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import Task
@@ -57,17 +58,17 @@ def number(
     Args:
         help: key of the line below its name; by default `help.<name>`, none where it is None.
     """
-    options = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"} | more
+    options: dict[str, Any] = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"}
+    options |= {"elem_classes": "a-number a-remember"} | more
     info = None if help is None else t(help or f"help.{name}")
     return gr.Textbox(
-        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1,
-        elem_classes="a-number a-remember", **options,
+        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1, **options,
     )  # fmt: skip
 
 
-def seed_row(task: Task) -> gr.Textbox:
+def seed_row(task: Task, **more: Any) -> gr.Textbox:
     """The seed: empty means a new one each time."""
-    return number(task, "seed", placeholder="page.random")
+    return number(task, "seed", placeholder="page.random", **more)
 
 
 def read(field: str, value: str | None) -> float | None:
@@ -118,5 +119,6 @@ def made(artifact: Artifact, language: str) -> str:
         relatives = ", ".join(dict.fromkeys(str(each["parameters"]["variation_seed"]) for each in artifact.recipes))
         seeds += f" · {text('label.variation_seed', language)} {relatives}"
     seconds = f"{recipe['seconds']:.1f}"
-    line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=model["licence"])
+    named = licence.name(model["licence"], language)
+    line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=named)
     return pump.note(f"{text('label.seed', language)} {seeds} · {line}")

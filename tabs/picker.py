@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio import licence as licences
 from studio import variants
 from studio.cards import base_of
 from studio.errors import StudioError
@@ -61,13 +62,12 @@ class ModelPicker:
             return pump.note(text("error.no_model.what", language))
         card = (info := self._info(model)).card
         parts = [html.escape(card.summary.get(language) or card.summary.get("en", ""))]
-        licence = html.escape(card.licence)
+        licence = html.escape(licences.name(card.licence, language))
         if card.licence_url:
             url = html.escape(card.licence_url, quote=True)
             licence = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{licence}</a>'
-        use = "" if card.commercial else f" · {text('page.non_commercial', language)}"
         size = info.disk_bytes or card.disk_bytes
-        facts = [f"{licence}{use}", gigabytes(size) if size > 1 else ""]
+        facts = [licence, licences.limit(card.commercial, language), gigabytes(size) if size > 1 else ""]
         if card.variant:
             facts.append(text("page.takes", language, size=gigabytes(card.memory_bytes)))
         if not info.fits:
@@ -82,8 +82,11 @@ class ModelPicker:
     def refresh(self, language: str, value: str | None = None) -> tuple[Any, Any, Any]:
         """Updates of list, line and download row, in a language, for what is on disk now."""
         choices, first = self.choices(language, value)
-        value = value if any(id == value for _, id in choices) else first
-        return gr.update(choices=choices, value=value), self.describe(value, language), self._row(value)
+        stays = any(id == value for _, id in choices)
+        shown = value if stays else first
+        # A value that is sent again would undo what a conversation chose at the same moment.
+        update = gr.update(choices=choices) if stays else gr.update(choices=choices, value=first)
+        return update, self.describe(shown, language), self._row(shown)
 
     def _info(self, model: str) -> ModelInfo:
         models = self._page.studio.models(self.task)
@@ -133,4 +136,5 @@ def _label(info: ModelInfo, language: str) -> str:
         return f"{variants.title(card, language)} · {memory}"
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
-    return " · ".join(filter(None, (card.title, gigabytes(size) if size > 1 else "", card.licence, state)))
+    licence = licences.name(card.licence, language)
+    return " · ".join(filter(None, (card.title, gigabytes(size) if size > 1 else "", licence, state)))

@@ -29,6 +29,7 @@ class Presses:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._held: set[tuple[str, str]] = set()
+        self._turns: dict[str, tuple[threading.Lock, int]] = {}  # and how many use or want it
 
     @contextmanager
     def of(self, who: str, button: str) -> Iterator[bool]:
@@ -43,6 +44,24 @@ class Presses:
             if free:
                 with self._guard:
                     self._held.discard((who, button))
+
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Go one after another among those of one name, for what is short and must not be done twice at a time."""
+        with self._guard:
+            lock, users = self._turns.get(name, (threading.Lock(), 0))
+            self._turns[name] = lock, users + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                users = self._turns[name][1] - 1
+                if users:
+                    self._turns[name] = lock, users
+                else:
+                    del self._turns[name]
 
 
 class Bench:

@@ -24,6 +24,10 @@ LIGHT = {
     "accent-soft": "#e2ece7",
     "warning": "#a33b17",
     "warning-soft": "#f8e7df",
+    "code-word": "#7a3e9d",
+    "code-text": "#2c6552",
+    "code-number": "#8a4b00",
+    "code-name": "#1f5a99",
 }
 DARK = {
     "page": "#191816",
@@ -39,12 +43,17 @@ DARK = {
     "accent-soft": "#24352e",
     "warning": "#f0a184",
     "warning-soft": "#3a2419",
+    "code-word": "#d3a8ec",
+    "code-text": "#9ad4bd",
+    "code-number": "#e6b878",
+    "code-name": "#93c0f0",
 }
 PAIRS = (
     ("text", "page"), ("text", "surface"), ("text", "sunken"), ("quiet", "page"), ("quiet", "surface"),
     ("quiet", "sunken"), ("accent", "page"), ("accent", "surface"), ("on-accent", "accent"),
     ("on-accent", "accent-hover"), ("accent", "accent-soft"), ("warning", "surface"), ("warning", "warning-soft"),
     ("text", "accent-soft"), ("text", "warning-soft"), ("warning", "page"),
+    ("code-word", "surface"), ("code-text", "surface"), ("code-number", "surface"), ("code-name", "surface"),
 )  # fmt: skip
 """(ink, ground): combinations that carry text."""
 

@@ -43,7 +43,7 @@
   const tabs = () => [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")].filter((tab) => tab.offsetParent);
   const shown = (selector) => [...document.querySelectorAll(selector)].find((button) => button.offsetParent);
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || document.querySelector("dialog[open]")) return;
+    if (event.isComposing || document.querySelector("dialog[open]") || event.target.closest?.(".a-edit")) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const run = shown(".a-run-button");
       if (!run) return;
@@ -102,14 +102,6 @@
       hold(box, input, performance.now());
     }
   };
-  // A sent chat message is no draft any more: the composer is emptied by the server, without an input event.
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#chat-run")) stored.drop("atelier_draft_chat-prompt");
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && event.target.closest?.("#chat-prompt")) stored.drop("atelier_draft_chat-prompt");
-  }, true);
-
   // ---- screen readers hear progress politely, and the name of every field
   const polite = () => {
     for (const live of document.querySelectorAll(".prose.a-live:not([aria-live])")) {

@@ -36,9 +36,7 @@ class Unpacked:
     renamed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def unpack(
-    file: Path, into: Path, *, most_bytes: int = MAX_BYTES, most_each: int = 0, keep_free: int = 0
-) -> Unpacked:
+def unpack(file: Path, into: Path, *, most_bytes: int = MAX_BYTES, most_each: int = 0, keep_free: int = 0) -> Unpacked:
     """Take pictures and their captions out of a zip, into an empty folder.
 
     Args:

@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from studio.cli.console import Console, say
+from studio.cli.console import Console, language, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
+from studio.i18n import text
 from studio.requests import ChatRequest
 
 if TYPE_CHECKING:
-    from studio.chats import Chat
+    from studio.chat import Chat
     from studio.service import Studio
 
 
@@ -54,17 +55,38 @@ def _new(studio: Studio, settings: ChatRequest) -> Chat:
 
 def _answer(console: Console, studio: Studio, chat: Chat, settings: ChatRequest, line: str, title: str) -> Chat:
     """One turn. The conversation comes back with question and answer, or as it was where there is no answer."""
-    from studio.chats import Entry
+    from studio.chat import Entry
 
     asked = replace(chat, messages=(*chat.messages, Entry("user", line)))
     try:
-        follow(console, studio.say(asked, settings, session="cli"), title, console.stream)
+        seen = chat.mark if chat.updated else ""
+        last = follow(console, studio.say(asked, settings, session="cli", seen=seen), title, console.stream)
     except StudioError as error:
         console.fail(error)
-        return chat
+        return _as_it_is(studio, chat) if error.code == "chat_changed" else _without(studio, chat)
     except KeyboardInterrupt:
         console.note(say("stopped"))
-        return chat
+        return _without(studio, chat)
     print(flush=True)
+    for key, params in last.artifact.notes if last.artifact else ():
+        console.note(text(f"note.{key}", language(), **params))
+    if last.artifact is not None and last.artifact.finish == "length":
+        console.note(say("cut"))
     answered = studio.chats.load(chat.id)
-    return answered if answered.messages[-1].role == "assistant" else chat
+    return answered if answered.messages[-1].role == "assistant" else _without(studio, chat)
+
+
+def _without(studio: Studio, chat: Chat) -> Chat:
+    """The conversation without a question that has no answer; it is kept where the page can bring it back."""
+    try:
+        return studio.chats.change(chat.id, lambda found: found.replaced(len(chat.messages)))
+    except StudioError:  # it was never written
+        return chat
+
+
+def _as_it_is(studio: Studio, chat: Chat) -> Chat:
+    """The conversation after somebody else went on with it."""
+    try:
+        return studio.chats.load(chat.id)
+    except StudioError:
+        return studio.chats.new(system=chat.system, model=chat.model)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from studio import licence
 from studio.cli import piece
-from studio.cli.console import FAILED, STOPPED, Console, say
+from studio.cli.console import FAILED, STOPPED, Console, language, say
 from studio.cli.follow import follow, opened
 from studio.cli.image import Picture
 from studio.cli.options import Json, Out
@@ -90,6 +91,11 @@ def _played(found: Restored, file: str) -> dict[str, Any]:
     return {"played": piece.document(found.recipe, piece.length(Path(file)))}
 
 
+def _licence(model: dict[str, Any]) -> str:
+    """The licence of a model as a recipe tells it; nothing where the picture was made elsewhere."""
+    return licence.said(model["licence"], model["commercial"], language()) if "licence" in model else ""
+
+
 def _lines(found: Restored) -> Iterator[str]:
     from studio import origins
 
@@ -98,7 +104,7 @@ def _lines(found: Restored) -> Iterator[str]:
     told = origins.painting(made) if made else None
     if made and told:
         model = told["model"]
-        named = [model["title"] + (f" ({model['id']})" if model["id"] else ""), model.get("licence", "")]
+        named = [model["title"] + (f" ({model['id']})" if model["id"] else ""), _licence(model)]
         if any(named):
             yield f"{say('info.model')}: {', '.join(filter(None, named))}"
         if steps := origins.enlargements(made):

@@ -65,7 +65,7 @@ class Desk:
 
     def more(self) -> Self:
         """Open the tab's further settings, or close them."""
-        if self.tab in ("image", "music", "caption"):
+        if self.tab in ("chat", "image", "music", "caption"):
             return self.fold("more")
         self.find("more").locator("button.label-wrap").click()
         # They are drawn when they are first opened; what is typed before that is over is lost.

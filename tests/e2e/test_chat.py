@@ -72,6 +72,7 @@ def test_conversations_are_found_renamed_and_deleted(desk: Desk, studio: Studio)
     desk.page.get_by_role("button", name="Rename", exact=True).click()
     expect(desk.conversations).to_have_text(["Fruit", "About pears"])
     desk.page.get_by_role("button", name="Delete", exact=True).click()
+    desk.page.get_by_role("button", name="Delete it").click()
     expect(desk.conversations).to_have_text(["About pears"])
     expect(desk.questions).to_have_text(["About pears"])
     assert [chat.title for chat in studio.chats.list()] == ["About pears"]

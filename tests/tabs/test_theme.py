@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tabs.page import FILES
+from tabs.page import FILES, STYLES
 from tabs.theme import DARK, LIGHT, PAIRS, Theme, variables
 
 LEAST = 4.5
@@ -39,7 +39,8 @@ def test_both_themes_name_the_same_colours():
 
 
 def test_every_colour_that_the_theme_or_the_style_sheet_asks_for_exists():
-    asked = " ".join(str(value) for value in vars(Theme()).values()) + (FILES / "style.css").read_text(encoding="utf-8")
+    sheets = "".join((FILES / name).read_text(encoding="utf-8") for name in STYLES)
+    asked = " ".join(str(value) for value in vars(Theme()).values()) + sheets
     names = set(re.findall(r"var\(--a-([a-z-]+)\)", asked))
     assert names <= LIGHT.keys()
     assert all(f"--a-{name}:" in variables() for name in LIGHT)

@@ -51,7 +51,7 @@ def test_a_file_that_is_not_text_is_reported(home: Home) -> None:
 def test_an_own_model_needs_a_task_and_a_place_only(home: Home) -> None:
     card = own(home, '[models.mine]\ntask = "chat"\nhub = "owner/mine"').get("mine")
     assert card.own
-    assert (card.title, card.engine, card.licence, card.commercial) == ("mine", "text", "unknown", False)
+    assert (card.title, card.engine, card.licence, card.commercial) == ("mine", "text", "unknown", None)
     assert (card.disk_bytes, card.memory_bytes) == (0, 0)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from studio import paths
-from studio.chats import MAX_BYTES, Chat, Chats, Entry
+from studio.chat import Chat, Entry
+from studio.chats import MAX_BYTES, Chats
 from studio.errors import StudioError
 
 
@@ -135,10 +136,10 @@ def test_a_broken_file_is_reported_and_the_others_are_listed(
     with caplog.at_level(logging.WARNING):
         assert [info.id for info in chats.list()] == [good.id]
     assert "0000000000000000.json" in caplog.text
-    with pytest.raises(StudioError) as caught:
-        chats.load("0" * 16)
-    assert caught.value.code == "bad_file"
     assert [info.id for info in chats.search("hello")] == [good.id]
+    assert (folder_of(chats) / f"{'0' * 16}.json.damaged").read_bytes() == content
+    assert [error.code for error in chats.unread()] == ["chat_aside"]
+    assert "0000000000000000.json.damaged" in str(chats.unread()[0])
 
 
 @pytest.mark.parametrize(

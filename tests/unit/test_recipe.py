@@ -169,7 +169,7 @@ def test_a_recipe_with_odd_values_gets_the_shape_that_readers_rely_on() -> None:
     found = recipe.from_json(json.dumps(odd))
     assert found is not None
     assert set(found) == set(picture_recipe())
-    assert (found["model"]["id"], len(found["model"]["title"]), found["model"]["commercial"]) == ("", 1_000, False)
+    assert (found["model"]["id"], len(found["model"]["title"]), found["model"]["commercial"]) == ("", 1_000, None)
     assert (found["seed"], found["seconds"], found["software"], found["finish"]) == (0, 0.0, {}, "stop")
 
 

@@ -1,0 +1,104 @@
+// The talk: what is shown, copied, edited and ordered. Gradio draws it anew whenever the conversation changes.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const rows = () => document.querySelector("#chat-said [data-chat]");
+
+  // ---- which conversation is shown, and in which state: Gradio asks when something is pressed
+  atelier.where = () => JSON.stringify({ chat: rows()?.dataset.chat ?? "", mark: rows()?.dataset.mark ?? "" });
+  let order = null;
+  atelier.order = () => JSON.stringify(order ?? {});
+  const give = (what) => {
+    order = what;
+    document.getElementById("chat-order")?.click();
+  };
+
+  // ---- copying; where the page is not served safely the browser has no clipboard for it
+  const copy = async (words) => {
+    try {
+      await navigator.clipboard.writeText(words);
+    } catch {
+      const box = Object.assign(document.createElement("textarea"), { value: words });
+      document.body.append(box);
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+    }
+  };
+  const copied = (button) => {
+    button.dataset.done = "yes";
+    setTimeout(() => { delete button.dataset.done; }, 1200);
+  };
+
+  // ---- editing a question in its place; what is typed survives that the talk is drawn anew
+  let editing = null; // {chat, place, words}
+  const field = () => document.querySelector("#chat-said .a-edit textarea");
+  const edit = () => {
+    if (!editing || field() || rows()?.dataset.chat !== editing.chat) return;
+    const row = rows().querySelector(`.user-row[data-place="${editing.place}"]`);
+    const button = row?.querySelector("[data-chat-do=edit]");
+    if (!button) return; // an answer is being written
+    const form = document.createElement("div");
+    form.className = "a-edit";
+    const area = Object.assign(document.createElement("textarea"), { value: editing.words });
+    area.setAttribute("aria-label", rows().dataset.field);
+    area.rows = Math.min(Math.max(editing.words.split("\n").length, 2), 12);
+    const send = Object.assign(document.createElement("button"), { type: "button", textContent: rows().dataset.submit });
+    const leave = Object.assign(document.createElement("button"), { type: "button", textContent: rows().dataset.cancel });
+    for (const each of [send, leave]) each.setAttribute("aria-label", each.textContent);
+    form.append(area, send, leave);
+    row.classList.add("a-editing");
+    row.append(form);
+    area.addEventListener("input", () => { editing.words = area.value; });
+    const close = () => {
+      editing = null;
+      form.remove();
+      row.classList.remove("a-editing");
+    };
+    const submit = () => {
+      const words = area.value, at = Number(row.dataset.place);
+      if (!words.trim()) return;
+      close();
+      give({ do: "edit", at, words });
+    };
+    send.addEventListener("click", submit);
+    leave.addEventListener("click", () => { close(); button.focus(); });
+    area.addEventListener("keydown", (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Escape") { event.stopPropagation(); leave.click(); }
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); event.stopPropagation(); submit(); }
+    });
+    area.focus();
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#chat-talk [data-copy], #chat-talk [data-chat-do]");
+    if (!button) return;
+    if (button.dataset.copy) {
+      const listing = button.closest(".a-listing")?.querySelector("code");
+      copy(button.dataset.copy === "code" ? listing?.textContent ?? "" : button.closest("[data-said]")?.dataset.said ?? "");
+      copied(button);
+    } else if (button.dataset.chatDo === "edit") {
+      const row = button.closest("[data-said]");
+      editing = { chat: rows().dataset.chat, place: row.dataset.place, words: row.dataset.said };
+      field()?.closest(".a-edit").remove();
+      edit();
+    } else {
+      give({ do: button.dataset.chatDo, at: Number(button.dataset.at) });
+    }
+  });
+
+  // ---- thoughts stay open or shut while the answer goes on
+  let folded = null;
+  document.addEventListener("click", (event) => {
+    const thoughts = event.target.closest?.("#chat-live summary")?.parentElement;
+    if (thoughts) folded = !thoughts.open;
+  });
+  const settle = () => {
+    edit();
+    const thoughts = document.querySelector("#chat-live .a-thoughts");
+    if (!thoughts) folded = null;
+    else if (folded !== null && thoughts.open !== folded) thoughts.open = folded;
+  };
+  const ready = () => new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
+  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+})();

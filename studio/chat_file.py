@@ -1,0 +1,147 @@
+"""The file of a conversation: JSON that a person can read, copy and mend. From a conversation and back.
+
+What a list shows stands in the first lines. Fields that this version does not know are kept. Knows nothing of folders.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from studio.chat import Chat, Entry, Note, Tail
+from studio.errors import StudioError
+
+FORMAT = "atelier-chat/1"
+MAX_BYTES = 20_000_000
+_VERSION = re.compile(r"atelier-chat/(\d{1,6})")
+_KNOWN = frozenset({"format", "shown_title", "updated", "title", "model", "system", "parameters", "messages", "former"})
+_KNOWN_OF_ENTRY = frozenset({"role", "content", "time", "recipe", "finish", "notes", "error"})
+_DEEPEST = 200
+
+
+def dump(chat: Chat) -> str:
+    """The text of a conversation's file.
+
+    Raises:
+        StudioError: bad_file where no file can hold it, chat_full where it would be larger than one that is read.
+    """
+    whole = {
+        "format": FORMAT,
+        "shown_title": chat.shown_title,  # these three lines are all that a list reads
+        "updated": chat.updated,
+        "title": chat.title,
+        "model": chat.model,
+        "system": chat.system,
+        "parameters": dict(chat.parameters),
+        **{key: value for key, value in chat.extra.items() if key not in _KNOWN},
+        "messages": [_kept(entry) for entry in chat.messages],
+        **({"former": [_kept_tail(tail) for tail in chat.former]} if chat.former else {}),
+    }
+    try:
+        text = json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StudioError("bad_file", path=f"{chat.id}.json", reason=str(error)) from None
+    if size > MAX_BYTES:
+        raise StudioError("chat_full", limit=f"{MAX_BYTES // 10**6} MB")
+    return text
+
+
+def parse(data: bytes, name: str) -> Chat:
+    """A conversation without its id; what a hand left out is filled, what makes no sense is refused.
+
+    Raises:
+        StudioError: bad_file, or chat_newer where a newer version wrote it.
+    """
+    try:
+        found = json.loads(data.decode("utf-8-sig"))
+        if b"\\ud" in data or b"\\uD" in data:  # half a character can be read, but neither shown nor written
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise StudioError("bad_file", path=name, reason="half a character") from None
+    except (ValueError, RecursionError):
+        raise StudioError("bad_file", path=name, reason="not JSON") from None
+    version = _VERSION.fullmatch(str(found.get("format", ""))) if isinstance(found, dict) else None
+    if version is None:
+        raise StudioError("bad_file", path=name, reason="not a conversation of this studio")
+    if int(version[1]) > int(FORMAT.partition("/")[2]):
+        raise StudioError("chat_newer", path=name)
+    messages, parameters = found.get("messages"), found.get("parameters", {})
+    if not isinstance(messages, list) or not isinstance(parameters, dict):
+        raise StudioError("bad_file", path=name, reason="messages are missing")
+    return Chat(
+        id="",
+        parameters=parameters,
+        messages=_entries(messages, name),
+        former=_tails(found.get("former", []), name, len(messages)),
+        extra={key: value for key, value in found.items() if key not in _KNOWN},
+        **{key: _text(found.get(key)) for key in ("title", "updated", "system", "model")},
+    )
+
+
+def _kept(entry: Entry) -> dict[str, Any]:
+    kept: dict[str, Any] = {"role": entry.role, "content": entry.content}
+    kept |= {key: value for key in ("time", "finish") if (value := getattr(entry, key))}
+    if entry.notes:
+        kept["notes"] = [_kept_note(note) for note in entry.notes]
+    if entry.error is not None:
+        kept["error"] = _kept_note(entry.error)
+    if entry.recipe is not None:
+        kept["recipe"] = dict(entry.recipe)
+    return kept | {key: value for key, value in entry.extra.items() if key not in _KNOWN_OF_ENTRY}
+
+
+def _kept_note(note: Note) -> list[Any]:
+    return [note[0], dict(note[1])]
+
+
+def _kept_tail(tail: Tail) -> dict[str, Any]:
+    inner = {"former": [_kept_tail(one) for one in tail.former]} if tail.former else {}
+    return {"at": tail.at, "messages": [_kept(entry) for entry in tail.messages], **inner}
+
+
+def _entries(messages: list[object], name: str) -> tuple[Entry, ...]:
+    return tuple(_entry(message, number, name) for number, message in enumerate(messages, 1))
+
+
+def _entry(message: object, number: int, name: str) -> Entry:
+    if (
+        not isinstance(message, dict)
+        or message.get("role") not in ("user", "assistant")
+        or not isinstance(message.get("content"), str)
+    ):
+        raise StudioError("bad_file", path=name, reason=f"message {number} has no role or no text")
+    recipe, notes = message.get("recipe"), message.get("notes")
+    return Entry(
+        message["role"], message["content"], _text(message.get("time")),
+        recipe if isinstance(recipe, dict) else None,
+        _text(message.get("finish")),
+        tuple(note for each in notes if (note := _note(each))) if isinstance(notes, list) else (),
+        _note(message.get("error")),
+        {key: value for key, value in message.items() if key not in _KNOWN_OF_ENTRY},
+    )  # fmt: skip
+
+
+def _note(found: object) -> Note | None:
+    match found:
+        case [str(key), dict(parameters)]:
+            return key, {str(name): value for name, value in parameters.items() if isinstance(value, str | int | float)}
+    return None
+
+
+def _tails(found: object, name: str, most: int, depth: int = 0) -> tuple[Tail, ...]:
+    """What had been replaced. A place that the conversation does not have would make a button that does nothing."""
+    tails: list[Tail] = []
+    for each in found if isinstance(found, list) else ():
+        at, messages = (each.get("at"), each.get("messages")) if isinstance(each, Mapping) else (None, None)
+        if type(at) is not int or not isinstance(messages, list) or not messages or depth > _DEEPEST:
+            raise StudioError("bad_file", path=name, reason="what was replaced has no place or no messages")
+        inner = _tails(each.get("former", []), name, at + len(messages), depth + 1)
+        tails.append(Tail(min(max(at, 0), most), _entries(messages, name), inner))
+    return tuple(tails)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,115 @@
+"""Two windows on one conversation, and thinking again: turns keep their order, and nothing that was typed is lost."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e.conftest import Visit
+from e2e.desk import Desk
+from studio.chats import Chats
+from studio.errors import StudioError
+from studio.service import Studio
+
+
+def rewrite(desk: Desk, place: int, words: str) -> None:
+    """Edit a question of the talk."""
+    desk.page.get_by_label("Edit").nth(place).click()
+    desk.page.locator("#chat-talk textarea").fill(words)
+    desk.page.get_by_label("Submit").click()
+
+
+def test_a_window_that_saw_an_older_state_loses_nothing(desk: Desk, studio: Studio, visit: Visit, url: str) -> None:
+    desk.ask("one").ask("two")
+    other = visit(url, desk.page.context)
+    other.ask("three")
+    rewrite(desk, 1, "two, rewritten")
+    expect(desk.find("notice")).to_contain_text("changed elsewhere")
+    expect(desk.questions).to_have_text(["one", "two", "three"])
+    expect(desk.field("prompt")).to_have_value("two, rewritten")
+    desk.ask("four")
+    other.type("five")
+    other.find("run").click()
+    expect(other.find("notice")).to_contain_text("changed elsewhere")
+    expect(other.field("prompt")).to_have_value("five")
+    other.run()
+    expect(other.questions).to_have_text(["one", "two", "three", "four", "five"])
+    other.idle()
+    roles = [entry.role[0] for entry in studio.chats.load(studio.chats.list()[0].id).messages]
+    assert "".join(roles) == "ua" * 5
+
+
+def test_a_second_window_waits_for_its_turn(
+    desk: Desk, studio: Studio, visit: Visit, url: str, pace: Callable[[float], None]
+) -> None:
+    desk.ask("one")
+    other = visit(url, desk.page.context)
+    expect(other.questions).to_have_text(["one"])
+    pace(0.1)
+    desk.type("two").run()
+    expect(desk.answers.nth(1)).to_contain_text("You asked")
+    other.type("three").run()
+    expect(other.find("notice")).to_contain_text("still being written")
+    expect(other.field("prompt")).to_have_value("three")
+    expect(other.questions).to_have_text(["one", "two"])
+    expect(other.find("stop")).to_be_visible()
+    other.idle()
+    other.run()
+    expect(other.questions).to_have_text(["one", "two", "three"])
+    other.idle()
+    roles = [entry.role[0] for entry in studio.chats.load(studio.chats.list()[0].id).messages]
+    assert "".join(roles) == "ua" * 3
+
+
+def test_retry_edit_and_undo_keep_what_they_replace(desk: Desk) -> None:
+    desk.ask("use <think> tag").ask("second").ask("third")
+    rewrite(desk, 1, "better second")
+    expect(desk.questions).to_have_text(["use <think> tag", "better second"])
+    desk.idle()
+    desk.page.get_by_label("Other version").click()
+    expect(desk.questions).to_have_text(["use <think> tag", "second", "third"])
+    desk.page.get_by_label("Other version").click()
+    expect(desk.questions).to_have_text(["use <think> tag", "better second"])
+    desk.page.get_by_label("Retry").click()
+    expect(desk.page.get_by_label("Other version")).to_have_count(2)
+    desk.idle()
+    desk.type("half typed")
+    desk.page.get_by_label("Undo").click()
+    expect(desk.questions).to_have_text(["use <think> tag"])
+    expect(desk.field("prompt")).to_have_value("better second\n\nhalf typed")
+    desk.page.get_by_label("Bring back").click()
+    expect(desk.questions).to_have_count(2)
+
+
+def test_what_is_being_edited_survives_that_the_talk_is_drawn_anew(desk: Desk) -> None:
+    desk.ask("one")
+    desk.page.get_by_label("Edit").click()
+    desk.page.locator("#chat-talk textarea").fill("half rewritten")
+    desk.ask("two")
+    expect(desk.page.locator("#chat-talk textarea")).to_have_value("half rewritten")
+    desk.page.get_by_label("Cancel").click()
+    expect(desk.questions).to_have_text(["one", "two"])
+
+
+def test_delete_asks_first(desk: Desk, studio: Studio) -> None:
+    desk.ask("keep me")
+    desk.page.get_by_role("button", name="Rename, delete, save").click()
+    desk.page.get_by_role("button", name="Delete", exact=True).click()
+    expect(desk.page.locator("#chat-delete-ask")).to_contain_text("“keep me”")
+    desk.page.get_by_role("button", name="Keep it").click()
+    expect(desk.page.locator("#chat-delete-ask")).to_be_hidden()
+    assert len(studio.chats.list()) == 1
+    desk.page.get_by_role("button", name="Delete", exact=True).click()
+    desk.page.get_by_role("button", name="Delete it").click()
+    expect(desk.questions).to_have_count(0)
+    assert studio.chats.list() == ()
+
+
+def test_an_answer_that_the_disk_refuses_can_still_be_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StudioError("disk_full", path="/here")
+
+    monkeypatch.setattr(Chats, "change", full)
+    desk.type("precious").run()
+    expect(desk.error).to_contain_text("full")
+    expect(desk.answers.last).to_contain_text("You asked: precious")

@@ -1,0 +1,62 @@
+"""A licence that nobody has named is said to be unknown, wherever one is shown; it is not said to forbid anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from studio import licence, recipe
+from studio.cards import Card
+from studio.cli.models import entry
+from studio.cli.told import _licence
+from studio.service import Studio
+from studio.standing import ModelInfo
+from tabs import models_view
+from tabs.models_view import Entry
+from tabs.music_takes import facts
+from tabs.picker import _label
+
+
+@pytest.mark.parametrize(
+    ("named", "commercial", "said"),
+    [
+        ("MIT", True, "MIT"),
+        ("MIT", None, "MIT"),
+        ("CC-BY-NC-4.0", False, "CC-BY-NC-4.0 · not for commercial use"),
+        ("unknown", None, "licence not known"),
+        ("", None, "licence not known"),
+        ("unknown", False, "licence not known · not for commercial use"),
+    ],
+)
+def test_a_licence_in_words(named: str, commercial: bool | None, said: str) -> None:
+    assert licence.said(named, commercial, "en") == said
+
+
+@pytest.fixture
+def card(studio: Studio) -> Card:
+    return replace(studio.models("music")[0].card, title="Mine", licence="unknown", commercial=None, own=True)
+
+
+@pytest.mark.parametrize(("spoken", "words"), [("en", "licence not known"), ("zh-CN", "许可证未知")])
+def test_every_list_says_that_a_licence_is_not_known(card: Card, spoken: str, words: str) -> None:
+    info = ModelInfo(card, "ready", False, True, 0)
+    made = {"parameters": {}, "seed": 1, "model": {"title": "Mine", "licence": "unknown", "commercial": None}}
+    row = " ".join(models_view._facts(Entry(info), spoken, 0.0))
+    for said in (_label(info, spoken), facts(made, spoken), row):
+        assert words in said
+        assert "unknown" not in said
+        assert "commercial" not in said
+        assert "商用" not in said
+    assert _licence({"licence": "unknown", "commercial": None}) == "licence not known"
+    assert entry(info)["commercial"] is None
+
+
+def test_a_recipe_keeps_that_it_is_not_known(card: Card, studio: Studio) -> None:
+    from studio.requests import MusicRequest
+
+    made = recipe.make(MusicRequest(prompt="x", seed=1), card)
+    read = recipe.from_json(recipe.to_json(made))
+    assert read is not None
+    assert made["model"]["commercial"] is None
+    assert read["model"]["commercial"] is None

@@ -29,6 +29,7 @@ SLOTS = 4
 PLAIN = "You are a helpful AI assistant."
 BRIEF = "You are a helpful AI assistant. Answer in plain English."
 SHORT = "You are a helpful AI assistant. Answer in plain English, in a few short sentences."
+SENTENCES = "You are a helpful AI assistant. Answer the question directly in a few short English sentences."
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "before": {"system": PLAIN, "temperature": 0.1, "top_p": 0.9},
     "before-1.1": {"system": PLAIN, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},
@@ -39,6 +40,10 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "plain-english-dry": {"system": BRIEF, "temperature": 0.1, "top_p": 0.9, "dry_multiplier": 0.8},
     "before-dry": {"system": PLAIN, "temperature": 0.1, "top_p": 0.9, "dry_multiplier": 0.8},
     "short-1.1": {"system": SHORT, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},
+    "short-1.15": {"system": SHORT, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.15},
+    "short-1.1-warm": {"system": SHORT, "temperature": 0.4, "top_p": 0.9, "repeat_penalty": 1.1},
+    "short-none": {"system": SHORT, "temperature": 0.1, "top_p": 0.9},
+    "sentences-1.1": {"system": SENTENCES, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},
     "none-1.1": {"system": "", "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},
     "plain-english-1.1-warm": {"system": BRIEF, "temperature": 0.4, "top_p": 0.9, "repeat_penalty": 1.1},
 }

@@ -70,6 +70,7 @@ class CompletionCleaner:
         self._commented = prefix.count("/*") - prefix.count("*/") + prefix.count("<!--") - prefix.count("-->")
         self._ahead = ahead and self._within_line
         self._indentation = _indentation(f"{prefix}\n{suffix}")
+        self._width = 0
         self._raw = ""
         self._shown = 0
         self._ended = False
@@ -110,11 +111,14 @@ class CompletionCleaner:
         if self._space:
             if not (text.strip() or final or stopped):
                 return "", False
+            tabs = self._line.count("\t")
+            if tabs and not self._line.strip() and (ahead := re.match(r"\n*( {2,})\S", text)):
+                self._width = max(len(ahead[1]) // tabs, 1)  # what the model means by a tab of the file
             text = _after_space(text, self._space)
         body = self._unfenced(text, final or stopped)
         if body is None:
             return "", False
-        body = _indented(body, self._indentation, final or stopped, not self._line)
+        body = _indented(body, self._indentation, final or stopped, not self._line, self._width)
         if self._ahead:
             return self._within(body, final or stopped)
         kept, left = self._within_block(body, final or stopped)
@@ -234,18 +238,20 @@ def _indentation(text: str) -> str:
     return " " * min(widths) if widths else ""
 
 
-def _indented(body: str, unit: str, final: bool, first: bool) -> str:
+def _indented(body: str, unit: str, final: bool, first: bool, width: int) -> str:
     """`body` with its lines indented as the file is, where the model does it in the other way.
 
     Args:
         first: its first line begins at the margin as well.
+        width: spaces that the model takes for a tab; 0 where its first indented line has to tell.
     """
     lines = body.split("\n")
     if not final and not lines[-1].strip() and (len(lines) > 1 or first):
         lines[-1] = ""  # how far it goes in is not known yet
     done = [] if first else lines[:1]
-    width = next((len(found[1]) for one in lines[len(done) :] if (found := re.match(r"( {2,})\S", one))), 4)
-    width = 4 if width % 4 == 0 else width
+    if not width:
+        width = next((len(found[1]) for one in lines[len(done) :] if (found := re.match(r"( {2,})\S", one))), 4)
+        width = 4 if width % 4 == 0 else width
     for line in lines[len(done) :]:
         inner = line.lstrip(" \t")
         ahead = line[: len(line) - len(inner)]

@@ -109,10 +109,7 @@ def left_to_right(prefix: str) -> tuple[str, str]:
     """The prompt for a model that only writes on, and the white space before the cursor that it leaves out.
 
     Tokens of code begin with their white space, so a prompt that ends in some makes the model write something else
-    than it would have. Give the second part to `CompletionCleaner`: the answer brings that white space again. A tab is
-    a token of its own: it stays, and tells the model what the file is indented by.
+    than it would have. Give the second part to `CompletionCleaner`: the answer brings that white space again.
     """
-    if prefix.endswith("\t") and prefix.strip():
-        return prefix, ""
     prompt = prefix.rstrip()
     return (prompt, prefix[len(prompt) :]) if prompt else (prefix, "")

@@ -25,14 +25,13 @@ def test_a_file_with_windows_line_ends_gets_them_and_no_blank_line(prefix: str) 
     assert insert("x = 1", "\ny = 2", "\r\nz = 3") == "\r\ny = 2"
 
 
-def test_an_indentation_by_tabs_stays_one() -> None:
-    assert left_to_right("def mean(numbers):\n\t") == ("def mean(numbers):\n\t", "")
-    prefix = "def mean(numbers):\n\t"
-    assert (
-        insert(prefix, "if not numbers:\n\t\treturn 0\n\treturn 1\n") == "if not numbers:\n\t\treturn 0\n\treturn 1\n"
-    )
-    assert insert(prefix, "if a:\n        return 0\n    return 1\n") == "if a:\n\t\treturn 0\n\treturn 1\n"
-    assert insert("all: x\n\t", "cc -o x x.c\n    strip x\n") == "cc -o x x.c\n\tstrip x\n"
+@pytest.mark.parametrize("unit", ["\t", "    ", "  "])
+def test_an_indentation_by_tabs_stays_one(unit: str) -> None:
+    answer = f"\n{unit}if not numbers:\n{unit}{unit}return 0\n{unit}return 1\n\nprint(2)"
+    assert insert("def mean(numbers):\n\t", answer) == "if not numbers:\n\t\treturn 0\n\treturn 1"
+    method = answer.removesuffix("\n\nprint(2)").replace("\n", f"\n{unit}")
+    assert insert("\tdef mean(self):\n\t\t", method) == ("if not numbers:\n\t\t\treturn 0\n\t\treturn 1")
+    assert insert("all: x\n\t", f"\n{unit}cc -o x x.c\n{unit}strip x\n") == "cc -o x x.c\n\tstrip x\n"
 
 
 def test_an_indentation_by_spaces_stays_one() -> None:

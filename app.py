@@ -24,7 +24,7 @@ def main() -> int:
         language = from_environment()
         print(f"{error.what(language)}\n{error.next(language)}", file=sys.stderr)
         return 1
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.home.cache / "gradio")
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.instance.shown)
 
     from tabs.serve import serve
 

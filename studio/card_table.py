@@ -48,6 +48,9 @@ ENGINE_TASKS: Mapping[str, frozenset[str]] = {
     "resample": _UPSCALE,
 }
 """What each engine can do; an engine that is not listed does everything."""
+_NATIVE = ("llama",)
+"""Engines whose own code reads the file, in a language that crashes where Python raises: what a person brought along
+gets a process of its own, so that a damaged file costs an error and not the studio."""
 _NOT_DEFAULTS = {
     *("task", "model", "messages", "image", "prefix", "seed"),
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
@@ -121,7 +124,7 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         options=reader.mapping("options"),
         own=own,
         parts=read_parts(reader, source, own),
-        isolate=reader.flag("isolate"),
+        isolate=reader.flag("isolate", default=own and engine in _NATIVE),
     )
 
 

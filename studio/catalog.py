@@ -107,7 +107,7 @@ def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: l
     except OSError as error:
         problems.append(Problem(file, "", "", f"cannot be read: {error.strerror or error}"))
         return
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         problems.append(Problem(file, "", "", f"is not TOML: {error}"))
         return
     for name in document:

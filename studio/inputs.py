@@ -1,7 +1,8 @@
 """The pictures and sounds that outputs were made from, kept by their hash, so that their recipes can be run again.
 
-home/inputs/<sha256>, the bytes as they came. Bounded: the ones that were used longest ago go first. Knows nothing of
-what is in them.
+home/inputs/<sha256>, the bytes as they came; home/inputs/<sha256>.uses, the outputs that were made from them. Bounded:
+the ones that were used longest ago go first. Who deletes every output that was made from a picture has deleted that
+too, at the next start. Knows nothing of what is in them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from studio.paths import require_space, write
@@ -58,6 +60,27 @@ class Inputs:
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+    def note(self, data: bytes, outputs: Iterable[str]) -> None:
+        """Remember what was made from a file that is kept: paths below the outputs folder, none where nothing was."""
+        uses = self._folder / f"{hashlib.sha256(data).hexdigest()}.uses"
+        with self._lock, contextlib.suppress(OSError):  # without it the file is only kept longer
+            with uses.open("a", encoding="utf-8") as file:
+                file.writelines(f"{output}\n" for output in outputs)
+
+    def clear(self, outputs: Path) -> None:
+        """Remove the files whose outputs are all gone. An output that was moved within its folder is still there."""
+        names: set[str] | None = None
+        for uses in sorted(self._folder.glob("*.uses")):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                made = uses.read_text(encoding="utf-8").splitlines()
+                if any((outputs / path).exists() for path in made):
+                    continue
+                if names is None:
+                    names = {name for _, _, files in os.walk(outputs) for name in files}
+                if names.isdisjoint(path.rpartition("/")[2] for path in made) and _SHA256.fullmatch(uses.stem):
+                    (self._folder / uses.stem).unlink(missing_ok=True)
+                    uses.unlink()
 
     def _make_room(self, newest: Path) -> None:
         found = []

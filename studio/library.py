@@ -159,16 +159,7 @@ class Library:
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
                 require_space(root, sum(len(piece.data) for piece in pieces), self._keep_free)
                 for piece, name in zip(pieces, names, strict=True):
-                    path = _claimed(inside(root, name), piece.suffix)
-                    started.append(path)
-                    if piece.beside:  # first: a recipe alone is passed over, a text alone has lost its own
-                        started.append(sidecar(path))
-                        write(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")
-                    if piece.midi:
-                        started.append(shelf.notes(path))
-                        write(shelf.notes(path), piece.midi)
-                    write(path, piece.data)
-                    kept.append(path)
+                    kept.append(_written(piece, inside(root, name), started))
             except BaseException as error:
                 for path in started:
                     path.unlink(missing_ok=True)
@@ -237,18 +228,37 @@ def _read(path: Path, root: Path) -> Artifact | None:
     )
 
 
-def _claimed(path: Path, suffix: str) -> Path:
-    """`path`, or `path-2`, `path-3` … where that is taken. The file is made, so that no other process takes it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _written(piece: _Piece, wanted: Path, made: list[Path]) -> Path:
+    """Write a piece as `wanted`, or as `wanted-2`, `wanted-3` … where that is taken; returns its path.
+
+    No name is claimed by an empty file, which a killed process would leave: every file gets its name when it is whole.
+
+    Args:
+        wanted: the path without a suffix.
+        made: every file that was written is added to it, for who has to take them away again.
+    """
+    wanted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in count(1):
-        free = path.with_name(f"{path.name}{f'-{number}' if number > 1 else ''}{suffix}")
-        if sidecar(free).exists():
+        path = wanted.with_name(f"{wanted.name}{f'-{number}' if number > 1 else ''}{piece.suffix}")
+        # What lies beside comes first: a recipe alone is passed over, a text alone has lost its own.
+        files = [(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")] if piece.beside else []
+        files += [(shelf.notes(path), piece.midi)] if piece.midi else []
+        if path.exists() or sidecar(path).exists() or any(file.exists() for file, _ in files):
             continue
+        done: list[Path] = []
         try:
-            free.touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
+            for file, data in (*files, (path, piece.data)):
+                write(file, data, new=True)
+                done.append(file)
+        except FileExistsError:  # another process was quicker
+            for file in done:
+                file.unlink(missing_ok=True)
             continue
-        return free
+        except BaseException:
+            made += done
+            raise
+        made += done
+        return path
     raise AssertionError
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
 
@@ -105,11 +106,15 @@ def inside(root: Path, *parts: str) -> Path:
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Path]:
+def writing(target: Path, *, new: bool = False) -> Iterator[Path]:
     """A temporary path beside `target` that becomes `target` at the end, or disappears on any error.
+
+    Args:
+        new: never in place of another file, whoever made it and when.
 
     Raises:
         StudioError: the disk is full or refuses. `target` is then what it was before.
+        FileExistsError: `new`, and the name is taken.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,17 +127,35 @@ def writing(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        (_place if new else os.replace)(temporary, target)
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise
         raise disk_error(error, target) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write(target: Path, data: bytes | str) -> None:
-    """Write a whole file or nothing. Raises StudioError where the disk is full or refuses."""
-    with writing(target) as temporary:
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""How file systems without hard links say so, exFAT for one. The claim then lasts as long as one renaming."""
+
+
+def write(target: Path, data: bytes | str, *, new: bool = False) -> None:
+    """Write a whole file or nothing. Raises as `writing`."""
+    with writing(target, new=new) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def _place(temporary: Path, target: Path) -> None:
+    """Give a finished file its name unless another has it, in one step: a name that is claimed first and filled
+    later stays as an empty file where the process is killed between the two."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+        os.replace(temporary, target)
 
 
 def sweep(target: Path) -> None:
@@ -150,10 +173,26 @@ def put(path: Path, data: bytes) -> None:
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
-        write(path, data)
-        path.chmod(mode)
+        with writing(path) as temporary:
+            temporary.write_bytes(data)
+            temporary.chmod(mode)  # not afterwards: by then the name may be somebody's link to another file
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, open for reading; never what a link at its place points to, nor a pipe or a device, which could
+    keep the reader waiting or reading for ever.
+
+    Raises:
+        OSError: there is none, it may not be read, or it is something else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return open(handle, "rb")
 
 
 def _umask() -> int:
@@ -173,7 +212,8 @@ def require_space(folder: Path, needed: int, keep_free: int) -> None:
     """Raise StudioError where writing `needed` bytes would leave less than `keep_free` on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed + keep_free:
-        raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder))
+        kept = gigabytes(keep_free)
+        raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder), kept=kept)
 
 
 def occupied(folder: Path, shared: bool = True) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -82,8 +82,18 @@ class Pictures:
     def keep_sources(self, request: ImageRequest | UpscaleRequest | MusicRequest) -> None:
         """Keep the files that a request starts from. Raises StudioError where the disk is full or refuses."""
         if not self._public:
-            for data in filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound"))):
+            for data in _sources(request):
                 self._inputs.keep(data)
+
+    def note_sources(self, request: ImageRequest | UpscaleRequest | MusicRequest, outputs: Iterable[str]) -> None:
+        """Remember which outputs the kept files of a request became, so that they go with these."""
+        if not self._public:
+            for data in _sources(request):
+                self._inputs.note(data, outputs)
+
+    def clear(self) -> None:
+        """Take away kept files whose outputs somebody has deleted. For a start: nothing may be running."""
+        self._inputs.clear(self._home.outputs)
 
     def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:
         """What the model's own tokenizer makes of a prompt, without its adaptations; zeros where that is unknown.
@@ -163,6 +173,10 @@ class Pictures:
                 listed = ", ".join(known[:20]) or "–"
                 raise StudioError("no_lora", name=lora.name, path=str(self._home.loras), known=listed)
         return request
+
+
+def _sources(request: ImageRequest | UpscaleRequest | MusicRequest) -> Iterator[bytes]:
+    return filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound")))
 
 
 def _seeds(request: ImageRequest) -> Iterator[int]:

@@ -21,6 +21,7 @@ from studio.chats import Chat, Chats
 from studio.composing.reading import Reading
 from studio.copies import Copies
 from studio.errors import StudioError
+from studio.instance import Instance
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.ladder import Ladder
@@ -45,7 +46,7 @@ from studio.settings import Settings
 from studio.sources import Store
 from studio.standing import Status
 from studio.stock import Stock
-from studio.types import Tokens
+from studio.types import Artifact, Tokens
 from studio.used import Used
 
 log = logging.getLogger("studio")
@@ -64,6 +65,7 @@ class Studio(Stock):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.home = Home.at(settings.home)
+        self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
         for problem in self.catalog.problems:
             log.warning("%s", problem)
@@ -92,10 +94,16 @@ class Studio(Stock):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def clear(self) -> None:
+        """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
+        self.instance.clear()
+        self._pictures.clear()
+
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
         self._pictures.close()
         self._runner.close(timeout)
+        self.instance.close()
 
     def default_model(self, task: Task) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -229,6 +237,12 @@ class Studio(Stock):
         """What others were made from, by its hash; None where it is not here. Not on a public studio."""
         return self._pictures.source(sha256)
 
+    def _note_sources(
+        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None
+    ) -> None:
+        files = artifact.files if artifact is not None else ()
+        self._pictures.note_sources(request, [self.library.id(file) for file in files])
+
     def _start(
         self,
         order: Order,
@@ -249,7 +263,7 @@ class Studio(Stock):
             previews=previews,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
-            before = partial(self._pictures.keep_sources, request)
+            before, final = partial(self._pictures.keep_sources, request), partial(self._note_sources, request)
         self._runner.start(job, order.card, before, final)
         self._used.note(order.card.id)
         return job

@@ -48,9 +48,9 @@ class TableReader:
             self.flaw(key, "is empty")
         return tuple(value)
 
-    def flag(self, key: str, *, needed: bool = False) -> bool:
-        """true or false."""
-        value = self._value(key, False, needed)
+    def flag(self, key: str, *, needed: bool = False, default: bool = False) -> bool:
+        """true or false; `default` where it is missing."""
+        value = self._value(key, default, needed)
         if not isinstance(value, bool):
             self.flaw(key, "must be true or false")
             return False

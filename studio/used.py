@@ -53,5 +53,5 @@ def _read(file: Path) -> dict[str, float]:
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         return {str(model): float(when) for model, when in table.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

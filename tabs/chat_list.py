@@ -10,7 +10,6 @@ import gradio as gr
 from studio.chats import Chat
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.paths import write
 from tabs.i18n import language, t
 from tabs.shared import Page, quick
 
@@ -101,6 +100,4 @@ class ChatList:
         if not current:
             return None
         store = self._page.chats(request)
-        file = self._page.cache / "chats" / f"{current}.md"
-        write(file, store.export_markdown(current))
-        return self._page.publish(file)
+        return self._page.offer(store.export_markdown(current).encode(), f"{current}.md")

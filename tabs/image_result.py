@@ -98,7 +98,7 @@ class Result:
         """What changes in the column for an update."""
         changes: dict[Any, Any] = {self.progress: pump.progress(update, spoken) + pump.notes(update, spoken)}
         if update.preview:
-            changes[self.preview] = gr.update(value=_picture(update.preview), visible=True)
+            changes[self.preview] = gr.update(value=self._page.offer(update.preview, "preview.png"), visible=True)
             changes[self.empty] = gr.update(visible=False)
         if update.final:
             changes[self.preview] = gr.update(visible=False)
@@ -263,14 +263,6 @@ def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
 
 def _is(made: dict[str, Any], cell: ImageRequest) -> bool:
     return made["seed"] == cell.seed and made["parameters"] == recipe.parameters(cell)
-
-
-def _picture(png: bytes) -> Any:
-    import io
-
-    from PIL import Image
-
-    return Image.open(io.BytesIO(png))
 
 
 def _size(made: dict[str, Any]) -> tuple[int, int]:

@@ -6,7 +6,6 @@ import html
 import json
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +13,7 @@ import gradio as gr
 from studio.i18n import ASSETS, text
 from studio.service import Studio
 from tabs import TABS, models, status
+from tabs.failing import speak
 from tabs.i18n import language, t
 from tabs.shared import Page, quick
 from tabs.theme import variables
@@ -29,11 +29,10 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
     Args:
         restart: starts the whole studio again; None where it cannot be done.
     """
-    cache: Path = studio.home.cache
     with gr.Blocks(
         title=text("app.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
-        page = Page(studio, blocks, cache, restart=restart)
+        page = Page(studio, blocks, restart=restart)
         with gr.Row(elem_id="head"):
             gr.HTML(f"<h1>{html.escape(text('app.name'))}</h1>", elem_id="brand")
             head = gr.HTML(_head("en"), elem_id="switches")
@@ -60,6 +59,9 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
         outputs = [head, listed, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
         blocks.load(localise, lists, outputs, **quick())
         changed.click(localise, lists, outputs, **quick())  # files came or went
+    speak(blocks)
+    for block in blocks.blocks.values():
+        block.keep_in_cache |= block.temp_files  # an example's picture belongs to the page and is no older than it
     return blocks
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -14,10 +13,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import gradio as gr
 from starlette.middleware import Middleware
 
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
+from studio.instance import Instance, expire
+from studio.paths import disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
 from tabs.first import FirstScript
@@ -34,8 +36,7 @@ def serve(studio: Studio) -> int:
     settings = studio.settings
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    for leftover in ("gradio", "sessions"):  # what an earlier run showed; what strangers said on a public studio
-        shutil.rmtree(studio.home.cache / leftover, ignore_errors=True)
+    studio.clear()
     over, again = threading.Event(), threading.Event()
 
     def restart() -> None:
@@ -80,7 +81,10 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     """
     settings = studio.settings
     host = SPACE_HOST if settings.public else settings.host
-    page = build(studio, restart)
+    try:
+        page = build(studio, restart)
+    except OSError as error:  # the page puts pictures of examples where it shows them from
+        raise disk_error(error, studio.instance.shown) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
@@ -103,7 +107,20 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
         "blocked_paths": [str(studio.home.models), str(studio.home.chats)],
     }
     _, url, _ = page.launch(**options)
+    threading.Thread(target=_clean, args=(page, studio.instance), name="cleaner", daemon=True).start()
     return url.replace(SPACE_HOST, "127.0.0.1")
+
+
+def _clean(page: gr.Blocks, instance: Instance) -> None:
+    """Take away what the page has shown and nobody looks at any more, now and then, for as long as the studio lives.
+
+    Gradio does so for the files that it wrote itself. It leaves those that were published by us, and every folder.
+    """
+    assert page.delete_cache is not None
+    every, age = page.delete_cache
+    own = {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", ())}
+    while not instance.closed.wait(every):
+        expire(instance.shown, age, own)
 
 
 def free_port(host: str, wanted: int) -> int:

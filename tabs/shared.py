@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,12 @@ from studio.captioning.desk import Desk, forget
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job
+from studio.paths import disk_error
 from studio.requests import Request, Task
 from studio.service import Studio
 from studio.types import Update
 from tabs import pump
+from tabs.failing import explained
 from tabs.guard import SESSION
 from tabs.i18n import cookies, language
 
@@ -41,7 +43,6 @@ class Page:
 
     studio: Studio
     blocks: gr.Blocks
-    cache: Path
     tabs: gr.Tabs | None = None
     pickers: list[ModelPicker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Page:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""
         if not self.studio.settings.public:
             return self.studio.chats
-        folder = self.cache / "sessions" / _plain(self.who(request))
+        folder = self.studio.instance.sessions / _plain(self.who(request))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Chats(folder)
 
@@ -71,7 +72,7 @@ class Page:
         """The runs over many pictures that this person may see, as with `chats`."""
         if not self.studio.settings.public:
             return self.studio.captions
-        sessions, settings = self.cache / "sessions", self.studio.settings
+        sessions, settings = self.studio.instance.sessions, self.studio.settings
         forget(sessions.glob("*/captions/*"), _STRANGERS_KEEP)
         folder = sessions / _plain(self.who(request)) / "captions"
         return Desk(folder, public=True, keep_free=int(settings.keep_free_gb * 1e9))
@@ -101,17 +102,23 @@ class Page:
 
     def publish(self, file: Path) -> str:
         """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""
-        return str(shutil.copy2(file, self.spot(file.name)))
+        target = self.spot(file.name)
+        shutil.copyfile(file, target)
+        return str(target)
 
     def offer(self, data: bytes, name: str) -> str:
         """As `publish`, for what is in no file yet."""
         file = self.spot(name)
-        file.write_bytes(data)
+        try:
+            file.write_bytes(data)
+        except OSError as error:
+            shutil.rmtree(file.parent, ignore_errors=True)
+            raise disk_error(error, file) from error
         return str(file)
 
     def spot(self, name: str) -> Path:
         """As `publish`, for a file that is about to be written."""
-        folder = self.cache / "gradio" / secrets.token_hex(16)
+        folder = self.studio.instance.shown / secrets.token_hex(16)
         folder.mkdir(parents=True)
         return folder / name
 
@@ -133,7 +140,7 @@ class Page:
         except StudioError as error:
             yield {progress: pump.failure(error, language(request))}
             return
-        yield from self.follow(job, show, request)
+        yield from self.follow(job, show, progress, request)
 
     def busy(self, request: gr.Request, task: Task) -> bool:
         """Whether a job of this browser runs in a tab and was not told to stop. Ask it while holding `starting`."""
@@ -145,7 +152,7 @@ class Page:
 
         def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
             if jobs := self.jobs(request, task):
-                yield from self.follow(jobs[-1], show, request)
+                yield from self.follow(jobs[-1], show, progress, request)
             else:
                 yield {progress: gr.skip()}
 
@@ -158,11 +165,19 @@ class Page:
                 lambda words: (words, gr.Tabs(selected=task)), source, [self.prompts[task], self.tabs], **quick()
             )
 
-    def follow(self, job: Job, show: Show, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Drive a tab from a job until it ends."""
+    def follow(self, job: Job, show: Show, progress: gr.HTML, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Drive a tab from a job until it ends. An update that cannot be shown, for want of disk space perhaps, does
+        not take the later ones along: the last one shows the buttons again."""
         spoken = language(request)
         for update in pump.watch(job, lambda: not self.newest(job)):
-            yield show(update, spoken)
+            try:
+                changes = show(update, spoken)
+            except (StudioError, OSError) as error:
+                if not update.final:
+                    continue
+                bare = replace(update, artifact=None, preview=None)
+                changes = show(bare, spoken) | {progress: pump.failure(explained(error), spoken)}
+            yield changes
 
 
 _SILENT: dict[str, Any] = {

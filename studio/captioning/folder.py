@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from studio.errors import StudioError
-from studio.paths import gigabytes
+from studio.paths import gigabytes, opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 MOST, MOST_PUBLIC = 20_000, 500
@@ -105,7 +105,7 @@ def read_picture(root: Path, key: str, limit: int) -> bytes:
     """The bytes of a picture's file. Raises StudioError: file_not_found, file_too_large, caption_link."""
     path = place(root, key)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # as much is set aside at once
     except OSError:
         raise StudioError("file_not_found", path=key) from None
@@ -122,7 +122,7 @@ def read_caption(root: Path, key: str) -> bytes | None:
     """
     path = place(root, beside(key))
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         return None

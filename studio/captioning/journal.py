@@ -145,7 +145,7 @@ def read(path: Path) -> Story:
                 events.append(str(found["event"]))
             elif isinstance(found, dict) and (line := Line.of(found)):
                 lines[line.key] = line
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return Story(lines, tuple(events))
 

@@ -151,7 +151,7 @@ def _table(card: Card, file: Path) -> dict[str, Any]:
         data = stream.read(_LONGEST + 1)
     try:
         table = json.loads(data) if len(data) <= _LONGEST else None
-    except ValueError:
+    except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
         raise StudioError("broken_model", model=card.title, reason=f"{file.parent.name}/{file.name} holds no table")

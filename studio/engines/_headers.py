@@ -24,7 +24,10 @@ def header(file: Path, whole: bool = False) -> dict[str, Any]:
         length = int.from_bytes(stream.read(8), "little")
         if not 2 <= length <= min(_LIMIT, size - 8):
             raise ValueError(f"{file.name} is not a safetensors file")
-        table = json.loads(stream.read(length))
+        try:
+            table = json.loads(stream.read(length))
+        except RecursionError:
+            raise ValueError(f"{file.name} is nested too deeply") from None
     if not whole:
         table.pop("__metadata__", None)
     return table

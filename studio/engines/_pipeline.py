@@ -35,7 +35,7 @@ def read_index(card: Card, files: Path, allowed: tuple[str, ...]) -> dict[str, A
         parts = [value for key, value in index.items() if isinstance(value, list) and key[0] != "_"]
     except FileNotFoundError:
         raise StudioError("missing_files", model=card.title, file="model_index.json") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise StudioError("broken_model", model=card.title, reason="model_index.json is damaged") from None
     if not isinstance(name, str) or any(len(part) == 2 and part[0] not in _LIBRARIES for part in parts):
         raise StudioError("custom_code", model=card.title, file="model_index.json")

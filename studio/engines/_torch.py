@@ -145,7 +145,7 @@ def refuse_code(card: Card, files: Path) -> None:
             continue
         try:
             content = json.loads(config.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict) and (content.get("auto_map") or content.get("custom_pipelines")):
             raise StudioError("custom_code", model=card.title, file=config.name)

@@ -84,7 +84,7 @@ def _name(device: str, key: str, shape: str) -> str:
 def _read(file: Path | None) -> dict[str, int]:
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

@@ -191,7 +191,7 @@ def _locks(home: Home) -> dict[str, str]:
     try:
         locks = json.loads((home.models / "locks.json").read_text(encoding="utf-8"))
         return {str(repo): found for repo, found in locks.items() if _COMMIT.fullmatch(str(found))}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -52,7 +52,7 @@ def _refuse_pickles(path: Path, card: Card) -> None:
     try:
         parts = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
         folders = [path / part for part in parts if (path / part).is_dir()] or folders
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         pass  # not a pipeline: the weights lie in the folder itself
     for folder in folders:
         names = sorted(file.name for file in folder.iterdir() if file.is_file())

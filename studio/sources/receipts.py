@@ -129,7 +129,7 @@ def _read(folder: Path) -> dict[str, dict[str, int]]:
     try:
         entries = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return {str(key): {str(name): int(size) for name, size in names.items()} for key, names in entries.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}
 
 

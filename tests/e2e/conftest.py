@@ -217,7 +217,7 @@ def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Keep:
 def _demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str]]:
     settings = Settings(demo=True, home=tmp_path_factory.mktemp("demo"), port=0, _env_file=None)  # pyright: ignore
     with Studio(settings) as studio, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(studio.home.cache / "gradio"))  # as app.py does
+        patch.setenv("GRADIO_TEMP_DIR", str(studio.instance.shown))  # as app.py does
         yield studio, open_page(studio)
         gradio.close_all(verbose=False)
 

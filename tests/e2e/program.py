@@ -23,9 +23,13 @@ class Program:
     def restart(self) -> None:
         """End it and start it again, at another address."""
         self.__exit__()
-        self.__enter__()
+        self.start()
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=_environment(self._home), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
@@ -36,7 +40,11 @@ class Program:
         while "http://" not in said:
             said += self._lines.get(timeout=PATIENCE)
         self.url = "http://" + said.partition("http://")[2].split()[0].rstrip("/") + "/"
-        return self
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait; returns the exit code. It may be started again afterwards."""
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -29,7 +29,7 @@ EMPTY = {
 
 @pytest.fixture
 def shown(studio: Studio) -> Rows:
-    return Rows(Page(studio, None, studio.home.cache))  # type: ignore[arg-type]
+    return Rows(Page(studio, None))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ class Asked:
 
 
 def panel(studio: Studio, restart: Callable[[], None] | None = None) -> Panel:
-    return Panel(Page(studio, None, studio.home.cache, restart=restart))  # type: ignore[arg-type]
+    return Panel(Page(studio, None, restart=restart))  # type: ignore[arg-type]
 
 
 def answer(panel: Panel, order: str, **how: bool) -> Any:
@@ -320,7 +320,7 @@ def test_the_strip_tells_of_models_being_loaded_parked_and_of_what_is_kept(studi
         models=(replace(THERE, key="demo-chat"), replace(THERE, key="demo-image", state="parked")),
     )  # fmt: skip
     job = Job("load", "SD-Turbo", model="sd-turbo")
-    drawn = status.render(Status((device,), (job,), 0), Page(studio, None, studio.home.cache), "en")  # type: ignore[arg-type]
+    drawn = status.render(Status((device,), (job,), 0), Page(studio, None), "en")  # type: ignore[arg-type]
     assert "Loading SD-Turbo:" in drawn
     assert "tab.load" not in drawn
     assert drawn.index("Loaded: ") < drawn.index("Demo chat") < drawn.index("Parked: ") < drawn.index("Demo painter")

@@ -146,3 +146,19 @@ def test_a_process_of_its_own_is_asked_for_in_the_models_table(home: Home) -> No
     )
     assert (catalog.get("mine").isolate, catalog.get("plain").isolate) == (True, False)
     assert complaints(catalog) == ["models.toml: models.wrong.isolate: must be true or false"]
+
+
+def test_a_gguf_file_of_ones_own_gets_a_process_of_its_own(home: Home) -> None:
+    """Its reader is native code, which a damaged file can crash; ours come with their hashes."""
+    catalog = own(
+        home,
+        '[models.mine]\ntask = "chat"\npath = "x.gguf"\n'
+        '[models.known]\ntask = "chat"\npath = "y.gguf"\nisolate = false\n',
+    )
+    assert (catalog.get("mine").isolate, catalog.get("known").isolate) == (True, False)
+    assert not any(card.isolate for card in Catalog.load(home).cards.values() if not card.own)
+
+
+def test_a_file_nested_without_end_is_a_mistake_and_no_crash(home: Home) -> None:
+    catalog = own(home, "a = " + "[" * 20_000 + "]" * 20_000)
+    assert len(complaints(catalog)) == 1

@@ -32,6 +32,23 @@ def test_the_same_picture_is_kept_once(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [sha(b"one")]
 
 
+def test_who_deletes_every_output_of_a_picture_has_deleted_the_picture_too(tmp_path: Path) -> None:
+    outputs, inputs = tmp_path / "outputs", Inputs(tmp_path / "inputs")
+    for day, name in (("image/2026-01-31", "a.png"), ("image/2026-01-31", "b.png"), ("music/2026-02-01", "c.wav")):
+        (outputs / day).mkdir(parents=True, exist_ok=True)
+        (outputs / day / name).touch()
+    deleted, kept, moved, failed = (inputs.keep(data) for data in (b"deleted", b"kept", b"moved", b"failed"))
+    earlier = inputs.keep(b"from before uses were noted")
+    inputs.note(b"deleted", ["image/2026-01-31/gone.png"])
+    inputs.note(b"kept", ["image/2026-01-31/gone.png", "image/2026-01-31/a.png"])
+    inputs.note(b"moved", ["image/2026-01-31/b.png"])
+    inputs.note(b"failed", [])
+    (outputs / "image/best").mkdir()
+    (outputs / "image/2026-01-31/b.png").rename(outputs / "image/best/b.png")
+    inputs.clear(outputs)
+    assert [name for name in (deleted, kept, moved, failed, earlier) if inputs.find(name)] == [kept, moved, earlier]
+
+
 @pytest.mark.parametrize("name", ["", "../x", "A" * 64, sha(b"one") + "\n", "/etc/passwd", None, 7])
 def test_only_a_hash_is_looked_for(tmp_path: Path, name: str) -> None:
     (tmp_path / "x").write_bytes(b"secret")

@@ -266,7 +266,7 @@ def test_forgetting_never_leaves_the_outputs_folder(tmp_path: Path, library: Lib
 
 @pytest.mark.parametrize("call", range(8))
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("step", ["mkstemp", "write_bytes", "fsync", "replace"])
+@pytest.mark.parametrize("step", ["mkstemp", "write_bytes", "fsync", "link"])
 @pytest.mark.parametrize("task", ["image", "code"])
 def test_a_write_that_fails_anywhere_leaves_nothing_behind(
     home: Home, library: Library, monkeypatch: pytest.MonkeyPatch, task: Task, step: str, number: int, call: int
@@ -274,7 +274,7 @@ def test_a_write_that_fails_anywhere_leaves_nothing_behind(
     output, recipe_ = (pictures(3), CASES["image"][1]) if task == "image" else CASES[task][:2]
     library.save(task, output, recipe_)
     before = {path: path.read_bytes() for path in files_below(home)}
-    owner: Any = {"mkstemp": paths.tempfile, "write_bytes": Path, "fsync": paths.os, "replace": paths.os}[step]
+    owner: Any = {"mkstemp": paths.tempfile, "write_bytes": Path, "fsync": paths.os, "link": paths.os}[step]
     real, calls = getattr(owner, step), iter(range(100))
 
     def failing(*args: Any, **more: Any) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from studio.paths import Home
 from studio.requests import ImageRequest
 from studio.types import Output
 
+ROOT = Path(__file__).resolve().parents[2]
 REQUEST = ImageRequest(
     prompt="a __colour__ cat", model="m", width=8, height=8, steps=1, guidance_scale=1.0, seed=7, strength=0.5,
     hires_strength=0.5, variation_seed=0, scheduler="Euler",
@@ -108,16 +112,49 @@ def test_another_process_that_takes_the_name_first_loses_nothing(
 ) -> None:
     theirs = home.outputs / "image" / "same" / "name.png"
     theirs.parent.mkdir(parents=True)
-    real = Path.touch
+    real = os.link
 
-    def touch(path: Path, *args: Any, **more: Any) -> None:
-        if path == theirs and not theirs.exists():
+    def link(source: Any, target: Any, **more: Any) -> None:
+        if target == theirs and not theirs.exists():
             theirs.write_text("theirs")
-        real(path, *args, **more)
+        real(source, target, **more)
 
-    monkeypatch.setattr(Path, "touch", touch)
+    monkeypatch.setattr(os, "link", link)
     (file,) = library.save("image", pictures(), made(), Keep("same/name")).files
     assert (file.name, theirs.read_text()) == ("name-2.png", "theirs")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
+def test_a_process_killed_while_it_saves_leaves_no_empty_file(home: Home, links: bool) -> None:
+    """The file must have its content when it has its name: killed between claiming and filling it would stay empty."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from PIL import Image
+from studio import library, paths, recipe
+from studio.types import Output
+from tests.unit.test_library_keep import made
+if not {links}:
+    def refused(*_, **__):
+        raise OSError(1, "no hard links here")
+    os.link = refused
+count = 0
+def fsync(_):
+    global count
+    count += 1
+    if count == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = fsync
+pictures = tuple(Image.new("RGB", (8, 8)) for _ in range(4))
+home = paths.Home.at(Path({str(home.root)!r}))
+library.Library(home).save("image", Output(images=pictures, seeds=(1, 2, 3, 4)), made())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    named = [file for file in home.outputs.rglob("*") if file.is_file() and not file.name.endswith(".part")]
+    assert len(named) == 2
+    for file in named:
+        Image.open(file).load()
 
 
 def test_each_picture_has_its_number_and_its_own_prompt(library: Library, home: Home) -> None:

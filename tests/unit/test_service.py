@@ -254,7 +254,7 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_behind(studio: Studio, mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "link", full)
     last = wait(studio.submit(ImageRequest(prompt="hills", steps=1)))
     assert last.error is not None
     assert last.error.code == "disk_full"

@@ -1,0 +1,79 @@
+"""No handler fails in silence: a full disk is said, a bug gets a number, and the tab can be used again."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from studio.errors import StudioError
+from studio.requests import ImageRequest
+from studio.service import Studio
+from studio.types import Update
+from tabs import failing, page
+from tabs.shared import Page
+
+
+def full(*_: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/somebody/file.png")
+
+
+def bug(*_: object) -> Any:
+    raise ZeroDivisionError("secret")
+
+
+def known(*_: object) -> Any:
+    raise StudioError("unknown_job")
+
+
+@pytest.mark.parametrize(
+    ("handler", "said", "unsaid"),
+    [(full, "disk", "Errno"), (bug, "went wrong", "secret"), (known, "", "unknown_job")],
+)
+def test_what_a_handler_raises_reaches_the_person_in_words(handler: Any, said: str, unsaid: str) -> None:
+    with pytest.raises(gr.Error) as caught:
+        failing.aloud(handler)()
+    message = str(caught.value.message)
+    assert message
+    assert said in message
+    assert unsaid not in message
+
+
+def test_a_generator_stays_one_and_keeps_what_it_had_said() -> None:
+    def handler(count: int, request: gr.Request) -> Iterator[int]:
+        yield count
+        full()
+
+    wrapped = failing.aloud(handler)
+    assert inspect.isgeneratorfunction(wrapped)
+    assert list(inspect.signature(wrapped).parameters) == ["count", "request"]
+    running = wrapped(3, None)
+    assert next(running) == 3
+    with pytest.raises(gr.Error):
+        next(running)
+
+
+def test_every_handler_of_the_page_is_wrapped(studio: Studio) -> None:
+    handlers = [event.fn for event in page.build(studio).fns.values() if event.fn]
+    assert handlers
+    assert all(hasattr(handler, "__wrapped__") for handler in handlers)
+
+
+def test_a_picture_that_cannot_be_shown_ends_with_the_reason_and_the_buttons(studio: Studio) -> None:
+    shared, progress = Page(studio, None), gr.HTML()  # type: ignore[arg-type]
+
+    def show(update: Update, _: str) -> dict[Any, Any]:
+        if update.preview or update.artifact:
+            full()
+        return {"run": update.kind, progress: ""}
+
+    request: Any = None
+    job = studio.submit(ImageRequest(prompt="x", model="demo-image"), previews=True)
+    *_, last = shared.follow(job, show, progress, request)
+    assert last["run"] == "done"
+    assert "disk" in last[progress]

@@ -1,104 +1,29 @@
-"""Code completion as text: how a model is asked to fill a gap, and what of its answer is code to insert.
+"""What of a model's answer is code to insert at the cursor. How it is asked: studio.fim.
 
-Knows no tokenizer, no model and no torch: the engines ask it whether a vocabulary has a family's tokens, what the
-prompt is, and pass each new piece of the answer through a `CompletionCleaner`. The templates are those of the
-models' own cards and papers (Qwen2.5-Coder, CodeGemma, StarCoder, Code Llama, DeepSeek-Coder, Codestral).
+Knows no tokenizer, no model and no torch: the engines pass each new piece of the answer through a `CompletionCleaner`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
-STOPS = (
-    "<|endoftext|>",
-    "<|im_end|>",
-    "<|im_start|>",
-    "<|eot_id|>",
-    "<|end_of_text|>",
-    "<|end_of_turn|>",
-    "<end_of_turn>",
-    "<|file_sep|>",
-    "<|file_separator|>",
-    "<|repo_name|>",
-    "<file_sep>",
-    "<repo_name>",
-    "<|EOT|>",
-    "<eos>",
-    "</s>",
-)
-"""Marks that end a document or a turn in one family or another. None of them is code that a person wants."""
+from studio.fim import FAMILIES, STOPS, FimFamily, fim_family, left_to_right
 
-
-@dataclass(frozen=True, slots=True)
-class FimFamily:
-    """One way to write fill-in-the-middle prompts.
-
-    Attributes:
-        prefix, suffix, middle: the tokens around the text; `middle` is empty where the prompt ends with the prefix.
-        suffix_first: the suffix comes before the prefix.
-        stops: strings that end the answer and are never part of it.
-    """
-
-    name: str
-    prefix: str
-    suffix: str
-    middle: str
-    suffix_first: bool = False
-    ends: tuple[str, ...] = ()
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The family's own tokens. A vocabulary that has them all belongs to the family."""
-        return tuple(token for token in (self.prefix, self.suffix, self.middle) if token)
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        return (*self.ends, *self.tokens, *STOPS)
-
-    def pieces(self, prefix: str, suffix: str) -> tuple[tuple[bool, str], ...]:
-        """The prompt in order, as (is a special token, text): user text must not be read as special tokens."""
-        before, after = ((True, self.prefix), (False, prefix)), ((True, self.suffix), (False, suffix))
-        order = (*after, *before) if self.suffix_first else (*before, *after)
-        return (*order, (True, self.middle)) if self.middle else order
-
-    def prompt(self, prefix: str, suffix: str) -> str:
-        """The prompt as one string, for a tokenizer that reads special tokens in text."""
-        return "".join(text for _, text in self.pieces(prefix, suffix))
-
-
-FAMILIES = (
-    FimFamily("qwen", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", ends=("<|fim_pad|>",)),
-    FimFamily("starcoder", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", ends=("<fim_pad>",)),
-    FimFamily("santacoder", "<fim-prefix>", "<fim-suffix>", "<fim-middle>", ends=("<fim-pad>",)),
-    FimFamily("codellama", "▁<PRE>", "▁<SUF>", "▁<MID>", ends=("▁<EOT>", "<EOT>")),
-    FimFamily("deepseek", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", ends=("<｜end▁of▁sentence｜>",)),
-    FimFamily("codestral", "[PREFIX]", "[SUFFIX]", "", suffix_first=True, ends=("[MIDDLE]",)),
-)
-"""Tried in order. No vocabulary in use has the tokens of two of them."""
-
-
-def fim_family(has_token: Callable[[str], bool]) -> FimFamily | None:
-    """The family whose tokens a vocabulary has, or None: such a model can only go on from left to right."""
-    return next((family for family in FAMILIES if all(map(has_token, family.tokens))), None)
-
-
-def left_to_right(prefix: str) -> tuple[str, str]:
-    """The prompt for a model that only writes on, and the white space before the cursor that it leaves out.
-
-    Tokens of code begin with their white space, so a prompt that ends in some makes the model write something else
-    than it would have. Give the second part to `CompletionCleaner`: the answer brings that white space again.
-    """
-    prompt = prefix.rstrip()
-    return (prompt, prefix[len(prompt) :]) if prompt else (prefix, "")
-
+__all__ = ["FAMILIES", "STOPS", "CompletionCleaner", "FimFamily", "fim_family", "left_to_right", "overlap"]
 
 _FENCE = "```"
 _PROSE = ("sure", "certainly", "of course", "here is", "here's", "here are", "the following", "the completed")
 _GOES_ON = re.compile(r"[)\]}>]|(else|elif|except|finally|catch|case|default|end|fi|done|then|do|public:|private:)\b")
 _DIRECTIVE = re.compile(r"#\s*(if|ifdef|ifndef|else|elif|endif|define|undef|include|pragma)\b")
 _DEFINITION = re.compile(r"(@|(async |export |pub |public |private |protected |static )*(def|class|function|func|fn) )")
+_READ = ("html", "markdown", "latex")
+"""Languages whose files hold prose."""
+_MAY_BE_PROSE = re.compile(r"[A-Z][a-z']*,?:?(\s+([A-Za-z`][^=;{}]*)?)?|\*(\*[^*]*(\*.*)?)?")
+_IS_PROSE = re.compile(
+    r"([A-Z][a-z']*,?\s+([A-Za-z][a-z'’-]*,?\s+|`[^`]*`,?\s+){2,}[^=;{}]*[.:!?]?$)"
+    r"|((Note|Output|Explanation|Example|Examples|Usage|Input|Result|Answer)( [a-z ]*)?:)"
+    r"|(\*\*[^*]+\*\*)"
+)
 _OPENS = (":", "{", "(", "[", "=>", "->")
 
 
@@ -109,14 +34,30 @@ class CompletionCleaner:
     block that it was in, and drops an end that repeats the text behind the cursor. What it has let through is never
     taken back, and how the answer was cut into pieces makes no difference.
 
+    The file's own ways are kept: its line ends, and tabs or spaces at the beginning of lines.
+
     Args:
         suffix: the text behind the cursor.
         stops: strings that end the answer, for example `FimFamily.stops`; `STOPS` always apply.
         prefix: the text before the cursor, where known: it tells the indentation to return to.
         space: white space before the cursor that the prompt left out; see `left_to_right`.
+        ahead: the model did not see the text behind the cursor. Within a line it then writes the rest of that line
+            in its own way, and ends there.
+        language: the editor's name of it, where known: in a text for readers prose is no mistake.
     """
 
-    def __init__(self, suffix: str, stops: tuple[str, ...] = (), prefix: str = "", space: str = "") -> None:
+    def __init__(
+        self,
+        suffix: str,
+        stops: tuple[str, ...] = (),
+        prefix: str = "",
+        space: str = "",
+        *,
+        ahead: bool = False,
+        language: str = "",
+    ) -> None:
+        self._returns = "\r\n" in prefix + suffix
+        suffix, prefix, space = (text.replace("\r\n", "\n") for text in (suffix, prefix, space))
         self._suffix = suffix
         self._suffix_lines = [line.rstrip() for line in suffix.split("\n") if line.strip()]
         self._within_line = bool(suffix.split("\n", 1)[0].strip())
@@ -125,6 +66,11 @@ class CompletionCleaner:
         self._line = prefix.rpartition("\n")[2]
         self._marks = _marks(prefix)
         self._markdown = _FENCE in prefix
+        self._prose = not self._markdown and language not in _READ and not re.match(r"\s*(<[!a-zA-Z?]|\\[a-z])", prefix)
+        self._commented = prefix.count("/*") - prefix.count("*/") + prefix.count("<!--") - prefix.count("-->")
+        self._ahead = ahead and self._within_line
+        self._indentation = _indentation(f"{prefix}\n{suffix}")
+        self._width = 0
         self._raw = ""
         self._shown = 0
         self._ended = False
@@ -151,22 +97,30 @@ class CompletionCleaner:
     def _new(self, text: str) -> str:
         fresh = text[self._shown :]
         self._shown = max(self._shown, len(text))
-        return fresh
+        return fresh.replace("\n", "\r\n") if self._returns else fresh
 
     def _clean(self, final: bool) -> tuple[str, bool]:
         """What can be shown of the answer so far, and whether it is complete."""
-        found = [at for stop in self._stops if (at := self._raw.find(stop)) >= 0]
+        raw = self._raw.replace("\r\n", "\n")
+        raw = raw if final else raw.removesuffix("\r")
+        found = [at for stop in self._stops if (at := raw.find(stop)) >= 0]
         stopped = bool(found)
-        text = self._raw[: min(found)] if found else self._raw
+        text = raw[: min(found)] if found else raw
         if not (final or stopped):
             text = text[: len(text) - max(overlap(text, stop) for stop in self._stops)]
         if self._space:
             if not (text.strip() or final or stopped):
                 return "", False
+            tabs = self._line.count("\t")
+            if tabs and not self._line.strip() and (ahead := re.match(r"\n*( {2,})\S", text)):
+                self._width = max(len(ahead[1]) // tabs, 1)  # what the model means by a tab of the file
             text = _after_space(text, self._space)
         body = self._unfenced(text, final or stopped)
         if body is None:
             return "", False
+        body = _indented(body, self._indentation, final or stopped, not self._line, self._width)
+        if self._ahead:
+            return self._within(body, final or stopped)
         kept, left = self._within_block(body, final or stopped)
         if left:
             kept = kept.rstrip()
@@ -194,6 +148,17 @@ class CompletionCleaner:
         opening = re.search(rf"^\s*{_FENCE}.*\n", text, re.MULTILINE)
         return text[opening.end() :] if opening else text if final else None
 
+    def _within(self, body: str, final: bool) -> tuple[str, bool]:
+        """What belongs between the cursor and the rest of its line, which the model did not see."""
+        line, ended, _ = body.partition("\n")
+        rest = self._suffix.split("\n", 1)[0].strip()
+        at = line.find(rest) if len(rest) > 1 else -1
+        if at >= 0:
+            return line[:at].rstrip() if self._suffix[0].isspace() else line[:at], True
+        if ended or final:
+            return self._without_suffix(line.rstrip()), True
+        return "", False
+
     def _within_block(self, body: str, final: bool) -> tuple[str, bool]:
         """`body` up to where it leaves its block, closes a fence or begins the suffix; and whether it does."""
         lines = body.split("\n")
@@ -201,6 +166,7 @@ class CompletionCleaner:
         at = depth = 0
         start: int | None = None  # the indentation of the first line
         inside = False
+        commented = self._commented
         for index, line in enumerate(lines):
             whole = final or index < len(lines) - 1
             shown = self._line + line if index == 0 else line
@@ -211,7 +177,12 @@ class CompletionCleaner:
                 outer = start is not None and depth <= 0 and indent < start
                 begins = index > 0 or not self._line.strip()
                 repeats = begins and self._repeats([shown, *lines[index + 1 :]], final)
-                if repeats is None or (not whole and (_FENCE.startswith(code[:3]) or back or outer)):
+                prose = begins and self._prose and indent == 0 and depth <= 0 and commented <= 0
+                if repeats is None or (prose and not whole and _MAY_BE_PROSE.fullmatch(code)):
+                    return body[:at], False
+                if prose and whole and _IS_PROSE.match(code):
+                    return body[:at], True
+                if not whole and (_FENCE.startswith(code[:3]) or back or outer):
                     return body[:at], False
                 if (
                     repeats
@@ -224,6 +195,7 @@ class CompletionCleaner:
                 if start is None:
                     start = indent + 1 if opens else indent
                 inside = inside or indent > 0 or opens
+            commented += line.count("/*") - line.count("*/") + line.count("<!--") - line.count("-->")
             depth += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
             marks = tuple(map(sum, zip(marks, _marks(line), strict=True)))
             at += len(line) + 1
@@ -256,6 +228,39 @@ class CompletionCleaner:
                 continue
             return text[: len(text) - length]
         return text
+
+
+def _indentation(text: str) -> str:
+    """What lines of a file begin with: tabs, or so many spaces; empty where none tells."""
+    if re.search(r"^\t", text, re.MULTILINE):
+        return "" if re.search(r"^ {2,}\S", text, re.MULTILINE) else "\t"
+    widths = [len(found) for found in re.findall(r"^( {2,})\S", text, re.MULTILINE)]
+    return " " * min(widths) if widths else ""
+
+
+def _indented(body: str, unit: str, final: bool, first: bool, width: int) -> str:
+    """`body` with its lines indented as the file is, where the model does it in the other way.
+
+    Args:
+        first: its first line begins at the margin as well.
+        width: spaces that the model takes for a tab; 0 where its first indented line has to tell.
+    """
+    lines = body.split("\n")
+    if not final and not lines[-1].strip() and (len(lines) > 1 or first):
+        lines[-1] = ""  # how far it goes in is not known yet
+    done = [] if first else lines[:1]
+    if not width:
+        width = next((len(found[1]) for one in lines[len(done) :] if (found := re.match(r"( {2,})\S", one))), 4)
+        width = 4 if width % 4 == 0 else width
+    for line in lines[len(done) :]:
+        inner = line.lstrip(" \t")
+        ahead = line[: len(line) - len(inner)]
+        if unit == "\t" and " " in ahead and inner:
+            ahead = "\t" * max(1, len(ahead.replace("\t", " " * width)) // width)
+        elif unit and unit != "\t":
+            ahead = ahead.replace("\t", unit)
+        done.append(ahead + inner)
+    return "\n".join(done)
 
 
 def _after_space(text: str, space: str) -> str:

@@ -1,7 +1,7 @@
 """Running a request on a loaded model, and what a conversation needs round that.
 
-A conversation that outgrew the model is cut to what it reads; what a model thought aloud is not read again; the answer
-is kept when the job ends.
+What a model thought aloud is not read again; the answer is kept when the job ends. A conversation that outgrew the
+model is cut by its engine, which knows how long it is.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
-from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message
+from studio.requests import CaptionRequest, ImageRequest, Message
 from studio.types import Artifact, Output
 
 
 def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
     """Run the request, or all cells or pictures of a job that has some.
-
-    A conversation that outgrew the model loses its oldest turns, and a note says so.
 
     Args:
         adapters: the folder of LoRA files.
@@ -39,22 +37,14 @@ def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
         return cells.run(model, job, adapters)
     if job.batch:
         return batch.caption(model, job)
-    request, cut = job.request, 0
+    request = job.request
     context = RunContext(job, adapters)
     if isinstance(request, CaptionRequest):
         return candidates.run(model, request, context)
-    while True:
-        try:
-            output = model.run(request, context)
-        except StudioError as error:
-            if error.code != "context_full" or not isinstance(request, ChatRequest) or len(request.messages) < 3:
-                raise
-            shorter = request.messages[2:] if request.messages[0].role == "user" else request.messages[1:]
-            request, cut = replace(request, messages=shorter), cut + 1
-            continue
-        if isinstance(request, ImageRequest) and not output.images:
-            raise Cancelled  # every picture was skipped
-        return replace(output, notes=(*output.notes, ("history_cut", {"count": cut}))) if cut else output
+    output = model.run(request, context)
+    if isinstance(request, ImageRequest) and not output.images:
+        raise Cancelled  # every picture was skipped
+    return output
 
 
 def without_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -192,9 +192,7 @@ def build(page: Page) -> None:
                 chat = settings.keep(change(found), asked)
                 seen = found.mark if place.chat else ""
                 notes = (note,) if note else ()
-                job = page.begin(
-                    request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes)
-                )
+                job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes))
                 turn = windows.show(request, chat.id)
         except StudioError as error:
             yield from refused(error, request, place, typed)

@@ -5,6 +5,7 @@ The editor is Gradio's own (CodeMirror); assets/page/editor.js reads the cursor 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +27,7 @@ LANGUAGES = (
     "dockerfile", "latex",
 )  # fmt: skip
 EXAMPLE = '''def fibonacci(n: int) -> int:
-    """Return the n-th Fibonacci number."""
-    '''
+    """Return the n-th Fibonacci number."""'''
 
 
 def build(page: Page) -> None:
@@ -46,8 +46,9 @@ def build(page: Page) -> None:
         progress = gr.HTML(elem_id="code-progress", elem_classes="a-live")
         with gr.Row(elem_classes="a-code-run"):
             run, stop = run_row(TASK, "code.run", page.stop(TASK))
-            accept = gr.Button(t("code.accept"), size="lg", visible=False, elem_id="code-accept")
-            discard = gr.Button(t("code.discard"), size="lg", visible=False, elem_id="code-discard")
+            # Seen while the editor shows a suggestion: the style sheet asks the editor's script.
+            accept = gr.Button(t("code.accept"), size="lg", elem_id="code-accept")
+            discard = gr.Button(t("code.discard"), size="lg", elem_id="code-discard")
         with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="code-more"):
             with gr.Row():
                 middle = gr.Checkbox(True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"))
@@ -59,7 +60,8 @@ def build(page: Page) -> None:
     suffix = gr.Textbox(visible="hidden", elem_id="code-suffix")
     # Read by the browser while the suggestion grows.
     suggestion = gr.Textbox(visible="hidden", elem_id="code-suggestion")
-    outputs = [run, stop, progress, suggestion, accept, discard]
+    place = gr.Textbox(visible="hidden", elem_id="code-place")
+    outputs = [run, stop, progress, suggestion]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
@@ -69,15 +71,21 @@ def build(page: Page) -> None:
         if update.text or update.final:
             written = page.studio.job(update.job).snapshot().text
             changes[suggestion] = f"{update.job}\n{written}"  # the same words from another run are news too
-        if update.final:
-            here = bool(written)
-            changes[accept] = changes[discard] = gr.update(visible=here)
-            changes[progress] += pump.notes(update, spoken)
         if update.artifact is not None:
-            key = "code.done" if written.strip() else "code.nothing"
-            rate = round(update.artifact.stats.get("tokens_per_second", 0))
-            changes[progress] = pump.note(text(key, spoken, rate=rate)) + pump.notes(update, spoken)
+            changes[progress] = _done(update, written, spoken) + pump.notes(update, spoken)
+        elif update.final and written:
+            changes[progress] += _keys(spoken)
         return changes
+
+    def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A page that was opened again shows the run that goes on, and the suggestion that came meanwhile."""
+        jobs = page.jobs(request, TASK)
+        if not jobs or not isinstance(asked := jobs[-1].request, CodeRequest):
+            yield {progress: gr.skip()}
+            return
+        # The editor shows the suggestion where its text is still this.
+        yield {place: json.dumps({"id": jobs[-1].id, "before": asked.prefix, "after": asked.suffix})}
+        yield from page.follow(jobs[-1], show, request)
 
     def complete(
         before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: str,
@@ -99,10 +107,23 @@ def build(page: Page) -> None:
     }  # fmt: skip
     run.click(**start)
     Offers(page, TASK, picker, {"max_tokens": max_tokens}).wire(**start)
-    suggestion.change(
-        None, suggestion, None, js="(news) => window.atelier.editor.suggest(news.slice(news.indexOf('\\n') + 1))"
-    )
-    hide = {"fn": lambda: (gr.update(visible=False), gr.update(visible=False)), "inputs": None}
-    accept.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.accept()", **quick())
-    discard.click(**hide, outputs=[accept, discard], js="() => window.atelier.editor.discard()", **quick())
+    suggestion.change(None, suggestion, None, js="(news) => window.atelier.editor.suggest(news)")
+    place.change(None, place, None, js="(told) => window.atelier.editor.place(told)")
+    accept.click(None, None, None, js="() => window.atelier.editor.accept()", **quick())
+    discard.click(None, None, None, js="() => window.atelier.editor.discard()", **quick())
     syntax.change(lambda name: gr.Code(language=name), syntax, editor, **quick())
+    page.blocks.load(attach, None, [*outputs, place], **pumping())
+
+
+def _done(update: Update, written: str, spoken: str) -> str:
+    """What came, how fast, and which keys decide about it."""
+    if not written.strip():
+        return pump.note(text("code.nothing", spoken))
+    stats = update.artifact.stats if update.artifact else {}
+    rate = round(stats.get("tokens_per_second", 0))
+    return _keys(spoken) + pump.note(text("code.rate", spoken, count=round(stats.get("tokens", 0)), rate=rate))
+
+
+def _keys(spoken: str) -> str:
+    """Seen while the editor shows a suggestion."""
+    return f'<div class="a-code-keys">{pump.note(text("code.done", spoken))}</div>'

@@ -45,7 +45,6 @@ class Presses:
                 with self._guard:
                     self._held.discard((who, button))
 
-
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
         """Go one after another among those of one name, for what is short and must not be done twice at a time."""

@@ -1,38 +1,130 @@
 // The code tab's editor: where the cursor is, and a suggestion that appears there, selected until it is kept.
+//
+// The suggestion stands in the text while it is shown, outside of the history of undo. Tab keeps it, as one step that
+// undo takes back; Esc, typing, undo, or a cursor that goes elsewhere takes it away, and ends the run that writes it.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
+  const DRAFT = "atelier_draft_code";
+  const SETTLED = "atelier_settled_code"; // the job whose suggestion was kept or thrown away last
   let from = null; // where the suggestion begins
   let suggestion = ""; // what it is now
-  const DRAFT = "atelier_draft_code";
+  let job = null; // whose it is
+  let waiting = false; // Run was pressed, and no news has come of it
+  let ours = false; // this very change is made by us
+  let restoring = false;
+  let pending = null; // news of a job that this page did not start
+  let place = null; // such a job's id, and the text before and behind its suggestion
+  const known = new Set(); // jobs that news came of
+  const placed = new WeakSet(); // editors in which the person put the cursor somewhere
 
   const box = () => document.querySelector("#code-editor");
+  const stored = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* full, or a private window */ } },
+  };
 
   // CodeMirror keeps the view on its content element; the name of that property differs between its versions.
   const view = () => {
     const content = document.querySelector("#code-editor .cm-content");
-    return content?.cmTile?.view ?? content?.cmView?.view ?? content?.cmView?.rootView?.view ?? null;
+    const editor = content?.cmTile?.view ?? content?.cmView?.view ?? content?.cmView?.rootView?.view ?? null;
+    if (editor) listen(editor);
+    return editor;
+  };
+
+  // Gradio configures the editor anew where the language changes, so this is looked at each time.
+  const listen = (editor) => {
+    const View = editor.constructor;
+    if (editor.state.facet(View.updateListener).includes(heard)) return;
+    const { appendConfig } = View.scrollIntoView(0).constructor;
+    editor.dispatch({ effects: appendConfig.of(View.updateListener.of(heard)) });
+  };
+
+  // What the person does to text or cursor while a suggestion is shown or awaited ends it.
+  const heard = (update) => {
+    if (ours || from === null) return;
+    if (update.docChanged) {
+      const to = from + suggestion.length;
+      const [start, end] = [update.changes.mapPos(from, 1), update.changes.mapPos(to, -1)];
+      from = suggestion && update.state.sliceDoc(start, end) === suggestion ? start : null;
+      setTimeout(dismiss); // a view cannot be changed while it tells of a change
+    } else if (update.selectionSet && suggestion) {
+      const { from: start, to } = update.state.selection.main;
+      if (start !== from || to !== from + suggestion.length) setTimeout(dismiss);
+    }
   };
 
   // A suggestion is no edit of the person's: it enters the undo history only when it is kept, as one step.
   const put = (text, spec, kept = false) => {
     const editor = view();
     const { addToHistory } = editor.state.update({}).constructor;
-    editor.dispatch({
-      changes: { from, to: from + suggestion.length, insert: text },
-      annotations: addToHistory.of(kept),
-      userEvent: "input.complete",
-      ...spec,
-    });
+    ours = true;
+    try {
+      editor.dispatch({
+        changes: { from, to: from + suggestion.length, insert: text },
+        annotations: addToHistory.of(kept),
+        userEvent: "input.complete",
+        ...spec,
+      });
+    } finally {
+      ours = false;
+    }
+  };
+
+  const mark = () => {
+    const shown = from !== null && suggestion !== "";
+    box()?.classList.toggle("a-suggesting", shown);
+    document.body.classList.toggle("a-code-suggests", shown); // shows the buttons and the line that tells the keys
   };
 
   const close = () => {
     from = null;
     suggestion = "";
-    box()?.classList.remove("a-suggesting");
+    waiting = false;
+    mark();
   };
 
   // Whether the suggestion still stands where it was put.
-  const stands = () => from !== null && view()?.state.sliceDoc(from, from + suggestion.length) === suggestion;
+  const stands = () => {
+    const state = view()?.state;
+    return Boolean(state) && from !== null && from + suggestion.length <= state.doc.length
+      && state.sliceDoc(from, from + suggestion.length) === suggestion;
+  };
+
+  // The person has decided: what the model still writes of it is not wanted.
+  const settle = () => {
+    if (job) stored.set(SETTLED, job);
+    const stop = document.querySelector("#code-stop");
+    if (stop?.offsetParent) stop.click();
+    close();
+    remember();
+  };
+
+  const dismiss = (spec = {}) => {
+    if (stands()) put("", spec);
+    settle();
+  };
+
+  // A suggestion that was being written, or came, while the page was closed: shown where the text is still the same.
+  const adopt = () => {
+    const editor = view();
+    if (!pending || pending.id !== place?.id || !editor || restoring || from !== null || waiting) return;
+    const { id, text } = pending;
+    const { before, after } = place;
+    if (editor.state.doc.toString() !== before + after || stored.get(SETTLED) === id) return;
+    job = id;
+    from = before.length;
+    pending = null;
+    placed.add(editor);
+    grow(text, document.activeElement === document.body);
+  };
+
+  const grow = (text, focus) => {
+    const editor = view();
+    put(text, { selection: { anchor: from, head: from + text.length }, scrollIntoView: true });
+    suggestion = text;
+    mark();
+    if (focus && box()?.offsetParent) editor.focus();
+  };
 
   atelier.editor = {
     suggesting: () => from !== null && suggestion !== "",
@@ -41,32 +133,50 @@
     aroundCursor() {
       const editor = view();
       if (!editor) return ["", ""];
-      if (from !== null) this.discard();
+      if (stands()) put("", { selection: { anchor: from } });
+      close();
       const text = editor.state.doc.toString();
+      if (!placed.has(editor)) editor.dispatch({ selection: { anchor: text.length } }); // nobody chose the beginning
       const at = editor.state.selection.main.head;
       from = at;
-      suggestion = "";
+      waiting = true;
+      pending = null;
       return [text.slice(0, at), text.slice(at)];
     },
 
-    suggest(text) {
-      const editor = view();
-      if (!editor || !stands()) return;
-      put(text, { selection: { anchor: from, head: from + text.length }, scrollIntoView: true });
-      suggestion = text;
-      box()?.classList.toggle("a-suggesting", text !== "");
-      editor.focus();
+    // {id, before, after}: the text that a suggestion is for which another page asked for
+    place(told) {
+      place = JSON.parse(told);
+      adopt();
+    },
+
+    // news: the job's id, a line break, the suggestion so far
+    suggest(news) {
+      const id = news.slice(0, news.indexOf("\n"));
+      const text = news.slice(news.indexOf("\n") + 1);
+      if (waiting && !known.has(id)) [job, waiting] = [id, false];
+      known.add(id);
+      if (from === null || id !== job) {
+        pending = id === job ? null : { id, text };
+        adopt();
+      } else if (stands()) {
+        grow(text, suggestion === ""); // once: the person may be in another field by now
+      }
     },
 
     accept() {
-      if (stands()) {
+      if (stands() && suggestion) {
         const text = suggestion;
         put("", {});
         suggestion = "";
         put(text, { selection: { anchor: from + text.length } }, true);
       }
-      close();
-      remember();
+      settle();
+      view()?.focus();
+    },
+
+    discard() {
+      dismiss(from === null ? {} : { selection: { anchor: from } });
       view()?.focus();
     },
 
@@ -76,30 +186,30 @@
       const editor = content && view();
       if (!editor) return;
       content.dataset.restored = "yes";
-      let draft = null;
-      try { draft = localStorage.getItem(DRAFT); } catch { /* private windows keep nothing */ }
-      if (draft === null) return;
+      for (const kind of ["pointerdown", "keydown", "beforeinput"]) {
+        content.addEventListener(kind, () => placed.add(editor), true);
+      }
+      const draft = stored.get(DRAFT);
       let tries = 6; // Gradio puts its own text in once more while it draws
+      restoring = true;
       const put = () => {
         const { doc } = editor.state;
-        if (draft !== doc.toString()) editor.dispatch({ changes: { from: 0, to: doc.length, insert: draft } });
+        if (placed.has(editor)) tries = 0; // the person writes already
+        else if (draft !== null && draft !== doc.toString() && from === null) {
+          editor.dispatch({ changes: { from: 0, to: doc.length, insert: draft }, selection: { anchor: draft.length } });
+        }
         tries -= 1;
-        if (tries) setTimeout(put, 50);
+        restoring = tries > 0;
+        if (restoring) setTimeout(put, 50);
+        else adopt();
       };
       put();
-    },
-
-    discard() {
-      if (stands()) put("", { selection: { anchor: from } });
-      close();
-      view()?.focus();
     },
   };
 
   const remember = () => {
     const editor = view();
-    if (!editor || atelier.editor.suggesting()) return;
-    try { localStorage.setItem(DRAFT, editor.state.doc.toString()); } catch { /* full, or a private window */ }
+    if (editor && !atelier.editor.suggesting()) stored.set(DRAFT, editor.state.doc.toString());
   };
   for (const kind of ["keyup", "input", "paste", "cut", "drop"]) {
     document.addEventListener(kind, (event) => {
@@ -107,31 +217,24 @@
     }, true);
   }
 
-  // An edit of the person's own ends the suggestion: what is selected is replaced, as everywhere.
-  const overtake = () => {
-    close();
-    document.querySelector("#code-discard")?.click(); // hides both buttons; there is nothing left to take away
-  };
-
-  const editing = (event) => {
-    if (event.altKey) return false;
-    if (event.ctrlKey || event.metaKey) return /^[zyxv]$/i.test(event.key);
-    return event.key.length === 1 || ["Enter", "Backspace", "Delete"].includes(event.key);
-  };
-
+  // ---- an edit of the person's own comes after the suggestion is gone, so that undo never brings it back
+  const overtaking = (event) => event.target.closest?.("#code-editor") && atelier.editor.suggesting();
   document.addEventListener("keydown", (event) => {
-    if (!atelier.editor.suggesting() || !event.target.closest?.("#code-editor")) return;
-    if (event.key === "Tab" && !event.shiftKey) {
-      event.preventDefault();
-      event.stopPropagation();
-      document.querySelector("#code-accept")?.click();
-    } else if (editing(event)) {
-      overtake();
+    if (!overtaking(event) || event.altKey) return;
+    const command = event.ctrlKey || event.metaKey;
+    const alone = command ? /^[zy]$/i.test(event.key) : ["Backspace", "Delete"].includes(event.key);
+    if (event.key === "Tab" && !event.shiftKey && !command) {
+      atelier.editor.accept();
+    } else if (alone) {
+      atelier.editor.discard();
+    } else {
+      if (!command && (event.key.length === 1 || event.key === "Enter")) atelier.editor.discard();
+      return;
     }
+    event.preventDefault();
+    event.stopPropagation();
   }, true);
-  for (const kind of ["paste", "cut", "drop"]) {
-    document.addEventListener(kind, (event) => {
-      if (atelier.editor.suggesting() && event.target.closest?.("#code-editor")) overtake();
-    }, true);
+  for (const kind of ["paste", "drop", "compositionstart"]) {
+    document.addEventListener(kind, (event) => { if (overtaking(event)) atelier.editor.discard(); }, true);
   }
 })();

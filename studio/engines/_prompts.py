@@ -1,85 +1,155 @@
-"""From a chat or code request to what a language model is given to read.
+"""From a chat or code request to what a language model is given to read, the same for every engine.
 
-Knows tokenizers of transformers, but no model and no torch.
+An engine lends its tokenizer and its template; what a person typed never becomes a special token.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from studio.completion import FimFamily, left_to_right
+from studio.engines import _templates, _window
+from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest
 
-_THOUGHT = re.compile(r"(<think>.*?(</think>\s*|\Z))|(\A(?:(?!<think>).)*</think>\s*)", re.DOTALL)
-_PLAIN_STOPS = ("\nUser:", "\nSystem:")
+Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 
-def without_thought(content: str) -> str:
-    """An earlier answer without its <think> block, also where its opening or closing mark is missing."""
-    return _THOUGHT.sub("", content).lstrip()
+class Reading(Protocol):
+    """A model's tokenizer."""
+
+    @property
+    def special(self) -> Iterable[str]:
+        """Tokens that are no text."""
+        ...
+
+    @property
+    def render(self) -> _templates.Render | None:
+        """The chat template; None for base models, which have none."""
+        ...
+
+    def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
+        """`text` as tokens; see _gguf_facts.Tokenizer."""
+        ...
+
+    def token(self, text: str) -> int:
+        """The number of one special token."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model reads.
+
+    Attributes:
+        ids: its tokens.
+        text: the same as text, with separators; only its end tells anything.
+        stops: strings that end the answer beside those of the request.
+        notes: what was left out.
+    """
+
+    ids: list[int]
+    text: str
+    stops: tuple[str, ...]
+    notes: Notes
+
+
+class Sizes:
+    """How many tokens a text has, remembered: a conversation is counted anew at every turn."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._known: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        if text not in self._known:
+            if len(self._known) >= 4_000:
+                self._known.clear()
+            self._known[text] = len(self._reading.tokens(text))
+        return self._known[text]
 
 
 def chat(
-    tokenizer: Any, request: ChatRequest, options: Mapping[str, Any], keep_thinking: bool = False
-) -> tuple[str, tuple[str, ...]]:
-    """The conversation as the model was taught to read it, and further strings that end its turn.
-
-    A model without a chat template gets plain lines, ``User: ...`` and ``Assistant: ...``. The template runs in
-    transformers' sandbox.
+    reading: Reading,
+    request: ChatRequest,
+    sizes: Callable[[str], int],
+    limit: int,
+    check: Callable[[], None],
+    *,
+    keep_thinking: bool,
+    title: str,
+) -> Prompt:
+    """The conversation, without its oldest turns where it is longer than the model reads.
 
     Args:
-        options: further variables of the template.
+        limit: tokens that question and answer may have together.
+        check: raises once the person pressed Stop.
+        title: what the model is called.
+
+    Raises:
+        StudioError: context_full: the last message alone is too long; broken_model: no use of the template.
     """
-    turns = [
-        {
-            "role": message.role,
-            "content": message.content if keep_thinking or message.role == "user" else without_thought(message.content),
-        }
-        for message in request.messages
-    ]
-    if not tokenizer.chat_template:
-        names = {"user": "User", "assistant": "Assistant"}
-        lines = [f"{names[turn['role']]}: {turn['content']}" for turn in turns]
-        return "\n".join([*([request.system, ""] if request.system else []), *lines, "Assistant:"]), _PLAIN_STOPS
+    room = _window.room_for_prompt(limit, request.max_tokens or 1)
+    left = room
+    while True:
+        messages, cut = _window.recent(request, left, sizes, check)
+        contents = [
+            message.content if keep_thinking or message.role == "user" else _templates.without_thought(message.content)
+            for message in messages
+        ]
+        (system, *contents), separator = _templates.guarded((request.system, *contents), reading.special)
+        turns = [
+            {"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)
+        ]
+        try:
+            text = _templates.written(reading.render, system, turns)
+        except _templates.Refused as error:
+            raise StudioError("broken_model", model=title, reason=f"chat template: {error}") from None
+        parts = text.split(separator)
+        ids = [token for at, part in enumerate(parts) for token in reading.tokens(part, special=True, opening=at == 0)]
+        if len(ids) <= room:
+            break
+        if len(messages) == 1:
+            raise StudioError("context_full", count=len(ids), model=title, limit=limit)
+        check()
+        left -= max(room // 4, len(ids) - room)
+    base: Notes = (("base_model", {}),) if reading.render is None else ()
+    stops = _templates.PLAIN_STOPS if reading.render is None else ()
+    return Prompt(ids, text, stops, (*base, *_window.history_note(request.messages, cut)))
 
-    def render(conversation: list[dict[str, str]]) -> str:
-        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **options)
 
-    if not request.system or not turns:
-        return render(turns), ()
-    from jinja2 import TemplateError
+def code(
+    reading: Reading, request: CodeRequest, family: FimFamily | None, limit: int, check: Callable[[], None]
+) -> Prompt:
+    """The text round the cursor; what is furthest from it goes first.
 
-    try:
-        return render([{"role": "system", "content": request.system}, *turns]), ()
-    except TemplateError:  # some templates refuse a system turn: its text then opens the first turn
-        first = {"role": turns[0]["role"], "content": f"{request.system}\n\n{turns[0]['content']}"}
-        return render([first, *turns[1:]]), ()
+    Without a family the text before the cursor is all that the model reads. No tokens where nothing stands there.
 
-
-def code(tokenizer: Any, request: CodeRequest, family: FimFamily | None, room: int) -> tuple[list[int], int]:
-    """The prompt's tokens, at most `room`, and how many were cut: what is furthest from the cursor goes first.
-
-    Without a family the text before the cursor is all that the model reads. What looks like a special token in the
-    user's text stays text.
+    Args:
+        limit, check: as for `chat`.
     """
+    opening = reading.tokens("", opening=True)
+    room = max(1, _window.room_for_prompt(limit, request.max_tokens or 1) - len(opening) - 3)
 
-    def encode(text: str) -> list[int]:
-        return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids if text else []
+    def size(text: str) -> int:
+        return len(reading.tokens(text))
 
-    before = encode(request.prefix if family else left_to_right(request.prefix)[0])
-    after = encode(request.suffix) if family else []
-    opening = tokenizer("").input_ids[:1]
-    ids = opening if opening and opening[0] == tokenizer.bos_token_id else []
-    room = max(1, room - len(ids) - 3)
-    behind = min(len(after), max(room // 4, room - len(before)))
-    ahead = min(len(before), room - behind)
-    cut = len(before) - ahead + len(after) - behind
-    before, after = before[len(before) - ahead :], after[:behind]
-    if not family:
-        return ids + before, cut
-    texts = iter((after, before) if family.suffix_first else (before, after))
-    for special, token in family.pieces("", ""):
-        ids = ids + ([tokenizer.convert_tokens_to_ids(token)] if special else next(texts))
-    return ids, cut
+    prefix, suffix = (text.replace("\r\n", "\n") for text in (request.prefix, request.suffix))
+    whole = prefix if family else left_to_right(prefix)[0]
+    before, after, cut = _window.around(whole, suffix if family else "", room, size, check)
+    notes: Notes = (("code_cut", {"count": cut}),) if cut else ()
+    if family is None:
+        if request.fill_in_middle and request.suffix.strip():
+            notes = (*notes, ("no_fim", {}))
+        if not before.strip():
+            return Prompt([], "", (), (("nothing_before", {}),))
+        return Prompt(opening + reading.tokens(before), before, (), notes)
+    ids = list(opening)
+    for special, text in family.pieces(before, after):
+        if special:
+            ids.append(reading.token(text))
+        elif text:
+            ids += reading.tokens(text)
+    return Prompt(ids, before, (), notes)

@@ -4,16 +4,19 @@ The library runs its server loop inside this process and hands out text through 
 last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
 use: it gets a random key, and no web page may read from it.
 
-Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like).
+What it reads is put together here, not by the library: its template and its tokens as for every other engine.
+
+Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
+`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 
 from __future__ import annotations
 
-import mmap
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ import psutil
 
 from studio.catalog import Card
 from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
+from studio.engines import _gguf_facts, _prompts, _templates
 from studio.engines.base import Context, Device
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request
@@ -28,7 +32,6 @@ from studio.types import Output
 
 DEFAULT_CONTEXT = 8192
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
-CODE_CONTEXT_CHARACTERS = 12_000  # about 4,000 tokens: more makes the first token late and the answer no better
 
 
 class LlamaEngine:
@@ -61,7 +64,11 @@ class LlamaModel:
         process = psutil.Process()
         before = process.memory_full_info().uss
         self._card = card
-        self._fim = fim_family(_vocabulary(file))
+        try:
+            facts = _gguf_facts.read_facts(file)
+        except ValueError as error:
+            raise StudioError("broken_model", model=card.title, reason=f"{file.name}: {error}") from None
+        self._fim = fim_family(facts.tokens.__contains__, str(card.options.get("fim", "")))
         self._context = int(card.limits.get("context", DEFAULT_CONTEXT))
         params = xl.CommonParams()
         params.model.path = str(file)
@@ -74,7 +81,8 @@ class LlamaModel:
         params.verbosity = 0
         params.warmup = False
         params.offline = True
-        params.api_keys = [secrets.token_hex(32)]
+        key = secrets.token_hex(32)
+        params.api_keys = [key]
         params.cors_origins = "http://localhost.invalid"
         params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
         try:
@@ -82,12 +90,20 @@ class LlamaModel:
         except Exception as error:
             raise StudioError("broken_model", model=card.title, reason=str(error).strip() or "unreadable") from None
         self.port_address: str = self._server.listening_address
+        self._tokenizer = _gguf_facts.Tokenizer(self.port_address, key)
+        try:
+            self._reading = _Reading(facts, self._tokenizer, dict(card.options.get("template_options", {})))
+        except _templates.Refused as error:
+            raise StudioError("broken_model", model=card.title, reason=f"chat template: {error}") from None
+        self._sizes = _prompts.Sizes(self._reading)
+        self._read: list[int] = []  # the tokens that the server was given last
         self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
 
     def nbytes(self) -> int:
         return self._nbytes
 
     def close(self) -> None:
+        self._tokenizer.close()
         self._server = None
 
     def run(self, request: Request, context: Context) -> Output:
@@ -100,31 +116,41 @@ class LlamaModel:
                 raise StudioError("wrong_task", model=self._card.title)
 
     def _chat(self, request: ChatRequest, context: Context) -> Output:
-        messages = [{"role": "system", "content": request.system}] if request.system else []
-        messages += [{"role": message.role, "content": message.content} for message in request.messages]
+        most = request.max_tokens or 1
+        prompt = _prompts.chat(
+            self._reading, request, self._sizes, self._context, context.check,
+            keep_thinking=bool(self._card.options.get("keep_thinking")), title=self._card.title,
+        )  # fmt: skip
         body = {
-            "messages": messages,
-            "max_tokens": request.max_tokens,
+            "n_predict": min(most, self._context - len(prompt.ids)),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "top_k": request.top_k,
             "min_p": request.min_p,
             "repeat_penalty": request.repetition_penalty,
             "seed": _seed(request.seed),
-            "stop": list(request.stop),
-            "chat_template_kwargs": dict(self._card.options.get("template_options", {})),
+            "stop": [*request.stop, *prompt.stops],
         }
         answer = _Answer(context, self._card, context.text)
-        answer.take(self._server.handle_chat_completions, body)
-        return answer.output()
+        if prompt.text.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
+            context.text("<think>\n")
+            answer.parts.append("<think>\n")
+        self._take(answer, prompt.ids, body)
+        output = answer.output(notes=prompt.notes)
+        if output.finish == "length" and body["n_predict"] < most:
+            return replace(output, notes=(*output.notes, ("context_end", {"limit": self._context})))
+        return output
 
     def _complete(self, request: CodeRequest, context: Context) -> Output:
-        prefix = request.prefix[-CODE_CONTEXT_CHARACTERS:]
-        suffix = request.suffix[: CODE_CONTEXT_CHARACTERS // 2]
-        family: FimFamily | None = self._fim if request.fill_in_middle and suffix.strip() else None
+        family: FimFamily | None = self._fim if request.fill_in_middle else None
+        prompt = _prompts.code(self._reading, request, family, self._context, context.check)
+        if not prompt.ids:
+            return Output(text="", finish="stop", notes=prompt.notes)
         stops = family.stops if family else ()
-        prompt, space = (family.prompt(prefix, suffix), "") if family else left_to_right(prefix)
-        cleaner = CompletionCleaner(suffix, stops, prefix, space)
+        space = "" if family else left_to_right(request.prefix)[1]
+        cleaner = CompletionCleaner(
+            request.suffix, stops, request.prefix, space, ahead=family is None, language=request.language
+        )
 
         def show(delta: str) -> str:
             fresh = cleaner.feed(delta)
@@ -132,7 +158,6 @@ class LlamaModel:
             return fresh
 
         body = {
-            "prompt": prompt,
             "n_predict": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
@@ -140,12 +165,43 @@ class LlamaModel:
             "stop": list(stops),
         }
         answer = _Answer(context, self._card, show, enough=lambda: cleaner.ended)
-        answer.take(self._server.handle_completions, body)
+        self._take(answer, prompt.ids, body)
         rest = cleaner.finish()
         context.text(rest)
         answer.parts.append(rest)
-        unread = suffix.strip() and family is None
-        return answer.output(notes=(("no_fim", {}),) if unread and request.fill_in_middle else ())
+        return answer.output(notes=prompt.notes)
+
+    def _take(self, answer: _Answer, ids: list[int], body: dict[str, Any]) -> None:
+        """Have `ids` continued, the last of them read alone, as it is where the others were read before: many at once
+        come out different by a hair, and a seed would give another answer the second time."""
+        if len(ids) > 1 and self._read[: len(ids) - 1] != ids[:-1]:
+            self._read = []
+            if not answer.read(self._server.handle_completions, ids[:-1]):
+                return
+        self._read = ids
+        answer.take(self._server.handle_completions, body | {"prompt": ids})
+
+
+class _Reading:
+    """The file's template and llama.cpp's tokenizer as the prompts ask for them."""
+
+    def __init__(self, facts: _gguf_facts.Facts, tokenizer: _gguf_facts.Tokenizer, options: dict[str, Any]) -> None:
+        self.special = facts.special
+        self._numbers = facts.tokens
+        self._tokenizer = tokenizer
+        self._bos = facts.bos
+        self._first = tokenizer.tokens("", opening=True)[:1]
+        self.render = _templates.renderer(facts.template, facts.bos, facts.eos, options) if facts.template else None
+
+    def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
+        if not opening:
+            return self._tokenizer.tokens(text, special=special) if text else []
+        if self._first and self._bos:
+            text = text.removeprefix(self._bos)  # many templates write what the tokenizer puts in front as well
+        return [*self._first, *(self._tokenizer.tokens(text, special=special) if text else [])]
+
+    def token(self, text: str) -> int:
+        return self._numbers[text]
 
 
 class _Answer:
@@ -161,6 +217,7 @@ class _Answer:
         self.parts: list[str] = []
         self._context, self._card, self._show, self._enough = context, card, show, enough
         self._tokens = 0
+        self._reading = False
         self._first = self._last = 0.0  # when the first and the newest token came
         self._finish = "stop"
         self._timings: dict[str, float] = {}
@@ -168,6 +225,22 @@ class _Answer:
 
     def take(self, call: Callable[..., Any], body: dict[str, Any]) -> None:
         """Run the request to its end, or to Stop."""
+        before, self._timings = self._timings, {}
+        self._run(call, body)
+        if before and self._timings:  # what was read ahead, this request found
+            self._timings["cache_n"] -= min(before["prompt_n"], self._timings["cache_n"])
+            self._timings["prompt_n"] += before["prompt_n"]
+            self._timings["prompt_ms"] += before["prompt_ms"]
+        self._timings = self._timings or before  # stopped before the library said more
+
+    def read(self, call: Callable[..., Any], ids: list[int]) -> bool:
+        """Have the library read `ids` and say nothing (it makes up one token all the same); False after Stop."""
+        self._reading = True
+        self._run(call, {"prompt": ids, "n_predict": 0, "temperature": 0.0})
+        self._reading = False
+        return not self._context.cancelled
+
+    def _run(self, call: Callable[..., Any], body: dict[str, Any]) -> None:
         call({**body, "stream": True, "return_progress": True, "cache_prompt": True}, self._chunk)
         if self._error is not None:
             raise self._error
@@ -190,7 +263,7 @@ class _Answer:
                 self._error = self._explain(chunk["error"])
                 return True
             self._timings = chunk.get("timings", self._timings)
-            for choice in chunk.get("choices", ()):
+            for choice in () if self._reading else chunk.get("choices", ()):
                 self._finish = choice.get("finish_reason") or self._finish
                 delta = choice.get("text") or choice.get("delta", {}).get("content")
                 if delta:
@@ -227,19 +300,3 @@ def _gguf(files: Path, card: Card) -> Path:
 
 def _ggufs(folder: Path) -> Iterator[Path]:
     return (path for path in folder.glob("**/*.gguf") if not path.name.startswith(("mmproj", ".")))
-
-
-def _vocabulary(file: Path) -> Callable[[str], bool]:
-    """Whether a token is in the file's vocabulary.
-
-    GGUF stores each token as its length in 8 bytes and its UTF-8 text, so one search in the mapped header answers
-    without building a list of 150,000 strings (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
-    """
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        header = mapped[: 32 * 1024 * 1024]
-
-    def has(token: str) -> bool:
-        data = token.encode()
-        return len(data).to_bytes(8, "little") + data in header
-
-    return has

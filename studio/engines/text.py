@@ -22,10 +22,10 @@ from typing import Any, Literal
 
 from studio.catalog import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
-from studio.engines import _parking, _prompts, _quantised, _torch
+from studio.engines import _parking, _prompts, _quantised, _reading, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
-from studio.errors import Cancelled, StudioError
+from studio.errors import Cancelled
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.types import Output
 
@@ -85,7 +85,9 @@ class TextModel(_parking.Parking):
         config = model.config.get_text_config(decoder=True)
         own_limit = getattr(config, "max_position_embeddings", None) or 2048
         self._limit = int(min(card.limits.get("context", own_limit), own_limit))
-        self._family = fim_family(self._vocabulary.__contains__)
+        self._family = fim_family(self._vocabulary.__contains__, str(card.options.get("fim", "")))
+        self._reading = _reading.Reading(tokenizer, card.options.get("template_options", {}))
+        self._sizes = _prompts.Sizes(self._reading)
         self._cache: Any = None
         self._cached: list[int] = []
 
@@ -107,16 +109,13 @@ class TextModel(_parking.Parking):
             return self._chat(request, context) if isinstance(request, ChatRequest) else self._code(request, context)
 
     def _chat(self, request: ChatRequest, context: Context) -> Output:
-        options = self._card.options
-        prompt, stops = _prompts.chat(
-            self._tokenizer, request, options.get("template_options", {}), bool(options.get("keep_thinking"))
-        )
-        ids: list[int] = self._tokenizer(prompt, add_special_tokens=not self._tokenizer.chat_template).input_ids
-        most = request.max_tokens or 1
-        if len(ids) + min(most, self._limit // 2) > self._limit:
-            raise StudioError("context_full", count=len(ids), model=self._card.title, limit=self._limit)
+        keep = bool(self._card.options.get("keep_thinking"))
+        prompt = _prompts.chat(
+            self._reading, request, self._sizes, self._limit, context.check,
+            keep_thinking=keep, title=self._card.title,
+        )  # fmt: skip
         shown: list[str] = []
-        cutter = StopCutter((*request.stop, *stops))
+        cutter = StopCutter((*request.stop, *prompt.stops))
 
         def show(text: str) -> None:
             if text:
@@ -127,7 +126,7 @@ class TextModel(_parking.Parking):
             show(cutter.feed(delta))
             return cutter.ended
 
-        if prompt.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
+        if prompt.text.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
             show("<think>\n")
         sampling = {
             "temperature": request.temperature or 0.0,
@@ -136,22 +135,29 @@ class TextModel(_parking.Parking):
             "min_p": request.min_p,
             "repetition_penalty": request.repetition_penalty,
         }
-        finish, stats = self._generate(ids, sampling, take, context, ends=self._ends, most=most, seed=request.seed)
+        finish, stats = self._generate(
+            prompt.ids, sampling, take, context, ends=self._ends, most=request.max_tokens or 1, seed=request.seed
+        )
         if not cutter.ended:
             show(cutter.finish())
-        return Output(text="".join(shown), finish=finish, stats=stats)
+        notes = prompt.notes
+        if finish == "length" and stats["tokens"] < (request.max_tokens or 1):
+            notes = (*notes, ("context_end", {"limit": self._limit}))
+        return Output(text="".join(shown), finish=finish, stats=stats, notes=notes)
 
     def _code(self, request: CodeRequest, context: Context) -> Output:
         family = self._family if request.fill_in_middle else None
-        most = request.max_tokens or 1
-        ids, cut = _prompts.code(self._tokenizer, request, family, self._limit - min(most, self._limit // 2))
-        ids = ids or self._ends[:1] or [0]
-        notes: list[tuple[str, dict[str, Any]]] = [("code_cut", {"count": cut})] if cut else []
-        if request.fill_in_middle and not family and request.suffix.strip():
-            notes.append(("no_fim", {}))
+        prompt = _prompts.code(self._reading, request, family, self._limit, context.check)
+        if not prompt.ids:
+            return Output(text="", finish="stop", notes=prompt.notes)
         stops = family.stops if family else STOPS
         cleaner = CompletionCleaner(
-            request.suffix, stops, request.prefix, "" if family else left_to_right(request.prefix)[1]
+            request.suffix,
+            stops,
+            request.prefix,
+            "" if family else left_to_right(request.prefix)[1],
+            ahead=family is None,
+            language=request.language,
         )
         shown: list[str] = []
 
@@ -166,9 +172,11 @@ class TextModel(_parking.Parking):
 
         ends = sorted({*self._ends, *(self._vocabulary[stop] for stop in stops if stop in self._vocabulary)})
         sampling = {"temperature": request.temperature or 0.0, "top_p": request.top_p}
-        finish, stats = self._generate(ids, sampling, take, context, ends=ends, most=most, seed=request.seed)
+        finish, stats = self._generate(
+            prompt.ids, sampling, take, context, ends=ends, most=request.max_tokens or 1, seed=request.seed
+        )
         show(cleaner.finish())
-        return Output(text="".join(shown), finish=finish, stats=stats, notes=tuple(notes))
+        return Output(text="".join(shown), finish=finish, stats=stats, notes=prompt.notes)
 
     def _generate(
         self,
@@ -252,15 +260,20 @@ class TextModel(_parking.Parking):
         return cache, shared
 
     def _prefill(self, ids: list[int], done: int, cache: Any, context: Context) -> None:
-        """Compute a long prompt in parts, so that Stop is heard. Leaves the last part to `generate`."""
+        """Compute a prompt in parts, so that Stop is heard. Leaves the last token to `generate`.
+
+        That one is always computed alone, as it is where the rest was read before: many at once come out different
+        by a hair, and a seed would give another answer the second time.
+        """
         import torch
 
-        while len(ids) - done > _PREFILL:
+        last = len(ids) - 1
+        while done < last:
             if context.cancelled:
                 raise Cancelled
-            part = torch.tensor([ids[done : done + _PREFILL]], device=self._model.device)
+            part = torch.tensor([ids[done : min(last, done + _PREFILL)]], device=self._model.device)
             self._model(input_ids=part, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            done += _PREFILL
+            done += part.shape[1]
 
 
 def _sampler(sampling: dict[str, Any]) -> dict[str, Any]:

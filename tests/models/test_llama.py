@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from studio.catalog import Card, Catalog
+from studio.engines._gguf_facts import read_facts
 from studio.engines.base import Device
-from studio.engines.llama import LlamaEngine, LlamaModel, _vocabulary
+from studio.engines.llama import LlamaEngine, LlamaModel
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
@@ -145,7 +146,7 @@ def test_special_tokens_in_the_users_text_do_no_harm(model: LlamaModel) -> None:
 
 
 def test_the_vocabulary_is_read_without_loading_the_model(file: Path) -> None:
-    has = _vocabulary(file)
+    has = read_facts(file).tokens.__contains__
     assert has("<|im_start|>")
     assert not has("<|fim_prefix|>")
 

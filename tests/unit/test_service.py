@@ -212,25 +212,6 @@ def test_running_out_of_memory_is_said_plainly(
     assert last.error.code == "out_of_memory"
 
 
-def test_a_conversation_that_is_too_long_loses_its_oldest_turns(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-    run = FakeModel.run
-
-    def picky(self: FakeModel, request: ChatRequest, context: object) -> Output:
-        seen.append(len(request.messages))
-        if len(request.messages) > 3:
-            raise StudioError("context_full", count=9, model="m", limit=1)
-        return run(self, request, context)  # pyright: ignore[reportArgumentType]
-
-    monkeypatch.setattr(FakeModel, "run", picky)
-    turns = tuple(Message("user" if i % 2 == 0 else "assistant", str(i)) for i in range(7))
-    artifact = studio.submit(ChatRequest(messages=turns)).result()
-    assert seen == [7, 5, 3]
-    assert ("history_cut", {"count": 2}) in artifact.notes
-
-
 def test_question_and_answer_are_on_disk_when_the_job_ends(studio: Studio) -> None:
     chat = replace(studio.chats.new(), messages=(Entry("user", "hello"),))
     job = studio.say(chat, ChatRequest(messages=()))

@@ -1,0 +1,81 @@
+"""What the page offers to try, run by the real starter as the page runs it: it ends, goes nowhere twice, and fits."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_llama import CPU, Listener
+
+from studio import limits
+from studio.catalog import Card, Catalog
+from studio.engines.llama import LlamaEngine, LlamaModel
+from studio.i18n import table
+from studio.paths import Home
+from studio.requests import ChatRequest, CodeRequest, Message
+from studio.sources import Store
+from tabs.code import EXAMPLE
+
+SEEDS = (1, 2, 3)
+ABOUT = {
+    "What is the capital of France?": r"\bParis\b",
+    "Write a short poem about rain.": r"\brain",
+    "Give me three tips for better sleep.": r"(?s)1\..*2\..*3\.",
+}
+"""What an answer to each example of the chat tab must hold."""
+
+
+def repeats(text: str, words: int = 5) -> float:
+    """The share of runs of `words` words that were there before: near 0 for prose, near 1 for a loop."""
+    said = re.findall(r"\w+", text.lower())
+    runs = [tuple(said[at : at + words]) for at in range(len(said) - words + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+@pytest.fixture(scope="module")
+def card(starter_home: Path) -> Card:
+    return Catalog.load(Home.at(starter_home)).get("smollm2-135m")
+
+
+@pytest.fixture(scope="module")
+def model(card: Card, starter_home: Path) -> Iterator[LlamaModel]:
+    loaded = LlamaEngine().load(card, Store(Home.at(starter_home)).path(card), CPU, lambda _: None)
+    yield loaded
+    loaded.close()
+
+
+def test_each_offered_example_is_here() -> None:
+    for language in ("en", "zh-CN"):
+        assert {words for key, words in table(language).items() if re.fullmatch(r"chat\.example\d", key)} == set(ABOUT)
+
+
+@pytest.mark.parametrize("words", ABOUT)
+def test_an_example_of_the_chat_tab_is_answered(card: Card, model: LlamaModel, words: str) -> None:
+    for seed in SEEDS:
+        asked = ChatRequest(messages=(Message("user", words),), seed=seed, max_tokens=256)
+        output = model.run(limits.resolve(asked, card, lambda: 0), Listener())
+        assert output.finish == "stop", (seed, output.text)
+        assert repeats(output.text) < 0.1, (seed, output.text)
+        assert re.search(ABOUT[words], output.text, re.IGNORECASE), (seed, output.text)
+
+
+def test_the_example_of_the_code_tab_is_completed(card: Card, model: LlamaModel) -> None:
+    for seed in SEEDS:
+        asked = CodeRequest(prefix=EXAMPLE, suffix="", language="python", seed=seed)
+        output = model.run(limits.resolve(asked, card, lambda: 0), Listener())
+        assert output.finish == "stop", (seed, output.text)
+        assert repeats(output.text) < 0.1
+        (function,) = ast.parse(EXAMPLE + output.text).body
+        assert isinstance(function, ast.FunctionDef)
+        assert any(isinstance(node, ast.Return) for node in ast.walk(function)), output.text
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [("I like the sea. " * 8, True), ("The sea is blue, the sky is grey, and the gulls cry over the harbour.", False)],
+)
+def test_a_loop_is_told_from_prose(text: str, loops: bool) -> None:
+    assert (repeats(text) > 0.1) == loops

@@ -31,7 +31,9 @@ def texts(block: bytes) -> dict[str, str]:
     found = {}
     for tag, value in _values(block).items():
         if (name := _NAMES.get(tag)) and len(value) <= MAX_TEXT:
-            text = charsets.plain(value) if tag not in (USER_COMMENT, XP_COMMENT) else charsets.comment(value)
+            text = charsets.comment(value) if tag == USER_COMMENT else charsets.plain(value)
+            if tag == XP_COMMENT:
+                text = value.decode("utf-16-le", "replace")  # always, as Windows writes it
             if text := text.strip("\0 "):
                 found[name] = text
     return found

@@ -66,6 +66,7 @@ _EASY_FACTS = {
     "use lora model", "lora strength", "lora alpha", "software", "tiling", "seamless tiling", "upscale by",
     "upscale amount",
 }  # fmt: skip
+_EASY_SIGNS = {"stable diffusion model", "use stable diffusion model", "num inference steps"}
 _DRAW = {
     "c": "prompt", "uc": "negative_prompt", "seed": "seed", "steps": "steps", "scale": "guidance_scale",
     "strength": "strength",
@@ -153,7 +154,7 @@ def novelai(texts: Mapping[str, Any], said: Mapping[str, Any]) -> Found | None:
 def easy_diffusion(said: Mapping[str, Any]) -> Found | None:
     """Easy Diffusion's settings, by the names of its requests or by those that people read."""
     said = {_spaced(name): value for name, value in said.items()}
-    if "prompt" not in said or not {"stable diffusion model", "use stable diffusion model"} & said.keys():
+    if "prompt" not in said or not _EASY_SIGNS & said.keys():
         return None
     names = _listed(said.get("lora model") or said.get("use lora model"))
     weights = _listed(said.get("lora strength", said.get("lora alpha")))

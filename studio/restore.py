@@ -215,7 +215,7 @@ def _from_json(said: Any) -> Restored | None:
 _READERS: tuple[tuple[Form, Any], ...] = (
     ("fooocus", foreign.fooocus), ("invokeai", foreign.invokeai), ("drawthings", foreign.draw_things),
     ("tensorart", foreign.tensor_art), ("easydiffusion", foreign.easy_diffusion),
-    ("novelai", lambda said: foreign.novelai({}, said) if "prompt" in said else None),
+    ("novelai", lambda said: foreign.novelai({}, said) if {"prompt", "uc"} <= said.keys() else None),
 )  # fmt: skip
 
 

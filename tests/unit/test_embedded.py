@@ -138,6 +138,11 @@ def test_a_comment_in_the_first_directory_is_read_too() -> None:
     assert found(saved("WEBP", exif=own.tobytes())) == ("a château, 桜", "dog", 5, 20)
 
 
+def test_a_comment_as_windows_writes_it_is_read() -> None:
+    told = piexif.dump({"0th": {piexif.ImageIFD.XPComment: SEEDED.encode("utf-16-le") + b"\0\0"}})
+    assert found(saved("JPEG", exif=told)) == ("a château, 桜", "dog", 5, 20)
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

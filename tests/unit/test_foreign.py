@@ -125,6 +125,8 @@ CASES: dict[str, tuple[bytes, str, dict[str, Any], str, str]] = {
         "sd-v1-5", ""),
     "Easy Diffusion, in EXIF": (webp(json.dumps(EASY)), "easydiffusion", {
         "seed": 5, "steps": 25, "loras": (Lora("ink", 0.5), Lora("fog", 0.2))}, "sd-v1-5", ""),
+    "Easy Diffusion, without a model": (png({"prompt": "a cat", "num_inference_steps": "9", "seed": "5"}),
+        "easydiffusion", {"steps": 9, "seed": 5}, "", ""),
     "Draw Things": (webp(json.dumps(DRAW)), "drawthings", {
         "negative_prompt": "dog", "seed": 77, "steps": 8, "guidance_scale": 3.0, "width": 512, "height": 768,
         "scheduler": "DPM++ 2M Karras", "loras": (Lora("ink_f16", 0.6),)}, "sd.ckpt", ""),

@@ -137,7 +137,7 @@
   }, true);
   document.addEventListener("drop", (event) => {
     const target = event.target, file = event.dataTransfer?.files?.[0];
-    if (!target.closest?.("#image-picture")) return;
+    if (!target.closest?.("#image-picture") || /^image\/(png|jpeg|webp|gif|bmp|avif)$/.test(file?.type)) return;
     look(event, file, () => {
       const carried = new DataTransfer();
       carried.items.add(file);

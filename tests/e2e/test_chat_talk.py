@@ -99,7 +99,7 @@ def test_an_answer_goes_on_in_its_own_conversation(desk: Desk, studio: Studio, p
 def test_enter_while_an_answer_is_written_keeps_the_text_and_says_why(
     desk: Desk, studio: Studio, pace: Callable[[float], None]
 ) -> None:
-    pace(0.1)
+    pace(0.5)
     desk.type("first").run()
     expect(desk.answers.last).to_contain_text("You asked")
     desk.type("second")

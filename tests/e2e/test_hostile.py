@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from e2e.conftest import Watched
@@ -60,6 +63,16 @@ def test_a_caption_is_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.go("image").type("<img src=x onerror=window.__p=1>").run()
     expect(desk.page.locator("#image-gallery img").first).to_be_visible()
     assert desk.page.evaluate("window.__p") is None
+
+
+def test_a_model_that_a_picture_names_is_text(desk: Desk, tmp_path: Path) -> None:
+    named = "*evil* [x](https://evil.example) <b>b</b> a_b_c"
+    info = PngInfo()
+    info.add_text("parameters", f"hills\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Model: {named}")
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "named.png", pnginfo=info)
+    desk.go("caption").find("image").locator("input[type=file]").first.set_input_files(tmp_path / "named.png")
+    expect(desk.find("own-model")).to_contain_text(named)
+    assert desk.find("own-model").locator("a, b, em").count() == 0
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "before-dry": {"system": PLAIN, "temperature": 0.1, "top_p": 0.9, "dry_multiplier": 0.8},
     "short-1.1": {"system": SHORT, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},
     "short-1.15": {"system": SHORT, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.15},
-    "short-1.15-far": {"system": SHORT, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.15, "repeat_last_n": 256},
     "short-1.1-warm": {"system": SHORT, "temperature": 0.4, "top_p": 0.9, "repeat_penalty": 1.1},
     "short-none": {"system": SHORT, "temperature": 0.1, "top_p": 0.9},
     "sentences-1.1": {"system": SENTENCES, "temperature": 0.1, "top_p": 0.9, "repeat_penalty": 1.1},

@@ -85,7 +85,7 @@ def build(page: Page) -> None:
             return
         # The editor shows the suggestion where its text is still this.
         yield {place: json.dumps({"id": jobs[-1].id, "before": asked.prefix, "after": asked.suffix})}
-        yield from page.follow(jobs[-1], show, request)
+        yield from page.follow(jobs[-1], show, progress, request)
 
     def complete(
         before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: str,

@@ -121,7 +121,11 @@ def chat(
 
 
 def code(
-    reading: Reading, request: CodeRequest, family: FimFamily | None, limit: int, check: Callable[[], None]
+    reading: Reading,
+    request: CodeRequest,
+    family: FimFamily | None,
+    limit: int,
+    check: Callable[[], None],
 ) -> Prompt:
     """The text round the cursor; what is furthest from it goes first.
 

@@ -1,29 +1,27 @@
-"""Tokenizers and chat templates of transformers, as the prompts ask for them."""
+"""A request as an English-only model reads it, by the glossary beside its files, and what the person should know."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from studio import glossary
+from studio.requests import ImageRequest
 
-class Reading:
-    """See `_prompts.Reading`."""
+Notes = list[tuple[str, dict[str, Any]]]
 
-    def __init__(self, tokenizer: Any, options: dict[str, Any]) -> None:
-        self._tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder.values()
-        self.special = frozenset({*tokenizer.all_special_tokens, *(str(one) for one in added if one.special)})
-        first = tokenizer("").input_ids[:1]
-        self._opening: list[int] = first if first and first[0] == tokenizer.bos_token_id else []
 
-        def render(turns: list[dict[str, str]]) -> str:
-            return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **options)
-
-        self.render = render if tokenizer.chat_template else None
-
-    def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
-        how = {} if special else {"split_special_tokens": True}
-        ids = self._tokenizer(text, add_special_tokens=False, **how).input_ids if text else []
-        return [*self._opening, *ids] if opening and ids[:1] != self._opening else ids
-
-    def token(self, text: str) -> int:
-        return self._tokenizer.convert_tokens_to_ids(text)
+def read(request: ImageRequest, table: Mapping[str, str]) -> tuple[ImageRequest, Notes]:
+    """The request with its texts in English; unchanged where there is nothing to translate."""
+    texts = (request.prompt, request.negative_prompt, *request.prompts)
+    readings = [glossary.read(text, table) for text in texts]
+    prompt, negative, *prompts = (reading.prompt for reading in readings)
+    if (prompt, negative, *prompts) == texts:
+        return request, []
+    notes: Notes = []
+    if (first := prompts[0] if prompts else prompt) and first not in texts:
+        notes.append(("read_as", {"prompt": first}))
+    if unknown := dict.fromkeys(word for reading in readings for word in reading.unknown):
+        notes.append(("unknown_words", {"words": "、".join(unknown)}))
+    return replace(request, prompt=prompt, negative_prompt=negative, prompts=tuple(prompts)), notes

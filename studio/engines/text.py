@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from studio.catalog import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
-from studio.engines import _parking, _prompts, _quantised, _reading, _torch
+from studio.engines import _parking, _prompts, _quantised, _text_tokens, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context, Device
 from studio.errors import Cancelled
@@ -86,7 +86,7 @@ class TextModel(_parking.Parking):
         own_limit = getattr(config, "max_position_embeddings", None) or 2048
         self._limit = int(min(card.limits.get("context", own_limit), own_limit))
         self._family = fim_family(self._vocabulary.__contains__, str(card.options.get("fim", "")))
-        self._reading = _reading.Reading(tokenizer, card.options.get("template_options", {}))
+        self._reading = _text_tokens.Reading(tokenizer, card.options.get("template_options", {}))
         self._sizes = _prompts.Sizes(self._reading)
         self._cache: Any = None
         self._cached: list[int] = []

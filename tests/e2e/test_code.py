@@ -8,10 +8,18 @@ from playwright.sync_api import expect
 from e2e.conftest import Visit
 from e2e.desk import Desk
 from studio.engines import fake
+from studio.requests import CodeRequest
 from studio.service import Studio
 from tabs.code import EXAMPLE
 
 BEFORE, SUGGESTED = "def area(r):", "\n    return 12"
+
+
+def _asked(studio: Studio) -> tuple[str, str]:
+    """The text before and behind the cursor that was sent last."""
+    request = studio.jobs()[-1].request
+    assert isinstance(request, CodeRequest)
+    return request.prefix, request.suffix
 
 
 @pytest.fixture
@@ -98,14 +106,12 @@ def test_a_click_elsewhere_and_a_cursor_that_moves_take_it_away(suggested: Desk)
 def test_the_first_press_completes_at_the_end_of_the_example(desk: Desk, studio: Studio) -> None:
     desk.go("code").run()
     expect(desk.page.locator("#code-accept")).to_be_visible()
-    asked = studio.jobs()[-1].request
-    assert (asked.prefix, asked.suffix) == (EXAMPLE, "")
+    assert _asked(studio) == (EXAMPLE, "")
     assert desk.code.startswith(EXAMPLE)
     desk.page.keyboard.press("Escape")
     desk.page.keyboard.press("Control+Home")
     desk.run().until(lambda: len(studio.jobs()) == 2)
-    asked = studio.jobs()[-1].request
-    assert (asked.prefix, asked.suffix) == ("", EXAMPLE)
+    assert _asked(studio) == ("", EXAMPLE)
 
 
 def test_after_an_empty_suggestion_the_tab_works_on(
@@ -117,7 +123,7 @@ def test_after_an_empty_suggestion_the_tab_works_on(
         expect(desk.progress).to_contain_text("nothing to add")
     expect(desk.page.locator("#code-accept")).to_be_hidden()
     desk.write(BEFORE).run().has_code(BEFORE + SUGGESTED)
-    assert studio.jobs()[-1].request.prefix == BEFORE
+    assert _asked(studio) == (BEFORE, "")
 
 
 def test_typing_while_it_is_written_ends_the_run_and_nothing_is_put_in(

@@ -53,5 +53,5 @@ def test_tab_goes_through_the_page_in_reading_order_and_shows_where_it_is(desk: 
     assert seen == [
         "Language: 中文", "Light or dark", "Models", "Chat", "Image", "Music", "Code", "Caption", "New conversation",
         "Search", "Rename, delete, save", "Model", "Apache-2.0", "What is the capital of France?",
-        "Write a short poem about rain.", "Give me three tips for better sleep.", "Write a message",
+        "Write a short poem about the sea.", "Give me three tips for better sleep.", "Write a message",
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from tabs.code import EXAMPLE
 SEEDS = (1, 2, 3)
 ABOUT = {
     "What is the capital of France?": r"\bParis\b",
-    "Write a short poem about rain.": r"\brain",
+    "Write a short poem about the sea.": r"\b(sea|ocean|wave)",
     "Give me three tips for better sleep.": r"(?s)1\..*2\..*3\.",
 }
 """What an answer to each example of the chat tab must hold."""

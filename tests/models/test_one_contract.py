@@ -35,12 +35,19 @@ def user(*contents: str, **changes: Any) -> ChatRequest:
 
 
 def talk(*messages: Message, **changes: Any) -> ChatRequest:
-    values = {"max_tokens": 8, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+    values: dict[str, Any] = {
+        "max_tokens": 8,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+    }
     return ChatRequest(messages=messages, **(values | {"seed": 1} | changes))
 
 
 def complete(prefix: str, suffix: str = "", **changes: Any) -> CodeRequest:
-    values = {"max_tokens": 8, "temperature": 0.0, "top_p": 1.0, "seed": 1}
+    values: dict[str, Any] = {"max_tokens": 8, "temperature": 0.0, "top_p": 1.0, "seed": 1}
     return CodeRequest(prefix=prefix, suffix=suffix, **(values | changes))
 
 

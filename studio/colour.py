@@ -6,9 +6,10 @@ Knows colour profiles and transparency, as Pillow hands them over; nothing of fi
 from __future__ import annotations
 
 import io
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 _LAYERS = ("RGBA", "LA", "PA", "RGBa", "La")
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "LAB ": "LAB"}
@@ -39,6 +40,8 @@ def on_white(picture: Image.Image) -> Image.Image:
     """An RGB picture as it is, an RGBA one as it looks on white paper."""
     if picture.mode != "RGBA":
         return picture.convert("RGB")
+    from PIL import Image
+
     white = Image.new("RGB", picture.size, "white")
     white.paste(picture, mask=picture.getchannel("A"))
     return white
@@ -72,6 +75,7 @@ def _alpha(picture: Image.Image) -> Image.Image | None:
         clear = picture.info["transparency"]
         if picture.mode.startswith("I") and isinstance(clear, int):  # convert() would clip instead of scale
             import numpy as np
+            from PIL import Image
 
             alpha = Image.fromarray(np.where(np.asarray(picture) == clear, 0, 255).astype(np.uint8))
         else:
@@ -101,6 +105,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 def _scaled(picture: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits, scaled: convert() would clip. Fractions are between 0 and 1, else up to their largest."""
     import numpy as np
+    from PIL import Image
 
     values = np.nan_to_num(np.asarray(picture, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     highest = float(values.max(initial=0.0))
@@ -137,11 +142,13 @@ def _through(cms: Any, picture: Image.Image, source: Any, intent: int) -> Image.
     found = cms.profileToProfile(
         picture, source, target, renderingIntent=intent, outputMode="RGB", flags=cms.Flags.BLACKPOINTCOMPENSATION
     )
-    return cast(Image.Image, found)
+    return cast("Image.Image", found)
 
 
 def _probe(mode: str) -> Image.Image:
     """Colours all over the space."""
+    from PIL import Image
+
     levels = range(0, 256, 17)
     if mode != "RGB":
         return Image.new(mode, (1, 1))

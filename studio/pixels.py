@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from studio import colour, formats
 from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_IMAGE_PIXELS = 25_000_000
 """Of a picture that comes out; a larger one is halved until it has no more."""
@@ -79,6 +80,8 @@ def decode_image(data: bytes, max_pixels: int | None = None) -> Image.Image:
 
 def decode(data: bytes, max_pixels: int | None = None) -> Decoded:
     """As `decode_image`, with the transparency that the picture has and whether there is more in the file."""
+    from PIL import Image
+
     kind, width, height = check_image(data, max_pixels)
     shrink = _shrink(width * height)
     try:

@@ -77,6 +77,7 @@ def _markdown() -> MarkdownIt:
         reader.linkify.add("//", None).add("ftp:", None)
     reader.core.ruler.before("normalize", "cells", _cells)
     reader.core.ruler.after("linkify", "addresses", _addresses)
+    reader.core.ruler.after("addresses", "nowhere", _nowhere)
     reader.core.ruler.push("direction", _direction)
     reader.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph", "blockquote", "list"]})
     reader.inline.ruler.before("escape", "formula", _formula)
@@ -121,6 +122,19 @@ def _addresses(state: StateCore) -> None:
             if before and not before[-1].isspace() and (before[-1] not in "(<（：" or before.startswith("]")):
                 token.hidden = parts[place + 2].hidden = True
                 token.type = parts[place + 2].type = "text"
+
+
+def _nowhere(state: StateCore) -> None:
+    """A link that leads nowhere, as `[x]()`, is shown as it was written."""
+    for block in state.tokens:
+        open_: list[bool] = []
+        for token in block.children or []:
+            if token.type == "link_open":
+                open_.append(not token.attrs.get("href"))
+                if open_[-1]:
+                    token.type, token.content = "text", "["
+            elif token.type == "link_close" and open_ and open_.pop():
+                token.type, token.content = "text", "]()"
 
 
 def _direction(state: StateCore) -> None:

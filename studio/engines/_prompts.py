@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from studio import thoughts
 from studio.completion import FimFamily, left_to_right
 from studio.engines import _templates, _window
 from studio.errors import StudioError
@@ -96,7 +97,7 @@ def chat(
     while True:
         messages, cut = _window.recent(request, left, sizes, check)
         contents = [
-            message.content if keep_thinking or message.role == "user" else _templates.without_thought(message.content)
+            message.content if keep_thinking or message.role == "user" else thoughts.split(message.content)[1]
             for message in messages
         ]
         (system, *contents), separator = _templates.guarded((request.system, *contents), reading.special)

@@ -19,18 +19,12 @@ Turn = dict[str, str]
 Render = Callable[[list[Turn]], str]
 PLAIN_STOPS = ("\nUser:", "\nAssistant:", "\nSystem:")
 """Where a model without a template begins to write the person's part as well."""
-_THOUGHT = re.compile(r"(<think>.*?(</think>\s*|\Z))|(\A(?:(?!<think>).)*</think>\s*)", re.DOTALL)
 _SEPARATORS = "\ue0f1\ue0f2\ue0f3\ue0f4\uf8d1\uf8d2"
 _THINKING = ("<think>", "</think>")
 
 
 class Refused(Exception):
     """No way of writing the conversation suits the template."""
-
-
-def without_thought(content: str) -> str:
-    """An earlier answer without its <think> block, also where its opening or closing mark is missing."""
-    return _THOUGHT.sub("", content).lstrip()
 
 
 def written(render: Render | None, system: str, turns: Sequence[Turn]) -> str:

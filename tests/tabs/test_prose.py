@@ -67,6 +67,13 @@ def test_a_question_is_shown_as_it_was_typed(words: str) -> None:
     assert Reader(raw(words)).text == words
 
 
+@pytest.mark.parametrize("words", ["[]()", "[here]()", "a [b `c`]( ) d"])
+def test_a_link_that_leads_nowhere_is_text(words: str) -> None:
+    read = Reader(prose(words))
+    assert read.text.replace(" ", "").strip() == words.replace(" ", "").replace("`", "")
+    assert "a" not in [tag for tag, _ in read.elements]
+
+
 @given(st.text(alphabet="ab<>&/\"'\\`*_[]()!$#|-+.{}\n =:@%~", max_size=60))
 def test_whatever_is_written_only_harmless_elements_come_out(words: str) -> None:
     plain = "p br em strong code pre ul ol li blockquote h1 h2 h3 h4 h5 h6 hr a s div span button table thead tbody"

@@ -47,8 +47,9 @@ def test_it_names_paris_answers_a_follow_up_and_remembers_after_a_restart(progra
 def test_code_appears_at_the_cursor_and_tab_keeps_it(program: Program, visit: Visit) -> None:
     desk = visit(program.url).go("code").more().type("0", "temperature").type("24", "max-tokens")
     before = 'def add(a, b):\n    """Return the sum of a and b."""\n    '
-    desk.write(before).run().idle()
-    expect(desk.page.locator("#code-accept")).to_be_visible()
+    desk.write(before).run()
+    expect(desk.page.locator("#code-accept")).to_be_visible(timeout=PATIENCE)
+    desk.idle()
     desk.until(lambda: desk.code != before)
     suggestion = desk.code.removeprefix(before)
     assert suggestion.startswith("return a + b")

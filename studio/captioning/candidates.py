@@ -23,8 +23,8 @@ def run(model: Loaded, request: CaptionRequest, context: RunContext) -> Output:
     if request.count == 1:
         output = model.run(request, context)
         text = phrased(output.text, request)
-        notes = (*output.notes, *(() if doubt.strange(output.notes) else held(text, request)))
-        return replace(output, text=doubt.spoken(text, notes, request), notes=notes)
+        said = (*output.notes, *(() if doubt.strange(output.notes) else held(text, request)))
+        return replace(output, text=doubt.spoken(text, said, request), notes=said)
     found: dict[str, int] = {}
     notes: list[tuple[str, dict[str, Any]]] = []
     last = Output()

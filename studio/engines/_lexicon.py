@@ -52,7 +52,8 @@ class Lexicon:
     """One caption's words as they come.
 
     Args:
-        phrases: what it is put together from; each is said to its end before the next begins.
+        phrases: what it is put together from; each is said to its end before the next begins. Between two Latin words
+            there is something that is no letter: "animal" and "silhouette" do not make one.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
@@ -63,6 +64,7 @@ class Lexicon:
                 node = node.setdefault(byte, {})
             node[None] = True
         self._nodes: list[dict[Any, Any]] = [self._root]
+        self._last = 0
 
     def allows(self, data: bytes) -> bool:
         """Whether the caption can go on with these bytes."""
@@ -75,11 +77,14 @@ class Lexicon:
     def feed(self, data: bytes) -> None:
         """Go on with these bytes; what fits nowhere begins anew."""
         self._nodes = self._after(data) or [self._root]
+        self._last = data[-1] if data else self._last
 
     def _after(self, data: bytes) -> list[dict[Any, Any]]:
-        nodes = self._nodes
+        nodes, last = self._nodes, self._last
         for byte in data:
-            found = [node[byte] for node in nodes if byte in node]
+            glued = chr(last).isalnum() and chr(byte).isalnum() and last < 128 and byte < 128
+            found = [node[byte] for node in nodes if byte in node and not (glued and node is self._root)]
+            last = byte
             nodes = [*found, *([self._root] if any(None in node for node in found) else [])]
         return nodes
 

@@ -89,4 +89,4 @@ def test_a_picture_in_a_strangers_zip_is_no_larger_than_one_that_is_sent(
     assert Desk(tmp_path / "mine").of_files([file], Manner()).plan.keys
     with pytest.raises(StudioError) as refused:
         Desk(tmp_path / "theirs", public=True).of_files([file], Manner())
-    assert refused.value.code == "no_pictures"
+    assert refused.value.code == "no_readable_pictures"

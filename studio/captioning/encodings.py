@@ -11,12 +11,24 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like the next
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 DOUBLE = ("gb18030", "cp932", "big5", "cp949")
 SINGLE = ("cp1252", "cp1251", "cp866", "cp1250")
 NAMES = (*DOUBLE, "cp437", *SINGLE)
 """For names in zips, where programs for DOS and Windows wrote in the encoding of the machine that they ran on."""
-_ENOUGH, _SYLLABLES = 5, 0.8
+_SYLLABLES, _FREQUENT, _FEW = 0.8, 0.25, 4
+_HANGUL = frozenset(
+    "가간감강개거건게경계고공과관교구국군그글금기길김꽃나남내너네노는늘니다단달당대도동되된두드들등디라래러로류르른를름"
+    "리린림마만말면명모무문물미민바박밤방배백법보복부북분비사산살상새색생서석선설성세소속손송수순스시식신실심아안않았양어언"
+    "없에여역연영예오온와왕외요용우운울원월위유으은을음의이인일있입자작장재저적전점정제조주중지진집차책처천청체초최추치카커"
+    "크타트파포표풍프피하학한할함합해행현호화회후"
+)
+"""Syllables that make two thirds of Korean; ideographs that are read as syllables hit one in ten of them."""
 _CONTROLS = frozenset(chr(code) for code in (*range(9), 11, *range(14, 32), 127))
 
 
@@ -25,6 +37,10 @@ def decoded(data: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decoded(data, encoding)
+    if 0 in data:  # no text has this sign; where every second byte is one, the mark was left out
+        wide = "utf-16-le" if not any(data[1::2]) else "utf-16-be" if not any(data[::2]) else ""
+        text = _decoded(data, wide) if wide else None
+        return None if text is None or _CONTROLS & set(text) else text
     if (text := _decoded(data, "utf-8")) is not None:
         return text
     best = likeliest([data], (*DOUBLE, *SINGLE))
@@ -50,9 +66,16 @@ def likeliest(samples: Sequence[bytes], encodings: Iterable[str] = NAMES) -> str
             scores[encoding] = sum(_usual(text or "", encoding) for text in texts) / sum(
                 sum(byte >= 0x80 for byte in sample) for sample in whole
             )
-    if "cp949" in scores and sum(map(len, whole)) >= 2 * _ENOUGH and scores["cp949"] > _SYLLABLES:
-        return "cp949"  # so many ideographs, and none of the other half of the table: it is the other script
+    if scores.get("cp949", 0) > _SYLLABLES and _korean("".join(sample.decode("cp949") for sample in whole)):
+        return "cp949"  # ideographs stand in the same places, but would not be the syllables of every day
     return max(scores, key=lambda encoding: scores[encoding]) if scores else ""
+
+
+def _korean(text: str) -> bool:
+    """Whether syllables are those that Korean is mostly made of; two of them at least."""
+    syllables = [sign for sign in text if "\uac00" <= sign <= "\ud7a3"]
+    frequent = sum(sign in _HANGUL for sign in syllables)
+    return frequent >= max(2, _FREQUENT * len(syllables) * (2 if len(syllables) <= _FEW else 1))
 
 
 def _short_latin(samples: Sequence[bytes]) -> bool:
@@ -104,6 +127,8 @@ def _pair(data: bytes, sign: str, encoding: str) -> float:
 def _letter(text: str, at: int) -> float:
     """Of a sign of one byte: a letter beside letters of its alphabet, small where those before it are small."""
     sign = text[at]
+    if sign in "’–—" and re.fullmatch(r"[a-zA-Z].[a-z]", text[max(at - 1, 0) : at + 2]):
+        return 1.0  # "it’s": that this and the next letter are one ideograph amid small letters is less likely
     if not sign.isalpha():
         return 0.2 if sign in "–—’‘“”„…«»°·©®№¡¿ " else -1.0
     script = unicodedata.name(sign, "").split(" ")[0]

@@ -124,7 +124,9 @@ def test_where_nothing_is_new_the_file_stays_byte_for_byte(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [("红色的苹果，水果", "gbk"), ("红色的苹果", "utf-16"), ("red café", "cp1252"), ("りんごと猫", "cp932"),
-     ("красное яблоко", "cp1251"), ("红色", "utf-8-sig"), ("naïve, Größe", "utf-16-be")],
+     ("красное яблоко", "cp1251"), ("红色", "utf-8-sig"), ("naïve, Größe", "utf-16-be"),
+     ("it’s a dog", "cp1252"), ("a dog—it barks", "cp1252"), ("a “red” one", "cp1252"), ("a cat", "utf-16-le"),
+     ("a cat", "utf-32"), ("dogs猫", "cp932")],
 )  # fmt: skip
 def test_captions_of_other_programs_are_read(text: str, encoding: str) -> None:
     data = text.encode(encoding)
@@ -151,6 +153,7 @@ def test_lists_and_sentences_are_told_apart() -> None:
         (["写真", "桜の木"], "cp932"), (["café"], "cp1252"), (["Über den Wolken"], "cp1252"), (["naïve"], "cp1252"),
         (["café"], "cp437"), (["Größe"], "cp437"), (["蘋果"], "big5"), (["새 폴더", "대한민국", "고양이"], "cp949"),
         (["яблоко"], "cp1251"), (["яблоко"], "cp866"), (["señorita", "Åse"], "cp1252"), (["猫", "café"], "utf-8"),
+        (["北京风景.png"], "gb18030"), (["海边日出.png"], "gb18030"), (["사과.png"], "cp949"), (["한국.png"], "cp949"),
     ],
 )  # fmt: skip
 def test_the_encoding_of_names_is_the_likeliest(names: list[str], encoding: str) -> None:

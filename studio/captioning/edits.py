@@ -155,7 +155,7 @@ def _fitting(caption: str, fits: Callable[[str], bool], tags: bool, adding: bool
     if found and (end := len(found)) in wide and end not in spaces:
         to_stop = _last(caption, [stop for stop in stops if stop <= end], fits)
         found = to_stop if 2 * len(to_stop) > end else found
-    return without_loose_end(found)
+    return without_loose_end(f" {found}" if adding else found).lstrip()  # of what is added "a" alone is nothing either
 
 
 def _last(caption: str, ends: list[int], fits: Callable[[str], bool]) -> str:

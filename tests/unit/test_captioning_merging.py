@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from studio.captioning.desk import Desk, Manner
@@ -68,6 +68,7 @@ def test_tags_added_again_change_nothing(old: str, new: str, mode: str, trigger:
 
 
 @given(sentences, sentences, st.sampled_from(("append", "prepend")), st.integers(0, 40))
+@example("It sleeps!", "The sun, low, shines. A cat.", "append", 3)
 def test_sentences_added_again_change_nothing(old: str, new: str, mode: str, limit: int) -> None:
     edits = Edits(token_limit=limit and limit + 10)
     once = written(old, new, mode, edits, tags=False).text  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from studio import chat_file
 from studio.chat import Chat, Entry, short
 from studio.chat_file import FORMAT, MAX_BYTES
 from studio.errors import StudioError
-from studio.paths import disk_error, write
+from studio.paths import disk_error, opened, write
 
 __all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]
 
@@ -92,9 +92,10 @@ class Chats:
         path = self._path(id)
         with self._lock:
             try:
-                if path.stat().st_size > MAX_BYTES * 2:
+                with opened(path) as file:
+                    data = file.read(MAX_BYTES * 2 + 1)
+                if len(data) > MAX_BYTES * 2:
                     raise StudioError("chat_unreadable", path=path.name, reason="too large")
-                data = path.read_bytes()
             except FileNotFoundError:
                 raise StudioError("unknown_chat") from None
             except OSError as error:
@@ -205,7 +206,7 @@ class Chats:
     def _info(self, path: Path) -> ChatInfo | None:
         """What the list shows, from the first lines where they are ours; from the whole file otherwise."""
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 head = file.read(HEAD)
         except FileNotFoundError:
             return None

@@ -68,6 +68,26 @@ def test_a_file_that_opens_broken_is_told_and_kept_under_another_name(
     assert f"{ID}.json.damaged" in str(chats.unread()[0])
 
 
+def test_what_is_no_file_is_told_and_never_waited_for(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, and a device, under the names of conversations."""
+    chats = Chats(tmp_path)
+    kept = chats.save(replace(chats.new(), messages=(Entry("user", "here"),)))
+    os.mkfifo(tmp_path / f"{'a' * 16}.json")
+    (tmp_path / f"{'b' * 16}.json").symlink_to("/dev/null")
+    done: list[object] = []
+
+    def read() -> None:
+        done.append([info.id for info in chats.list()])
+        done.append(sorted(error.code for error in chats.unread()))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(5)
+    assert done == [[kept.id], ["chat_unreadable", "chat_unreadable"]]
+    with pytest.raises(StudioError, match="cannot be read"):
+        chats.load("a" * 16)
+
+
 def test_two_broken_files_of_one_name_are_both_kept(chats: Chats, tmp_path: Path) -> None:
     for content in ("{one", "{two"):
         put(tmp_path, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -59,3 +60,9 @@ def test_json_that_is_none_is_left() -> None:
 def test_an_enlargement_alone_is_no_prompt() -> None:
     found = told("Postprocess upscale by: 2, Postprocess upscaler: ScuNET")
     assert (found.fields, found.unread, found.broken) == ({}, True, False)
+
+
+def test_an_adaptation_in_the_prompt_and_in_the_list_is_one() -> None:
+    said = {"prompt": "a bird <lora:foo:0.5>", "seed": 1, "loras": ["foo"], "loraweights": ["0.5"]}
+    found = told(json.dumps({"sui_image_params": said}))
+    assert found.fields["loras"] == (Lora("foo", 0.5),)

@@ -34,7 +34,7 @@ def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
         StudioError: the request cannot be answered.
     """
     if job.cells:
-        return cells.run(model, job, adapters)
+        return _told(job, cells.run(model, job, adapters))
     if job.batch:
         return batch.caption(model, job)
     request = job.request
@@ -44,7 +44,11 @@ def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
     output = model.run(request, context)
     if isinstance(request, ImageRequest) and not output.images:
         raise Cancelled  # every picture was skipped
-    return output
+    return _told(job, output)
+
+
+def _told(job: Job, output: Output) -> Output:
+    return replace(output, notes=(*job.notes, *output.notes)) if job.notes else output
 
 
 def without_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -121,7 +121,9 @@ def _prompt_and_loras(prompt: object, names: list[Any], weights: list[Any]) -> d
     if isinstance(prompt, str):
         found["prompt"], loras = without_loras(prompt)
     for place, name in enumerate(names):
-        loras.append(_lora({"name": name, "weight": weights[place] if place < len(weights) else 1.0}))
+        one = _lora({"name": name, "weight": weights[place] if place < len(weights) else 1.0})
+        if one["name"] not in [known["name"] for known in loras]:  # named in the prompt and listed: it is one
+            loras.append(one)
     return {**found, "loras": loras} if loras else found
 
 

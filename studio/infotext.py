@@ -29,7 +29,10 @@ from studio.schedulers import OWN
 from studio.tags import lora, without_hypernets, without_loras
 
 MAX_TEXT = 200_000
+_MOST_RESOURCES = 32
 _SIZE = re.compile(r"(\d{1,6})\s?[x×*]\s?(\d{1,6})")
+
+_ENLARGED = re.compile(r"\s*Postprocess (?:upscale|upscaler|crop)[\w ]{0,20}:")
 
 _FIELDS = {
     "steps": "steps", "cfg scale": "guidance_scale", "guidance scale": "guidance_scale", "seed": "seed",
@@ -135,6 +138,11 @@ def parse(text: str) -> Found | None:
     return _understood(found.prompt, found.negative, found.settings)
 
 
+def only_enlarged(text: str) -> bool:
+    """Whether a text names an enlargement and nothing else: no prompt, though some programs read one into it."""
+    return bool(_ENLARGED.match(text)) and "\n" not in text.strip()
+
+
 def enlarged(side: float, scale: float) -> int:
     """A side of the second painting, a multiple of 8."""
     return round(side * scale / 8) * 8
@@ -151,6 +159,8 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     fields |= {ours: values[name] for name, ours in _FIELDS.items() if name in values}
     unknown += nets if "hypernet" not in values else []
     loras += _weights(values, {one["name"] for one in loras})
+    model, named = _resources(values.get("civitai resources", ""))
+    loras = loras or named
     if loras:
         fields["loras"] = loras
     unknown += _second(values, fields)
@@ -161,7 +171,24 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["tiling"] = True
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
-    return Found(fields, values.get("model", ""), tuple(unknown))
+    return Found(fields, values.get("model", "") or model, tuple(unknown))
+
+
+def _resources(text: str) -> tuple[str, list[dict[str, Any]]]:
+    """The model and the adaptations that Civitai's generator used: it names them outside of the prompt."""
+    try:
+        given = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return "", []
+    model, loras = "", []
+    for one in given[:_MOST_RESOURCES] if isinstance(given, list) else ():
+        if not isinstance(one, dict) or not isinstance(name := one.get("modelName"), str):
+            continue
+        if one.get("type") == "checkpoint":
+            model = model or name
+        elif one.get("type") in ("lora", "lycoris", "locon", "dora"):
+            loras.append({"name": name, "weight": one.get("weight", 1.0)})
+    return model, loras
 
 
 def _second(said: Mapping[str, str], fields: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ from studio.paths import gigabytes
 from studio.pictures import Pictures
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.sources import Store
+from studio.types import Note
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
@@ -36,6 +37,7 @@ class Order:
         cells: what runs instead of `request`; empty for most.
         layout: how the cells lie on their sheet, where they want one.
         batch: a folder of pictures that is captioned; the request stands for all of them.
+        notes: what of the wish the model cannot do and the request does without, to be told with the result.
     """
 
     card: Card
@@ -43,6 +45,7 @@ class Order:
     cells: tuple[ImageRequest, ...] = ()
     layout: axes.Layout | None = None
     batch: Batch | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def title(self) -> str:
@@ -86,8 +89,11 @@ class Intake:
             return Order(card, request)
         if request.mask:
             masks.read(request.mask)  # refused before a model is loaded for it
+        request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
-        return Order(card, filled[0]) if len(filled) == 1 else Order(card, request, filled)
+        if len(filled) == 1:
+            return Order(card, filled[0], notes=notes)
+        return Order(card, request, filled, notes=notes)
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request; None where it does not say. Raises StudioError: a bad value."""
@@ -108,8 +114,12 @@ class Intake:
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or _seed())
         x, y = axes.settled(x, _seed), y and axes.settled(y, _seed)
         cells, layout = axes.cells(seeded, x, y, public=self._public)
-        filled = tuple(self._filled(self._resolved(cell, card), card)[0] for cell in cells)
-        return Order(card, whole, filled, layout)
+        asked = [self._sampled(self._resolved(cell, card), card) for cell in cells]
+        filled = tuple(self._filled(cell, card)[0] for cell, _ in asked)
+        notes: list[Note] = []
+        for _, told in asked:
+            notes += [note for note in told if note not in notes]
+        return Order(card, self._sampled(whole, card)[0], filled, layout, notes=tuple(notes))
 
     def captions(self, run: Run, request: CaptionRequest) -> Order:
         """A run's request: as it was settled when the run began, else `request`, settled now.
@@ -145,6 +155,18 @@ class Intake:
         if self._public and isinstance(full, MusicRequest):
             _check_length(full, card)
         return full
+
+    def _sampled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, tuple[Note, ...]]:
+        """With the model's own sampler, and a note, where it cannot be painted with by the one that was asked for.
+
+        Settings come from pictures that other models made, and a recipe names what was really used.
+        """
+        samples = getattr(engine(card.engine), "samples", None)
+        if samples is None or not request.scheduler or self._store.state(card) != "ready":
+            return request, ()
+        if samples(card, self._store.path(card), request.scheduler):
+            return request, ()
+        return replace(request, scheduler=""), (("own_scheduler", {"name": request.scheduler}),)
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._pictures.fill(request)

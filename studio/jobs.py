@@ -21,7 +21,7 @@ from studio.errors import Cancelled, StudioError
 from studio.live import Live
 from studio.offers import Offer
 from studio.requests import ImageRequest, Request, Task, light
-from studio.types import Artifact, Kind, Update
+from studio.types import Artifact, Kind, Note, Update
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +65,7 @@ class Job:
         batch: a folder of pictures that is captioned, where the request stands for all of them.
         keep: how the files are named and written; None for the usual way.
         previews: whether the work in progress is to be seen or heard.
+        notes: what is to be known of the result besides what the model says.
     """
 
     def __init__(
@@ -84,12 +85,13 @@ class Job:
         batch: Batch | None = None,
         keep: Keep | None = None,
         previews: bool = False,
+        notes: tuple[Note, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
         self.created = time.time()
         self.tag, self.cells, self.layout, self.keep, self.previews = tag, cells, layout, keep, previews
-        self.batch, self.crowded = batch, crowded
+        self.batch, self.crowded, self.notes = batch, crowded, notes
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None

@@ -25,6 +25,8 @@ _STEPS = re.compile(r"(?<![\w-])Steps\s{0,3}:\s{0,9}\d{1,9}\s{0,9},", re.IGNOREC
 _SETTING = re.compile(r'(\w[\w \-/+.]{0,60}):\s{0,9}("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)', re.DOTALL)
 _NEGATIVE = re.compile(r"negative prompt\s{0,3}:", re.IGNORECASE)
 _BEHIND = re.compile(r"(\w[\w \-/]{0,60}):\s{0,9}(.*)", re.DOTALL)
+_JSON = re.compile(r"(?<![\w-])(Hashes|Civitai resources|Civitai metadata):\s{0,9}(?=[\[{])")  # with commas inside
+_PIPED = re.compile(r"^(?:Version: [^\n|]{0,200},[ ]?\n)?Steps:[ ]?\d{1,9} \| [^\n]*$", re.MULTILINE)
 _MAX_BEHIND, _MAX_BROKEN, _MOST_TRIED = 200, 20, 5  # lines, lines, places
 
 
@@ -53,7 +55,8 @@ def split(text: str) -> Passages:
     start, end = place
     above, line, behind = text[:start], text[start:end], text[end:]
     one_line = bool(above) and not above.endswith("\n")
-    found = [(name.strip(), unquoted(value)) for name, value in _SETTING.findall(line)]
+    line, found = _without_json(line)
+    found += [(name.strip(), unquoted(value)) for name, value in _SETTING.findall(line)]
     found += _behind(behind)
     negative = [value for name, value in found if name.casefold() == "negative prompt"]
     settings = tuple((name, value) for name, value in found if name.casefold() != "negative prompt")
@@ -62,8 +65,27 @@ def split(text: str) -> Passages:
 
 
 def normal(text: str) -> str:
-    """The text with plain line breaks and without blanks around it."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").strip().strip("\0\ufeff").strip()
+    """The text with plain line breaks and without blanks around it; settings between pipes have commas instead."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").strip().strip("\0\ufeff").strip()
+    if " | " not in text or not _PIPED.search(text):
+        return text
+    text = _PIPED.sub(lambda found: found[0].replace("\n", " ").replace(" | ", ", "), text)  # as SD.Next once did
+    return text.removeprefix("prompt: ")
+
+
+def _without_json(line: str) -> tuple[str, list[tuple[str, str]]]:
+    """A line of settings without those whose value is JSON, and these."""
+    found: list[tuple[str, str]] = []
+    for _ in range(_MOST_TRIED):
+        if (match := _JSON.search(line)) is None:
+            break
+        try:
+            _, end = json.JSONDecoder(strict=False).raw_decode(line, match.end())
+        except (ValueError, RecursionError):
+            break
+        found.append((match[1], line[match.end() : end]))
+        line = line[: match.start()] + line[end:].lstrip(" ,")
+    return line, found
 
 
 def unquoted(value: str) -> str:

@@ -165,7 +165,8 @@ def _readings(texts: Mapping[str, str]) -> Iterator[Restored | None]:
     if "parameters" in texts:
         text = texts["parameters"]
         yield _decoded(text) if _like_json(text) else from_text(text)
-        if text.strip() and not _like_json(text) and len(text) <= infotext.MAX_TEXT:  # a prompt alone
+        alone = not _like_json(text) and not infotext.only_enlarged(text)
+        if text.strip() and alone and len(text) <= infotext.MAX_TEXT:  # a prompt alone
             yield _theirs("a1111", Found({"prompt": text.strip()}))
         if not text.strip() or len(text) > infotext.MAX_TEXT:
             yield Restored("a1111", broken=True)

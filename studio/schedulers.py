@@ -7,6 +7,7 @@ the model's own configuration; flow-matching models come with the one scheduler 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -33,3 +34,25 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 OWN = "Default"
 """The scheduler that the model came with. An empty name means the same."""
+
+_CLASSES = frozenset(kind for kind, _ in SCHEDULERS.values())
+_NO_SAMPLE = frozenset(
+    {"EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "PNDMScheduler"}
+)
+"""Those that cannot work with a model that predicts the picture itself."""
+
+
+def fits(name: str, config: Mapping[str, Any]) -> bool:
+    """Whether a model can be painted with by the sampler of this name. Its own goes with every model.
+
+    Args:
+        config: of the scheduler that the model came with, as diffusers writes it.
+    """
+    if name in ("", OWN):
+        return True
+    if name not in SCHEDULERS or not ("beta_schedule" in config or config.get("_class_name") in _CLASSES):
+        return False
+    predicts = config.get("prediction_type", "epsilon")
+    if predicts == "sample":
+        return SCHEDULERS[name][0] not in _NO_SAMPLE
+    return predicts in ("epsilon", "v_prediction") and not config.get("use_flow_sigmas")

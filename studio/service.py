@@ -282,7 +282,7 @@ class Studio(Stock):
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
             position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,
             cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
-            previews=previews,
+            previews=previews, notes=order.notes,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before, final = partial(self._pictures.keep_sources, request), partial(self._note_sources, request)

@@ -13,7 +13,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest
 from studio.types import Update
-from tabs import pump, uploaded
+from tabs import image_other, pump, uploaded
 from tabs.caption_fields import TASK, Fields, manner, wanted
 from tabs.caption_many import Many
 from tabs.caption_result import Result
@@ -91,6 +91,14 @@ def build(page: Page) -> None:
 
         yield from page.drive(TASK, go_on, show, progress, request)
 
+    def unseen(file: str | None, request: gr.Request) -> dict[Any, Any]:
+        """A picture dropped here that the browser cannot show becomes one that it can."""
+        try:
+            shown = page.offer(image_other.shown_as(uploaded.read(file)), "picture.png")
+        except StudioError as error:
+            return {progress: pump.failure(error, language(request)), fields.unseen: None}
+        return {progress: "", fields.unseen: None, fields.of["picture"]: shown}
+
     def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A page opened again takes up what runs, and shows the side that it belongs to."""
         jobs = page.jobs(request, TASK)
@@ -110,6 +118,7 @@ def build(page: Page) -> None:
     fields.of["what"].change(lambda what: _sides(columns, what == "many"), fields.of["what"], columns, **quick())
     page.blocks.load(attach, None, [*outputs, *columns, fields.of["what"]], **pumping())
     fields.wire()
+    fields.unseen.upload(unseen, fields.unseen, [progress, fields.unseen, fields.of["picture"]], **quick())
     result.wire(fields)
     many.wire()
 

@@ -41,6 +41,8 @@ class Fields:
                 label=t("label.image"), type="filepath", image_mode=None, sources=["upload", "clipboard"],
                 height=300, elem_id="caption-image", buttons=["fullscreen"],
             )  # fmt: skip
+            with gr.Column(elem_id="caption-unseen", elem_classes="a-hidden", min_width=0):
+                self.unseen = gr.UploadButton("", type="filepath", elem_id="caption-unseen-file")
         with gr.Column(elem_classes="a-source", min_width=0, visible=False) as self.many:
             self._sources()
         with gr.Row(elem_classes="a-chips"):

@@ -6,7 +6,7 @@ nothing of a value that is no choice, and the studio refuses it: so it becomes a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -34,7 +34,8 @@ class Missing:
     def __init__(self, page: Page, fields: Fields) -> None:
         self._page, self._fields = page, fields
         self.parts = [fields.of[name] for name in NAMED]
-        self.outputs = [*self.parts, fields.drop]
+        self.paired = gr.State([])  # the adaptations that the weights were typed for
+        self.outputs = [*self.parts, fields.drop, self.paired]
 
     def wire(self) -> None:
         """The button follows the fields; what the browser remembers is looked through when the page opens."""
@@ -43,6 +44,7 @@ class Missing:
         last: dict[str, Any] = raw | {"trigger_mode": "always_last"}
         gr.on([part.change for part in self.parts], self._follow, self.parts, fields.drop, **last)
         weights = of["lora_weights"]
+        of["loras"].change(self._pair, [of["loras"], weights, self.paired], [weights, self.paired], **last)
         fields.drop.click(self._drop, [*self.parts, weights], [*self.outputs, weights], **raw)
         kept = [of[name] for name in _CHOSEN]
         fields.recalled.then(self._recalled, [*self.parts, *kept], [*self.outputs, *kept], **raw)
@@ -53,7 +55,7 @@ class Missing:
         for name, part in zip(NAMED, self.parts, strict=True):
             marked = [(text("image.not_here", spoken, name=one), one) for one in self._absent(name, values[name])]
             changes[part] = gr.update(choices=[*self._choices(name, spoken), *marked], value=values[name])
-        return {**changes, self._fields.drop: self._button(values, spoken)}
+        return {**changes, self._fields.drop: self._button(values, spoken), self.paired: list(values["loras"] or ())}
 
     def names(self, values: Mapping[str, Any]) -> list[str]:
         """Everything in these values that is not here."""
@@ -88,14 +90,19 @@ class Missing:
     def _drop(self, styles: Any, loras: Any, scheduler: Any, weights: str, request: gr.Request) -> dict[Any, Any]:
         """The fields without what is missing; the weights go with their adaptations."""
         lost = {name: self._absent(name, value) for name, value in zip(NAMED, (styles, loras, scheduler), strict=True)}
-        typed = [part.strip() for part in (weights or "").replace(";", ",").split(",")]
-        left = [typed[i] for i, one in enumerate(loras or ()) if i < len(typed) and one not in lost["loras"]]
         values = {
             "styles": [one for one in styles or () if one not in lost["styles"]],
             "loras": [one for one in loras or () if one not in lost["loras"]],
             "scheduler": "" if lost["scheduler"] else scheduler,
         }
-        return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: ", ".join(left)}
+        left = reweighed(weights, loras or (), values["loras"])
+        return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: left}
+
+    def _pair(self, loras: Any, weights: str, paired: list[str]) -> tuple[Any, list[str]]:
+        """Each weight stays with its adaptation when another one is taken out by itself."""
+        names = [str(name) for name in loras or ()]
+        left = reweighed(weights, paired, names)
+        return (gr.skip() if left == (weights or "") else left), names
 
     def _recalled(
         self, styles: Any, loras: Any, scheduler: Any, shape: Any, format: Any, x: Any, y: Any, request: gr.Request
@@ -105,3 +112,18 @@ class Missing:
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             changes[self._fields.of[name]] = value if value in choices else choices[0]
         return changes
+
+
+def reweighed(weights: str, before: Sequence[str], names: Sequence[str]) -> str:
+    """The weights typed for the adaptations `before`, for those of `names`.
+
+    Those that were typed for more than there were go to the ones that came.
+    """
+    if not (weights or "").strip() or list(before) == list(names):
+        return weights or ""
+    typed = [part.strip() for part in weights.replace(";", ",").split(",")]
+    known, more = dict(zip(before, typed, strict=False)), iter(typed[len(before) :])
+    found = [known.get(name, "") if name in before else next(more, "") for name in names]
+    while found and not found[-1]:
+        found.pop()
+    return ", ".join([*found, *more])

@@ -1,6 +1,6 @@
-"""A picture to start from that the browser cannot show: read here and put into the editor, or refused aloud.
+"""A picture that the browser cannot show: read here and put into its field as one that it can, or refused aloud.
 
-The script of the page hands such files over (assets/page/fields.js); the editor itself would stay empty without a word.
+The script of the page hands such files over (assets/page/fields.js); the field would stay empty without a word.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import io
 from typing import Any
 
 import gradio as gr
+from PIL.PngImagePlugin import PngInfo
 
-from studio import media
+from studio import media, restore
 from studio.errors import StudioError
 from tabs import pump
 from tabs.i18n import language
@@ -27,17 +28,19 @@ def wire(page: Page, fields: Fields) -> None:
         if not file:
             return {fields.start_line: ""}
         try:
-            picture = media.decode(Restoring.content(file)).image
+            shown = editor(page.offer(shown_as(Restoring.content(file)), "start.png"), "")
         except StudioError as error:
             return {fields.start_line: pump.failure(error, language(request)), fields.other: None}
-        shown = editor(page.offer(_png(picture), "start.png"), "")
         return {fields.start_line: "", fields.other: None, **fields.started(shown)}
 
     fields.other.upload(take, fields.other, [fields.start_line, fields.other, fields.begin], **queued())
     fields.picture.upload(lambda: "", None, fields.start_line, **queued())
 
 
-def _png(picture: Any) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=1)
+def shown_as(data: bytes) -> bytes:
+    """The same picture as a PNG, with the settings that it carries. Raises StudioError as media.decode."""
+    told, origin, out = PngInfo(), restore.origin(data), io.BytesIO()
+    if origin is not None and isinstance(text := origin.get("parameters"), str):
+        told.add_itxt("parameters", text)
+    media.decode(data).image.save(out, "PNG", compress_level=1, pnginfo=told)
     return out.getvalue()

@@ -28,7 +28,13 @@ class Restoring:
     def __init__(self, page: Page, fields: Fields, missing: Missing) -> None:
         self._page, self._fields, self._missing = page, fields, missing
         names = [*image_form.EMPTY, "model"]
-        self.outputs = [fields.restored, fields.begin, fields.drop, *[fields.of[name] for name in names]]
+        self.outputs = [
+            fields.restored,
+            fields.begin,
+            *[fields.of[name] for name in names],
+            fields.drop,
+            missing.paired,
+        ]
 
     def wire(self) -> None:
         fields = self._fields

@@ -115,30 +115,32 @@
 
   // ---- a picture to start from that the browser cannot show (TIFF, HEIC, a damaged one): the studio reads it, or says
   // why not; the editor would stay empty without a word
-  const looked = new WeakSet();
-  const handOver = (file) => {
-    const input = document.querySelector("#image-other input[type=file]");
+  const looked = new WeakSet(), SHOWN = /^image\/(png|jpeg|webp|gif|bmp|avif)$/;
+  const handOver = (file, other) => {
+    const input = document.querySelector(`#${other} input[type=file]`);
     if (!input) return;
     const carried = new DataTransfer();
     carried.items.add(file);
     input.files = carried.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
-  const look = (event, file, again) => {
+  const look = (event, file, other, again) => {
     if (!file || looked.has(file)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    createImageBitmap(file).then((picture) => { picture.close(); looked.add(file); again(); }, () => handOver(file));
+    createImageBitmap(file).then((picture) => { picture.close(); looked.add(file); again(); }, () => handOver(file, other));
   };
   document.addEventListener("change", (event) => {
     const input = event.target;
     if (input.type !== "file" || !input.closest?.("#image-picture")) return;
-    look(event, input.files?.[0], () => input.dispatchEvent(new Event("change", { bubbles: true })));
+    look(event, input.files?.[0], "image-other", () => input.dispatchEvent(new Event("change", { bubbles: true })));
   }, true);
   document.addEventListener("drop", (event) => {
     const target = event.target, file = event.dataTransfer?.files?.[0];
-    if (!target.closest?.("#image-picture") || /^image\/(png|jpeg|webp|gif|bmp|avif)$/.test(file?.type)) return;
-    look(event, file, () => {
+    const editor = target.closest?.("#image-picture");
+    // the caption tab's picture takes as it is what Gradio lets in, and says what is damaged when it is read
+    if (!editor && (!target.closest?.("#caption-image") || SHOWN.test(file?.type))) return;
+    look(event, file, editor ? "image-other" : "caption-unseen", () => {
       const carried = new DataTransfer();
       carried.items.add(file);
       target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried }));

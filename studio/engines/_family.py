@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.catalog import Card
 from studio.errors import StudioError
-from studio.schedulers import OWN, SCHEDULERS
+from studio.schedulers import OWN, SCHEDULERS, fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Family:
 
     def knows(self, scheduler: str) -> bool:
         """Whether the model can be painted with by the scheduler of this name. Its own goes with every model."""
-        return scheduler in ("", OWN) or (scheduler in SCHEDULERS and "beta_schedule" in self._own.config)
+        return fits(scheduler, self._own.config)
 
     def scheduler(self, name: str) -> Any:
         """A fresh scheduler: they keep state, and a step that was stopped must not reach into the next run.

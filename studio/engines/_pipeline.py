@@ -16,6 +16,7 @@ from studio.catalog import Card
 from studio.engines import _quantised, _torch
 from studio.engines.base import Device
 from studio.errors import StudioError
+from studio.schedulers import fits
 
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "stable_audio", "ace_step", None, False)
 """Where parts may come from: the two libraries, and folders of diffusers' own pipelines."""
@@ -115,6 +116,15 @@ def weights(card: Card, files: Path) -> int:
         parts = [_torch.stored_bytes(card, part) for part in files.glob("*/") if any(part.glob("*.safetensors"))]
         return max(parts, default=card.memory_bytes)
     return _torch.stored_bytes(card, files)
+
+
+def samples(files: Path, scheduler: str) -> bool:
+    """Whether the pipeline in `files` can be run with the sampler of this name; True where they do not tell."""
+    try:
+        config = json.loads((files / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # whoever loads it says so
+        return True
+    return not isinstance(config, dict) or fits(scheduler, config)
 
 
 def modules(pipe: Any) -> dict[str, Any]:

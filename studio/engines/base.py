@@ -151,11 +151,14 @@ class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 
     An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
-    It loads no weights and may be called on any thread. An engine of music that settles key, tempo and players before
-    it begins has ``reading(request, card) -> composing.reading.Reading``, likewise; one that can start from sound has
-    ``hears(card) -> tuple[SoundUse, ...]``: what it does with it. Others are never given any. One that can run a model
-    in less memory has ``variants(card) -> tuple[str, ...]``: the names of the ways. One that casts weights while it
-    reads them has ``computes_in(card, files, kind) -> str``: the float type that they become on a kind of device.
+    It loads no weights and may be called on any thread. One that has ``samples(card, files, scheduler) -> bool`` says
+    from the files whether the model can be painted with by a sampler.
+
+    An engine of music that settles key, tempo and players before it begins has ``reading(request, card) ->
+    composing.reading.Reading``, likewise; one that can start from sound has ``hears(card) -> tuple[SoundUse, ...]``:
+    what it does with it. Others are never given any. One that can run a model in less memory has ``variants(card) ->
+    tuple[str, ...]``: the names of the ways. One that casts weights while it reads them has
+    ``computes_in(card, files, kind) -> str``: the float type that they become on a kind of device.
     """
 
     def weights(self, card: Card, files: Path) -> int:

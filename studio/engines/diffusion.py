@@ -71,6 +71,9 @@ class DiffusionEngine(_torch.Casts):
         """How much of the prompt the model reads. Zeros where nobody can tell."""
         return _tokens.count(card, files, glossary.read(prompt, glossary.load(files)).prompt)
 
+    def samples(self, card: Card, files: Path, scheduler: str) -> bool:  # noqa: ARG002
+        return _pipeline.samples(files, scheduler)
+
 
 class DiffusionModel(_parking.Parking):
     """A pipeline in memory, with the scheduler settings that it came with."""

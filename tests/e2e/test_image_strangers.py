@@ -44,7 +44,9 @@ def test_a_picture_that_the_browser_cannot_show_is_painted_over(desk: Desk, stud
     assert red - green > 60
 
 
-@pytest.mark.parametrize(("way", "name"), [("chosen", "broken.png"), ("dropped", "broken.tiff")])
+@pytest.mark.parametrize(
+    ("way", "name"), [("chosen", "broken.png"), ("dropped", "broken.tiff"), ("dropped", "broken.png")]
+)
 def test_a_picture_that_nobody_can_read_is_refused_aloud(desk: Desk, tmp_path: Path, way: str, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
@@ -54,6 +56,31 @@ def test_a_picture_that_nobody_can_read_is_refused_aloud(desk: Desk, tmp_path: P
     else:
         desk.drop(file, "picture")
     expect(desk.find("start-line")).to_contain_text("picture")
+
+
+def test_a_whole_picture_that_is_dropped_is_painted_over(desk: Desk, studio: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(file)
+    desk.go("image").fold("start")
+    desk.find("picture").get_by_text("Drop a picture here").evaluate("(part) => part.id = 'image-drop-zone'")
+    desk.drop(file, "drop-zone")  # the editor listens in the middle
+    expect(desk.find("picture")).not_to_contain_text("Drop a picture here")
+    desk.type("0.2", "strength").paint("a hill")
+    assert studio.library.recent("image", 1)[0].recipe["parameters"]["image"]["bytes"] > 0
+
+
+def test_what_the_browser_cannot_show_is_described_too_or_refused_aloud(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "scan.tiff"
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(file)
+    desk.go("caption").drop(file, "image")
+    expect(desk.page.locator("#caption-image img")).to_be_visible()
+    assert (
+        desk.page.locator("#caption-image img").evaluate("async (one) => (await one.decode(), one.naturalWidth)") == 64
+    )
+    file.write_bytes(b"II*\0")
+    desk.page.reload()
+    desk.go("caption").drop(file, "image")
+    expect(desk.error).to_contain_text("picture")
 
 
 def test_the_counter_says_what_of_the_negative_prompt_is_not_read(desk: Desk) -> None:

@@ -93,3 +93,29 @@ def test_choices_of_another_version_fall_back(missing: Missing, fields: Fields) 
 def test_the_page_is_built_with_it(studio: Studio) -> None:
     assert page.build(studio) is not None
     assert Path(studio.home.loras).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("typed", "before", "after", "left"),
+    [
+        ("0.5, 0.7, 0.9", "abc", "ac", "0.5, 0.9"),
+        ("0.5; 0.7", "ab", "b", "0.7"),
+        ("0.5, 0.7", "ab", "abc", "0.5, 0.7"),
+        (", 0.7", "ab", "b", "0.7"),
+        ("0.5", "abc", "bc", ""),
+        ("0.5, 0.7", "ab", "", ""),
+        ("0.5, 0.7", "", "a", "0.5, 0.7"),
+        ("0.5, 0.7", "a", "b", "0.7"),
+        ("", "ab", "b", ""),
+        ("0,5", "ab", "ab", "0,5"),
+    ],
+)
+def test_a_weight_stays_with_its_adaptation(missing: Missing, typed: str, before: str, after: str, left: str) -> None:
+    shown, names = missing._pair([*after], typed, [*before])
+    assert names == [*after]
+    assert left == (shown if isinstance(shown, str) else typed)
+
+
+def test_what_is_restored_comes_with_its_own_weights(missing: Missing) -> None:
+    shown = missing.shown({**GONE, "loras": ["a", "b"]}, "en")
+    assert shown[missing.paired] == ["a", "b"]  # so that the change of the list moves none

@@ -400,3 +400,28 @@ def test_our_own_wildcards_can_all_be_drawn(studio: Studio) -> None:
         for seed in range(8):
             made(studio, prompt=f"a __{name}__", seed=seed, steps=1)
     assert Path(WILDCARDS).is_dir()
+
+
+# Samplers that a model cannot use
+
+
+def test_a_sampler_that_the_model_cannot_use_is_settled_before_the_model_is_loaded(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeEngine, "samples", lambda *asked: asked[-1] == "DDIM", raising=False)
+    job = studio.submit(replace(HILLS, scheduler="Euler"))
+    assert isinstance(job.request, ImageRequest)
+    assert job.request.scheduler == ""
+    artifact = job.result()
+    assert artifact.notes == (("own_scheduler", {"name": "Euler"}),)
+    assert artifact.recipe["parameters"]["scheduler"] == ""  # the one that was really used
+    assert "Sampler: Euler" not in Image.open(artifact.files[0]).info["parameters"]
+    kept = made(studio, scheduler="DDIM")
+    assert (kept.notes, kept.recipe["parameters"]["scheduler"]) == ((), "DDIM")
+
+
+def test_so_it_is_for_every_cell_of_a_grid(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEngine, "samples", lambda *asked: asked[-1] == "DDIM", raising=False)
+    artifact = studio.submit_grid(HILLS, Axis("scheduler", ("Euler, DDIM, Heun, Euler",)), None).result()
+    assert [one["parameters"]["scheduler"] for one in artifact.recipes] == ["", "DDIM", "", ""]
+    assert artifact.notes == (("own_scheduler", {"name": "Euler"}), ("own_scheduler", {"name": "Heun"}))

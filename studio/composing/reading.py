@@ -46,6 +46,7 @@ class Reading:
         changes: what is played otherwise than it was asked for.
         named: whether the prompt names a style, a kind or a player; else a plain tune is played.
         moods: the words of moods, modes and tempo marks that were understood.
+        dance: the word of a kind that goes by another's name.
         passed: words that were understood, of which a piece has only one: a second style, key or tempo.
     """
 
@@ -57,6 +58,7 @@ class Reading:
     named: bool = True
     moods: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    dance: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     melody: list[Change] = [("melody_stays", {})] if stays else []
     return Reading(
         brief, words.rest, without=without, changes=(*_told(told, wishes), *changed, *melody), named=named,
-        moods=wanted.moods, passed=passed,
+        moods=wanted.moods, passed=passed, dance=wanted.dance if called == kind.get("kind") else "",
     )  # fmt: skip
 
 

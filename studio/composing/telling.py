@@ -40,7 +40,7 @@ def in_words(found: Reading, spoken: str) -> str:
     kind = text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind not in ("tune", own) else ""
     said = (
         genre_name(brief.genre, spoken) if brief.genre else "",
-        kind,
+        found.dance or kind,
         "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode, brief.spelling), spoken),
         "" if "metre" in found.left else brief.metre,
         "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),

@@ -33,6 +33,7 @@ class Wanted:
         excluded: instruments that are not to be heard. without: the words that excluded anything.
         moods: the words of moods, modes and tempo marks.
         passed: words of styles that another one won over.
+        dance: the word for a kind that has none of its own: a polka is made as a march is.
         tuneless: whether the melody itself is excluded.
         not_metres, not_modes: what is not to be chosen where nobody says anything.
     """
@@ -53,6 +54,7 @@ class Wanted:
     without: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     tuneless: bool = False
+    dance: str = ""
     moods: tuple[str, ...] = ()
     not_metres: frozenset[str] = frozenset()
     not_modes: frozenset[str] = frozenset()
@@ -98,6 +100,9 @@ def weigh(text: str, found: Sequence[Found], denied: Denied) -> Wanted:
         loop=any(entry.get("loop") for entry in entries), alone=alone, lead=lead, players=players,
         excluded=tuple(dict.fromkeys(name for name in (*excluded, *spared) if name not in players)),
         without=tuple(dict.fromkeys(without)), passed=passed, tuneless=bool(tunes),
+        dance=next((one.shown for one in yes if kind and any(each.value is kind for each in one.meanings)), "")
+        if kind and kind["words"][0] != kind["kind"]
+        else "",
         moods=tuple(dict.fromkeys(one.shown for one in yes if one.sort in ("mood", "mode"))),
         not_metres=frozenset(
             entry["metre"]

@@ -86,3 +86,10 @@ def test_the_line_itself_can_be_read_again(prompt: str):
     for name in ("tempo", "metre", "bars", "tonic", "mode", "kind"):
         assert getattr(again.brief, name) == getattr(first.brief, name), name
     assert again.unknown == ()
+
+
+@pytest.mark.parametrize("word", ["polka", "mazurka", "elegy", "波尔卡"])
+def test_a_dance_is_called_by_its_name(word: str):
+    line = telling.in_words(read(f"{word}, piano"), "en")
+    assert f" {word} " in f" {line} "
+    assert not {"march", "waltz", "air"} & set(line.split())

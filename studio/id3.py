@@ -12,6 +12,8 @@ from collections.abc import Mapping
 _UTF8 = b"\x03"
 _ENCODINGS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
 _MAX_FRAMES, _MAX_TEXT = 500, 4_000_000
+_PADDING = 64
+"""Empty bytes at the end, as most writers leave: readers tell by what follows a frame how its size is meant."""
 _UNSYNCHRONISED, _EXTENDED = 0x80, 0x40
 
 
@@ -25,7 +27,7 @@ def tag(texts: Mapping[str, str], comment: str = "") -> bytes:
     frames = [_frame(id, _UTF8 + text.replace("\0", " ").encode()) for id, text in texts.items() if text]
     if comment:
         frames.append(_frame("COMM", _UTF8 + b"eng\0" + comment.replace("\0", " ").encode()))
-    body = b"".join(frames)
+    body = b"".join(frames) + bytes(_PADDING)
     return b"ID3\x04\x00\x00" + _spread(len(body)) + body
 
 

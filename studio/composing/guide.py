@@ -53,6 +53,7 @@ class Guide:
         self._copied: list[str] | None = None
         self._begun: list[str] = []  # the bar so far, notes and silences
         self._sounds = False
+        self._waited = 0  # steps since a note was struck
 
     def allowed(self) -> tuple[str, ...]:
         words = self._grammar.allowed()
@@ -86,6 +87,7 @@ class Guide:
     def _struck(self, word: str) -> None:
         if word[0] == "n":
             self._pitches.append(int(word[1:]))
+        self._waited = self._length + (0 if word[0] == "n" else self._waited)
         self._sounds = word != REST
         if self._bar < 0:
             return  # an upbeat
@@ -151,7 +153,9 @@ class Guide:
         lengths = tuple(
             word for word in words if word[0] == "d" and (not style.lengths or int(word[1:]) in style.lengths)
         )
-        silent = tuple(word for word in words if word in (REST, HOLD))
+        # Where the network hardly knows the notes of a scale, it would rather wait than sing.
+        most = METRES[self._brief.metre] // (1 if self._brief.busy == "calm" else 2)
+        silent = tuple(word for word in words if word in (REST, HOLD) and self._waited < most)
         odd = style.lengths and self._length and self._length not in style.lengths
         notes = () if odd and lengths else self._fitting(words)
         return (*lengths, *silent, *notes) if lengths or notes else words

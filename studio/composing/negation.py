@@ -17,7 +17,7 @@ _LISTING = (
     r"(?:everything|everyone|everybody|anything|anyone|all(?:\s+instruments)?)\s+(?:but|except(?:\s+for)?|besides|save)"
 )
 _CUE = re.compile(
-    rf"(?<![\w'])(?:(?P<list>{_LISTING})|"
+    rf"(?<![\w'])(?:(?P<list>{_LISTING}|negative(?:\s+prompt)?(?=\s*[:=]))|"
     r"(?P<no>no(?:ne\s+of)?(?!\s+(?:more|less|later|later|slower|faster|longer|shorter|need|doubt|matter|problem)\b)"
     r"(?!\.\s*\d|\s+\d{1,2}\b(?!\s*(?:/|bpm|bars?)))|zero(?=\s+[a-z])|no\s+need\s+for|"
     r"(?:do|does|did|should|must|would|will|ca|could)(?:n't|nt|\s+not)\s+(?:(?:use|want|need|like|have|include|add|play|be|make|sound)\b)?|"
@@ -28,7 +28,7 @@ _CUE = re.compile(
 )
 _CHINESE = re.compile(
     r"(?P<list>没有|没|不要用|不要有|不要|不带|不含|不加|不用|不使用|不需要|不想要|别用|别加|别要|不包括|不包含|无需|去掉|去除|除去|"
-    r"排除|避免|禁用|禁止|请勿|取消|省略|去|无(?![缝伴限尽比论穷])|(?<![特区告离分个级性差])别|除了|除(?=[^了去]{1,12}(?:以外|之外|外)))"
+    r"负[面向]提示词?(?=\s*[:=])|反向提示词?(?=\s*[:=])|排除|避免|禁用|禁止|请勿|取消|省略|去|无(?![缝伴限尽比论穷])|(?<![特区告离分个级性差])别|除了|除(?=[^了去]{1,12}(?:以外|之外|外)))"
     r"|(?P<not>不太|不是|不那么|不会|并不|不(?![断错同仅但只少过知管协可])|非(?!常))"
 )
 _ALSO = re.compile(r"[^,。;]{0,16}?[,，]?\s*(?:还|也|又|再)")
@@ -43,6 +43,8 @@ _OR, _AND, _COMMA = re.compile(r"\s*,?\s*(?:or|nor|/|\||或者|或|还是|、)\s
     r"\s*,?\s*(?:and|&|\+|和|与|及|跟|以及)\s*"
 ), re.compile(r"\s*,\s*")  # fmt: skip
 _BREAK = re.compile(r"[.;!?\n。；]|\b(?:but|with|just|only|yet|while|however|although)\b|但|而")
+_COLON = re.compile(r"\s*[:=]")
+"""What stands behind it is a list to its end: "exclude: drums, bass and piano"."""
 _LESS = re.compile(r"[\s-]?(?:less|free)\b")
 _AFTERWARDS = re.compile(
     r"\s*(?::|=|\bis\b|\bare\b)?\s*(?:off|none|excluded|omitted|removed|muted|not\s+(?:wanted|included|needed|allowed)|"
@@ -94,6 +96,7 @@ def find(text: str, items: Sequence[Item]) -> Denied:
 def _reach(text: str, place: int, items: Sequence[Item], cue: str) -> list[Item]:
     """The items from a place on that one word excludes."""
     reached: list[Item] = []
+    whole = _COLON.match(text, place) is not None
     while True:
         found = _next(text, place, items, 0 if reached else 2)
         if found is None:
@@ -106,12 +109,14 @@ def _reach(text: str, place: int, items: Sequence[Item], cue: str) -> list[Item]
         after = _AND.match(text, place)
         if after is not None and after.end() > place:
             follows = _next(text, after.end(), items, 0)
-            if follows is not None and (follows.sort == found.sort or (cue == "list" and follows.sort != "mood")):
+            if follows is not None and (
+                whole or follows.sort == found.sort or (cue == "list" and follows.sort != "mood")
+            ):
                 place = after.end()
                 continue
             return reached
         comma = _COMMA.match(text, place)
-        if comma is not None and _lists(text, comma.end(), items, found.sort, cue):
+        if comma is not None and (whole or _lists(text, comma.end(), items, found.sort, cue)):
             place = comma.end()
             continue
         if cue in ("no", "list", "dash") and text[place : place + 1] in (" ", "-"):

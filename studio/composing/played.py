@@ -88,7 +88,7 @@ def known(
 def _read(found: Reading) -> dict[str, list[str]]:
     """What a reading tells besides the brief; nothing for what does not apply."""
     changed = [f"{name}: {', '.join(f'{key} {value}' for key, value in told.items())}" for name, told in found.changes]
-    told = {"without": list(found.without), "unknown": list(found.unknown), "changed": changed}
+    told = {"without": list(found.without), "unknown": [*found.unknown, *found.passed], "changed": changed}
     return {name: words[:_MOST] for name, words in told.items() if words}
 
 

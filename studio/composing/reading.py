@@ -46,6 +46,8 @@ class Reading:
         changes: what is played otherwise than it was asked for.
         named: whether the prompt names a style, a kind or a player; else a plain tune is played.
         moods: the words of moods, modes and tempo marks that were understood.
+        dance: the word of a kind that goes by another's name.
+        passed: words that were understood, of which a piece has only one: a second style, key or tempo.
     """
 
     brief: Brief
@@ -55,6 +57,8 @@ class Reading:
     changes: tuple[Change, ...] = ()
     named: bool = True
     moods: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    dance: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,11 +155,15 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
         called, metre, mode, tonic, tempo, bars, busy, groove, names, loop, wanted.genre, style, wanted.scale,
         ending, wishes.spelling if wishes.tonic is not None else spelling(prompt, tonic, mode),
     )  # fmt: skip
-    unknown = tuple(dict.fromkeys((*words.rest, *twice, *wanted.passed)))
+    passed = tuple(dict.fromkeys((*twice, *wanted.passed)))
     without = tuple(dict.fromkeys((*wanted.without, *_denied(words))))
     named = bool(wanted.genre or kind or players or wanted.moods)
-    changes = (*_told(told, wishes), *changed)
-    return Reading(brief, unknown, without=without, changes=changes, named=named, moods=wanted.moods)
+    stays = wanted.tuneless or (players and names[0] not in players and (wanted.alone or not wanted.genre))
+    melody: list[Change] = [("melody_stays", {})] if stays else []
+    return Reading(
+        brief, words.rest, without=without, changes=(*_told(told, wishes), *changed, *melody), named=named,
+        moods=wanted.moods, passed=passed, dance=wanted.dance if called == kind.get("kind") else "",
+    )  # fmt: skip
 
 
 def asked(request: MusicRequest, chance: float, longest: float | None = None) -> Reading:

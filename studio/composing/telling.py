@@ -13,7 +13,7 @@ from studio.i18n import text
 
 NOTES = (
     "unknown_words", "plain_style", "tempo_cut", "tempo_range", "metre_played", "mode_played", "bars_cut", "bars_fit",
-    "seconds_cut", "seconds_near",
+    "seconds_cut", "seconds_near", "melody_stays", "one_of_each",
 )  # fmt: skip
 """The texts of `notes`, by the name behind "note."."""
 _SHOWN = 12
@@ -23,6 +23,8 @@ _MODES = ("major", "minor", "dorian", "mixolydian")
 def notes(found: Reading) -> list[tuple[str, dict[str, Any]]]:
     """What was not understood, and what is played otherwise than it was asked for; each with what its text names."""
     told: list[tuple[str, dict[str, Any]]] = list(found.changes)
+    if found.passed:
+        told.append(("one_of_each", {"words": ", ".join(found.passed[:_SHOWN])}))
     if found.unknown:
         words = ", ".join(found.unknown[:_SHOWN]) + ("…" if len(found.unknown) > _SHOWN else "")
         told.append(("unknown_words", {"words": words}))
@@ -38,7 +40,7 @@ def in_words(found: Reading, spoken: str) -> str:
     kind = text(f"music.kind_{brief.kind.replace(' ', '_')}", spoken) if brief.kind not in ("tune", own) else ""
     said = (
         genre_name(brief.genre, spoken) if brief.genre else "",
-        kind,
+        found.dance or kind,
         "" if "key" in found.left else key_words(whole_name(brief.tonic, brief.mode, brief.spelling), spoken),
         "" if "metre" in found.left else brief.metre,
         "" if "tempo" in found.left else tempo_words(brief.tempo, brief.metre),

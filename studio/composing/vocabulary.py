@@ -9,7 +9,12 @@ from typing import Any
 
 from studio.composing.brief import entries, families, genres, idle, instruments, senses
 
-_WORD = re.compile(r"\d+(?:[.,:/]\d+)*[a-z]*|[a-zà-ÿ][a-zà-ÿ'-]*|[㐀-鿿]+")
+_LETTER = r"[^\W\d_㐀-鿿]"
+_WORD = re.compile(
+    rf"\d+(?:[.,:/]\d+)*[a-z]*|{_LETTER}(?:{_LETTER}|[\u0300-\u036f\u0900-\u0d7f\u0e00-\u0e7f'-])*|[㐀-鿿]+"
+    "|[\U0001f300-\U0001faff]"
+)
+"""Words of any script, vowel signs with them, and pictures: what nobody reads is named all the same."""
 _OPEN = re.compile(r"\s*(?:$|[,.;:!?)\]}|/\n、。]|\d|(?:at|with|for|and|on|by|in|about|from|to|but|or|nor)\b)")
 
 
@@ -64,7 +69,9 @@ def find(text: str) -> list[Found]:
 def rest(text: str) -> tuple[str, ...]:
     """The words and numbers of what is left of a text that are no fillers."""
     words = (word.rstrip("-'") for word in _WORD.findall(text))
-    left = [word for word in words if word not in idle() and not all(sign in idle() for sign in word)]
+    left = [
+        word for word in words if word not in idle() and not (word[0] >= "㐀" and all(sign in idle() for sign in word))
+    ]
     return tuple(dict.fromkeys(left))
 
 

@@ -33,6 +33,8 @@ class Wanted:
         excluded: instruments that are not to be heard. without: the words that excluded anything.
         moods: the words of moods, modes and tempo marks.
         passed: words of styles that another one won over.
+        dance: the word for a kind that has none of its own: a polka is made as a march is.
+        tuneless: whether the melody itself is excluded.
         not_metres, not_modes: what is not to be chosen where nobody says anything.
     """
 
@@ -51,6 +53,8 @@ class Wanted:
     excluded: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    tuneless: bool = False
+    dance: str = ""
     moods: tuple[str, ...] = ()
     not_metres: frozenset[str] = frozenset()
     not_modes: frozenset[str] = frozenset()
@@ -79,9 +83,13 @@ def weigh(text: str, found: Sequence[Found], denied: Denied) -> Wanted:
         pace *= entry.get("pace", 1.0) ** -0.5  # "not too fast" is a little slower than usual, and no crawl
     alone, lead = _alone(text, yes, genre)
     excluded = [name for one in no for name in members(one)]
+    by_name = {name for one in no for name in one.players()}
     spared = [name for entry in entries for name in entry.get("without", ())]
-    players = tuple(dict.fromkeys(name for one in yes for name in _players(one, genre)))
-    without = [one.shown for one in no]
+    players = tuple(
+        dict.fromkeys(name for one in yes for name in _players(one, genre) if name not in by_name)
+    )  # "a beat with no drums": who is excluded by name stays away, whatever else could mean them
+    tunes = [one for one in no if any(isinstance(each.value, dict) and each.value.get("weak") for each in one.meanings)]
+    without = [one.shown for one in no if one not in tunes]
     if spared:
         without.append(
             "人声" if any(one.shown[0] >= "㐀" for one in yes if "without" in str(one.meanings)) else "vocals"
@@ -91,7 +99,10 @@ def weigh(text: str, found: Sequence[Found], denied: Denied) -> Wanted:
         mark=float(facets.get("mark", 0)), scale=facets.get("scale", ""), plain=plain,
         loop=any(entry.get("loop") for entry in entries), alone=alone, lead=lead, players=players,
         excluded=tuple(dict.fromkeys(name for name in (*excluded, *spared) if name not in players)),
-        without=tuple(dict.fromkeys(without)), passed=passed,
+        without=tuple(dict.fromkeys(without)), passed=passed, tuneless=bool(tunes),
+        dance=next((one.shown for one in yes if kind and any(each.value is kind for each in one.meanings)), "")
+        if kind and kind["words"][0] != kind["kind"]
+        else "",
         moods=tuple(dict.fromkeys(one.shown for one in yes if one.sort in ("mood", "mode"))),
         not_metres=frozenset(
             entry["metre"]

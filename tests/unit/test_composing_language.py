@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.composing.language import END, METRES, Grammar, Header, Note, Part, read, write
+from studio.composing import reading
+from studio.composing.brief import styles
+from studio.composing.form import plan
+from studio.composing.guide import Guide
+from studio.composing.language import END, HOLD, METRES, REST, Grammar, Header, Note, Part, read, write
 
 HEADER = Header("jig", "6/8", "major", "even")
 PLANS = st.lists(st.integers(1, 16), min_size=1, max_size=4)
@@ -56,3 +60,17 @@ def test_what_has_no_word_is_refused(note):
 
 def test_reading_goes_as_far_as_the_words_go():
     assert read(["start", "jig", "n5", "part", "bar2", "n3", "d12", "n3"]) == [Part([], [[Note(3, 12)]])]
+
+
+@pytest.mark.parametrize(("prompt", "least"), [("flamenco, 3/4", 2), ("raga, 2/4", 2), ("japanese koto, 6/8", 1)])
+def test_a_network_that_would_rather_wait_sings_all_the_same(prompt: str, least: int):
+    """It hardly knows the notes of some scales, and waits wherever the style leaves the rhythm free."""
+    brief = reading.read(f"{prompt}, 8 bars").brief
+    assert brief.metre not in styles()[brief.style].lines
+    form = plan(brief.bars)
+    guide, words = Guide(brief, form, [], 1, upbeat=False), []
+    while (choice := guide.allowed()) != (END,):
+        words.append(min(choice, key=lambda word: (word not in (HOLD, REST), word)))
+        guide.take(words[-1])
+    struck = sum(word[0] == "n" for word in words)
+    assert struck >= least * (sum(form.lengths) - 1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyloudnorm
 import pytest
-from witnesses import heard
+from made import recipe_of
+from witnesses import heard, program
 
 from studio import sound
 from studio.live import Live
@@ -81,3 +85,14 @@ def test_more_channels_than_mp3_has_are_heard_in_both_ears() -> None:
 def test_a_moment_of_sound_is_a_file_too(kind: str, frames: int) -> None:
     data = ENCODERS[kind](Audio(np.full((2, frames), 0.1, np.float32), 44_100))
     assert heard(data, 2, 44_100).shape[1] >= (frames if kind != "mp3" else 0)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
+def test_exiftool_finds_nothing_to_object_to(kind: str, tmp_path: Path) -> None:
+    made = recipe_of("music", {"prompt": "jazz waltz"}, played={"tempo": 112.0, "key": "F♯ minor", "metre": "3/4"})
+    encode = {"wav": sound.encode_wav, "flac": sound.encode_flac, "mp3": sound.encode_mp3}[kind]
+    (tmp_path / f"a.{kind}").write_bytes(encode(music(2, 44_100), made))
+    command = [program("exiftool"), "-json", str(tmp_path / f"a.{kind}")]
+    (told,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert (told.get("Warning"), told.get("Error"), told["Title"]) == (None, None, "jazz waltz")
+    assert float(told.get("BeatsPerMinute") or told.get("Bpm") or told["Tempo"]) == 112

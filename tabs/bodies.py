@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,16 +80,20 @@ class Bodies:
                 await judged(scope, receive, send)
                 return
             body = judged
-        await self._app(scope, _again(body, receive), send)
+        try:
+            await self._app(scope, _again(body, receive), send)
+        except (KeyError, FnIndexInferError) as error:  # a handler or a part of the page that there is not
+            log.warning("A message that the page never sends: %s", type(error).__name__)
+            await Refusal(400, StudioError("bad_message"), scope)(scope, receive, send)
 
     def _judged(self, scope: Scope, headers: Headers, body: bytes) -> Refusal | bytes:
-        """A message as it goes on, or why it does not. What is no JSON, Gradio refuses itself."""
+        """A message as it goes on, or why it does not."""
         try:
             message = json.loads(body, parse_constant=_unsayable, parse_int=_whole_number) if body else None
         except (RecursionError, _Unsayable):
             return Refusal(400, StudioError("bad_message"), scope)
-        except ValueError:
-            return body
+        except ValueError:  # the login sends a form; Gradio's own addresses take JSON, and stumble over bytes
+            return Refusal(400, StudioError("bad_message"), scope) if local_path(scope).startswith(API) else body
         if _SURROGATE.search(body) and not _sayable(message):
             return Refusal(400, StudioError("bad_message"), scope)
         if self._home is not None and veil.NAME.encode() in body:

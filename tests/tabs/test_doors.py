@@ -152,6 +152,18 @@ def test_messages_that_no_page_sends_are_refused(folder: Path) -> None:
         assert ask(door, "POST", JOIN, content=b'{"data": [%s]}' % value).status_code == 200
 
 
+def test_what_is_no_message_and_what_nobody_handles_is_refused(folder: Path) -> None:
+    async def nobody(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError(99_999)
+
+    behind = Behind()
+    assert ask(Bodies(behind, HERE, folder), "POST", JOIN, content=b"\xff\xfe").status_code == 400
+    assert ask(Bodies(behind, HERE, folder), "POST", JOIN, content=b"{").status_code == 400
+    assert ask(Bodies(behind, HERE, folder), "POST", "/login", content=b"username=a").status_code == 200
+    assert behind.paths == ["/login"]
+    assert ask(Bodies(nobody, HERE, folder), "POST", JOIN, json=message()).status_code == 400
+
+
 def test_pieces_of_a_drawing_are_no_larger_than_a_file(folder: Path) -> None:
     small = HERE.model_copy(update={"max_upload_mb": 1})
     for size, status in ((900_000, 200), (1_200_000, 413)):

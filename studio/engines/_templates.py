@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +18,8 @@ from studio.completion import STOPS
 
 Turn = dict[str, str]
 Render = Callable[[list[Turn]], str]
+LONGEST, PATIENCE = 50_000_000, 15.0
+"""Characters that a template may write, and seconds that it may take: a stranger's may loop for ever."""
 PLAIN_STOPS = ("\nUser:", "\nAssistant:", "\nSystem:")
 """Where a model without a template begins to write the person's part as well."""
 _SEPARATORS = "\ue0f1\ue0f2\ue0f3\ue0f4\uf8d1\uf8d2"
@@ -25,6 +28,10 @@ _THINKING = ("<think>", "</think>")
 
 class Refused(Exception):
     """No way of writing the conversation suits the template."""
+
+
+class Endless(Refused):
+    """The template goes on for ever, or nearly: other ways of writing the conversation would take as long."""
 
 
 def written(render: Render | None, system: str, turns: Sequence[Turn]) -> str:
@@ -49,6 +56,8 @@ def written(render: Render | None, system: str, turns: Sequence[Turn]) -> str:
     for tried in ([*opening, *turns], [*opening, *merged], _folded(system, turns), _folded(system, merged)):
         try:
             text = render(tried)
+        except Endless:
+            raise
         except Exception as error:
             reason = str(error)
             continue
@@ -125,9 +134,20 @@ def compiled(source: str) -> Callable[..., str]:
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     try:
-        return environment.from_string(source).render
-    except TemplateError as error:
+        template = environment.from_string(source)
+    except (TemplateError, RecursionError) as error:
         raise Refused(str(error)) from None
+
+    def render(**variables: Any) -> str:
+        written, count, until = list[str](), 0, time.monotonic() + PATIENCE
+        for part in template.generate(**variables):
+            written.append(part)
+            count += len(part)
+            if count > LONGEST or time.monotonic() > until:
+                raise Endless("it does not come to an end")
+        return "".join(written)
+
+    return render
 
 
 def renderer(source: str, bos: str, eos: str, options: Mapping[str, Any]) -> Render:

@@ -81,6 +81,7 @@ class LlamaModel:
         params.verbosity = 0
         params.warmup = False
         params.offline = True
+        params.chat_template, params.use_jinja = "chatml", False  # ours alone runs the file's own, in a sandbox
         key = secrets.token_hex(32)
         params.api_keys = [key]
         params.cors_origins = "http://localhost.invalid"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +32,8 @@ _PIECES = API + "component_server"  # what is drawn on a picture comes as files 
 _MULTIPART_MORE = 100_000  # what stands round a file in a form
 _POURED = 256_000_000
 """Bytes of a refused message that are still taken, and dropped: whoever is cut off while sending reads no answer."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Where half a character may stand: Python reads it, and nothing can be answered with it."""
 _SESSION_LETTERS = 64
 NEW_PAGES, NEW_PAGES_SECONDS = 60, 2.0
 """Pages that one address of the open internet may open at once, and seconds until it may open one more."""
@@ -76,16 +80,22 @@ class Bodies:
                 await judged(scope, receive, send)
                 return
             body = judged
-        await self._app(scope, _again(body, receive), send)
+        try:
+            await self._app(scope, _again(body, receive), send)
+        except (KeyError, FnIndexInferError) as error:  # a handler or a part of the page that there is not
+            log.warning("A message that the page never sends: %s", type(error).__name__)
+            await Refusal(400, StudioError("bad_message"), scope)(scope, receive, send)
 
     def _judged(self, scope: Scope, headers: Headers, body: bytes) -> Refusal | bytes:
-        """A message as it goes on, or why it does not. What is no JSON, Gradio refuses itself."""
+        """A message as it goes on, or why it does not."""
         try:
-            message = json.loads(body) if body else None
-        except RecursionError:
+            message = json.loads(body, parse_constant=_unsayable, parse_int=_whole_number) if body else None
+        except (RecursionError, _Unsayable):
             return Refusal(400, StudioError("bad_message"), scope)
-        except ValueError:
-            return body
+        except ValueError:  # the login sends a form; Gradio's own addresses take JSON, and stumble over bytes
+            return Refusal(400, StudioError("bad_message"), scope) if local_path(scope).startswith(API) else body
+        if _SURROGATE.search(body) and not _sayable(message):
+            return Refusal(400, StudioError("bad_message"), scope)
         if self._home is not None and veil.NAME.encode() in body:
             message = veil.real(message, self._home)
             body = json.dumps(message).encode()
@@ -109,6 +119,29 @@ class Bodies:
             if not self._pages.take(address, session):
                 return Refusal(429, StudioError("too_busy"), scope)
         return body
+
+
+class _Unsayable(Exception):
+    """What Python reads in a message and cannot be sent back: NaN, Infinity, numbers of more than 64 bits."""
+
+
+def _unsayable(name: str) -> None:
+    raise _Unsayable(name)
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 20 or not -(1 << 63) <= (number := int(digits)) < 1 << 64:
+        raise _Unsayable
+    return number
+
+
+def _sayable(message: object) -> bool:
+    """Whether everything in it can be sent back."""
+    try:
+        json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class NewPages:

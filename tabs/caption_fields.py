@@ -153,7 +153,7 @@ def wanted(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> Ca
         opening=values["opening"] or "",
         require=words(values["require"]),
         forbid=words(values["forbid"]),
-        count=int(values["count"] or 1),
+        count=read_whole("count", str(values["count"] or 1)) or 1,
         max_tokens=read_whole("max_tokens", values["max_tokens"]),
         temperature=read("temperature", values["temperature"]),
         seed=read_whole("seed", values["seed"]),

@@ -139,8 +139,8 @@ class Many:
     def _desk(self, request: gr.Request) -> Any:
         return self._page.captions(request)
 
-    def _open(self, id: str | None, request: gr.Request) -> dict[Any, Any]:
-        return self._done(id or "", 0, request, lambda _: "") if id else {}
+    def _open(self, id: object, request: gr.Request) -> dict[Any, Any]:
+        return self._done(id, 0, request, lambda _: "") if isinstance(id, str) and id else {}
 
     def _turning(self, step: int) -> Callable[[str, int, gr.Request], dict[Any, Any]]:
         def turn(id: str, number: int, request: gr.Request) -> dict[Any, Any]:

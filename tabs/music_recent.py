@@ -33,10 +33,10 @@ class Recent:
         opening = gr.Button(visible="hidden", elem_id="music-recent-open", elem_classes="a-hidden")
         opening.click(self._read, None, [self.list, self.found], **quick())
 
-        def look(chosen: int | None, found: tuple[Artifact, ...], takes: tuple[Take, ...], request: gr.Request) -> Any:
-            if chosen is None or not 0 <= int(chosen) < len(found):
+        def look(chosen: object, found: tuple[Artifact, ...], takes: tuple[Take, ...], request: gr.Request) -> Any:
+            if not isinstance(chosen, int) or not 0 <= chosen < len(found):
                 return {}
-            new = music_takes.takes(self._page, found[int(chosen)])
+            new = music_takes.takes(self._page, found[chosen])
             older = tuple(take for take in takes if take.file not in {each.file for each in new})
             return result.put((*new, *older), language(request))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import StudioError
@@ -37,6 +38,11 @@ class Streams:
         self._open[where] += 1
         try:
             await self._app(scope, receive, send)
+        except RuntimeError as error:
+            # Gradio finds out that it knows no such page only when it has begun to answer.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})
         finally:
             self._open[where] -= 1
             if not self._open[where]:

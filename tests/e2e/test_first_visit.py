@@ -14,7 +14,7 @@ def test_tab_example_and_generate_are_three_clicks_to_a_picture(desk: Desk) -> N
     desk.page.get_by_role("button", name="Generate").click()
     picture = desk.page.locator("#image-gallery img").first
     expect(picture).to_be_visible()
-    assert picture.evaluate("picture => picture.naturalWidth") == 512
+    expect(picture).to_have_js_property("naturalWidth", 512)  # it is there as soon as it has come
 
 
 def test_tab_example_and_describe_are_three_clicks_to_a_caption(desk: Desk) -> None:

@@ -47,6 +47,13 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.parametrize("count", ["several", ["2"], {"a": 1}])
+def test_how_many_is_a_number_whatever_a_message_holds(count: object) -> None:
+    with pytest.raises(StudioError) as caught:
+        caption_fields.wanted({**EMPTY, "count": count})
+    assert caught.value.code == "not_a_number"
+
+
 def test_empty_fields_leave_everything_to_the_model() -> None:
     made = caption_fields.wanted(EMPTY)
     assert (made.max_tokens, made.temperature, made.seed, made.require, made.forbid) == (None, None, None, (), ())

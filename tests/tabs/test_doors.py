@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -145,6 +146,22 @@ def test_messages_that_no_page_sends_are_refused(folder: Path) -> None:
     assert ask(door, "POST", JOIN, content=deep).status_code == 400
     assert ask(door, "POST", JOIN, json=message(session="s" * 65)).status_code == 400
     assert ask(door, "POST", JOIN, json=message(session={"a": 1})).status_code == 400
+    for value in (b"NaN", b"-Infinity", b"1" + b"0" * 400, b"18446744073709551616", b'"\\ud800"', b'"\xed\xa0\x80"'):
+        assert ask(door, "POST", JOIN, content=b'{"data": [%s]}' % value).status_code == 400
+    for value in (b"18446744073709551615", b'"\\ud83c\\udfa8"', '"🎨한"'.encode(), b"1e308"):
+        assert ask(door, "POST", JOIN, content=b'{"data": [%s]}' % value).status_code == 200
+
+
+def test_what_is_no_message_and_what_nobody_handles_is_refused(folder: Path) -> None:
+    async def nobody(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError(99_999)
+
+    behind = Behind()
+    assert ask(Bodies(behind, HERE, folder), "POST", JOIN, content=b"\xff\xfe").status_code == 400
+    assert ask(Bodies(behind, HERE, folder), "POST", JOIN, content=b"{").status_code == 400
+    assert ask(Bodies(behind, HERE, folder), "POST", "/login", content=b"username=a").status_code == 200
+    assert behind.paths == ["/login"]
+    assert ask(Bodies(nobody, HERE, folder), "POST", JOIN, json=message()).status_code == 400
 
 
 def test_pieces_of_a_drawing_are_no_larger_than_a_file(folder: Path) -> None:
@@ -338,6 +355,15 @@ def test_connections_that_do_not_end_are_counted() -> None:
         return [refused, crowded, await get("a")]
 
     assert asyncio.run(run()) == [429, 429, 200]
+
+
+def test_a_stream_of_a_page_that_is_not_known_ends_without_a_traceback() -> None:
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"gone", "more_body": True})
+        raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
+
+    assert ask(Streams(late, SPACE), "GET", "/gradio_api/queue/data?session_hash=q").text == "gone"
 
 
 # ---- what strangers do not read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import inspect
 import os
@@ -77,3 +78,32 @@ def test_a_picture_that_cannot_be_shown_ends_with_the_reason_and_the_buttons(stu
     *_, last = shared.follow(job, show, progress, request)
     assert last["run"] == "done"
     assert "disk" in last[progress]
+
+
+def clicked(blocks: gr.Blocks, values: list[Any]) -> Any:
+    """What the first event of a page answers to a message with these values."""
+    return asyncio.run(blocks.process_api(next(iter(blocks.fns.values())), values, in_event_listener=True))
+
+
+@pytest.mark.parametrize("values", [[], [1, 2], [{"a": [[]]}, None], [["x"], None], [None, "not in the list"]])
+def test_a_message_that_fits_no_field_is_said_and_looks_like_no_bug(values: list[Any], caplog: Any) -> None:
+    with gr.Blocks() as blocks:
+        fields = [gr.Textbox(), gr.Dropdown(["a"])]
+        gr.Button().click(lambda words, choice: words.strip() + choice, fields, fields[0])
+        gr.Button().click(None, None, None, js="() => {}")
+    failing.speak(blocks)
+    with pytest.raises(gr.Error) as caught:
+        clicked(blocks, values)
+    assert not caught.value.print_exception, "Gradio would write a traceback"
+    assert not [record for record in caplog.records if record.exc_info]
+    with pytest.raises(gr.Error) as nobody:
+        asyncio.run(blocks.process_api(list(blocks.fns.values())[1], []))
+    assert not nobody.value.print_exception
+
+
+def test_no_changes_are_none() -> None:
+    with gr.Blocks() as blocks:
+        fields = [gr.Textbox("a"), gr.Textbox("b")]
+        gr.Button().click(lambda _: {}, fields[0], fields)
+    failing.speak(blocks)
+    assert clicked(blocks, ["x"])["data"] == [{"__type__": "update"}] * 2

@@ -9,6 +9,7 @@ error, which the studio writes into its log. When its input ends, because the st
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import logging
 import os
@@ -34,6 +35,7 @@ from studio.manager.meter import measuring
 from studio.manager.wire import HELLO, Channel, Closed
 
 ALIVE_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Worker:
@@ -223,8 +225,19 @@ def _claim() -> Channel:
     return Channel(reading, writing)
 
 
+def _end_with_studio() -> None:
+    """Have Linux end this process with the thread that started it, a device's lane, which lives as long as the studio.
+
+    The listener sees the end of its input everywhere, unless native code hangs and holds the interpreter's lock: then
+    no thread of Python runs, and a killed studio would leave a process that computes for ever.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the studio decides when this ends
+    _end_with_studio()
     channel = _claim()
     with suppress(OSError):  # only Linux asks; where memory runs out there, this goes and not the studio
         badness = Path("/proc/self/oom_score_adj")

@@ -483,13 +483,18 @@ def _open_files() -> int:
 
 
 @posix
-def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hung", [False, True] if sys.platform == "linux" else [False])
+def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path, hung: bool) -> None:
+    """Also while native code hangs in it and lets no thread of Python run."""
     code = (
-        "import os, signal, sys; from pathlib import Path; from tiny_card import *;"
-        "from studio.manager import isolated; from studio.engines.base import Device;"
-        "card = tiny_card(Source('bundled'), 1, engine='fake');"
-        "model = isolated.load(card, Path(), Device('cpu'), lambda _: None);"
-        "print(model._child.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys, time; from pathlib import Path; from tiny_card import *;"
+        "from studio.manager import isolated; from studio.engines import base;"
+        "base.ENGINES['probe'] = 'probe_engine:ProbeEngine';"
+        f"card = tiny_card(Source('bundled'), 1, engine='probe', options={{'hang': {hung}}});"
+        "begun = [];"
+        "say = lambda: print(begun[0]._child.pid, flush=True);"
+        "end = lambda _: (time.sleep(0.5), say(), os.kill(os.getpid(), signal.SIGKILL));"
+        "isolated.load(card, Path(), base.Device('cpu'), end, begun=begun.append)"
     )
     path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
     run = subprocess.run(
@@ -500,7 +505,7 @@ def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path) -> No
         capture_output=True,
         text=True,
     )
-    assert run.returncode == -signal.SIGKILL
+    assert run.returncode == -signal.SIGKILL, run.stderr
     assert eventually(lambda: gone(int(run.stdout)))
 
 

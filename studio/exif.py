@@ -44,11 +44,6 @@ def description(block: bytes) -> str:
     return texts(block).get("ImageDescription", "")
 
 
-def user_comment(block: bytes) -> str:
-    """UserComment as text; empty where there is none."""
-    return texts(block).get("UserComment", "")
-
-
 def xmp(block: bytes) -> bytes:
     """The XMP packet of a TIFF file; empty where there is none."""
     return _values(block).get(XMP, b"")

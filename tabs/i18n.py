@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 
 from studio import i18n
-from studio.errors import StudioError
 
 COOKIE = "atelier_language"
 
@@ -41,8 +40,3 @@ def language(request: gr.Request | None) -> str:
 def cookies(request: gr.Request) -> dict[str, str]:
     """The cookies of a request; Gradio keeps them where it was called over HTTP only."""
     return dict(getattr(request, "cookies", None) or {})
-
-
-def error_text(error: StudioError, language: str) -> tuple[str, str]:
-    """(what happened, what to do next)."""
-    return error.what(language), error.next(language)

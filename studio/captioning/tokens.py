@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from studio.settings import ROOT
 
-LIMIT = 77
 FRAME = 2
 """The tokens for beginning and end, which every text gets."""
 MERGES = ROOT / "assets" / "clip" / "merges.txt.gz"

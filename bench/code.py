@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
 from studio.catalog import Catalog
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.engines.llama import LlamaEngine
 from studio.paths import Home
 from studio.requests import CodeRequest

@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from big import big_card, big_model
 
 from studio.copies import Copies
-from studio.engines.base import Device
+from studio.devices import memory
+from studio.devices.device import Device
 from studio.engines.diffusion import DiffusionEngine
-from studio.manager import gauge
 
 
 def anonymous() -> int:
     """Bytes of this process that no file stands behind."""
-    gauge.collect()
+    memory.collect()
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 

@@ -33,10 +33,12 @@ import big
 import psutil
 
 from studio.cards import Card
+from studio.devices import memory
+from studio.devices.detect import detect, physical_cores
+from studio.devices.device import Device
 from studio.engines import _quantised
-from studio.engines.base import Device, engine
-from studio.manager import ModelManager, Spec, gauge
-from studio.manager.devices import detect, physical_cores
+from studio.engines.base import engine
+from studio.manager import ModelManager, Spec
 from studio.manager.leasing import lease
 
 LEASES, SWITCHES, ROUNDS_BACK = 500, 20, 10
@@ -167,7 +169,7 @@ def main() -> int:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     options = parser.parse_args()
     device = replace(detect(options.device)[0], threads=physical_cores())
-    print(f"device  {device.name}, {gauge.read(device).free / 1e9:.1f} GB free")
+    print(f"device  {device.name}, {memory.read(device).free / 1e9:.1f} GB free")
     good: list[bool] = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "big", device)

@@ -16,7 +16,7 @@ from studio import demand, limits, variants
 from studio.captioning.plans import BLANK
 from studio.cards import Card
 from studio.catalog import Catalog
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.offers import AGAIN, Offer

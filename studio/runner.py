@@ -21,15 +21,16 @@ from studio.cards import Card
 from studio.conversation import compute
 from studio.copies import Copies
 from studio.demand import Demand
-from studio.engines.base import Device
+from studio.devices import memory
+from studio.devices.detect import cpu_name, detect, physical_cores
+from studio.devices.device import Device
+from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.library import Library
-from studio.manager import Fleet, Lease, ModelManager, gauge, isolated
-from studio.manager.devices import cpu_name, detect, physical_cores
+from studio.manager import Fleet, Lease, ModelManager, isolated
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
-from studio.manager.meter import Peak
 from studio.offers import Offer
 from studio.register import Register
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
@@ -247,7 +248,7 @@ class Runner:
             self._learned.ran_out(device, card.id, need.shape, kept)
             if not (job.retried or job.cancelled or job.snapshot().text):
                 job.retried = True
-                gauge.collect()
+                memory.collect()
                 self._ask(job, card, alone=True)
                 return
         self._settle(job, "failed", error=error)

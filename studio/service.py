@@ -22,13 +22,13 @@ from studio.chat import Chat, Note
 from studio.chats import Chats
 from studio.composing.reading import Reading
 from studio.copies import Copies
+from studio.devices import peak_memory
 from studio.errors import StudioError
 from studio.instance import Instance
 from studio.intake import Intake, Order
 from studio.jobs import Job
 from studio.ladder import Ladder
 from studio.library import Library
-from studio.manager import meter
 from studio.naming import Keep
 from studio.paths import Home
 from studio.pictures import Pictures
@@ -122,7 +122,7 @@ class Studio(Stock):
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
         devices = tuple(manager.status() for manager in self._runner.fleet)
         apart = any(model.process is not None for device in devices for model in device.models)
-        return Status(devices, running, len(jobs) - len(running), meter.private_of_all(apart))
+        return Status(devices, running, len(jobs) - len(running), peak_memory.private_of_all(apart))
 
     # ---- jobs
 

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
 
 if TYPE_CHECKING:
-    from studio.engines.base import Device
+    from studio.devices.device import Device
 
 INT8, INT4, OFFLOAD, OFFLOAD_INT8 = "int8", "int4", "offload", "offload-int8"
 NAMES = (OFFLOAD, INT8, INT4, OFFLOAD_INT8)

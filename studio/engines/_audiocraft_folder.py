@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _audiocraft, _torch
 from studio.engines._audiocraft import Config
-from studio.engines.base import Device
 from studio.errors import StudioError
 from studio.requests import SoundUse
 

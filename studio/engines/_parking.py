@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _torch
-from studio.engines.base import Device
 
 MAPS = Path("/proc/self/maps")
 

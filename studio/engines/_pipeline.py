@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _quantised, _torch
-from studio.engines.base import Device
 from studio.errors import StudioError
 from studio.schedulers import fits
 

@@ -19,8 +19,9 @@ from typing import Any
 from PIL import Image
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _torch
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 
 EVERY = 0.5
 """Least seconds between two previews."""

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
-from studio.engines.base import Device
+from studio.devices import memory
+from studio.devices.device import Device
 from studio.errors import StudioError
-from studio.manager import gauge
 
 DECODERS = ("vae", "vocoder")
 """Parts of a pipeline that are never quantised: what they lose is seen and heard."""
@@ -86,7 +86,7 @@ def quantise(card: Card, module: Any, device: Device) -> None:
     if device.kind == "cpu":
         for name in chosen:
             _hasten(module.get_submodule(name))
-    gauge.collect()  # the C library keeps what the change took in passing, twice the size of the result
+    memory.collect()  # the C library keeps what the change took in passing, twice the size of the result
 
 
 def _hasten(layer: Any) -> None:

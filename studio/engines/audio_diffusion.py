@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _audio, _parking, _pipeline, _torch
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _audio, _audiocraft, _parking, _torch
 from studio.engines import _audiocraft_folder as _folder
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output

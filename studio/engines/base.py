@@ -8,7 +8,6 @@ of a loaded model are called on one thread, one call at a time; engines need no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -16,26 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.requests import Request
 from studio.types import Output
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Where a model runs: `kind` is "cpu", "cuda" or "mps", `name` what people call it, `threads` those of the CPU."""
-
-    kind: str
-    index: int = 0
-    name: str = "CPU"
-    threads: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.index}" if self.kind == "cuda" else self.kind
-
-    @property
-    def hardware(self) -> str:
-        """What the last digits of a result depend on: the processor, and over how many threads its sums are spread."""
-        return f"{self.name}, {self.threads} threads" if self.kind == "cpu" else self.name
 
 
 class Context(Protocol):

@@ -24,10 +24,11 @@ from PIL import Image
 
 from studio.captioning.phrasing import language_asked
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _observed, _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls
 from studio.engines._decode import after_each_token
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
 from studio.types import Output

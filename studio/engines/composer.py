@@ -25,9 +25,10 @@ from studio.composing.form import Form
 from studio.composing.guide import Guide
 from studio.composing.harmony import Chord
 from studio.composing.score import Score
+from studio.devices.device import Device
 from studio.engines import _audio, _parking, _torch
 from studio.engines._decode import after_each_token
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request
 from studio.types import Audio, Output

@@ -27,12 +27,13 @@ from PIL import Image
 
 from studio import glossary
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _conditioning, _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
 from studio.engines._adapters import Adapters
 from studio.engines._family import Family, Member
 from studio.engines._passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines._previews import Previews, watch
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
 from studio.seeds import stepped, varied

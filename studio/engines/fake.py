@@ -22,9 +22,10 @@ from PIL import Image, ImageFilter
 from studio import variants
 from studio.captioning.edits import lacking
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _audio, _pictures
 from studio.engines._landscape import paint
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import Cancelled
 from studio.limits import SOUND_USES
 from studio.media import check_image, decode

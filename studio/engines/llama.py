@@ -23,9 +23,10 @@ import psutil
 
 from studio.catalog import Card
 from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
+from studio.devices.device import Device
 from studio.engines import _gguf_facts, _prompts, _templates
 from studio.engines._answer import Answer
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.types import Output

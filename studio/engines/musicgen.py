@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _audio, _melody, _parking, _quantised, _torch
 from studio.engines._decode import after_each_token
 from studio.engines._live import Listened
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
 from studio.types import Audio, Output

@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _pictures
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.types import Output

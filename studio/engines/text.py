@@ -22,9 +22,10 @@ from typing import Any, Literal
 
 from studio.catalog import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
+from studio.devices.device import Device
 from studio.engines import _parking, _prompts, _quantised, _text_tokens, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.errors import Cancelled
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.types import Output

@@ -18,8 +18,9 @@ from PIL import Image
 
 from studio import colour
 from studio.catalog import Card
+from studio.devices.device import Device
 from studio.engines import _parking, _pictures, _torch
-from studio.engines.base import Context, Device
+from studio.engines.base import Context
 from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.types import Output

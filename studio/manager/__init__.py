@@ -6,7 +6,7 @@ models.py   what can be asked of one device         carrying.py decisions carrie
 effects.py  what happens to a model there           budget.py   how many bytes models may take
 lane.py     one thread a device; one builds at once watchdog.py whether it answers, and what is ended if not
 fleet.py    several devices: where a job goes       values.py snapshot.py   what goes in and out
-gauge.py devices.py meter.py learned.py   memory and devices as the system tells them; what work really takes
+learned.py  what work really takes
 isolated.py child.py worker.py wire.py   a model in a process of its own: as one sees it; from outside, inside, between
 """
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from studio.engines.base import Device
-from studio.manager import gauge, meter
+from studio.devices import memory, peak_memory
+from studio.devices.device import Device
 from studio.manager.ledger import Ledger
 
 log = logging.getLogger("studio.manager")
@@ -32,20 +32,20 @@ class Budget:
         device: Device,
         limit: int,
         reserve: int,
-        read: Callable[[Device], gauge.Reading],
+        read: Callable[[Device], memory.Reading],
         apart: Callable[[str], bool],
     ) -> None:
         self._device, self._limit, self._reserve, self._read, self._apart = device, limit, reserve, read, apart
-        self._last: dict[Device, gauge.Reading] = {}
+        self._last: dict[Device, memory.Reading] = {}
 
-    def reading(self, device: Device | None = None) -> gauge.Reading:
+    def reading(self, device: Device | None = None) -> memory.Reading:
         """What the system says now; what it said last where it says nothing."""
         device = device or self._device
         try:
             self._last[device] = self._read(device)
         except Exception:
             log.exception("the memory of %s cannot be read", device)
-        return self._last.get(device, gauge.Reading(0, 0))
+        return self._last.get(device, memory.Reading(0, 0))
 
     def now(self, ledger: Ledger) -> tuple[int, int]:
         """Bytes that models may take where they compute, and of the machine's memory while they are parked."""
@@ -57,7 +57,7 @@ class Budget:
         machine = self.reading(CPU)
         return budget, max((machine.free + ledger.held) // 2, 0)
 
-    def _held(self, ledger: Ledger, reading: gauge.Reading) -> int:
+    def _held(self, ledger: Ledger, reading: memory.Reading) -> int:
         """Bytes that models hold now and that the reading does not count as free."""
         apart = sum(ledger.occupied(entry) for entry in ledger.entries.values() if self._apart(entry.key))
         if reading.ours is not None:
@@ -65,4 +65,6 @@ class Budget:
         held = ledger.charged - ledger.work + sum(work for _, work in ledger.leases.values())
         if self._device.kind != "cpu":
             return held
-        return min(held, meter.private() + apart)  # pages of mapped weights are counted as free: they can be dropped
+        return min(
+            held, peak_memory.private() + apart
+        )  # pages of mapped weights are counted as free: they can be dropped

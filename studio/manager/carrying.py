@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from studio.engines.base import Device, Loaded
+from studio.devices import memory
+from studio.devices.device import Device
+from studio.engines.base import Loaded
 from studio.errors import StudioError
-from studio.manager import effects, gauge
+from studio.manager import effects
 from studio.manager.budget import Budget
 from studio.manager.core import Core
 from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Unload
@@ -38,7 +40,7 @@ class Carrying:
         reserve: int = 0,
         stuck_after: float = 0.0,
         gate: Gate | None = None,
-        read: Callable[[Device], gauge.Reading] = gauge.read,
+        read: Callable[[Device], memory.Reading] = memory.read,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
@@ -145,7 +147,7 @@ class Carrying:
         with self._watchdog.moving(model):
             gone = model is None or effects.close(model, key)
         del model
-        gauge.collect()
+        memory.collect()
         self._tell(lambda now: self._core.unloaded(now, key) if gone else self._core.unload_failed(now, key))
 
     # ---- looking

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from studio.devices import memory
 from studio.engines.base import Loaded, Parkable
 from studio.errors import Cancelled, StudioError
-from studio.manager import gauge
 from studio.manager.values import Spec
 
 log = logging.getLogger("studio.manager")
@@ -61,7 +61,7 @@ def load(spec: Spec, report: Callable[[float], None]) -> Held | Failure | None:
     if model is not None:
         close(model, spec.key)
     model = None
-    gauge.collect()
+    memory.collect()
     if given_up:
         log.info("nobody waits for %s any more; it is not loaded", spec.key)
         return None
@@ -96,7 +96,7 @@ def park(model: Loaded, key: str, frees: bool) -> int | None:
         log.exception("parking %s failed; it is closed", key)
         return None
     if frees:
-        gauge.collect()
+        memory.collect()
     return host
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.manager.models import ModelManager
 from studio.manager.values import ManagerStatus
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from studio.cards import Card
-from studio.engines.base import ENGINES, Context, Device, Loaded
+from studio.devices import peak_memory
+from studio.devices.device import Device
+from studio.devices.peak_memory import Peak
+from studio.engines.base import ENGINES, Context, Loaded
 from studio.errors import Cancelled, StudioError
-from studio.manager import meter
 from studio.manager.child import Child
-from studio.manager.meter import Peak
 from studio.types import Output
 
 log = logging.getLogger("studio.worker")
@@ -76,9 +77,9 @@ def load(
 
 @contextmanager
 def measuring(model: Loaded, device: Device, fresh: bool) -> Iterator[Peak]:
-    """`meter.measuring`, where the model is: one in a process of its own is measured there, run by run."""
+    """`peak_memory.measuring`, where the model is: one in a process of its own is measured there, run by run."""
     if not isinstance(model, Isolated):
-        with meter.measuring(device, fresh) as peak:
+        with peak_memory.measuring(device, fresh) as peak:
             yield peak
         return
     model.fresh, model.peak = fresh, None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from studio.engines.base import Apart, Device, Loaded
+from studio.devices.device import Device
+from studio.devices.memory import Reading
+from studio.engines.base import Apart, Loaded
 from studio.manager.core import Core
-from studio.manager.gauge import Reading
 from studio.manager.ledger import Entry, Ledger, State
 from studio.manager.values import Cooling, Departure, ManagerStatus, Resident
 

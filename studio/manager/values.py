@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from studio.engines.base import Device, Loaded
+from studio.devices.device import Device
+from studio.engines.base import Loaded
 from studio.errors import StudioError
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 from PIL import Image
 
 from studio import cards, requests, types
-from studio.engines.base import Device
+from studio.devices.device import Device
 
 CLASSES: Mapping[str, type] = {
     kind.__name__: kind

@@ -27,11 +27,12 @@ from typing import Any
 from PIL import Image
 
 from studio.cards import Card
-from studio.engines.base import ENGINES, Device, Loaded, Parkable, engine
+from studio.devices import memory
+from studio.devices.device import Device
+from studio.devices.peak_memory import measuring
+from studio.engines.base import ENGINES, Loaded, Parkable, engine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import PREVIEW_SECONDS
-from studio.manager import gauge
-from studio.manager.meter import measuring
 from studio.manager.wire import HELLO, Channel, Closed
 
 ALIVE_SECONDS = 1.0
@@ -87,7 +88,7 @@ class Worker:
         except BaseException as error:
             told = ("failed", "other", type(error).__name__, str(error), traceback.format_exc())
         if told[:2] == ("failed", "other"):
-            gauge.collect()  # after the except block, which keeps the frames of the failure and their tensors
+            memory.collect()  # after the except block, which keeps the frames of the failure and their tensors
         try:
             self._channel.send(*told)
         except TypeError as error:
@@ -123,7 +124,7 @@ class Worker:
 
     def do_park(self) -> None:
         self._loaded.park()
-        gauge.collect()
+        memory.collect()
 
     def do_place(self) -> None:
         self._loaded.place()

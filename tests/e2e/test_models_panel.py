@@ -16,9 +16,9 @@ from playwright.sync_api import Locator, expect
 from e2e.desk import PATIENCE, Desk
 from e2e.program import Program
 from studio.cards import Card
+from studio.devices import memory, peak_memory
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError
-from studio.manager import gauge, meter
 from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.sources.pieces import Progress
@@ -97,7 +97,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
         return card.memory_bytes
 
     monkeypatch.setattr(FakeEngine, "weights", weights)
-    monkeypatch.setattr(meter, "private_of_all", lambda *_: 0)
+    monkeypatch.setattr(peak_memory, "private_of_all", lambda *_: 0)
     studio, url = serve(device="cpu", keep_alive=300, prepare=False)
     cards = {id: replace(card, engine="fake") for id, card in studio.catalog.cards.items()}
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))
@@ -108,7 +108,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
         if card.source.kind == "bundled":
             shelf.here[card.id] = card.disk_bytes
     for manager in studio._runner.fleet:
-        monkeypatch.setattr(manager._budget, "_read", lambda _: gauge.Reading(16 * GB, 11_200_000_000))
+        monkeypatch.setattr(manager._budget, "_read", lambda _: memory.Reading(16 * GB, 11_200_000_000))
     yield studio, url
     shelf.go.set()
 

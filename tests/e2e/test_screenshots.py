@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 
 from e2e.desk import Desk, Tab
 from studio import recipe
+from studio.devices import memory
 from studio.engines.base import Context
 from studio.engines.fake import FakeModel
-from studio.manager import gauge
 from studio.service import Studio
 from studio.types import Output
 
@@ -34,7 +34,7 @@ def _same_figures_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> 
     """Memory, seconds and speed as they might be, so that the pictures differ only where the page does."""
     say, make = FakeModel._say, recipe.make
     for manager in studio._runner.fleet:
-        monkeypatch.setattr(manager._budget, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
+        monkeypatch.setattr(manager._budget, "_read", lambda _: memory.Reading(16_000_000_000, 11_200_000_000))
     monkeypatch.setattr(recipe, "make", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
 
     def steady(model: FakeModel, text: str, context: Context) -> Output:

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from studio.devices.device import Device
 from studio.engines import _parking
 from studio.engines._parking import Weights
-from studio.engines.base import Device
 
 CUDA = Device("cuda")
 

@@ -16,8 +16,8 @@ import torch
 from studio.captioning import candidates
 from studio.captioning.desk import Manner
 from studio.catalog import Catalog
+from studio.devices.device import Device
 from studio.engines import _lexicon
-from studio.engines.base import Device
 from studio.engines.caption import CaptionEngine, CaptionModel
 from studio.i18n import text
 from studio.paths import Home

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from studio.catalog import Card, Catalog
+from studio.devices.device import Device
 from studio.engines._gguf_facts import read_facts
-from studio.engines.base import Device
 from studio.engines.llama import LlamaEngine, LlamaModel
 from studio.errors import StudioError
 from studio.paths import Home

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from tiny import Recorder, card
 
-from studio.engines.base import Device, engine
+from studio.devices.device import Device
+from studio.devices.peak_memory import private
+from studio.engines.base import engine
 from studio.manager import ModelManager, Spec
 from studio.manager.leasing import lease
-from studio.manager.meter import private
 from studio.requests import ChatRequest, ImageRequest, Message, Request
 
 ROUNDS, WARM = 30, 10

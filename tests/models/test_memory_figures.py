@@ -11,10 +11,11 @@ import psutil
 import pytest
 from tiny import CHAT_TEMPLATE, byte_tokenizer, card, tiny_llama
 
-from studio.engines.base import Device, engine
+from studio.devices.device import Device
+from studio.devices.peak_memory import private, private_of_all
+from studio.engines.base import engine
 from studio.manager import ModelManager, Spec
 from studio.manager.leasing import lease
-from studio.manager.meter import private, private_of_all
 
 CPU = Device("cpu")
 CGROUP = Path("/sys/fs/cgroup")

@@ -22,17 +22,18 @@ from tiny_musicgen import save_musicgen
 from tiny_soundfont import soundfont
 
 from studio.composing import language
+from studio.devices import memory
+from studio.devices.device import Device
 from studio.engines import _parking, _torch
 from studio.engines._parking import Weights, mapped
 from studio.engines.audio_diffusion import AudioDiffusionEngine
-from studio.engines.base import Device, Parkable
+from studio.engines.base import Parkable
 from studio.engines.caption import CaptionEngine
 from studio.engines.composer import ComposerEngine
 from studio.engines.diffusion import DiffusionEngine
 from studio.engines.musicgen import MusicgenEngine
 from studio.engines.text import TextEngine
 from studio.engines.upscaler import UpscalerEngine
-from studio.manager import gauge
 from studio.requests import ChatRequest, Lora, Message, UpscaleRequest
 
 CHAT = ChatRequest(messages=(Message("user", "hello world"),), max_tokens=5, temperature=0.0, seed=1)
@@ -100,7 +101,7 @@ def said(output: Any) -> Any:
 
 def anonymous() -> int:
     """Bytes of this process that no file stands behind."""
-    gauge.collect()
+    memory.collect()
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
@@ -133,7 +134,7 @@ def test_a_model_that_left_its_device_answers_as_before(device, folder_of, kind)
     assert device.held() >= 0.9 * model._weights.nbytes()
     assert said(model.run(ask, Recorder())) == before
     model.close()
-    gauge.collect()  # as the manager does
+    memory.collect()  # as the manager does
     assert device.held() == 0
 
 

@@ -14,9 +14,9 @@ from tiny import CPU, Recorder, card, load
 from tiny_musicgen import save_musicgen
 from tiny_pipelines import pixels
 
+from studio.devices.device import Device
 from studio.engines import _pipeline, _quantised, _torch
 from studio.engines.audio_diffusion import AudioDiffusionEngine
-from studio.engines.base import Device
 from studio.engines.caption import CaptionEngine
 from studio.engines.diffusion import DiffusionEngine
 from studio.engines.musicgen import MusicgenEngine

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Card, Source
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.errors import Cancelled
 
 CPU = Device("cpu")

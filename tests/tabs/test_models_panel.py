@@ -15,11 +15,12 @@ import gradio as gr
 import pytest
 
 from studio.cards import Source
-from studio.engines.base import Device
+from studio.devices import memory, peak_memory
+from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.i18n import table
 from studio.jobs import Job
-from studio.manager import ManagerStatus, Resident, gauge, meter
+from studio.manager import ManagerStatus, Resident
 from studio.manager.values import Cooling, Departure
 from studio.service import Studio
 from studio.settings import Settings
@@ -267,8 +268,8 @@ def answer(panel: Panel, order: str, **how: bool) -> Any:
 
 def test_an_answer_that_would_change_nothing_is_not_sent(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     for manager in studio._runner.fleet:  # the machine's memory is another one at each look
-        monkeypatch.setattr(manager._budget, "_read", lambda _: gauge.Reading(16_000_000_000, 11_200_000_000))
-    monkeypatch.setattr(meter, "private_of_all", lambda *_: 500_000_000)
+        monkeypatch.setattr(manager._budget, "_read", lambda _: memory.Reading(16_000_000_000, 11_200_000_000))
+    monkeypatch.setattr(peak_memory, "private_of_all", lambda *_: 500_000_000)
     shown = panel(studio)
     assert [group["title"] for group in answer(shown, "look")["groups"]][:2] == ["Chat", "Image"]
     assert answer(shown, "look") == gr.skip()

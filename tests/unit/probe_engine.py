@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from studio.cards import Card
-from studio.engines.base import Context, Device
+from studio.devices.device import Device
+from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest
 from studio.types import Output

@@ -21,8 +21,9 @@ from tiny_card import tiny_card
 
 from studio.cards import Card, Source
 from studio.context import RunContext
+from studio.devices.device import Device
 from studio.engines import base
-from studio.engines.base import Device, Parkable
+from studio.engines.base import Parkable
 from studio.engines.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job

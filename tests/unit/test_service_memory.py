@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studio.devices import peak_memory
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs import Job
-from studio.manager import meter
 from studio.requests import ChatRequest, ImageRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
@@ -136,7 +136,7 @@ def test_what_a_request_takes_is_measured_and_kept_for_the_next(
 
     def run(self: FakeModel, request: ImageRequest, context: object) -> Output:
         block = np.ones(80_000_000, dtype=np.uint8)
-        time.sleep(20 * meter.EVERY)  # long enough for one look, also on a busy machine
+        time.sleep(20 * peak_memory.EVERY)  # long enough for one look, also on a busy machine
         del block
         return real(self, request, context)  # pyright: ignore[reportArgumentType]
 

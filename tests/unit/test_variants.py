@@ -6,7 +6,7 @@ from tiny_card import tiny_card
 from studio import variants
 from studio.cards import Source
 from studio.catalog import Catalog
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.errors import StudioError
 
 

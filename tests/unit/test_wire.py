@@ -21,7 +21,7 @@ from tiny_card import tiny_card
 from studio import requests
 from studio.cards import Part, Source
 from studio.catalog import Catalog
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.manager import wire
 from studio.manager.wire import Channel, Closed
 from studio.paths import Home

@@ -21,7 +21,7 @@ import numpy as np
 
 from studio.catalog import Catalog
 from studio.composing import language, midi
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.engines.composer import ComposerEngine, Piece
 from studio.paths import Home
 from studio.requests import MusicRequest

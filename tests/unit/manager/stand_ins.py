@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.engines.base import Device
+from studio.devices.device import Device
+from studio.devices.memory import Reading
 from studio.manager import ModelManager, Spec
-from studio.manager.gauge import Reading
 
 ROOM = Reading(total=100, free=100)
 

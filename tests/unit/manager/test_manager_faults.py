@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from stand_ins import ROOM, Model, Parking, of, settled, spec
 
-from studio.engines.base import Device
+from studio.devices.device import Device
+from studio.devices.memory import Reading
 from studio.errors import StudioError
 from studio.manager import Lease, ModelManager, Spec, watchdog
-from studio.manager.gauge import Reading
 from studio.manager.leasing import lease
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from stand_ins import Model, settled, spec
 
-from studio.engines.base import Device
-from studio.manager import Fleet, ModelManager, devices, gauge, meter
+from studio.devices import detect, memory, peak_memory
+from studio.devices.device import Device
+from studio.devices.memory import Reading
+from studio.manager import Fleet, ModelManager
 from studio.manager.budget import Budget
-from studio.manager.gauge import Reading
 from studio.manager.learned import Learned
 from studio.manager.leasing import lease
 from studio.manager.ledger import Ledger
@@ -74,7 +75,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=fake))
     monkeypatch.setattr(
-        devices, "nvml_memory",
+        detect, "nvml_memory",
         lambda _: SimpleNamespace(total=fake.total, free=fake.total - fake.others - fake.reserved),
     )  # fmt: skip
     return fake
@@ -84,12 +85,12 @@ def test_free_on_a_gpu_is_what_the_driver_has_and_what_torch_keeps_unused(cuda: 
     cuda.others = 200
     cuda.take(500)
     cuda.give(300)
-    assert gauge.read(GPU) == Reading(1000, 600, 200)
+    assert memory.read(GPU) == Reading(1000, 600, 200)
 
 
 def test_a_peak_on_a_gpu_is_what_was_taken_from_the_driver_beyond_the_weights(cuda: FakeCuda) -> None:
     cuda.take(300)
-    with meter.measuring(GPU) as peak:
+    with peak_memory.measuring(GPU) as peak:
         cuda.take(250)
         cuda.give(250)
     assert peak.nbytes == 250
@@ -99,7 +100,7 @@ def test_a_careful_measurement_does_not_see_what_an_earlier_run_left_in_the_cach
     cuda.take(300)
     cuda.take(600)
     cuda.give(600)
-    with meter.measuring(GPU, fresh=True) as peak:
+    with peak_memory.measuring(GPU, fresh=True) as peak:
         cuda.take(50)
     assert peak.nbytes == 50
 
@@ -160,13 +161,13 @@ def test_gpus_are_counted_as_torch_does(monkeypatch: pytest.MonkeyPatch, visible
         nvmlDeviceGetName=lambda handle: handle,
     )
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    monkeypatch.setattr(devices, "_torch_has_cuda", lambda: True)
-    devices._nvidia_names.cache_clear()
+    monkeypatch.setattr(detect, "_torch_has_cuda", lambda: True)
+    detect._nvidia_names.cache_clear()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = [device.name for device in devices.detect("cuda") if device.kind == "cuda"]
-    devices._nvidia_names.cache_clear()
+    found = [device.name for device in detect.detect("cuda") if device.kind == "cuda"]
+    detect._nvidia_names.cache_clear()
     assert found == names
 
 
@@ -196,24 +197,24 @@ def test_a_container_limit_counts_where_psutil_sees_the_whole_machine(
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("900000\n")
     (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 250000\nactive_file 50000\n")
-    monkeypatch.setattr(gauge, "CGROUP", tmp_path)
-    assert gauge.read(CPU) == Reading(1_000_000, 400_000)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    assert memory.read(CPU) == Reading(1_000_000, 400_000)
 
 
 # ---- peaks on a processor
 
 
 def test_a_peak_on_a_processor_is_seen_while_it_lasts() -> None:
-    with meter.measuring(CPU, fresh=True) as peak:
+    with peak_memory.measuring(CPU, fresh=True) as peak:
         block = np.ones(100_000_000, dtype=np.uint8)
-        time.sleep(20 * meter.EVERY)  # long enough for one look, also on a busy machine
+        time.sleep(20 * peak_memory.EVERY)  # long enough for one look, also on a busy machine
         del block
     assert peak.nbytes is not None
     assert 90_000_000 <= peak.nbytes <= 140_000_000
 
 
 def test_nothing_is_claimed_of_a_device_that_cannot_tell() -> None:
-    with meter.measuring(Device("mps")) as peak:
+    with peak_memory.measuring(Device("mps")) as peak:
         pass
     assert peak.nbytes is None
 

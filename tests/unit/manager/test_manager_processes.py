@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from stand_ins import Model, settled, spec
 
-from studio.engines.base import Device
+from studio.devices.device import Device
+from studio.devices.memory import Reading
 from studio.manager import ModelManager
-from studio.manager.gauge import Reading
 from studio.manager.leasing import lease
 
 ROOM = Reading(1000, 1000)

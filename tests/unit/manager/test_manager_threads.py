@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from stand_ins import ROOM, Machine, Model, settled, spec
 
-from studio.engines.base import Device
+from studio.devices.device import Device
 from studio.errors import Cancelled, StudioError
 from studio.manager import ModelManager
 from studio.manager.lane import Gate

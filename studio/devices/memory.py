@@ -1,7 +1,7 @@
 """How much memory the machine can spare, as the operating system and the driver tell it; and giving it back.
 
 Knows nothing of models. Readings are advice for the budget; the books (studio.manager.ledger) decide. Which devices
-there are: studio.manager.devices. How much a stretch of work takes: studio.manager.meter.
+there are: studio.devices.detect. How much a stretch of work takes: studio.devices.peak_memory.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from studio.engines.base import Device
-from studio.manager import devices
+from studio.devices import detect
+from studio.devices.device import Device
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -35,7 +35,7 @@ def read(device: Device) -> Reading:
     Free on a GPU is what the driver has left and what torch keeps from it without using it: reserved, not active.
     """
     if device.kind == "cuda":
-        memory = devices.nvml_memory(device)
+        memory = detect.nvml_memory(device)
         reserved, active = torch_memory(device)
         return Reading(int(memory.total), int(memory.free) + reserved - active, active)
     system = psutil.virtual_memory()

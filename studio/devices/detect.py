@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from studio.engines.base import Device
+from studio.devices.device import Device
 
 
 def detect(wanted: str = "auto") -> tuple[Device, ...]:

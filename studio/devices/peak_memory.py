@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from studio.engines.base import Device
-from studio.manager import gauge
+from studio.devices import memory
+from studio.devices.device import Device
 
 EVERY = 0.02
 """Seconds between two looks at this process."""
@@ -38,11 +38,11 @@ def measuring(device: Device, fresh: bool = False) -> Iterator[Peak]:
     """
     peak = Peak()
     if fresh:
-        gauge.collect()
+        memory.collect()
     torch = sys.modules.get("torch")
     if device.kind == "cuda" and torch is not None and torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats(device.index)
-        _, active = gauge.torch_memory(device)
+        _, active = memory.torch_memory(device)
         yield peak
         peak.nbytes = max(int(torch.cuda.max_memory_reserved(device.index)) - active, 0)
     elif device.kind == "cpu":
@@ -60,10 +60,10 @@ def private(process: psutil.Process | None = None) -> int:
     0 where it is gone.
     """
     try:
-        memory = (process or psutil.Process()).memory_info()
+        held = (process or psutil.Process()).memory_info()
     except psutil.Error:
         return 0
-    return max(memory.rss - getattr(memory, "shared", 0), 0)
+    return max(held.rss - getattr(held, "shared", 0), 0)
 
 
 def private_of_all(children: bool = True) -> int:

@@ -18,7 +18,7 @@ from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.requests import ImageRequest
-from studio.types import Output
+from studio.results import Output
 
 log = logging.getLogger("studio")
 

@@ -26,7 +26,7 @@ class Entry:
     Attributes:
         time: when it was written (ISO, UTC).
         recipe: how an answer was made.
-        finish: of an answer, as in studio.types.Output; "failed" where an error ended it.
+        finish: of an answer, as in studio.results.Output; "failed" where an error ended it.
         notes: what people should know about an answer: keys below `note.`.
         error: why a question has no answer, or only a part of one: a key below `error.`.
         extra: fields of the file that this version does not know.

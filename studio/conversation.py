@@ -20,7 +20,7 @@ from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest, ImageRequest, Message
-from studio.types import Artifact, Output
+from studio.results import Artifact, Output
 
 
 def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from studio import lettering
 from studio.axes import Layout
 from studio.requests import ImageRequest
-from studio.types import Output
+from studio.results import Output
 
 MAX_PIXELS = 36_000_000
 """Of the cells together; larger ones are shown smaller."""

@@ -19,9 +19,8 @@ from PIL import Image
 
 from studio.errors import Cancelled, StudioError
 from studio.live import Live
-from studio.offers import Offer
 from studio.requests import ImageRequest, Request, Task, light
-from studio.types import Artifact, Kind, Note, Update
+from studio.results import PREVIEW_SECONDS, Artifact, Kind, Note, Offer, Update
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from studio.axes import Layout
     from studio.captioning.batch import Batch
     from studio.naming import Keep
-
-PREVIEW_SECONDS = 0.4
-"""Least time between two previews: encoding them more often costs more than an eye can use."""
 
 PREVIEW_PIXELS = 768
 

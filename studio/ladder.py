@@ -19,8 +19,8 @@ from studio.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.jobs import Job
-from studio.offers import AGAIN, Offer
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
+from studio.results import AGAIN, Offer
 from studio.sources import Store
 
 log = logging.getLogger("studio")

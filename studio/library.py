@@ -20,9 +20,9 @@ from studio import infotext, media, naming, recipe, shelf, sound
 from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
 from studio.requests import TASKS, ImageRequest, Task
+from studio.results import Artifact, Output
 from studio.shelf import sidecar
 from studio.stars import Stars
-from studio.types import Artifact, Output
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -21,10 +21,10 @@ from studio.library import Library
 from studio.limits import PLAIN_NAME
 from studio.paths import Home
 from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
+from studio.results import Tokens
 from studio.seeds import varied
 from studio.settings import ROOT
 from studio.sources import Store
-from studio.types import Tokens
 from studio.wordlists import Wordlists
 
 log = logging.getLogger("studio")

@@ -31,14 +31,13 @@ from studio.library import Library
 from studio.manager import Fleet, Lease, ModelManager, isolated
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
-from studio.offers import Offer
 from studio.register import Register
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
+from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.sources import Store
 from studio.specs import Specs
 from studio.turns import Turns
-from studio.types import Artifact, Output
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]

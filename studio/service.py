@@ -43,12 +43,12 @@ from studio.requests import (
     Task,
     UpscaleRequest,
 )
+from studio.results import Artifact, Tokens
 from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.sources import Store
 from studio.standing import Status
 from studio.stock import Stock
-from studio.types import Artifact, Tokens
 from studio.used import Used
 
 log = logging.getLogger("studio")

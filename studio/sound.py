@@ -19,7 +19,7 @@ from studio.errors import StudioError
 if TYPE_CHECKING:
     import numpy as np
 
-    from studio.types import Audio
+    from studio.results import Audio
 
 MAX_SAMPLES = 100_000_000
 MAX_CHANNELS = 8
@@ -62,7 +62,7 @@ def decode_audio(data: bytes, max_samples: int = MAX_SAMPLES) -> Audio:
     """
     import numpy as np
 
-    from studio.types import Audio
+    from studio.results import Audio
 
     with _opened(data, max_samples) as file:
         expected = file.frames

@@ -12,7 +12,7 @@ from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest
-from studio.types import Update
+from studio.results import Update
 from tabs import image_other, pump, uploaded
 from tabs.caption_fields import TASK, Fields, manner, wanted
 from tabs.caption_many import Many

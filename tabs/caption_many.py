@@ -15,7 +15,7 @@ from studio.captioning import exports
 from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.types import Update
+from studio.results import Update
 from tabs import caption_rows, pump
 from tabs.caption_fields import NONE, TASK
 from tabs.i18n import language, t

@@ -10,7 +10,7 @@ import gradio as gr
 from studio import restore
 from studio.errors import StudioError
 from studio.i18n import ASSETS, text
-from studio.types import Artifact, Update
+from studio.results import Artifact, Update
 from tabs import pump, uploaded
 from tabs.caption_fields import Fields
 from tabs.i18n import language, t

@@ -11,7 +11,7 @@ from studio import thoughts
 from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.types import Update
+from studio.results import Update
 from tabs import prose, pump
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 
 from studio.i18n import text
 from studio.requests import CodeRequest
-from studio.types import Update
+from studio.results import Update
 from tabs import pump
 from tabs.i18n import t
 from tabs.offers import Offers

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.naming import Keep
 from studio.requests import UpscaleRequest
-from studio.types import Update
+from studio.results import Update
 from tabs import image_again, image_other, image_words, pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields

@@ -15,7 +15,7 @@ from studio.i18n import text
 from studio.jobs import Job
 from studio.naming import Keep
 from studio.requests import ImageRequest, UpscaleRequest
-from studio.types import Artifact
+from studio.results import Artifact
 from tabs import pump
 from tabs.i18n import language
 from tabs.image_fields import TASK

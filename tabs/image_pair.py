@@ -11,7 +11,7 @@ from typing import Literal
 from studio import recipe
 from studio.errors import StudioError
 from studio.media import check_image, decode_image
-from studio.types import Artifact
+from studio.results import Artifact
 from tabs.shared import Page
 
 Kind = Literal["source", "before", "beside"]

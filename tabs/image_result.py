@@ -14,7 +14,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.requests import ImageRequest
-from studio.types import Artifact, Update
+from studio.results import Artifact, Update
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.image_fields import TASK, Fields, queued

@@ -14,8 +14,8 @@ from studio import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
+from studio.results import Update
 from studio.standing import ModelInfo, Resident
-from studio.types import Update
 from tabs import pump
 
 _PLAIN = ("unload", "ask", "cancel", "download")

@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio.jobs import Job
 from studio.requests import MusicRequest
-from studio.types import Update
+from studio.results import Update
 from tabs import pump
 from tabs.music_fields import TASK, Fields, wanted
 from tabs.music_recent import Recent

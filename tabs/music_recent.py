@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
-from studio.types import Artifact
+from studio.results import Artifact
 from tabs import music_takes
 from tabs.i18n import language, t
 from tabs.music_result import Result

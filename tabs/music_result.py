@@ -15,7 +15,7 @@ from studio.composing import telling
 from studio.errors import StudioError
 from studio.exports import MUSIC
 from studio.i18n import text
-from studio.types import Update
+from studio.results import Update
 from tabs import music_takes, pump
 from tabs.i18n import language, t
 from tabs.listening import PREFIX

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from studio.types import Audio
+    from studio.results import Audio
 
 COLUMNS = 480
 _HEIGHT = 96

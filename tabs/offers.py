@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from studio.jobs import Job
-from studio.offers import Offer
 from studio.requests import Task
+from studio.results import Offer
 from tabs.i18n import language
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick

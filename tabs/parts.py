@@ -13,7 +13,7 @@ from studio import licence
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import Task
-from studio.types import Artifact
+from studio.results import Artifact
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import quick

@@ -18,7 +18,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.paths import gigabytes
-from studio.types import Update
+from studio.results import Update
 
 HEARTBEAT = 0.25
 PACE = 0.08

@@ -19,8 +19,8 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.paths import disk_error, occupied
 from studio.requests import Request, Task
+from studio.results import Update
 from studio.service import Studio
-from studio.types import Update
 from tabs import identity, pump
 from tabs.failing import explained
 from tabs.i18n import cookies, language

@@ -11,8 +11,8 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
 from studio.paths import gigabytes
+from studio.results import Update
 from studio.standing import ManagerStatus, Resident, Status
-from studio.types import Update
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.models_memory import shares

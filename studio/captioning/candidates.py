@@ -11,7 +11,7 @@ from studio.captioning.phrasing import phrased
 from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.requests import CaptionRequest
-from studio.types import Output
+from studio.results import Output
 
 
 def run(model: Loaded, request: CaptionRequest, context: RunContext) -> Output:

@@ -19,7 +19,7 @@ from studio.cli.follow import follow, opened
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import CaptionRequest
-from studio.types import Update
+from studio.results import Update
 
 if TYPE_CHECKING:
     from studio.captioning.journal import Line

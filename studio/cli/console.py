@@ -18,9 +18,8 @@ import typer
 
 from studio.errors import StudioError
 from studio.i18n import best, from_environment, table, text
-from studio.offers import Offer
 from studio.paths import gigabytes
-from studio.types import Update
+from studio.results import Offer, Update
 
 WORKED, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 LOG_PAUSE = 1.0

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from studio.cli.console import Console
-from studio.types import Update
+from studio.results import Update
 
 if TYPE_CHECKING:
     from studio.jobs import Job

@@ -10,7 +10,7 @@ from studio import exports
 from studio.errors import StudioError
 from studio.paths import disk_error, put
 from studio.requests import Task
-from studio.types import Artifact
+from studio.results import Artifact
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": exports.MUSIC}

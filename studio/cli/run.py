@@ -17,7 +17,7 @@ from studio.cli.out import Target, keep, target
 from studio.cli.position import read_text
 from studio.i18n import text
 from studio.requests import CaptionRequest, MusicRequest, Request, Task
-from studio.types import Artifact
+from studio.results import Artifact
 
 if TYPE_CHECKING:
     from studio.jobs import Job

@@ -20,7 +20,7 @@ from studio.cli.run import results, wanted
 from studio.errors import StudioError
 from studio.limits import MAX_IMAGE_BYTES
 from studio.requests import Lora
-from studio.types import Artifact
+from studio.results import Artifact
 
 if TYPE_CHECKING:
     from studio.again import Comparison

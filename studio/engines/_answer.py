@@ -9,7 +9,7 @@ from typing import Any
 from studio.cards import Card
 from studio.engines.base import Context
 from studio.errors import StudioError
-from studio.types import Output
+from studio.results import Output
 
 
 class Answer:

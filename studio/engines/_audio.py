@@ -16,8 +16,8 @@ from studio.composing.timing import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
+from studio.results import Audio, Output
 from studio.sound import decode_audio
-from studio.types import Audio, Output
 
 LOUDNESS = -14.0
 """LUFS of a finished piece."""

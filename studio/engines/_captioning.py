@@ -13,7 +13,7 @@ from typing import Any, Literal
 from studio.engines import _held
 from studio.engines._decode import Detokenizer
 from studio.requests import CaptionRequest
-from studio.types import Output
+from studio.results import Output
 
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 _CONTINUED = ("blip", "florence2", "vision-encoder-decoder")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.engines import _lexicon
-from studio.types import Output
+from studio.results import Output
 
 
 @dataclass(frozen=True, slots=True)

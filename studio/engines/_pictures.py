@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from studio import colour, masks
 from studio.media import Decoded, decode
-from studio.types import Note
+from studio.results import Note
 
 _Size = tuple[int, int]
 _HARD = [0] * 128 + [255] * 128

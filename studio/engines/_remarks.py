@@ -13,7 +13,7 @@ from studio.engines._family import Family
 from studio.engines._weights import takes_weights
 from studio.prompting import weighted
 from studio.requests import ImageRequest
-from studio.types import Note
+from studio.results import Note
 
 
 def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[Note]]:

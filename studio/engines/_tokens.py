@@ -14,7 +14,7 @@ from studio.catalog import Card
 from studio.editing import BREAK, timetable
 from studio.engines import _chunks
 from studio.prompting import plain
-from studio.types import Tokens
+from studio.results import Tokens
 
 _LENGTHS = {
     "StableDiffusion3Pipeline": 256,

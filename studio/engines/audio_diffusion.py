@@ -27,7 +27,7 @@ from studio.engines import _audio, _parking, _pipeline, _torch
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
-from studio.types import Audio, Output
+from studio.results import Audio, Output
 
 PIPELINES = ("StableAudioPipeline", "AceStepPipeline")
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""

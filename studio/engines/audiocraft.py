@@ -29,7 +29,7 @@ from studio.engines import _audiocraft_folder as _folder
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
-from studio.types import Audio, Output
+from studio.results import Audio, Output
 
 if TYPE_CHECKING:
     import numpy as np

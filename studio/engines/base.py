@@ -17,7 +17,7 @@ from PIL import Image
 from studio.catalog import Card
 from studio.devices.device import Device
 from studio.requests import Request
-from studio.types import Output
+from studio.results import Output
 
 
 class Context(Protocol):

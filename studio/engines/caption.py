@@ -31,7 +31,7 @@ from studio.engines._decode import after_each_token
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
-from studio.types import Output
+from studio.results import Output
 
 _QUESTIONS = {
     "short": "Describe this picture in one short sentence.",

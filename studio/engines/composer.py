@@ -31,7 +31,7 @@ from studio.engines._decode import after_each_token
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request
-from studio.types import Audio, Output
+from studio.results import Audio, Output
 
 CANDIDATES = 4
 _TOP_P = 0.95

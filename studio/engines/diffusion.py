@@ -36,8 +36,8 @@ from studio.engines._previews import Previews, watch
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
+from studio.results import Output, Tokens
 from studio.seeds import stepped, varied
-from studio.types import Output, Tokens
 
 PIPELINES = (
     "StableDiffusionPipeline",

@@ -40,8 +40,8 @@ from studio.requests import (
     SoundUse,
     UpscaleRequest,
 )
+from studio.results import Audio, Output, Tokens
 from studio.seeds import stepped, varied
-from studio.types import Audio, Output, Tokens
 
 RATE = 32_000
 TOKENS = 75

@@ -29,7 +29,7 @@ from studio.engines._answer import Answer
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request
-from studio.types import Output
+from studio.results import Output
 
 DEFAULT_CONTEXT = 8192
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU

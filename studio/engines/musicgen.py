@@ -28,7 +28,7 @@ from studio.engines._live import Listened
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
-from studio.types import Audio, Output
+from studio.results import Audio, Output
 
 _HEARD = 1 / 3
 """Share of a window that is the end of the one before."""

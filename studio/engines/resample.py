@@ -16,7 +16,7 @@ from studio.engines import _pictures
 from studio.engines.base import Context
 from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
-from studio.types import Output
+from studio.results import Output
 
 _STRIP = 512
 """Rows of the result that are made between two looks at whether the person cancelled."""

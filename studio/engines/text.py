@@ -28,7 +28,7 @@ from studio.engines._decode import Detokenizer, StopCutter, after_each_token
 from studio.engines.base import Context
 from studio.errors import Cancelled
 from studio.requests import ChatRequest, CodeRequest, Request
-from studio.types import Output
+from studio.results import Output
 
 _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")

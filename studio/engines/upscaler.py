@@ -23,7 +23,7 @@ from studio.engines import _parking, _pictures, _torch
 from studio.engines.base import Context
 from studio.media import check_image, decode
 from studio.requests import Request, UpscaleRequest
-from studio.types import Output
+from studio.results import Output
 
 TILE, OVERLAP, MARGIN = 256, 32, 12
 """Pixels of the input: a tile, what two neighbours share, and the edge of a tile that is not used where one follows."""

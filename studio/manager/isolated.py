@@ -20,7 +20,7 @@ from studio.devices.peak_memory import Peak
 from studio.engines.base import ENGINES, Context, Loaded
 from studio.errors import Cancelled, StudioError
 from studio.manager.child import Child
-from studio.types import Output
+from studio.results import Output
 
 log = logging.getLogger("studio.worker")
 

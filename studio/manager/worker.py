@@ -32,8 +32,8 @@ from studio.devices.device import Device
 from studio.devices.peak_memory import measuring
 from studio.engines.base import ENGINES, Loaded, Parkable, engine
 from studio.errors import Cancelled, StudioError
-from studio.jobs import PREVIEW_SECONDS
 from studio.manager.wire import HELLO, Channel, Closed
+from studio.results import PREVIEW_SECONDS
 
 ALIVE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)

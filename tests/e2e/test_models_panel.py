@@ -20,9 +20,9 @@ from studio.devices import memory, peak_memory
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
+from studio.results import Output
 from studio.service import Studio
 from studio.sources.pieces import Progress
-from studio.types import Output
 from tabs.serve import free_port
 
 Serve = Callable[..., tuple[Studio, str]]

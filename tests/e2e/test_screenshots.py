@@ -18,8 +18,8 @@ from studio import recipe
 from studio.devices import memory
 from studio.engines.base import Context
 from studio.engines.fake import FakeModel
+from studio.results import Output
 from studio.service import Studio
-from studio.types import Output
 
 MORE = pytest.param("zh-CN", "dark", 1440, marks=pytest.mark.picture)
 VIEWS = [("en", "light", 1440), MORE, ("en", "light", 420)]

@@ -12,7 +12,7 @@ from tiny import card
 from studio.engines import _audio
 from studio.errors import StudioError
 from studio.requests import MusicRequest
-from studio.types import Audio
+from studio.results import Audio
 
 RATE = 48_000
 

@@ -19,8 +19,8 @@ from studio.engines._audiocraft_convert import convert
 from studio.engines.audiocraft import AudiocraftEngine, windows
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
+from studio.results import Audio
 from studio.sound import encode_wav
-from studio.types import Audio
 
 KINDS = ("musicgen", "melody", "audiogen", "magnet")
 ENGINE = AudiocraftEngine()

@@ -22,9 +22,9 @@ from studio.engines.caption import CaptionEngine, CaptionModel
 from studio.i18n import text
 from studio.paths import Home
 from studio.requests import CaptionRequest
+from studio.results import Output
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Output
 from train.caption import strangers
 from train.quiet import Quiet
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from studio.requests import CaptionRequest
+from studio.results import Artifact
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact
 from tabs import caption_result
 from train.caption import photographs
 

@@ -12,7 +12,7 @@ from studio.engines import _chunks, _conditioning
 from studio.engines._chunks import Token
 from studio.engines.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
-from studio.types import Tokens
+from studio.results import Tokens
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=4, guidance_scale=4.0, seed=5)

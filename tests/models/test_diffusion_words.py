@@ -13,7 +13,7 @@ from tiny_pipelines import KINDS, pixels
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
-from studio.types import Tokens
+from studio.results import Tokens
 
 ENGINE = DiffusionEngine()
 WEIGHED = ("stable_diffusion", "latent_consistency", "icons", "stable_diffusion_xl")

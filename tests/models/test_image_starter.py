@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from studio.requests import ImageRequest
+from studio.results import Artifact
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact
 
 HUES = {"red": (-20, 20), "yellow": (40, 65), "green": (80, 160), "blue": (195, 250), "purple": (255, 300)}
 

@@ -15,8 +15,8 @@ from studio.engines.audio_diffusion import AudioDiffusionEngine
 from studio.engines.musicgen import MusicgenEngine
 from studio.errors import StudioError
 from studio.requests import MusicRequest
+from studio.results import Audio
 from studio.sound import encode_wav
-from studio.types import Audio
 
 RATE = 8_000
 ASK = MusicRequest(

@@ -14,9 +14,9 @@ from witnesses import heard
 
 from studio import exports, sound
 from studio.requests import MusicRequest
+from studio.results import Artifact
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact
 
 JIG = "a lively Irish jig in D major, flute and guitar, 16 bars"
 D_MAJOR = {2, 4, 6, 7, 9, 11, 1}

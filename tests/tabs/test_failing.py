@@ -14,8 +14,8 @@ import pytest
 
 from studio.errors import StudioError
 from studio.requests import ImageRequest
+from studio.results import Update
 from studio.service import Studio
-from studio.types import Update
 from tabs import failing, page
 from tabs.shared import Page
 

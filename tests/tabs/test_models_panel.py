@@ -22,10 +22,10 @@ from studio.i18n import table
 from studio.jobs import Job
 from studio.manager import ManagerStatus, Resident
 from studio.manager.values import Cooling, Departure
+from studio.results import Update
 from studio.service import Studio
 from studio.settings import Settings
 from studio.standing import ModelInfo, Status
-from studio.types import Update
 from tabs import models_memory, models_view, status
 from tabs.identity import SESSION
 from tabs.models import Panel

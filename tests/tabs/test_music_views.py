@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio.types import Audio
+from studio.results import Audio
 from tabs import music_views
 
 RATE = 32_000

@@ -9,8 +9,8 @@ import pytest
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import ChatRequest, Message
+from studio.results import Update
 from studio.service import Studio
-from studio.types import Update
 from tabs import pump
 
 HELLO = ChatRequest(messages=(Message("user", "hello " * 40),))

@@ -19,7 +19,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest
-from studio.types import Output
+from studio.results import Output
 
 
 class OutOfMemoryError(RuntimeError):

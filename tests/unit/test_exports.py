@@ -10,7 +10,7 @@ import pytest
 
 from studio import exports, recipe, sound
 from studio.errors import StudioError
-from studio.types import Audio
+from studio.results import Audio
 
 PLAYED = {"kind": "reel", "key": "G major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0"}
 MADE: dict[str, Any] = {

@@ -17,8 +17,8 @@ from studio.axes import Layout
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.requests import Axis, ImageRequest, Lora
+from studio.results import Output, Update
 from studio.service import Studio
-from studio.types import Output, Update
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=1, width=64, height=64)
 

@@ -31,7 +31,7 @@ from studio.manager import ModelManager, Spec, isolated, worker
 from studio.manager.isolated import Isolated
 from studio.manager.leasing import lease
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
-from studio.types import Output
+from studio.results import Output
 
 SOON = 20.0
 """Seconds for what takes a moment; only a broken studio takes as long."""

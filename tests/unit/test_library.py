@@ -21,7 +21,7 @@ from studio.library import Library
 from studio.naming import slug
 from studio.paths import Home
 from studio.requests import Task
-from studio.types import Artifact, Audio, Output
+from studio.results import Artifact, Audio, Output
 
 
 def made(task: Task, seed: int = 7, **parameters: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
 from studio.requests import ImageRequest
-from studio.types import Output
+from studio.results import Output
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = ImageRequest(
@@ -132,7 +132,7 @@ import os, signal
 from pathlib import Path
 from PIL import Image
 from studio import library, paths, recipe
-from studio.types import Output
+from studio.results import Output
 from tests.unit.test_library_keep import made
 if not {links}:
     def refused(*_, **__):

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from studio import limits, media, recipe, sound
 from studio.cards import Card, Source
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
-from studio.types import Audio
+from studio.results import Audio
 
 CARD = Card(
     id="m",

@@ -16,7 +16,7 @@ from witnesses import recorded
 
 from studio import recordings, sound
 from studio.errors import StudioError
-from studio.types import Audio
+from studio.results import Audio
 
 RATE = 48_000
 TONES = np.stack([0.5 * np.sin(np.arange(24_000) / 20), 0.4 * np.sin(np.arange(24_000) / 13)]).astype(np.float32)

@@ -14,9 +14,9 @@ from studio.engines.fake import FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.requests import ChatRequest, CodeRequest, ImageRequest, Message
+from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Output, Update
 
 HELLO = ChatRequest(messages=(Message("user", "hello"),))
 

@@ -16,8 +16,8 @@ from studio.captioning.run import Run
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
+from studio.results import Output
 from studio.service import Studio
-from studio.types import Output
 
 
 def png(colour: str = "red", size: tuple[int, int] = (8, 8)) -> bytes:

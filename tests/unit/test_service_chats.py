@@ -12,8 +12,8 @@ from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import ChatRequest
+from studio.results import Output, Update
 from studio.service import Studio
-from studio.types import Output, Update
 
 ASK = ChatRequest(messages=())
 

@@ -16,10 +16,10 @@ from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import ChatRequest, ImageRequest, Message
+from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings
 from studio.standing import ModelInfo
-from studio.types import Output, Update
 
 HELLO = ChatRequest(messages=(Message("user", "hello"),))
 HILLS = ImageRequest(prompt="hills", steps=1, seed=1)

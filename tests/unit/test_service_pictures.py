@@ -20,9 +20,9 @@ from studio.jobs import Job
 from studio.naming import Keep
 from studio.pictures import STYLES, WILDCARDS
 from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
+from studio.results import Artifact, Tokens, Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Artifact, Tokens, Update
 from studio.wordlists import Wordlists
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=2, width=64, height=64)

@@ -13,9 +13,9 @@ from studio import limits, recipe, recordings, sound
 from studio.cards import Source
 from studio.errors import StudioError
 from studio.requests import MusicRequest
+from studio.results import Audio
 from studio.service import Studio
 from studio.settings import Settings
-from studio.types import Audio
 
 CARD = tiny_card(Source("bundled", path="m"), 1)
 RATE = 8_000

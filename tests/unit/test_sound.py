@@ -18,7 +18,7 @@ from made import recipe_of
 
 from studio import id3, recipe, sound
 from studio.errors import StudioError
-from studio.types import Audio
+from studio.results import Audio
 
 MADE = recipe_of("music", {"duration": 8.0}, played={"tempo": 112.0, "key": "F♯ minor", "metre": "3/4", "bars": 16})
 

@@ -15,7 +15,7 @@ from witnesses import heard, program
 
 from studio import sound
 from studio.live import Live
-from studio.types import Audio
+from studio.results import Audio
 
 
 def streamed(audio: Audio) -> bytes:

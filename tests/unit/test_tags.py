@@ -13,7 +13,7 @@ from made import recipe_of
 from witnesses import program
 
 from studio import recipe, sound
-from studio.types import Audio
+from studio.results import Audio
 
 PLAYED = {"tempo": 92.75, "key": "E♭ minor", "metre": "6/8", "bars": 4}
 SOUND = Audio(np.sin(np.arange(2 * 40_000) / 9).reshape(2, -1).astype(np.float32) / 3, 32_000)

@@ -25,7 +25,7 @@ from studio.devices.device import Device
 from studio.manager import wire
 from studio.manager.wire import Channel, Closed
 from studio.paths import Home
-from studio.types import Audio, Output
+from studio.results import Audio, Output
 
 
 def cross(value: Any) -> Any:

@@ -15,7 +15,7 @@ from terminals import Result, Run, Terminal
 
 from studio import catalog
 from studio.cli import console, words
-from studio.types import Update
+from studio.results import Update
 
 
 @pytest.fixture(autouse=True)

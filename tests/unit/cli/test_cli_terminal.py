@@ -17,7 +17,7 @@ from studio import i18n
 from studio.chats import Chats
 from studio.cli import console
 from studio.paths import Home
-from studio.types import Update
+from studio.results import Update
 
 # ---- Ctrl+C
 

@@ -1,13 +1,14 @@
-"""The values that come back across seams: sounds, outputs, artifacts, updates. All are frozen and picklable."""
+"""Results: sounds, outputs, artifacts, updates and offers, the values that come back. All are frozen and picklable."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.errors import StudioError
-from studio.offers import Offer
+from studio.i18n import text
 from studio.requests import ImageRequest, Task
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Audio:
         samples: float32 in -1..1, shape (channels, frames).
         rate: frames a second.
         midi: the file of its notes, where it has any.
-        played: what is known of it beyond what was asked for (studio.played).
+        played: what is known of it beyond what was asked for (studio.composing.played).
     """
 
     samples: np.ndarray
@@ -103,6 +104,33 @@ class Artifact:
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
     sheet: Path | None = None
     texts: tuple[str, ...] = ()
+
+
+AGAIN = "again"
+"""The offer to try once more at once, with nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way on.
+
+    Attributes:
+        kind: what it is, a key below `offer.`.
+        changes: fields of the request, with what they become; None leaves one to the model's default.
+        params: what its text says.
+    """
+
+    kind: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def said(self, language: str) -> str:
+        """What its button says."""
+        return text(f"offer.{self.kind}", language, **self.params)
+
+
+PREVIEW_SECONDS = 0.4
+"""Least time between two previews: encoding them more often costs more than an eye can use."""
 
 
 Kind = Literal["queued", "downloading", "loading", "running", "done", "failed", "cancelled"]

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from studio import media, recipe
+from studio import recipe
 from studio.checked import number
 from studio.errors import StudioError
+from studio.media.image import check_image, decode_image
 from studio.naming import PictureFormat
 from studio.requests import ImageRequest, UpscaleRequest
 
@@ -81,7 +82,7 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
 
 def picture_format(data: bytes) -> PictureFormat:
     """The format in which the second picture has to be written, so that a lossy one is lossy in the same way."""
-    return _FORMATS.get(media.check_image(data)[0], "png")
+    return _FORMATS.get(check_image(data)[0], "png")
 
 
 def compare(data: bytes, before: Mapping[str, Any], again: bytes, now: Mapping[str, Any]) -> Comparison:
@@ -92,7 +93,7 @@ def compare(data: bytes, before: Mapping[str, Any], again: bytes, now: Mapping[s
     """
     import numpy as np
 
-    old, new = (media.decode_image(file) for file in (data, again))
+    old, new = (decode_image(file) for file in (data, again))
     differences = tuple(_differences(before, now))
     if old.size != new.size:
         return Comparison((old.size, new.size), 1.0, 255, differences)

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from studio import sound
 from studio.composing import abc, played
 from studio.errors import StudioError
+from studio.media.audio import decode_audio
+from studio.recipes.embed_audio import encode_flac, encode_mp3
 from studio.shelf import notes
 
 SOUND, NOTES = (".wav", ".flac", ".mp3"), (".mid", ".abc")
@@ -46,5 +47,5 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
         raise StudioError("file_not_found", path=str(source)) from None
     if suffix in (file.suffix, ".mid"):
         return data
-    encode = sound.encode_flac if suffix == ".flac" else sound.encode_mp3
-    return encode(sound.decode_audio(data), made)
+    encode = encode_flac if suffix == ".flac" else encode_mp3
+    return encode(decode_audio(data), made)

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from studio import axes, limits, masks
+from studio import axes, limits
 from studio.bounds import DRAWN_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
@@ -19,6 +19,7 @@ from studio.catalog import Catalog
 from studio.composing.reading import Reading
 from studio.engines.base import engine
 from studio.errors import StudioError
+from studio.media import masks
 from studio.paths import gigabytes
 from studio.pictures import Pictures
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from studio import infotext, media, naming, recipe, shelf, sound
+from studio import infotext, naming, recipe, shelf
 from studio.naming import Keep
 from studio.paths import Home, disk_error, inside, require_space, write
+from studio.recipes import embed_image
+from studio.recipes.embed_audio import encode_wav
 from studio.requests import TASKS, ImageRequest, Task
 from studio.results import Artifact, Output
 from studio.shelf import sidecar
@@ -182,7 +184,7 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
         return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
         sounds = zip(output.audio, recipes, strict=True)
-        return [_Piece(sound.encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
+        return [_Piece(encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()
@@ -192,7 +194,9 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
 
 
 def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:
-    encode = {"png": media.encode_png, "webp": media.encode_webp, "jpeg": media.encode_jpeg}[keep.format]
+    encode = {"png": embed_image.encode_png, "webp": embed_image.encode_webp, "jpeg": embed_image.encode_jpeg}[
+        keep.format
+    ]
     data = encode(image, own if keep.metadata else None)
     beside = not keep.metadata or (keep.format == "jpeg" and recipe.read(data) is None)  # a JPEG has room for 64 kB
     return _Piece(data, _FORMAT_SUFFIX[keep.format], own, beside)

@@ -40,7 +40,8 @@ from studio.composing.keys import key_of
 from studio.composing.language import METRES
 from studio.composing.timing import lasting
 from studio.errors import StudioError
-from studio.media import check_image
+from studio.media.audio import measure
+from studio.media.image import check_image
 from studio.paths import gigabytes
 from studio.requests import (
     CaptionRequest,
@@ -57,7 +58,6 @@ from studio.requests import (
 )
 from studio.schedulers import OWN, SCHEDULERS
 from studio.sides import pixel_bound, side_bound, sides, upright
-from studio.sound import measure
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
 MAX_SOUND_BYTES, MAX_SOUND_BYTES_PUBLIC = 96_000_000, 24_000_000

@@ -26,9 +26,10 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from studio import __version__, checked, embedded, exif, origins
+from studio import __version__, checked, origins
 from studio.cards import Card
 from studio.composing import played
+from studio.media import embedded, exif
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
 
 FORMAT = "atelier/1"

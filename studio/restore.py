@@ -1,10 +1,10 @@
 """What a picture tells of how it was made, whoever made it: our recipe, or another program's settings.
 
-Reads containers and texts; pixels only where nothing else was found and settings may hide in them (studio.stealth).
-Nothing raises, and what is found is data of a stranger's. The fields are checked by type and cut to what can be
-painted; a request made of them passes studio.limits like any other. Three ends are told apart: settings were read
-(`fields`), perhaps with some that could not be (`broken`); the program is known but not how it writes (`unread`);
-nothing is there (None). Damage is what cannot be decoded at all.
+Reads containers and texts; pixels only where nothing else was found and settings may hide in them
+(studio.media.stealth). Nothing raises, and what is found is data of a stranger's. The fields are checked by type and
+cut to what can be painted; a request made of them passes studio.limits like any other. Three ends are told apart:
+settings were read (`fields`), perhaps with some that could not be (`broken`); the program is known but not how it
+writes (`unread`); nothing is there (None). Damage is what cannot be decoded at all.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from studio import checked, comfy, dialects, embedded, exif, foreign, infotext, origins, recipe, stealth
+from studio import checked, comfy, dialects, foreign, infotext, origins, recipe
 from studio.infotext import Found
+from studio.media import embedded, exif, stealth
 
 Form = Literal[
     "atelier", "a1111", "swarmui", "textgen", "unsloth", "fooocus", "comfyui", "invokeai", "novelai", "easydiffusion",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from studio import formats
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.cards import Card
-from studio.media import check_image
+from studio.media import formats
+from studio.media.image import check_image
 from studio.requests import ImageRequest
 
 

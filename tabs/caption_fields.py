@@ -11,7 +11,7 @@ import gradio as gr
 from studio.captioning.desk import Manner
 from studio.captioning.edits import Edits
 from studio.errors import StudioError
-from studio.formats import SUFFIXES
+from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest
 from tabs.i18n import t
 from tabs.parts import fold, number, read, read_whole, seed_row

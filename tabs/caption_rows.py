@@ -18,7 +18,7 @@ from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.limits import MAX_IMAGE_BYTES
-from studio.media import decode_image
+from studio.media.image import decode_image
 from tabs.shared import Page
 
 ROWS = 25

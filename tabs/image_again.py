@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from studio import again, media, recipe
+from studio import again, recipe
 from studio.again import Comparison
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
+from studio.media.image import check_image
 from studio.naming import Keep
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.results import Artifact
@@ -57,7 +58,7 @@ def _file(page: Page, wanted: ImageRequest | UpscaleRequest) -> str:
     """The picture that is enlarged as a file, for offers to find it (tabs.image)."""
     if not isinstance(wanted, UpscaleRequest):
         return ""
-    return page.offer(wanted.image, f"picture.{media.check_image(wanted.image)[0].lower()}")
+    return page.offer(wanted.image, f"picture.{check_image(wanted.image)[0].lower()}")
 
 
 def _told(

@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 from PIL.PngImagePlugin import PngInfo
 
-from studio import media, restore
+from studio import restore
 from studio.errors import StudioError
+from studio.media.image import decode
 from tabs import pump
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued
@@ -42,5 +43,5 @@ def shown_as(data: bytes) -> bytes:
     told, origin, out = PngInfo(), restore.origin(data), io.BytesIO()
     if origin is not None and isinstance(text := origin.get("parameters"), str):
         told.add_itxt("parameters", text)
-    media.decode(data).image.save(out, "PNG", compress_level=1, pnginfo=told)
+    decode(data).image.save(out, "PNG", compress_level=1, pnginfo=told)
     return out.getvalue()

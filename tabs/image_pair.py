@@ -10,7 +10,7 @@ from typing import Literal
 
 from studio import recipe
 from studio.errors import StudioError
-from studio.media import check_image, decode_image
+from studio.media.image import check_image, decode_image
 from studio.results import Artifact
 from tabs.shared import Page
 

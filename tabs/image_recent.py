@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.media import decode_image
+from studio.media.image import decode_image
 from studio.results import Artifact
 from tabs import pump
 from tabs.i18n import language, t

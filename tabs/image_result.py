@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence, media, origins, recipe
+from studio import licence, origins, recipe
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
+from studio.media.strip import clean
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update
 from tabs import pump
@@ -209,7 +210,7 @@ class Result:
             return gr.skip(), gr.skip()
         file = Path(shown.files[index])
         try:
-            data = media.clean(file.read_bytes())
+            data = clean(file.read_bytes())
         except OSError:
             return gr.skip(), pump.failure(StudioError("file_not_found", path=file.name), language(request))
         return self._page.offer(data, f"picture{file.suffix}"), gr.skip()

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from studio import masks
 from studio.errors import StudioError
-from studio.media import MAX_IMAGE_PIXELS, check_image, decode_image
+from studio.media import masks
+from studio.media.image import MAX_IMAGE_PIXELS, check_image, decode_image
 
 if TYPE_CHECKING:
     from PIL import Image

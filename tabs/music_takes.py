@@ -19,9 +19,9 @@ from studio.composing.brief import genres
 from studio.composing.telling import bar_words, genre_name, key_words, tempo_words
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.media.audio import decode_audio
 from studio.results import Artifact
 from studio.shelf import notes
-from studio.sound import decode_audio
 from tabs import music_views
 from tabs.shared import Page
 

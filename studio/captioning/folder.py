@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from studio import formats
 from studio.errors import StudioError
-from studio.formats import SUFFIXES
+from studio.media import formats
+from studio.media.formats import SUFFIXES
 from studio.paths import gigabytes, opened
 
 TEXTS = (".txt", ".caption")

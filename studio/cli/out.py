@@ -8,6 +8,7 @@ from pathlib import Path
 
 from studio import exports
 from studio.errors import StudioError
+from studio.media.image import decode
 from studio.paths import disk_error, put
 from studio.requests import Task
 from studio.results import Artifact
@@ -85,10 +86,10 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
     data = _read(file)
     if _ALIAS.get(suffix, suffix) == file.suffix:
         return data
-    from studio import media
+    from studio.recipes import embed_image
 
-    picture = media.decode(data).image
-    encode = {".png": media.encode_png, ".webp": media.encode_webp}.get(suffix, media.encode_jpeg)
+    picture = decode(data).image
+    encode = {".png": embed_image.encode_png, ".webp": embed_image.encode_webp}.get(suffix, embed_image.encode_jpeg)
     return encode(picture, None if clean else made)
 
 

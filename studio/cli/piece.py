@@ -11,7 +11,7 @@ from studio.composing import telling
 from studio.composing.brief import instruments
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.sound import measure
+from studio.media.audio import measure
 
 _NOTES = ("melody", "chords")
 """What is long and stands in the recipe."""

@@ -15,9 +15,9 @@ from studio.catalog import Card
 from studio.composing.timing import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
+from studio.media.audio import decode_audio
 from studio.requests import MusicRequest
 from studio.results import Audio, Output
-from studio.sound import decode_audio
 
 LOUDNESS = -14.0
 """LUFS of a finished piece."""

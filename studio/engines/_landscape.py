@@ -12,8 +12,8 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from studio import masks
-from studio.media import decode_image
+from studio.media import masks
+from studio.media.image import decode_image
 from studio.requests import ImageRequest
 
 

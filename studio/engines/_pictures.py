@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
-from studio import colour, masks
-from studio.media import Decoded, decode
+from studio.media import colour, masks
+from studio.media.image import Decoded, decode
 from studio.results import Note
 
 _Size = tuple[int, int]

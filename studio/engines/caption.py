@@ -151,7 +151,7 @@ class CaptionModel(_parking.Parking):
         self._model = self._weights = self._processor = self._observed = None
 
     def run(self, request: CaptionRequest, context: Context) -> Output:
-        from studio.media import decode_image
+        from studio.media.image import decode_image
 
         picture = self._fitted(decode_image(request.image))
         context.check()
@@ -169,7 +169,7 @@ class CaptionModel(_parking.Parking):
         Raises:
             StudioError: one of the pictures cannot be read.
         """
-        from studio.media import decode_image
+        from studio.media.image import decode_image
 
         pictures = [self._fitted(decode_image(request.image)) for request in requests]
         context.check()

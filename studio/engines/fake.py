@@ -28,7 +28,7 @@ from studio.engines._landscape import paint
 from studio.engines.base import Context
 from studio.errors import Cancelled
 from studio.limits import SOUND_USES
-from studio.media import check_image, decode
+from studio.media.image import check_image, decode
 from studio.prompting import plain
 from studio.requests import (
     CaptionRequest,
@@ -224,7 +224,7 @@ def _completion(request: CodeRequest) -> str:
 
 
 def _caption(request: CaptionRequest) -> str:
-    from studio.media import decode_image
+    from studio.media.image import decode_image
 
     picture = decode_image(request.image)
     red, green, blue = np.asarray(picture.resize((8, 8)), dtype=float).mean(axis=(0, 1)) / 255

@@ -14,7 +14,7 @@ from studio.catalog import Card
 from studio.devices.device import Device
 from studio.engines import _pictures
 from studio.engines.base import Context
-from studio.media import check_image, decode
+from studio.media.image import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.results import Output
 

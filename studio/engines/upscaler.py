@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from studio import colour
 from studio.catalog import Card
 from studio.devices.device import Device
 from studio.engines import _parking, _pictures, _torch
 from studio.engines.base import Context
-from studio.media import check_image, decode
+from studio.media import colour
+from studio.media.image import check_image, decode
 from studio.requests import Request, UpscaleRequest
 from studio.results import Output
 

@@ -18,9 +18,9 @@ from studio.engines import _audiocraft, _parking, _torch
 from studio.engines._audiocraft_convert import convert
 from studio.engines.audiocraft import AudiocraftEngine, windows
 from studio.errors import Cancelled, StudioError
+from studio.recipes.embed_audio import encode_wav
 from studio.requests import MusicRequest
 from studio.results import Audio
-from studio.sound import encode_wav
 
 KINDS = ("musicgen", "melody", "audiogen", "magnet")
 ENGINE = AudiocraftEngine()

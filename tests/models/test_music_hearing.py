@@ -14,9 +14,9 @@ from studio.engines import _melody
 from studio.engines.audio_diffusion import AudioDiffusionEngine
 from studio.engines.musicgen import MusicgenEngine
 from studio.errors import StudioError
+from studio.recipes.embed_audio import encode_wav
 from studio.requests import MusicRequest
 from studio.results import Audio
-from studio.sound import encode_wav
 
 RATE = 8_000
 ASK = MusicRequest(

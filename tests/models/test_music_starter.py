@@ -12,7 +12,8 @@ import pyloudnorm
 import pytest
 from witnesses import heard
 
-from studio import exports, sound
+from studio import exports
+from studio.media.audio import decode_audio
 from studio.requests import MusicRequest
 from studio.results import Artifact
 from studio.service import Studio
@@ -56,7 +57,7 @@ def test_a_jig_has_its_bars_its_key_and_its_players(compose):
 
 def test_its_sound_is_loud_clear_and_of_the_same_length(compose):
     artifact = compose(JIG)
-    heard = sound.decode_audio(artifact.files[0].read_bytes())
+    heard = decode_audio(artifact.files[0].read_bytes())
     assert notes_of(artifact).length < heard.samples.shape[1] / heard.rate < notes_of(artifact).length + 2
     assert 0.3 < np.abs(heard.samples).max() < 0.95
     loud = np.abs(heard.samples).reshape(2, -1)[:, : heard.rate * 14].max(axis=0).reshape(14, -1).max(axis=1)
@@ -66,7 +67,7 @@ def test_its_sound_is_loud_clear_and_of_the_same_length(compose):
 def test_the_same_seed_is_the_same_piece_and_another_one_another(compose):
     first, again, other = compose(JIG), compose(JIG), compose(JIG, seed=2)
     assert notes_of(first).tracks == notes_of(again).tracks
-    decoded = [sound.decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
+    decoded = [decode_audio(made.files[0].read_bytes()).samples for made in (first, again)]
     assert (decoded[0] == decoded[1]).all()
     assert notes_of(first).tracks != notes_of(other).tracks
 
@@ -75,7 +76,7 @@ def test_the_same_seed_is_the_same_piece_and_another_one_another(compose):
 def test_a_real_piece_is_heard_from_every_file_as_it_was_made(compose, prompt):
     artifact = compose(prompt)
     file, made = artifact.files[0], artifact.recipes[0]
-    piece = sound.decode_audio(file.read_bytes())
+    piece = decode_audio(file.read_bytes())
     meter = pyloudnorm.Meter(piece.rate)
     for suffix in exports.SOUND:
         back = heard(exports.music(file, made, suffix), 2, piece.rate)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import again, media, recipe
+from studio import again, recipe
 from studio.errors import StudioError
+from studio.recipes import embed_image
 from studio.requests import ImageRequest, UpscaleRequest
 
 REQUEST = ImageRequest(
@@ -39,7 +40,7 @@ def png(*dots: tuple[int, int, int], size: tuple[int, int] = (10, 10)) -> bytes:
     image = Image.new("RGB", size)
     for place, dot in enumerate(dots):
         image.putpixel((place, 0), dot)
-    return media.encode_png(image)
+    return embed_image.encode_png(image)
 
 
 def test_the_request_is_the_one_that_made_it_with_its_pictures() -> None:
@@ -106,5 +107,5 @@ def test_a_recipe_from_before_a_setting_existed_is_not_said_to_differ() -> None:
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
 def test_the_second_picture_is_written_like_the_first(form: str) -> None:
-    encode = {"png": media.encode_png, "webp": media.encode_webp, "jpeg": media.encode_jpeg}[form]
+    encode = {"png": embed_image.encode_png, "webp": embed_image.encode_webp, "jpeg": embed_image.encode_jpeg}[form]
     assert again.picture_format(encode(Image.new("RGB", (8, 8)))) == form

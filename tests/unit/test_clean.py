@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from studio import media, restore
+from studio import restore
 from studio.errors import StudioError
+from studio.media.image import decode_image
+from studio.media.strip import clean
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8))
 SECRET = "a secret place"
@@ -79,7 +81,7 @@ def frames(data: bytes) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("kind", FILES)
 def test_pixels_colours_and_animation_stay_and_the_rest_goes(kind: str) -> None:
-    bare = media.clean(FILES[kind])
+    bare = clean(FILES[kind])
     with Image.open(io.BytesIO(bare)) as image:
         assert image.format == FORMATS[kind.split(",", 1)[0]]
         assert not {"exif", "xmp", "comment", "parameters", "recipe", "Comment"} & image.info.keys()
@@ -93,8 +95,8 @@ def test_pixels_colours_and_animation_stay_and_the_rest_goes(kind: str) -> None:
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_a_turned_picture_stays_turned(form: str, orientation: int) -> None:
     data = saved(NOISE, form, exif=exif(orientation))
-    bare = media.clean(data)
-    assert media.decode_image(bare).tobytes() == media.decode_image(data).tobytes()
+    bare = clean(data)
+    assert decode_image(bare).tobytes() == decode_image(data).tobytes()
     with Image.open(io.BytesIO(bare)) as image:
         assert dict(image.getexif()) == {0x0112: orientation}
     assert SECRET.encode() not in bare
@@ -102,13 +104,13 @@ def test_a_turned_picture_stays_turned(form: str, orientation: int) -> None:
 
 @pytest.mark.parametrize("kind", FILES)
 def test_what_is_clean_stays_as_it_is(kind: str) -> None:
-    once = media.clean(FILES[kind])
-    assert media.clean(once) == once
+    once = clean(FILES[kind])
+    assert clean(once) == once
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_what_hangs_behind_the_picture_goes(kind: str) -> None:
-    assert SECRET.encode() not in media.clean(FILES[kind] + SECRET.encode())
+    assert SECRET.encode() not in clean(FILES[kind] + SECRET.encode())
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_what_hangs_behind_the_picture_goes(kind: str) -> None:
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(StudioError) as caught:
-        media.clean(data)
+        clean(data)
     assert caught.value.code == "bad_image"
 
 
@@ -128,4 +130,4 @@ def test_a_broken_file_is_cleaned_or_refused(kind: str, noise: bytes, at: int, e
     data[at % len(data) : at % len(data) + len(noise)] = noise
     for broken in (bytes(data), bytes(data[: end % len(data)])):
         with suppress(StudioError):
-            media.clean(broken)
+            clean(broken)

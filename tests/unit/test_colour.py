@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from studio import colour, media, sides
+from studio import sides
+from studio.media import colour
+from studio.media.image import decode, decode_image
+from studio.recipes import embed_image
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
 
@@ -71,28 +74,28 @@ def by_arithmetic(picture: Image.Image) -> np.ndarray:
 @pytest.mark.parametrize(("form", "more", "most"), [("PNG", {}, 2.0), ("WEBP", {"lossless": True}, 2.0)])
 def test_a_profile_is_read_as_its_formulas_say(form: str, more: dict[str, Any], most: float) -> None:
     data = saved(photo(), form, icc_profile=WIDE, **more)
-    found = np.asarray(media.decode_image(data), float)
+    found = np.asarray(decode_image(data), float)
     assert np.abs(found - by_arithmetic(photo())).max() <= most
     assert np.abs(found - np.asarray(photo(), float)).max() > 20
 
 
 def test_a_jpeg_and_a_palette_carry_profiles_too() -> None:
-    jpeg = np.asarray(media.decode_image(saved(photo(), "JPEG", quality=98, subsampling=0, icc_profile=WIDE)), float)
+    jpeg = np.asarray(decode_image(saved(photo(), "JPEG", quality=98, subsampling=0, icc_profile=WIDE)), float)
     assert np.abs(jpeg - by_arithmetic(photo())).mean() < 2
     few = photo().quantize(64)
-    palette = np.asarray(media.decode_image(saved(few, icc_profile=WIDE)), float)
+    palette = np.asarray(decode_image(saved(few, icc_profile=WIDE)), float)
     assert np.abs(palette - by_arithmetic(few.convert("RGB"))).max() <= 2
 
 
 def test_colours_that_are_srgb_already_do_not_move_by_a_level() -> None:
     for profile in (SRGB, None):
-        assert media.decode_image(saved(photo(), icc_profile=profile)).tobytes() == photo().tobytes()
+        assert decode_image(saved(photo(), icc_profile=profile)).tobytes() == photo().tobytes()
 
 
 def test_a_profile_leaves_transparency_alone() -> None:
     layer = photo()
     layer.putalpha(Image.linear_gradient("L").resize(layer.size))
-    found = media.decode(saved(layer, icc_profile=WIDE)).image
+    found = decode(saved(layer, icc_profile=WIDE)).image
     assert found.mode == "RGBA"
     assert found.getchannel("A").tobytes() == layer.getchannel("A").tobytes()
     assert np.abs(np.asarray(found.convert("RGB"), float) - by_arithmetic(photo())).max() <= 2
@@ -102,12 +105,12 @@ def test_a_profile_leaves_transparency_alone() -> None:
     "profile", [b"x" * 200, WIDE[:300], WIDE[:128] + b"\xff" * 400, SRGB[:16] + b"CMYK" + SRGB[20:]]
 )
 def test_a_profile_that_is_damaged_or_of_another_kind_does_not_spoil_the_picture(profile: bytes) -> None:
-    assert media.decode_image(saved(photo(), icc_profile=profile)).tobytes() == photo().tobytes()
+    assert decode_image(saved(photo(), icc_profile=profile)).tobytes() == photo().tobytes()
 
 
 def test_cmyk_and_lab_and_grey_become_what_pillow_and_the_profile_say() -> None:
     ink = Image.new("CMYK", (8, 8), (255, 0, 255, 0))
-    red, green, blue = media.decode_image(saved(ink, "JPEG", quality=100)).getpixel((4, 4))  # type: ignore[misc]
+    red, green, blue = decode_image(saved(ink, "JPEG", quality=100)).getpixel((4, 4))  # type: ignore[misc]
     assert green > 200
     assert max(red, blue) < 60
     lab = ImageCms.profileToProfile(
@@ -115,13 +118,13 @@ def test_cmyk_and_lab_and_grey_become_what_pillow_and_the_profile_say() -> None:
     )
     assert lab is not None
     assert np.abs(np.asarray(colour.srgb(lab), int) - np.asarray(photo(), int)).mean() <= 4
-    grey = media.decode(saved(photo("L"), icc_profile=WIDE)).image
+    grey = decode(saved(photo("L"), icc_profile=WIDE)).image
     assert np.abs(np.asarray(grey, float) - by_arithmetic(photo("L").convert("RGB"))).max() <= 2
 
 
 def test_sixteen_bits_of_grey_are_scaled_and_keep_their_hole() -> None:
     values = np.array([[0, 100, 30000, 65535]], np.uint16)
-    plain = media.decode(saved(Image.fromarray(values))).image
+    plain = decode(saved(Image.fromarray(values))).image
     assert np.asarray(plain)[0, :, 0].tolist() == [0, 0, 116, 255]
     rows = b"\0" + values.astype(">u2").tobytes()
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", 4, 1, 16, 0, 0, 0, 0)), (b"tRNS", struct.pack(">H", 100))]
@@ -129,7 +132,7 @@ def test_sixteen_bits_of_grey_are_scaled_and_keep_their_hole() -> None:
     data = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
-    assert np.asarray(media.decode(data).image)[0, :, 3].tolist() == [255, 0, 255, 255]
+    assert np.asarray(decode(data).image)[0, :, 3].tolist() == [255, 0, 255, 255]
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
@@ -144,7 +147,7 @@ def test_a_picture_is_upright_and_its_size_is_that_of_what_is_seen(form: str, or
     file.write_bytes(data)
     said = subprocess.run(["exiftool", "-n", "-s3", "-Orientation", file], capture_output=True, text=True, check=True)
     assert int(said.stdout or 1) == orientation
-    found = media.decode_image(data)
+    found = decode_image(data)
     assert sides.upright(data) == found.size == ((32, 64) if orientation >= 5 else (64, 32))
     left, upper = orientation in (1, 4, 5, 8), orientation in (1, 2, 5, 6)
     corner = (2 if left else found.width - 3, 2 if upper else found.height - 3)
@@ -170,7 +173,7 @@ def test_enlarging_keeps_what_is_transparent_and_paints_no_rim(studio: Studio) -
 
 
 def test_a_jpeg_of_a_transparent_picture_stands_on_white() -> None:
-    found = Image.open(io.BytesIO(media.encode_jpeg(transparent())))
+    found = Image.open(io.BytesIO(embed_image.encode_jpeg(transparent())))
     assert min(found.getpixel((1, 1))) > 240  # type: ignore[type-var]
 
 

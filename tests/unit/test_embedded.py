@@ -21,7 +21,10 @@ from hypothesis import strategies as st
 from made import PROMPT, recipe_of
 from PIL import Image
 
-from studio import boxes, charsets, embedded, exif, media, recipe, restore
+from studio import recipe, restore
+from studio.media import boxes, charsets, embedded, exif
+from studio.media.strip import clean
+from studio.recipes import embed_image
 
 PICTURE = Image.new("RGB", (16, 16), "red")
 SEEDED = "a château, 桜\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64"
@@ -49,7 +52,7 @@ def found(data: bytes) -> tuple[Any, ...]:
 # ---- ours, read by others
 
 
-@pytest.mark.parametrize(("encode", "suffix"), [(media.encode_jpeg, ".jpg"), (media.encode_webp, ".webp")])
+@pytest.mark.parametrize(("encode", "suffix"), [(embed_image.encode_jpeg, ".jpg"), (embed_image.encode_webp, ".webp")])
 def test_programs_of_the_field_read_our_jpeg_and_webp(
     tmp_path: Path, encode: Callable[..., bytes], suffix: str
 ) -> None:
@@ -67,10 +70,10 @@ def test_programs_of_the_field_read_our_jpeg_and_webp(
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_a_clean_copy_tells_exiftool_nothing(tmp_path: Path, form: str) -> None:
-    encode = {"PNG": media.encode_png, "JPEG": media.encode_jpeg, "WEBP": media.encode_webp}[form]
+    encode = {"PNG": embed_image.encode_png, "JPEG": embed_image.encode_jpeg, "WEBP": embed_image.encode_webp}[form]
     file, bare = tmp_path / "told", tmp_path / "bare"
     file.write_bytes(encode(PICTURE, MADE))
-    bare.write_bytes(media.clean(file.read_bytes()))
+    bare.write_bytes(clean(file.read_bytes()))
     assert any("森林" in text for text in tags(file).values())
     groups = {name.partition(":")[0] for name in tags(bare)}
     assert groups <= {"SourceFile", "ExifTool", "PNG", "JFIF", "RIFF", "VP8", "Composite"}

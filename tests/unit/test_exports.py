@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio import exports, recipe, sound
+from studio import exports, recipe
 from studio.errors import StudioError
+from studio.media.audio import decode_audio
+from studio.recipes.embed_audio import encode_wav
 from studio.results import Audio
 
 PLAYED = {"kind": "reel", "key": "G major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0"}
@@ -23,7 +25,7 @@ MADE: dict[str, Any] = {
 def piece(tmp_path: Path) -> Path:
     file = tmp_path / "piece.wav"
     tone = 0.3 * np.sin(np.arange(32_000, dtype=np.float32) / 20)
-    file.write_bytes(sound.encode_wav(Audio(np.stack([tone, tone]), 32_000), MADE))
+    file.write_bytes(encode_wav(Audio(np.stack([tone, tone]), 32_000), MADE))
     file.with_suffix(".mid").write_bytes(b"MThd")
     return file
 
@@ -43,7 +45,7 @@ def test_the_stored_file_itself_is_the_wav(piece: Path) -> None:
 def test_sound_keeps_its_recipe(piece: Path, suffix: str) -> None:
     data = exports.music(piece, MADE, suffix)
     assert recipe.read(data) == recipe.read(piece.read_bytes())
-    assert sound.decode_audio(data).samples.shape[0] == 2
+    assert decode_audio(data).samples.shape[0] == 2
 
 
 def test_abc_needs_the_recipe_alone(tmp_path: Path) -> None:

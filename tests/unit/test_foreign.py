@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import foreign, restore, stealth
+from studio import foreign, restore
+from studio.media import stealth
 from studio.requests import Lora
 
 PICTURE = Image.new("RGB", (64, 64), "red")

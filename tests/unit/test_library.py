@@ -314,7 +314,7 @@ def test_saving_leaves_the_space_that_is_to_stay_free(home: Home, monkeypatch: p
 
 
 def test_a_failed_encoder_leaves_nothing_behind(home: Home, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library_module.media, "encode_png", lambda *_: 1 / 0)
+    monkeypatch.setattr(library_module.embed_image, "encode_png", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         library.save("image", pictures(), made("image", prompt="a cat"))
     assert files_below(home) == []

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import media, recipe, restore
+from studio import recipe, restore
 from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
+from studio.recipes import embed_image
 from studio.requests import ImageRequest
 from studio.results import Output
 
@@ -182,7 +183,7 @@ def test_any_file_with_a_recipe_of_ours_is_found_whatever_it_is_called(library: 
 def test_links_hidden_files_and_what_others_made_are_not_found(library: Library, home: Home, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "a.png").write_bytes(media.encode_png(Image.new("RGB", (4, 4)), made()))
+    (elsewhere / "a.png").write_bytes(embed_image.encode_png(Image.new("RGB", (4, 4)), made()))
     root = home.outputs / "image"
     (root / ".hidden").mkdir(parents=True)
     (root / ".hidden" / "a.png").write_bytes((elsewhere / "a.png").read_bytes())

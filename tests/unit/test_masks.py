@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from studio import masks
 from studio.errors import StudioError
+from studio.media import masks
 from studio.requests import ImageRequest
 from studio.service import Studio
 

@@ -16,8 +16,10 @@ import pytest
 from made import recipe_of
 from PIL import Image
 
-from studio import media, pixels
 from studio.errors import StudioError
+from studio.media import image as pixels
+from studio.media.image import decode_image
+from studio.recipes import embed_image
 
 MADE = recipe_of(
     "image",
@@ -123,7 +125,7 @@ def test_a_hostile_file_is_refused_quickly_and_in_little_memory(name: str) -> No
     data, code = HOSTILE[name]
     before, start = peak_memory(), time.thread_time()
     with pytest.raises(StudioError) as caught:
-        media.decode_image(data)
+        decode_image(data)
     assert caught.value.code == code
     assert time.thread_time() - start < 2
     assert peak_memory() - before < 150_000_000
@@ -142,7 +144,7 @@ def test_flipped_bytes_are_a_picture_or_a_studio_error(data: bytes) -> None:
         for place in random.integers(0, min(len(data), 400), 4):
             broken[place] = random.integers(256)
         with suppress(StudioError):
-            assert media.decode_image(bytes(broken)).mode == "RGB"
+            assert decode_image(bytes(broken)).mode == "RGB"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
@@ -152,22 +154,22 @@ def test_every_format_comes_back_as_rgb_of_the_same_size(kind: str, mode: str) -
         mode = "RGB"
     if kind == "JPEG" and mode == "P":
         mode = "L"
-    picture = media.decode_image(encoded(RED.convert(mode), kind))
+    picture = decode_image(encoded(RED.convert(mode), kind))
     assert (picture.mode, picture.size) == ("RGB", (40, 20))
 
 
 def test_transparency_becomes_white() -> None:
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
-    assert media.decode_image(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
-    assert media.decode_image(encoded(clear, "WEBP", lossless=True)).getpixel((0, 0)) == (255, 255, 255)
+    assert decode_image(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
+    assert decode_image(encoded(clear, "WEBP", lossless=True)).getpixel((0, 0)) == (255, 255, 255)
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([255, 0, 0] * 4)
-    assert media.decode_image(encoded(palette, "PNG", transparency=0)).getpixel((0, 0)) == (255, 255, 255)
+    assert decode_image(encoded(palette, "PNG", transparency=0)).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_sixteen_bits_of_grey_are_scaled_and_not_clipped() -> None:
     grey = Image.fromarray(np.full((4, 4), 32_768, np.uint16))
-    assert media.decode_image(encoded(grey, "PNG")).getpixel((0, 0)) == (127, 127, 127)
+    assert decode_image(encoded(grey, "PNG")).getpixel((0, 0)) == (127, 127, 127)
 
 
 def test_a_photo_is_turned_upright() -> None:
@@ -175,7 +177,7 @@ def test_a_photo_is_turned_upright() -> None:
     exif[0x0112] = 6
     picture = Image.new("RGB", (40, 20), "black")
     picture.paste("white", (0, 0, 20, 20))
-    upright = media.decode_image(encoded(picture, "JPEG", exif=exif, quality=95))
+    upright = decode_image(encoded(picture, "JPEG", exif=exif, quality=95))
     assert upright.size == (20, 40)
     top, bottom = upright.getpixel((10, 5)), upright.getpixel((10, 35))
     assert top == (255, 255, 255)
@@ -183,27 +185,27 @@ def test_a_photo_is_turned_upright() -> None:
 
 
 def test_broken_exif_does_not_spoil_the_picture() -> None:
-    assert media.decode_image(encoded(RED, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")).size == (40, 20)
+    assert decode_image(encoded(RED, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")).size == (40, 20)
 
 
 def test_of_ten_thousand_frames_the_first_is_read() -> None:
     frames = GIF[FRAME:-1]
     many = GIF[:-1] + frames * 9_999 + b";"
-    assert media.decode_image(many).size == (40, 20)
+    assert decode_image(many).size == (40, 20)
 
 
 def test_metadata_of_an_upload_is_left_behind() -> None:
     exif = Image.Exif()
     exif[0x010E] = "secret place"
-    picture = media.decode_image(encoded(RED, "JPEG", exif=exif, comment=b"secret word"))
+    picture = decode_image(encoded(RED, "JPEG", exif=exif, comment=b"secret word"))
     assert picture.info == {}
     assert b"secret" not in encoded(picture, "PNG") + encoded(picture, "JPEG")
 
 
 def test_the_limit_of_pixels_is_exact() -> None:
-    assert media.decode_image(PNG, max_pixels=800).size == (40, 20)
+    assert decode_image(PNG, max_pixels=800).size == (40, 20)
     with pytest.raises(StudioError) as caught:
-        media.decode_image(PNG, max_pixels=799)
+        decode_image(PNG, max_pixels=799)
     assert caught.value.params["width"] == 40
 
 
@@ -211,7 +213,7 @@ def test_the_limit_of_pixels_is_exact() -> None:
 
 
 def test_a_png_carries_its_recipe_for_us_and_for_other_web_uis() -> None:
-    with Image.open(io.BytesIO(media.encode_png(RED, MADE))) as file:
+    with Image.open(io.BytesIO(embed_image.encode_png(RED, MADE))) as file:
         assert file.getpixel((0, 0)) == (200, 30, 30)
         assert json.loads(file.info["recipe"]) == MADE
         lines = file.info["parameters"].split("\n")
@@ -221,7 +223,7 @@ def test_a_png_carries_its_recipe_for_us_and_for_other_web_uis() -> None:
     )
 
 
-@pytest.mark.parametrize("encode", [media.encode_jpeg, media.encode_webp])
+@pytest.mark.parametrize("encode", [embed_image.encode_jpeg, embed_image.encode_webp])
 def test_jpeg_and_webp_carry_both_in_exif(encode: Any) -> None:
     with Image.open(io.BytesIO(encode(RED, MADE))) as file:
         exif = file.getexif()
@@ -234,17 +236,17 @@ def test_jpeg_and_webp_carry_both_in_exif(encode: Any) -> None:
 def test_a_recipe_too_long_for_a_jpeg_does_not_spoil_the_picture() -> None:
     for length in (5_000, 30_000, 90_000):
         long = {**MADE, "parameters": {**MADE["parameters"], "prompt": "木" * length}}
-        assert media.decode_image(media.encode_jpeg(RED, long)).size == (40, 20)
+        assert decode_image(embed_image.encode_jpeg(RED, long)).size == (40, 20)
 
 
 def test_without_a_recipe_nothing_is_added() -> None:
-    assert b"tEXt" not in media.encode_png(RED)
-    assert b"Exif" not in media.encode_jpeg(RED)
+    assert b"tEXt" not in embed_image.encode_png(RED)
+    assert b"Exif" not in embed_image.encode_jpeg(RED)
 
 
 def test_a_size_that_the_header_hid_is_seen_when_the_file_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "check_image", lambda data, most: ("PNG", 100, 99))
     with pytest.raises(StudioError) as refused:
-        media.decode_image(encoded(Image.new("RGB", (100, 100)), "PNG"))
+        decode_image(encoded(Image.new("RGB", (100, 100)), "PNG"))
     assert refused.value.code == "bad_image"
-    assert media.decode_image(encoded(Image.new("RGB", (100, 99)), "PNG")).size == (100, 99)
+    assert decode_image(encoded(Image.new("RGB", (100, 99)), "PNG")).size == (100, 99)

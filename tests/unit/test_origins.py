@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from made import recipe_of
 from PIL import Image, PngImagePlugin
 
-from studio import again, infotext, media, origins, passages, recipe, restore
+from studio import again, infotext, origins, passages, recipe, restore
 from studio.naming import Keep
+from studio.recipes import embed_image
 from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -223,7 +224,7 @@ def test_any_values_in_an_origin_can_be_written_and_restored(data: st.DataObject
         return
     origins.text(made)
     restore.of(made)
-    media.encode_jpeg(Image.new("RGB", (4, 4)), made)
+    embed_image.encode_jpeg(Image.new("RGB", (4, 4)), made)
 
 
 def test_the_text_of_an_enlargement_without_a_settings_line_has_one() -> None:

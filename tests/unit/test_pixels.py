@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from studio import formats, pixels, sides
+from studio import sides
 from studio.errors import StudioError
 from studio.limits import check
+from studio.media import formats
+from studio.media.image import check_image, decode_image
 from studio.requests import CaptionRequest
 
 DATA = Path(__file__).parents[1] / "data" / "pictures"
@@ -34,26 +36,26 @@ def close(found: object, wanted: tuple[int, int, int], by: int = 12) -> bool:
 
 def refused(data: bytes, **more: Any) -> StudioError:
     with pytest.raises(StudioError) as caught:
-        pixels.check_image(data, **more)
+        check_image(data, **more)
     return caught.value
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF"])
 def test_pixels_come_out_as_they_were_put_in(kind: str) -> None:
     data = encoded(HALVES, kind)
-    picture = pixels.decode_image(data)
-    assert pixels.check_image(data) == (kind, 96, 64)
+    picture = decode_image(data)
+    assert check_image(data) == (kind, 96, 64)
     assert close(picture.getpixel((20, 32)), BLUE)
     assert close(picture.getpixel((70, 32)), RED)
 
 
 def test_a_phones_heic_is_read_and_its_turning_followed() -> None:
     """The two files were written by libheif with x265, which is not installed here."""
-    picture = pixels.decode_image((DATA / "upright.heic").read_bytes())
+    picture = decode_image((DATA / "upright.heic").read_bytes())
     assert close(picture.getpixel((20, 32)), BLUE)
     turned = (DATA / "turned.heic").read_bytes()
-    assert sides.upright(turned) == pixels.decode_image(turned).size == (64, 96)
-    assert close(pixels.decode_image(turned).getpixel((32, 20)), BLUE)
+    assert sides.upright(turned) == decode_image(turned).size == (64, 96)
+    assert close(decode_image(turned).getpixel((32, 20)), BLUE)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -64,7 +66,7 @@ def test_every_format_is_turned_as_its_exif_says(kind: str, orientation: int) ->
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(HALVES, kind, exif=exif)
-    picture = pixels.decode_image(data)
+    picture = decode_image(data)
     with Image.open(io.BytesIO(data)) as file:
         file.load()
         wanted = ImageOps.exif_transpose(file).convert("RGB")
@@ -79,8 +81,8 @@ def test_every_format_is_turned_as_its_exif_says(kind: str, orientation: int) ->
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_photo_of_26_megapixels_is_read_at_half_its_sides(progressive: bool) -> None:
     data = encoded(Image.new("RGB", (6240, 4160), RED), "JPEG", progressive=progressive)
-    picture = pixels.decode_image(data)
-    assert pixels.check_image(data, public=True) == ("JPEG", 6240, 4160)
+    picture = decode_image(data)
+    assert check_image(data, public=True) == ("JPEG", 6240, 4160)
     assert picture.size == (3120, 2080)
     assert close(picture.getpixel((1000, 1000)), RED)
     check(CaptionRequest(image=data), _card())
@@ -91,7 +93,7 @@ def test_other_large_files_come_to_the_same_size(kind: str) -> None:
     how: dict[str, Any] = {"TIFF": {"compression": "tiff_lzw"}, "WEBP": {"method": 0}}.get(kind, {})
     data = encoded(Image.new("L", (6241, 4161), 100).convert("RGB") if kind == "WEBP" else Image.new("L", (6241, 4161)),
                    kind, **how)  # fmt: skip
-    assert pixels.decode_image(data).size == (3121, 2081)
+    assert decode_image(data).size == (3121, 2081)
     assert refused(data, public=True).code == "image_too_large"
 
 
@@ -111,15 +113,15 @@ def test_colours_of_another_profile_are_brought_to_srgb() -> None:
     """littlecms makes a profile whose white is warmer; the same program turns a pixel, the studio the file."""
     lab = ImageCms.createProfile("LAB", 5000)
     wide = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    plain = pixels.decode_image(encoded(HALVES, "PNG", icc_profile=wide))
+    plain = decode_image(encoded(HALVES, "PNG", icc_profile=wide))
     assert plain.getpixel((20, 32)) == BLUE
     swapped = _swapped(wide)
-    turned = pixels.decode_image(encoded(HALVES, "PNG", icc_profile=swapped))
+    turned = decode_image(encoded(HALVES, "PNG", icc_profile=swapped))
     assert close(turned.getpixel((20, 32)), (BLUE[1], BLUE[0], BLUE[2]), 2)
     file = ImageCms.profileToProfile(HALVES, ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
     assert file is not None
-    assert close(pixels.decode_image(encoded(file, "TIFF")).getpixel((20, 32)), BLUE, 8)
-    assert pixels.decode_image(encoded(HALVES, "PNG", icc_profile=b"no profile")).getpixel((20, 32)) == BLUE
+    assert close(decode_image(encoded(file, "TIFF")).getpixel((20, 32)), BLUE, 8)
+    assert decode_image(encoded(HALVES, "PNG", icc_profile=b"no profile")).getpixel((20, 32)) == BLUE
 
 
 def _swapped(profile: bytes) -> bytes:
@@ -130,17 +132,17 @@ def _swapped(profile: bytes) -> bytes:
 
 def test_sixteen_bits_and_fractions_are_scaled() -> None:
     half = np.full((4, 4), 32_768, np.uint16)
-    assert pixels.decode_image(encoded(Image.fromarray(half), "TIFF")).getpixel((0, 0)) == (127, 127, 127)
+    assert decode_image(encoded(Image.fromarray(half), "TIFF")).getpixel((0, 0)) == (127, 127, 127)
     fractions = Image.fromarray(np.full((4, 4), 0.5, np.float32))
-    assert pixels.decode_image(encoded(fractions, "TIFF")).getpixel((0, 0)) == (127, 127, 127)
-    assert pixels.decode_image(encoded(HALVES.convert("CMYK"), "TIFF")).getpixel((20, 32)) == BLUE
+    assert decode_image(encoded(fractions, "TIFF")).getpixel((0, 0)) == (127, 127, 127)
+    assert decode_image(encoded(HALVES.convert("CMYK"), "TIFF")).getpixel((20, 32)) == BLUE
 
 
 def test_of_several_pages_and_frames_the_first_is_read() -> None:
     other = Image.new("RGB", (96, 64), "white")
     for kind in ("TIFF", "PNG", "WEBP", "AVIF", "GIF"):
         data = encoded(HALVES, kind, save_all=True, append_images=[other])
-        assert close(pixels.decode_image(data).getpixel((20, 32)), BLUE), kind
+        assert close(decode_image(data).getpixel((20, 32)), BLUE), kind
 
 
 # What is none of these

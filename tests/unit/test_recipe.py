@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import limits, media, recipe, sound
+from studio import limits, recipe
 from studio.cards import Card, Source
+from studio.recipes import embed_image
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
 from studio.results import Audio
 
@@ -95,12 +97,12 @@ def test_the_recipe_of_one_picture_of_a_batch_makes_that_one_again() -> None:
 
 
 FILES = {
-    "png": lambda made: media.encode_png(PICTURE, made),
-    "jpeg": lambda made: media.encode_jpeg(PICTURE, made),
-    "webp": lambda made: media.encode_webp(PICTURE, made),
-    "wav": lambda made: sound.encode_wav(SOUND, made),
-    "flac": lambda made: sound.encode_flac(SOUND, made),
-    "mp3": lambda made: sound.encode_mp3(SOUND, made),
+    "png": lambda made: embed_image.encode_png(PICTURE, made),
+    "jpeg": lambda made: embed_image.encode_jpeg(PICTURE, made),
+    "webp": lambda made: embed_image.encode_webp(PICTURE, made),
+    "wav": lambda made: encode_wav(SOUND, made),
+    "flac": lambda made: encode_flac(SOUND, made),
+    "mp3": lambda made: encode_mp3(SOUND, made),
     "json": lambda made: recipe.to_json(made, indent=2).encode(),
     "json with a byte order mark": lambda made: recipe.to_json(made).encode("utf-8-sig"),
 }

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from witnesses import recorded
 
-from studio import recordings, sound
 from studio.errors import StudioError
+from studio.media import recordings
+from studio.media.audio import decode_audio, measure
 from studio.results import Audio
 
 RATE = 48_000
@@ -59,18 +60,18 @@ def like(audio: Audio, before: np.ndarray) -> float:
 @pytest.mark.parametrize("name", READ)
 def test_what_other_programs_write_is_read_with_its_samples(name: str, tmp_path: Path) -> None:
     data = recorded(tmp_path / name, TONES, RATE, *READ[name])
-    audio = sound.decode_audio(data)
+    audio = decode_audio(data)
     assert audio.rate == RATE
     assert audio.samples.shape[0] == 2
     assert audio.samples.shape[1] == pytest.approx(TONES.shape[1], abs=2_600)
     assert like(audio, TONES) > 0.97
-    assert sound.measure(data) == pytest.approx(0.5, abs=0.06)
+    assert measure(data) == pytest.approx(0.5, abs=0.06)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
     data = recorded(tmp_path / name, TONES, RATE, *OPTIONS.get(name, ()))
-    for read in (sound.decode_audio, sound.measure):
+    for read in (decode_audio, measure):
         with pytest.raises(StudioError) as caught:
             read(data)
         assert caught.value.code == "audio_format"
@@ -100,7 +101,7 @@ UNFINISHED = {
 
 @pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED)
 def test_headers_that_were_left_unfinished_are_made_whole(data: bytes) -> None:
-    audio = sound.decode_audio(data)
+    audio = decode_audio(data)
     frames = TONES.shape[1] - (1 if len(data) % 4 else 0) * (data is UNFINISHED["cut in a frame"])
     assert audio.samples.shape == (2, frames)
     assert np.abs(audio.samples - TONES[:, :frames]).max() < 1e-4
@@ -116,16 +117,16 @@ BROKEN = {
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_a_file_without_the_sound_that_it_tells_of_is_refused(data: bytes) -> None:
     with pytest.raises(StudioError) as caught:
-        sound.decode_audio(data)
+        decode_audio(data)
     assert caught.value.code == "bad_audio"
 
 
 @pytest.mark.parametrize("name", ["a.flac", "b.opus", "c.aiff", "d.mp3", "e.wav", "f.caf"])
 def test_limits_hold_for_every_decoder_before_it_decodes(name: str, tmp_path: Path) -> None:
     data = recorded(tmp_path / name, np.zeros((2, 480_000), np.float32), RATE)
-    assert sound.measure(data) == pytest.approx(10, abs=0.1)
+    assert measure(data) == pytest.approx(10, abs=0.1)
     with pytest.raises(StudioError):
-        sound.decode_audio(data, max_samples=900_000)
+        decode_audio(data, max_samples=900_000)
     many = (
         recorded(tmp_path / f"many-{name}", np.zeros((8, 480), np.float32), RATE)
         if name in ("a.flac", "e.wav")
@@ -152,4 +153,4 @@ def test_a_broken_webm_is_refused_and_raises_nothing_else(noise: bytes, at: int,
     data[at % len(data)] = byte
     for broken in (bytes(data), webm()[:at], webm()[:60] + noise, b"\x1a\x45\xdf\xa3" + noise):
         with suppress(StudioError):  # anything else fails the test
-            assert np.isfinite(sound.decode_audio(broken).samples).all()
+            assert np.isfinite(decode_audio(broken).samples).all()

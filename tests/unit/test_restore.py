@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import media, recipe, restore
+from studio import recipe, restore
+from studio.recipes import embed_image
 from studio.requests import ImageRequest, Lora
 
 PICTURE = Image.new("RGB", (8, 8), "red")
@@ -124,7 +125,7 @@ def test_programs_with_a_key_of_their_own_are_found(key: str, text: str, form: s
 
 
 def test_our_own_recipe_comes_first_and_gives_every_field() -> None:
-    found = read(media.encode_png(PICTURE, made()))
+    found = read(embed_image.encode_png(PICTURE, made()))
     assert (found.form, found.model, found.unknown, found.broken) == ("atelier", "m", (), False)
     assert found.recipe == made()
     given = {name: getattr(REQUEST, name) for name in REQUEST.__dataclass_fields__}
@@ -132,7 +133,7 @@ def test_our_own_recipe_comes_first_and_gives_every_field() -> None:
     assert recipe.sources(found.recipe or {}).keys() == {"image", "mask"}
 
 
-@pytest.mark.parametrize("encode", [media.encode_jpeg, media.encode_webp])
+@pytest.mark.parametrize("encode", [embed_image.encode_jpeg, embed_image.encode_webp])
 def test_our_recipe_is_found_in_every_format(encode: Callable[..., bytes]) -> None:
     assert read(encode(PICTURE, made())).recipe == made()
 
@@ -246,7 +247,11 @@ def test_unknown_settings_are_few_short_and_printable() -> None:
 
 
 FILES = [place("a cat\nSteps: 20, Seed: 5, Size: 8x8") for place in PLACES.values()]
-FILES += [media.encode_png(PICTURE, made()), media.encode_jpeg(PICTURE, made()), media.encode_webp(PICTURE, made())]
+FILES += [
+    embed_image.encode_png(PICTURE, made()),
+    embed_image.encode_jpeg(PICTURE, made()),
+    embed_image.encode_webp(PICTURE, made()),
+]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from tiny_card import tiny_card
 
-from studio import limits, recipe, recordings, sound
+from studio import limits, recipe
 from studio.cards import Source
 from studio.errors import StudioError
+from studio.media import recordings
+from studio.media.audio import measure
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.requests import MusicRequest
 from studio.results import Audio
 from studio.service import Studio
@@ -25,7 +28,7 @@ def tone(seconds: float = 2.0) -> Audio:
     return Audio(0.3 * np.sin(np.arange(round(seconds * RATE)) / 3, dtype=np.float32)[None], RATE)
 
 
-WAV = sound.encode_wav(tone())
+WAV = encode_wav(tone())
 
 
 def refused(public: bool = False, **fields: Any) -> str:
@@ -53,7 +56,7 @@ def test_a_sound_passes(fields: dict[str, Any]) -> None:
         ({"sound": WAV, "sound_keep": float("nan")}, "not_a_number"),
         ({"sound": WAV, "sound_use": "sing"}, "not_a_choice"),
         ({"sound": WAV + bytes(limits.MAX_SOUND_BYTES)}, "file_too_large"),
-        ({"sound": sound.encode_wav(Audio(np.zeros((1, 601 * RATE), np.float32), RATE))}, "sound_too_long"),
+        ({"sound": encode_wav(Audio(np.zeros((1, 601 * RATE), np.float32), RATE))}, "sound_too_long"),
     ],
 )
 def test_what_is_no_sound_or_too_much_of_it_is_refused(fields: dict[str, Any], code: str) -> None:
@@ -61,18 +64,16 @@ def test_what_is_no_sound_or_too_much_of_it_is_refused(fields: dict[str, Any], c
 
 
 def test_strangers_bring_less() -> None:
-    longer = sound.encode_wav(Audio(np.zeros((1, 130 * RATE), np.float32), RATE))
+    longer = encode_wav(Audio(np.zeros((1, 130 * RATE), np.float32), RATE))
     limits.check(MusicRequest(prompt="on", sound=longer), CARD)
     assert refused(public=True, sound=longer) == "sound_too_long"
 
 
-@pytest.mark.parametrize(
-    ("encode", "ending"), [(sound.encode_wav, ".wav"), (sound.encode_flac, ".flac"), (sound.encode_mp3, ".mp3")]
-)
+@pytest.mark.parametrize(("encode", "ending"), [(encode_wav, ".wav"), (encode_flac, ".flac"), (encode_mp3, ".mp3")])
 def test_a_file_is_known_by_its_first_bytes_and_measured_by_its_header(encode: Any, ending: str) -> None:
     data = encode(tone(3.0))
     assert recordings.ending(data) == ending
-    assert sound.measure(data) == pytest.approx(3.0, abs=0.2)
+    assert measure(data) == pytest.approx(3.0, abs=0.2)
 
 
 def test_a_model_that_does_not_hear_says_so(settings: Settings) -> None:
@@ -100,7 +101,7 @@ def test_the_sound_is_kept_and_named_in_the_recipe(studio: Studio) -> None:
     assert hash == hashlib.sha256(WAV).hexdigest()
     assert studio.source(hash) == WAV
     assert made.recipe["parameters"]["sound_keep"] == 1.0
-    assert sound.measure(made.files[0].read_bytes()) == pytest.approx(2.0, abs=0.01)
+    assert measure(made.files[0].read_bytes()) == pytest.approx(2.0, abs=0.01)
 
 
 def test_strangers_sounds_are_not_kept(settings: Settings) -> None:

@@ -16,8 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import recipe_of
 
-from studio import id3, recipe, sound
+from studio import recipe
 from studio.errors import StudioError
+from studio.media import audio, id3
+from studio.media.audio import decode_audio
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 
 MADE = recipe_of("music", {"duration": 8.0}, played={"tempo": 112.0, "key": "F♯ minor", "metre": "3/4", "bars": 16})
@@ -43,7 +46,7 @@ def tone(peak: float = 0.5, channels: int = 2) -> Audio:
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_wav_is_plain_pcm_that_any_reader_understands(channels: int) -> None:
-    chunks = riff(sound.encode_wav(tone(channels=channels), MADE))
+    chunks = riff(encode_wav(tone(channels=channels), MADE))
     head = struct.unpack("<HHIIHH", chunks[b"fmt "])
     assert head == (1, channels, 32_000, 32_000 * 2 * channels, 2 * channels, 16)
     samples = np.frombuffer(chunks[b"data"], "<i2").reshape(-1, channels)
@@ -51,7 +54,7 @@ def test_a_wav_is_plain_pcm_that_any_reader_understands(channels: int) -> None:
 
 
 def test_a_wav_carries_its_recipe_and_licence() -> None:
-    info = riff(sound.encode_wav(tone(), MADE))[b"LIST"]
+    info = riff(encode_wav(tone(), MADE))[b"LIST"]
     tags, at = {}, 4
     assert info[:4] == b"INFO"
     while at < len(info):
@@ -65,34 +68,34 @@ def test_a_wav_carries_its_recipe_and_licence() -> None:
 
 
 def test_a_flac_holds_the_same_samples_and_tags() -> None:
-    data = sound.encode_flac(tone(), MADE)
+    data = encode_flac(tone(), MADE)
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         assert json.loads(file.comment) == MADE
         assert (file.date, file.license) == ("2026-01-31", "Model, the: MIT")
-        assert np.array_equal(file.read(dtype="int16"), sound.pcm16(tone()))
+        assert np.array_equal(file.read(dtype="int16"), audio.pcm16(tone()))
 
 
 def test_the_level_stays_unless_it_would_clip() -> None:
-    assert np.abs(sound.pcm16(tone(0.01))).max() == round(
+    assert np.abs(audio.pcm16(tone(0.01))).max() == round(
         0.01 * np.abs(np.sin(np.linspace(0, 200, 1001))).max() * 32767
     )
-    loud = sound.pcm16(tone(4.0))
+    loud = audio.pcm16(tone(4.0))
     assert np.abs(loud).max() == 32767
     assert np.count_nonzero(np.abs(loud) == 32767) < 20, "turned down, not cut off"
 
 
 def test_samples_that_are_not_numbers_become_silence() -> None:
     samples = np.array([[0.5, np.nan, np.inf, -np.inf, -0.5]], np.float32)
-    assert sound.pcm16(Audio(samples, 8_000)).ravel().tolist() == [16384, 0, 0, 0, -16384]
+    assert audio.pcm16(Audio(samples, 8_000)).ravel().tolist() == [16384, 0, 0, 0, -16384]
 
 
 def test_a_piece_without_samples_is_still_a_file() -> None:
-    assert riff(sound.encode_wav(Audio(np.zeros((2, 0), np.float32), 8_000)))[b"data"] == b""
+    assert riff(encode_wav(Audio(np.zeros((2, 0), np.float32), 8_000)))[b"data"] == b""
 
 
-@pytest.mark.parametrize("encode", [sound.encode_wav, sound.encode_flac])
+@pytest.mark.parametrize("encode", [encode_wav, encode_flac])
 def test_sound_comes_back_as_it_was(encode: Any) -> None:
-    back = sound.decode_audio(encode(tone(), MADE))
+    back = decode_audio(encode(tone(), MADE))
     assert (back.rate, back.samples.shape, back.samples.dtype) == (32_000, (2, 1001), np.float32)
     assert np.abs(back.samples - tone().samples).max() < 1e-4
 
@@ -105,7 +108,7 @@ def wav(samples: np.ndarray, subtype: str = "FLOAT", rate: int = 32_000) -> byte
 
 def many_channels() -> bytes:
     """A header that tells of 50,000 channels."""
-    whole = bytearray(sound.encode_wav(tone()))
+    whole = bytearray(encode_wav(tone()))
     whole[22:24] = struct.pack("<H", 50_000)
     return bytes(whole)
 
@@ -117,8 +120,8 @@ HOSTILE = {
     "a picture": b"\x89PNG\r\n\x1a\n" + b"\0" * 100,
     "a head alone": b"RIFF\0\0\0\0WAVE",
     "an empty flac": b"fLaC" + b"\0" * 50,
-    "a wav cut short": sound.encode_wav(tone())[:-1000],
-    "a flac cut short": sound.encode_flac(tone())[:-200],
+    "a wav cut short": encode_wav(tone())[:-1000],
+    "a flac cut short": encode_flac(tone())[:-200],
     "no samples": wav(np.zeros((0, 2), np.float32)),
     "not a number": wav(np.array([[0.5], [np.nan], [0.1]], np.float32)),
     "infinite": wav(np.array([[0.5], [np.inf], [0.1]], np.float32)),
@@ -133,30 +136,30 @@ HOSTILE = {
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
 def test_sound_that_cannot_be_read_is_refused(data: bytes) -> None:
     with pytest.raises(StudioError) as caught:
-        sound.decode_audio(data)
+        decode_audio(data)
     assert caught.value.code == ("audio_format" if data[1:4] == b"PNG" else "bad_audio")
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"RIFF\0\0\0\0WAVEfmt "]))
 def test_no_bytes_do_anything_but_be_refused(data: bytes, begin: bytes) -> None:
     with suppress(StudioError):  # anything else fails the test
-        assert np.isfinite(sound.decode_audio(begin + data).samples).all()
+        assert np.isfinite(decode_audio(begin + data).samples).all()
 
 
 def test_sound_that_is_too_long_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(StudioError):
-        sound.decode_audio(sound.encode_wav(tone()), max_samples=2001)
+        decode_audio(encode_wav(tone()), max_samples=2001)
 
 
 @pytest.mark.parametrize("kind", ["OGG", "MP3"])
 def test_what_others_record_is_read(kind: str) -> None:
     out = io.BytesIO()
     soundfile.write(out, tone().samples.T.repeat(20, axis=0), 32_000, format=kind)
-    back = sound.decode_audio(out.getvalue())
+    back = decode_audio(out.getvalue())
     assert (back.rate, back.samples.shape[0]) == (32_000, 2)
 
 
-ENCODERS = {"wav": sound.encode_wav, "flac": sound.encode_flac, "mp3": sound.encode_mp3}
+ENCODERS = {"wav": encode_wav, "flac": encode_flac, "mp3": encode_mp3}
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

@@ -13,8 +13,8 @@ import pytest
 from made import recipe_of
 from witnesses import heard, program
 
-from studio import sound
 from studio.live import Live
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 
 
@@ -26,7 +26,7 @@ def streamed(audio: Audio) -> bytes:
 
 
 ENCODERS: dict[str, Callable[[Audio], bytes]] = {
-    "wav": sound.encode_wav, "flac": sound.encode_flac, "mp3": sound.encode_mp3, "wav while it is made": streamed,
+    "wav": encode_wav, "flac": encode_flac, "mp3": encode_mp3, "wav while it is made": streamed,
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_another_decoder_hears_what_was_written(kind: str, channels: int, rate: 
 @pytest.mark.parametrize(("rate", "becomes"), [(11_000, 11_025), (37_800, 44_100), (96_000, 48_000), (6_000, 8_000)])
 def test_a_rate_that_mp3_does_not_know_becomes_one_that_it_knows(rate: int, becomes: int) -> None:
     audio = music(2, rate)
-    back = heard(sound.encode_mp3(audio), 2, becomes)
+    back = heard(encode_mp3(audio), 2, becomes)
     assert back.shape[1] == pytest.approx(2 * becomes, abs=0.06 * becomes)
     assert np.sqrt((back**2).mean()) == pytest.approx(np.sqrt((audio.samples**2).mean()), rel=0.1)
     spectra = (np.abs(np.fft.rfft(one[0][:hz])).argmax() for one, hz in ((back, becomes), (audio.samples, rate)))
@@ -75,7 +75,7 @@ def test_a_rate_that_mp3_does_not_know_becomes_one_that_it_knows(rate: int, beco
 
 
 def test_more_channels_than_mp3_has_are_heard_in_both_ears() -> None:
-    back = heard(sound.encode_mp3(music(6, 44_100)), 2, 44_100)
+    back = heard(encode_mp3(music(6, 44_100)), 2, 44_100)
     assert np.abs(back[0]).max() > 0.1
     assert np.allclose(back[0], back[1], atol=0.02)
 
@@ -90,7 +90,7 @@ def test_a_moment_of_sound_is_a_file_too(kind: str, frames: int) -> None:
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
 def test_exiftool_finds_nothing_to_object_to(kind: str, tmp_path: Path) -> None:
     made = recipe_of("music", {"prompt": "jazz waltz"}, played={"tempo": 112.0, "key": "F♯ minor", "metre": "3/4"})
-    encode = {"wav": sound.encode_wav, "flac": sound.encode_flac, "mp3": sound.encode_mp3}[kind]
+    encode = {"wav": encode_wav, "flac": encode_flac, "mp3": encode_mp3}[kind]
     (tmp_path / f"a.{kind}").write_bytes(encode(music(2, 44_100), made))
     command = [program("exiftool"), "-json", str(tmp_path / f"a.{kind}")]
     (told,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

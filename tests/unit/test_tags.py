@@ -12,7 +12,8 @@ import pytest
 from made import recipe_of
 from witnesses import program
 
-from studio import recipe, sound
+from studio import recipe
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 
 PLAYED = {"tempo": 92.75, "key": "E♭ minor", "metre": "6/8", "bars": 4}
@@ -37,7 +38,7 @@ def by_ffprobe(path: Path, data: bytes) -> dict[str, str]:
 
 
 def test_a_loop_tells_a_sampler_where_it_loops_and_a_sequencer_how_fast_it_is(tmp_path: Path) -> None:
-    found = by_exiftool(tmp_path / "a.wav", sound.encode_wav(SOUND, recipe_with(loop=True)))
+    found = by_exiftool(tmp_path / "a.wav", encode_wav(SOUND, recipe_with(loop=True)))
     assert found["NumSampleLoops"] == 1
     assert found["MIDIUnityNote"] == 63
     assert found["AcidizerFlags"] == 0b110, "a loop that stretches, with a root note"
@@ -49,16 +50,16 @@ def test_a_loop_tells_a_sampler_where_it_loops_and_a_sequencer_how_fast_it_is(tm
 
 
 def test_a_piece_that_ends_has_no_loop_points(tmp_path: Path) -> None:
-    found = by_exiftool(tmp_path / "a.wav", sound.encode_wav(SOUND, recipe_with(metre="4/4", key="")))
+    found = by_exiftool(tmp_path / "a.wav", encode_wav(SOUND, recipe_with(metre="4/4", key="")))
     assert "NumSampleLoops" not in found
     assert (found["AcidizerFlags"], found["Beats"], found["Meter"], found["Tempo"]) == (1, 16, "4 4", 92.75)
 
 
 def test_where_only_the_tempo_is_known_beats_follow_from_the_length(tmp_path: Path) -> None:
     made = recipe_of("music", {}, played={"tempo": 120.0})
-    found = by_exiftool(tmp_path / "a.wav", sound.encode_wav(SOUND, made))
+    found = by_exiftool(tmp_path / "a.wav", encode_wav(SOUND, made))
     assert (found["Beats"], found["Meter"]) == (2, "4 4"), "a second and a quarter"
-    assert "Beats" not in by_exiftool(tmp_path / "b.wav", sound.encode_wav(SOUND, recipe_of("music", {})))
+    assert "Beats" not in by_exiftool(tmp_path / "b.wav", encode_wav(SOUND, recipe_of("music", {})))
 
 
 @pytest.mark.parametrize(
@@ -66,16 +67,16 @@ def test_where_only_the_tempo_is_known_beats_follow_from_the_length(tmp_path: Pa
 )
 def test_flac_and_mp3_have_tempo_and_key_where_players_look(key: str, short: str, tmp_path: Path) -> None:
     made = recipe_with(key=key)
-    flac = by_ffprobe(tmp_path / "a.flac", sound.encode_flac(SOUND, made))
+    flac = by_ffprobe(tmp_path / "a.flac", encode_flac(SOUND, made))
     assert (flac["bpm"], flac["key"], flac["initialkey"]) == ("92.75", key, short)
     assert json.loads(flac["comment"]) == made
-    mp3 = by_ffprobe(tmp_path / "a.mp3", sound.encode_mp3(SOUND, made))
+    mp3 = by_ffprobe(tmp_path / "a.mp3", encode_mp3(SOUND, made))
     assert (mp3["tbpm"], mp3["tkey"]) == ("93", short), "whole beats, as ID3 wants them"
-    exif = by_exiftool(tmp_path / "b.mp3", sound.encode_mp3(SOUND, made))
+    exif = by_exiftool(tmp_path / "b.mp3", encode_mp3(SOUND, made))
     assert (exif["BeatsPerMinute"], exif["InitialKey"]) == (93, short)
 
 
-@pytest.mark.parametrize("encode", [sound.encode_wav, sound.encode_flac, sound.encode_mp3])
+@pytest.mark.parametrize("encode", [encode_wav, encode_flac, encode_mp3])
 def test_a_file_without_tempo_and_key_says_nothing_of_them(encode: Any, tmp_path: Path) -> None:
     data = encode(SOUND, recipe_of("music", {}))
     assert recipe.read(data) is not None

@@ -17,8 +17,8 @@ from studio import catalog, recipe
 from studio.cli import doctor
 from studio.engines.fake import FakeModel
 from studio.paths import Home
+from studio.recipes.embed_audio import encode_wav
 from studio.results import Audio
-from studio.sound import encode_wav
 
 # ---- the five tasks
 

@@ -12,8 +12,8 @@ from terminals import Run
 from witnesses import recorded
 
 from studio.engines.fake import FakeModel
+from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio, Output
-from studio.sound import encode_flac, encode_mp3, encode_wav
 
 PLAYED = {"kind": "waltz", "key": "E♭ minor", "metre": "3/4", "tempo": 92.5, "bars": 8, "players": ["flute", "harp"],
           "loop": True, "melody": "part bar1 d72 n0"}  # fmt: skip

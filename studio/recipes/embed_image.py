@@ -1,24 +1,15 @@
-"""Pictures as bytes: untrusted files in (studio.pixels), finished files with their recipe out.
-
-Knows nothing of where files lie (studio.library) or of what a recipe means (studio.recipe).
-"""
+"""Finished picture files: PNG, JPEG and WebP, each with its recipe in it."""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, colour, containers, exif, origins, recipe, stripping
-from studio.errors import StudioError
-from studio.pixels import MAX_IMAGE_PIXELS, MAX_SIDE, Decoded, check_image, decode, decode_image
+from studio import __version__, origins, recipe
+from studio.media import colour, exif
 
 if TYPE_CHECKING:
     from PIL import Image
-
-__all__ = [
-    "MAX_IMAGE_PIXELS", "MAX_SIDE", "SOFTWARE", "Decoded", "check_image", "clean", "decode", "decode_image",
-    "encode_jpeg", "encode_png", "encode_webp",
-]  # fmt: skip
 
 SOFTWARE = f"Atelier {__version__}"
 
@@ -56,19 +47,6 @@ def encode_webp(image: Image.Image, made: dict[str, Any] | None = None, quality:
     block = _exif(made, None) if made is not None else b""
     image.save(out, "WEBP", quality=quality, exif=block)
     return out.getvalue()
-
-
-def clean(data: bytes) -> bytes:
-    """The same picture file without any metadata: same pixels, same format, still the right way up.
-
-    Raises:
-        StudioError: bad_image, image_too_large.
-    """
-    check_image(data)
-    try:
-        return stripping.stripped(data)
-    except containers.MalformedError:
-        raise StudioError("bad_image") from None
 
 
 def _exif(made: dict[str, Any], room: int | None) -> bytes:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio import colour, formats
 from studio.errors import StudioError
+from studio.media import colour, formats
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,7 +1,7 @@
 """What a picture file is and how large, from its first bytes: what can be read here, and what others are called.
 
-Decodes nothing and believes no name. PNG, JPEG, GIF and WebP are measured by studio.containers; BMP, TIFF (6.0 and
-Big), AVIF and HEIF (ISO 14496-12, 23008-12) here, in bounded time.
+Decodes nothing and believes no name. PNG, JPEG, GIF and WebP are measured by studio.media.containers; BMP, TIFF (6.0
+and Big), AVIF and HEIF (ISO 14496-12, 23008-12) here, in bounded time.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
-from studio import containers, embedded, exif
-from studio.containers import MalformedError
+from studio.media import containers, embedded, exif
+from studio.media.containers import MalformedError
 
 Kind = Literal["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from studio import charsets
+from studio.media import charsets
 
 DESCRIPTION, MAKE, MODEL, ORIENTATION, SOFTWARE = 0x010E, 0x010F, 0x0110, 0x0112, 0x0131
 XMP, IFD, MAKER_NOTE, USER_COMMENT, XP_COMMENT = 0x02BC, 0x8769, 0x927C, 0x9286, 0x9C9C

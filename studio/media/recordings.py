@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from studio import webm
+from studio.media import webm
 
 _UNFINISHED = 0x7FFF0000
 """Sizes from here on are what programs write while they do not know the size."""

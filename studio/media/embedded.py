@@ -1,7 +1,8 @@
 """The texts, EXIF blocks and XMP packets inside a picture file, without decoding a pixel; of sound files the texts.
 
 PNG (W3C PNG 3, section 11.3), JPEG (ITU T.81 annex B), GIF89a, WebP, TIFF 6.0, and the box formats AVIF, HEIC and
-JPEG XL (studio.boxes). Works in bounded time and memory on any bytes, and never raises: what is broken holds nothing.
+JPEG XL (studio.media.boxes). Works in bounded time and memory on any bytes, and never raises: what is broken holds
+nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import re
 import struct
 import zlib
 
-from studio import boxes, charsets, containers, exif
-from studio.containers import MalformedError
+from studio.media import boxes, charsets, containers, exif
+from studio.media.containers import MalformedError
 
 MAX_TEXT = 4_000_000
 XMP_KEYWORD = "XML:com.adobe.xmp"
@@ -132,7 +133,7 @@ def _png_texts(data: bytes, only: str = "") -> dict[str, str]:
 
 
 def _png_text(kind: bytes, rest: bytes, room: int) -> str:
-    """What the book calls Latin-1 is UTF-8 in half of the world's files (studio.charsets)."""
+    """What the book calls Latin-1 is UTF-8 in half of the world's files (studio.media.charsets)."""
     if kind == b"tEXt":
         return charsets.plain(_short(rest, room))
     if kind == b"zTXt":

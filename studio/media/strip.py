@@ -10,8 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from studio import containers, embedded, exif
-from studio.containers import MalformedError
+from studio.errors import StudioError
+from studio.media import containers, embedded, exif
+from studio.media.containers import MalformedError
+from studio.media.image import check_image
 
 _PNG_KEPT = {
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"cICP", b"bKGD", b"pHYs",
@@ -22,6 +24,19 @@ _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _GIF_CONTROL, _GIF_APPLICATION = 0xF9, 0xFF
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _WEBP_EXIF, _WEBP_XMP = 0x08, 0x04
+
+
+def clean(data: bytes) -> bytes:
+    """The same picture file without any metadata: same pixels, same format, still the right way up.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    check_image(data)
+    try:
+        return stripped(data)
+    except MalformedError:
+        raise StudioError("bad_image") from None
 
 
 def stripped(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from typing import cast
 from PIL import Image, ImageChops
 
 from studio.errors import StudioError
-from studio.media import decode
+from studio.media.image import decode
 
 HALF = 128
 """Least value, of 255, that is painted anew."""

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from studio import id3
+from studio.media import id3
 
 PictureFormat = Literal["PNG", "JPEG", "GIF", "WEBP"]
 Chunks = Iterable[tuple[bytes, memoryview]]
@@ -56,7 +56,7 @@ def texts(data: bytes) -> dict[str, str]:
     """Every text in a sound file by its key in the format; none where there is none or the file is broken.
 
     Keys: WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of MP3. Those of pictures:
-    studio.embedded.
+    studio.media.embedded.
     """
     found: dict[str, str] = {}
     try:

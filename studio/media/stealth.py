@@ -12,8 +12,8 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from studio import charsets, containers
-from studio.containers import MalformedError
+from studio.media import charsets, containers
+from studio.media.containers import MalformedError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports, licence
+from studio import exports, licence, variants
 from studio.composing import abc, played
 from studio.composing.brief import genres
 from studio.composing.telling import bar_words, genre_name, key_words, played_tempo
@@ -133,7 +133,7 @@ def facts(made: dict[str, Any], spoken: str) -> str:
         key_words(known.get("key", ""), spoken), known.get("metre"),
         played_tempo(made),
         bar_words(known["bars"], spoken) if known.get("bars") else "",
-        f"{text('label.seed', spoken)} {made['seed']}", model["title"],
+        f"{text('label.seed', spoken)} {made['seed']}", variants.called(model.get("id", ""), model["title"], spoken),
         licence.said(model["licence"], model["commercial"], spoken),
     )  # fmt: skip
     return " · ".join(filter(None, said))

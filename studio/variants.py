@@ -93,8 +93,8 @@ def title(card: Card, language: str) -> str:
 def called(id: str, title: str, language: str) -> str:
     """The same from what a recipe tells. Names are the same in all languages; what describes behind them is not."""
     base, _, variant = id.partition(VARIANT)
-    if variant in NAMES and _JOINT in title:
-        whole, word = title.rpartition(_JOINT)[0], text(f"variant.{variant}", language)
+    if variant in NAMES:
+        whole, word = title.rpartition(_JOINT)[0] or title, text(f"variant.{variant}", language)
         return f"{called(base, whole, language)}{_JOINT}{word}"
     task = base.removeprefix(DEMO)
     if base.startswith(DEMO) and task in TASKS and title == text(f"models.demo_{task}"):

@@ -16,6 +16,8 @@ WEIGHTS = (".safetensors", ".gguf")
 """Endings of the weights that are."""
 WITHOUT_FILES = "resample"
 """The one engine that needs no model: a card for it names no place and no sizes."""
+DEMO = "demo-"
+"""Begins the ids of the models of the demo, one a task; what they are called describes them."""
 VARIANT = "@"
 """Parts a model's id from the name of a variant: ``sd-turbo@int8``."""
 

@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from studio import variants
 from studio.card_table import read_card
-from studio.cards import VARIANT, Card, Source, SourceKind
+from studio.cards import DEMO, VARIANT, Card, Source, SourceKind
 from studio.errors import StudioError
-from studio.i18n import ASSETS
+from studio.i18n import ASSETS, text
 from studio.paths import Home
 from studio.requests import TASKS, Task
 from studio.tables import suggestion
@@ -129,11 +129,10 @@ def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: l
 
 
 def _demo_cards() -> tuple[Card, ...]:
-    titles = ("Demo chat", "Demo painter", "Demo composer", "Demo coder", "Demo captioner", "Demo upscaler")
     return tuple(
         Card(
-            id=f"demo-{task}",
-            title=title,
+            id=f"{DEMO}{task}",
+            title=text(f"models.demo_{task}"),
             tasks=(task,),
             engine="fake",
             source=Source("bundled"),
@@ -148,5 +147,5 @@ def _demo_cards() -> tuple[Card, ...]:
             summary={"en": "Instant made-up answers, to look around.", "zh-CN": "即时的虚构回答，用来随便看看。"},
             starter=True,
         )
-        for task, title in zip(TASKS, titles, strict=True)
+        for task in TASKS
     )

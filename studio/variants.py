@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from studio.cards import VARIANT, Card
+from studio.cards import DEMO, VARIANT, Card
 from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
+from studio.requests import TASKS
 
 if TYPE_CHECKING:
     from studio.devices.device import Device
@@ -39,6 +40,8 @@ _LINEAR_ELSEWHERE, _LINEAR_LARGE, _LARGE = 0.85, 0.85, 2_000_000_000
 _LARGEST_PART = 0.7
 """Share of a pipeline's weights in its largest part."""
 _JOINT = " · "
+_WORDS = {"4-bit": "int4", "16-bit": "bits16", "pictures": "pictures"}
+"""What stands in brackets behind the names of two models that have the same."""
 
 
 def of(card: Card) -> tuple[str, ...]:
@@ -83,8 +86,23 @@ def derived(card: Card, name: str) -> Card:
 
 
 def title(card: Card, language: str) -> str:
-    """A model's name in the reader's language: that of a model is the same in all, that of a variant is not."""
-    return f"{card.title.rpartition(_JOINT)[0]}{_JOINT}{name(card, language)}" if card.variant else card.title
+    """What a model is called in the reader's language."""
+    return called(card.id, card.title, language)
+
+
+def called(id: str, title: str, language: str) -> str:
+    """The same from what a recipe tells. Names are the same in all languages; what describes behind them is not."""
+    base, _, variant = id.partition(VARIANT)
+    if variant in NAMES:
+        whole, word = title.rpartition(_JOINT)[0] or title, text(f"variant.{variant}", language)
+        return f"{called(base, whole, language)}{_JOINT}{word}"
+    task = base.removeprefix(DEMO)
+    if base.startswith(DEMO) and task in TASKS and title == text(f"models.demo_{task}"):
+        return text(f"models.demo_{task}", language)
+    whole, _, word = title.removesuffix(")").rpartition(" (")
+    if not title.endswith(")") or word not in _WORDS:
+        return title
+    return text("variant.described", language, title=whole, word=text(f"variant.{_WORDS[word]}", language))
 
 
 def name(card: Card, language: str) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
+from studio import variants
 from studio.captioning.desk import Manner
 from studio.captioning.edits import Edits
 from studio.errors import StudioError
 from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest
-from tabs.i18n import t
+from tabs.i18n import language, t
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker
 from tabs.shared import Page, quick
@@ -81,8 +82,8 @@ class Fields:
         )
         page = self._page
 
-        def others() -> Any:
-            return gr.update(choices=[(t("caption.other_none"), NONE), *self._models()])
+        def others(request: gr.Request) -> Any:
+            return gr.update(choices=[(t("caption.other_none"), NONE), *self._models(language(request))])
 
         page.blocks.load(others, None, self.of["other"], **quick())
 
@@ -130,8 +131,8 @@ class Fields:
             self.of["temperature"] = number(TASK, "temperature")
         self.of["seed"] = seed_row(TASK)
 
-    def _models(self) -> list[tuple[str, str]]:
-        return [(info.card.title, info.card.id) for info in self._page.studio.models(TASK)]
+    def _models(self, spoken: str) -> list[tuple[str, str]]:
+        return [(variants.title(info.card, spoken), info.card.id) for info in self._page.studio.models(TASK)]
 
 
 def wanted(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> CaptionRequest:

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from studio import restore
+from studio.captioning import doubt
 from studio.errors import StudioError
-from studio.i18n import ASSETS, text
+from studio.i18n import ASSETS, LANGUAGES, text
 from studio.results import Artifact, Update
 from tabs import pump, uploaded
 from tabs.caption_fields import Fields
@@ -83,8 +84,11 @@ class Result:
                 changes[self.second] = gr.update(visible=False)
                 changes[self.choices] = gr.update(visible=False)
         if update.artifact is not None:
-            changes |= {answer: gr.update(value=update.artifact.text, visible=True), details: _facts(update, spoken)}
-            changes[self.send] = gr.update(visible=True)
+            refusal = _refusal(update.artifact, spoken)
+            words = refusal or update.artifact.text
+            changes |= {answer: gr.update(value=words, visible=True), details: _facts(update, spoken)}
+            if not (second and refusal):  # nobody wants to paint a refusal; the first caption is still there
+                changes[self.send] = gr.update(visible=not refusal)
             if len(texts := update.artifact.texts) > 1 and not second:
                 changes[self.choices] = gr.update(choices=list(texts), value=texts[0], visible=True)
         return changes
@@ -121,6 +125,13 @@ def _example(name: str) -> gr.Button:
     return gr.Button(
         t(f"caption.example_{name}"), icon=PICTURES / f"{name}.png", size="sm", elem_classes="a-example a-pictured"
     )
+
+
+def _refusal(artifact: Artifact, spoken: str) -> str:
+    """That there is nothing to name, to a person in the page's language; captions are in the one that was asked for."""
+    key = f"caption.said_{doubt.strange(artifact.notes).removeprefix('caption_')}"
+    refused = doubt.strange(artifact.notes) and artifact.text in (text(key, each) for each in LANGUAGES)
+    return text(key, spoken) if refused else ""
 
 
 def _facts(update: Update, spoken: str) -> str:

@@ -65,7 +65,8 @@ class Rows:
                 f' <span class="a-unsure">{html.escape(text("caption.unsure", spoken, percent=line.unsure))}</span>'
             )
         small = "" if busy else self._picture(run, key, until)
-        picture = f'<img src="{small}" alt="" loading="lazy">' if small else ""
+        none = "" if busy else '<span class="a-row-none" aria-hidden="true"></span>'
+        picture = f'<img src="{small}" alt="" loading="lazy">' if small else none
         parts = [f'<p class="a-row-name">{name} <span class="a-row-state">{label}</span></p>']
         if line is not None and line.state == "failed":
             error = StudioError(line.error, **line.params)
@@ -138,4 +139,4 @@ def summary(run: Run, spoken: str) -> str:
     )  # fmt: skip
     parts = [f"{text(f'caption.state_{state}', spoken)} {counts[state]}" for state in order if counts.get(state)]
     where = run.plan.root or text("caption.sent", spoken)
-    return f"{where} · {text('caption.mode_' + run.plan.mode, spoken)} · {', '.join(parts)}"
+    return f"{where} · {text('caption.mode_' + run.plan.mode, spoken)} · {text('page.comma', spoken).join(parts)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 
-from studio import thoughts
+from studio import thoughts, variants
 from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
@@ -55,7 +55,9 @@ def progress(update: Update, spoken: str) -> str:
     artifact = update.artifact
     if update.kind == "done" and artifact is not None:
         tokens, rate = (round(artifact.stats.get(name, 0)) for name in ("tokens", "tokens_per_second"))
-        return pump.note(text("chat.figures", spoken, count=tokens, rate=rate, model=artifact.recipe["model"]["title"]))
+        model = artifact.recipe["model"]
+        called = variants.called(model["id"], model["title"], spoken)
+        return pump.note(text("chat.figures", spoken, count=tokens, rate=rate, model=called))
     if update.kind == "running" and update.step and not update.stopping:
         seconds = f"{max(update.elapsed, 0.1):.0f}"
         return pump.note(text("chat.writing", spoken, count=update.step, seconds=seconds))

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import origins, restore
+from studio import origins, restore, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.restore import Restored
@@ -91,9 +91,9 @@ class Restoring:
             del changes[self._fields.of["prompt"]]
             words.append(text("image.restored_no_prompt", spoken))
         if known is not None and here:
-            words.append(text("image.restored_here", spoken, model=known.card.title))
+            words.append(text("image.restored_here", spoken, model=variants.title(known.card, spoken)))
         elif known is not None or model:
-            named = known.card.title if known is not None else model
+            named = variants.title(known.card, spoken) if known is not None else model
             words.append(text("image.restored_away", spoken, model=named))
         if found.recipe and (steps := origins.enlargements(found.recipe)):
             scale, by = image_form.plain(origins.factor(found.recipe)), ", ".join(name for _, name in steps)

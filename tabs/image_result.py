@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence, origins, recipe
+from studio import licence, origins, recipe, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
@@ -143,8 +143,8 @@ class Result:
         used = next(iter(given.get("prompts") or ()), "") or given.get("prompt", "")
         seeded = told["task"] == "image" and told["seed"] is not None
         facts = [f"{text('label.seed', spoken)} {told['seed']}"] if seeded else []
-        if given.get("width"):
-            facts.append(f"{given['width']} × {given['height']}")
+        if size := _pixels(shown.files[index]):
+            facts.append(f"{size[0]} × {size[1]}")
         if given.get("steps"):
             facts.append(text("image.steps", spoken, count=given["steps"]))
         if given.get("guidance_scale") is not None:
@@ -154,8 +154,11 @@ class Result:
         if made["task"] == "upscale":
             facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
         seconds = f"{made['seconds']:.1f}"
-        name = licence.name(model["licence"], spoken)
-        facts.append(text("page.made_with", spoken, model=model["title"], seconds=seconds, licence=name))
+        called = variants.called(model["id"], model["title"], spoken)
+        facts.append(text("page.made_with", spoken, model=called, seconds=seconds))
+        card = self._page.studio.catalog.find(model["id"])
+        if card is None or card.has_files:  # else no model had a part in it
+            facts.append(licence.name(model["licence"], spoken))
         several = len(shown.files) > 1
         which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
         words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""
@@ -268,6 +271,17 @@ def _seed(shown: Shown | None, index: int) -> Any:
     told = origins.painting(shown.artifact.recipes[index]) if shown else None
     known = told is not None and told["task"] == "image" and told["seed"] is not None
     return str(told["seed"]) if told is not None and known else gr.skip()
+
+
+def _pixels(file: str) -> tuple[int, int] | None:
+    """Width and height of a picture as it is, enlarged or not; None of one that is gone."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            return picture.size
+    except OSError:
+        return None
 
 
 def _size(made: dict[str, Any]) -> tuple[int, int]:

@@ -226,7 +226,7 @@ def _button(action: str, title: str, spoken: str, entry: Entry) -> str:
 
 def _ask(info: ModelInfo, spoken: str) -> str:
     """The question before files are deleted; shown by the script once it is asked for."""
-    title = info.card.title
+    title = variants.title(info.card, spoken)
     question = _say("delete_ask", spoken, size=gigabytes(info.disk_bytes))
     buttons = "".join(
         f'<button type="button" data-do="{action}" aria-label="'

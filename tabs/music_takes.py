@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports, licence
+from studio import exports, licence, variants
 from studio.composing import abc, played
 from studio.composing.brief import genres
-from studio.composing.telling import bar_words, genre_name, key_words, tempo_words
+from studio.composing.telling import bar_words, genre_name, key_words, played_tempo
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.media.audio import decode_audio
@@ -131,9 +131,9 @@ def facts(made: dict[str, Any], spoken: str) -> str:
     said = (
         genre_name(style, spoken) if style in genres() else "",
         key_words(known.get("key", ""), spoken), known.get("metre"),
-        tempo_words(known["tempo"], known.get("metre", "")) if known.get("tempo") else "",
+        played_tempo(made),
         bar_words(known["bars"], spoken) if known.get("bars") else "",
-        f"{text('label.seed', spoken)} {made['seed']}", model["title"],
+        f"{text('label.seed', spoken)} {made['seed']}", variants.called(model.get("id", ""), model["title"], spoken),
         licence.said(model["licence"], model["commercial"], spoken),
     )  # fmt: skip
     return " · ".join(filter(None, said))

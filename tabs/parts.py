@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence
+from studio import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import Task
@@ -119,6 +119,8 @@ def made(artifact: Artifact, language: str) -> str:
         relatives = ", ".join(dict.fromkeys(str(each["parameters"]["variation_seed"]) for each in artifact.recipes))
         seeds += f" · {text('label.variation_seed', language)} {relatives}"
     seconds = f"{recipe['seconds']:.1f}"
+    line = text(
+        "page.made_with", language, model=variants.called(model["id"], model["title"], language), seconds=seconds
+    )
     named = licence.name(model["licence"], language)
-    line = text("page.made_with", language, model=model["title"], seconds=seconds, licence=named)
-    return pump.note(f"{text('label.seed', language)} {seeds} · {line}")
+    return pump.note(f"{text('label.seed', language)} {seeds} · {line} · {named}")

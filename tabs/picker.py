@@ -137,4 +137,6 @@ def _label(info: ModelInfo, language: str) -> str:
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
     licence = licences.name(card.licence, language)
-    return " · ".join(filter(None, (card.title, gigabytes(size) if size > 1 else "", licence, state)))
+    return " · ".join(
+        filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", licence, state))
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +37,9 @@ _TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
 _STRANGERS_ROOM = 2_000_000_000
 """Bytes that all of that together may take."""
+_STRANGERS_LOOK = 5.0
+"""Seconds for which a look at what it takes is good: it walks through all sessions, and in so short a time the quota on
+uploads (tabs.quota) lets little more come."""
 _STRANGERS_KEEP = 3600.0
 """Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
 
@@ -54,6 +59,9 @@ class Page:
     bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
     shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
+    _looking: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _look_again: float = field(init=False, default=0.0)
+    _taken: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         settings = self.studio.settings
@@ -110,7 +118,12 @@ class Page:
 
     def require_room(self) -> None:
         """Raises StudioError strangers_full where what strangers have sent takes all that there is for it."""
-        if occupied(self.studio.home.cache / "sessions") > _STRANGERS_ROOM:
+        with self._looking:
+            if time.monotonic() >= self._look_again:
+                self._taken = occupied(self.studio.home.cache / "sessions")
+                self._look_again = time.monotonic() + _STRANGERS_LOOK
+            taken = self._taken
+        if taken > _STRANGERS_ROOM:
             raise StudioError("strangers_full")
 
     def publish(self, file: Path) -> str:

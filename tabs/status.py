@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import gradio as gr
 
+from studio import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job
@@ -76,7 +77,7 @@ def files(page: Page, name: str) -> str:
 def _job(job: Job, update: Update, language: str) -> str:
     kinds = {"download": "page.downloading_model", "load": "page.loading_model"}
     name = html.escape(text(kinds.get(job.task, f"tab.{job.task}"), language))
-    title = f" {html.escape(job.title)}" if job.task in kinds else ""
+    title = f" {html.escape(variants.called(job.model, job.title, language))}" if job.task in kinds else ""
     return f'<span class="a-job">{name}{title}: {pump.progress(update, language)}</span>'
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio import licence
+from studio import licence, variants
 from studio.cards import VARIANT
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
@@ -102,7 +102,8 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     if not card.has_files:
         state, size = say("state.no_files"), "–"
     sisters = " ".join(f"{VARIANT}{one.card.variant}" for one in info.variants if one.fits)
-    return card.id, ", ".join(card.tasks), state, size, licence.name(card.licence, language()), card.title, sisters
+    title = variants.title(card, language())
+    return card.id, ", ".join(card.tasks), state, size, licence.name(card.licence, language()), title, sisters
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -24,7 +24,7 @@ def facts(made: Mapping[str, Any], seconds: float | None) -> str:
     players = (telling.player_name(name, spoken) if name in known else name for name in played.get("players", ()))
     said = (
         telling.key_words(played.get("key", ""), spoken), played.get("metre", ""),
-        telling.tempo_words(played["tempo"], played.get("metre", "")) if played.get("tempo") else "",
+        telling.played_tempo(made),
         telling.bar_words(played["bars"], spoken) if played.get("bars") else "",
         text("music.comma", spoken).join(players), text("music.looped", spoken) if played.get("loop") else "",
         f"{seconds:.1f} s" if seconds is not None else "",

@@ -137,8 +137,16 @@ def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dic
         whole["played"] = [piece.document(one, piece.length(file)) for one, file in made]
     if len(artifact.recipes) > 1:
         whole["recipes"] = list(artifact.recipes)
-    whole["notes"] = [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
+    whole["notes"] = _notes(artifact)
     return whole
+
+
+def _notes(artifact: Artifact) -> list[str]:
+    if artifact.task != "music":
+        return [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
+    from studio.composing import telling
+
+    return [telling.note(key, params, language()) for key, params in artifact.notes]
 
 
 def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
@@ -146,8 +154,8 @@ def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
     if artifact.task == "music":
         for made, file in zip(artifact.recipes, artifact.files, strict=True):
             console.note(piece.facts(made, piece.length(file)))
-    for key, params in artifact.notes:
-        console.note(text(f"note.{key}", language(), **params))
+    for note in _notes(artifact):
+        console.note(note)
     if artifact.finish == "length" and artifact.task == "chat":
         console.note(say("cut"))
     facts = [title, *([say("seed", seed=artifact.recipe["seed"])] if artifact.task != "upscale" else [])]

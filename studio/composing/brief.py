@@ -224,6 +224,12 @@ def senses() -> dict[str, dict[str, Any]]:
 
 
 @cache
+def names() -> dict[str, str]:
+    """Of an English word the Chinese one that comes nearest, where an entry's first one would not."""
+    return _table("words")["names"]
+
+
+@cache
 def entries() -> tuple[dict[str, Any], ...]:
     """What words ask for, in the order of words.toml."""
     return tuple(_table("words")["entry"])

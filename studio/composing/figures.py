@@ -30,7 +30,7 @@ _TEMPO = tuple(
     for pattern in (
         rf"(?:between\s+)?{_V}(?:-?ish)?\s*-?\s*{_UNIT}",
         rf"(?:(?:{_UNIT}|\btempo|\bspeed|速度|拍速|节拍器?|♩\.?|\bq(?:uarter)?(?:\s+notes?)?(?=\s*=)|\bm\.?m\.?(?=\s*[=\d]))"
-        rf"\s*(?:\(bpm\))?\s*(?:[:=]|is|of|at|set\s+to|between|around|about|约|为|是|大约|在)?\s*(?:约|大约|around|about|~)?\s*){_V}"
+        rf"\s*(?:\(bpm\))?\s*(?:[:=≈]|is|of|at|set\s+to|between|around|about|约|为|是|大约|在)?\s*(?:约|大约|around|about|~)?\s*){_V}"
         rf"(?![\d/])(?:\s*{_UNIT})?",
         rf"(?:每|一)分钟\s*{_V}\s*拍",
         rf"{_V}\s*拍(?!子|\s*/)",

@@ -47,6 +47,7 @@ class Reading:
         named: whether the prompt names a style, a kind or a player; else a plain tune is played.
         moods: the words of moods, modes and tempo marks that were understood.
         dance: the word of a kind that goes by another's name.
+        tempo_said: whether the tempo is one that somebody named.
         passed: words that were understood, of which a piece has only one: a second style, key or tempo.
     """
 
@@ -59,6 +60,7 @@ class Reading:
     moods: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     dance: str = ""
+    tempo_said: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     return Reading(
         brief, words.rest, without=without, changes=(*_told(told, wishes), *changed, *melody), named=named,
         moods=wanted.moods, passed=passed, dance=wanted.dance if called == kind.get("kind") else "",
+        tempo_said=bool(exact),
     )  # fmt: skip
 
 
@@ -175,16 +178,16 @@ def asked(request: MusicRequest, chance: float, longest: float | None = None) ->
     """
     tonic, mode = key_of(request.key) or (None, "")
     field, strange = players_of(request.players)
-    barred = barred_by(request.negative_prompt)
     wishes = Wishes(
         tempo=request.tempo or None, tonic=tonic, mode=mode, metre=request.metre, bars=request.bars or None,
-        players=field.players, excluded=(*field.excluded, *barred), seconds=request.duration, loop=request.loop,
-        longest=longest, spelling=spelling(request.key, tonic, mode) if tonic is not None else "",
+        players=field.players, excluded=(*field.excluded, *barred_by(request.negative_prompt)),
+        seconds=request.duration, loop=request.loop, longest=longest,
+        spelling=spelling(request.key, tonic, mode) if tonic is not None else "",
     )  # fmt: skip
     found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
     fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars", "length": "length"}
     left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
-    barred_words = (request.negative_prompt.strip()[:60],) if barred else ()
+    barred_words = [one.shown for one in take_apart(request.negative_prompt).found if any(members(one))]
     return replace(
         found,
         unknown=tuple(dict.fromkeys((*found.unknown, *strange))),

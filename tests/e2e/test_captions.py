@@ -240,3 +240,22 @@ def test_nothing_to_caption_is_one_clear_error(desk: Desk, tmp_path: Path) -> No
     expect(desk.find("files")).to_contain_text("bad")
     desk.run()
     expect(desk.error).to_contain_text("not a zip file that can be read safely")
+
+
+def test_on_a_narrow_screen_no_word_of_the_list_is_broken_and_its_fields_stand_below_each_other(
+    visit: Visit, url: str, folder: Path
+) -> None:
+    for number in range(5, 31):
+        (folder / f"photo {number}.png").unlink()
+    (folder / "photo 1.png").rename(folder / "a photograph with a name as long as the line.png")
+    desk = visit(url, locale="zh-CN", viewport={"width": 390, "height": 900}).go("caption")
+    desk.find("what").get_by_role("radio").nth(1).click()
+    desk.find("mode").get_by_role("radio").nth(1).click()
+    desk.type(str(folder), "folder").run().idle()
+    expect(desk.page.locator(".a-row")).to_have_count(4)
+    broken = "(all) => all.filter(each => each.getClientRects().length > 1).map(each => each.textContent)"
+    assert desk.page.locator(".a-row-state").evaluate_all(broken) == []
+    lefts = "(all) => [...new Set(all.map(each => Math.round(each.getBoundingClientRect().left)))]"
+    assert len(desk.page.locator(".a-row textarea").evaluate_all(lefts)) == 1
+    runs = desk.find("runs").locator("input")
+    assert runs.evaluate("(field) => getComputedStyle(field).textOverflow") == "ellipsis"

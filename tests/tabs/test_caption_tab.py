@@ -1,8 +1,11 @@
 """The caption tab without a browser: from fields to a request and a manner, the list, what strangers see."""
 
 import html
+import io
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -13,10 +16,13 @@ from studio.captioning.desk import Desk, Manner
 from studio.captioning.edits import Edits
 from studio.captioning.run import Run
 from studio.errors import StudioError
+from studio.i18n import text
+from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings
-from tabs import caption, caption_fields, caption_rows, page
+from tabs import caption, caption_fields, caption_rows, page, shared
 from tabs.caption_many import Many
+from tabs.caption_result import Result
 from tabs.caption_rows import Rows
 from tabs.shared import Page
 
@@ -25,6 +31,12 @@ EMPTY = {
     "count": 1, "max_tokens": "", "temperature": "", "seed": "", "trigger": "", "replace": "", "ban": "",
     "token_limit": "", "mode": "skip", "recursive": False, "dry": True,
 }  # fmt: skip
+
+
+def _blank() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "white").save(out, "PNG")
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -131,6 +143,58 @@ def test_small_pictures_are_made_once_and_never_for_longer_than_a_moment(
 
 def test_a_run_is_summed_up_in_a_line(run: Run) -> None:
     assert caption_rows.summary(run, "en").endswith("· Overwrite · written 2, waiting 28")
+    assert caption_rows.summary(run, "zh-CN").endswith("2、等待 28")
+
+
+def test_a_row_without_a_picture_keeps_its_place(shown: Rows, run: Run) -> None:
+    (run.root / "1.png").write_bytes(b"no picture any more")
+    drawn = shown.draw(run, 0, "en")
+    assert drawn.count("<img") == 24
+    assert drawn.count('class="a-row-none"') == 1
+
+
+@pytest.mark.parametrize("spoken", ["en", "zh-CN"])
+def test_that_there_is_nothing_to_name_is_said_in_the_language_of_the_page_and_not_sent_on(
+    studio: Studio, spoken: str
+) -> None:
+    job = studio.submit(CaptionRequest(image=_blank()))
+    artifact = job.result()
+    refused = replace(artifact, text=text("caption.said_noise", "en"), texts=(), notes=(("caption_noise", {}),))
+    with gr.Blocks() as blocks:
+        result = Result(Page(studio, blocks))
+        said = result.show(replace(job.snapshot(), artifact=refused), spoken, second=False)
+        usual = result.show(job.snapshot(), spoken, second=False)
+    assert said[result.answer]["value"] == text("caption.said_noise", spoken)
+    assert not said[result.send]["visible"]
+    assert usual[result.answer]["value"] == artifact.text
+    assert usual[result.send]["visible"]
+
+
+def test_files_that_were_passed_over_are_counted_once(studio: Studio, run: Run) -> None:
+    update = studio.submit(CaptionRequest(image=_blank()))
+    noted = replace(update.result(), notes=(("captions_passed", {"count": 2}), ("captions_failed", {"count": 1})))
+    with gr.Blocks() as blocks:
+        many = Many(Page(studio, blocks))
+        said = many.show(replace(update.snapshot(), artifact=noted), run, "en")[many.said]
+    assert "could not be captioned" in said
+    assert "passed over" not in said
+
+
+def test_what_strangers_sent_is_not_measured_for_each_of_many_presses(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, looks, taken = [100.0], list[int](), [0]
+    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(shared, "occupied", lambda _: looks.append(1) or taken[0])
+    page = Page(studio, None)  # type: ignore[arg-type]
+    for _ in range(20):
+        page.require_room()
+    assert len(looks) == 1
+    taken[0] = 3_000_000_000
+    now[0] += 6
+    with pytest.raises(StudioError, match="visitors have sent fills"):
+        page.require_room()
+    assert len(looks) == 2
 
 
 def test_a_run_in_the_list_is_called_by_when_it_was_begun(run: Run) -> None:

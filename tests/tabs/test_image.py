@@ -5,19 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image, ImageDraw
 
-from studio import axes
+from studio import axes, recipe
 from studio.cards import Card
 from studio.errors import StudioError
-from studio.requests import Lora
+from studio.recipes.embed_image import encode_png
+from studio.requests import ImageRequest, Lora, UpscaleRequest
 from studio.restore import Restored
 from studio.service import Studio
 from studio.settings import Settings
-from tabs import image_form, image_shape, image_source, page
+from tabs import image_form, image_shape, image_source, page, shared
 from tabs.image_again import sentence
 from tabs.image_restore import _usable
+from tabs.image_result import Result, Shown
 from tabs.image_source import Drawing
 from tabs.image_words import looks_like_settings
 
@@ -206,6 +209,27 @@ def test_a_second_run_says_what_was_not_the_same() -> None:
     said = sentence(Comparison(size, 0.5, 3, (Difference("torch", "2.8", "2.13"),)), "en")
     assert "50 %" in said
     assert "torch: 2.8 → 2.13" in said
+
+
+# The line under a picture
+
+
+@pytest.mark.parametrize(("demo", "said"), [(False, "Lanczos"), (True, "Demo upscaler")])
+def test_an_enlarged_picture_shows_its_own_size_and_the_licence_of_a_model_that_made_it(
+    tmp_path: Path, demo: bool, said: str
+) -> None:
+    with Studio(Settings(demo=demo, home=tmp_path, _env_file=None)) as studio, gr.Blocks() as blocks:  # pyright: ignore[reportCallIssue]
+        small = png(Image.new("RGB", (20, 10)))
+        made = recipe.make(ImageRequest(prompt="hills", width=20, height=10, seed=7), studio.default_model("image"))
+        asked = UpscaleRequest(image=encode_png(Image.open(io.BytesIO(small)), made), scale=2)
+        artifact = studio.submit(asked).result()
+        shown = Shown(artifact, tuple(str(file) for file in artifact.files))
+        line = Result(shared.Page(studio, blocks)).line(shown, 0, "en")
+        assert "Seed 7 · 40 × 20" in line
+        assert f"enlarged ×2 · {said} · " in line
+        assert line.endswith("· Apache-2.0</p>" if demo else " s</p>")
+        shown.artifact.files[0].unlink()
+        assert " × " not in Result(shared.Page(studio, blocks)).line(shown, 0, "en"), "no size of what is gone"
 
 
 # What strangers see

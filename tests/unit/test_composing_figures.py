@@ -21,6 +21,7 @@ def changes(found: Reading) -> dict[str, dict[str, Any]]:
         ("tempo 120", 120), ("tempo: 67.5", 67.5), ("tempo of 88 bpm", 88), ("120bpm", 120),
         ("120 beats per minute", 120),
         ("90 beats a minute funk", 90), ("Beats per Minute (BPM): 100", 100), ("♩=92.5", 92.5), ("92,5 bpm", 92.5),
+        ("♩ ≈ 63", 63),
         ("one hundred and twenty bpm", 120), ("速度92", 92), ("每分钟一百二十拍", 120), ("BPM为128", 128),
         ("一百二十BPM", 120),
         ("ＢＰＭ：１２８", 128), ("4/4,120 bpm", 120), ("no more than 120 bpm techno", 120), ("M.M. = 63", 63),

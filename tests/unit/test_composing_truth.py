@@ -88,8 +88,10 @@ def test_the_line_itself_can_be_read_again(prompt: str):
     assert again.unknown == ()
 
 
-@pytest.mark.parametrize("word", ["polka", "mazurka", "elegy", "波尔卡"])
-def test_a_dance_is_called_by_its_name(word: str):
+@pytest.mark.parametrize(
+    ("word", "said"), [("polka", "polka"), ("mazurka", "mazurka"), ("elegy", "elegy"), ("波尔卡", "polka")]
+)
+def test_a_dance_is_called_by_its_name(word: str, said: str):
     line = telling.in_words(read(f"{word}, piano"), "en")
-    assert f" {word} " in f" {line} "
+    assert f" {said} " in f" {line} "
     assert not {"march", "waltz", "air"} & set(line.split())

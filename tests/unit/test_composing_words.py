@@ -178,8 +178,50 @@ def test_the_line_says_everything_that_was_read():
         assert word in line
     assert any("5/4 is not possible" in one for one in told)
     assert any("theremin" in one for one in told)
+    assert telling.tempo_words(63.158, "4/4", said=False) == "♩ ≈ 63", "the length asked for it, no person did"
+    assert telling.tempo_words(63.0, "6/8", said=False) == "♩. = 63"
+    calm = asked(MusicRequest(prompt="lo-fi", duration=31), 0.3, 300)
+    assert not calm.brief.tempo.is_integer()
+    assert f"♩ ≈ {calm.brief.tempo:.0f}" in telling.in_words(calm, "en").split(" · ")
     chinese = telling.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
     assert "摇滚" in chinese[0]
     assert "不含鼓" in chinese[0]
     assert any("5/4" in one for one in chinese[1:])
     assert any("999" in one and "260" in one for one in chinese[1:])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative", "spoken", "said"),
+    [
+        ("rock, no drums", "", "zh-CN", "不含鼓"), ("rock without electric guitar", "", "zh-CN", "不含电吉他"),
+        ("rock, karaoke", "", "zh-CN", "不含人声"), ("摇滚，伴奏", "", "en", "without vocals"),
+        ("rock", "a banjo, harp please", "zh-CN", "不含班卓琴、竖琴"), ("摇滚，没有鼓", "", "en", "without drums"),
+        ("a playful tune", "", "zh-CN", "活泼"), ("温柔的歌曲", "", "en", "gentle"), ("polka", "", "zh-CN", "波尔卡"),
+        ("rock, no d minor", "", "zh-CN", "不含d 小调"), ("a ukulele, no lute", "", "zh-CN", "不含鲁特琴"),
+    ],
+)  # fmt: skip
+def test_words_that_were_understood_are_in_the_readers_language(
+    prompt: str, negative: str, spoken: str, said: str
+) -> None:
+    found = asked(MusicRequest(prompt=prompt, negative_prompt=negative, duration=30), 0.3, 300)
+    assert said in telling.in_words(found, spoken).split(" · ")
+
+
+def test_a_key_that_a_note_names_is_in_the_readers_language():
+    *_, note = telling.lines(read("a waltz in D lydian"), "zh-CN")
+    assert "D 大调" in note
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tempo", "asked_for", "shown"),
+    [
+        ("calm piano", 63.158, 0.0, "♩ ≈ 63"), ("calm piano, 3 minutes", 63.158, 0.0, "♩ ≈ 63"),
+        ("calm piano at 92.75 bpm", 92.75, 0.0, "♩ = 92.75"), ("calm piano", 92.5, 92.5, "♩ = 92.5"),
+        ("calm piano", 90.0, 0.0, "♩ = 90"), ("速度92.5", 92.5, 0.0, "♩ = 92.5"), ("calm", 0.0, 0.0, ""),
+    ],
+)  # fmt: skip
+def test_a_fraction_that_nobody_asked_for_is_rounded_for_people(
+    prompt: str, tempo: float, asked_for: float, shown: str
+) -> None:
+    made = {"parameters": {"prompt": prompt, "tempo": asked_for}, "played": {"tempo": tempo, "metre": "4/4"}}
+    assert telling.played_tempo(made) == shown

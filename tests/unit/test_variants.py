@@ -1,5 +1,7 @@
 """Variants of a model: their ids, their cards, and where they are offered."""
 
+from pathlib import Path
+
 import pytest
 from tiny_card import tiny_card
 
@@ -8,6 +10,7 @@ from studio.cards import Source
 from studio.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
+from studio.paths import Home
 
 
 def card(**changes):
@@ -99,3 +102,16 @@ def test_titles_are_in_the_readers_language(painter):
     assert small.title == variants.title(small, "en") == "Painter · 8-bit"
     assert variants.title(small, "zh-CN") == "Painter · 8 位"
     assert variants.title(painter, "zh-CN") == "Painter"
+
+
+def test_what_describes_a_model_behind_its_name_is_in_the_readers_language():
+    assert variants.called("x", "Reader 2B (pictures)", "en") == "Reader 2B (pictures)"
+    assert variants.called("x", "Reader 2B (pictures)", "zh-CN") == "Reader 2B（看图）"
+    assert variants.called("x@int8", "Reader 2B (16-bit) · 8-bit", "zh-CN") == "Reader 2B（16 位） · 8 位"
+    assert variants.called("demo-image@int8", "Demo painter · 8-bit", "zh-CN") == "演示绘画模型 · 8 位"
+    assert variants.called("mine", "Mine (v2)", "zh-CN") == "Mine (v2)", "a name that somebody gave stays"
+
+
+def test_no_title_of_ours_describes_in_one_language_only(tmp_path: Path):
+    for card in Catalog.load(Home.at(tmp_path)).cards.values():
+        assert not variants.title(card, "zh-CN").endswith(")"), card.id

@@ -30,7 +30,7 @@ def test_what_was_played_is_said_after_the_file_and_in_the_document(run: Run, mo
         return replace(output, audio=tuple(replace(one, played=PLAYED) for one in output.audio))
 
     monkeypatch.setattr(FakeModel, "run", known)
-    assert "E♭ minor · 3/4 · ♩ = 92.5 · 8 bars · flute, harp · loop · 2.0 s\n" in run("music", "a", "-d", 2).err
+    assert "E♭ minor · 3/4 · ♩ ≈ 92 · 8 bars · flute, harp · loop · 2.0 s\n" in run("music", "a", "-d", 2).err
     (played,) = run("music", "a", "--duration", 2, "--json").json["played"]
     assert played == {name: value for name, value in PLAYED.items() if name != "melody"} | {"seconds": 2.0}
 
@@ -43,13 +43,24 @@ def test_info_tells_what_a_piece_turned_out_to_be(run: Run, tmp_path: Path, enco
     file = tmp_path / "piece"
     file.write_bytes(encode(SOUND, made))
     lines = run("info", file).out.splitlines()
-    assert "Played: E♭ minor · 3/4 · ♩ = 92.5 · 8 bars · flute, harp · loop · 1.0 s" in lines
+    assert "Played: E♭ minor · 3/4 · ♩ ≈ 92 · 8 bars · flute, harp · loop · 1.0 s" in lines
     assert "key: Eb minor" in lines
     assert not [line for line in lines if line.startswith(("tempo:", "bars:", "sound_"))], "nothing was asked there"
     played = run("info", file, "--json").json["played"]
     assert played.pop("seconds") == pytest.approx(1.0, abs=0.1)
     assert played == {name: value for name, value in PLAYED.items() if name != "melody"}
     assert "played" not in run("info", file, "--json").json["recipe"].get("parameters", {})
+
+
+def test_a_key_in_a_note_is_in_the_readers_language(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_LANGUAGE", "zh-CN")
+    compose = FakeModel.run
+
+    def noted(model: FakeModel, *given: Any) -> Output:
+        return replace(compose(model, *given), notes=(("mode_played", {"asked": "d lydian", "key": "D major"}),))
+
+    monkeypatch.setattr(FakeModel, "run", noted)
+    assert "D 大调" in run("music", "a", "-d", 2).err
 
 
 def test_a_wrong_choice_lists_those_that_there_are(run: Run) -> None:

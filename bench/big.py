@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 
 Kind = Literal["text", "image"]
 WORDS = ("a", "red", "heart", "hello", "world")

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
-from studio.catalog import Catalog
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.engines.llama import LlamaEngine
 from studio.paths import Home

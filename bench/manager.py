@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit"
 import big
 import psutil
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.devices import memory
 from studio.devices.detect import detect, physical_cores
 from studio.devices.device import Device

@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
-from studio.catalog import Catalog
+from studio.catalog.catalog import Catalog
 from studio.paths import Home
 from studio.sources import Store
 

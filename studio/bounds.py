@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.requests import Task
 

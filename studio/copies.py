@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studio.cards import PICKLES, WEIGHTS, Card, base_of
+from studio.catalog.card import PICKLES, WEIGHTS, Card, base_of
 from studio.engines._headers import header, tensor_files, variant
 from studio.errors import Cancelled, StudioError
 from studio.paths import gigabytes, occupied, require_space

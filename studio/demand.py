@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.engines.base import engine
 from studio.requests import Request
 

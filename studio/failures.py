@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 
 log = logging.getLogger("studio")

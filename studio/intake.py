@@ -14,8 +14,8 @@ from studio.bounds import DRAWN_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
 from studio.captioning.run import Run
-from studio.cards import Card
-from studio.catalog import Catalog
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.composing.reading import Reading
 from studio.engines.base import engine
 from studio.errors import StudioError

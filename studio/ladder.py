@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studio import demand, limits, variants
+from studio import demand, limits
 from studio.captioning.plans import BLANK
-from studio.cards import Card
-from studio.catalog import Catalog
+from studio.catalog import variants
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.jobs import Job

@@ -34,7 +34,7 @@ from studio.bounds import (
     with_card,
 )
 from studio.captioning import asking
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.composing.figures import SLOWEST
 from studio.composing.keys import key_of
 from studio.composing.language import METRES

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from studio import wording
 from studio.bounds import FILLED_PROMPT, LORAS, check_many
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.inputs import Inputs

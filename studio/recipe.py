@@ -27,7 +27,7 @@ from importlib import metadata
 from typing import Any
 
 from studio import __version__, checked, origins
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.composing import played
 from studio.media import embedded, exif
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request

@@ -17,7 +17,7 @@ from typing import Literal
 
 from studio import adapters, demand, failures, grid, origins, recipe, restore
 from studio.captioning.batch import Yielded
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.conversation import compute
 from studio.copies import Copies
 from studio.demand import Demand

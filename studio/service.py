@@ -13,11 +13,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
-from studio import conversation, variants
+from studio import conversation
 from studio.captioning.desk import Desk
 from studio.captioning.run import Run
-from studio.cards import Card
-from studio.catalog import Catalog
+from studio.catalog import variants
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.chat import Chat, Note
 from studio.chats import Chats
 from studio.composing.reading import Reading

@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 
 from studio.bounds import NUMBERS, PIXELS, Bound, with_card
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.media import formats
 from studio.media.image import check_image
 from studio.requests import ImageRequest

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.copies import Copies
 from studio.engines.base import Loaded, engine
 from studio.manager import ModelManager, Spec, isolated

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 import zlib
 
-from studio import variants
-from studio.cards import VARIANT, Card
-from studio.catalog import Catalog
+from studio.catalog import variants
+from studio.catalog.card import VARIANT, Card
+from studio.catalog.catalog import Catalog
 from studio.copies import Copies
 from studio.errors import StudioError
 from studio.jobs import Job

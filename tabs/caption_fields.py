@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import variants
 from studio.captioning.desk import Manner
 from studio.captioning.edits import Edits
+from studio.catalog import variants
 from studio.errors import StudioError
 from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest

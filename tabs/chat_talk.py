@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 
-from studio import thoughts, variants
+from studio import thoughts
+from studio.catalog import variants
 from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.naming import Keep
 from studio.requests import Axis, ImageRequest, Lora

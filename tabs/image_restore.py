@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio import origins, restore, variants
+from studio import origins, restore
+from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.restore import Restored

@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence, origins, recipe, variants
+from studio import origins, recipe
+from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio import axes
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
 from tabs import image_form, image_shape

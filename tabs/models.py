@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import variants
+from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job

@@ -9,8 +9,8 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio import licence as licences
-from studio import variants
+from studio.catalog import licence as licences
+from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes

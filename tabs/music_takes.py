@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports, licence, variants
+from studio import exports
+from studio.catalog import licence, variants
 from studio.composing import abc, played
 from studio.composing.brief import genres
 from studio.composing.telling import bar_words, genre_name, key_words, played_tempo

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence, variants
+from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import Task

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import licence as licences
-from studio import variants
-from studio.cards import base_of
+from studio.catalog import licence as licences
+from studio.catalog import variants
+from studio.catalog.card import base_of
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes

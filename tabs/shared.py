@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio import turns, variants
+from studio import turns
 from studio.captioning.desk import Desk, forget
+from studio.catalog import variants
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import Job

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import gradio as gr
 
-from studio import variants
+from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs import Job

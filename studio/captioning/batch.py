@@ -18,7 +18,7 @@ from studio.captioning.candidates import held
 from studio.captioning.journal import Line
 from studio.captioning.phrasing import phrased
 from studio.captioning.run import Run
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError

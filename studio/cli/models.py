@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio import licence, variants
-from studio.cards import VARIANT
+from studio.catalog import licence, variants
+from studio.catalog.card import VARIANT
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
 from studio.paths import gigabytes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from studio import licence
+from studio.catalog import licence
 from studio.cli import piece
 from studio.cli.console import FAILED, STOPPED, Console, language, say
 from studio.cli.follow import follow, opened

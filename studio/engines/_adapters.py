@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.engines import _lycoris, _torch
 from studio.errors import StudioError
 from studio.requests import Lora

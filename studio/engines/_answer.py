@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.results import Output

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.composing.timing import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError

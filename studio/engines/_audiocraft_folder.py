@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _audiocraft, _torch
 from studio.engines._audiocraft import Config

@@ -10,7 +10,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.schedulers import OWN, SCHEDULERS, fits
 

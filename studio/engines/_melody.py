@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 
 WINDOW, HOP = 16_384, 4_096

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.engines import _pictures
 from studio.engines.base import Context
 from studio.requests import ImageRequest, Request

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _quantised, _torch
 from studio.errors import StudioError

@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _torch
 from studio.engines.base import Context

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.errors import StudioError

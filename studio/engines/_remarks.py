@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio import editing
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.engines import _chunks, _tokens
 from studio.engines._family import Family
 from studio.engines._weights import takes_weights

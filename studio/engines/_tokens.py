@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.editing import BREAK, timetable
 from studio.engines import _chunks
 from studio.prompting import plain

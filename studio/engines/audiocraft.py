@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _audio, _audiocraft, _parking, _torch
 from studio.engines import _audiocraft_folder as _folder

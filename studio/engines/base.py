@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.requests import Request
 from studio.results import Output

@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image
 
 from studio.captioning.phrasing import language_asked
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _observed, _parking, _quantised, _torch
 from studio.engines._captioning import Asked, Notes, Row, controls

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.composing import arranging, form, language, midi, played, progressions, reading, telling, tuneful
 from studio.composing.brief import Brief
 from studio.composing.figures import RING

@@ -26,7 +26,7 @@ from typing import Any
 from PIL import Image
 
 from studio import glossary
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _conditioning, _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
 from studio.engines._adapters import Adapters

@@ -19,9 +19,9 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
-from studio import variants
 from studio.captioning.edits import lacking
-from studio.catalog import Card
+from studio.catalog import variants
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _audio, _pictures
 from studio.engines._landscape import paint

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
 from studio.devices.device import Device
 from studio.engines import _gguf_facts, _prompts, _templates

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _pictures
 from studio.engines.base import Context

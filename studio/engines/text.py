@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.catalog import Card
+from studio.catalog.card import Card
 from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
 from studio.devices.device import Device
 from studio.engines import _parking, _prompts, _quantised, _text_tokens, _torch

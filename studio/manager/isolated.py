@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.devices import peak_memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from PIL import Image
 
-from studio import cards, requests, results
+from studio import requests, results
+from studio.catalog import card
 from studio.devices.device import Device
 
 CLASSES: Mapping[str, type] = {
@@ -25,7 +26,7 @@ CLASSES: Mapping[str, type] = {
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
         *(requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora),
-        *(cards.Card, cards.Source, cards.Part, Device, results.Output, results.Audio),
+        *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )
 }
 """What may cross beside plain values, pictures and arrays. All of it is data: no class here does anything when made."""

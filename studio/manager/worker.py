@@ -26,7 +26,7 @@ from typing import Any
 
 from PIL import Image
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import measuring

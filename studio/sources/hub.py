@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from studio.cards import PICKLES, Card
+from studio.catalog.card import PICKLES, Card
 from studio.errors import StudioError
 from studio.paths import Home, require_space, write
 from studio.sources.download import DownloadError, RefusedError, Wanted, download, explained, fetch_bytes

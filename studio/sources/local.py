@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from studio.cards import PICKLES, WEIGHTS, Card
+from studio.catalog.card import PICKLES, WEIGHTS, Card
 from studio.errors import StudioError
 from studio.i18n import ASSETS
 

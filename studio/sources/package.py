@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, occupied, require_space, writing
 from studio.sources.download import BrokenError, DamagedError, DownloadError, Wanted, download, explained

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from studio.cards import Card, Part
+from studio.catalog.card import Card, Part
 from studio.paths import Home, disk_error, occupied, writing
 from studio.sources import local
 from studio.sources.receipts import PART_OF_A_MODEL

@@ -13,7 +13,7 @@ from typing import Literal
 
 import filelock
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, gigabytes
 from studio.sources import hub, package, receipts

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.paths import disk_error, occupied, write
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from studio.cards import Card, Part, measure
+from studio.catalog.card import Card, Part, measure
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
 from studio.sources import local, parts, receipts

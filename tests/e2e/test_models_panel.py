@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, expect
 
 from e2e.desk import PATIENCE, Desk
 from e2e.program import Program
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.devices import memory, peak_memory
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError

@@ -13,7 +13,7 @@ from elsewhere import Elsewhere, on
 from tiny import CPU, Recorder, card, load
 from tiny_audiocraft import FRAME_RATE, RATE, WINDOW
 
-from studio.catalog import Source
+from studio.catalog.card import Source
 from studio.engines import _audiocraft, _parking, _torch
 from studio.engines._audiocraft_convert import convert
 from studio.engines.audiocraft import AudiocraftEngine, windows

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tiny import CPU, card
 from typer.testing import CliRunner
 
-from studio.card_table import guess_engine
-from studio.catalog import Source
+from studio.catalog.card import Source
+from studio.catalog.card_reader import guess_engine
 from studio.cli.words import app
 from studio.engines import _audiocraft, _audiocraft_convert, _torch
 from studio.engines._audiocraft_convert import convert, resolved

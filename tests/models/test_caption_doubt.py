@@ -15,7 +15,7 @@ import torch
 
 from studio.captioning import candidates
 from studio.captioning.desk import Manner
-from studio.catalog import Catalog
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.engines import _lexicon
 from studio.engines.caption import CaptionEngine, CaptionModel

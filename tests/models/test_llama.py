@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from studio.catalog import Card, Catalog
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.engines._gguf_facts import read_facts
 from studio.engines.llama import LlamaEngine, LlamaModel

@@ -11,7 +11,8 @@ import pytest
 from test_llama import CPU, Listener
 
 from studio import limits
-from studio.catalog import Card, Catalog
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.engines.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
 from studio.paths import Home

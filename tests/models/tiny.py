@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio.catalog import Card, Source
+from studio.catalog.card import Card, Source
 from studio.devices.device import Device
 from studio.errors import Cancelled
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from studio import axes, recipe
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.recipes.embed_image import encode_png
 from studio.requests import ImageRequest, Lora, UpscaleRequest

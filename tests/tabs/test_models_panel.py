@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from studio.cards import Source
+from studio.catalog.card import Source
 from studio.devices import memory, peak_memory
 from studio.devices.device import Device
 from studio.errors import StudioError

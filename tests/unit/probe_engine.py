@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from studio.cards import Card
+from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.errors import StudioError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.card_table import ENGINE_TASKS, WITHOUT_FILES
-from studio.catalog import FEW_STEPS, Catalog
+from studio.catalog.card_reader import ENGINE_TASKS, WITHOUT_FILES
+from studio.catalog.catalog import FEW_STEPS, Catalog
 from studio.engines.base import ENGINES
 from studio.errors import StudioError
 from studio.limits import NUMBERS, bound

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.catalog import Catalog
+from studio.catalog.catalog import Catalog
 from studio.paths import Home
 
 DOCS = Path(__file__).parents[2] / "docs"

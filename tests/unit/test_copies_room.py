@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 from tiny_card import tiny_card
 
 from studio import copies
-from studio.cards import Card
-from studio.catalog import Source
+from studio.catalog.card import Card, Source
 from studio.copies import FRESH, Copies
 from studio.errors import Cancelled
 from studio.service import Studio

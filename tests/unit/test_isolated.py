@@ -19,7 +19,7 @@ import psutil
 import pytest
 from tiny_card import tiny_card
 
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 from studio.context import RunContext
 from studio.devices.device import Device
 from studio.engines import base

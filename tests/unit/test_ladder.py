@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from tiny_card import tiny_card
 
-from studio import demand, ladder, limits, variants
-from studio.cards import Card, Source
+from studio import demand, ladder, limits
+from studio.catalog import variants
+from studio.catalog.card import Card, Source
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 
 GB = 1_000_000_000

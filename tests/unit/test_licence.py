@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from studio import licence, recipe
-from studio.cards import Card
+from studio import recipe
+from studio.catalog import licence
+from studio.catalog.card import Card
 from studio.cli.models import entry
 from studio.cli.told import _licence
 from studio.service import Studio

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from studio import bounds, i18n, limits
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, MusicRequest, Request
 

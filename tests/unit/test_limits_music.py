@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_card import tiny_card
 
-from studio.cards import Source
+from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.limits import check, resolve
 from studio.requests import MusicRequest

@@ -168,7 +168,7 @@ def test_a_cameras_own_format_is_not_taken_for_its_small_preview() -> None:
 
 
 def _card() -> Any:
-    from studio.catalog import Catalog
+    from studio.catalog.catalog import Catalog
     from studio.paths import Home
 
     return Catalog.load(Home(Path("/nowhere")), public=True).get("observer")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from studio.cards import Source
+from studio.catalog.card import Source
 from studio.engines.diffusion import DiffusionEngine
 from studio.schedulers import OWN, SCHEDULERS, fits
 from tests.unit.tiny_card import tiny_card

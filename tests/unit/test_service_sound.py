@@ -10,7 +10,7 @@ import pytest
 from tiny_card import tiny_card
 
 from studio import limits, recipe
-from studio.cards import Source
+from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.media import recordings
 from studio.media.audio import measure

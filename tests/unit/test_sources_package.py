@@ -11,7 +11,7 @@ import pytest
 from file_server import FileServer, serving
 from tiny_card import tiny_card
 
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, occupied
 from studio.sources import Store, package

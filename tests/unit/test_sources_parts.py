@@ -13,7 +13,7 @@ import pytest
 from file_server import FileServer, serving
 from tiny_card import tiny_card
 
-from studio.cards import Card, Part, Source
+from studio.catalog.card import Card, Part, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
 from studio.sources import Store, local, package, parts

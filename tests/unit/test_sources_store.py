@@ -14,7 +14,7 @@ import pytest
 from file_server import FileServer, serving
 from tiny_card import tiny_card
 
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
 from studio.sources import Store, local
@@ -152,7 +152,7 @@ def test_a_process_killed_while_downloading_leaves_what_the_next_one_resumes(
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from studio.cards import Card, Source\n"
+        "from studio.catalog.card import Card, Source\n"
         "from studio.paths import Home\n"
         "from studio.sources import Store\n"
         "source = Source('hub', repo='owner/tiny', files=('tiny.gguf',))\n"

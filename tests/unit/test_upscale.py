@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from studio import limits, recipe
-from studio.cards import Card
-from studio.catalog import Catalog
+from studio.catalog.card import Card
+from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
 from studio.intake import Intake
 from studio.paths import Home

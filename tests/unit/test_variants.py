@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_card import tiny_card
 
-from studio import variants
-from studio.cards import Source
-from studio.catalog import Catalog
+from studio.catalog import variants
+from studio.catalog.card import Source
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.paths import Home

@@ -19,8 +19,8 @@ from PIL import Image
 from tiny_card import tiny_card
 
 from studio import requests
-from studio.cards import Part, Source
-from studio.catalog import Catalog
+from studio.catalog.card import Part, Source
+from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.manager import wire
 from studio.manager.wire import Channel, Closed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.cards import Card, Source
+from studio.catalog.card import Card, Source
 
 
 def tiny_card(source: Source, disk_bytes: int, **changes: Any) -> Card:

@@ -77,7 +77,7 @@ def lite(folder: Path) -> Any:
 
 def captioner(shipped: Path) -> Callable[[CaptionRequest], str]:
     """Captions by the studio's engine, as the catalogue sets it up."""
-    from studio.catalog import Catalog
+    from studio.catalog.catalog import Catalog
     from studio.devices.device import Device
     from studio.engines.caption import CaptionEngine
     from studio.paths import Home

@@ -80,7 +80,7 @@ def painter(shipped: Path, encoder: Path, device: str) -> Any:
     from transformers import BertModel
 
     from studio import glossary
-    from studio.catalog import Catalog
+    from studio.catalog.catalog import Catalog
     from studio.paths import Home
 
     card = Catalog.load(Home(WORK), public=True).get("icons")

@@ -19,7 +19,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from studio.catalog import Catalog
+from studio.catalog.catalog import Catalog
 from studio.composing import language, midi
 from studio.devices.device import Device
 from studio.engines.composer import ComposerEngine, Piece

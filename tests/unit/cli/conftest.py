@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from terminals import Result, Run, Terminal
 
-from studio import catalog
+from studio.catalog import catalog
 from studio.cli import console, words
 from studio.results import Update
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from terminals import Run
 
-from studio import catalog, recipe
+from studio import recipe
+from studio.catalog import catalog
 from studio.cli import doctor
 from studio.engines.fake import FakeModel
 from studio.paths import Home

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from terminals import Run
 
-from studio import catalog
+from studio.catalog import catalog
 from studio.sources import local, package
 
 WEIGHTS = bytes(range(256)) * 100

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from studio.cards import DEMO, VARIANT, Card
+from studio.catalog.card import DEMO, VARIANT, Card
 from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
 from studio.requests import TASKS

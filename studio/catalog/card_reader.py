@@ -12,8 +12,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from studio.cards import WITHOUT_FILES, Card, Source, measure
-from studio.licence import UNKNOWN
+from studio.catalog.card import WITHOUT_FILES, Card, Source, measure
+from studio.catalog.licence import UNKNOWN
+from studio.catalog.source_reader import PLACES, read_parts, read_source
+from studio.catalog.toml_reader import Flaw, TableReader, suggestion
 from studio.requests import (
     TASKS,
     CaptionRequest,
@@ -24,8 +26,6 @@ from studio.requests import (
     Task,
     UpscaleRequest,
 )
-from studio.source_table import PLACES, read_parts, read_source
-from studio.tables import Flaw, TableReader, suggestion
 
 _REQUESTS: Mapping[Task, type] = {
     "chat": ChatRequest,

@@ -86,7 +86,8 @@ class Card:
         parts: folders of the model that come from somewhere else.
         isolate: it runs in a process of its own.
 
-    A variant of a model (studio.variants) has the model's id, "@" and its own name as id, and the model's files.
+    A variant of a model (studio.catalog.variants) has the model's id, "@" and its own name as id, and the model's
+    files.
     """
 
     id: str

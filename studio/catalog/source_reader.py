@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from studio.cards import PICKLES, Part, Source
-from studio.tables import TableReader, suggestion
+from studio.catalog.card import PICKLES, Part, Source
+from studio.catalog.toml_reader import TableReader, suggestion
 
 PLACES = ("hub", "package", "bundled", "path")
 _PART_KEYS = ("hub", "package", "revision", "files", "rename", "sha256", "optional", "disk")

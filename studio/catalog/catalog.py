@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from studio import variants
-from studio.card_table import read_card
-from studio.cards import DEMO, VARIANT, Card, Source, SourceKind
+from studio.catalog import variants
+from studio.catalog.card import DEMO, VARIANT, Card
+from studio.catalog.card_reader import read_card
+from studio.catalog.toml_reader import suggestion
 from studio.errors import StudioError
 from studio.i18n import ASSETS, text
 from studio.paths import Home
 from studio.requests import TASKS, Task
-from studio.tables import suggestion
-
-__all__ = ["Card", "Catalog", "Problem", "Source", "SourceKind"]
 
 FEW_STEPS = 9
 """Up to this many denoising steps a model counts as quick."""

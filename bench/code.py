@@ -23,7 +23,7 @@ from studio.devices.device import Device
 from studio.engines.llama import LlamaEngine
 from studio.paths import Home
 from studio.requests import CodeRequest
-from studio.sources import Store
+from studio.store import Store
 
 FUNCTIONS = Path(__file__).with_name("code_functions.toml")
 EXAMPLES = '''def add(a, b):

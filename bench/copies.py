@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from big import big_card, big_model
 
-from studio.copies import Copies
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.engines.diffusion import DiffusionEngine
+from studio.store.upcast_cache import Copies
 
 
 def anonymous() -> int:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from studio import settings
 from studio.catalog.catalog import Catalog
 from studio.paths import Home
-from studio.sources import Store
+from studio.store import Store
 
 QUESTIONS = Path(__file__).with_name("starter_questions.toml")
 TOKENS = 320

@@ -24,7 +24,7 @@ from studio.paths import gigabytes
 from studio.pictures import Pictures
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.results import Note
-from studio.sources import Store
+from studio.store import Store
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25

@@ -22,7 +22,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import AGAIN, Offer
-from studio.sources import Store
+from studio.store import Store
 
 log = logging.getLogger("studio")
 

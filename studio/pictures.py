@@ -24,7 +24,7 @@ from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Tokens
 from studio.seeds import varied
 from studio.settings import ROOT
-from studio.sources import Store
+from studio.store import Store
 from studio.wordlists import Wordlists
 
 log = logging.getLogger("studio")

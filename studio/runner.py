@@ -19,7 +19,6 @@ from studio import adapters, demand, failures, grid, origins, recipe, restore
 from studio.captioning.batch import Yielded
 from studio.catalog.card import Card
 from studio.conversation import compute
-from studio.copies import Copies
 from studio.demand import Demand
 from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
@@ -35,8 +34,9 @@ from studio.register import Register
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
-from studio.sources import Store
 from studio.specs import Specs
+from studio.store import Store
+from studio.store.upcast_cache import Copies
 from studio.turns import Turns
 
 End = Literal["done", "failed", "cancelled"]

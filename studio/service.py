@@ -22,7 +22,6 @@ from studio.catalog.catalog import Catalog
 from studio.chat import Chat, Note
 from studio.chats import Chats
 from studio.composing.reading import Reading
-from studio.copies import Copies
 from studio.devices import peak_memory
 from studio.errors import StudioError
 from studio.instance import Instance
@@ -47,10 +46,11 @@ from studio.requests import (
 from studio.results import Artifact, Tokens
 from studio.runner import Final, Runner
 from studio.settings import Settings
-from studio.sources import Store
 from studio.standing import Status
 from studio.stock import Stock
-from studio.used import Used
+from studio.store import Store
+from studio.store.last_used import Used
+from studio.store.upcast_cache import Copies
 
 log = logging.getLogger("studio")
 

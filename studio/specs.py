@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from studio.catalog.card import Card
-from studio.copies import Copies
 from studio.engines.base import Loaded, engine
 from studio.manager import ModelManager, Spec, isolated
 from studio.settings import Settings
-from studio.sources import Store
+from studio.store import Store
+from studio.store.upcast_cache import Copies
 
 PLAIN = ("fake", "llama", "resample")
 """Engines whose models are built without torch, so that others may run meanwhile."""

@@ -8,7 +8,7 @@ from studio.catalog.card import Card
 from studio.jobs import Job
 from studio.manager import ManagerStatus, Resident
 from studio.manager.values import Cooling, Departure
-from studio.sources import State
+from studio.store import State
 
 __all__ = ["Cooling", "Departure", "ManagerStatus", "ModelInfo", "Resident", "Status"]
 

@@ -11,15 +11,15 @@ import zlib
 from studio.catalog import variants
 from studio.catalog.card import VARIANT, Card
 from studio.catalog.catalog import Catalog
-from studio.copies import Copies
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.requests import Task
 from studio.runner import Runner
 from studio.settings import Settings
-from studio.sources import Store
 from studio.standing import ModelInfo
-from studio.used import Used
+from studio.store import Store
+from studio.store.last_used import Used
+from studio.store.upcast_cache import Copies
 
 _LOOK_AGAIN = 1.0
 """Seconds for which what is on disk is taken to be as it was: many pages may ask."""

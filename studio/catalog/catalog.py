@@ -1,6 +1,6 @@
 """Which models exist: assets/catalog.toml and the user's own models.toml, read into cards.
 
-Knows nothing of downloads (studio.sources) or of memory (studio.manager).
+Knows nothing of downloads (studio.store) or of memory (studio.manager).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from studio.catalog import variants
-from studio.catalog.card import DEMO, VARIANT, Card
+from studio.catalog.card import DEMO, VARIANT, Card, Source
 from studio.catalog.card_reader import read_card
 from studio.catalog.toml_reader import suggestion
 from studio.errors import StudioError

@@ -128,8 +128,8 @@ def _network(studio: Studio) -> Check:
         return Check("network", say("doctor.offline_setting"), "note")
     import httpx
 
-    from studio.sources.hub import endpoint
-    from studio.sources.transport import client
+    from studio.store.http import client
+    from studio.store.hub import endpoint
 
     try:
         with client() as connection:

@@ -25,8 +25,8 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _quantised
-from studio.engines._headers import FLOATS, header, stored_dtype, tensor_files, variant
 from studio.errors import Cancelled, StudioError
+from studio.store.safetensors import FLOATS, header, stored_dtype, tensor_files, variant
 
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}

@@ -22,7 +22,7 @@ from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
 from studio.results import Output
 from studio.service import Studio
-from studio.sources.pieces import Progress
+from studio.store.item import Progress
 from tabs.serve import free_port
 
 Serve = Callable[..., tuple[Studio, str]]

@@ -16,14 +16,14 @@ from test_diffusion import ASK
 from tiny import CPU, Recorder, card
 from tiny_pipelines import pixels, stable_diffusion
 
-from studio import copies, widening
-from studio.copies import Copies
 from studio.engines.diffusion import DiffusionEngine
 from studio.engines.text import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.service import Studio
 from studio.settings import Settings
 from studio.standing import ModelInfo
+from studio.store import upcast, upcast_cache
+from studio.store.upcast_cache import Copies
 
 ENGINE = DiffusionEngine()
 CARD = card("diffusion", id="tiny-1.5")
@@ -45,7 +45,7 @@ def files(half, tmp_path) -> Path:
 
 @pytest.fixture
 def made(monkeypatch, tmp_path) -> Copies:
-    monkeypatch.setattr(copies, "LEAST", 1000)
+    monkeypatch.setattr(upcast_cache, "LEAST", 1000)
     return Copies(tmp_path / "home" / "cache" / "widened", most=1 << 30, total=1 << 40)
 
 
@@ -137,7 +137,7 @@ def test_there_is_none_where_it_would_not_pay(made, files, monkeypatch, tmp_path
     assert folder_of(made, files, of=replace(CARD, options={"dtype": "float16"})) == files
     assert folder_of(Copies(tmp_path / "none", most=0, total=1 << 40), files) == files
     assert folder_of(Copies(tmp_path / "none", most=10_000, total=1 << 40), files) == files
-    monkeypatch.setattr(copies, "LEAST", 1 << 30)
+    monkeypatch.setattr(upcast_cache, "LEAST", 1 << 30)
     assert folder_of(made, files) == files
     assert not (tmp_path / "none").exists()
     assert not (tmp_path / "home").exists()
@@ -166,7 +166,7 @@ def test_what_a_killed_process_left_is_no_copy_and_is_cleared_away(made, files, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(copies, "widen", killed)
+        patch.setattr(upcast_cache, "widen", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             folder_of(made, files)
@@ -189,7 +189,7 @@ def test_deleting_frees_what_it_says(made, files):
 @pytest.fixture
 def studio(files, monkeypatch, tmp_path) -> Iterator[Studio]:
     """One that has the pipeline as a model of the user's own."""
-    monkeypatch.setattr(copies, "LEAST", 1000)
+    monkeypatch.setattr(upcast_cache, "LEAST", 1000)
     home = tmp_path / "studio"
     home.mkdir()
     table = ("[models.mine]", 'tasks = ["image"]', 'engine = "diffusion"', f"path = {json.dumps(str(files))}")
@@ -249,7 +249,7 @@ def endless(monkeypatch) -> threading.Event:
             held.wait(0.005)
         raise ValueError("nobody ended it")
 
-    monkeypatch.setattr(copies, "widen", widen)
+    monkeypatch.setattr(upcast_cache, "widen", widen)
     return begun
 
 
@@ -263,7 +263,7 @@ def test_stop_ends_a_copy_that_is_being_made_and_leaves_nothing_of_it(studio, en
     assert list((studio.home.cache / "widened").iterdir()) == []
     info = mine(studio)
     assert (info.resident, info.cooling) == (None, None)
-    monkeypatch.setattr(copies, "widen", widening.widen)
+    monkeypatch.setattr(upcast_cache, "widen", upcast.widen)
     assert studio.submit(MINE).result()
     assert mine(studio).copy_bytes
 
@@ -274,9 +274,9 @@ def test_a_copy_goes_on_while_somebody_else_waits_for_it(studio, monkeypatch):
     def widen(source: Path, target: Path, told: Callable[[int], None]) -> None:
         begun.set()
         assert go.wait(60)
-        widening.widen(source, target, told)
+        upcast.widen(source, target, told)
 
-    monkeypatch.setattr(copies, "widen", widen)
+    monkeypatch.setattr(upcast_cache, "widen", widen)
     first = studio.submit(MINE)
     assert begun.wait(60)
     second = studio.submit(MINE)

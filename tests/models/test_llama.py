@@ -19,7 +19,7 @@ from studio.engines.llama import LlamaEngine, LlamaModel
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
-from studio.sources import Store
+from studio.store import Store
 
 CPU = Device("cpu")  # one thread: on a core of its own a second one only waits for the first
 

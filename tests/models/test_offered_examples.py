@@ -17,7 +17,7 @@ from studio.engines.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
-from studio.sources import Store
+from studio.store import Store
 from tabs.code import EXAMPLE
 
 SEEDS = (1, 2, 3)

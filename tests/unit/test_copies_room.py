@@ -11,12 +11,12 @@ import pytest
 from safetensors.numpy import save_file
 from tiny_card import tiny_card
 
-from studio import copies
 from studio.catalog.card import Card, Source
-from studio.copies import FRESH, Copies
 from studio.errors import Cancelled
 from studio.service import Studio
 from studio.settings import Settings
+from studio.store import upcast_cache
+from studio.store.upcast_cache import FRESH, Copies
 
 NUMBERS = 10_000
 SIZE = NUMBERS * 4 + 2
@@ -47,7 +47,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(copies, "LEAST", 1000)
+    monkeypatch.setattr(upcast_cache, "LEAST", 1000)
     return tmp_path / "widened"
 
 
@@ -120,7 +120,7 @@ def test_a_full_disk_is_a_reason_to_make_room_too(place: Path, files: Path, monk
     disk = 2 * SIZE + 5000
 
     def usage(_: object) -> shutil._ntuple_diskusage:
-        taken = copies.occupied(place)
+        taken = upcast_cache.occupied(place)
         return shutil._ntuple_diskusage(disk, taken, disk - taken)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
@@ -193,7 +193,7 @@ def test_a_copy_is_given_up_between_two_pieces_when_nobody_waits(place: Path, fi
 
 
 def test_a_large_tensor_is_given_up_in_its_middle(place: Path, files: Path) -> None:
-    numbers = 3 * copies.widen.__globals__["_NUMBERS"]
+    numbers = 3 * upcast_cache.widen.__globals__["_NUMBERS"]
     save_file({"weight": np.zeros(numbers, dtype=np.float16)}, files / "model.safetensors")
     told: list[float] = []
     with pytest.raises(Cancelled):

@@ -9,17 +9,9 @@ import pytest
 from file_server import FileServer, serving
 
 from studio.errors import Cancelled, StudioError
-from studio.sources import download as module
-from studio.sources import transport
-from studio.sources.download import (
-    BrokenError,
-    DamagedError,
-    RefusedError,
-    UnreachableError,
-    Wanted,
-    download,
-    explained,
-)
+from studio.store import download as module
+from studio.store import http
+from studio.store.download import BrokenError, DamagedError, RefusedError, UnreachableError, Wanted, download, explained
 
 BODY = bytes(range(256)) * 2000
 HALF = len(BODY) // 2
@@ -258,7 +250,7 @@ def test_a_token_is_not_handed_on_to_where_the_server_sends_us(server: FileServe
 def test_a_server_that_takes_the_call_and_stays_silent_is_given_up_soon(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.05)
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.05)
     server.held = "/model"
     with pytest.raises(BrokenError):
         fetch(wanted(server), tmp_path / "model")

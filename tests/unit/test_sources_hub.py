@@ -13,8 +13,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import Store
-from studio.sources import download as module
+from studio.store import Store
+from studio.store import download as module
 
 COMMIT, NEWER = "a" * 40, "b" * 40
 WEIGHTS = bytes(range(256)) * 800

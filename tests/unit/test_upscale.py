@@ -21,7 +21,7 @@ from studio.paths import Home
 from studio.requests import UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
-from studio.sources import Store
+from studio.store import Store
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
-from studio.used import OFTEN, Used
+from studio.store.last_used import OFTEN, Used
 
 
 def test_it_is_known_after_a_restart(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from terminals import Run
 
 from studio.catalog import catalog
-from studio.sources import local, package
+from studio.store import local, package_index
 
 WEIGHTS = bytes(range(256)) * 100
 COMMON = """
@@ -83,7 +83,7 @@ def test_with_everything_here_nothing_asks_the_network(run: Run, monkeypatch: py
     def refuse(*_: object) -> None:
         raise AssertionError("pip was asked")
 
-    monkeypatch.setattr(package, "_pip", refuse)
+    monkeypatch.setattr(package_index, "_pip", refuse)
     for offline in ("0", "1"):
         monkeypatch.setenv("STUDIO_OFFLINE", offline)
         assert run("doctor", "--prepare").out == "The starter models are ready.\n"

@@ -24,8 +24,8 @@ from urllib.request import url2pathname
 from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, occupied, require_space, writing
-from studio.sources.download import BrokenError, DamagedError, DownloadError, Wanted, download, explained
-from studio.sources.transport import LOOK_UP
+from studio.store.download import BrokenError, DamagedError, DownloadError, Wanted, download, explained
+from studio.store.http import LOOK_UP
 
 _OPTIONS = ("--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet")
 _PATIENCE = ("--retries", "1", "--timeout", "8")

@@ -15,8 +15,8 @@ from pathlib import Path
 from studio.catalog.card import Card, Part, measure
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.sources import local, parts, receipts
-from studio.sources.pieces import Pieces, Progress, State, lock_name
+from studio.store import composite, local, manifest
+from studio.store.item import Pieces, Progress, State, lock_name
 
 log = logging.getLogger("studio")
 
@@ -33,7 +33,7 @@ class Store:
         self._home = home
         self._offline = offline
         self._pieces = Pieces(home, keep_free)
-        self._prints = parts.Fingerprints()
+        self._prints = composite.Fingerprints()
 
     def state(self, card: Card) -> State:
         """Whether the card's files are here, optional parts aside. Cheap: no file is read but short lists of them."""
@@ -62,7 +62,7 @@ class Store:
         if card.source.kind == "bundled":
             return self._assembled(card)
         folder = self._pieces.folder(card)
-        place = receipts.single(folder, self._pieces.files(card))
+        place = manifest.single(folder, self._pieces.files(card))
         if card.parts:
             place = place if place.is_dir() else place.parent
             for part in card.parts:
@@ -125,11 +125,11 @@ class Store:
                     alone = self._pieces.alone(name, lambda looks=looks: next(looks, True), lambda: None)
                     locks.enter_context(alone)
                 if card.source.kind == "bundled":
-                    top = parts.home_of(self._home, card)
-                    freed += parts.alone(top)
+                    top = composite.home_of(self._home, card)
+                    freed += composite.alone(top)
                     shutil.rmtree(top, ignore_errors=True)
                 for piece in pieces:  # the card's own folder first: with it go the links to its parts
-                    if piece is card or not parts.shared(self._pieces.files(piece)):
+                    if piece is card or not composite.shared(self._pieces.files(piece)):
                         freed += self._pieces.drop(piece)
         except Cancelled:
             raise StudioError("busy_download", model=card.title) from None
@@ -149,7 +149,7 @@ class Store:
         """
         own = ""
         if card.source.kind == "bundled" and card.source.path:
-            own = self._prints.of(parts.bundled_files(card))
+            own = self._prints.of(composite.bundled_files(card))
         elif card.source.kind in ("hub", "package"):
             own = self._pieces.name(card)
         needed = [self._named(card, part) for part in card.parts if not part.optional]
@@ -159,39 +159,39 @@ class Store:
 
     def _named(self, card: Card, part: Part) -> str:
         """The exact files of a part: ``text_encoder name==1.0``."""
-        return " ".join(filter(None, (part.folder, part.source.repo, self._pieces.name(parts.as_card(card, part)))))
+        return " ".join(filter(None, (part.folder, part.source.repo, self._pieces.name(composite.as_card(card, part)))))
 
     def _fetched(self, card: Card, part: Part) -> dict[str, Path]:
         """The part's files by their names in the model's folder; empty unless all are here."""
-        piece = parts.as_card(card, part)
+        piece = composite.as_card(card, part)
         folder = self._pieces.folder(piece)
-        return parts.layout(part, {file.relative_to(folder).as_posix(): file for file in self._pieces.files(piece)})
+        return composite.layout(part, {file.relative_to(folder).as_posix(): file for file in self._pieces.files(piece)})
 
     def _link(self, card: Card, part: Part, folder: Path, place: Path) -> None:
         """Bring the part's files into the model's own folder; a file of the model itself stays what it is."""
         own = set(self._pieces.files(card))
         wanted = {name: file for name, file in self._fetched(card, part).items() if place / name not in own}
-        if parts.missing(place, wanted):
+        if composite.missing(place, wanted):
             with self._pieces.alone(lock_name(card), lambda: False, lambda: None):
-                parts.link(place, parts.missing(place, wanted))
+                composite.link(place, composite.missing(place, wanted))
                 sizes = {(place / name).relative_to(folder).as_posix(): f.stat().st_size for name, f in wanted.items()}
-                receipts.add_links(folder, card, part.folder, sizes)
+                manifest.add_links(folder, card, part.folder, sizes)
 
     def _assembled(self, card: Card) -> Path:
         """The folder of a bundled model with its parts; made where it is not there as it should be."""
-        own = parts.bundled_files(card)
+        own = composite.bundled_files(card)
         linked: dict[str, Path] = {}
         contents = [self._prints.of(own)]
         for part in card.parts:
             if found := self._fetched(card, part):
                 linked.update({name: file for name, file in found.items() if name not in own})
                 contents.append(f"{self._named(card, part)}: {sorted(found)}")
-        folder = parts.home_of(self._home, card) / parts.short_hash("\n".join(contents))
+        folder = composite.home_of(self._home, card) / composite.short_hash("\n".join(contents))
         everything = {**own, **linked}
-        if parts.missing(folder, everything):
+        if composite.missing(folder, everything):
             with self._pieces.alone(lock_name(card), lambda: False, lambda: None):
-                if parts.missing(folder, everything):
-                    parts.assemble(folder, own, linked)
+                if composite.missing(folder, everything):
+                    composite.assemble(folder, own, linked)
         return folder
 
 
@@ -211,14 +211,14 @@ def _all(card: Card) -> tuple[Card, ...]:
     """What is fetched for the card, each piece as a card: its own files, then its parts, optional ones last."""
     pieces = [*_needed(card)]
     for part in card.parts:
-        if (piece := parts.as_card(card, part)) not in pieces:  # two folders may want the same files
+        if (piece := composite.as_card(card, part)) not in pieces:  # two folders may want the same files
             pieces.append(piece)
     return tuple(pieces)
 
 
 def _needed(card: Card) -> tuple[Card, ...]:
     own = () if card.source.kind == "bundled" else (card,)
-    return (*own, *(parts.as_card(card, part) for part in card.parts if not part.optional))
+    return (*own, *(composite.as_card(card, part) for part in card.parts if not part.optional))
 
 
 def _stays(card: Card) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from studio.catalog.card import PICKLES, Card
 from studio.errors import StudioError
 from studio.paths import Home, require_space, write
-from studio.sources.download import DownloadError, RefusedError, Wanted, download, explained, fetch_bytes
+from studio.store.download import DownloadError, RefusedError, Wanted, download, explained, fetch_bytes
 
 WANTED = (".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken")
 """What a card that names no files gets: weights, configurations and tokenizers."""

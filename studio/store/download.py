@@ -21,7 +21,7 @@ import httpx
 
 from studio.errors import Cancelled, StudioError
 from studio.paths import disk_error, require_space
-from studio.sources.transport import Response, get, pause
+from studio.store.http import Response, get, pause
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further attempt that brought no byte; after the last one it is an error."""

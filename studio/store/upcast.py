@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from studio.engines._headers import header, header_bytes
+from studio.store.safetensors import header, header_bytes
 
 NARROW = ("F16", "BF16")
 _NUMBERS = 1 << 22

@@ -25,10 +25,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from studio.catalog.card import PICKLES, WEIGHTS, Card, base_of
-from studio.engines._headers import header, tensor_files, variant
 from studio.errors import Cancelled, StudioError
 from studio.paths import gigabytes, occupied, require_space
-from studio.widening import NARROW, widen, widened_bytes
+from studio.store.safetensors import header, tensor_files, variant
+from studio.store.upcast import NARROW, widen, widened_bytes
 
 log = logging.getLogger("studio")
 

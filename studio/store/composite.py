@@ -19,8 +19,8 @@ from pathlib import Path
 
 from studio.catalog.card import Card, Part
 from studio.paths import Home, disk_error, occupied, writing
-from studio.sources import local
-from studio.sources.receipts import PART_OF_A_MODEL
+from studio.store import local
+from studio.store.manifest import PART_OF_A_MODEL
 
 _NAME_LENGTH = 16
 

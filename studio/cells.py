@@ -1,7 +1,7 @@
 """Several picture requests, one after another, through one loaded model: the cells of a grid.
 
 A cell that is skipped or fails is missing, Stop keeps those that are done, and the progress is that of all. Knows
-nothing of how they lie on a sheet (studio.grid).
+nothing of how they lie on a sheet (studio.tasks.image.contact_sheet).
 """
 
 from __future__ import annotations

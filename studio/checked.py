@@ -1,6 +1,6 @@
 """Values that strangers wrote, as fields of an ImageRequest: of the right type, and perhaps cut to what can be painted.
 
-Knows no metadata format and no model: studio.limits still judges the request that is made of them. Never raises.
+Knows no metadata format and no model: studio.tasks.limits still judges the request that is made of them. Never raises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.bounds import MAX_SEED
 from studio.requests import Lora
+from studio.tasks.bounds import MAX_SEED
 
 MAX_LETTERS = 10_000
 MAX_NAMES = 32

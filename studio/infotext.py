@@ -25,8 +25,8 @@ from typing import Any
 from studio import passages, samplers
 from studio.checked import number
 from studio.samplers import sampler
-from studio.schedulers import OWN
 from studio.tags import lora, without_hypernets, without_loras
+from studio.tasks.image.schedulers import OWN
 
 MAX_TEXT = 200_000
 _MOST_RESOURCES = 32

@@ -9,8 +9,6 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from studio import axes, limits
-from studio.bounds import DRAWN_SEED
 from studio.captioning.batch import Batch
 from studio.captioning.plans import BLANK, as_request, as_settings
 from studio.captioning.run import Run
@@ -21,10 +19,13 @@ from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.media import masks
 from studio.paths import gigabytes
-from studio.pictures import Pictures
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.results import Note
 from studio.store import Store
+from studio.tasks import limits
+from studio.tasks.bounds import DRAWN_SEED
+from studio.tasks.image import grid_axes
+from studio.tasks.image.prepare import Pictures
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
@@ -44,7 +45,7 @@ class Order:
     card: Card
     request: Request
     cells: tuple[ImageRequest, ...] = ()
-    layout: axes.Layout | None = None
+    layout: grid_axes.Layout | None = None
     batch: Batch | None = None
     notes: tuple[Note, ...] = ()
 
@@ -113,8 +114,8 @@ class Intake:
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or _seed())
-        x, y = axes.settled(x, _seed), y and axes.settled(y, _seed)
-        cells, layout = axes.cells(seeded, x, y, public=self._public)
+        x, y = grid_axes.settled(x, _seed), y and grid_axes.settled(y, _seed)
+        cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
         asked = [self._sampled(self._resolved(cell, card), card) for cell in cells]
         filled = tuple(self._filled(cell, card)[0] for cell, _ in asked)
         notes: list[Note] = []

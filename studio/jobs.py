@@ -25,9 +25,9 @@ from studio.results import PREVIEW_SECONDS, Artifact, Kind, Note, Offer, Update
 if TYPE_CHECKING:
     import numpy as np
 
-    from studio.axes import Layout
     from studio.captioning.batch import Batch
     from studio.naming import Keep
+    from studio.tasks.image.grid_axes import Layout
 
 PREVIEW_PIXELS = 768
 

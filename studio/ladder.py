@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studio import demand, limits
+from studio import demand
 from studio.captioning.plans import BLANK
 from studio.catalog import variants
 from studio.catalog.card import Card
@@ -23,6 +23,7 @@ from studio.jobs import Job
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import AGAIN, Offer
 from studio.store import Store
+from studio.tasks import limits
 
 log = logging.getLogger("studio")
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from studio import origins
-from studio.prompting import plain
+from studio.tasks.image.prompt_weights import plain
 
 PictureFormat = Literal["png", "webp", "jpeg"]
 FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)

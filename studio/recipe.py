@@ -9,7 +9,7 @@ Music also says what is `played` (studio.composing.played), pictures carry the t
 (studio.infotext), and what was made from a file that tells how it was made itself has that as `origin`
 (studio.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
 back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes through
-studio.limits like any other.
+studio.tasks.limits like any other.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Reads containers and texts; pixels only where nothing else was found and settings may hide in them
 (studio.media.stealth). Nothing raises, and what is found is data of a stranger's. The fields are checked by type and
-cut to what can be painted; a request made of them passes studio.limits like any other. Three ends are told apart:
+cut to what can be painted; a request made of them passes studio.tasks.limits like any other. Three ends are told apart:
 settings were read (`fields`), perhaps with some that could not be (`broken`); the program is known but not how it
 writes (`unread`); nothing is there (None). Damage is what cannot be decoded at all.
 """

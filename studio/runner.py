@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import adapters, demand, failures, grid, origins, recipe, restore
+from studio import demand, failures, origins, recipe, restore
 from studio.captioning.batch import Yielded
 from studio.catalog.card import Card
 from studio.conversation import compute
@@ -37,6 +37,7 @@ from studio.settings import Settings
 from studio.specs import Specs
 from studio.store import Store
 from studio.store.upcast_cache import Copies
+from studio.tasks.image import contact_sheet, lora_files
 from studio.turns import Turns
 
 End = Literal["done", "failed", "cancelled"]
@@ -258,11 +259,11 @@ class Runner:
             made = recipe.make(
                 job.request, card,
                 revision=self._store.revision(card), device=str(device), hardware=device.hardware,
-                adapters=adapters.hashes((job.request, *job.cells), self._adapters),
+                adapters=lora_files.hashes((job.request, *job.cells), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
             made = origins.attached(made, (job.keep and job.keep.origin) or restore.origin(_began_with(job.request)))
-            sheet = grid.sheet(job.layout, grid.placed(job.cells, output)) if job.layout else None
+            sheet = contact_sheet.sheet(job.layout, contact_sheet.placed(job.cells, output)) if job.layout else None
             artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
         except StudioError as error:
             self._settle(job, "failed", error=error)

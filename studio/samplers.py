@@ -3,7 +3,7 @@ SwarmUI, InvokeAI, NovelAI, Fooocus, Easy Diffusion, Draw Things, and the classe
 
 from __future__ import annotations
 
-from studio.schedulers import OWN, SCHEDULERS
+from studio.tasks.image.schedulers import OWN, SCHEDULERS
 
 _SAMPLERS = {
     "plms": "PNDM", "dpm++ 2s": "DPM++ 2S", "dpmpp 2m": "DPM++ 2M", "dpmpp 2m sde": "DPM++ 2M SDE",

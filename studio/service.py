@@ -31,7 +31,6 @@ from studio.ladder import Ladder
 from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
-from studio.pictures import Pictures
 from studio.requests import (
     Axis,
     CaptionRequest,
@@ -51,6 +50,7 @@ from studio.stock import Stock
 from studio.store import Store
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
+from studio.tasks.image.prepare import Pictures
 
 log = logging.getLogger("studio")
 
@@ -156,7 +156,8 @@ class Studio(Stock):
     ) -> Job:
         """Start one picture for each value of one axis, or pair of values of two, all from the same seed.
 
-        Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.axes for the values.
+        Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
+        for the values.
 
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.

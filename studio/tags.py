@@ -1,7 +1,7 @@
 """`<lora:name:weight>` and its kin in prompts that come from other programs' files: taken out, and told apart.
 
 `<lyco:…>` is the older spelling of the same; a hypernetwork is something else, and nothing here has any. What a person
-types is read by studio.wording.
+types is read by studio.tasks.image.prompt_template.
 """
 
 from __future__ import annotations

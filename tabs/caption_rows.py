@@ -17,8 +17,8 @@ from studio.captioning.journal import Line
 from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.limits import MAX_IMAGE_BYTES
 from studio.media.image import decode_image
+from studio.tasks.limits import MAX_IMAGE_BYTES
 from tabs.shared import Page
 
 ROWS = 25

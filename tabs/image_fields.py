@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio.axes import FIELDS as AXES
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.grid_axes import FIELDS as AXES
+from studio.tasks.image.schedulers import SCHEDULERS
 from tabs import image_form, image_shape, uploaded
 from tabs.i18n import t
 from tabs.image_source import PAINT, Drawing

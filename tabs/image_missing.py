@@ -11,10 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio.axes import FIELDS as AXES
 from studio.i18n import text
 from studio.naming import FORMATS
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.grid_axes import FIELDS as AXES
+from studio.tasks.image.schedulers import SCHEDULERS
 from tabs import image_shape
 from tabs.i18n import language
 from tabs.image_fields import Fields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from studio import limits
 from studio.catalog.card import Card
+from studio.tasks import limits
 
 RATIOS = {"square": (1, 1), "portrait": (3, 4), "landscape": (4, 3), "tall": (9, 16), "wide": (16, 9)}
 CUSTOM = "custom"

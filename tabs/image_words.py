@@ -9,10 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio import axes
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.tasks.image import grid_axes
 from tabs import image_form, image_shape
 from tabs.i18n import language
 from tabs.image_fields import Fields
@@ -138,7 +138,7 @@ def folder_line(page: Page, spoken: str) -> str:
 def cells_line(x: str, xs: str, y: str, ys: str, spoken: str) -> str:
     """How many pictures the grid has, or how its fields are filled, as HTML."""
     try:
-        counts = [len(axes.values(axis)) for axis in (image_form.axis(x, xs), image_form.axis(y, ys)) if axis]
+        counts = [len(grid_axes.values(axis)) for axis in (image_form.axis(x, xs), image_form.axis(y, ys)) if axis]
     except StudioError:
         counts = []
     if not counts:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.bounds import CAPTION_WORDS, NAME, check_choice, check_many, check_text, label
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
+from studio.tasks.bounds import CAPTION_WORDS, NAME, check_choice, check_many, check_text, label
 
 LENGTHS = ("short", "normal", "long")
 STYLES = ("plain", "prompt", "tags", "alt")

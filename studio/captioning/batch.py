@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio import limits
 from studio.captioning import doubt, folder
 from studio.captioning.candidates import held
 from studio.captioning.journal import Line
@@ -25,6 +24,7 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs import Job
 from studio.requests import CaptionRequest
 from studio.results import Output
+from studio.tasks import limits
 
 log = logging.getLogger("studio")
 

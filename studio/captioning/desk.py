@@ -18,8 +18,8 @@ from studio.captioning.folder import Passed
 from studio.captioning.plans import Plan
 from studio.captioning.run import Run
 from studio.errors import StudioError
-from studio.limits import MAX_IMAGE_BYTES_PUBLIC
 from studio.paths import disk_error, require_space
+from studio.tasks.limits import MAX_IMAGE_BYTES_PUBLIC
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 KEPT_SENT = 5

@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from studio.captioning import entries, folder, listings
 from studio.captioning.folder import Passed
 from studio.errors import StudioError
-from studio.limits import MAX_IMAGE_BYTES
 from studio.paths import disk_error, gigabytes, inside, require_space, writing
+from studio.tasks.limits import MAX_IMAGE_BYTES
 
 MAX_BYTES, MAX_BYTES_PUBLIC = 20_000_000_000, 500_000_000
 """Of everything that is taken out of one zip."""

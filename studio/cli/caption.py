@@ -13,8 +13,8 @@ from studio.cli.console import Console, say
 from studio.cli.options import Count, Json, MaxTokens, Model, Out, Seed, Temperature
 from studio.cli.position import read_bytes
 from studio.cli.run import run
-from studio.limits import MAX_IMAGE_BYTES
 from studio.requests import CaptionRequest
+from studio.tasks.limits import MAX_IMAGE_BYTES
 
 
 def caption(

@@ -12,8 +12,8 @@ from studio.cli.console import Console, say
 from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
 from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
-from studio.limits import MAX_IMAGE_BYTES
 from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
+from studio.tasks.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from studio.jobs import Job

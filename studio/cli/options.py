@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from studio.bounds import MAX_SEED
 from studio.cli.console import say
+from studio.tasks.bounds import MAX_SEED
 
 Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
 Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=say("help.out"))]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.library import SUFFIXES
-from studio.limits import TEXTS
 from studio.paths import gigabytes
+from studio.tasks.limits import TEXTS
 
 MAX_BYTES = 50_000_000
 _PLACE = re.compile(r"(?P<file>.+?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?", re.DOTALL)

@@ -18,9 +18,9 @@ from studio.cli.out import Target, keep
 from studio.cli.position import read_bytes
 from studio.cli.run import results, wanted
 from studio.errors import StudioError
-from studio.limits import MAX_IMAGE_BYTES
 from studio.requests import Lora
 from studio.results import Artifact
+from studio.tasks.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from studio.again import Comparison

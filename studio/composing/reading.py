@@ -173,7 +173,7 @@ def asked(request: MusicRequest, chance: float, longest: float | None = None) ->
     """What a prompt and the fields beside it ask for together.
 
     Args:
-        request: its key has been checked (studio.limits).
+        request: its key has been checked (studio.tasks.limits).
         longest: seconds that the model can make.
     """
     tonic, mode = key_of(request.key) or (None, "")

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.editing import BREAK
-from studio.prompting import attention
+from studio.tasks.image.prompt_schedule import BREAK
+from studio.tasks.image.prompt_weights import attention
 
 BACK = 20
 """Tokens that may move into the next chunk so that a phrase stays whole."""

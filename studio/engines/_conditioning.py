@@ -1,4 +1,4 @@
-"""What a pipeline is told of a prompt: at first, and at the steps where the prompt changes (studio.editing).
+"""Conditioning: what a pipeline is told of a prompt, at first and at the steps where the prompt changes.
 
 Prompts that fit into one chunk and stay as they are go the way of studio.engines._weights, so that they are read as the
 bare library reads them. The others become embeddings here: chunk by chunk, every prompt of a run padded with empty
@@ -11,9 +11,9 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio import editing
 from studio.engines import _chunks, _weights
-from studio.prompting import plain
+from studio.tasks.image import prompt_schedule
+from studio.tasks.image.prompt_weights import plain
 
 Tensors = Mapping[str, Any]
 
@@ -55,16 +55,18 @@ def of(
         skip: layers of the text encoder that are left out.
         steps: of this pass, as far as one can tell before. begun: passes that lie behind.
     """
-    every = [editing.timetable(text, steps, begun) for text in (prompt, negative)]
+    every = [prompt_schedule.timetable(text, steps, begun) for text in (prompt, negative)]
     chunked = _chunks.reads(pipe)
     if not chunked:
-        every = [tuple(editing.BREAK.sub(" ", text).strip() for text in texts) for texts in every]
+        every = [tuple(prompt_schedule.BREAK.sub(" ", text).strip() for text in texts) for texts in every]
     if not _weights.takes_weights(pipe, accepts):  # it reads one prompt for all steps
         return Conditioning(_weights.prompt_arguments(pipe, accepts, every[0][0], every[1][0], guidance, skip))
     pairs = list(zip(*every, strict=True))
     long = chunked and any(_count(pipe, text) > 1 for texts in every for text in set(texts))
     if len(set(pairs)) == 1 and not long:
-        first = [editing.BREAK.sub(" ", text) if editing.BREAK.search(text) else text for text in pairs[0]]
+        first = [
+            prompt_schedule.BREAK.sub(" ", text) if prompt_schedule.BREAK.search(text) else text for text in pairs[0]
+        ]
         return Conditioning(_weights.prompt_arguments(pipe, accepts, first[0], first[1], guidance, skip))
     left_out = _weights.skipped(pipe, skip) if "clip_skip" in accepts else 0
     count = max(_count(pipe, text) for texts in every for text in set(texts)) if chunked else 1

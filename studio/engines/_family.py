@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.schedulers import OWN, SCHEDULERS, fits
+from studio.tasks.image.schedulers import OWN, SCHEDULERS, fits
 
 
 @dataclass(frozen=True, slots=True)

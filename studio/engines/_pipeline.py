@@ -16,7 +16,7 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _quantised, _torch
 from studio.errors import StudioError
-from studio.schedulers import fits
+from studio.tasks.image.schedulers import fits
 
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "stable_audio", "ace_step", None, False)
 """Where parts may come from: the two libraries, and folders of diffusers' own pipelines."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from studio import glossary
 from studio.requests import ImageRequest
+from studio.tasks.image import glossary
 
 Notes = list[tuple[str, dict[str, Any]]]
 

@@ -6,20 +6,20 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studio import editing
 from studio.catalog.card import Card
 from studio.engines import _chunks, _tokens
 from studio.engines._family import Family
 from studio.engines._weights import takes_weights
-from studio.prompting import weighted
 from studio.requests import ImageRequest
 from studio.results import Note
+from studio.tasks.image import prompt_schedule
+from studio.tasks.image.prompt_weights import weighted
 
 
 def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[Note]]:
     """The request with words, a scheduler and steps that there are here, and what was left out for that."""
     notes: list[Note] = []
-    texts = [editing.without_tags(text) for text in (request.prompt, request.negative_prompt, *request.prompts)]
+    texts = [prompt_schedule.without_tags(text) for text in (request.prompt, request.negative_prompt, *request.prompts)]
     if tags := dict.fromkeys(tag for _, found in texts for tag in found):
         notes.append(("no_tags", {"names": ", ".join(tags)[:400]}))
         prompt, negative, *prompts = (text for text, _ in texts)
@@ -45,7 +45,7 @@ def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives
     guidance = request.guidance_scale or 0
     guided = "guidance_scale" not in member.accepts or guidance > 1
     prompts = request.prompts or (request.prompt,)
-    weighs = any(weighted(editing.timetable(text, 1)[0]) for text in (*prompts, request.negative_prompt))
+    weighs = any(weighted(prompt_schedule.timetable(text, 1)[0]) for text in (*prompts, request.negative_prompt))
     over = family.member(over=True) if request.image else None
     said = {
         "no_negative": request.negative_prompt and not (guided and "negative_prompt" in member.accepts),
@@ -64,13 +64,13 @@ def _of_words(pipe: Any, card: Card, prompts: Sequence[str], negative: str, acce
     """What of the words is not read as other programs read it."""
     texts = (*prompts, negative)
     notes: list[Note] = []
-    if any(map(editing.joins, texts)):
+    if any(map(prompt_schedule.joins, texts)):
         notes.append(("no_and", {}))
-    if any(map(editing.edited, texts)) and not takes_weights(pipe, accepts):
+    if any(map(prompt_schedule.edited, texts)) and not takes_weights(pipe, accepts):
         notes.append(("no_editing", {}))
     if _chunks.reads(pipe):
         return notes
-    if any(map(editing.BREAK.search, texts)):
+    if any(map(prompt_schedule.BREAK.search, texts)):
         notes.append(("no_break", {}))
     if excess := max(_excess(pipe, card, prompt) for prompt in prompts):
         notes.append(("prompt_cut", {"count": excess}))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog.card import Card
-from studio.editing import BREAK, timetable
 from studio.engines import _chunks
-from studio.prompting import plain
 from studio.results import Tokens
+from studio.tasks.image.prompt_schedule import BREAK, timetable
+from studio.tasks.image.prompt_weights import plain
 
 _LENGTHS = {
     "StableDiffusion3Pipeline": 256,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from studio.prompting import attention, plain, weighted
+from studio.tasks.image.prompt_weights import attention, plain, weighted
 
 
 def prompt_arguments(

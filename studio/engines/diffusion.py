@@ -25,7 +25,6 @@ from typing import Any
 
 from PIL import Image
 
-from studio import glossary
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _conditioning, _latents, _parking, _pictures, _pipeline, _reading, _remarks, _tokens, _torch
@@ -37,7 +36,8 @@ from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
 from studio.results import Output, Tokens
-from studio.seeds import stepped, varied
+from studio.tasks.image import glossary
+from studio.tasks.seeds import stepped, varied
 
 PIPELINES = (
     "StableDiffusionPipeline",

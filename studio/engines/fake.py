@@ -27,9 +27,7 @@ from studio.engines import _audio, _pictures
 from studio.engines._landscape import paint
 from studio.engines.base import Context
 from studio.errors import Cancelled
-from studio.limits import SOUND_USES
 from studio.media.image import check_image, decode
-from studio.prompting import plain
 from studio.requests import (
     CaptionRequest,
     ChatRequest,
@@ -41,7 +39,9 @@ from studio.requests import (
     UpscaleRequest,
 )
 from studio.results import Audio, Output, Tokens
-from studio.seeds import stepped, varied
+from studio.tasks.image.prompt_weights import plain
+from studio.tasks.limits import SOUND_USES
+from studio.tasks.seeds import stepped, varied
 
 RATE = 32_000
 TOKENS = 75

@@ -13,7 +13,7 @@ from tiny_pipelines import pixels
 from studio.engines.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.schedulers import SCHEDULERS
 
 ENGINE = DiffusionEngine()
 OVER = ("stable_diffusion", "latent_consistency", "icons", "stable_diffusion_xl", "z_image")

@@ -14,7 +14,7 @@ from studio.engines import _previews
 from studio.engines._previews import Previews, watch
 from studio.engines.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.schedulers import SCHEDULERS
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=6, guidance_scale=4.0, seed=5)

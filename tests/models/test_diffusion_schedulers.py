@@ -10,7 +10,7 @@ from tiny import Recorder
 
 from studio.engines.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.schedulers import SCHEDULERS
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=8, guidance_scale=3.0, seed=5)

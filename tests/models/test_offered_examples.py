@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from test_llama import CPU, Listener
 
-from studio import limits
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.engines.llama import LlamaEngine, LlamaModel
@@ -18,6 +17,7 @@ from studio.i18n import table
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
 from studio.store import Store
+from studio.tasks import limits
 from tabs.code import EXAMPLE
 
 SEEDS = (1, 2, 3)

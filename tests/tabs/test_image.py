@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 from PIL import Image, ImageDraw
 
-from studio import axes, recipe
+from studio import recipe
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.recipes.embed_image import encode_png
@@ -17,6 +17,7 @@ from studio.requests import ImageRequest, Lora, UpscaleRequest
 from studio.restore import Restored
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.image import grid_axes
 from tabs import image_form, image_shape, image_source, page, shared
 from tabs.image_again import sentence
 from tabs.image_restore import _usable
@@ -80,13 +81,13 @@ def test_one_axis_goes_across_whichever_was_filled(card: Card) -> None:
     made = image_form.wanted(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
     assert made.y is None
     assert made.x is not None
-    assert axes.values(made.x) == ("2", "4", "6")
+    assert grid_axes.values(made.x) == ("2", "4", "6")
 
 
 def test_a_quoted_value_keeps_its_comma(card: Card) -> None:
     made = image_form.wanted(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
     assert made.x is not None
-    assert axes.values(made.x) == ("people, text",)
+    assert grid_axes.values(made.x) == ("people, text",)
 
 
 def test_a_request_comes_back_as_the_fields_that_made_it(card: Card) -> None:

@@ -9,9 +9,9 @@ from studio.catalog.card_reader import ENGINE_TASKS, WITHOUT_FILES
 from studio.catalog.catalog import FEW_STEPS, Catalog
 from studio.engines.base import ENGINES
 from studio.errors import StudioError
-from studio.limits import NUMBERS, bound
 from studio.paths import Home
 from studio.requests import TASKS
+from studio.tasks.limits import NUMBERS, bound
 from tabs import TABS
 
 WHOLE = """

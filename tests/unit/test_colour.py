@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from studio import sides
 from studio.media import colour
 from studio.media.image import decode, decode_image
 from studio.recipes import embed_image
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
+from studio.tasks.image import size
 
 COLOURS = [(x * 2, y * 2, 255 - x - y) for y in range(100) for x in range(128)]
 
@@ -148,7 +148,7 @@ def test_a_picture_is_upright_and_its_size_is_that_of_what_is_seen(form: str, or
     said = subprocess.run(["exiftool", "-n", "-s3", "-Orientation", file], capture_output=True, text=True, check=True)
     assert int(said.stdout or 1) == orientation
     found = decode_image(data)
-    assert sides.upright(data) == found.size == ((32, 64) if orientation >= 5 else (64, 32))
+    assert size.upright(data) == found.size == ((32, 64) if orientation >= 5 else (64, 32))
     left, upper = orientation in (1, 4, 5, 8), orientation in (1, 2, 5, 6)
     corner = (2 if left else found.width - 3, 2 if upper else found.height - 3)
     assert found.convert("L").getpixel(corner) < 60  # type: ignore[operator]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio import editing
+from studio.tasks.image import prompt_schedule
 
 # The examples in the comment of modules/prompt_parser.py, with ten steps: [last step, prompt] each.
 DOCUMENTED = {
@@ -35,42 +35,42 @@ def test_a_prompt_means_at_each_step_what_the_web_ui_says(prompt: str) -> None:
     expected: list[str] = []
     for last, words in DOCUMENTED[prompt]:
         expected += [words] * (last - len(expected))
-    assert list(editing.timetable(prompt, 10)) == expected
-    assert editing.edited(prompt) == (len(set(expected)) > 1 or prompt == "a [b:c:20] d")
+    assert list(prompt_schedule.timetable(prompt, 10)) == expected
+    assert prompt_schedule.edited(prompt) == (len(set(expected)) > 1 or prompt == "a [b:c:20] d")
 
 
 @pytest.mark.parametrize(
     "prompt", [r"a \[b:c:0.5\]", r"a \[b|c\]", "a [b:c]", "a [b] (c:1.2)", "a: b | c", "[a:b:c:0.5]"]
 )
 def test_what_is_escaped_or_no_edit_stays_as_it_is(prompt: str) -> None:
-    assert set(editing.timetable(prompt, 4)) == {prompt}
-    assert not editing.edited(prompt)
+    assert set(prompt_schedule.timetable(prompt, 4)) == {prompt}
+    assert not prompt_schedule.edited(prompt)
 
 
 def test_a_second_pass_goes_on_where_the_first_ended() -> None:
-    assert editing.timetable("[a:b:0.5]", 4, begun=1) == ("b",) * 4
-    assert editing.timetable("[a:b:1.5]", 4, begun=1) == ("a", "a", "b", "b")
-    assert editing.timetable("[a:b:6]", 4, begun=1) == ("a", "a", "b", "b")
+    assert prompt_schedule.timetable("[a:b:0.5]", 4, begun=1) == ("b",) * 4
+    assert prompt_schedule.timetable("[a:b:1.5]", 4, begun=1) == ("a", "a", "b", "b")
+    assert prompt_schedule.timetable("[a:b:6]", 4, begun=1) == ("a", "a", "b", "b")
 
 
 def test_what_names_something_that_is_not_here_is_taken_out_and_named() -> None:
     prompt = "a cat, <hypernet:puppy:0.5>, (embedding:EasyNegative:1.2), embedding:v2/bad-hands.pt, (tall:1.1)"
-    assert editing.without_tags(prompt) == (
+    assert prompt_schedule.without_tags(prompt) == (
         "a cat, (tall:1.1)",
         ("<hypernet:puppy:0.5>", "embedding:EasyNegative", "embedding:v2/bad-hands.pt"),
     )
-    assert editing.without_tags("a cat <3 and <lora:x:1>") == ("a cat <3 and <lora:x:1>", ())
+    assert prompt_schedule.without_tags("a cat <3 and <lora:x:1>") == ("a cat <3 and <lora:x:1>", ())
 
 
 def test_and_between_prompts_is_told_from_a_text_of_capitals() -> None:
-    assert editing.joins("a cat AND a dog")
-    assert not editing.joins("A CAT AND A DOG")
-    assert not editing.joins("sand and SANDY")
+    assert prompt_schedule.joins("a cat AND a dog")
+    assert not prompt_schedule.joins("A CAT AND A DOG")
+    assert not prompt_schedule.joins("sand and SANDY")
 
 
 @given(st.text(alphabet="ab [](){}:|\\.0123BREAK,", max_size=60), st.integers(1, 8))
 def test_whatever_is_typed_is_a_prompt_a_step(text: str, steps: int) -> None:
-    found = editing.timetable(text, steps)
+    found = prompt_schedule.timetable(text, steps)
     assert len(found) == steps
     assert all(len(words) <= len(text) for words in found)
 
@@ -80,5 +80,5 @@ def test_whatever_is_typed_is_a_prompt_a_step(text: str, steps: int) -> None:
 )
 def test_a_wall_of_brackets_costs_little(text: str) -> None:
     began = time.process_time()
-    editing.timetable(text, 8)
+    prompt_schedule.timetable(text, 8)
     assert time.process_time() - began < 1

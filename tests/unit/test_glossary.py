@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio import glossary
+from studio.tasks.image import glossary
 
 TABLE = {"红": "red", "苹果": "apple", "红苹果": "red apple", "一个": "", "的": "", "猫": "cat", "扁平": "flat style"}
 

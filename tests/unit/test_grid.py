@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio import axes, grid, recipe
-from studio.axes import Layout
+from studio import recipe
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
 from studio.requests import Axis, ImageRequest, Lora
 from studio.results import Output, Update
 from studio.service import Studio
+from studio.tasks.image import contact_sheet, grid_axes
+from studio.tasks.image.grid_axes import Layout
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=1, width=64, height=64)
 
@@ -65,12 +66,12 @@ def refusal(act: Callable[[], object]) -> StudioError:
     ],
 )
 def test_an_axis_is_read_as_other_web_uis_read_it(field: str, typed: str, expected: list[str]) -> None:
-    assert list(axes.values(Axis(field, (typed,)))) == expected
+    assert list(grid_axes.values(Axis(field, (typed,)))) == expected
 
 
 def test_values_that_were_taken_apart_already_keep_their_commas() -> None:
-    assert axes.values(Axis("replace", ("cat", "big, wild cat"))) == ("cat", "big, wild cat")
-    assert axes.values(Axis("steps", ("1-3", "9"))) == ("1", "2", "3", "9")
+    assert grid_axes.values(Axis("replace", ("cat", "big, wild cat"))) == ("cat", "big, wild cat")
+    assert grid_axes.values(Axis("steps", ("1-3", "9"))) == ("1", "2", "3", "9")
 
 
 @pytest.mark.parametrize(
@@ -105,10 +106,10 @@ def test_an_axis_that_makes_no_sense_is_refused_before_anything_runs(
     assert studio.jobs() == ()
 
 
-@given(st.sampled_from(axes.FIELDS), st.text(alphabet="0123456789-+.,()[] \"'\nae", max_size=40))
+@given(st.sampled_from(grid_axes.FIELDS), st.text(alphabet="0123456789-+.,()[] \"'\nae", max_size=40))
 def test_whatever_is_typed_is_a_list_or_an_error_in_words(field: str, typed: str) -> None:
     try:
-        found = axes.values(Axis(field, (typed,)))
+        found = grid_axes.values(Axis(field, (typed,)))
     except StudioError as error:
         found = (error.code,)
     assert 1 <= len(found) <= 64
@@ -132,30 +133,30 @@ def test_a_seed_of_minus_one_is_a_new_one_that_its_cells_share_and_its_label_nam
 def test_empty_values_leave_out_words_and_leave_the_rest_to_the_model() -> None:
     base = replace(HILLS, prompt="a cat, sitting", styles=("ink",), scheduler="DDIM")
     assert [cell.prompt for cell in cells(base, Axis("replace", ("cat, ",)))] == ["a cat, sitting", "a , sitting"]
-    found, layout = axes.cells(base, Axis("scheduler", (", Euler",)), Axis("styles", (",ink",)))
+    found, layout = grid_axes.cells(base, Axis("scheduler", (", Euler",)), Axis("styles", (",ink",)))
     assert [(cell.scheduler, cell.styles) for cell in found[:2]] == [("", ()), ("Euler", ())]
     assert layout == Layout(("Scheduler: Default", "Scheduler: Euler"), ("Styles: none", "Styles: ink"))
 
 
 def cells(base: ImageRequest, x: Axis, y: Axis | None = None) -> list[ImageRequest]:
-    return axes.cells(base, x, y)[0]
+    return grid_axes.cells(base, x, y)[0]
 
 
 def test_cells_lie_row_by_row() -> None:
-    found, layout = axes.cells(HILLS, Axis("steps", ("1-3",)), Axis("guidance_scale", ("2, 4.5",)))
+    found, layout = grid_axes.cells(HILLS, Axis("steps", ("1-3",)), Axis("guidance_scale", ("2, 4.5",)))
     assert [(cell.steps, cell.guidance_scale) for cell in found] == [(s, g) for g in (2, 4.5) for s in (1, 2, 3)]
     assert layout == Layout(("Steps: 1", "Steps: 2", "Steps: 3"), ("Guidance scale: 2", "Guidance scale: 4.5"))
 
 
 def test_words_take_the_place_of_the_first_ones() -> None:
     base = replace(HILLS, prompt="a cat by a cat", negative_prompt="no cat")
-    found, layout = axes.cells(base, Axis("replace", ("cat, dog",)), None)
+    found, layout = grid_axes.cells(base, Axis("replace", ("cat, dog",)), None)
     assert [(cell.prompt, cell.negative_prompt) for cell in found] == [
         ("a cat by a cat", "no cat"),
         ("a dog by a dog", "no dog"),
     ]
     assert layout.columns == ("cat", "dog")
-    error = refusal(lambda: axes.cells(HILLS, Axis("replace", ("cat, dog",)), None))
+    error = refusal(lambda: grid_axes.cells(HILLS, Axis("replace", ("cat, dog",)), None))
     assert (error.code, error.params["text"]) == ("not_in_prompt", "cat")
 
 
@@ -285,8 +286,8 @@ def test_all_cells_are_checked_before_the_first_is_painted(studio: Studio) -> No
 def test_there_is_an_end_to_the_number_of_cells(studio: Studio) -> None:
     error = refusal(lambda: studio.submit_grid(HILLS, Axis("seed", ("1-9",)), Axis("steps", ("1-8",))))
     assert (error.code, error.params["limit"]) == ("too_many", 64)
-    axes.cells(HILLS, Axis("seed", ("1-9",)), None, public=True)
-    error = refusal(lambda: axes.cells(HILLS, Axis("seed", ("1-10",)), None, public=True))
+    grid_axes.cells(HILLS, Axis("seed", ("1-9",)), None, public=True)
+    error = refusal(lambda: grid_axes.cells(HILLS, Axis("seed", ("1-10",)), None, public=True))
     assert error.params["limit"] == 9
 
 
@@ -298,7 +299,7 @@ def colours(count: int, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
 
 
 def test_each_picture_lies_in_its_row_and_column() -> None:
-    whole = grid.sheet(Layout(("a", "b", "c"), ("d", "e")), colours(6))
+    whole = contact_sheet.sheet(Layout(("a", "b", "c"), ("d", "e")), colours(6))
     seen = {}
     for y in range(whole.height):
         for x in range(whole.width):
@@ -312,8 +313,8 @@ def test_each_picture_lies_in_its_row_and_column() -> None:
 
 
 def test_labels_are_drawn_and_take_room_only_where_there_are_some() -> None:
-    bare = grid.sheet(Layout(("",), ("",)), colours(1))
-    named = grid.sheet(Layout(("Steps: 4",), ("Guidance scale: 2",)), colours(1))
+    bare = contact_sheet.sheet(Layout(("",), ("",)), colours(1))
+    named = contact_sheet.sheet(Layout(("Steps: 4",), ("Guidance scale: 2",)), colours(1))
     assert named.width > bare.width
     assert named.height > bare.height
     assert any(pixel < 120 for pixel in set(named.crop((0, 0, named.width, 14)).convert("L").getdata()))
@@ -321,28 +322,28 @@ def test_labels_are_drawn_and_take_room_only_where_there_are_some() -> None:
 
 @pytest.mark.parametrize("label", ["猫 und Ärger", "x" * 5000, "word " * 900, "\n\t ", "🙂"])
 def test_any_label_can_be_drawn(label: str) -> None:
-    whole = grid.sheet(Layout((label, "b"), (label, label)), colours(4))
+    whole = contact_sheet.sheet(Layout((label, "b"), (label, label)), colours(4))
     assert whole.width < 40 * 30
     assert whole.height < 400
 
 
 def test_a_large_grid_is_shown_smaller() -> None:
-    whole = grid.sheet(Layout(tuple("abcdefgh"), tuple("abcdefgh")), colours(1, (4096, 1600)) * 64)
-    assert whole.width * whole.height < grid.MAX_PIXELS * 1.5
+    whole = contact_sheet.sheet(Layout(tuple("abcdefgh"), tuple("abcdefgh")), colours(1, (4096, 1600)) * 64)
+    assert whole.width * whole.height < contact_sheet.MAX_PIXELS * 1.5
 
 
 def test_a_cell_that_is_missing_is_told_from_the_others() -> None:
     asked = [replace(HILLS, seed=seed) for seed in (1, 1, 2)]
     first, last = colours(2)
     output = Output(images=(first, last), seeds=(1, 2), requests=(asked[0], asked[2]))
-    assert grid.placed(asked, output) == [first, None, last]
+    assert contact_sheet.placed(asked, output) == [first, None, last]
 
 
 def test_a_sheet_without_a_single_picture_is_still_a_sheet(tmp_path: Path) -> None:
-    grid.sheet(Layout(("a",), ("",)), [None]).save(tmp_path / "sheet.png")
+    contact_sheet.sheet(Layout(("a",), ("",)), [None]).save(tmp_path / "sheet.png")
 
 
 def test_chinese_labels_are_written_and_not_drawn_as_boxes() -> None:
     """Two signs differ on the sheet; boxes would be alike."""
-    one, other = (grid.sheet(Layout(rows=("",), columns=(label,)), [None]) for label in ("猫", "狗"))
+    one, other = (contact_sheet.sheet(Layout(rows=("",), columns=(label,)), [None]) for label in ("猫", "狗"))
     assert one.tobytes() != other.tobytes(), "no font here has Chinese signs; on Debian: fonts-noto-cjk"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from studio import dialects, infotext, recipe, restore, samplers
 from studio.checked import image_fields
 from studio.requests import ImageRequest, Lora
-from studio.schedulers import SCHEDULERS
+from studio.tasks.image.schedulers import SCHEDULERS
 
 REQUEST = ImageRequest(
     prompt="a red house", model="m", width=512, height=512, steps=20, guidance_scale=7.0, scheduler="Euler a", seed=7,

@@ -11,7 +11,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.inputs import Inputs
-from studio.wordlists import Wordlists
+from studio.tasks.image.wordlists import Wordlists
 
 
 def sha(data: bytes) -> str:

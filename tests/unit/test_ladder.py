@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from tiny_card import tiny_card
 
-from studio import demand, ladder, limits
+from studio import demand, ladder
 from studio.catalog import variants
 from studio.catalog.card import Card, Source
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
+from studio.tasks import limits
 
 GB = 1_000_000_000
 

@@ -11,10 +11,11 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
-from studio import bounds, i18n, limits
+from studio import i18n
 from studio.catalog.card import Card, Source
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, MusicRequest, Request
+from studio.tasks import bounds, limits
 
 
 def card(**changes: Any) -> Card:

@@ -9,10 +9,10 @@ from tiny_card import tiny_card
 
 from studio.catalog.card import Source
 from studio.errors import StudioError
-from studio.limits import check, resolve
 from studio.requests import MusicRequest
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.limits import check, resolve
 
 CARD = tiny_card(Source("bundled", path="m"), 1)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from studio import sides
 from studio.errors import StudioError
-from studio.limits import check
 from studio.media import formats
 from studio.media.image import check_image, decode_image
 from studio.requests import CaptionRequest
+from studio.tasks.image import size
+from studio.tasks.limits import check
 
 DATA = Path(__file__).parents[1] / "data" / "pictures"
 RED, BLUE = (200, 30, 30), (30, 60, 200)
@@ -54,7 +54,7 @@ def test_a_phones_heic_is_read_and_its_turning_followed() -> None:
     picture = decode_image((DATA / "upright.heic").read_bytes())
     assert close(picture.getpixel((20, 32)), BLUE)
     turned = (DATA / "turned.heic").read_bytes()
-    assert sides.upright(turned) == decode_image(turned).size == (64, 96)
+    assert size.upright(turned) == decode_image(turned).size == (64, 96)
     assert close(decode_image(turned).getpixel((32, 20)), BLUE)
 
 
@@ -70,7 +70,7 @@ def test_every_format_is_turned_as_its_exif_says(kind: str, orientation: int) ->
     with Image.open(io.BytesIO(data)) as file:
         file.load()
         wanted = ImageOps.exif_transpose(file).convert("RGB")
-    assert picture.size == wanted.size == sides.upright(data)
+    assert picture.size == wanted.size == size.upright(data)
     for place in ((10, 10), (wanted.width - 10, wanted.height - 10)):
         assert close(picture.getpixel(place), wanted.getpixel(place))  # type: ignore[arg-type]
 

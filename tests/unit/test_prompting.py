@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from studio.prompting import attention, escape, plain, weighted
+from studio.tasks.image.prompt_weights import attention, escape, plain, weighted
 
 SYNTAX = st.text(alphabet="ab ()[]\\:.13-,", max_size=60)
 

@@ -10,7 +10,7 @@ import pytest
 
 from studio.catalog.card import Source
 from studio.engines.diffusion import DiffusionEngine
-from studio.schedulers import OWN, SCHEDULERS, fits
+from studio.tasks.image.schedulers import OWN, SCHEDULERS, fits
 from tests.unit.tiny_card import tiny_card
 
 BETAS = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import axes, infotext, recipe, restore
-from studio.bounds import DRAWN_SEED, MAX_SEED
+from studio import infotext, recipe, restore
 from studio.checked import image_fields
 from studio.engines.llama import _seed
 from studio.requests import Axis, ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.bounds import DRAWN_SEED, MAX_SEED
+from studio.tasks.image import grid_axes
 from tabs import image_form
 from tabs.parts import read_whole
 
@@ -67,9 +68,9 @@ def test_the_field_of_the_page_holds_it(seed: int) -> None:
 
 
 def test_a_grid_counts_from_one_long_seed_to_another() -> None:
-    assert axes.values(Axis("seed", (f"{LONG}-{LONG + 2}",))) == tuple(str(LONG + step) for step in range(3))
+    assert grid_axes.values(Axis("seed", (f"{LONG}-{LONG + 2}",))) == tuple(str(LONG + step) for step in range(3))
     base = ImageRequest(prompt="a")
-    found, _ = axes.cells(base, Axis("seed", (str(MAX_SEED), str(ODD))), None)
+    found, _ = grid_axes.cells(base, Axis("seed", (str(MAX_SEED), str(ODD))), None)
     assert [cell.seed for cell in found] == [MAX_SEED, ODD]
 
 

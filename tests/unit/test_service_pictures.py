@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import pictures, recipe, wording
+from studio import recipe
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs import Job
 from studio.naming import Keep
-from studio.pictures import STYLES, WILDCARDS
 from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.wordlists import Wordlists
+from studio.tasks.image import prepare, prompt_template
+from studio.tasks.image.prepare import STYLES, WILDCARDS
+from studio.tasks.image.wordlists import Wordlists
 
 HILLS = ImageRequest(prompt="hills", seed=5, steps=2, width=64, height=64)
 
@@ -348,7 +349,7 @@ def test_nobody_waits_long_for_a_count(studio: Studio, monkeypatch: pytest.Monke
         return Tokens(7, 75, "")
 
     with monkeypatch.context() as slow:
-        slow.setattr(pictures, "PATIENCE", 0.05)
+        slow.setattr(prepare, "PATIENCE", 0.05)
         slow.setattr(FakeEngine, "tokens", count)
         assert [studio.tokens("demo-image", word) for word in ("a", "b", "c")] == [Tokens(0, 0, "")] * 3
     go_on.set()
@@ -390,7 +391,7 @@ def test_our_own_styles_have_a_place_for_the_prompt(studio: Studio) -> None:
     lists = Wordlists(STYLES)
     assert len(lists.names()) >= 12
     for name in lists.names():
-        style = wording.read_style(lists.text(name) or "")
+        style = prompt_template.read_style(lists.text(name) or "")
         assert style.prompt.count("{prompt}") == 1, name
         assert "\n" not in style.prompt
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_card import tiny_card
 
-from studio import limits, recipe
+from studio import recipe
 from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.media import recordings
@@ -19,6 +19,7 @@ from studio.requests import MusicRequest
 from studio.results import Audio
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks import limits
 
 CARD = tiny_card(Source("bundled", path="m"), 1)
 RATE = 8_000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import limits, recipe
+from studio import recipe
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
@@ -22,6 +22,7 @@ from studio.requests import UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.store import Store
+from studio.tasks import limits
 
 
 @pytest.fixture

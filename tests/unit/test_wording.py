@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import wording
 from studio.errors import StudioError
 from studio.requests import Lora
-from studio.wording import Style
+from studio.tasks.image import prompt_template
+from studio.tasks.image.prompt_template import Style
 
 LISTS = {
     "cats": ("tabby", "tiger"),
@@ -32,7 +32,7 @@ def lines(name: str) -> tuple[str, ...]:
 
 
 def fill(text: str, seed: int = 1, longest: int = 1000) -> str:
-    return wording.fill(text, random.Random(seed), lines, longest)
+    return prompt_template.fill(text, random.Random(seed), lines, longest)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_whatever_is_written_is_filled_in_the_same_way_or_refused_in_words(text:
     def attempt() -> tuple[str, str]:
         try:
             filled = fill(text, seed, longest=500)
-            return "", filled + repr(wording.take_loras(filled))
+            return "", filled + repr(prompt_template.take_loras(filled))
         except StudioError as error:
             return error.code, str(error)
 
@@ -155,10 +155,10 @@ def test_whatever_is_written_is_filled_in_the_same_way_or_refused_in_words(text:
 
 @given(st.text(max_size=200))
 def test_every_text_is_a_style_and_a_list(text: str) -> None:
-    style = wording.read_style(text)
-    wording.with_style("a cat", style)
-    wording.with_negative("", style)
-    assert all(line and line == line.strip() for line in wording.read_lines(text))
+    style = prompt_template.read_style(text)
+    prompt_template.with_style("a cat", style)
+    prompt_template.with_negative("", style)
+    assert all(line and line == line.strip() for line in prompt_template.read_lines(text))
 
 
 def test_ten_thousand_braces_take_no_time() -> None:
@@ -170,48 +170,48 @@ def test_ten_thousand_braces_take_no_time() -> None:
 
 
 def test_a_style_goes_round_the_prompt_or_behind_it() -> None:
-    assert wording.with_style("a cat", Style("ink drawing of {prompt}, black")) == "ink drawing of a cat, black"
-    assert wording.with_style("a cat", Style("ink drawing")) == "a cat, ink drawing"
-    assert wording.with_style("", Style("ink drawing")) == "ink drawing"
-    assert wording.with_style("a cat", Style("")) == "a cat"
+    assert prompt_template.with_style("a cat", Style("ink drawing of {prompt}, black")) == "ink drawing of a cat, black"
+    assert prompt_template.with_style("a cat", Style("ink drawing")) == "a cat, ink drawing"
+    assert prompt_template.with_style("", Style("ink drawing")) == "ink drawing"
+    assert prompt_template.with_style("a cat", Style("")) == "a cat"
 
 
 def test_a_style_file_may_end_with_what_is_not_wanted() -> None:
     text = "ink drawing of {prompt},\n black\n\nNegative prompt: colour, photo\n"
-    assert wording.read_style(text) == Style("ink drawing of {prompt}, black", "colour, photo")
-    assert wording.read_style("ink drawing") == Style("ink drawing")
+    assert prompt_template.read_style(text) == Style("ink drawing of {prompt}, black", "colour, photo")
+    assert prompt_template.read_style("ink drawing") == Style("ink drawing")
 
 
 def test_what_a_style_does_not_want_is_added_once() -> None:
     style = Style("ink", "colour, photo")
-    once = wording.with_negative("blurry", style)
+    once = prompt_template.with_negative("blurry", style)
     assert once == "blurry, colour, photo"
-    assert wording.with_negative(once, style) == once
-    assert wording.with_negative("", style) == "colour, photo"
+    assert prompt_template.with_negative(once, style) == once
+    assert prompt_template.with_negative("", style) == "colour, photo"
 
 
 # Adaptations
 
 
 def test_adaptations_are_taken_out_of_the_prompt() -> None:
-    assert wording.take_loras("a cat, <lora:ink:0.8>, sitting") == ("a cat, sitting", (Lora("ink", 0.8),))
-    assert wording.take_loras("<LoRA:my file.v2> a cat") == ("a cat", (Lora("my file.v2", 1.0),))
-    assert wording.take_loras("a cat") == ("a cat", ())
+    assert prompt_template.take_loras("a cat, <lora:ink:0.8>, sitting") == ("a cat, sitting", (Lora("ink", 0.8),))
+    assert prompt_template.take_loras("<LoRA:my file.v2> a cat") == ("a cat", (Lora("my file.v2", 1.0),))
+    assert prompt_template.take_loras("a cat") == ("a cat", ())
 
 
 def test_a_second_weight_is_left_out_and_of_two_of_one_name_the_last_counts() -> None:
-    assert wording.take_loras("<lora:ink:0.8:0.3>")[1] == (Lora("ink", 0.8),)
-    assert wording.take_loras("<lora:a:1><lora:b:1><lora:a:-0.5>")[1] == (Lora("b", 1.0), Lora("a", -0.5))
+    assert prompt_template.take_loras("<lora:ink:0.8:0.3>")[1] == (Lora("ink", 0.8),)
+    assert prompt_template.take_loras("<lora:a:1><lora:b:1><lora:a:-0.5>")[1] == (Lora("b", 1.0), Lora("a", -0.5))
 
 
 @pytest.mark.parametrize("tag", ["<lora:>", "<lora::1>", "<lora:ink:strong>"])
 def test_a_tag_that_makes_no_sense_is_shown(tag: str) -> None:
     with pytest.raises(StudioError) as caught:
-        wording.take_loras(f"a cat {tag}")
+        prompt_template.take_loras(f"a cat {tag}")
     assert (caught.value.code, caught.value.params["text"]) == ("bad_lora", tag)
 
 
 def test_a_weight_can_be_written_anew() -> None:
     text = "a <lora:ink:0.8> and <lora:wash>"
-    assert wording.with_weight(text, "ink", 0.25) == "a <lora:ink:0.25> and <lora:wash>"
-    assert wording.with_weight(text, "", 2) == "a <lora:ink:2> and <lora:wash:2>"
+    assert prompt_template.with_weight(text, "ink", 0.25) == "a <lora:ink:0.25> and <lora:wash>"
+    assert prompt_template.with_weight(text, "", 2) == "a <lora:ink:2> and <lora:wash:2>"

@@ -79,9 +79,9 @@ def painter(shipped: Path, encoder: Path, device: str) -> Any:
     from diffusers import StableDiffusionPipeline
     from transformers import BertModel
 
-    from studio import glossary
     from studio.catalog.catalog import Catalog
     from studio.paths import Home
+    from studio.tasks.image import glossary
 
     card = Catalog.load(Home(WORK), public=True).get("icons")
     words: Any = BertModel.from_pretrained(encoder, add_pooling_layer=False)

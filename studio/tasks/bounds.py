@@ -1,7 +1,7 @@
 """What a single value may be: one table row a field, and the checks of a number, a text and a choice.
 
 Lowest, highest, highest on a public studio, default. A model narrows or widens a row through its card:
-`max_duration`, `min_width`, `multiple`, `context` …. Knows nothing of whole requests (studio.limits).
+`max_duration`, `min_width`, `multiple`, `context` …. Knows nothing of whole requests (studio.tasks.limits).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     {3::red|blue} takes red three times as often      {2$$red|green|blue} takes two of them
 
 Pure text. Every draw comes from the dice that the caller hands in, so that a seed always gives the same words.
-Knows nothing of where lists and styles lie (studio.wordlists) or of the weights in a prompt (studio.prompting).
+Knows nothing of where lists and styles lie (studio.tasks.image.wordlists) or of the weights in a prompt
+(studio.tasks.image.prompt_weights).
 """
 
 from __future__ import annotations

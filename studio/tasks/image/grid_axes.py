@@ -5,7 +5,7 @@
     cat, "a, b"      quotes keep a comma      cat, , dog       of words an empty one is a value too
 
 The forms are those of AUTOMATIC1111's X/Y/Z plot; the commas of Chinese and Japanese part values as well. Whether a
-value suits a model is for studio.limits to say.
+value suits a model is for studio.tasks.limits to say.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from studio import seeds, wording
-from studio.bounds import CELLS, NUMBERS, check_many, label
 from studio.errors import StudioError
 from studio.requests import Axis, ImageRequest, Lora
-from studio.schedulers import OWN
+from studio.tasks import seeds
+from studio.tasks.bounds import CELLS, NUMBERS, check_many, label
+from studio.tasks.image import prompt_template
+from studio.tasks.image.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
@@ -116,7 +117,7 @@ def _with(request: ImageRequest, axis: Axis, value: str, first: str) -> ImageReq
 
 def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
     """The request with another weight for the adaptation `name`, or for all; added where it has none such."""
-    prompt = wording.with_weight(request.prompt, name, weight)
+    prompt = prompt_template.with_weight(request.prompt, name, weight)
     loras = tuple(Lora(lora.name, weight) if name in ("", lora.name) else lora for lora in request.loras)
     if name and prompt == request.prompt and all(lora.name != name for lora in loras):
         loras = (*loras, Lora(name, weight))

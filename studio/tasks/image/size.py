@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from studio.bounds import NUMBERS, PIXELS, Bound, with_card
 from studio.catalog.card import Card
 from studio.media import formats
 from studio.media.image import check_image
 from studio.requests import ImageRequest
+from studio.tasks.bounds import NUMBERS, PIXELS, Bound, with_card
 
 
 def upright(data: bytes) -> tuple[int, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from studio.bounds import DRAWN_SEED, MAX_SEED, label
 from studio.errors import StudioError
 from studio.requests import ImageRequest, Request
+from studio.tasks.bounds import DRAWN_SEED, MAX_SEED, label
 
 SEEDS = ("seed", "variation_seed")
 ANY = -1

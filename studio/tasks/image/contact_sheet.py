@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from studio import lettering
-from studio.axes import Layout
 from studio.requests import ImageRequest
 from studio.results import Output
+from studio.tasks.image.grid_axes import Layout
 
 MAX_PIXELS = 36_000_000
 """Of the cells together; larger ones are shown smaller."""

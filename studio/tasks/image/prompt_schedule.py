@@ -5,7 +5,7 @@
 
 The rules are those of `get_learned_conditioning_prompt_schedules` in stable-diffusion-webui; a backslash takes the
 meaning of a sign away. Pure text: knows neither tokens nor models, and no input is an error. Weights are
-studio.prompting's.
+studio.tasks.image.prompt_weights's.
 """
 
 from __future__ import annotations

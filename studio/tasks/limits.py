@@ -1,7 +1,7 @@
 """Whether a request may be asked for, and the default of everything that was not asked for.
 
 The page's sliders, the command line and the API all stand in front of the same `check`. What a single value may
-be stands in studio.bounds. Knows nothing of files, memory or how a model works.
+be stands in studio.tasks.bounds. Knows nothing of files, memory or how a model works.
 """
 
 from __future__ import annotations
@@ -11,28 +11,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from studio import seeds
-from studio.bounds import (
-    CONVERSATION,
-    FILLED_PROMPT,
-    LORA_WEIGHT,
-    LORAS,
-    MESSAGE,
-    MESSAGES,
-    MODEL,
-    NAME,
-    NUMBERS,
-    STYLES,
-    TEXTS,
-    Bound,
-    Letters,
-    check_choice,
-    check_many,
-    check_number,
-    check_text,
-    label,
-    with_card,
-)
 from studio.captioning import asking
 from studio.catalog.card import Card
 from studio.composing.figures import SLOWEST
@@ -56,8 +34,30 @@ from studio.requests import (
     Task,
     UpscaleRequest,
 )
-from studio.schedulers import OWN, SCHEDULERS
-from studio.sides import pixel_bound, side_bound, sides, upright
+from studio.tasks import seeds
+from studio.tasks.bounds import (
+    CONVERSATION,
+    FILLED_PROMPT,
+    LORA_WEIGHT,
+    LORAS,
+    MESSAGE,
+    MESSAGES,
+    MODEL,
+    NAME,
+    NUMBERS,
+    STYLES,
+    TEXTS,
+    Bound,
+    Letters,
+    check_choice,
+    check_many,
+    check_number,
+    check_text,
+    label,
+    with_card,
+)
+from studio.tasks.image.schedulers import OWN, SCHEDULERS
+from studio.tasks.image.size import pixel_bound, side_bound, sides, upright
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
 MAX_SOUND_BYTES, MAX_SOUND_BYTES_PUBLIC = 96_000_000, 24_000_000

@@ -1,6 +1,7 @@
 """From what a person asked of a picture to what an engine paints: styles, wildcards, adaptations, input pictures.
 
-Knows the folders that these come from; the words themselves are filled in by studio.wording. Nothing here runs.
+Knows the folders that these come from; the words themselves are filled in by studio.tasks.image.prompt_template.
+Nothing here runs.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from studio import wording
-from studio.bounds import FILLED_PROMPT, LORAS, check_many
 from studio.catalog.card import Card
 from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.inputs import Inputs
 from studio.library import Library
-from studio.limits import PLAIN_NAME
 from studio.paths import Home
 from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Tokens
-from studio.seeds import varied
 from studio.settings import ROOT
 from studio.store import Store
-from studio.wordlists import Wordlists
+from studio.tasks.bounds import FILLED_PROMPT, LORAS, check_many
+from studio.tasks.image import prompt_template
+from studio.tasks.image.wordlists import Wordlists
+from studio.tasks.limits import PLAIN_NAME
+from studio.tasks.seeds import varied
 
 log = logging.getLogger("studio")
 
@@ -108,7 +109,7 @@ class Pictures:
             count = getattr(engine(card.engine), "tokens", None)
             if count is None:
                 return UNKNOWN
-            asked = self._counting.submit(count, card, store.path(card), wording.take_loras(prompt)[0])
+            asked = self._counting.submit(count, card, store.path(card), prompt_template.take_loras(prompt)[0])
             try:
                 return asked.result(PATIENCE)
             finally:
@@ -133,9 +134,9 @@ class Pictures:
         prompt, negative = request.prompt, request.negative_prompt
         for name in request.styles:
             style = self._style(name)
-            prompt, negative = wording.with_style(prompt, style), wording.with_negative(negative, style)
+            prompt, negative = prompt_template.with_style(prompt, style), prompt_template.with_negative(negative, style)
         request = replace(request, negative_prompt=negative)
-        painted = [wording.take_loras(self._words(prompt, seed)) for seed in _seeds(request)]
+        painted = [prompt_template.take_loras(self._words(prompt, seed)) for seed in _seeds(request)]
         found = [_joined(request.loras, loras) for _, loras in painted]
         words = tuple(text for text, _ in painted)
         if all(loras == found[0] for loras in found):
@@ -148,19 +149,19 @@ class Pictures:
 
     def _words(self, prompt: str, seed: int) -> str:
         longest = FILLED_PROMPT.public if self._public else FILLED_PROMPT.high
-        return wording.fill(prompt, random.Random(seed), self._lines, longest)
+        return prompt_template.fill(prompt, random.Random(seed), self._lines, longest)
 
     def _lines(self, name: str) -> tuple[str, ...]:
-        lines = wording.read_lines(self._wildcards.text(name) or "")
+        lines = prompt_template.read_lines(self._wildcards.text(name) or "")
         if not lines:
             raise StudioError("no_wildcard", name=name, known=self._wildcards.near(name))
         return lines
 
-    def _style(self, name: str) -> wording.Style:
+    def _style(self, name: str) -> prompt_template.Style:
         text = self._styles.text(name)
         if text is None:
             raise StudioError("no_style", name=name, known=self._styles.near(name))
-        return wording.read_style(text)
+        return prompt_template.read_style(text)
 
     def _with_known_loras(self, request: ImageRequest) -> ImageRequest:
         if not request.loras:

@@ -1,0 +1,1 @@
+"""Pictures: sizes, prompts, samplers, grids and adaptations, as people ask for them."""

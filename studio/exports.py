@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.composing import abc, played
 from studio.errors import StudioError
 from studio.media.audio import decode_audio
 from studio.recipes.embed_audio import encode_flac, encode_mp3
 from studio.shelf import notes
+from studio.tasks.music import abc, performance
 
 SOUND, NOTES = (".wav", ".flac", ".mp3"), (".mid", ".abc")
 MUSIC = (*SOUND, *NOTES)
@@ -21,7 +21,7 @@ MUSIC = (*SOUND, *NOTES)
 
 def formats(made: Mapping[str, Any]) -> tuple[str, ...]:
     """The suffixes that a piece with this recipe can have."""
-    return MUSIC if played.melody(made.get("played", {})) is not None else SOUND
+    return MUSIC if performance.melody(made.get("played", {})) is not None else SOUND
 
 
 def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
@@ -34,7 +34,7 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
         StudioError: no_notes, file_not_found, bad_audio.
     """
     if suffix == ".abc":
-        melody = played.melody(made.get("played", {}))
+        melody = performance.melody(made.get("played", {}))
         if melody is None:
             raise StudioError("no_notes", model=made["model"]["title"])
         return abc.write(melody, str(made["parameters"].get("prompt", ""))).encode()

@@ -14,7 +14,6 @@ from studio.captioning.plans import BLANK, as_request, as_settings
 from studio.captioning.run import Run
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.composing.reading import Reading
 from studio.engines.base import engine
 from studio.errors import StudioError
 from studio.media import masks
@@ -26,6 +25,7 @@ from studio.tasks import limits
 from studio.tasks.bounds import DRAWN_SEED
 from studio.tasks.image import grid_axes
 from studio.tasks.image.prepare import Pictures
+from studio.tasks.music.prompt_parser import Reading
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25

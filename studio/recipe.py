@@ -5,7 +5,7 @@
      "software": {"studio": "0.1.0", ...}, "device": "cpu", "hardware": "…", "finish": "stop",
      "seconds": 1.5}
 
-Music also says what is `played` (studio.composing.played), pictures carry the text that other web UIs read
+Music also says what is `played` (studio.tasks.music.performance), pictures carry the text that other web UIs read
 (studio.infotext), and what was made from a file that tells how it was made itself has that as `origin`
 (studio.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
 back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes through
@@ -28,9 +28,9 @@ from typing import Any
 
 from studio import __version__, checked, origins
 from studio.catalog.card import Card
-from studio.composing import played
 from studio.media import embedded, exif
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
+from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
 MAX_CHARACTERS = 6_000_000  # the longest code prefix and suffix, escaped
@@ -182,7 +182,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "device": _string(found.get("device")),
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
-        **({"played": played.clean(sound)} if isinstance(sound, dict) and sound else {}),
+        **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
         **({"origin": before} if before else {}),

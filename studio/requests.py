@@ -119,7 +119,8 @@ class MusicRequest:
         bars: with a tempo they say how long the piece is, instead of `duration`; 0 leaves them to the prompt.
         players: "flute, guitar"; empty leaves them to the prompt.
         loop: ends so that it can begin again without a seam, exact to the sample.
-        melody: what it begins with, in the words of studio.composing.language; the rest is composed. Only for models
+        melody: what it begins with, in the words of studio.tasks.music.melody_tokens; the rest is composed. Only for
+        models
             that write notes.
         sound: sound to start from, as the bytes of its file; empty for none.
         sound_use: "continue": the piece begins with `sound` and goes on for `duration`; "follow": it has its melody.

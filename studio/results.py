@@ -39,7 +39,7 @@ class Audio:
         samples: float32 in -1..1, shape (channels, frames).
         rate: frames a second.
         midi: the file of its notes, where it has any.
-        played: what is known of it beyond what was asked for (studio.composing.played).
+        played: what is known of it beyond what was asked for (studio.tasks.music.performance).
     """
 
     samples: np.ndarray

@@ -21,7 +21,6 @@ from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.chat import Chat, Note
 from studio.chats import Chats
-from studio.composing.reading import Reading
 from studio.devices import peak_memory
 from studio.errors import StudioError
 from studio.instance import Instance
@@ -51,6 +50,7 @@ from studio.store import Store
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
 from studio.tasks.image.prepare import Pictures
+from studio.tasks.music.prompt_parser import Reading
 
 log = logging.getLogger("studio")
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from studio import recipe
-from studio.composing.keys import key_of
-from studio.composing.language import METRES, TICKS, beat
 from studio.media import containers, id3
 from studio.recipes.embed_image import SOFTWARE
+from studio.tasks.music.keys import key_of
+from studio.tasks.music.melody_tokens import METRES, TICKS, beat
 
 _ONE_SHOT, _HAS_ROOT, _STRETCH = 0x01, 0x02, 0x04
 _MIDDLE_C = 60

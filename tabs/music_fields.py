@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 
 from studio import recipe
-from studio.composing import played, telling
-from studio.composing.keys import key_of, names, spelling, whole_name
-from studio.composing.language import METRES, MODES
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import MusicRequest, Task
+from studio.tasks.music import performance, reading_text
+from studio.tasks.music.keys import key_of, names, spelling, whole_name
+from studio.tasks.music.melody_tokens import METRES, MODES
 from tabs import pump, uploaded
 from tabs.i18n import language, t
 from tabs.music_sound import SoundFields
@@ -111,11 +111,11 @@ class Fields:
 
         A composed one is kept up to a bar; for models that make sound, the sound itself.
         """
-        if played.melody(made.get("played", {})) is None:
+        if performance.melody(made.get("played", {})) is None:
             changes = {**self.filled(made, spoken), **self.sound.going_on(file, seconds), self.of["seed"]: ""}
             return {**changes, self.restored: pump.note(text("music.on_sound", spoken))}
-        known = played.clean(made.get("played", {}))
-        words, bars = played.until(known, seconds)
+        known = performance.clean(made.get("played", {}))
+        words, bars = performance.until(known, seconds)
         if not bars:
             return {self.restored: pump.note(text("music.on_nothing", spoken))}
         changes = self.filled(made, spoken)
@@ -197,7 +197,7 @@ def reading_line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
         return ""
     if found is None:
         return ""
-    return "".join(f"<p>{html.escape(line)}</p>" for line in telling.lines(found, spoken))
+    return "".join(f"<p>{html.escape(line)}</p>" for line in reading_text.lines(found, spoken))
 
 
 def _choice(name: str, choices: list[tuple[Any, str]]) -> gr.Dropdown:

@@ -11,11 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio.composing import telling
 from studio.errors import StudioError
 from studio.exports import MUSIC
 from studio.i18n import text
 from studio.results import Update
+from studio.tasks.music import reading_text
 from tabs import music_takes, pump
 from tabs.i18n import language, t
 from tabs.listening import PREFIX
@@ -26,7 +26,7 @@ from tabs.shared import Page, quick
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
 _FETCH = "() => { if (atelier.fetching) atelier.press('#music-file'); atelier.fetching = false; }"
-_KNOWN = telling.NOTES
+_KNOWN = reading_text.NOTES
 """Notes of an engine that the line under the prompt has said already."""
 
 

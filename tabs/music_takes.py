@@ -15,14 +15,14 @@ from urllib.parse import quote
 
 from studio import exports
 from studio.catalog import licence, variants
-from studio.composing import abc, played
-from studio.composing.brief import genres
-from studio.composing.telling import bar_words, genre_name, key_words, played_tempo
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.media.audio import decode_audio
 from studio.results import Artifact
 from studio.shelf import notes
+from studio.tasks.music import abc, performance
+from studio.tasks.music.brief import genres
+from studio.tasks.music.reading_text import bar_words, genre_name, key_words, played_tempo
 from tabs import music_views
 from tabs.shared import Page
 
@@ -63,7 +63,7 @@ def _take(page: Page, file: Path, made: dict[str, Any], batch: str) -> Take:
         views["roll"] = music_views.roll(notes(file).read_bytes(), seconds)
     picture = page.offer(music_views.spectrum(audio), "spectrum.png")
     views["spectrum"] = f'<img src="{_address(picture)}" alt="" loading="lazy">'
-    if (melody := played.melody(made.get("played", {}))) is not None:
+    if (melody := performance.melody(made.get("played", {}))) is not None:
         views["score"] = html.escape(abc.write(melody, str(made["parameters"].get("prompt", ""))), quote=True)
     return Take(file, made, batch, seconds, _address(page.publish(file)), views)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.cli.console import language
-from studio.composing import telling
-from studio.composing.brief import instruments
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.media.audio import measure
+from studio.tasks.music import reading_text
+from studio.tasks.music.brief import instruments
 
 _NOTES = ("melody", "chords")
 """What is long and stands in the recipe."""
@@ -21,11 +21,11 @@ def facts(made: Mapping[str, Any], seconds: float | None) -> str:
     """All of it in one line of the reader's language; empty where nothing is known."""
     played, spoken = made.get("played", {}), language()
     known = instruments()
-    players = (telling.player_name(name, spoken) if name in known else name for name in played.get("players", ()))
+    players = (reading_text.player_name(name, spoken) if name in known else name for name in played.get("players", ()))
     said = (
-        telling.key_words(played.get("key", ""), spoken), played.get("metre", ""),
-        telling.played_tempo(made),
-        telling.bar_words(played["bars"], spoken) if played.get("bars") else "",
+        reading_text.key_words(played.get("key", ""), spoken), played.get("metre", ""),
+        reading_text.played_tempo(made),
+        reading_text.bar_words(played["bars"], spoken) if played.get("bars") else "",
         text("music.comma", spoken).join(players), text("music.looped", spoken) if played.get("loop") else "",
         f"{seconds:.1f} s" if seconds is not None else "",
     )  # fmt: skip

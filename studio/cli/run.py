@@ -97,10 +97,10 @@ def _read(studio: Studio, request: Request) -> str:
     """How a model of music understands the request, in a line; nothing where it does not say."""
     if not isinstance(request, MusicRequest):
         return ""
-    from studio.composing import telling
+    from studio.tasks.music import reading_text
 
     found = studio.reading(request)
-    return "" if found is None else telling.lines(found, language())[0]
+    return "" if found is None else reading_text.lines(found, language())[0]
 
 
 def wanted(console: Console, out: str, task: Task) -> Target | None:
@@ -144,9 +144,9 @@ def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dic
 def _notes(artifact: Artifact) -> list[str]:
     if artifact.task != "music":
         return [text(f"note.{key}", language(), **params) for key, params in artifact.notes]
-    from studio.composing import telling
+    from studio.tasks.music import reading_text
 
-    return [telling.note(key, params, language()) for key, params in artifact.notes]
+    return [reading_text.note(key, params, language()) for key, params in artifact.notes]
 
 
 def _afterwards(console: Console, artifact: Artifact, title: str) -> None:

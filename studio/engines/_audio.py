@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from studio.catalog.card import Card
-from studio.composing.timing import lasting
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.media.audio import decode_audio
 from studio.requests import MusicRequest
 from studio.results import Audio, Output
+from studio.tasks.music.timing import lasting
 
 LOUDNESS = -14.0
 """LUFS of a finished piece."""

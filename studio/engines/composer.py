@@ -1,8 +1,8 @@
 """Text-to-music in notes: a small language model writes a melody, a band is arranged around it, a SoundFont plays it.
 
-Takes a folder with a GPT-2 of transformers over the words of `studio.composing.language`, with its tokenizer,
+Takes a folder with a GPT-2 of transformers over the words of `studio.tasks.music.melody_tokens`, with its tokenizer,
 and in `soundfont/` one SoundFont. The prompt settles key, metre, tempo, bars and players (see
-`studio.composing.reading`); the model only ever chooses among words that keep to them.
+`studio.tasks.music.prompt_parser`); the model only ever chooses among words that keep to them.
 
 A few melodies are written side by side and the most tuneful one is kept, which costs little more than one.
 """
@@ -18,13 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog.card import Card
-from studio.composing import arranging, form, language, midi, played, progressions, reading, telling, tuneful
-from studio.composing.brief import Brief
-from studio.composing.figures import RING
-from studio.composing.form import Form
-from studio.composing.guide import Guide
-from studio.composing.harmony import Chord
-from studio.composing.score import Score
 from studio.devices.device import Device
 from studio.engines import _audio, _parking, _torch
 from studio.engines._decode import after_each_token
@@ -32,6 +25,23 @@ from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request
 from studio.results import Audio, Output
+from studio.tasks.music import (
+    arranging,
+    chord_progressions,
+    form,
+    melody_rank,
+    melody_tokens,
+    midi,
+    performance,
+    reading_text,
+)
+from studio.tasks.music import prompt_parser as reading
+from studio.tasks.music.brief import Brief
+from studio.tasks.music.form import Form
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.melody_grammar import Guide
+from studio.tasks.music.prompt_numbers import RING
+from studio.tasks.music.score import Score
 
 CANDIDATES = 4
 _TOP_P = 0.95
@@ -63,7 +73,7 @@ class ComposerEngine:
             model = _torch.pretrained(GPT2LMHeadModel, card, files, device, dtype)
             model.generation_config.eos_token_id = None  # a line that has ended waits for the others
             table = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-            if tuple(sorted(table, key=table.__getitem__)) != language.WORDS:
+            if tuple(sorted(table, key=table.__getitem__)) != melody_tokens.WORDS:
                 raise StudioError("broken_model", model=card.title, reason="it was made for other words")
             font = next(iter(sorted((files / "soundfont").rglob("*.sf2"))), None)
             if font is None:
@@ -76,7 +86,7 @@ class Piece:
     """How the prompt was read, the melody part by part, and all voices."""
 
     reading: reading.Reading
-    parts: list[language.Part]
+    parts: list[melody_tokens.Part]
     score: Score
     chords: list[Chord]
 
@@ -88,7 +98,7 @@ class ComposerModel(_parking.Parking):
         self._card, self._device, self._font = card, device, font
         self._model: Any = model
         self._weights: Any = _parking.placed(card, device, model)
-        self._ids = {word: number for number, word in enumerate(language.WORDS)}
+        self._ids = {word: number for number, word in enumerate(melody_tokens.WORDS)}
 
     def nbytes(self) -> int:
         return self._weights.nbytes() + len(self._font)
@@ -110,24 +120,24 @@ class ComposerModel(_parking.Parking):
             pieces.append(self.compose(request, number, seed, context))
             piece = pieces[-1]
             brief, score = piece.reading.brief, piece.score
-            known = played.known(brief, piece.parts, piece.chords, piece.reading)
+            known = performance.known(brief, piece.parts, piece.chords, piece.reading)
             return replace(self._play(score, brief), midi=midi.write(score), played=known)
 
         with _torch.working(self._card):
             output = _audio.each_piece(request, context, make)
-        return replace(output, notes=(*notes, *telling.notes(pieces[0].reading)))
+        return replace(output, notes=(*notes, *reading_text.notes(pieces[0].reading)))
 
     def compose(self, request: MusicRequest, number: int, seed: int, context: Context) -> Piece:
         """Piece `number` of a request in notes, without its sound."""
         read = self._read(request, seed)
         plan = form.plan(read.brief.bars)
-        chords = progressions.lay(read.brief, plan, seed, language.read(request.melody.split()))
+        chords = chord_progressions.lay(read.brief, plan, seed, melody_tokens.read(request.melody.split()))
         lines = self._write(request, read.brief, plan, chords, number, seed, context)
-        whole = [language.read(line) for line in lines if language.END in line]
+        whole = [melody_tokens.read(line) for line in lines if melody_tokens.END in line]
         if not whole:
             raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
-        parts = max(whole, key=lambda parts: tuneful.worth(parts, read.brief.mode))
-        whole_chords = progressions.unfold(chords, plan) if chords else []
+        parts = max(whole, key=lambda parts: melody_rank.worth(parts, read.brief.mode))
+        whole_chords = chord_progressions.unfold(chords, plan) if chords else []
         score = arranging.arrange(read.brief, parts, plan, request.prompt, seed, whole_chords)
         return Piece(read, parts, score, whole_chords)
 
@@ -148,9 +158,9 @@ class ComposerModel(_parking.Parking):
         """Several lines of words, all of them to the brief."""
         import torch
 
-        header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy).words()
+        header = melody_tokens.Header(brief.kind, brief.metre, brief.mode, brief.busy).words()
         given = request.melody.split()
-        if not played.begins(given, brief.metre, plan):
+        if not performance.begins(given, brief.metre, plan):
             raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
         # An upbeat at the very beginning would make the piece longer than what was asked for: one that was given stays.
         grammars = [
@@ -164,7 +174,7 @@ class ComposerModel(_parking.Parking):
 
         def allowed(row: int, ids: Any) -> list[int]:
             if len(ids) > len(begun):
-                word = language.WORDS[int(ids[-1])]
+                word = melody_tokens.WORDS[int(ids[-1])]
                 grammars[row].take(word)
                 seen[row] += word.startswith("bar")
             return [self._ids[word] for word in grammars[row].allowed()]
@@ -172,7 +182,7 @@ class ComposerModel(_parking.Parking):
         def look(ids: Any) -> bool:
             context.step(number * bars + min(seen), request.count * bars)
             context.check()
-            return bool((ids[:, -1] == self._ids[language.END]).all())
+            return bool((ids[:, -1] == self._ids[melody_tokens.END]).all())
 
         torch.manual_seed(seed)
         start = torch.tensor([[self._ids[word] for word in begun]] * CANDIDATES, device=self._model.device)
@@ -186,7 +196,7 @@ class ComposerModel(_parking.Parking):
             prefix_allowed_tokens_fn=allowed,
             stopping_criteria=after_each_token(look),
         )
-        return [[language.WORDS[int(one)] for one in row[len(header) :]] for row in made]
+        return [[melody_tokens.WORDS[int(one)] for one in row[len(header) :]] for row in made]
 
     def _play(self, score: Score, brief: Brief) -> Audio:
         """Stereo sound. A loop is cut from its second time through, so that what rings on is in it."""

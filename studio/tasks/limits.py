@@ -13,10 +13,6 @@ from typing import Any, TypeVar
 
 from studio.captioning import asking
 from studio.catalog.card import Card
-from studio.composing.figures import SLOWEST
-from studio.composing.keys import key_of
-from studio.composing.language import METRES
-from studio.composing.timing import lasting
 from studio.errors import StudioError
 from studio.media.audio import measure
 from studio.media.image import check_image
@@ -58,6 +54,10 @@ from studio.tasks.bounds import (
 )
 from studio.tasks.image.schedulers import OWN, SCHEDULERS
 from studio.tasks.image.size import pixel_bound, side_bound, sides, upright
+from studio.tasks.music.keys import key_of
+from studio.tasks.music.melody_tokens import METRES
+from studio.tasks.music.prompt_numbers import SLOWEST
+from studio.tasks.music.timing import lasting
 
 MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
 MAX_SOUND_BYTES, MAX_SOUND_BYTES_PUBLIC = 96_000_000, 24_000_000

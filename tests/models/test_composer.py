@@ -11,10 +11,10 @@ import pytest
 from tiny import Recorder, card, load
 from tiny_soundfont import soundfont
 
-from studio.composing import language, played
 from studio.engines.composer import ComposerEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
+from studio.tasks.music import melody_tokens, performance
 from train.music.model import tokenizer
 
 ENGINE = ComposerEngine()
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     folder = tmp_path_factory.mktemp("composer")
-    words = language.WORDS
+    words = melody_tokens.WORDS
     config = GPT2Config(
         vocab_size=len(words), n_positions=640, n_embd=32, n_layer=1, n_head=2,
         bos_token_id=words.index("start"), eos_token_id=words.index("end"), pad_token_id=0,
@@ -194,7 +194,7 @@ def test_fields_win_over_the_prompt(model):
 
 def test_the_recipe_holds_the_melody_that_sounds(model):
     audio = model.run(JIG, Recorder()).audio[0]
-    melody = played.melody(audio.played)
+    melody = performance.melody(audio.played)
     assert melody is not None
     file = mido.MidiFile(file=io.BytesIO(audio.midi))
     sounded = [message.note for message in file.tracks[1] if message.type == "note_on"]
@@ -214,26 +214,26 @@ REEL = MusicRequest(prompt="a reel in G", bars=16, tempo=110, key="G major", met
 @pytest.mark.parametrize("bars", [1, 3, 7, 8, 9, 15])
 def test_a_piece_goes_on_from_any_bar_of_another_one(model, bars):
     first = model.run(REEL, Recorder()).audio[0].played
-    upbeat = played.melody(first).line.upbeat
+    upbeat = performance.melody(first).line.upbeat
     moment = (upbeat + bars * 96 + 5) * 60 / (24 * 110)
-    words, kept = played.until(first, moment)
+    words, kept = performance.until(first, moment)
     assert kept == bars
     other = model.run(replace(REEL, melody=words, seed=5), Recorder()).audio[0].played
     assert other["melody"].startswith(words)
     assert other["melody"] != first["melody"]
-    assert played.melody(other).line.bars[:bars] == played.melody(first).line.bars[:bars]
+    assert performance.melody(other).line.bars[:bars] == performance.melody(first).line.bars[:bars]
 
 
 def test_nothing_is_kept_of_a_first_bar_and_a_repeat_keeps_its_part(model):
     long = model.run(replace(REEL, bars=32), Recorder()).audio[0].played
-    assert played.until(long, 0.1) == ("", 0)
+    assert performance.until(long, 0.1) == ("", 0)
     second_time = 10.5 * 4 * 60 / 110  # in the second turn of the first part
-    words, kept = played.until(long, second_time)
+    words, kept = performance.until(long, second_time)
     assert kept == 10
     assert words.count("part") == 1
     assert words.count("bar") == 8
-    assert played.until(long, 1e6)[0] == long["melody"]
-    assert played.until({}, 3.0) == ("", 0)
+    assert performance.until(long, 1e6)[0] == long["melody"]
+    assert performance.until({}, 3.0) == ("", 0)
 
 
 def test_a_beginning_that_does_not_fit_is_said(model):

@@ -17,9 +17,9 @@ import pytest
 from tiny import Recorder, load
 from tiny_soundfont import soundfont
 
-from studio.composing import midi
 from studio.engines.composer import ComposerEngine
 from studio.requests import MusicRequest
+from studio.tasks.music import midi
 
 STARTER = Path(__file__).parents[2] / "assets" / "starters" / "music"
 KICK, SNARE, RIM, CLAP, LOW_TOM, HAT, OPEN, RIDE = 36, 38, 37, 39, 41, 42, 46, 51

@@ -21,7 +21,6 @@ from tiny import Recorder, card, load
 from tiny_musicgen import save_musicgen
 from tiny_soundfont import soundfont
 
-from studio.composing import language
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.engines import _parking, _torch
@@ -35,6 +34,7 @@ from studio.engines.musicgen import MusicgenEngine
 from studio.engines.text import TextEngine
 from studio.engines.upscaler import UpscalerEngine
 from studio.requests import ChatRequest, Lora, Message, UpscaleRequest
+from studio.tasks.music import melody_tokens
 
 CHAT = ChatRequest(messages=(Message("user", "hello world"),), max_tokens=5, temperature=0.0, seed=1)
 ENGINES: dict[str, tuple[Any, Any]] = {
@@ -65,7 +65,7 @@ def folder_of(tmp_path_factory, chat_folder):
     from train.music.model import tokenizer
 
     def composer(folder: Path) -> None:
-        words = language.WORDS
+        words = melody_tokens.WORDS
         sizes: dict[str, Any] = {"n_positions": 640, "n_embd": 32, "n_layer": 1, "n_head": 2}
         ends: dict[str, Any] = {"bos_token_id": words.index("start"), "eos_token_id": words.index("end")}
         GPT2LMHeadModel(GPT2Config(vocab_size=len(words), **sizes, **ends, pad_token_id=0)).save_pretrained(folder)

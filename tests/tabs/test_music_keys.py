@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from studio.composing.keys import key_of, names
-from studio.composing.language import MODES
+from studio.tasks.music.keys import key_of, names
+from studio.tasks.music.melody_tokens import MODES
 from tabs.music_fields import fields_of
 
 

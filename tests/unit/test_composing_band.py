@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.composing import arranging, form, harmony, language, tuneful
-from studio.composing.brief import grooves, instruments
-from studio.composing.language import METRES, Note, Part
-from studio.composing.reading import Wishes, read
+from studio.tasks.music import arranging, form, harmony, melody_rank, melody_tokens
+from studio.tasks.music.brief import grooves, instruments
+from studio.tasks.music.melody_tokens import METRES, Note, Part
+from studio.tasks.music.prompt_parser import Wishes, read
 
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
 
@@ -36,7 +36,7 @@ def melody(metre: str, lengths: tuple[int, ...], seed: int, upbeat: int = 0) -> 
 def test_a_form_has_the_bars_that_were_asked_for(bars):
     plan = form.plan(bars)
     assert sum(plan.lengths[index] for index in plan.order) == bars
-    assert max(plan.lengths) <= language.MOST_BARS
+    assert max(plan.lengths) <= melody_tokens.MOST_BARS
     assert set(plan.order) == set(range(len(plan.lengths)))
 
 
@@ -65,7 +65,7 @@ def test_chords_hold_the_melody_and_come_home():
     assert [chord.root for chord in found] == [0, 0, 5, 5, 7, 7, 0, 0]
 
 
-@pytest.mark.parametrize("mode", language.MODES)
+@pytest.mark.parametrize("mode", melody_tokens.MODES)
 def test_every_piece_ends_on_its_tonic_chord(mode):
     for seed in range(20):
         (part,) = melody("4/4", (8,), seed)
@@ -119,5 +119,5 @@ def test_swing_moves_the_second_eighth_and_nothing_else():
 def test_a_melody_that_comes_home_in_its_key_is_worth_more():
     home = [Part([], [[Note(p, 24) for p in (0, 2, 4, 2)], [Note(p, 24) for p in (0, 2, 4, 0)]])]
     lost = [Part([], [[Note(p, 24) for p in (0, 13, 1, 18)], [Note(p, 24) for p in (3, 15, 6, 1)]])]
-    assert tuneful.worth(home, "major") > tuneful.worth(lost, "major")
-    assert tuneful.worth([Part([], [[Note(None, 96)]])], "major") == float("-inf")
+    assert melody_rank.worth(home, "major") > melody_rank.worth(lost, "major")
+    assert melody_rank.worth([Part([], [[Note(None, 96)]])], "major") == float("-inf")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studio.composing.reading import Reading, Wishes, read
+from studio.tasks.music.prompt_parser import Reading, Wishes, read
 
 
 def changes(found: Reading) -> dict[str, dict[str, Any]]:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.composing import reading
-from studio.composing.brief import styles
-from studio.composing.form import plan
-from studio.composing.guide import Guide
-from studio.composing.language import END, HOLD, METRES, REST, Grammar, Header, Note, Part, read, write
+from studio.tasks.music import prompt_parser
+from studio.tasks.music.brief import styles
+from studio.tasks.music.form import plan
+from studio.tasks.music.melody_grammar import Guide
+from studio.tasks.music.melody_tokens import END, HOLD, METRES, REST, Grammar, Header, Note, Part, read, write
 
 HEADER = Header("jig", "6/8", "major", "even")
 PLANS = st.lists(st.integers(1, 16), min_size=1, max_size=4)
@@ -65,7 +65,7 @@ def test_reading_goes_as_far_as_the_words_go():
 @pytest.mark.parametrize(("prompt", "least"), [("flamenco, 3/4", 2), ("raga, 2/4", 2), ("japanese koto, 6/8", 1)])
 def test_a_network_that_would_rather_wait_sings_all_the_same(prompt: str, least: int):
     """It hardly knows the notes of some scales, and waits wherever the style leaves the rhythm free."""
-    brief = reading.read(f"{prompt}, 8 bars").brief
+    brief = prompt_parser.read(f"{prompt}, 8 bars").brief
     assert brief.metre not in styles()[brief.style].lines
     form = plan(brief.bars)
     guide, words = Guide(brief, form, [], 1, upbeat=False), []

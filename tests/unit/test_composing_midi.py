@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from witnesses import program
 
-from studio.composing import arranging, form, language, midi
-from studio.composing.language import Grammar
-from studio.composing.reading import Wishes, read
-from studio.composing.score import Score
+from studio.tasks.music import arranging, form, melody_tokens, midi
+from studio.tasks.music.melody_tokens import Grammar
+from studio.tasks.music.prompt_parser import Wishes, read
+from studio.tasks.music.score import Score
 
 PROMPTS = (
     "lofi hip hop beat", "epic orchestral battle music", "sad piano", "techno 128 bpm", "jazz waltz", "a lullaby",
@@ -27,10 +27,10 @@ def composed(prompt: str, seed: int, upbeat: bool, loop: bool = False) -> Score:
     brief = read(prompt, Wishes(loop=loop), chance.random()).brief
     plan = form.plan(brief.bars)
     grammar, words = Grammar(brief.metre, plan.lengths, upbeat=upbeat), list[str]()
-    while (choice := grammar.allowed()) != (language.END,):
-        words.append(language.UPBEAT if language.UPBEAT in choice else chance.choice(choice))
+    while (choice := grammar.allowed()) != (melody_tokens.END,):
+        words.append(melody_tokens.UPBEAT if melody_tokens.UPBEAT in choice else chance.choice(choice))
         grammar.take(words[-1])
-    return arranging.arrange(brief, language.read(words), plan, prompt, seed)
+    return arranging.arrange(brief, melody_tokens.read(words), plan, prompt, seed)
 
 
 def told(data: bytes, folder: Path) -> str:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.composing import language
-from studio.composing.brief import Brief, grooves, instruments
-from studio.composing.keys import key_name
-from studio.composing.reading import Wishes, asked, read
 from studio.requests import MusicRequest
+from studio.tasks.music import melody_tokens
+from studio.tasks.music.brief import Brief, grooves, instruments
+from studio.tasks.music.keys import key_name
+from studio.tasks.music.prompt_parser import Wishes, asked, read
 
 
 def brief(prompt: str, wishes: Wishes | None = None) -> Brief:
@@ -116,10 +116,10 @@ def test_words_that_say_nothing_to_the_composer_are_named():
 @given(st.text(max_size=200))
 def test_whatever_is_written_gives_a_brief_that_can_be_played(prompt):
     found = brief(prompt)
-    assert found.kind in language.KINDS
-    assert found.metre in language.METRES
-    assert found.mode in language.MODES
-    assert found.busy in language.BUSY
+    assert found.kind in melody_tokens.KINDS
+    assert found.metre in melody_tokens.METRES
+    assert found.mode in melody_tokens.MODES
+    assert found.busy in melody_tokens.BUSY
     assert found.groove in grooves()
     assert found.band
     assert set(found.band) <= set(instruments())
@@ -137,12 +137,12 @@ def test_every_table_is_sound():
         assert set(groove.band) <= set(instruments()), name
         assert groove.bars, name
         for metre, lines in groove.bars.items():
-            steps = language.METRES[metre]
+            steps = melody_tokens.METRES[metre]
             beaten = [(f"{group} {name}", line) for group in ("drums", "fill", "first")
                       for name, line in lines.get(group, {}).items()]  # fmt: skip
             for role, line in [*((role, x) for role, x in lines.items() if isinstance(x, str)), *beaten]:
                 assert steps % len(line) == 0, (name, metre, role)
-    assert {brief(words).metre in language.COMPOUND for words in ("jig", "reel")} == {True, False}
+    assert {brief(words).metre in melody_tokens.COMPOUND for words in ("jig", "reel")} == {True, False}
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.composing import arranging, form, harmony, language, played, progressions, tuneful
-from studio.composing.brief import Brief, colours, entries, families, genres, grooves, instruments, scales, styles
-from studio.composing.guide import Guide
-from studio.composing.language import METRES, Part
-from studio.composing.reading import Wishes, read
+from studio.tasks.music import arranging, chord_progressions, form, harmony, melody_rank, melody_tokens, performance
+from studio.tasks.music.brief import Brief, colours, entries, families, genres, grooves, instruments, scales, styles
+from studio.tasks.music.melody_grammar import Guide
+from studio.tasks.music.melody_tokens import METRES, Part
+from studio.tasks.music.prompt_parser import Wishes, read
 
 ROOT = Path(__file__).parents[2]
 READS = 640
@@ -22,21 +22,21 @@ READS = 640
 def composed(brief: Brief, seed: int, given: tuple[str, ...] = ()) -> tuple[list[str], list[list[harmony.Chord]]]:
     """A line of words that the guide lets through, chosen by chance instead of by the network; and its chords."""
     plan = form.plan(brief.bars)
-    chords = progressions.lay(brief, plan, seed, language.read(given))
+    chords = chord_progressions.lay(brief, plan, seed, melody_tokens.read(given))
     guide, chance = Guide(brief, plan, chords, seed), random.Random(seed)
     words = list(given)
     for word in given:
         guide.take(word)
     while True:
         word = chance.choice(guide.allowed())
-        if word == language.END:
+        if word == melody_tokens.END:
             return words, chords
         guide.take(word)
         words.append(word)
 
 
 def parts_of(brief: Brief, seed: int = 1) -> list[Part]:
-    return language.read(composed(brief, seed)[0])
+    return melody_tokens.read(composed(brief, seed)[0])
 
 
 @pytest.mark.parametrize("name", sorted(genres()))
@@ -62,16 +62,16 @@ def test_every_style_is_played_by_its_band_in_its_tempo_and_metre(name: str):
     brief = read(genre.words[0], Wishes(bars=16)).brief
     words, chords = composed(brief, 3)
     plan = form.plan(16)
-    whole = progressions.unfold(chords, plan) if chords else []
-    score = arranging.arrange(brief, language.read(words), plan, name, 3, whole)
+    whole = chord_progressions.unfold(chords, plan) if chords else []
+    score = arranging.arrange(brief, melody_tokens.read(words), plan, name, 3, whole)
     assert [voice.name for voice in score.voices] == list(brief.band)
     assert all(voice.sounds for voice in score.voices)
     if genre.style and styles()[genre.style].lines:
         assert score.upbeat == 0, "a groove begins on the beat"
     if genre.chords:
         assert score.chords[-1].root == 0, "it comes home"
-    known = played.known(brief, language.read(words), whole)
-    melody = played.melody(played.clean(known))
+    known = performance.known(brief, melody_tokens.read(words), whole)
+    melody = performance.melody(performance.clean(known))
     assert melody is not None
     assert list(melody.chords) == (score.chords if chords else [])
     assert known["style"] == name
@@ -88,7 +88,7 @@ def test_a_manner_of_melody_keeps_to_its_range_its_notes_and_its_words(name: str
             ]
             assert pitches
             assert all(style.range[0] <= pitch <= style.range[-1] for pitch in pitches)
-            kept = scales().get(style.scale, {}).get(mode) or tuneful.SCALES[mode]
+            kept = scales().get(style.scale, {}).get(mode) or melody_rank.SCALES[mode]
             assert all(pitch % 12 in kept for pitch in pitches), "without chords it stays in its scale"
 
 
@@ -127,15 +127,15 @@ def test_a_beginning_is_kept_word_for_word_whatever_the_style(name: str):
         given = begun[: begun.index(f"bar{8 - bars}")]
         words, _ = composed(brief, 6, given)
         assert tuple(words[: len(given)]) == given
-        assert played.begins(words, "4/4", form.plan(8))
+        assert performance.begins(words, "4/4", form.plan(8))
 
 
 @pytest.mark.parametrize("name", sorted(genres()))
 def test_every_progression_is_chords_and_begins_a_key(name: str):
     for mode, lines in genres()[name].chords.items():
-        assert mode in language.MODES
+        assert mode in melody_tokens.MODES
         for line in lines:
-            found = [progressions.chord(one) for bar in line.split() for one in bar.split(",")]
+            found = [chord_progressions.chord(one) for bar in line.split() for one in bar.split(",")]
             assert any(chord.root == 0 for chord in found) or "V" in line
             assert len(line.split()) in (4, 8, 12)
 
@@ -143,16 +143,16 @@ def test_every_progression_is_chords_and_begins_a_key(name: str):
 def test_twelve_bars_of_blues_are_the_blues():
     brief = read("12-bar blues in E", Wishes(bars=12)).brief
     plan = form.plan(12)
-    roots = [chord.root for chord in progressions.unfold(progressions.lay(brief, plan, 1), plan)[::2]]
+    roots = [chord.root for chord in chord_progressions.unfold(chord_progressions.lay(brief, plan, 1), plan)[::2]]
     assert roots[0] == 0
     assert (roots[4], roots[5], roots[8], roots[9], roots[11]) == (5, 5, 7, 5, 0)
 
 
 def test_chords_come_back_from_a_recipe_and_nonsense_does_not():
     chords = [harmony.Chord(0, "maj7"), harmony.Chord(9, "m7"), harmony.Chord(2, "m7"), harmony.Chord(7, "7")]
-    assert progressions.read(progressions.write(chords, "4/4"), "4/4", 2) == tuple(chords)
+    assert chord_progressions.read(chord_progressions.write(chords, "4/4"), "4/4", 2) == tuple(chords)
     for text, bars in (("0:maj7,9:m7", 2), ("12", 1), ("x", 1), ("0:m9,0", 1), ("", 1), ("0:m,0:m 5", 2)):
-        assert progressions.read(text, "4/4", bars) == ()
+        assert chord_progressions.read(text, "4/4", bars) == ()
 
 
 def test_every_player_is_read_plays_the_melody_and_can_be_kept_away():
@@ -180,8 +180,8 @@ def test_the_tables_fit_together():
         assert set(genre.band) <= set(instruments()), name
         assert genre.groove in grooves(), name
         assert genre.style in (*styles(), ""), name
-        assert genre.kind in (*language.KINDS, ""), name
-        assert genre.busy in (*language.BUSY, ""), name
+        assert genre.kind in (*melody_tokens.KINDS, ""), name
+        assert genre.busy in (*melody_tokens.BUSY, ""), name
         assert genre.metre in (*METRES, ""), name
         if genre.tempos:
             assert genre.tempos[0] <= genre.tempo <= genre.tempos[-1], name

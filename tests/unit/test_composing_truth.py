@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from studio.composing import telling
-from studio.composing.brief import instruments
-from studio.composing.reading import asked, read
 from studio.requests import MusicRequest
+from studio.tasks.music import reading_text
+from studio.tasks.music.brief import instruments
+from studio.tasks.music.prompt_parser import asked, read
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 
@@ -51,18 +51,18 @@ def test_who_is_named_after_his_family_was_excluded_plays():
 def test_a_melody_that_nobody_asked_for_is_announced(prompt: str):
     found = read(prompt)
     assert found.brief.band[0] not in DRUMS
-    assert ("melody_stays", {}) in telling.notes(found)
+    assert ("melody_stays", {}) in reading_text.notes(found)
 
 
 def test_a_melody_that_was_excluded_is_not_said_to_be_left_out():
     found = read("percussion, no melody")
     assert "melody" not in found.without
-    assert ("melody_stays", {}) in telling.notes(found)
+    assert ("melody_stays", {}) in reading_text.notes(found)
 
 
 @pytest.mark.parametrize("prompt", ["techno with bass", "piano", "rock with a drum solo", "flute and drums", "a tune"])
 def test_other_melodies_are_not(prompt: str):
-    assert ("melody_stays", {}) not in telling.notes(read(prompt))
+    assert ("melody_stays", {}) not in reading_text.notes(read(prompt))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_second_one_is_left_out_but_not_unknown(prompt: str, spoken: str):
     found = read(prompt)
     assert found.passed
     assert not set(found.passed) & set(found.unknown)
-    assert any(found.passed[0] in line for line in telling.lines(found, spoken)[1:])
+    assert any(found.passed[0] in line for line in reading_text.lines(found, spoken)[1:])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_second_one_is_left_out_but_not_unknown(prompt: str, spoken: str):
 )
 def test_the_line_itself_can_be_read_again(prompt: str):
     first = asked(MusicRequest(prompt=prompt, duration=30), 0.3)
-    again = asked(MusicRequest(prompt=telling.in_words(first, "en"), duration=30), 0.3)
+    again = asked(MusicRequest(prompt=reading_text.in_words(first, "en"), duration=30), 0.3)
     for name in ("tempo", "metre", "bars", "tonic", "mode", "kind"):
         assert getattr(again.brief, name) == getattr(first.brief, name), name
     assert again.unknown == ()
@@ -92,6 +92,6 @@ def test_the_line_itself_can_be_read_again(prompt: str):
     ("word", "said"), [("polka", "polka"), ("mazurka", "mazurka"), ("elegy", "elegy"), ("波尔卡", "polka")]
 )
 def test_a_dance_is_called_by_its_name(word: str, said: str):
-    line = telling.in_words(read(f"{word}, piano"), "en")
+    line = reading_text.in_words(read(f"{word}, piano"), "en")
     assert f" {said} " in f" {line} "
     assert not {"march", "waltz", "air"} & set(line.split())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from studio.composing import telling
-from studio.composing.brief import instruments
-from studio.composing.reading import Wishes, asked, read
 from studio.requests import MusicRequest
+from studio.tasks.music import reading_text
+from studio.tasks.music.brief import instruments
+from studio.tasks.music.prompt_parser import Wishes, asked, read
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 BASSES = {"bass", "double-bass", "synth-bass", "slap-bass", "tuba"}
@@ -90,8 +90,8 @@ def test_kinds_moods_forms_and_numbers_can_be_excluded():
 def test_the_line_says_what_was_left_out_on_request():
     found = read("techno, no drums, not too fast")
     assert set(found.without) == {"drums", "fast"}
-    assert "without drums, fast" in telling.in_words(found, "en")
-    assert "不含" in telling.in_words(read("电子，不要鼓"), "zh-CN")
+    assert "without drums, fast" in reading_text.in_words(found, "en")
+    assert "不含" in reading_text.in_words(read("电子，不要鼓"), "zh-CN")
 
 
 def test_fields_exclude_too():
@@ -139,7 +139,7 @@ def test_styles_side_by_side(words: str, genre: str):
 def test_a_style_that_another_one_won_over_is_named():
     found = read("christmas jazz")
     assert (found.passed, found.unknown) == (("christmas",), ())  # it is in the list, and the line must not deny it
-    assert ("one_of_each", {"words": "christmas"}) in telling.notes(found)
+    assert ("one_of_each", {"words": "christmas"}) in reading_text.notes(found)
     assert read("lofi hip hop beat, chill").unknown == ()
 
 
@@ -164,7 +164,7 @@ def test_unknown_styles_are_named_and_no_irish_band_plays():
         assert found.unknown
         assert not found.named
         assert not set(found.brief.band) & {"violin", "bodhran"}
-        assert ("plain_style", {}) in telling.notes(found)
+        assert ("plain_style", {}) in reading_text.notes(found)
     assert read("techno").named
     assert read("piano").named
 
@@ -173,17 +173,17 @@ def test_the_line_says_everything_that_was_read():
     found = asked(
         MusicRequest(prompt="happy techno loop, 92.75 bpm, in F#m, 5/4, 8 bars, theremin", duration=30), 0.3, 300
     )
-    line, *told = telling.lines(found, "en")
+    line, *told = reading_text.lines(found, "en")
     for word in ("techno", "happy", "F♯ minor", "4/4", "♩ = 92.75", "8 bars", "0:21", "loop"):
         assert word in line
     assert any("5/4 is not possible" in one for one in told)
     assert any("theremin" in one for one in told)
-    assert telling.tempo_words(63.158, "4/4", said=False) == "♩ ≈ 63", "the length asked for it, no person did"
-    assert telling.tempo_words(63.0, "6/8", said=False) == "♩. = 63"
+    assert reading_text.tempo_words(63.158, "4/4", said=False) == "♩ ≈ 63", "the length asked for it, no person did"
+    assert reading_text.tempo_words(63.0, "6/8", said=False) == "♩. = 63"
     calm = asked(MusicRequest(prompt="lo-fi", duration=31), 0.3, 300)
     assert not calm.brief.tempo.is_integer()
-    assert f"♩ ≈ {calm.brief.tempo:.0f}" in telling.in_words(calm, "en").split(" · ")
-    chinese = telling.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
+    assert f"♩ ≈ {calm.brief.tempo:.0f}" in reading_text.in_words(calm, "en").split(" · ")
+    chinese = reading_text.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
     assert "摇滚" in chinese[0]
     assert "不含鼓" in chinese[0]
     assert any("5/4" in one for one in chinese[1:])
@@ -204,11 +204,11 @@ def test_words_that_were_understood_are_in_the_readers_language(
     prompt: str, negative: str, spoken: str, said: str
 ) -> None:
     found = asked(MusicRequest(prompt=prompt, negative_prompt=negative, duration=30), 0.3, 300)
-    assert said in telling.in_words(found, spoken).split(" · ")
+    assert said in reading_text.in_words(found, spoken).split(" · ")
 
 
 def test_a_key_that_a_note_names_is_in_the_readers_language():
-    *_, note = telling.lines(read("a waltz in D lydian"), "zh-CN")
+    *_, note = reading_text.lines(read("a waltz in D lydian"), "zh-CN")
     assert "D 大调" in note
 
 
@@ -224,4 +224,4 @@ def test_a_fraction_that_nobody_asked_for_is_rounded_for_people(
     prompt: str, tempo: float, asked_for: float, shown: str
 ) -> None:
     made = {"parameters": {"prompt": prompt, "tempo": asked_for}, "played": {"tempo": tempo, "metre": "4/4"}}
-    assert telling.played_tempo(made) == shown
+    assert reading_text.played_tempo(made) == shown

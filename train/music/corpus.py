@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from studio.composing.language import METRES, TICKS, Note, Part
+from studio.tasks.music.melody_tokens import METRES, TICKS, Note, Part
 
 _MIDDLE_C = 60
 LONGEST = 16

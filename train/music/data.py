@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.composing import language
+from studio.tasks.music import melody_tokens
 from train.music import corpus
 
 HELD_OUT = 0.05
@@ -23,11 +23,11 @@ def build(folder: Path) -> None:
     written: list[dict[str, Any]] = []
     seen: set[str] = set()
     for tune in tunes:
-        header = language.Header(tune.kind or "tune", tune.metre, tune.mode, _busy(tune, edges))
+        header = melody_tokens.Header(tune.kind or "tune", tune.metre, tune.mode, _busy(tune, edges))
         parts = [part for part in tune.parts if _writable(header, part)]
         if not parts:
             continue
-        key = " ".join(language.body(language.write(header, parts)))
+        key = " ".join(melody_tokens.body(melody_tokens.write(header, parts)))
         if key in seen:  # the collections share tunes
             continue
         seen.add(key)
@@ -35,7 +35,7 @@ def build(folder: Path) -> None:
             {
                 "collection": tune.collection, "title": tune.title, "kind": header.kind, "metre": header.metre,
                 "mode": header.mode, "busy": header.busy, "held_out": bool(random.random() < HELD_OUT),
-                "parts": [language.body(language.write(header, [part])) for part in parts],
+                "parts": [melody_tokens.body(melody_tokens.write(header, [part])) for part in parts],
             }
         )  # fmt: skip
     (folder / "tunes.json").write_text(json.dumps(written), encoding="utf-8")
@@ -56,13 +56,13 @@ def line(tune: dict[str, Any], random: np.random.Generator | None = None) -> lis
             kind = "waltz"
         if len(parts) > 2 and random.random() < 0.5:
             parts = parts[random.integers(0, len(parts) - 1) :]
-    header = language.Header(kind, tune["metre"], tune["mode"], tune["busy"])
-    return [*header.words(), *(word for part in parts for word in part), language.END]
+    header = melody_tokens.Header(kind, tune["metre"], tune["mode"], tune["busy"])
+    return [*header.words(), *(word for part in parts for word in part), melody_tokens.END]
 
 
-def _writable(header: language.Header, part: language.Part) -> bool:
+def _writable(header: melody_tokens.Header, part: melody_tokens.Part) -> bool:
     try:
-        language.write(header, [part])
+        melody_tokens.write(header, [part])
     except ValueError:
         return False
     return True
@@ -71,7 +71,7 @@ def _writable(header: language.Header, part: language.Part) -> bool:
 def _pace(tune: corpus.Tune) -> float:
     """Notes that a quarter note holds."""
     notes = [note for part in tune.parts for bar in part.bars for note in bar]
-    return len(notes) / (sum(note.length for note in notes) / language.TICKS)
+    return len(notes) / (sum(note.length for note in notes) / melody_tokens.TICKS)
 
 
 def _edges(tunes: list[corpus.Tune]) -> dict[tuple[str, str], tuple[float, float]]:
@@ -85,4 +85,4 @@ def _edges(tunes: list[corpus.Tune]) -> dict[tuple[str, str], tuple[float, float
 def _busy(tune: corpus.Tune, edges: dict[tuple[str, str], tuple[float, float]]) -> str:
     low, high = edges[tune.kind, tune.metre]
     pace = _pace(tune)
-    return language.BUSY[0] if pace < low else language.BUSY[2] if pace > high else language.BUSY[1]
+    return melody_tokens.BUSY[0] if pace < low else melody_tokens.BUSY[2] if pace > high else melody_tokens.BUSY[1]

@@ -1,4 +1,4 @@
-"""The composer's network: a GPT-2 of 2.8 million parameters over the words of `studio.composing.language`."""
+"""The composer's network: a GPT-2 of 2.8 million parameters over the words of `studio.tasks.music.melody_tokens`."""
 
 # transformers is imported lazily and typed more narrowly than it is used:
 # pyright: reportPrivateImportUsage=false, reportArgumentType=false, reportCallIssue=false
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from studio.composing.language import END, PART, START, WORDS
+from studio.tasks.music.melody_tokens import END, PART, START, WORDS
 from train.music import data
 from train.run import Run
 

@@ -20,11 +20,11 @@ import mido
 import numpy as np
 
 from studio.catalog.catalog import Catalog
-from studio.composing import language, midi
 from studio.devices.device import Device
 from studio.engines.composer import ComposerEngine, Piece
 from studio.paths import Home
 from studio.requests import MusicRequest
+from studio.tasks.music import melody_tokens, midi
 from train.music import data
 from train.quiet import Quiet
 
@@ -69,7 +69,7 @@ def score(folder: Path, shipped: Path, device: str) -> dict[str, float]:
     compose = _composer(shipped, device)
     pieces = [compose(task.prompt, seed) for seed, task in enumerate(tasks())]
     seen = [tune for tune in data.load(folder) if not tune["held_out"]]
-    known = {span for tune in seen for words in tune["parts"] for span in _spans(language.read(words)[0])}
+    known = {span for tune in seen for words in tune["parts"] for span in _spans(melody_tokens.read(words)[0])}
     found: dict[str, list[bool]] = {}
     for piece, task in zip(pieces, tasks(), strict=True):
         file = mido.MidiFile(file=io.BytesIO(midi.write(piece.score)))
@@ -119,7 +119,7 @@ def _key(file: mido.MidiFile) -> tuple[int, str]:
     return max(likely, key=likely.__getitem__)
 
 
-def _spans(part: language.Part) -> Iterator[str]:
+def _spans(part: melody_tokens.Part) -> Iterator[str]:
     """Four bars in a row, as (pitch, length) from their first note on; the same in every key and octave."""
     for start in range(len(part.bars) - _SPAN + 1):
         notes = [note for bar in part.bars[start : start + _SPAN] for note in bar]

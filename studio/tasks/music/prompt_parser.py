@@ -12,16 +12,17 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any
 
-from studio.composing import band, figures, negation, timing, tonality, vocabulary
-from studio.composing.brief import Brief, Genre, genres, grooves, instruments
-from studio.composing.figures import Change, Figure
-from studio.composing.keys import key_of, spelling, whole_name
-from studio.composing.negation import Denied, Item
-from studio.composing.numerals import digits
-from studio.composing.tonality import Named
-from studio.composing.vocabulary import Found
-from studio.composing.wanting import Wanted, members, weigh
 from studio.requests import MusicRequest
+from studio.tasks.music import band, key_parser, prompt_negation, prompt_vocabulary, timing
+from studio.tasks.music import prompt_numbers as figures
+from studio.tasks.music.brief import Brief, Genre, genres, grooves, instruments
+from studio.tasks.music.key_parser import Named
+from studio.tasks.music.keys import key_of, spelling, whole_name
+from studio.tasks.music.number_words import digits
+from studio.tasks.music.prompt_intent import Wanted, members, weigh
+from studio.tasks.music.prompt_negation import Denied, Item
+from studio.tasks.music.prompt_numbers import Change, Figure
+from studio.tasks.music.prompt_vocabulary import Found
 
 PLAIN = Genre("", (), metre="", groove="plain", style="plain", kind="tune", busy="calm")
 """What is played where no style, no kind and no dance is named."""
@@ -116,7 +117,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     genre = genres()[wanted.genre] if wanted.genre else PLAIN
     kind = wanted.kind
     metre = wishes.metre or said.get("metre") or kind.get("metre") or genre.metre
-    if not metre:  # who counts bars means bars of four, as studio.composing.timing has it
+    if not metre:  # who counts bars means bars of four, as studio.tasks.music.timing has it
         four = chance < 0.6 or "3/4" in wanted.not_metres or wishes.bars or said.get("bars")
         metre = "4/4" if four else "3/4"
     denied_metres = {one.value for one in words.figures if one.name == "metre" and words.denied.has(one.start, one.end)}
@@ -213,24 +214,24 @@ def take_apart(prompt: str) -> Words:
     shown = _DRUMLESS.sub(lambda match: f"{match[1]} less" if _plays(match[1]) else match[0], shown)
     shown = _SEAM.sub(" ", _SPACE.sub(lambda match: "\n" if "\n" in match[0] else " ", shown))
     text = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in shown)
-    keys = tonality.find(shown, lambda place: vocabulary.stands_at(text, place))
+    keys = key_parser.find(shown, lambda place: prompt_vocabulary.stands_at(text, place))
     left = _blanked(text, [(one.start, one.end) for one in keys])
-    numbers = figures.find(left, lambda place: vocabulary.styled_at(left, place))
+    numbers = figures.find(left, lambda place: prompt_vocabulary.styled_at(left, place))
     left = _blanked(left, [(one.start, one.end) for one in numbers])
-    found = vocabulary.find(left)
+    found = prompt_vocabulary.find(left)
     items = [
         *(Item(one.start, one.end, "key") for one in keys),
         *(Item(one.start, one.end, "number") for one in numbers),
         *(Item(one.start, one.end, one.sort) for one in found),
     ]
-    denied = negation.find(text, sorted(items, key=lambda one: one.start))
+    denied = prompt_negation.find(text, sorted(items, key=lambda one: one.start))
     left = _blanked(left, [*((one.start, one.end) for one in found), *denied.cues])
-    return Words(text, keys, numbers, found, denied, vocabulary.rest(left))
+    return Words(text, keys, numbers, found, denied, prompt_vocabulary.rest(left))
 
 
 def _plays(word: str) -> bool:
     """Whether a word, and nothing else, names players."""
-    return [one.sort for one in vocabulary.find(word.lower())] == ["player"]
+    return [one.sort for one in prompt_vocabulary.find(word.lower())] == ["player"]
 
 
 def _blanked(text: str, places: list[tuple[int, int]]) -> str:

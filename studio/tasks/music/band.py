@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from studio.composing.brief import instruments
+from studio.tasks.music.brief import instruments
 
 _CHORDS, _BELOW = frozenset(("strike", "arpeggio", "hold")), frozenset(("bass", "beat"))
 _ENOUGH = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from studio.composing.form import Line
+from studio.tasks.music.form import Line
 
 _PLAIN = (96, 72, 48, 36, 24, 18, 12, 9, 6, 3)
 _THIRDS = (16, 8, 4, 2, 1)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studio.composing.figures import FASTEST, MOST_BARS, RING, SLOWEST, Change, plain
-from studio.composing.language import METRES, beat
 from studio.requests import MusicRequest
+from studio.tasks.music.melody_tokens import METRES, beat
+from studio.tasks.music.prompt_numbers import FASTEST, MOST_BARS, RING, SLOWEST, Change, plain
 
 _USUAL = 16
 """Bars where nothing says how long."""

@@ -4,8 +4,8 @@
      "loop": false, "style": "celtic", "chords": "0 5,7 …", "melody": "part bar8 d12 n0 …"}
 
 What was excluded, not understood or changed in reading the prompt stands in `without`, `unknown` and `changed`.
-`melody` is in the words of studio.composing.language, part by part; `chords`, where the style brought them, as
-studio.composing.progressions writes them. A piece of which only the wishes are known, because
+`melody` is in the words of studio.tasks.music.melody_tokens, part by part; `chords`, where the style brought them, as
+studio.tasks.music.chord_progressions writes them. A piece of which only the wishes are known, because
 its model writes sound and not notes, has only those. What is read back comes from strangers and is checked.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.composing import language, progressions
-from studio.composing.brief import Brief
-from studio.composing.figures import FASTEST, MOST_BARS, SLOWEST
-from studio.composing.form import Form, Line, plan, unfold
-from studio.composing.harmony import Chord
-from studio.composing.keys import key_name, key_of, spelling, whole_name
-from studio.composing.language import METRES, Part
-from studio.composing.reading import Reading
+from studio.tasks.music import chord_progressions, melody_tokens
+from studio.tasks.music.brief import Brief
+from studio.tasks.music.form import Form, Line, plan, unfold
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.keys import key_name, key_of, spelling, whole_name
+from studio.tasks.music.melody_tokens import METRES, Part
+from studio.tasks.music.prompt_numbers import FASTEST, MOST_BARS, SLOWEST
+from studio.tasks.music.prompt_parser import Reading
 
 _LONGEST = 60_000
 _TEXTS = ("kind", "key", "metre", "style", "chords", "melody")
@@ -69,7 +69,7 @@ def known(
         found: how its prompt was read: what it excluded, what of it was not understood or had to be changed.
     """
     read = _read(found) if found else {}
-    header = language.Header(brief.kind, brief.metre, brief.mode, brief.busy)
+    header = melody_tokens.Header(brief.kind, brief.metre, brief.mode, brief.busy)
     return {
         "kind": brief.kind,
         "key": whole_name(brief.tonic, brief.mode, brief.spelling),
@@ -80,8 +80,8 @@ def known(
         "loop": brief.loop,
         **({"style": brief.genre} if brief.genre else {}),
         **read,
-        **({"chords": progressions.write(chords, brief.metre)} if chords else {}),
-        "melody": " ".join(language.body(language.write(header, parts))),
+        **({"chords": chord_progressions.write(chords, brief.metre)} if chords else {}),
+        "melody": " ".join(melody_tokens.body(melody_tokens.write(header, parts))),
     }
 
 
@@ -118,10 +118,10 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
     if key is None or metre not in METRES or not bars or "tempo" not in said or "melody" not in said:
         return None
     words, form = said["melody"].split(), plan(bars)
-    if (end := _after(words, metre, form)) is None or end.allowed() != (language.END,):
+    if (end := _after(words, metre, form)) is None or end.allowed() != (melody_tokens.END,):
         return None
-    parts = language.read(words)
-    chords = progressions.read(said.get("chords", ""), metre, bars)
+    parts = melody_tokens.read(words)
+    chords = chord_progressions.read(said.get("chords", ""), metre, bars)
     loop, name = said.get("loop", False), spelling(said["key"], *key)
     return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, chords, name)
 
@@ -136,7 +136,7 @@ def until(found: Mapping[str, Any], seconds: float) -> tuple[str, int]:
     if whole is None:
         return "", 0
     line, length = whole.line, METRES[whole.metre]
-    steps = seconds * whole.tempo * language.beat(whole.metre) / 60
+    steps = seconds * whole.tempo * melody_tokens.beat(whole.metre) / 60
     bar = min(int(max(0.0, steps - line.upbeat) // length), len(line.bars))
     place = max((place for place, start in enumerate(line.starts) if start <= bar), default=0)
     part = whole.form.order[place]
@@ -154,9 +154,9 @@ def begins(words: Sequence[str], metre: str, form: Form) -> bool:
     return _after(words, metre, form) is not None
 
 
-def _after(words: Sequence[str], metre: str, form: Form) -> language.Grammar | None:
+def _after(words: Sequence[str], metre: str, form: Form) -> melody_tokens.Grammar | None:
     """The grammar once it has taken these words; None where it does not take them."""
-    grammar = language.Grammar(metre, form.lengths)
+    grammar = melody_tokens.Grammar(metre, form.lengths)
     for word in words:
         if word not in grammar.allowed():
             return None
@@ -168,7 +168,7 @@ def _split(words: Sequence[str]) -> list[list[str]]:
     """The words part by part."""
     pieces: list[list[str]] = []
     for word in words:
-        if word == language.PART:
+        if word == melody_tokens.PART:
             pieces.append([])
         pieces[-1].append(word)
     return pieces

@@ -1,6 +1,6 @@
 """Chords that a style brings along: numerals read, laid under the parts of a form, and kept in a recipe.
 
-Where a style has none, the chords follow from the melody (studio.composing.harmony).
+Where a style has none, the chords follow from the melody (studio.tasks.music.harmony).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from studio.composing import harmony
-from studio.composing.brief import Brief, genres
-from studio.composing.form import Form
-from studio.composing.harmony import SHAPES, Chord
-from studio.composing.language import Part
+from studio.tasks.music import harmony
+from studio.tasks.music.brief import Brief, genres
+from studio.tasks.music.form import Form
+from studio.tasks.music.harmony import SHAPES, Chord
+from studio.tasks.music.melody_tokens import Part
 
 _NUMERAL = re.compile(
     r"(?P<sign>[b#]?)(?P<degree>VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)(?P<shape>maj7|7|6|sus4|5|ø|°)?"

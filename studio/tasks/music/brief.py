@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from studio.composing.language import METRES, TICKS, beat
 from studio.i18n import ASSETS
+from studio.tasks.music.melody_tokens import METRES, TICKS, beat
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from studio.composing import vocabulary
-from studio.composing.brief import genres, instruments, names
-from studio.composing.figures import plain
-from studio.composing.keys import whole_name
-from studio.composing.language import COMPOUND
-from studio.composing.numerals import digits
-from studio.composing.reading import Reading, read
-from studio.composing.vocabulary import Found
 from studio.i18n import text
+from studio.tasks.music import prompt_vocabulary
+from studio.tasks.music.brief import genres, instruments, names
+from studio.tasks.music.keys import whole_name
+from studio.tasks.music.melody_tokens import COMPOUND
+from studio.tasks.music.number_words import digits
+from studio.tasks.music.prompt_numbers import plain
+from studio.tasks.music.prompt_parser import Reading, read
+from studio.tasks.music.prompt_vocabulary import Found
 
 NOTES = (
     "unknown_words", "plain_style", "tempo_cut", "tempo_range", "metre_played", "mode_played", "bars_cut", "bars_fit",
@@ -119,7 +119,7 @@ def genre_name(name: str, spoken: str) -> str:
 def word_name(word: str, spoken: str) -> str:
     """A word of a prompt, or several, as the reader's language has them; what no table knows stays as it is written."""
     out, end = "", 0
-    for one in vocabulary.find(word):
+    for one in prompt_vocabulary.find(word):
         out, end = out + word[end : one.start] + _other(one, spoken), one.end
     return out + word[end:]
 
@@ -133,7 +133,7 @@ def _other(one: Found, spoken: str) -> str:
     return pairs.get(one.word) or next(fitting, one.shown)
 
 
-def _words(meaning: vocabulary.Meaning) -> tuple[str, ...]:
+def _words(meaning: prompt_vocabulary.Meaning) -> tuple[str, ...]:
     """All words that mean the same."""
     match meaning.sort:
         case "player":

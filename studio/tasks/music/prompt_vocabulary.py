@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from studio.composing.brief import entries, families, genres, idle, instruments, senses
+from studio.tasks.music.brief import entries, families, genres, idle, instruments, senses
 
 _LETTER = r"[^\W\d_㐀-鿿]"
 _WORD = re.compile(

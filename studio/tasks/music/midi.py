@@ -7,9 +7,9 @@ import unicodedata
 
 import mido
 
-from studio.composing.keys import fifths, key_name
-from studio.composing.language import TICKS
-from studio.composing.score import DRUMS, Score, Voice
+from studio.tasks.music.keys import fifths, key_name
+from studio.tasks.music.melody_tokens import TICKS
+from studio.tasks.music.score import DRUMS, Score, Voice
 
 RESOLUTION = 480
 """Ticks of a quarter note in the file."""

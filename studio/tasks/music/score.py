@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from studio.composing.harmony import Chord
-from studio.composing.language import METRES, TICKS
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.melody_tokens import METRES, TICKS
 
 DRUMS = -1
 

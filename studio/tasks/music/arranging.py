@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from studio.composing import harmony
-from studio.composing.brief import Brief, Groove, Instrument, grooves, instruments, styles
-from studio.composing.form import Form, Line, unfold
-from studio.composing.harmony import Chord
-from studio.composing.language import COMPOUND, METRES, Part, beat
-from studio.composing.playing import LOW, Bar, bass, fold, play
-from studio.composing.score import DRUMS, Score, Sound, Voice
+from studio.tasks.music import harmony
+from studio.tasks.music.accompaniment import LOW, Bar, bass, fold, play
+from studio.tasks.music.brief import Brief, Groove, Instrument, grooves, instruments, styles
+from studio.tasks.music.form import Form, Line, unfold
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.melody_tokens import COMPOUND, METRES, Part, beat
+from studio.tasks.music.score import DRUMS, Score, Sound, Voice
 
 _VOLUMES = {"melody": 112, "second": 86, "strike": 76, "arpeggio": 78, "hold": 66, "bass": 96, "beat": 82}
 _OVER = 69

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.composing.brief import genres, grooves
-from studio.composing.negation import Denied
-from studio.composing.vocabulary import Found
+from studio.tasks.music.brief import genres, grooves
+from studio.tasks.music.prompt_negation import Denied
+from studio.tasks.music.prompt_vocabulary import Found
 
 _WITHIN = re.compile(
     r"(?:\bwith|\bfeaturing|\bincluding|\bplus|\band|\bthen|带|有)\s+(?:an?|the|some|one|long|short|epic|big|\s)*$"

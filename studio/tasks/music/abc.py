@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from studio.composing import harmony, written
-from studio.composing.harmony import Chord
-from studio.composing.keys import fifths
-from studio.composing.language import METRES, TICKS, beat
-from studio.composing.played import Melody
-from studio.composing.written import Sign
+from studio.tasks.music import harmony, notation
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.keys import fifths
+from studio.tasks.music.melody_tokens import METRES, TICKS, beat
+from studio.tasks.music.notation import Sign
+from studio.tasks.music.performance import Melody
 
 _UNIT = TICKS // 2
 """Steps of an eighth, the unit of length."""
@@ -55,7 +55,7 @@ def _music(melody: Melody) -> tuple[str, list[str]]:
     chords = melody.chords or harmony.harmonise(line.bars, melody.metre, melody.mode)
     per_bar = harmony.slots(melody.metre)
     pen, span = _Pen(melody), length // per_bar
-    early, *own = written.bars(line, length) if line.upbeat else [[], *written.bars(line, length)]
+    early, *own = notation.bars(line, length) if line.upbeat else [[], *notation.bars(line, length)]
     before = pen.bar(early, [], span) if early else ""
     bars = [pen.bar(signs, chords[number * per_bar :][:per_bar], span) for number, signs in enumerate(own)]
     ends = [*line.starts[1:], len(bars)]

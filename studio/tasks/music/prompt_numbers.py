@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.composing.language import METRES
+from studio.tasks.music.melody_tokens import METRES
 
 SLOWEST, FASTEST = 30.0, 260.0
 MOST_BARS = 128

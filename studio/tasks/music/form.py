@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.composing.language import METRES, Note, Part
+from studio.tasks.music.melody_tokens import METRES, Note, Part
 
 _ORDERS = ("A", "AB", "AAB", "AABB", "AABBA", "AABBCC", "AABBCCA", "AABBAABB")
 """By the number of eight-bar parts, from one on."""

@@ -12,12 +12,12 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from studio.composing import harmony, language
-from studio.composing.brief import Brief, Style, colours, scales, styles
-from studio.composing.form import Form
-from studio.composing.harmony import Chord
-from studio.composing.language import HOLD, LENGTHS, METRES, PART, REST, UPBEAT, Grammar, beat
-from studio.composing.tuneful import SCALES
+from studio.tasks.music import harmony, melody_tokens
+from studio.tasks.music.brief import Brief, Style, colours, scales, styles
+from studio.tasks.music.form import Form
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.melody_rank import SCALES
+from studio.tasks.music.melody_tokens import HOLD, LENGTHS, METRES, PART, REST, UPBEAT, Grammar, beat
 
 _WORDS = 600
 """Words that a whole piece may have, so that the network, which reads 640, can end it."""
@@ -62,7 +62,7 @@ class Guide:
             return words
         if UPBEAT in words and style.lines:
             return tuple(word for word in words if word != UPBEAT)  # a groove begins on the beat
-        if self._bar < 0 or words[0].startswith("bar") or words[0] in (PART, language.END):
+        if self._bar < 0 or words[0].startswith("bar") or words[0] in (PART, melody_tokens.END):
             return words
         if self._events:
             return self._settled(words, *self._events[0])
@@ -81,7 +81,7 @@ class Guide:
             self._begin()
         elif word[0] == "d" and word[1:].isdigit():
             self._length = int(word[1:])
-        elif word not in (UPBEAT, language.END):
+        elif word not in (UPBEAT, melody_tokens.END):
             self._struck(word)
 
     def _struck(self, word: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.composing.brief import Brief, Groove, Instrument, grooves
-from studio.composing.harmony import Chord
-from studio.composing.language import METRES, beat
-from studio.composing.score import Sound
+from studio.tasks.music.brief import Brief, Groove, Instrument, grooves
+from studio.tasks.music.harmony import Chord
+from studio.tasks.music.melody_tokens import METRES, beat
+from studio.tasks.music.score import Sound
 
 _DRUM_KEYS = {
     "kick": 36, "rim": 37, "snare": 38, "clap": 39, "lowtom": 41, "hat": 42, "pedal": 44, "tom": 45, "open": 46,

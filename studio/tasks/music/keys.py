@@ -1,8 +1,8 @@
-"""Keys by their names: read from a field (studio.composing.tonality), written as musicians write them."""
+"""Keys by their names: read from a field (studio.tasks.music.key_parser), written as musicians write them."""
 
 from __future__ import annotations
 
-from studio.composing import tonality
+from studio.tasks.music import key_parser
 
 _RELATIVE = {"major": 0, "minor": 3, "dorian": 10, "mixolydian": 5}
 """Semitones from the tonic up to that of the major key with the same signature."""
@@ -13,7 +13,7 @@ MOST_SIGNS = 7
 
 def key_of(words: str) -> tuple[int, str] | None:
     """The tonic (a pitch class) and the mode that a field names: "D major", "f#m", "fis-moll", "降B小调"; or None."""
-    return tonality.named(words)
+    return key_parser.named(words)
 
 
 def whole_name(tonic: int, mode: str, spelling: str = "") -> str:
@@ -44,7 +44,7 @@ def fifths(name: str, mode: str) -> int:
 def spelling(words: str, tonic: int, mode: str) -> str:
     """How a text or a field writes this tonic, "E♭" or "D♯"; empty where it names none, or no signature has it so."""
     for text in (words, f"key: {words}"):
-        for one in tonality.find(text, lambda _: True):
+        for one in key_parser.find(text, lambda _: True):
             if one.tonic == tonic and one.spelled and abs(fifths(one.spelled, mode)) <= MOST_SIGNS:
                 return one.spelled
     return ""

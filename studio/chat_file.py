@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from studio.chat import Chat, Entry, Note, Tail
 from studio.errors import StudioError
+from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
 FORMAT = "atelier-chat/1"
 MAX_BYTES = 20_000_000

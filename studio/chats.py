@@ -20,10 +20,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from studio import chat_file
-from studio.chat import Chat, Entry, short
 from studio.chat_file import FORMAT, MAX_BYTES
 from studio.errors import StudioError
 from studio.paths import disk_error, opened, write
+from studio.tasks.chat.conversation import Chat, Entry, short
 
 __all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]
 

@@ -1,7 +1,7 @@
 """The studio: the only door for the page, the command line and the API.
 
 It knows what exists (catalogue), what is here (store), what was made (library, chats) and what may be asked
-(limits); studio.runner does the work. Knows nothing of widgets or of how any model works.
+(limits); studio.jobs.runner does the work. Knows nothing of widgets or of how any model works.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
-from studio import conversation
-from studio.captioning.desk import Desk
-from studio.captioning.run import Run
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.chat import Chat, Note
 from studio.chats import Chats
 from studio.devices import peak_memory
 from studio.errors import StudioError
 from studio.instance import Instance
-from studio.intake import Intake, Order
-from studio.jobs import Job
-from studio.ladder import Ladder
+from studio.jobs.job import Job
+from studio.jobs.planner import Intake, Order
+from studio.jobs.plans import single
+from studio.jobs.runner import Final, Runner
+from studio.jobs.suggestions import Ladder
 from studio.library import Library
 from studio.naming import Keep
 from studio.paths import Home
@@ -42,13 +40,15 @@ from studio.requests import (
     UpscaleRequest,
 )
 from studio.results import Artifact, Tokens
-from studio.runner import Final, Runner
 from studio.settings import Settings
 from studio.standing import Status
 from studio.stock import Stock
 from studio.store import Store
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.runs import Desk
+from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.prepare import Pictures
 from studio.tasks.music.prompt_parser import Reading
 
@@ -193,18 +193,18 @@ class Studio(Stock):
                 no longer what was seen. Nothing is saved then.
         """
         store = chats or self.chats
-        request = replace(settings, messages=conversation.without_thoughts(chat.as_messages()))
+        request = replace(settings, messages=single.without_thoughts(chat.as_messages()))
 
         def save() -> None:
             if seen:
-                store.change(chat.id, lambda found: conversation.onwards(found, chat, seen))
+                store.change(chat.id, lambda found: single.onwards(found, chat, seen))
             else:
                 store.save(chat)
 
         with self._saying:  # of two at the same moment one is told that the other was first
             if self.answering(chat.id) is not None:
                 raise StudioError("chat_busy")
-            final = conversation.keeper(store, chat, notes)
+            final = single.keeper(store, chat, notes)
             return self._start(self._intake.order(request), session, chat.id, before=save, final=final)
 
     def answering(self, chat: str) -> Job | None:

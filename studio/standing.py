@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio.catalog.card import Card
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.manager import ManagerStatus, Resident
 from studio.manager.values import Cooling, Departure
 from studio.store import State

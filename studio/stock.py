@@ -12,9 +12,9 @@ from studio.catalog import variants
 from studio.catalog.card import VARIANT, Card
 from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
+from studio.jobs.runner import Runner
 from studio.requests import Task
-from studio.runner import Runner
 from studio.settings import Settings
 from studio.standing import ModelInfo
 from studio.store import Store

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio.captioning.run import Run
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import CaptionRequest
 from studio.results import Update
+from studio.tasks.caption.run import Run
 from tabs import image_other, pump, uploaded
 from tabs.caption_fields import TASK, Fields, manner, wanted
 from tabs.caption_many import Many

@@ -8,12 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from studio.captioning.desk import Manner
-from studio.captioning.edits import Edits
 from studio.catalog import variants
 from studio.errors import StudioError
 from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest
+from studio.tasks.caption.edits import Edits
+from studio.tasks.caption.runs import Manner
 from tabs.i18n import language, t
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 import gradio as gr
 
-from studio.captioning import exports
-from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.results import Update
+from studio.tasks.caption.export import as_jsonl, as_zip
+from studio.tasks.caption.run import Run
 from tabs import caption_rows, pump
 from tabs.caption_fields import NONE, TASK
 from tabs.i18n import language, t
@@ -187,9 +187,9 @@ class Many:
                 run = self._desk(request).open(id)
                 target = self._page.spot(name)
                 if name.endswith(".zip"):
-                    exports.as_zip(run, target)
+                    as_zip(run, target)
                 else:
-                    target.write_text(exports.listing(run), encoding="utf-8")
+                    target.write_text(as_jsonl(run), encoding="utf-8")
             except StudioError as error:
                 return gr.skip(), pump.failure(error, language(request))
             return str(target), ""

@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from studio import restore
-from studio.captioning import doubt
 from studio.errors import StudioError
 from studio.i18n import ASSETS, LANGUAGES, text
 from studio.results import Artifact, Update
+from studio.tasks.caption import doubt
 from tabs import pump, uploaded
 from tabs.caption_fields import Fields
 from tabs.i18n import language, t

@@ -12,12 +12,12 @@ import time
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from studio.captioning import folder
-from studio.captioning.journal import Line
-from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.media.image import decode_image
+from studio.tasks.caption import folder
+from studio.tasks.caption.journal import Line
+from studio.tasks.caption.run import Run
 from studio.tasks.limits import MAX_IMAGE_BYTES
 from tabs.shared import Page
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.jobs import Job
+from studio.jobs.job import Job
+from studio.tasks.chat.conversation import Chat, Entry
 from tabs import chat_orders, chat_talk, pump
 from tabs.chat_list import ChatList
 from tabs.chat_settings import ChatSettings

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.chat import Chat
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.tasks.chat.conversation import Chat
 from tabs import pump
 from tabs.chat_windows import WHERE, Place
 from tabs.i18n import language, t

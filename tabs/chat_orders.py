@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from studio.chat import Chat, Entry
 from studio.errors import StudioError
+from studio.tasks.chat.conversation import Chat, Entry
 
 
 def asked_again(chat: Chat) -> Chat:

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio.chat import Chat, Note
 from studio.chats import Chats
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import ChatRequest
+from studio.tasks.chat.conversation import Chat, Note
 from tabs.i18n import t
 from tabs.parts import fold, number, read, read_whole, seed_row
 from tabs.picker import ModelPicker

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 
-from studio import thoughts
 from studio.catalog import variants
-from studio.chat import Chat, Entry
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.results import Update
+from studio.tasks.chat import thoughts
+from studio.tasks.chat.conversation import Chat, Entry
 from tabs import prose, pump
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from studio.chat import Chat
+from studio.tasks.chat.conversation import Chat
 
 MOST = 5000
 """Pages that are remembered; the oldest are forgotten first."""

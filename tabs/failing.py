@@ -19,8 +19,8 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.context import LocalContext
 
-from studio import failures
 from studio.errors import StudioError
+from studio.jobs import failures
 from studio.paths import disk_error
 from tabs.i18n import language
 

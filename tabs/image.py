@@ -12,7 +12,7 @@ import gradio as gr
 
 from studio import recipe
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.naming import Keep
 from studio.requests import UpscaleRequest
 from studio.results import Update

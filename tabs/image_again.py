@@ -12,7 +12,7 @@ from studio import again, recipe
 from studio.again import Comparison
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.media.image import check_image
 from studio.naming import Keep
 from studio.requests import ImageRequest, UpscaleRequest

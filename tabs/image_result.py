@@ -13,7 +13,7 @@ from studio import origins, recipe
 from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.media.strip import clean
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update

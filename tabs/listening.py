@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import StudioError
-from studio.live import Live
+from studio.jobs.audio_stream import Live
 from studio.service import Studio
 
 PREFIX = "/atelier/live/"

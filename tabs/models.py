@@ -17,7 +17,7 @@ import gradio as gr
 from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import TASKS
 from studio.standing import ModelInfo
 from tabs import models_memory, models_view, pump

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.results import Update
 from tabs import pump

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import Task
 from studio.results import Offer
 from tabs.i18n import language

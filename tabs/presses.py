@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 
 AT_ONCE = 2
 """Requests that are read and decoded at the same time, of everybody."""

@@ -16,7 +16,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.paths import gigabytes
 from studio.results import Update
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio import turns
-from studio.captioning.desk import Desk, forget
 from studio.catalog import variants
 from studio.chats import Chats
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs import turns
+from studio.jobs.job import Job
 from studio.paths import disk_error, occupied
 from studio.requests import Request, Task
 from studio.results import Update
 from studio.service import Studio
+from studio.tasks.caption.runs import Desk, forget
 from tabs import identity, pump
 from tabs.failing import explained
 from tabs.i18n import cookies, language

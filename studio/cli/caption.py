@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from studio.captioning.edits import Edits
 from studio.cli import captions
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Json, MaxTokens, Model, Out, Seed, Temperature
 from studio.cli.position import read_bytes
 from studio.cli.run import run
 from studio.requests import CaptionRequest
+from studio.tasks.caption.edits import Edits
 from studio.tasks.limits import MAX_IMAGE_BYTES
 
 

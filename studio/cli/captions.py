@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from studio.captioning.desk import Manner
 from studio.cli.console import FAILED, STOPPED, Console, language, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import CaptionRequest
 from studio.results import Update
+from studio.tasks.caption.runs import Manner
 
 if TYPE_CHECKING:
-    from studio.captioning.journal import Line
-    from studio.captioning.run import Run
     from studio.service import Studio
+    from studio.tasks.caption.journal import Line
+    from studio.tasks.caption.run import Run
 
 __all__ = ["Files", "Manner", "apply", "begin", "resume", "roll_back", "show_runs"]
 
@@ -185,13 +185,13 @@ def _afterwards(console: Console, run: Run, update: Update | None, title: str) -
 
 
 def _export(run: Run, files: Files) -> None:
-    from studio.captioning import exports
     from studio.paths import put
+    from studio.tasks.caption import export
 
     if files.zip:
-        exports.as_zip(run, Path(files.zip).expanduser().resolve())
+        export.as_zip(run, Path(files.zip).expanduser().resolve())
     if files.jsonl:
-        put(Path(files.jsonl).expanduser().resolve(), exports.listing(run).encode())
+        put(Path(files.jsonl).expanduser().resolve(), export.as_jsonl(run).encode())
 
 
 def _document(run: Run, stopped: bool) -> dict[str, Any]:

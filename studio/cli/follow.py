@@ -13,7 +13,7 @@ from studio.cli.console import Console
 from studio.results import Update
 
 if TYPE_CHECKING:
-    from studio.jobs import Job
+    from studio.jobs.job import Job
     from studio.service import Studio
 
 HEARTBEAT = 0.1

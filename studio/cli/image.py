@@ -16,7 +16,7 @@ from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
 from studio.tasks.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
-    from studio.jobs import Job
+    from studio.jobs.job import Job
     from studio.naming import Keep
     from studio.service import Studio
 

@@ -20,7 +20,7 @@ from studio.requests import CaptionRequest, MusicRequest, Request, Task
 from studio.results import Artifact
 
 if TYPE_CHECKING:
-    from studio.jobs import Job
+    from studio.jobs.job import Job
     from studio.naming import Keep
     from studio.service import Studio
     from studio.settings import Settings

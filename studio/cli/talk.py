@@ -14,8 +14,8 @@ from studio.i18n import text
 from studio.requests import ChatRequest
 
 if TYPE_CHECKING:
-    from studio.chat import Chat
     from studio.service import Studio
+    from studio.tasks.chat.conversation import Chat
 
 
 def talk(console: Console, settings: ChatRequest) -> None:
@@ -55,7 +55,7 @@ def _new(studio: Studio, settings: ChatRequest) -> Chat:
 
 def _answer(console: Console, studio: Studio, chat: Chat, settings: ChatRequest, line: str, title: str) -> Chat:
     """One turn. The conversation comes back with question and answer, or as it was where there is no answer."""
-    from studio.chat import Entry
+    from studio.tasks.chat.conversation import Entry
 
     asked = replace(chat, messages=(*chat.messages, Entry("user", line)))
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from studio.completion import overlap
+from studio.tasks.code.completion import overlap
 
 _BROKEN = "\ufffd"
 

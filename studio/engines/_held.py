@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from studio.captioning.edits import lacking
+from studio.tasks.caption.edits import lacking
 
 
 def forbidden(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from studio import thoughts
-from studio.completion import FimFamily, left_to_right
 from studio.engines import _templates, _window
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest
+from studio.tasks.chat import thoughts
+from studio.tasks.code.completion import FimFamily, left_to_right
 
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from studio.completion import STOPS
+from studio.tasks.code.completion import STOPS
 
 Turn = dict[str, str]
 Render = Callable[[list[Turn]], str]

@@ -22,7 +22,6 @@ from typing import Any
 
 from PIL import Image
 
-from studio.captioning.phrasing import language_asked
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines import _observed, _parking, _quantised, _torch
@@ -32,6 +31,7 @@ from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
 from studio.results import Output
+from studio.tasks.caption.styles import language_asked
 
 _QUESTIONS = {
     "short": "Describe this picture in one short sentence.",

@@ -34,13 +34,13 @@ from studio.tasks.music import (
     midi,
     performance,
     reading_text,
-)
-from studio.tasks.music import prompt_parser as reading
+)  # fmt: skip
 from studio.tasks.music.brief import Brief
 from studio.tasks.music.form import Form
 from studio.tasks.music.harmony import Chord
 from studio.tasks.music.melody_grammar import Guide
 from studio.tasks.music.prompt_numbers import RING
+from studio.tasks.music.prompt_parser import Reading, barred_by, read_request
 from studio.tasks.music.score import Score
 
 CANDIDATES = 4
@@ -60,9 +60,9 @@ class ComposerEngine:
         duration = (request.duration or 0) if isinstance(request, MusicRequest) else 0
         return (48 << 20) + int(duration * 48_000 * 32)
 
-    def reading(self, request: MusicRequest, card: Card) -> reading.Reading:
+    def reading(self, request: MusicRequest, card: Card) -> Reading:
         """How a request is understood, without the model; what is left to the seed is named."""
-        return reading.asked(request, 0.25, card.limits.get("max_duration"))
+        return read_request(request, 0.25, card.limits.get("max_duration"))
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> ComposerModel:  # noqa: ARG002
         _torch.refuse_code(card, files)
@@ -85,7 +85,7 @@ class ComposerEngine:
 class Piece:
     """How the prompt was read, the melody part by part, and all voices."""
 
-    reading: reading.Reading
+    reading: Reading
     parts: list[melody_tokens.Part]
     score: Score
     chords: list[Chord]
@@ -112,7 +112,7 @@ class ComposerModel(_parking.Parking):
 
     def run(self, request: MusicRequest, context: Context) -> Output:
         notes: list[tuple[str, dict[str, Any]]] = [("no_lyrics", {})] if request.lyrics else []
-        if request.negative_prompt and not reading.barred_by(request.negative_prompt):
+        if request.negative_prompt and not barred_by(request.negative_prompt):
             notes.append(("no_negative", {}))
         pieces: list[Piece] = []
 
@@ -141,9 +141,9 @@ class ComposerModel(_parking.Parking):
         score = arranging.arrange(read.brief, parts, plan, request.prompt, seed, whole_chords)
         return Piece(read, parts, score, whole_chords)
 
-    def _read(self, request: MusicRequest, seed: int) -> reading.Reading:
+    def _read(self, request: MusicRequest, seed: int) -> Reading:
         """The prompt and the fields, not longer than the card allows."""
-        return reading.asked(request, random.Random(seed).random(), self._card.limits.get("max_duration"))
+        return read_request(request, random.Random(seed).random(), self._card.limits.get("max_duration"))
 
     def _write(
         self,

@@ -19,7 +19,6 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
-from studio.captioning.edits import lacking
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.devices.device import Device
@@ -39,6 +38,7 @@ from studio.requests import (
     UpscaleRequest,
 )
 from studio.results import Audio, Output, Tokens
+from studio.tasks.caption.edits import lacking
 from studio.tasks.image.prompt_weights import plain
 from studio.tasks.limits import SOUND_USES
 from studio.tasks.seeds import stepped, varied

@@ -22,7 +22,6 @@ from typing import Any
 import psutil
 
 from studio.catalog.card import Card
-from studio.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
 from studio.devices.device import Device
 from studio.engines import _gguf_facts, _prompts, _templates
 from studio.engines._answer import Answer
@@ -30,6 +29,7 @@ from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output
+from studio.tasks.code.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
 
 DEFAULT_CONTEXT = 8192
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studio.catalog.card import Card
-from studio.completion import STOPS, CompletionCleaner, fim_family, left_to_right
 from studio.devices.device import Device
 from studio.engines import _parking, _prompts, _quantised, _text_tokens, _torch
 from studio.engines._decode import Detokenizer, StopCutter, after_each_token
@@ -29,6 +28,7 @@ from studio.engines.base import Context
 from studio.errors import Cancelled
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output
+from studio.tasks.code.completion import STOPS, CompletionCleaner, fim_family, left_to_right
 
 _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")

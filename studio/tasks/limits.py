@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from studio.captioning import asking
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.media.audio import measure
@@ -52,6 +51,7 @@ from studio.tasks.bounds import (
     label,
     with_card,
 )
+from studio.tasks.caption import limits as caption_limits
 from studio.tasks.image.schedulers import OWN, SCHEDULERS
 from studio.tasks.image.size import pixel_bound, side_bound, sides, upright
 from studio.tasks.music.keys import key_of
@@ -107,7 +107,7 @@ def check(request: Request, card: Card, *, public: bool = False) -> None:
     elif isinstance(request, CodeRequest):
         _check_code(request)
     elif isinstance(request, CaptionRequest):
-        asking.check(request, public)
+        caption_limits.check(request, public)
         _check_picture("image", request.image, public)
     elif isinstance(request, UpscaleRequest):
         _check_enlarged(request, public)
@@ -143,7 +143,7 @@ def resolve(request: R, card: Card, seed: Callable[[], int], *, public: bool = F
         known["width"], known["height"] = sides(request, card, public=public)
         filled.update({name: tuple(known[name]) for name in ("prompts", "styles", "loras")})
     if isinstance(request, CaptionRequest):
-        filled = asking.filled(request) | filled
+        filled = caption_limits.filled(request) | filled
     for name in NUMBERS[request.task]:
         limits = bound(request.task, name, card, public=public)
         value = known[name]

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
-from studio.chat import Chat, Entry
 from studio.service import Studio
+from studio.tasks.chat.conversation import Chat, Entry
 
 TEXTS = [
     "Use List<String> and more text after it.", "if a<b and c>d then go on with it",

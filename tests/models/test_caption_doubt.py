@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 import torch
 
-from studio.captioning import candidates
-from studio.captioning.desk import Manner
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.engines import _lexicon
 from studio.engines.caption import CaptionEngine, CaptionModel
 from studio.i18n import text
+from studio.jobs.plans import caption_choices
 from studio.paths import Home
 from studio.requests import CaptionRequest
 from studio.results import Output
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.runs import Manner
 from train.caption import strangers
 from train.quiet import Quiet
 
@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionModel]:
 def caption(model: CaptionModel, image: bytes, **settings: Any) -> Output:
     asked: dict[str, Any] = {"max_tokens": 80, "temperature": 0.0, "seed": 0, **settings}
     quiet: Any = Quiet()
-    return candidates.run(model, CaptionRequest(image=image, **asked), quiet)
+    return caption_choices.run(model, CaptionRequest(image=image, **asked), quiet)
 
 
 def codes(artifact: Output) -> set[str]:

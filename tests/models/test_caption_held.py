@@ -8,10 +8,10 @@ import torch
 from test_caption import ENGINE, KINDS, png
 from tiny import Recorder, load
 
-from studio.captioning.edits import lacking
 from studio.engines._held import forbidden
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
+from studio.tasks.caption.edits import lacking
 
 ASK = CaptionRequest(image=png("red"), max_tokens=12, temperature=0.0, seed=1)
 TOGETHER = ("blip", "vision_encoder_decoder", "florence")

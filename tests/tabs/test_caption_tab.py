@@ -12,14 +12,14 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from studio.captioning.desk import Desk, Manner
-from studio.captioning.edits import Edits
-from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.edits import Edits
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.runs import Desk, Manner
 from tabs import caption, caption_fields, caption_rows, page, shared
 from tabs.caption_many import Many
 from tabs.caption_result import Result

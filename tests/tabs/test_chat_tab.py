@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from studio.chat import Chat, Entry
+from studio.tasks.chat.conversation import Chat, Entry
 from tabs import chat_orders, chat_talk
 from tabs.chat_windows import Place, Windows
 

@@ -19,7 +19,7 @@ from studio.devices import memory, peak_memory
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.i18n import table
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.manager import ManagerStatus, Resident
 from studio.manager.values import Cooling, Departure
 from studio.results import Update

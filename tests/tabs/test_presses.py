@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from studio.captioning.desk import Desk
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.runs import Desk
 from tabs import caption, identity, image, shared
 from tabs.identity import PAGE, SESSION
 from tabs.image_source import Drawing

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import ChatRequest, Message
 from studio.results import Update
 from studio.service import Studio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.standing import Status
 from tabs import status
 

@@ -8,10 +8,10 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from studio.captioning.desk import Desk
 from studio.errors import StudioError
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.runs import Desk
 from tabs import caption, image_fields, image_restore, music_sound, uploaded
 from tabs.shared import Page
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from studio.captioning import doubt
 from studio.engines._lexicon import Lexicon, phrases
 from studio.requests import CaptionRequest
+from studio.tasks.caption import doubt
 
 UNSURE = (("caption_unsure", {"percent": 31}),)
 

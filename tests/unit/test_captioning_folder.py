@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.captioning import folder, zips
-from studio.captioning.desk import Desk, Manner, forget
 from studio.errors import StudioError
+from studio.tasks.caption import folder, zips
+from studio.tasks.caption.runs import Desk, Manner, forget
 
 
 def touch(root: Path, *names: str) -> None:

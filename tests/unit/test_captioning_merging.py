@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from studio.captioning.desk import Desk, Manner
-from studio.captioning.edits import Edits, written
-from studio.captioning.encodings import decoded, likeliest
-from studio.captioning.merging import folded, is_list, news
+from studio.tasks.caption.edits import Edits, written
+from studio.tasks.caption.encodings import decoded, likeliest
+from studio.tasks.caption.merge import folded, is_list, news
+from studio.tasks.caption.runs import Desk, Manner
 
 TAGS = ("red", "Apple", "long hair", "long_hair", "miku \\(cosplay\\)", "miku (cosplay)", "1girl", ">_<", "苹果", "ﾘﾝｺﾞ")
 tag_lists = st.lists(st.sampled_from(TAGS), min_size=1, max_size=8).map(", ".join)

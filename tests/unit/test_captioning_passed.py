@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.captioning import folder
-from studio.captioning.desk import Desk, Manner
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.tasks.caption import folder
+from studio.tasks.caption.runs import Desk, Manner
 
 
 def test_every_file_is_a_picture_a_caption_or_named(tmp_path: Path) -> None:

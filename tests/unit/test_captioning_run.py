@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio import paths
-from studio.captioning import folder
-from studio.captioning import run as runs
-from studio.captioning.desk import Desk, Manner
-from studio.captioning.edits import MODES, Edits
-from studio.captioning.journal import read
-from studio.captioning.run import Run
 from studio.errors import StudioError
+from studio.tasks.caption import folder
+from studio.tasks.caption import run as runs
+from studio.tasks.caption.edits import MODES, Edits
+from studio.tasks.caption.journal import read
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.runs import Desk, Manner
 
 EDITS = Edits(trigger="zxc", replace=(("cat", "dog"),), ban=("blurry",), token_limit=30)
 old_files = st.one_of(

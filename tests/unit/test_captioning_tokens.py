@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from studio.captioning import tokens
-from studio.captioning.edits import MODES, Edits, written
+from studio.tasks.caption import tokens
+from studio.tasks.caption.edits import MODES, Edits, written
 
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 

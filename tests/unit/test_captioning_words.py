@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.captioning import tokens
-from studio.captioning.edits import MODES, Edits, edited, joined, lacking, tidy, written
-from studio.captioning.merging import is_list, news
-from studio.captioning.phrasing import ALT_LIMIT, alt, language_asked, phrased, prompt, tags
 from studio.requests import CaptionRequest
+from studio.tasks.caption import tokens
+from studio.tasks.caption.edits import MODES, Edits, edited, joined, lacking, tidy, written
+from studio.tasks.caption.merge import is_list, news
+from studio.tasks.caption.styles import ALT_LIMIT, alt, language_asked, phrased, prompt, tags
 
 WORDS = ("a", "cat", "sits", "on", "the", "red", "mat,", "with", "balls.", "And", "2", "猫在", "垫子上，Paris!")
 words = st.lists(st.sampled_from(WORDS), max_size=60)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.captioning import entries, exports, zips
-from studio.captioning.desk import Desk, Manner
-from studio.captioning.run import Run
+from studio.tasks.caption import export, zip_names, zips
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.runs import Desk, Manner
 
 
 def zipped(path: Path, files: dict[bytes, bytes], extra: bytes = b"") -> Path:
@@ -78,7 +78,7 @@ def test_names_that_some_system_does_not_allow_are_changed_and_told(tmp_path: Pa
 
 
 def test_a_name_that_is_too_long_is_made_shorter_and_keeps_its_ending() -> None:
-    (made,) = entries.allowed(["很" * 200 + ".png"]).values()
+    (made,) = zip_names.allowed(["很" * 200 + ".png"]).values()
     assert made.endswith("很.png")
     assert len(made.encode()) <= 200
 
@@ -151,7 +151,7 @@ def test_unzip_and_another_reader_find_in_our_zip_what_the_folder_holds(tmp_path
         (root / name).write_bytes(data)
     run = Desk(tmp_path / "captions").of_folder(root, Manner(mode="append"))
     captioned(run, {"苹果 1.png": "一个苹果", "b.png": "a dog"})
-    exports.as_zip(run, tmp_path / "out.zip")
+    export.as_zip(run, tmp_path / "out.zip")
     (tmp_path / "out").mkdir()
     subprocess.run([program, "-q", tmp_path / "out.zip", "-d", tmp_path / "out"], check=True)
     files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio import thoughts
-from studio.chat import Chat, Entry
+from studio.tasks.chat import thoughts
+from studio.tasks.chat.conversation import Chat, Entry
 
 
 def talk(words: str) -> Chat:

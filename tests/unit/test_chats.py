@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from studio import paths
-from studio.chat import Chat, Entry
 from studio.chats import MAX_BYTES, Chats
 from studio.errors import StudioError
+from studio.tasks.chat.conversation import Chat, Entry
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from studio import chat_file
-from studio.chat import Chat, Entry
 from studio.chats import Chats
 from studio.errors import StudioError
+from studio.tasks.chat.conversation import Chat, Entry
 
 ID = "00000000000000bd"
 GOOD = {"format": "atelier-chat/1", "messages": [{"role": "user", "content": "hello"}]}
@@ -183,7 +183,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from studio.chats import Chats
-from studio.chat import Entry
+from studio.tasks.chat.conversation import Entry
 chats = Chats(Path(sys.argv[1]))
 chat = chats.save(replace(chats.new(), id=sys.argv[2], messages=(Entry("user", "first"),)))
 print("begun", flush=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.completion import FAMILIES, STOPS, CompletionCleaner, fim_family, left_to_right, overlap
+from studio.tasks.code.completion import FAMILIES, STOPS, CompletionCleaner, fim_family, left_to_right, overlap
 
 
 def clean(answer: str, suffix: str = "", prefix: str = "", stops: tuple[str, ...] = ()) -> str:

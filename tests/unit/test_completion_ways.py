@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.completion import CompletionCleaner, fim_family, left_to_right
+from studio.tasks.code.completion import CompletionCleaner, fim_family, left_to_right
 
 
 def insert(prefix: str, answer: str, suffix: str = "", **how) -> str:

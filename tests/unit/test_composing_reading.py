@@ -10,7 +10,7 @@ from studio.requests import MusicRequest
 from studio.tasks.music import melody_tokens
 from studio.tasks.music.brief import Brief, grooves, instruments
 from studio.tasks.music.keys import key_name
-from studio.tasks.music.prompt_parser import Wishes, asked, read
+from studio.tasks.music.prompt_parser import Wishes, read, read_request
 
 
 def brief(prompt: str, wishes: Wishes | None = None) -> Brief:
@@ -181,11 +181,11 @@ def test_what_is_said_twice_is_no_unknown_word():
     ],
 )
 def test_what_the_seed_decides_is_named(request_: MusicRequest, left: set[str]):
-    assert asked(request_, 0.3).left == left
+    assert read_request(request_, 0.3).left == left
 
 
 def test_fields_of_a_request_win_too():
-    found = asked(
+    found = read_request(
         MusicRequest(prompt="a fast reel in C on the fiddle, 32 bars", key="b minor", metre="3/4", tempo=70, bars=8,
                      players="harp, oud", loop=True),
         0.5,

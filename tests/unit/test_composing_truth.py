@@ -7,7 +7,7 @@ import pytest
 from studio.requests import MusicRequest
 from studio.tasks.music import reading_text
 from studio.tasks.music.brief import instruments
-from studio.tasks.music.prompt_parser import asked, read
+from studio.tasks.music.prompt_parser import read, read_request
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 
@@ -81,8 +81,8 @@ def test_a_second_one_is_left_out_but_not_unknown(prompt: str, spoken: str):
     ["slip jig, 9/8, 112 bpm, 16 bars", "6/8, 60 bpm, in E♭ minor, piano, 8 bars", "waltz in F♯ minor, 92.5 bpm"],
 )
 def test_the_line_itself_can_be_read_again(prompt: str):
-    first = asked(MusicRequest(prompt=prompt, duration=30), 0.3)
-    again = asked(MusicRequest(prompt=reading_text.in_words(first, "en"), duration=30), 0.3)
+    first = read_request(MusicRequest(prompt=prompt, duration=30), 0.3)
+    again = read_request(MusicRequest(prompt=reading_text.in_words(first, "en"), duration=30), 0.3)
     for name in ("tempo", "metre", "bars", "tonic", "mode", "kind"):
         assert getattr(again.brief, name) == getattr(first.brief, name), name
     assert again.unknown == ()

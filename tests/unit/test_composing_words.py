@@ -7,7 +7,7 @@ import pytest
 from studio.requests import MusicRequest
 from studio.tasks.music import reading_text
 from studio.tasks.music.brief import instruments
-from studio.tasks.music.prompt_parser import Wishes, asked, read
+from studio.tasks.music.prompt_parser import Wishes, read, read_request
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 BASSES = {"bass", "double-bass", "synth-bass", "slap-bass", "tuba"}
@@ -95,7 +95,7 @@ def test_the_line_says_what_was_left_out_on_request():
 
 
 def test_fields_exclude_too():
-    found = asked(
+    found = read_request(
         MusicRequest(prompt="rock", players="piano, no drums", negative_prompt="bass, vocals", duration=20), 0.3
     )
     assert found.brief.band[0] == "piano"
@@ -170,7 +170,7 @@ def test_unknown_styles_are_named_and_no_irish_band_plays():
 
 
 def test_the_line_says_everything_that_was_read():
-    found = asked(
+    found = read_request(
         MusicRequest(prompt="happy techno loop, 92.75 bpm, in F#m, 5/4, 8 bars, theremin", duration=30), 0.3, 300
     )
     line, *told = reading_text.lines(found, "en")
@@ -180,7 +180,7 @@ def test_the_line_says_everything_that_was_read():
     assert any("theremin" in one for one in told)
     assert reading_text.tempo_words(63.158, "4/4", said=False) == "♩ ≈ 63", "the length asked for it, no person did"
     assert reading_text.tempo_words(63.0, "6/8", said=False) == "♩. = 63"
-    calm = asked(MusicRequest(prompt="lo-fi", duration=31), 0.3, 300)
+    calm = read_request(MusicRequest(prompt="lo-fi", duration=31), 0.3, 300)
     assert not calm.brief.tempo.is_integer()
     assert f"♩ ≈ {calm.brief.tempo:.0f}" in reading_text.in_words(calm, "en").split(" · ")
     chinese = reading_text.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
@@ -203,7 +203,7 @@ def test_the_line_says_everything_that_was_read():
 def test_words_that_were_understood_are_in_the_readers_language(
     prompt: str, negative: str, spoken: str, said: str
 ) -> None:
-    found = asked(MusicRequest(prompt=prompt, negative_prompt=negative, duration=30), 0.3, 300)
+    found = read_request(MusicRequest(prompt=prompt, negative_prompt=negative, duration=30), 0.3, 300)
     assert said in reading_text.in_words(found, spoken).split(" · ")
 
 

@@ -20,13 +20,13 @@ import pytest
 from tiny_card import tiny_card
 
 from studio.catalog.card import Card, Source
-from studio.context import RunContext
 from studio.devices.device import Device
 from studio.engines import base
 from studio.engines.base import Parkable
 from studio.engines.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs.context import RunContext
+from studio.jobs.job import Job
 from studio.manager import ModelManager, Spec, isolated, worker
 from studio.manager.isolated import Isolated
 from studio.manager.leasing import lease

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from tiny_card import tiny_card
 
-from studio import demand, ladder
 from studio.catalog import variants
 from studio.catalog.card import Card, Source
+from studio.jobs import memory_need, suggestions
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 from studio.tasks import limits
 
@@ -46,7 +46,7 @@ def need(target: Card, request: Any) -> tuple[int, int]:
 
 
 def offered(request: Any = ASK, target=PAINTER, sisters=SISTERS, others=(), room=6.0, spent=False):
-    return ladder.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=need)
+    return suggestions.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=need)
 
 
 def kinds(*args, **more):
@@ -136,12 +136,12 @@ def picture(width: int, height: int) -> bytes:
 
 def estimated(target: Card, request: Any) -> tuple[int, int]:
     weights = {"swin": 48_000_000, "lanczos": 1}.get(target.base, GB // (2 if target.variant else 1))
-    return weights, demand.engine(target.engine).work(target, request)
+    return weights, memory_need.engine(target.engine).work(target, request)
 
 
 def helped(request: Any, target: Card, room: float, others=(), sisters=(), spent=False):
     request = limits.resolve(replace(request, model=target.id), target, lambda: 1)
-    return ladder.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=estimated)
+    return suggestions.rungs(request, target, sisters, others, room=int(room * GB), spent=spent, need=estimated)
 
 
 def test_enlarging_is_offered_in_the_largest_tiles_that_fit_and_then_without_the_model():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.jobs import Job
-from studio.live import Live
+from studio.jobs.audio_stream import Live
+from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.service import Studio
 

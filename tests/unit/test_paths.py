@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from studio import paths
-from studio.captioning import folder
 from studio.errors import StudioError
+from studio.tasks.caption import folder
 
 
 def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from studio import register
 from studio.errors import StudioError
-from studio.jobs import Job
-from studio.register import KEPT_JOBS, Register
+from studio.jobs import queue
+from studio.jobs.job import Job
+from studio.jobs.queue import KEPT_JOBS, Register
 from studio.settings import Settings
 
 
@@ -52,7 +52,7 @@ def test_finished_jobs_are_forgotten_in_time(opened: Callable[..., Register]) ->
 def test_a_job_whose_page_is_gone_stops_after_a_while(
     opened: Callable[..., Register], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(register, "PUBLIC_GRACE", 0.02)
+    monkeypatch.setattr(queue, "PUBLIC_GRACE", 0.02)
     watched, left = Job("chat", "", session="a"), Job("chat", "", session="b")
     watching = watched.events(0.001)
     next(iter(watching))

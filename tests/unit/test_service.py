@@ -12,7 +12,7 @@ import pytest
 from studio.chats import Entry
 from studio.engines.fake import FakeModel
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import ChatRequest, CodeRequest, ImageRequest, Message
 from studio.results import Output, Update
 from studio.service import Studio

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.captioning import batch
-from studio.captioning.desk import Manner
-from studio.captioning.run import Run
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
+from studio.jobs.plans import caption_folder
 from studio.requests import CaptionRequest
 from studio.results import Output
 from studio.service import Studio
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.runs import Manner
 
 
 def png(colour: str = "red", size: tuple[int, int] = (8, 8)) -> bytes:
@@ -139,7 +139,7 @@ def test_time_left_is_told_from_the_second_picture_on(slow, folder: Path) -> Non
 def test_who_waits_goes_first_after_a_while_and_the_run_goes_on_behind(
     slow, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "SLICE", 0.0)
+    monkeypatch.setattr(caption_folder, "SLICE", 0.0)
     studio = slow(step_seconds=0.01)
     long = studio.caption_all(studio.captions.of_folder(folder, Manner()), ALL)
     next(update for update in long.events() if update.step == 1)
@@ -154,7 +154,7 @@ def test_who_waits_goes_first_after_a_while_and_the_run_goes_on_behind(
 
 
 def test_a_run_that_waits_behind_others_can_be_stopped(slow, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "SLICE", 0.0)
+    monkeypatch.setattr(caption_folder, "SLICE", 0.0)
     studio = slow(step_seconds=0.02)
     long = studio.caption_all(studio.captions.of_folder(folder, Manner()), ALL)
     next(update for update in long.events() if update.step == 2)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from studio.chat import Chat, Entry
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import ChatRequest
 from studio.results import Output, Update
 from studio.service import Studio
+from studio.tasks.chat.conversation import Chat, Entry
 
 ASK = ChatRequest(messages=())
 

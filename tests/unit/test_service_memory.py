@@ -14,7 +14,7 @@ import pytest
 from studio.devices import peak_memory
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.requests import ChatRequest, ImageRequest, Message
 from studio.results import Output, Update
 from studio.service import Studio

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio.captioning.desk import Manner
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, ImageRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.runs import Manner
 
 Tight = Callable[..., Studio]
 

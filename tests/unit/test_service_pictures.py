@@ -16,7 +16,7 @@ from PIL import Image
 from studio import recipe
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.naming import Keep
 from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update

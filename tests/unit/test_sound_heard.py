@@ -13,7 +13,7 @@ import pytest
 from made import recipe_of
 from witnesses import heard, program
 
-from studio.live import Live
+from studio.jobs.audio_stream import Live
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from studio import strangers
-from studio.captioning import desk, zips
-from studio.captioning.desk import Desk, Manner
 from studio.errors import StudioError
 from studio.paths import Home, occupied
+from studio.tasks.caption import runs, zips
+from studio.tasks.caption.runs import Desk, Manner
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def zipped(file: Path, names: int, size: int) -> Path:
 
 
 def test_a_strangers_zip_of_nothing_does_not_swell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "SWELLS_LEAST", 50_000)
+    monkeypatch.setattr(runs, "SWELLS_LEAST", 50_000)
     file = zipped(tmp_path / "z.zip", 5, 40_000)
     with pytest.raises(StudioError) as refused:
         Desk(tmp_path / "theirs", public=True).of_files([file], Manner())
@@ -83,7 +83,7 @@ def test_a_strangers_zip_of_nothing_does_not_swell(tmp_path: Path, monkeypatch: 
 def test_a_picture_in_a_strangers_zip_is_no_larger_than_one_that_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "MAX_IMAGE_BYTES_PUBLIC", 1000)
+    monkeypatch.setattr(runs, "MAX_IMAGE_BYTES_PUBLIC", 1000)
     monkeypatch.setattr(zips, "MAX_IMAGE_BYTES", 5000)
     file = zipped(tmp_path / "z.zip", 1, 2000)
     assert Desk(tmp_path / "mine").of_files([file], Manner()).plan.keys

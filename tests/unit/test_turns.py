@@ -5,10 +5,10 @@ from contextvars import copy_context
 
 import pytest
 
+from studio.jobs.turns import Turns, asking
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
-from studio.turns import Turns, asking
 
 
 class Desk:

@@ -16,7 +16,7 @@ from studio import recipe
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
-from studio.intake import Intake
+from studio.jobs.planner import Intake
 from studio.paths import Home
 from studio.requests import UpscaleRequest
 from studio.service import Studio

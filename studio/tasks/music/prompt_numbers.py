@@ -86,7 +86,7 @@ class Figure:
     change: Change | None = None
 
 
-def find(text: str, styled: Callable[[int], bool]) -> list[Figure]:
+def find_figures(text: str, styled: Callable[[int], bool]) -> list[Figure]:
     """All such numbers in a text of small letters, in the order of the text.
 
     Args:

@@ -14,14 +14,13 @@ from typing import Any
 
 from studio.requests import MusicRequest
 from studio.tasks.music import band, key_parser, prompt_negation, prompt_vocabulary, timing
-from studio.tasks.music import prompt_numbers as figures
 from studio.tasks.music.brief import Brief, Genre, genres, grooves, instruments
 from studio.tasks.music.key_parser import Named
 from studio.tasks.music.keys import key_of, spelling, whole_name
 from studio.tasks.music.number_words import digits
 from studio.tasks.music.prompt_intent import Wanted, members, weigh
 from studio.tasks.music.prompt_negation import Denied, Item
-from studio.tasks.music.prompt_numbers import Change, Figure
+from studio.tasks.music.prompt_numbers import FASTEST, SLOWEST, Change, Figure, find_figures
 from studio.tasks.music.prompt_vocabulary import Found
 
 PLAIN = Genre("", (), metre="", groove="plain", style="plain", kind="tune", busy="calm")
@@ -145,7 +144,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     tempo = exact or wanted.mark or (genre.tempo or kind.get("tempo") or wanted.plain.get("tempo") or _TEMPOS[metre])
     if not exact and not wanted.mark:
         tempo = float(round(tempo * wanted.pace))
-    tempo = min(figures.FASTEST, max(figures.SLOWEST, tempo))
+    tempo = min(FASTEST, max(SLOWEST, tempo))
     loop = wishes.loop or wanted.loop
     tempo, bars, ending, changed = timing.settle(
         timing.Times(
@@ -170,7 +169,7 @@ def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Read
     )  # fmt: skip
 
 
-def asked(request: MusicRequest, chance: float, longest: float | None = None) -> Reading:
+def read_request(request: MusicRequest, chance: float, longest: float | None = None) -> Reading:
     """What a prompt and the fields beside it ask for together.
 
     Args:
@@ -216,7 +215,7 @@ def take_apart(prompt: str) -> Words:
     text = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in shown)
     keys = key_parser.find(shown, lambda place: prompt_vocabulary.stands_at(text, place))
     left = _blanked(text, [(one.start, one.end) for one in keys])
-    numbers = figures.find(left, lambda place: prompt_vocabulary.styled_at(left, place))
+    numbers = find_figures(left, lambda place: prompt_vocabulary.styled_at(left, place))
     left = _blanked(left, [(one.start, one.end) for one in numbers])
     found = prompt_vocabulary.find(left)
     items = [

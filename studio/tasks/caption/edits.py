@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from studio.captioning import tokens
-from studio.captioning.merging import is_list, news, said
+from studio.tasks.caption import tokens
+from studio.tasks.caption.merge import is_list, news, said
 
 Mode = Literal["skip", "overwrite", "append", "prepend"]
 MODES: tuple[Mode, ...] = get_args(Mode)

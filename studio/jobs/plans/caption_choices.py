@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from studio.captioning import doubt
-from studio.captioning.edits import lacking
-from studio.captioning.phrasing import phrased
-from studio.context import RunContext
 from studio.engines.base import Loaded
+from studio.jobs.context import RunContext
 from studio.requests import CaptionRequest
 from studio.results import Output
+from studio.tasks.caption import doubt
+from studio.tasks.caption.edits import lacking
+from studio.tasks.caption.styles import phrased
 
 
 def run(model: Loaded, request: CaptionRequest, context: RunContext) -> Output:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from studio.captioning.edits import tidy, without_loose_end
 from studio.requests import CaptionRequest
+from studio.tasks.caption.edits import tidy, without_loose_end
 
 ALT_LIMIT = 125
 """Characters after which screen readers break a text off."""

@@ -11,16 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studio import cells, thoughts
-from studio.captioning import batch, candidates
-from studio.chat import Chat, Entry, Note, Tail
 from studio.chats import Chats
-from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs.context import RunContext
+from studio.jobs.job import Job
+from studio.jobs.plans import caption_choices, caption_folder, grid
 from studio.requests import CaptionRequest, ImageRequest, Message
 from studio.results import Artifact, Output
+from studio.tasks.chat import thoughts
+from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
 
 def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
@@ -34,13 +34,13 @@ def compute(model: Loaded, job: Job, adapters: Path | None = None) -> Output:
         StudioError: the request cannot be answered.
     """
     if job.cells:
-        return _told(job, cells.run(model, job, adapters))
+        return _told(job, grid.run(model, job, adapters))
     if job.batch:
-        return batch.caption(model, job)
+        return caption_folder.caption(model, job)
     request = job.request
     context = RunContext(job, adapters)
     if isinstance(request, CaptionRequest):
-        return candidates.run(model, request, context)
+        return caption_choices.run(model, request, context)
     output = model.run(request, context)
     if isinstance(request, ImageRequest) and not output.images:
         raise Cancelled  # every picture was skipped

@@ -9,13 +9,11 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from studio.captioning.batch import Batch
-from studio.captioning.plans import BLANK, as_request, as_settings
-from studio.captioning.run import Run
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.engines.base import engine
 from studio.errors import StudioError
+from studio.jobs.plans.caption_folder import Batch
 from studio.media import masks
 from studio.paths import gigabytes
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
@@ -23,6 +21,8 @@ from studio.results import Note
 from studio.store import Store
 from studio.tasks import limits
 from studio.tasks.bounds import DRAWN_SEED
+from studio.tasks.caption.plan import BLANK, as_request, as_settings
+from studio.tasks.caption.run import Run
 from studio.tasks.image import grid_axes
 from studio.tasks.image.prepare import Pictures
 from studio.tasks.music.prompt_parser import Reading

@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studio import demand
-from studio.captioning.plans import BLANK
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs import memory_need
+from studio.jobs.job import Job
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import AGAIN, Offer
 from studio.store import Store
 from studio.tasks import limits
+from studio.tasks.caption.plan import BLANK
 
 log = logging.getLogger("studio")
 
@@ -92,7 +92,7 @@ class Ladder:
         return error, offers
 
     def _need(self, card: Card, request: Request) -> tuple[int, int]:
-        need = demand.of(card, self._store.path(card), (request,))
+        need = memory_need.of(card, self._store.path(card), (request,))
         return need.weights, need.work
 
 

@@ -1,7 +1,7 @@
 """A run: one folder of pictures, one way to caption them, and what became of each.
 
     home/captions/<id>/run.json        what was asked for, and the pictures in their order
-    home/captions/<id>/journal.jsonl   what happened (studio.captioning.journal)
+    home/captions/<id>/journal.jsonl   what happened (studio.tasks.caption.journal)
     home/captions/<id>/pictures/       the pictures themselves, where they were sent and lie in no folder of one's own
 
 For each picture the journal is told first: what the caption file holds now and what it will hold. Then the file is
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from studio import paths
-from studio.captioning import edits, folder, listings, lock, plans, tokens
-from studio.captioning.encodings import decoded
-from studio.captioning.journal import FINISHED, ROLLED_BACK, Journal, Line, Story
-from studio.captioning.journal import read as read_journal
-from studio.captioning.plans import Plan
 from studio.errors import StudioError
+from studio.tasks.caption import edits, folder, lock, metadata_jsonl, tokens
+from studio.tasks.caption.encodings import decoded
+from studio.tasks.caption.journal import FINISHED, ROLLED_BACK, Journal, Line, Story
+from studio.tasks.caption.journal import read as read_journal
+from studio.tasks.caption.plan import Plan, read_plan, write_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Run:
 
     def __init__(self, place: Path) -> None:
         self.place, self.id = place, place.name
-        self.plan = plans.read(place)
+        self.plan = read_plan(place)
         self.root = Path(self.plan.root) if self.plan.root else place / "pictures"
         self._journal: Journal | None = None
         self._lock = threading.Lock()
@@ -55,7 +55,7 @@ class Run:
     def create(cls, place: Path, plan: Plan) -> Run:
         """Write a new run to disk. Raises StudioError where the disk is full or refuses."""
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        plans.write(place, plan)
+        write_plan(place, plan)
         return cls(place)
 
     # ---- reading
@@ -105,7 +105,7 @@ class Run:
     def listed(self, key: str) -> str:
         """What a metadata.jsonl said of a picture when this was first asked; empty where nothing does."""
         if self._listed is None:
-            self._listed = listings.captions(self.root, self.plan.keys)
+            self._listed = metadata_jsonl.captions(self.root, self.plan.keys)
         return self._listed.get(key, "")
 
     # ---- working
@@ -128,7 +128,7 @@ class Run:
     def settle(self, settings: dict[str, Any]) -> None:
         """Keep what a caption request holds once every gap in it is filled, so that a resumed run asks the same."""
         self.plan = replace(self.plan, settings=settings)
-        plans.write(self.place, self.plan)
+        write_plan(self.place, self.plan)
 
     def begin(self) -> None:
         """Finish what a crash interrupted, and pass over what has a caption where those are skipped.
@@ -195,7 +195,7 @@ class Run:
             raise StudioError("caption_rolled_back")
         if self.plan.dry:
             self.plan = replace(self.plan, dry=False)
-            plans.write(self.place, self.plan)
+            write_plan(self.place, self.plan)
         done: list[Line] = []
         for line in [line for line in self.lines() if line is not None and line.state == "planned"]:
             if self._holds(line.key, line.before):
@@ -282,7 +282,7 @@ class Run:
         if not self.plan.dry:
             lines = [line for line in self.lines() if line is not None]
             texts = {line.key: line.after for line in lines if line.state in ("written", "typed") and line.after}
-            listings.write(self.root, self.place, texts, [line.key for line in lines if line.state == "undone"])
+            metadata_jsonl.write(self.root, self.place, texts, [line.key for line in lines if line.state == "undone"])
 
     def _add(self, *lines: Line) -> Line:
         assert self._journal is not None

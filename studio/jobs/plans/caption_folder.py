@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio.captioning import doubt, folder
-from studio.captioning.candidates import held
-from studio.captioning.journal import Line
-from studio.captioning.phrasing import phrased
-from studio.captioning.run import Run
 from studio.catalog.card import Card
-from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs.context import RunContext
+from studio.jobs.job import Job
+from studio.jobs.plans.caption_choices import held
 from studio.requests import CaptionRequest
 from studio.results import Output
 from studio.tasks import limits
+from studio.tasks.caption import doubt, folder
+from studio.tasks.caption.journal import Line
+from studio.tasks.caption.run import Run
+from studio.tasks.caption.styles import phrased
 
 log = logging.getLogger("studio")
 

@@ -1,4 +1,4 @@
-"""What of a model's answer is code to insert at the cursor. How it is asked: studio.fim.
+"""What of a model's answer is code to insert at the cursor. How it is asked: studio.tasks.code.fim.
 
 Knows no tokenizer, no model and no torch: the engines pass each new piece of the answer through a `CompletionCleaner`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from studio.fim import FAMILIES, STOPS, FimFamily, fim_family, left_to_right
+from studio.tasks.code.fim import FAMILIES, STOPS, FimFamily, fim_family, left_to_right
 
 __all__ = ["FAMILIES", "STOPS", "CompletionCleaner", "FimFamily", "fim_family", "left_to_right", "overlap"]
 

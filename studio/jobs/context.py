@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from studio.errors import Cancelled
-from studio.jobs import Job
+from studio.jobs.job import Job
 
 if TYPE_CHECKING:
     import numpy as np

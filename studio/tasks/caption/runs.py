@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from studio.captioning import folder, zips
-from studio.captioning.edits import MODES, Edits, Mode
-from studio.captioning.folder import Passed
-from studio.captioning.plans import Plan
-from studio.captioning.run import Run
 from studio.errors import StudioError
 from studio.paths import disk_error, require_space
+from studio.tasks.caption import folder, zips
+from studio.tasks.caption.edits import MODES, Edits, Mode
+from studio.tasks.caption.folder import Passed
+from studio.tasks.caption.plan import Plan
+from studio.tasks.caption.run import Run
 from studio.tasks.limits import MAX_IMAGE_BYTES_PUBLIC
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")

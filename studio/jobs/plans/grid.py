@@ -13,10 +13,10 @@ from typing import Any
 
 from PIL import Image
 
-from studio.context import RunContext
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs.context import RunContext
+from studio.jobs.job import Job
 from studio.requests import ImageRequest
 from studio.results import Output
 

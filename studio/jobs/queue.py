@@ -6,7 +6,7 @@ import threading
 import time
 
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.job import Job
 from studio.settings import Settings
 
 KEPT_JOBS = 64

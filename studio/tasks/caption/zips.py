@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from studio.captioning import entries, folder, listings
-from studio.captioning.folder import Passed
 from studio.errors import StudioError
 from studio.paths import disk_error, gigabytes, inside, require_space, writing
+from studio.tasks.caption import folder, metadata_jsonl, zip_names
+from studio.tasks.caption.folder import Passed
 from studio.tasks.limits import MAX_IMAGE_BYTES
 
 MAX_BYTES, MAX_BYTES_PUBLIC = 20_000_000_000, 500_000_000
@@ -72,10 +72,10 @@ def _take(
 ) -> None:
     taken: set[str] = set()
     left, listed = most_bytes, [entry for entry in packed.infolist() if not entry.is_dir()]
-    names = entries.read(listed)
-    if any(entries.leads_out(name) for name in names):
+    names = zip_names.read(listed)
+    if any(zip_names.leads_out(name) for name in names):
         raise StudioError("bad_zip")
-    keys = entries.allowed(list(dict.fromkeys(names)))
+    keys = zip_names.allowed(list(dict.fromkeys(names)))
     for entry, name in zip(listed, names, strict=True):
         key = keys[name]
         if any(folder.system(part) for part in PurePosixPath(name).parts):
@@ -112,7 +112,7 @@ def _limit(key: str, picture: int) -> int:
     if key.lower().endswith(folder.SUFFIXES):
         return picture
     if PurePosixPath(key).name.lower() == folder.LISTING:
-        return listings.MOST_BYTES
+        return metadata_jsonl.MOST_BYTES
     return folder.MAX_TEXT_BYTES if key.lower().endswith(folder.TEXTS) else 0
 
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
-from studio.live import Live
+from studio.jobs.audio_stream import Live
 from studio.requests import ImageRequest, Request, Task, light
 from studio.results import PREVIEW_SECONDS, Artifact, Kind, Note, Offer, Update
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from studio.captioning.batch import Batch
+    from studio.jobs.plans.caption_folder import Batch
     from studio.naming import Keep
     from studio.tasks.image.grid_axes import Layout
 

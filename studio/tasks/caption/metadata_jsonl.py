@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from studio import paths
-from studio.captioning import folder
 from studio.errors import StudioError
+from studio.tasks.caption import folder
 
 COLUMNS = ("text", "caption", "prompt", "description")
 """Where the caption stands; the first of these that a line has."""

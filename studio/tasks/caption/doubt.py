@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from studio.captioning.phrasing import language_asked
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import CaptionRequest
+from studio.tasks.caption.styles import language_asked
 
 UNSURE = "caption_unsure"
 STRANGE = ("caption_blank", "caption_noise", "caption_text", "caption_chart", "caption_screenshot")

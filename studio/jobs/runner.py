@@ -15,35 +15,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import demand, failures, origins, recipe, restore
-from studio.captioning.batch import Yielded
+from studio import origins, recipe, restore
 from studio.catalog.card import Card
-from studio.conversation import compute
-from studio.demand import Demand
 from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job
+from studio.jobs import failures, memory_need
+from studio.jobs.job import Job
+from studio.jobs.memory_need import Demand
+from studio.jobs.model_spec import Specs
+from studio.jobs.plans.caption_folder import Yielded
+from studio.jobs.plans.single import compute
+from studio.jobs.queue import Register
+from studio.jobs.turns import Turns
 from studio.library import Library
 from studio.manager import Fleet, Lease, ModelManager, isolated
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
-from studio.register import Register
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
-from studio.specs import Specs
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 from studio.tasks.image import contact_sheet, lora_files
-from studio.turns import Turns
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
 Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
-"""What to tell of a failure, and what to offer (studio.ladder)."""
+"""What to tell of a failure, and what to offer (studio.jobs.suggestions)."""
 
 
 class Runner:
@@ -179,7 +180,7 @@ class Runner:
             alone: it ran out of memory before.
         """
         try:
-            need = demand.of(card, self._store.path(card), job.cells or ((job.request,) if job.request else ()))
+            need = memory_need.of(card, self._store.path(card), job.cells or ((job.request,) if job.request else ()))
         except StudioError as error:
             self._settle(job, "failed", error=error)
             return

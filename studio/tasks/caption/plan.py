@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from studio import paths
-from studio.captioning import edits
-from studio.captioning.edits import Edits, Mode
-from studio.captioning.folder import Passed
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
+from studio.tasks.caption import edits
+from studio.tasks.caption.edits import Edits, Mode
+from studio.tasks.caption.folder import Passed
 
 FORMAT = "atelier-captions/1"
 NAME = "run.json"
@@ -45,13 +45,13 @@ class Plan:
     renamed: tuple[tuple[str, str], ...] = ()
 
 
-def write(place: Path, plan: Plan) -> None:
+def write_plan(place: Path, plan: Plan) -> None:
     """Keep a plan. Raises StudioError where the disk is full or refuses."""
     packed = json.dumps({"format": FORMAT, **asdict(plan)}, ensure_ascii=False, indent=1)
     paths.write(place / NAME, packed)
 
 
-def read(place: Path) -> Plan:
+def read_plan(place: Path) -> Plan:
     """The plan in a run's folder. Raises StudioError unknown_caption_run where there is none, or it is damaged."""
     try:
         found = json.loads((place / NAME).read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Plans: what a job does with a loaded model."""

@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
-from studio.chats import Entry
+from studio.library.chats import Entry
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; the median counts")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Studio(settings.load()) as studio:
-        from studio.chats import Chats
+        from studio.library.chats import Chats
 
         studio.chats = Chats(Path(folder))  # the person's own conversations stay as they are
         card = studio.catalog.get(options.model)

@@ -88,7 +88,7 @@ class Artifact:
     Attributes:
         files: one a picture or piece; for text the `.txt` or `.json` that holds it.
         text: the text of a text task, else empty. texts: all of them, where there are several.
-        recipe: how it was made (see studio.recipe), one for the whole artifact.
+        recipe: how it was made (see studio.recipes.recipe), one for the whole artifact.
         recipes: the same with the exact seed, one a file.
         sheet: a grid's pictures on one, with labels; not among the files.
     """

@@ -16,7 +16,6 @@ from typing import Self
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.chats import Chats
 from studio.devices import peak_memory
 from studio.errors import StudioError
 from studio.instance import Instance
@@ -25,8 +24,9 @@ from studio.jobs.planner import Intake, Order
 from studio.jobs.plans import single
 from studio.jobs.runner import Final, Runner
 from studio.jobs.suggestions import Ladder
-from studio.library import Library
-from studio.naming import Keep
+from studio.library.chats import Chats
+from studio.library.file_names import Keep
+from studio.library.outputs import Library
 from studio.paths import Home
 from studio.requests import (
     Axis,

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import restore
 from studio.errors import StudioError
 from studio.i18n import ASSETS, LANGUAGES, text
+from studio.recipes import inspect
 from studio.results import Artifact, Update
 from studio.tasks.caption import doubt
 from tabs import pump, uploaded
@@ -112,7 +112,7 @@ class Result:
     def _read(self, file: Any, request: gr.Request) -> Any:
         """The prompt that a picture carries, where it carries one."""
         try:
-            found = restore.read(uploaded.read(file)) if file else None
+            found = inspect.read(uploaded.read(file)) if file else None
         except StudioError:
             found = None
         prompt = str(found.fields.get("prompt") or "") if found else ""

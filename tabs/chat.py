@@ -1,8 +1,9 @@
 """The chat tab: conversations on the left, the talk in the middle, the composer below.
 
-Conversations live on disk (studio.chats); the page only shows them. So an answer that was on its way when the page
-closed, or when another conversation was opened, is there afterwards. Every press says which conversation it saw and in
-which state (tabs.chat_windows), so nothing is ever added to another one, or to one that became different meanwhile.
+Conversations live on disk (studio.library.chats); the page only shows them. So an answer that was on its way when the
+page closed, or when another conversation was opened, is there afterwards. Every press says which conversation it saw
+and in which state (tabs.chat_windows), so nothing is ever added to another one, or to one that became different
+meanwhile.
 """
 
 from __future__ import annotations

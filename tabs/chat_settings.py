@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.chats import Chats
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.library.chats import Chats
 from studio.requests import ChatRequest
 from studio.tasks.chat.conversation import Chat, Note
 from tabs.i18n import t

@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio import recipe
 from studio.errors import StudioError
 from studio.jobs.job import Job
-from studio.naming import Keep
+from studio.library.file_names import Keep
+from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
 from tabs import image_again, image_other, image_words, pump

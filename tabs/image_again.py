@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from studio import again, recipe
-from studio.again import Comparison
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.library.file_names import Keep
 from studio.media.image import check_image
-from studio.naming import Keep
+from studio.recipes import recipe, reproduce
+from studio.recipes.reproduce import Comparison
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.results import Artifact
 from tabs import pump
@@ -38,9 +38,9 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
         started: list[Job] = []
 
         def start(who: str) -> Job:
-            wanted = again.request(before, lambda hash: known(page, hash, earlier))
+            wanted = reproduce.request(before, lambda hash: known(page, hash, earlier))
             data = _content(file)
-            keep = Keep("", again.picture_format(data), recipe.read(data) is not None, before.get("origin"))
+            keep = Keep("", reproduce.picture_format(data), recipe.read(data) is not None, before.get("origin"))
             started.append(page.studio.submit(wanted, who, _file(page, wanted), keep=keep))
             return started[-1]
 
@@ -67,7 +67,7 @@ def _told(
     """What the comparison says, with both pictures side by side where they differ."""
     try:
         data = artifact.files[0].read_bytes()
-        found = again.compare(_content(file), before, data, artifact.recipes[0])
+        found = reproduce.compare(_content(file), before, data, artifact.recipes[0])
     except (StudioError, OSError) as error:
         known = error if isinstance(error, StudioError) else StudioError("file_not_found", path=Path(file).name)
         return {result.note: pump.failure(known, spoken)}

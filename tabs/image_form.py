@@ -11,7 +11,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.naming import Keep
+from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
 from tabs import image_shape, image_source
 from tabs.parts import read, read_whole

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
-from studio.naming import FORMATS
+from studio.library.file_names import FORMATS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs import image_shape

@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 from PIL.PngImagePlugin import PngInfo
 
-from studio import restore
 from studio.errors import StudioError
 from studio.media.image import decode
+from studio.recipes import inspect
 from tabs import pump
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued
@@ -40,7 +40,7 @@ def wire(page: Page, fields: Fields) -> None:
 
 def shown_as(data: bytes) -> bytes:
     """The same picture as a PNG, with the settings that it carries. Raises StudioError as media.decode."""
-    told, origin, out = PngInfo(), restore.origin(data), io.BytesIO()
+    told, origin, out = PngInfo(), inspect.origin(data), io.BytesIO()
     if origin is not None and isinstance(text := origin.get("parameters"), str):
         told.add_itxt("parameters", text)
     decode(data).image.save(out, "PNG", compress_level=1, pnginfo=told)

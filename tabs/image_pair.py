@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from studio import recipe
 from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
+from studio.recipes import recipe
 from studio.results import Artifact
 from tabs.shared import Page
 

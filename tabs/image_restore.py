@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from studio import origins, restore
 from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.restore import Restored
+from studio.recipes import inspect, origins
+from studio.recipes.inspect import Restored
 from studio.standing import ModelInfo
 from tabs import image_form, image_source, pump, uploaded
 from tabs.i18n import language
@@ -47,15 +47,15 @@ class Restoring:
         return {**changes, self._fields.restore: None}  # so that the same file can be dropped again
 
     def _text(self, prompt: str, request: gr.Request) -> dict[Any, Any]:
-        return self._put(restore.from_text(prompt or ""), language(request))
+        return self._put(inspect.from_text(prompt or ""), language(request))
 
     def take(self, data: bytes, spoken: str) -> dict[Any, Any]:
         """Changes to the fields for a file; only a message where it has nothing to tell."""
-        return self._put(restore.read(data), spoken)
+        return self._put(inspect.read(data), spoken)
 
     def take_recipe(self, made: dict[str, Any], spoken: str) -> dict[Any, Any]:
         """The same for a recipe that is known already: that of a picture kept without metadata lies beside it."""
-        return self._put(restore.of(made), spoken)
+        return self._put(inspect.of(made), spoken)
 
     @staticmethod
     def content(file: str) -> bytes:

@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from studio import origins, recipe
 from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.media.strip import clean
+from studio.recipes import origins, recipe
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update
 from tabs import pump

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import recipe
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.recipes import recipe
 from studio.requests import MusicRequest, Task
 from studio.tasks.music import performance, reading_text
 from studio.tasks.music.keys import key_of, names, spelling, whole_name

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from studio.exports import MUSIC
 from studio.i18n import text
+from studio.library.music_export import MUSIC
 from studio.results import Update
 from studio.tasks.music import reading_text
 from tabs import music_takes, pump

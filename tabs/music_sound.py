@@ -11,9 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio import recipe
 from studio.errors import StudioError
 from studio.media import recordings
+from studio.recipes import recipe
 from studio.requests import SoundUse
 from tabs import uploaded
 from tabs.i18n import t

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from studio import exports
 from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.library import music_export
+from studio.library.scan import notes
 from studio.media.audio import decode_audio
 from studio.results import Artifact
-from studio.shelf import notes
 from studio.tasks.music import abc, performance
 from studio.tasks.music.brief import genres
 from studio.tasks.music.reading_text import bar_words, genre_name, key_words, played_tempo
@@ -101,7 +101,7 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
     sheet = f'<div class="a-sheet" data-abc="{take.views["score"]}" hidden></div>' if "score" in take.views else ""
     files = "".join(
         f'<button type="button" data-order="{suffix[1:]}">{_NAMES.get(suffix, suffix[1:].upper())}</button>'
-        for suffix in exports.formats(take.recipe)
+        for suffix in music_export.formats(take.recipe)
     )
     four = f'<button type="button" class="a-four">{say("four")}</button>' if _is_loop(take) else ""
     onwards = f'<button type="button" data-order="on">{say("on")}</button>' if goes_on else ""
@@ -141,8 +141,8 @@ def facts(made: dict[str, Any], spoken: str) -> str:
 
 
 def export(page: Page, take: Take, suffix: str) -> str:
-    """The file of a take in another format, as the page may read it. Raises StudioError as studio.exports.music."""
-    return page.offer(exports.music(take.file, take.recipe, suffix), take.file.with_suffix(suffix).name)
+    """The file of a take in another format, as the page may read it. Raises StudioError as `music_export.music`."""
+    return page.offer(music_export.music(take.file, take.recipe, suffix), take.file.with_suffix(suffix).name)
 
 
 def _is_loop(take: Take) -> bool:

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from studio import strangers
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
 from studio.instance import Instance, expire
+from studio.library import expiry
 from studio.paths import Home, disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
@@ -126,7 +126,7 @@ def _tidy(studio: Studio, ledger: Ledger) -> None:
         try:
             ledger.tidy()
             if studio.settings.public:
-                strangers.tidy(studio.home, studio.instance.sessions)
+                expiry.tidy(studio.home, studio.instance.sessions)
         except Exception:  # a disk may do anything, and the next time it may be well again
             log.exception("Clearing away failed.")
 

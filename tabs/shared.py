@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.catalog import variants
-from studio.chats import Chats
 from studio.errors import StudioError
 from studio.jobs import turns
 from studio.jobs.job import Job
+from studio.library.chats import Chats
 from studio.paths import disk_error, occupied
 from studio.requests import Request, Task
 from studio.results import Update

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio import recipe, shelf
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
 from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
+from studio.library import scan
+from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
 from studio.tasks.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from studio.jobs.job import Job
-    from studio.naming import Keep
+    from studio.library.file_names import Keep
     from studio.service import Studio
 
 Picture = Annotated[str, typer.Argument(metavar="FILE", show_default=False, help=say("help.file"))]
@@ -80,7 +81,7 @@ def upscale(
 ) -> None:
     with Console(as_json) as console:
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        beside = shelf.beside(Path(file)) if recipe.read(data) is None else None
+        beside = scan.beside(Path(file)) if recipe.read(data) is None else None
         request = UpscaleRequest(image=data, scale=scale, tile=tile, model=model)
         # what was kept out of the picture's file stays out of the larger one's
         run(console, request, out, Wish(names, clean or beside is not None, beside))

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio import exports
 from studio.errors import StudioError
+from studio.library import music_export
 from studio.media.image import decode
 from studio.paths import disk_error, put
 from studio.requests import Task
 from studio.results import Artifact
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": exports.MUSIC}
+FORMATS: dict[Task, tuple[str, ...]] = {"image": _PICTURES, "upscale": _PICTURES, "music": music_export.MUSIC}
 _ALIAS = {".jpeg": ".jpg"}
 
 
@@ -82,7 +82,7 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
     file, made = artifact.files[index], artifact.recipes[index]
     suffix = file.suffix if out.folder else out.path.suffix.lower()
     if artifact.task == "music":
-        return exports.music(file, made, suffix)
+        return music_export.music(file, made, suffix)
     data = _read(file)
     if _ALIAS.get(suffix, suffix) == file.suffix:
         return data

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.library import SUFFIXES
+from studio.library.outputs import SUFFIXES
 from studio.paths import gigabytes
 from studio.tasks.limits import TEXTS
 

@@ -21,7 +21,7 @@ from studio.results import Artifact
 
 if TYPE_CHECKING:
     from studio.jobs.job import Job
-    from studio.naming import Keep
+    from studio.library.file_names import Keep
     from studio.service import Studio
     from studio.settings import Settings
 
@@ -42,7 +42,7 @@ class Wish:
 
     def keep(self, settings: Settings, place: Target | None) -> Keep:
         """The same with what the settings say. A file in another format than theirs is made from a lossless one."""
-        from studio.naming import Keep
+        from studio.library.file_names import Keep
 
         suffix = place.path.suffix.lower() if place is not None and not place.folder else ""
         form = settings.picture_format

@@ -23,17 +23,18 @@ from studio.results import Artifact
 from studio.tasks.limits import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
-    from studio.again import Comparison
-    from studio.restore import Restored
+    from studio.recipes.inspect import Restored
+    from studio.recipes.reproduce import Comparison
 
 
 def info(file: Picture, as_json: Json = False) -> None:
-    from studio import restore, shelf
+    from studio.library import scan
+    from studio.recipes import inspect
 
     with Console(as_json) as console:
-        found = restore.read(read_bytes(file, MAX_IMAGE_BYTES))
-        if found is None and (made := shelf.beside(Path(file))):
-            found = restore.of(made)
+        found = inspect.read(read_bytes(file, MAX_IMAGE_BYTES))
+        if found is None and (made := scan.beside(Path(file))):
+            found = inspect.of(made)
         if found is None:
             raise StudioError("nothing_to_restore")
         if as_json:
@@ -55,14 +56,15 @@ def info(file: Picture, as_json: Json = False) -> None:
 
 
 def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
-    from studio import recipe, shelf
-    from studio.again import compare, picture_format, request
-    from studio.naming import Keep
+    from studio.library import scan
+    from studio.library.file_names import Keep
+    from studio.recipes import recipe
+    from studio.recipes.reproduce import compare, picture_format, request
 
     with Console(as_json) as console:
         place: Target | None = wanted(console, out, "image")
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        made = recipe.read(data) or shelf.beside(Path(file))
+        made = recipe.read(data) or scan.beside(Path(file))
         if made is None:
             raise StudioError("no_recipe")
         with opened() as studio:
@@ -97,7 +99,7 @@ def _licence(model: dict[str, Any]) -> str:
 
 
 def _lines(found: Restored) -> Iterator[str]:
-    from studio import origins
+    from studio.recipes import origins
 
     made = found.recipe
     yield f"{say('info.form')}: {found.program if found.form != 'other' else say('info.other')}"

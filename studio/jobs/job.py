@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from studio.jobs.plans.caption_folder import Batch
-    from studio.naming import Keep
+    from studio.library.file_names import Keep
     from studio.tasks.image.grid_axes import Layout
 
 PREVIEW_PIXELS = 768

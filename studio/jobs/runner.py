@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from studio import origins, recipe, restore
 from studio.catalog.card import Card
 from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
@@ -30,10 +29,11 @@ from studio.jobs.plans.caption_folder import Yielded
 from studio.jobs.plans.single import compute
 from studio.jobs.queue import Register
 from studio.jobs.turns import Turns
-from studio.library import Library
+from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager, isolated
 from studio.manager.lane import Gate
 from studio.manager.learned import Learned
+from studio.recipes import inspect, origins, recipe
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
@@ -263,7 +263,7 @@ class Runner:
                 adapters=lora_files.hashes((job.request, *job.cells), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
-            made = origins.attached(made, (job.keep and job.keep.origin) or restore.origin(_began_with(job.request)))
+            made = origins.attached(made, (job.keep and job.keep.origin) or inspect.origin(_began_with(job.request)))
             sheet = contact_sheet.sheet(job.layout, contact_sheet.placed(job.cells, output)) if job.layout else None
             artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
         except StudioError as error:

@@ -7,9 +7,9 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any
 
-from studio import sound_tags
 from studio.media import containers
 from studio.media.audio import pcm16
+from studio.recipes import audio_tags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
     )
     if made is not None:
-        body += sound_tags.of_wav(made, audio.rate, len(frames))
+        body += audio_tags.of_wav(made, audio.rate, len(frames))
     body += containers.riff_chunk(b"data", frames.tobytes())
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
@@ -47,7 +47,7 @@ def encode_flac(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
     out = io.BytesIO()
     with soundfile.SoundFile(out, "w", audio.rate, frames.shape[1], "PCM_16", format="FLAC") as file:
         file.write(frames)
-    return out.getvalue() if made is None else sound_tags.of_flac(out.getvalue(), made)
+    return out.getvalue() if made is None else audio_tags.of_flac(out.getvalue(), made)
 
 
 def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
@@ -65,7 +65,7 @@ def encode_mp3(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         compression_level=MP3_COMPRESSION,
     ) as file:  # fmt: skip
         file.write(frames)
-    return (sound_tags.of_mp3(made) if made is not None else b"") + out.getvalue()
+    return (audio_tags.of_mp3(made) if made is not None else b"") + out.getvalue()
 
 
 def _for_mp3(audio: Audio) -> tuple[np.ndarray, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from studio import __version__, origins, recipe
+from studio import __version__
 from studio.media import colour, exif
+from studio.recipes import origins, recipe
 
 if TYPE_CHECKING:
     from PIL import Image

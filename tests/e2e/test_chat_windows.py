@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
-from studio.chats import Chats
 from studio.errors import StudioError
+from studio.library.chats import Chats
 from studio.service import Studio
 
 

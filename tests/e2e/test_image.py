@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from e2e.desk import Desk
-from studio import recipe
+from studio.recipes import recipe
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
-from studio import recipe
+from studio.recipes import recipe
 
 
 def fetched(desk: Desk, what: str, take: int = 0) -> bytes:

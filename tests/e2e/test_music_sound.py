@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
-from studio import recipe
+from studio.recipes import recipe
 
 
 def test_a_piece_goes_on_from_a_file_up_to_a_second(desk: Desk, visit: Visit, url: str, tmp_path: Path) -> None:

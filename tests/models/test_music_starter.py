@@ -12,7 +12,7 @@ import pyloudnorm
 import pytest
 from witnesses import heard
 
-from studio import exports
+from studio.library import music_export
 from studio.media.audio import decode_audio
 from studio.requests import MusicRequest
 from studio.results import Artifact
@@ -78,8 +78,8 @@ def test_a_real_piece_is_heard_from_every_file_as_it_was_made(compose, prompt):
     file, made = artifact.files[0], artifact.recipes[0]
     piece = decode_audio(file.read_bytes())
     meter = pyloudnorm.Meter(piece.rate)
-    for suffix in exports.SOUND:
-        back = heard(exports.music(file, made, suffix), 2, piece.rate)
+    for suffix in music_export.SOUND:
+        back = heard(music_export.music(file, made, suffix), 2, piece.rate)
         length = min(back.shape[1], piece.samples.shape[1])
         for before, after in zip(piece.samples, back, strict=True):
             assert np.corrcoef(before[:length], after[:length])[0, 1] > 0.99, suffix

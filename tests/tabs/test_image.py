@@ -9,12 +9,12 @@ import gradio as gr
 import pytest
 from PIL import Image, ImageDraw
 
-from studio import recipe
 from studio.catalog.card import Card
 from studio.errors import StudioError
+from studio.recipes import recipe
 from studio.recipes.embed_image import encode_png
+from studio.recipes.inspect import Restored
 from studio.requests import ImageRequest, Lora, UpscaleRequest
-from studio.restore import Restored
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.image import grid_axes
@@ -203,7 +203,7 @@ def test_a_damaged_text_counts_only_with_what_a_picture_needs() -> None:
 
 
 def test_a_second_run_says_what_was_not_the_same() -> None:
-    from studio.again import Comparison, Difference
+    from studio.recipes.reproduce import Comparison, Difference
 
     size = ((8, 8), (8, 8))
     assert "same pixels" in sentence(Comparison(size, 0.0, 0, ()), "en")

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from studio.recipes.inspect import of
 from studio.requests import ImageRequest, Lora
-from studio.restore import of
 from studio.service import Studio
 from studio.settings import Settings
 from tabs import page, shared
@@ -75,7 +75,7 @@ def test_one_press_takes_it_out_and_the_weights_stay_with_their_adaptations(miss
 
 
 def test_a_restored_picture_names_what_is_not_here(missing: Missing, fields: Fields, studio: Studio) -> None:
-    from studio import recipe
+    from studio.recipes import recipe
 
     request = ImageRequest(prompt="hills", seed=1, loras=(Lora("gone", 0.5),), steps=3, width=64, height=64)
     card = studio.default_model("image")

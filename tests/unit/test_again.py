@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import again, recipe
 from studio.errors import StudioError
-from studio.recipes import embed_image
+from studio.recipes import embed_image, recipe, reproduce
 from studio.requests import ImageRequest, UpscaleRequest
 
 REQUEST = ImageRequest(
@@ -44,12 +43,12 @@ def png(*dots: tuple[int, int, int], size: tuple[int, int] = (10, 10)) -> bytes:
 
 
 def test_the_request_is_the_one_that_made_it_with_its_pictures() -> None:
-    assert again.request(made(), KEPT.get) == REQUEST
+    assert reproduce.request(made(), KEPT.get) == REQUEST
 
 
 def test_an_enlarged_picture_is_enlarged_from_the_same_one() -> None:
     wanted = UpscaleRequest(image=b"picture", model="m", scale=2)
-    assert again.request(made("upscale", recipe.parameters(wanted)), KEPT.get) == wanted
+    assert reproduce.request(made("upscale", recipe.parameters(wanted)), KEPT.get) == wanted
 
 
 @pytest.mark.parametrize(
@@ -64,24 +63,27 @@ def test_an_enlarged_picture_is_enlarged_from_the_same_one() -> None:
 )
 def test_what_cannot_be_made_again_says_why(of: dict[str, Any], code: str) -> None:
     with pytest.raises(StudioError) as caught:
-        again.request(of, lambda _: None)
+        reproduce.request(of, lambda _: None)
     assert caught.value.code == code
 
 
 def test_equal_pixels_are_the_same_whatever_else_is_not() -> None:
-    compared = again.compare(png(), made(hardware="A"), png(), made(device="cuda:0", hardware="B"))
+    compared = reproduce.compare(png(), made(hardware="A"), png(), made(device="cuda:0", hardware="B"))
     assert (compared.same, compared.share, compared.largest) == (True, 0.0, 0)
-    assert compared.differences == (again.Difference("device", "cpu", "cuda:0"), again.Difference("hardware", "A", "B"))
+    assert compared.differences == (
+        reproduce.Difference("device", "cpu", "cuda:0"),
+        reproduce.Difference("hardware", "A", "B"),
+    )
 
 
 def test_the_share_and_the_size_of_the_difference_are_measured() -> None:
-    compared = again.compare(png((9, 0, 0), (0, 200, 1)), made(), png((7, 0, 0)), made())
+    compared = reproduce.compare(png((9, 0, 0), (0, 200, 1)), made(), png((7, 0, 0)), made())
     assert (compared.same, compared.share, compared.largest) == (False, 0.02, 200)
     assert compared.differences == ()
 
 
 def test_pictures_of_two_sizes_are_not_the_same() -> None:
-    compared = again.compare(png(), made(), png(size=(5, 10)), made())
+    compared = reproduce.compare(png(), made(), png(size=(5, 10)), made())
     assert (compared.same, compared.sizes) == (False, ((10, 10), (5, 10)))
 
 
@@ -92,7 +94,7 @@ def test_what_both_recipes_speak_of_and_is_not_the_same_is_named() -> None:
         parameters={**made()["parameters"], "steps": 3, "prompts": ["a blue cat"]},
         seed=8,
     )
-    found = {one.what: (one.before, one.now) for one in again.compare(png(), made(), png(), now).differences}
+    found = {one.what: (one.before, one.now) for one in reproduce.compare(png(), made(), png(), now).differences}
     assert found == {
         "revision": ("abc", "def"), "torch": ("2.13.0", "2.14.0"), "steps": ("2", "3"), "seed": ("7", "8"),
         "prompts": ('["a red cat"]', '["a blue cat"]'),
@@ -102,10 +104,10 @@ def test_what_both_recipes_speak_of_and_is_not_the_same_is_named() -> None:
 def test_a_recipe_from_before_a_setting_existed_is_not_said_to_differ() -> None:
     old = made("image", {"prompt": "a cat", "steps": 2}, software={}, model={"id": "m", "revision": ""})
     now = made("image", {**made()["parameters"], "prompt": "a cat"})
-    assert again.compare(png(), old, png(), now).differences == ()
+    assert reproduce.compare(png(), old, png(), now).differences == ()
 
 
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
 def test_the_second_picture_is_written_like_the_first(form: str) -> None:
     encode = {"png": embed_image.encode_png, "webp": embed_image.encode_webp, "jpeg": embed_image.encode_jpeg}[form]
-    assert again.picture_format(encode(Image.new("RGB", (8, 8)))) == form
+    assert reproduce.picture_format(encode(Image.new("RGB", (8, 8)))) == form

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from studio import paths
-from studio.chats import MAX_BYTES, Chats
 from studio.errors import StudioError
+from studio.library.chats import MAX_BYTES, Chats
 from studio.tasks.chat.conversation import Chat, Entry
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from studio import chat_file
-from studio.chats import Chats
 from studio.errors import StudioError
+from studio.library import chat_file
+from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Chat, Entry
 
 ID = "00000000000000bd"
@@ -182,7 +182,7 @@ KILLED = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from studio.chats import Chats
+from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Entry
 chats = Chats(Path(sys.argv[1]))
 chat = chats.save(replace(chats.new(), id=sys.argv[2], messages=(Entry("user", "first"),)))

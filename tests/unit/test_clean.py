@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from studio import restore
 from studio.errors import StudioError
 from studio.media.image import decode_image
 from studio.media.strip import clean
+from studio.recipes import inspect
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8))
 SECRET = "a secret place"
@@ -87,7 +87,7 @@ def test_pixels_colours_and_animation_stay_and_the_rest_goes(kind: str) -> None:
         assert not {"exif", "xmp", "comment", "parameters", "recipe", "Comment"} & image.info.keys()
     assert frames(bare) == frames(FILES[kind])
     assert SECRET.encode() not in bare
-    assert restore.read(bare) is None
+    assert inspect.read(bare) is None
     assert len(bare) < len(FILES[kind])
 
 

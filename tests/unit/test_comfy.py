@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import comfy, restore
+from studio.recipes import comfyui, inspect
 from studio.requests import Lora
 
 Graph = dict[str, dict[str, Any]]
@@ -34,7 +34,7 @@ def basic(**changes: dict[str, Any]) -> Graph:
 
 
 def read(graph: Any) -> dict[str, Any]:
-    found = restore.from_text(json.dumps(graph))
+    found = inspect.from_text(json.dumps(graph))
     assert found is not None
     assert (found.form, found.broken, found.wrong) == ("comfyui", False, ())
     return {**found.fields, "model": found.model, "unknown": found.unknown}
@@ -219,7 +219,7 @@ def test_the_editors_graph_is_read_by_the_names_that_newer_ones_give() -> None:
 def test_circles_and_many_ways_end() -> None:
     graph = basic(**{"6": node("A", conditioning=["7", 0], text=["6", 0]), "7": node("B", conditioning=["6", 0])})
     graph["5"] = node("C", samples=["3", 0], latent=["5", 0])
-    comfy.read(graph)
+    comfyui.read(graph)
     many = basic(**{
         str(100 + each): node(
             "ConditioningCombine", conditioning_1=[str(101 + each), 0], conditioning_2=[str(101 + each), 0]
@@ -227,15 +227,15 @@ def test_circles_and_many_ways_end() -> None:
         for each in range(55)
     })  # fmt: skip
     many["3"]["inputs"]["positive"] = ["100", 0]
-    comfy.read(many)
+    comfyui.read(many)
     joined = basic(**{
         str(100 + each): node("StringConcatenate", string_a=[str(101 + each), 0], string_b=[str(101 + each), 0])
         for each in range(55)
     })  # fmt: skip
     joined["6"]["inputs"]["text"] = ["100", 0]
-    comfy.read(joined)
-    long = {str(each): node("Reroute", samples=[str(each + 1), 0]) for each in range(comfy.MAX_NODES + 500)}
-    assert comfy.read(comfy.graph(long) or {}) is None
+    comfyui.read(joined)
+    long = {str(each): node("Reroute", samples=[str(each + 1), 0]) for each in range(comfyui.MAX_NODES + 500)}
+    assert comfyui.read(comfyui.graph(long) or {}) is None
 
 
 JSON = st.recursive(
@@ -253,9 +253,9 @@ def test_any_value_in_any_place_is_followed_or_left(data: st.DataObject) -> None
         one = data.draw(st.sampled_from(sorted(graph)))
         name = data.draw(st.sampled_from([*sorted(graph[one]["inputs"]), "guider", "text", ""]))
         graph[one]["inputs"][name] = data.draw(JSON | st.tuples(st.sampled_from("3456789"), st.just(0)).map(list))
-    restore.from_text(json.dumps(graph))
+    inspect.from_text(json.dumps(graph))
     editor = json.loads(json.dumps(EDITOR))
     each = data.draw(st.sampled_from(editor["nodes"]))
     each[data.draw(st.sampled_from(sorted(each)))] = data.draw(JSON)
     editor["links"][data.draw(st.integers(0, 9))] = data.draw(JSON)
-    restore.from_text(json.dumps(editor))
+    inspect.from_text(json.dumps(editor))

@@ -21,10 +21,9 @@ from hypothesis import strategies as st
 from made import PROMPT, recipe_of
 from PIL import Image
 
-from studio import recipe, restore
 from studio.media import boxes, charsets, embedded, exif
 from studio.media.strip import clean
-from studio.recipes import embed_image
+from studio.recipes import embed_image, inspect, recipe
 
 PICTURE = Image.new("RGB", (16, 16), "red")
 SEEDED = "a château, 桜\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64"
@@ -43,7 +42,7 @@ def block(comment: bytes) -> bytes:
 
 
 def found(data: bytes) -> tuple[Any, ...]:
-    restored = restore.read(data)
+    restored = inspect.read(data)
     assert restored is not None
     assert not restored.broken
     return tuple(restored.fields.get(name) for name in ("prompt", "negative_prompt", "seed", "steps"))

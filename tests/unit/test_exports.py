@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio import exports, recipe
 from studio.errors import StudioError
+from studio.library import music_export
 from studio.media.audio import decode_audio
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_wav
 from studio.results import Audio
 
@@ -31,25 +32,25 @@ def piece(tmp_path: Path) -> Path:
 
 
 def test_formats_of_notes_are_offered_where_there_are_notes() -> None:
-    assert exports.formats(MADE) == (".wav", ".flac", ".mp3", ".mid", ".abc")
+    assert music_export.formats(MADE) == (".wav", ".flac", ".mp3", ".mid", ".abc")
     for played in ({}, {"tempo": 90.0}, {**PLAYED, "melody": "part bar1 d96"}):
-        assert exports.formats({**MADE, "played": played}) == (".wav", ".flac", ".mp3")
+        assert music_export.formats({**MADE, "played": played}) == (".wav", ".flac", ".mp3")
 
 
 def test_the_stored_file_itself_is_the_wav(piece: Path) -> None:
-    assert exports.music(piece, MADE, ".wav") == piece.read_bytes()
-    assert exports.music(piece, MADE, ".mid") == b"MThd"
+    assert music_export.music(piece, MADE, ".wav") == piece.read_bytes()
+    assert music_export.music(piece, MADE, ".mid") == b"MThd"
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".mp3"])
 def test_sound_keeps_its_recipe(piece: Path, suffix: str) -> None:
-    data = exports.music(piece, MADE, suffix)
+    data = music_export.music(piece, MADE, suffix)
     assert recipe.read(data) == recipe.read(piece.read_bytes())
     assert decode_audio(data).samples.shape[0] == 2
 
 
 def test_abc_needs_the_recipe_alone(tmp_path: Path) -> None:
-    text = exports.music(tmp_path / "gone.wav", MADE, ".abc").decode()
+    text = music_export.music(tmp_path / "gone.wav", MADE, ".abc").decode()
     assert "K:G" in text
     assert '"G"G8' in text
 
@@ -57,7 +58,7 @@ def test_abc_needs_the_recipe_alone(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said(piece: Path, tmp_path: Path) -> None:
     def code(file: Path, made: dict[str, Any], suffix: str) -> str:
         with pytest.raises(StudioError) as caught:
-            exports.music(file, made, suffix)
+            music_export.music(file, made, suffix)
         return caught.value.code
 
     without = {**MADE, "played": {}}

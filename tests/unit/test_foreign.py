@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import foreign, restore
 from studio.media import stealth
+from studio.recipes import inspect, more_uis
 from studio.requests import Lora
 
 PICTURE = Image.new("RGB", (64, 64), "red")
@@ -86,8 +86,8 @@ def webp(comment: str) -> bytes:
     return out.getvalue()
 
 
-def read(data: bytes) -> restore.Restored:
-    found = restore.read(data)
+def read(data: bytes) -> inspect.Restored:
+    found = inspect.read(data)
     assert found is not None
     assert (found.broken, found.wrong, found.unread) == (False, (), False)
     return found
@@ -161,7 +161,7 @@ def test_a_program_is_read_and_named(program: str) -> None:
 def test_a_program_that_left_nothing_to_read_is_named_and_not_called_damaged(
     texts: dict[str, Any], form: str, program: str
 ) -> None:
-    found = restore.read(png(texts))
+    found = inspect.read(png(texts))
     assert found is not None
     assert (found.form, found.program, found.unread, found.broken, found.fields) == (form, program, True, False, {})
 
@@ -174,19 +174,19 @@ def test_a_program_that_left_nothing_to_read_is_named_and_not_called_damaged(
     ],
 )  # fmt: skip
 def test_what_is_no_programs_is_nothing(texts: dict[str, str]) -> None:
-    assert restore.read(png(texts)) is None
+    assert inspect.read(png(texts)) is None
 
 
 def test_cut_json_of_a_program_is_damage() -> None:
     for key in ("invokeai_metadata", "generation_data", "parameters"):
-        found = restore.read(png({key: json.dumps(FOOOCUS)[:80]}))
+        found = inspect.read(png({key: json.dumps(FOOOCUS)[:80]}))
         assert found is not None
         assert (found.broken, found.unread) == (True, False)
 
 
 @pytest.mark.parametrize("seed", [-7, 2**64, 10**30, "many", 1.5])
 def test_a_value_that_cannot_be_is_named_and_the_rest_restored(seed: Any) -> None:
-    found = restore.read(png({"invokeai_metadata": {**INVOKE, "seed": seed}}))
+    found = inspect.read(png({"invokeai_metadata": {**INVOKE, "seed": seed}}))
     assert found is not None
     assert (found.fields["prompt"], "seed" in found.fields, found.broken) == ("a cat", False, False)
     assert found.wrong == (f"seed: {seed}",)
@@ -262,6 +262,6 @@ JSON = st.recursive(
 @given(st.sampled_from([FOOOCUS, FOOOCUS_LOG, RUINED, INVOKE, INVOKE_2, NOVELAI_4, EASY, DRAW, TENSOR]), st.data())
 def test_any_value_in_any_place_is_read_or_left(whole: dict[str, Any], data: st.DataObject) -> None:
     odd = {**whole, data.draw(st.sampled_from(sorted(whole))): data.draw(JSON)}
-    restore.from_text(json.dumps(odd))
-    foreign.novelai(NAI, odd)
-    foreign.easy_diffusion({name: str(value) for name, value in odd.items()})
+    inspect.from_text(json.dumps(odd))
+    more_uis.novelai(NAI, odd)
+    more_uis.easy_diffusion({name: str(value) for name, value in odd.items()})

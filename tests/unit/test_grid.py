@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio import recipe
 from studio.engines.fake import FakeModel
 from studio.errors import StudioError
+from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora
 from studio.results import Output, Update
 from studio.service import Studio

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import dialects, infotext, recipe, restore, samplers
-from studio.checked import image_fields
+from studio.recipes import infotext, inspect, other_uis, recipe, sampler_names
+from studio.recipes.untrusted import image_fields
 from studio.requests import ImageRequest, Lora
 from studio.tasks.image.schedulers import SCHEDULERS
 
@@ -185,7 +185,7 @@ def test_words_without_settings_are_none(text: str) -> None:
 def test_samplers_and_schedules_become_ours_or_are_named(
     name: str, schedule: str, ours: str, missing: tuple[str, ...]
 ) -> None:
-    known, lacking = samplers.sampler(name, schedule)
+    known, lacking = sampler_names.sampler(name, schedule)
     assert known == ours
     assert set(missing) <= set(lacking)
     assert bool(missing) == bool(lacking)
@@ -210,13 +210,13 @@ def test_a_model_that_was_taught_to_follow_one_number_gets_that_one() -> None:
 @given(st.text(max_size=300))
 def test_reading_never_raises(text: str) -> None:
     infotext.parse(text)
-    restore.from_text(text)
-    restore.from_text(THEIRS.replace("12345", text).replace("0.8", text))
+    inspect.from_text(text)
+    inspect.from_text(THEIRS.replace("12345", text).replace("0.8", text))
 
 
 @pytest.mark.parametrize("part", ["ab cd ", "a: ", 'ab: "', 'ab: "\\', " ", "<lora:", "ab:,", "(", "\n"])
 def test_a_hostile_text_takes_no_time(part: str) -> None:
-    restore.from_text("x\nSteps: 1, Seed: 1, CFG scale: 1, " + part * (190_000 // len(part)))
+    inspect.from_text("x\nSteps: 1, Seed: 1, CFG scale: 1, " + part * (190_000 // len(part)))
 
 
 # ---- JSON of three programs
@@ -243,7 +243,7 @@ UNSLOTH = {
 
 
 def test_swarmui_is_read_with_numbers_as_text_and_comfyui_names() -> None:
-    restored = restore.from_text(json.dumps(SWARMUI, indent=2))
+    restored = inspect.from_text(json.dumps(SWARMUI, indent=2))
     assert restored is not None
     assert (restored.form, restored.model, restored.broken) == ("swarmui", "Official/sd_xl", False)
     assert restored.unknown == ("freeublock1: 1.1",), "what is switched off decided nothing"
@@ -259,7 +259,7 @@ def test_swarmui_is_read_with_numbers_as_text_and_comfyui_names() -> None:
     [(TEXTGEN, "textgen", "Z-Image-Turbo", ()), (UNSLOTH, "unsloth", "unsloth/Z-Image", ("true_cfg: 2",))],
 )
 def test_textgen_and_unsloth_are_read(said: Any, form: str, model: str, unknown: tuple[str, ...]) -> None:
-    restored = restore.from_text(json.dumps(said))
+    restored = inspect.from_text(json.dumps(said))
     assert restored is not None
     assert (restored.form, restored.model, restored.unknown, restored.broken) == (form, model, unknown, False)
     guidance = restored.fields.pop("guidance_scale")
@@ -273,7 +273,7 @@ def test_textgen_and_unsloth_are_read(said: Any, form: str, model: str, unknown:
     "said", [["fog"], [{"name": "fog", "weight": 1}], [{"path": "a\\b/fog.safetensors", "scale": "1.0"}], "fog"]
 )
 def test_adaptations_are_taken_in_the_usual_forms(said: Any) -> None:
-    restored = restore.from_text(json.dumps({**UNSLOTH, "loras": said}))
+    restored = inspect.from_text(json.dumps({**UNSLOTH, "loras": said}))
     assert restored is not None
     assert (restored.fields["loras"], restored.broken) == ((Lora("fog", 1.0),), False)
 
@@ -291,7 +291,7 @@ def test_any_value_in_any_place_is_taken_or_left(data: st.DataObject) -> None:
     whole = data.draw(st.sampled_from([SWARMUI, TEXTGEN, UNSLOTH]))
     inner = dict(whole.get("sui_image_params", whole))
     inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(JSON)
-    understood = dialects.parse({"sui_image_params": inner} if "sui_image_params" in whole else inner)
+    understood = other_uis.parse({"sui_image_params": inner} if "sui_image_params" in whole else inner)
     if understood is None:
         return
     fields, _ = image_fields(understood[1].fields)

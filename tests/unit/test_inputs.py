@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import StudioError
-from studio.inputs import Inputs
+from studio.library.inputs import Inputs
 from studio.tasks.image.wordlists import Wordlists
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio import library as library_module
-from studio import paths, recipe
+from studio import paths
 from studio.errors import StudioError
-from studio.library import Library
-from studio.naming import slug
+from studio.library import outputs as library_module
+from studio.library.file_names import slug
+from studio.library.outputs import Library
 from studio.paths import Home
+from studio.recipes import recipe
 from studio.requests import Task
 from studio.results import Artifact, Audio, Output
 

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import recipe, restore
-from studio.library import Library
-from studio.naming import Keep
+from studio.library.file_names import Keep
+from studio.library.outputs import Library
 from studio.paths import Home
-from studio.recipes import embed_image
+from studio.recipes import embed_image, inspect, recipe
 from studio.requests import ImageRequest
 from studio.results import Output
 
@@ -76,7 +75,7 @@ def test_a_picture_is_kept_in_the_wanted_format_and_found_again(
     assert file.suffix == FORMATS[form]
     with Image.open(file) as image:
         assert image.format == form.upper()
-    assert (restore.read(file.read_bytes()) is not None) == metadata
+    assert (inspect.read(file.read_bytes()) is not None) == metadata
     (found,) = library.recent("image")
     assert found.recipe == recipe.for_seed(made(), 7)
     library.forget(found)
@@ -225,7 +224,7 @@ def test_a_sheet_is_no_picture_of_its_own_and_goes_with_its_grid(library: Librar
     artifact = library.save("image", output, made(), None, Image.new("RGB", (20, 20)))
     assert artifact.sheet is not None
     assert len(library.recent()) == 2
-    settings = restore.read(artifact.sheet.read_bytes())
+    settings = inspect.read(artifact.sheet.read_bytes())
     assert settings is not None
     assert (settings.form, settings.fields["seed"]) == ("a1111", 7)
     library.forget(artifact)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from studio import recipe
 from studio.catalog import licence
 from studio.catalog.card import Card
 from studio.cli.models import entry
 from studio.cli.told import _licence
+from studio.recipes import recipe
 from studio.service import Studio
 from studio.standing import ModelInfo
 from tabs import models_view

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import naming
-from studio.naming import name
+from studio.library import file_names
+from studio.library.file_names import name
 
 NOW = datetime(2026, 1, 31, 12, 5, 9)
 FORBIDDEN = set('<>:"\\|?*') | {chr(code) for code in range(32)}
@@ -116,13 +116,13 @@ def test_the_words_stand_in_where_there_is_no_prompt() -> None:
 def test_any_name_is_one_that_every_system_takes(pattern: str, prompt: str, more: str) -> None:
     path = name(pattern + more + pattern, made(prompts=[prompt]), 1, NOW)
     parts = path.split("/")
-    assert 2 <= len(parts) <= naming.MAX_FOLDERS + 1
+    assert 2 <= len(parts) <= file_names.MAX_FOLDERS + 1
     for part in parts:
         assert part
         assert not set(part) & FORBIDDEN
         assert not part.startswith((".", "-", "~", " "))
         assert not part.endswith((".", " "))
-        assert len(part.encode()) <= naming.MAX_BYTES + 1
+        assert len(part.encode()) <= file_names.MAX_BYTES + 1
         assert re.split(r"\.", part.casefold())[0] not in RESERVED
 
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from made import recipe_of
 from PIL import Image, PngImagePlugin
 
-from studio import again, infotext, origins, passages, recipe, restore
-from studio.naming import Keep
-from studio.recipes import embed_image
+from studio.library.file_names import Keep
+from studio.recipes import embed_image, infotext, infotext_passages, inspect, origins, recipe, reproduce
 from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -49,14 +48,14 @@ def larger(studio: Studio, data: bytes, scale: int = 2, **keep: Any) -> Path:
 def settings_line(data: bytes) -> dict[str, str]:
     """The settings in `parameters`, as web UIs read them."""
     with Image.open(io.BytesIO(data)) as picture:
-        return dict(passages.split(picture.info["parameters"]).settings)
+        return dict(infotext_passages.split(picture.info["parameters"]).settings)
 
 
 def test_an_enlarged_picture_tells_its_painting_and_the_enlargement(studio: Studio) -> None:
     (file,) = studio.submit(PAINTING).result().files
     big = larger(studio, file.read_bytes())
     data = big.read_bytes()
-    found = restore.read(data)
+    found = inspect.read(data)
     assert found is not None
     assert not found.broken
     assert {name: found.fields[name] for name in ("prompt", "negative_prompt", "seed", "steps", "width", "height")} == {
@@ -97,10 +96,10 @@ def test_an_enlarged_picture_is_made_again_from_the_one_it_was(studio: Studio) -
     (file,) = studio.submit(PAINTING).result().files
     big = larger(studio, file.read_bytes())
     made = recipe.read(big.read_bytes()) or {}
-    wanted = again.request(made, studio.source)
+    wanted = reproduce.request(made, studio.source)
     assert isinstance(wanted, UpscaleRequest)
     (other,) = studio.submit(wanted).result().files
-    compared = again.compare(big.read_bytes(), made, other.read_bytes(), recipe.read(other.read_bytes()) or {})
+    compared = reproduce.compare(big.read_bytes(), made, other.read_bytes(), recipe.read(other.read_bytes()) or {})
     assert (compared.same, compared.differences) == (True, ())
     assert (recipe.read(other.read_bytes()) or {})["origin"] == made["origin"]
 
@@ -111,7 +110,7 @@ def test_another_programs_picture_keeps_its_settings_word_for_word(studio: Studi
         assert (
             picture.info["parameters"] == f"{FOREIGN}, Postprocess upscale by: 2, Postprocess upscaler: Demo upscaler"
         )
-    found = restore.read(data)
+    found = inspect.read(data)
     assert found is not None
     assert (found.fields["prompt"], found.fields["seed"], found.model) == ("a castle", 77, "dreamshaper")
 
@@ -136,7 +135,7 @@ def test_settings_in_another_form_become_the_text_that_web_uis_share(studio: Stu
     said = settings_line(big.read_bytes())
     assert (said["Seed"], said["Steps"], said["Version"]) == (str(2**60), "9", "ComfyUI")
     assert "a-barn" in big.name
-    found = restore.read(big.read_bytes())
+    found = inspect.read(big.read_bytes())
     assert found is not None
     assert (found.fields["prompt"], found.fields["negative_prompt"], found.fields["seed"]) == ("a barn", "snow", 2**60)
 
@@ -144,7 +143,7 @@ def test_settings_in_another_form_become_the_text_that_web_uis_share(studio: Stu
 def test_a_picture_that_says_nothing_stays_one(studio: Studio) -> None:
     big = larger(studio, png())
     assert big.name.endswith("-upscale-x2.png")
-    found = restore.read(big.read_bytes())
+    found = inspect.read(big.read_bytes())
     assert found is not None
     assert (found.fields, found.broken) == ({}, False)
     assert "Seed" not in settings_line(big.read_bytes())
@@ -223,7 +222,7 @@ def test_any_values_in_an_origin_can_be_written_and_restored(data: st.DataObject
     if made is None:
         return
     origins.text(made)
-    restore.of(made)
+    inspect.of(made)
     embed_image.encode_jpeg(Image.new("RGB", (4, 4)), made)
 
 

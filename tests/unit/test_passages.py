@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio import infotext, passages
-from studio.checked import image_fields
+from studio.recipes import infotext, infotext_passages
+from studio.recipes.untrusted import image_fields
 from studio.requests import Lora
 
 LINE = "Steps: 40, Sampler: Euler a, CFG scale: 7, Seed: 9, Size: 512x512"
@@ -157,9 +157,9 @@ def test_samplers_are_found_under_the_names_that_programs_use(written: str, ours
 @given(st.text(alphabet='ab:," \n\\SteQ123', max_size=120), st.integers(0, 120))
 def test_taking_apart_never_raises_and_loses_no_prompt(noise: str, at: int) -> None:
     text = PLAIN[: at % len(PLAIN)] + noise + PLAIN[at % len(PLAIN) :]
-    passages.split(text)
-    passages.split(noise)
-    whole = passages.split(f"a tree {noise.replace(':', ' ')}\n{LINE}")
+    infotext_passages.split(text)
+    infotext_passages.split(noise)
+    whole = infotext_passages.split(f"a tree {noise.replace(':', ' ')}\n{LINE}")
     assert whole.prompt.startswith("a tree")
 
 

@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import recipe
 from studio.catalog.card import Card, Source
-from studio.recipes import embed_image
+from studio.recipes import embed_image, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
 from studio.results import Audio

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio import recipe, restore
-from studio.recipes import embed_image
+from studio.recipes import embed_image, inspect, recipe
 from studio.requests import ImageRequest, Lora
 
 PICTURE = Image.new("RGB", (8, 8), "red")
@@ -83,8 +82,8 @@ def gif(comment: str) -> bytes:
     return out.getvalue()
 
 
-def read(data: bytes) -> restore.Restored:
-    found = restore.read(data)
+def read(data: bytes) -> inspect.Restored:
+    found = inspect.read(data)
     assert found is not None
     return found
 
@@ -139,16 +138,16 @@ def test_our_recipe_is_found_in_every_format(encode: Callable[..., bytes]) -> No
 
 
 def test_another_task_has_a_recipe_and_no_fields() -> None:
-    found = restore.from_text(recipe.to_json({**made(), "task": "music"}))
+    found = inspect.from_text(recipe.to_json({**made(), "task": "music"}))
     assert found is not None
     assert (found.form, found.fields, (found.recipe or {})["task"]) == ("atelier", {}, "music")
 
 
 def test_a_picture_without_settings_is_none() -> None:
     for data in (png(), png(("Comment", "holiday")), gif("Created with GIMP"), with_comment("JPEG", b"ASCII\0\0\0hm")):
-        assert restore.read(data) is None
+        assert inspect.read(data) is None
     for data in (b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBP", b"{", b"\0" * 99):
-        assert restore.read(data) is None
+        assert inspect.read(data) is None
 
 
 def test_a_prompt_alone_is_a_prompt() -> None:
@@ -157,9 +156,9 @@ def test_a_prompt_alone_is_a_prompt() -> None:
 
 
 def test_pasted_words_are_no_settings() -> None:
-    assert restore.from_text("a cat in a hat") is None
-    assert restore.from_text("{a|b} cat") is None
-    assert restore.from_text("") is None
+    assert inspect.from_text("a cat in a hat") is None
+    assert inspect.from_text("{a|b} cat") is None
+    assert inspect.from_text("") is None
 
 
 # ---- damaged and hostile
@@ -224,7 +223,7 @@ def test_a_text_that_claims_to_be_huge_is_not_unpacked() -> None:
 )
 def test_values_that_cannot_be_are_cut_or_left_out(said: dict[str, Any], fields: dict[str, Any]) -> None:
     whole = {"prompt": "", "guidance": 7, **said}
-    found = restore.from_text(json.dumps(whole))
+    found = inspect.from_text(json.dumps(whole))
     assert found is not None
     expected = {"prompt": "", "guidance_scale": 7.0} | fields
     assert found.fields == {name: value for name, value in expected.items() if value is not None}
@@ -233,16 +232,16 @@ def test_values_that_cannot_be_are_cut_or_left_out(said: dict[str, Any], fields:
 
 
 def test_any_seed_is_no_seed_and_no_damage() -> None:
-    found = restore.from_text(json.dumps({"prompt": "a", "guidance": 7, "seed": -1}))
+    found = inspect.from_text(json.dumps({"prompt": "a", "guidance": 7, "seed": -1}))
     assert found is not None
     assert (found.fields, found.broken) == ({"prompt": "a", "guidance_scale": 7.0}, False)
 
 
 def test_unknown_settings_are_few_short_and_printable() -> None:
     many = {f"key{number}": "\n\x1b" + "x" * 1_000 for number in range(500)}
-    found = restore.from_text(json.dumps({"prompt": "a", "guidance": 7, **many}))
+    found = inspect.from_text(json.dumps({"prompt": "a", "guidance": 7, **many}))
     assert found is not None
-    assert len(found.unknown) == restore.MAX_UNKNOWN
+    assert len(found.unknown) == inspect.MAX_UNKNOWN
     assert all(len(one) <= 200 and one.isprintable() for one in found.unknown)
 
 
@@ -260,9 +259,9 @@ FILES += [
 def test_reading_never_raises(file: bytes, noise: bytes, at: int, end: int) -> None:
     data = bytearray(file)
     data[at % len(data) : at % len(data) + len(noise)] = noise
-    restore.read(bytes(data))
-    restore.read(bytes(data[: end % len(data)]))
-    restore.read(noise)
+    inspect.read(bytes(data))
+    inspect.read(bytes(data[: end % len(data)]))
+    inspect.read(noise)
 
 
 @settings(max_examples=200, deadline=None)

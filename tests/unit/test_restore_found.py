@@ -8,7 +8,7 @@ import json
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from studio import restore
+from studio.recipes import inspect
 from studio.requests import Lora
 
 PIPED = (
@@ -23,11 +23,11 @@ CIVITAI = (
 )
 
 
-def told(text: str) -> restore.Restored:
+def told(text: str) -> inspect.Restored:
     out, info = io.BytesIO(), PngInfo()
     info.add_text("parameters", text)
     Image.new("RGB", (8, 8)).save(out, "PNG", pnginfo=info)
-    found = restore.read(out.getvalue())
+    found = inspect.read(out.getvalue())
     assert found is not None
     return found
 

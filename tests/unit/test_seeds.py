@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import infotext, recipe, restore
-from studio.checked import image_fields
 from studio.engines.llama import _seed
+from studio.recipes import infotext, inspect, recipe
+from studio.recipes.untrusted import image_fields
 from studio.requests import Axis, ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -33,7 +33,7 @@ def test_a_long_seed_is_painted_and_told_exactly(tmp_path: Path, seed: int) -> N
     data = file.read_bytes()
     with Image.open(io.BytesIO(data)) as picture:
         assert f"Seed: {seed}," in picture.info["parameters"]
-    found = restore.read(data)
+    found = inspect.read(data)
     assert found is not None
     assert found.fields["seed"] == seed
     again = recipe.to_request(found.recipe or {})

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from studio.chats import Entry
 from studio.engines.fake import FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.jobs.job import Job
+from studio.library.chats import Entry
 from studio.requests import ChatRequest, CodeRequest, ImageRequest, Message
 from studio.results import Output, Update
 from studio.service import Studio

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import recipe
 from studio.engines.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.job import Job
-from studio.naming import Keep
+from studio.library.file_names import Keep
+from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update
 from studio.service import Studio

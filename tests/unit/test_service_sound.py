@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tiny_card import tiny_card
 
-from studio import recipe
 from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.media import recordings
 from studio.media.audio import measure
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.requests import MusicRequest
 from studio.results import Audio

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import recipe_of
 
-from studio import recipe
 from studio.errors import StudioError
 from studio.media import audio, id3
 from studio.media.audio import decode_audio
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import StudioError
-from studio.stars import NAME, Stars
+from studio.library.favourites import NAME, Stars
 
 
 def test_a_star_is_given_and_taken_and_found_by_the_next_program(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studio import strangers
 from studio.errors import StudioError
+from studio.library import expiry
 from studio.paths import Home, occupied
 from studio.tasks.caption import runs, zips
 from studio.tasks.caption.runs import Desk, Manner
@@ -32,14 +32,14 @@ def left(file: Path, hours: float, nbytes: int = 10) -> Path:
 def test_outputs_of_strangers_go_after_a_while(home: Home) -> None:
     old = left(home.outputs / "image" / "2020-01-01" / "a.png", 7)
     new = left(home.outputs / "image" / "2020-01-02" / "b.png", 5)
-    strangers.tidy(home, home.cache / "sessions")
+    expiry.tidy(home, home.cache / "sessions")
     assert (old.exists(), old.parent.exists(), new.exists(), home.outputs.exists()) == (False, False, True, True)
 
 
 def test_of_more_outputs_than_there_is_room_for_the_oldest_go(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strangers, "OUTPUTS_BYTES", 25)
+    monkeypatch.setattr(expiry, "OUTPUTS_BYTES", 25)
     files = [left(home.outputs / "music" / f"{n}.wav", 1 - n / 10) for n in range(4)]
-    strangers.tidy(home, home.cache / "sessions")
+    expiry.tidy(home, home.cache / "sessions")
     assert [file.exists() for file in files] == [False, False, True, True]
 
 
@@ -47,7 +47,7 @@ def test_conversations_of_strangers_go_a_day_after_the_last_word(home: Home) -> 
     sessions = home.cache / "sessions"
     gone, talking = left(sessions / "a" / "x.json", 25), left(sessions / "b" / "x.json", 25)
     left(sessions / "b" / "y.json", 1)
-    strangers.tidy(home, home.cache / "sessions")
+    expiry.tidy(home, home.cache / "sessions")
     assert (gone.parent.exists(), talking.exists()) == (False, True)
 
 
@@ -57,7 +57,7 @@ def test_links_are_removed_and_never_followed(home: Home, tmp_path: Path) -> Non
     (home.outputs / "link.png").symlink_to(outside)
     (home.cache / "sessions").mkdir()
     (home.cache / "sessions" / "way").symlink_to(outside.parent)
-    strangers.tidy(home, home.cache / "sessions")
+    expiry.tidy(home, home.cache / "sessions")
     assert outside.exists()
 
 

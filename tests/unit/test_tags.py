@@ -12,7 +12,7 @@ import pytest
 from made import recipe_of
 from witnesses import program
 
-from studio import recipe
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import recipe
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
 from studio.jobs.planner import Intake
 from studio.paths import Home
+from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings

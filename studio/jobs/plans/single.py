@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studio.chats import Chats
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job
 from studio.jobs.plans import caption_choices, caption_folder, grid
+from studio.library.chats import Chats
 from studio.requests import CaptionRequest, ImageRequest, Message
 from studio.results import Artifact, Output
 from studio.tasks.chat import thoughts

@@ -15,8 +15,8 @@ from dataclasses import replace
 from studio.catalog.card import Card
 from studio.engines.base import engine
 from studio.errors import StudioError
-from studio.inputs import Inputs
-from studio.library import Library
+from studio.library.inputs import Inputs
+from studio.library.outputs import Library
 from studio.paths import Home
 from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Tokens

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from terminals import Run
 
-from studio import recipe
 from studio.catalog import catalog
 from studio.cli import doctor
 from studio.engines.fake import FakeModel
 from studio.paths import Home
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_wav
 from studio.results import Audio
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from terminals import Run
 
-from studio import recipe
 from studio.cli.position import around
 from studio.errors import StudioError
+from studio.recipes import recipe
 
 # ---- --out
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from terminals import Run
 
-from studio import recipe, restore
+from studio.recipes import inspect, recipe
 
 SMALL = ("--width", 64, "--height", 64, "--steps", 2)
 
@@ -92,11 +92,11 @@ def test_a_file_that_is_asked_for_in_a_format_never_was_in_a_lossy_other_one(
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
 def test_clean_files_say_nothing_and_the_studio_still_knows(run: Run, tmp_path: Path, home: Path, name: str) -> None:
     result = run("image", "a secret", *SMALL, "--clean", "--out", tmp_path / name, "--json")
-    assert restore.read((tmp_path / name).read_bytes()) is None
+    assert inspect.read((tmp_path / name).read_bytes()) is None
     assert b"secret" not in (tmp_path / name).read_bytes()
     assert result.json["recipe"]["parameters"]["prompt"] == "a secret"
     (kept,) = (home / "outputs" / "image").rglob("*.png")
-    assert restore.read(kept.read_bytes()) is None
+    assert inspect.read(kept.read_bytes()) is None
     assert run("again", kept).code == 0, "its recipe lies beside it"
     assert "prompt: a secret" in run("info", kept).out
 

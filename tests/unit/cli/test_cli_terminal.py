@@ -14,8 +14,8 @@ import pytest
 from terminals import ROOT, Result, Run
 
 from studio import i18n
-from studio.chats import Chats
 from studio.cli import console
+from studio.library.chats import Chats
 from studio.paths import Home
 from studio.results import Update
 

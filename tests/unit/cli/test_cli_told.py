@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 from terminals import Run
 
-from studio import recipe
+from studio.recipes import recipe
 
 SMALL = ("--width", 64, "--height", 64, "--steps", 2)
 

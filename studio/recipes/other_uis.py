@@ -10,7 +10,7 @@ studio/backend/core/inference/image_gallery.py, which requires those and writes 
 Those sources were read. How Unsloth writes adaptations was not to be found: a list of names, or of objects with a
 name and a weight under the usual keys, is taken. What forks and plug-ins add counts as unknown.
 
-Knows nothing of files. What is read is unchecked: studio.checked judges the values.
+Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from studio.checked import number
-from studio.infotext import Found, enlarged
-from studio.samplers import sampler
-from studio.tags import without_loras
+from studio.recipes.infotext import Found, enlarged
+from studio.recipes.prompt_tags import without_loras
+from studio.recipes.sampler_names import sampler
+from studio.recipes.untrusted import number
 
 Dialect = Literal["swarmui", "textgen", "unsloth"]
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from studio import recipe
-from studio.checked import number
 from studio.errors import StudioError
+from studio.library.file_names import PictureFormat
 from studio.media.image import check_image, decode_image
-from studio.naming import PictureFormat
+from studio.recipes import recipe
+from studio.recipes.untrusted import number
 from studio.requests import ImageRequest, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {"PNG": "png", "WEBP": "webp", "JPEG": "jpeg"}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from studio import recipe
+from studio.recipes import recipe
 from studio.requests import Task
 
 MAX_READ = 200_000_000

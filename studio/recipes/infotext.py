@@ -6,12 +6,12 @@
 
 Rules as in that project's modules/infotext_utils.py: a value with a comma, a colon or a line break is a JSON string;
 Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting, where ours is that of the finished
-picture. Where the passages stand: studio.passages. Names are compared without case and hyphens, since SD.Next writes
-`CLiP-skip`, and by its own words for the second painting. `Wildcard prompt` is the name that the wildcards extension
-gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires denoising strength` are
-ours; other programs pass over them.
+picture. Where the passages stand: studio.recipes.infotext_passages. Names are compared without case and hyphens, since
+SD.Next writes `CLiP-skip`, and by its own words for the second painting. `Wildcard prompt` is the name that the
+wildcards extension gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires
+denoising strength` are ours; other programs pass over them.
 
-Knows nothing of files. What is read is unchecked: studio.checked judges the values.
+Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio import passages, samplers
-from studio.checked import number
-from studio.samplers import sampler
-from studio.tags import lora, without_hypernets, without_loras
+from studio.recipes import infotext_passages, sampler_names
+from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
+from studio.recipes.sampler_names import sampler
+from studio.recipes.untrusted import number
 from studio.tasks.image.schedulers import OWN
 
 MAX_TEXT = 200_000
@@ -103,7 +103,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
     }
     lines = [_with_loras(painted, given.get("loras") or ())]
     if negative := given.get("negative_prompt"):
-        lines.append(f"{passages.NEGATIVE} {negative}")
+        lines.append(f"{infotext_passages.NEGATIVE} {negative}")
     lines.append(_line(settings))
     return "\n".join(lines)
 
@@ -120,8 +120,8 @@ def write_enlarged(recipe: Mapping[str, Any], before: str, scale: float) -> str:
     added = {"Postprocess upscale by": scale, "Postprocess upscaler": model["title"] or model["id"]}
     if not before.strip():
         return _line({**added, "Version": _version(recipe)})
-    text = passages.normal(before)
-    found = passages.split(text)
+    text = infotext_passages.normal(before)
+    found = infotext_passages.split(text)
     if not found.settings:
         return f"{text}\n{_line({**added, 'Version': _version(recipe)})}"
     settings = text[found.start : found.end].rstrip(" ,")
@@ -132,7 +132,7 @@ def parse(text: str) -> Found | None:
     """What a `parameters` text says; None where it has neither settings nor a negative prompt."""
     if len(text) > MAX_TEXT:
         return None
-    found = passages.split(text)
+    found = infotext_passages.split(text)
     if not found.settings and not found.negative:
         return None
     return _understood(found.prompt, found.negative, found.settings)
@@ -224,7 +224,7 @@ _RESIZED = ("resize", "size", "fixed")
 def _sampler(said: Mapping[str, str], fields: dict[str, Any]) -> tuple[str, ...]:
     """The sampler, put into `fields`; what of it we do not have. `Scheduler` is a schedule for some, or a class."""
     schedule, scheduler = said.get("schedule type") or said.get("sampler sigma", ""), said.get("scheduler", "")
-    if scheduler and samplers.is_schedule(scheduler):
+    if scheduler and sampler_names.is_schedule(scheduler):
         schedule, scheduler = schedule or scheduler, ""
     if not (said.get("sampler") or scheduler):
         return ()

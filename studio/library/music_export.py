@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.library.scan import notes
 from studio.media.audio import decode_audio
 from studio.recipes.embed_audio import encode_flac, encode_mp3
-from studio.shelf import notes
 from studio.tasks.music import abc, performance
 
 SOUND, NOTES = (".wav", ".flac", ".mp3"), (".mid", ".abc")

@@ -3,10 +3,10 @@
     {"format": "atelier/1", "task": "upscale", …, "origin": {"format": "atelier/1", "task": "image", …}}
     {…, "origin": {"parameters": "a red house\\nSteps: 20, …"}}
 
-The second form is another program's settings, as the text that web UIs share (studio.infotext). An enlarged picture is
-the painting that it came from, larger: `painting` gives that one's settings, `enlargements` what was done to it since.
-A chain that is longer than MAX_DEPTH loses links in its middle, never its beginning. What is read back comes from
-strangers: studio.recipe has given it its shape.
+The second form is another program's settings, as the text that web UIs share (studio.recipes.infotext). An enlarged
+picture is the painting that it came from, larger: `painting` gives that one's settings, `enlargements` what was done to
+it since. A chain that is longer than MAX_DEPTH loses links in its middle, never its beginning. What is read back comes
+from strangers: studio.recipes.recipe has given it its shape.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from studio import checked, infotext
-from studio.checked import number
+from studio.recipes import infotext, untrusted
+from studio.recipes.untrusted import number
 
 MAX_DEPTH = 8
 MAX_CHARACTERS = 200_000
@@ -55,7 +55,7 @@ def painting(made: Made) -> Made:
     for link in chain(made)[1:]:
         if "format" not in link:
             found = infotext.parse(link["parameters"]) or infotext.Found()
-            fields, _ = checked.image_fields(found.fields)
+            fields, _ = untrusted.image_fields(found.fields)
             return foreign(fields, found.model)
         if link["task"] != "upscale":
             return link
@@ -110,7 +110,7 @@ def foreign(fields: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 def _sound(made: Made) -> dict[str, Any]:
     """A stranger's recipe, its parameters of the right type."""
-    fields, _ = checked.image_fields({**made["parameters"], "seed": made["seed"]}, cut=False)
+    fields, _ = untrusted.image_fields({**made["parameters"], "seed": made["seed"]}, cut=False)
     given = foreign(fields, "")["parameters"]
     return {**made, "parameters": given | {name: made["parameters"].get(name) for name in ("image",)}}
 

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from studio import recipe
 from studio.media import containers, id3
+from studio.recipes import recipe
 from studio.recipes.embed_image import SOFTWARE
 from studio.tasks.music.keys import key_of
 from studio.tasks.music.melody_tokens import METRES, TICKS, beat

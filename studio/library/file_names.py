@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from studio import origins
+from studio.recipes import origins
 from studio.tasks.image.prompt_weights import plain
 
 PictureFormat = Literal["png", "webp", "jpeg"]
@@ -47,7 +47,7 @@ class Keep:
     Attributes:
         pattern: their names; empty for the usual one. Without a slash they lie in the day's folder.
         metadata: put prompt and recipe into the file. Without, the recipe lies beside it, so that the studio finds it.
-        origin: how the file that they are made from was made, where it does not say so itself (studio.origins).
+        origin: how the file that they are made from was made, where it does not say so itself (studio.recipes.origins).
     """
 
     pattern: str = ""

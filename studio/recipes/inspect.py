@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from studio import checked, comfy, dialects, foreign, infotext, origins, recipe
-from studio.infotext import Found
 from studio.media import embedded, exif, stealth
+from studio.recipes import comfyui, infotext, more_uis, origins, other_uis, recipe, untrusted
+from studio.recipes.infotext import Found
 
 Form = Literal[
     "atelier", "a1111", "swarmui", "textgen", "unsloth", "fooocus", "comfyui", "invokeai", "novelai", "easydiffusion",
@@ -31,7 +31,7 @@ PROGRAMS: Mapping[Form, str] = {
 """Form -> what people call the program that writes it."""
 
 MAX_UNKNOWN = 40
-_KEYS: tuple[tuple[str, dialects.Dialect], ...] = (("unsloth", "unsloth"), ("image_gen_settings", "textgen"))
+_KEYS: tuple[tuple[str, other_uis.Dialect], ...] = (("unsloth", "unsloth"), ("image_gen_settings", "textgen"))
 _JSON_KEYS = ("invokeai_metadata", "sd-metadata", "generation_data")
 _FREE = ("exif:UserComment", "comment", "Comment", "xmp:UserComment", "exif:ImageDescription", "exif:XPComment",
          "Description", "xmp:description", "UserComment")  # fmt: skip
@@ -99,7 +99,7 @@ def from_text(text: str) -> Restored | None:
     if _like_json(text):
         if made := recipe.from_json(text):
             return of(made)
-        return _from_json(dialects.loads(text))
+        return _from_json(other_uis.loads(text))
     found = infotext.parse(text)
     return _theirs("a1111", found, text=text) if found else None
 
@@ -109,14 +109,14 @@ def of(made: dict[str, Any]) -> Restored:
     told = origins.painting(made)
     given = {**told["parameters"], "seed": told["seed"]} if told["task"] == "image" else {}
     given = {name: value for name, value in given.items() if value is not None}
-    fields, wrong = checked.image_fields(given)
+    fields, wrong = untrusted.image_fields(given)
     return Restored(
         "atelier", fields, told["model"]["id"] or told["model"]["title"], (), made, wrong=_told(wrong, given)
     )
 
 
 def origin(data: bytes) -> dict[str, Any] | None:
-    """What a file says of how it was made, as the recipe of something made from it can hold it (studio.origins)."""
+    """What a file says of how it was made, as the recipe of something made from it can hold it."""
     if not data:
         return None
     if made := recipe.read(data):
@@ -141,7 +141,7 @@ def _settings(texts: Mapping[str, str]) -> Restored | None:
     broken = "recipe" in texts and texts["recipe"].lstrip()[:1] in ("", "{")
     for key, dialect in _KEYS:
         if key in texts:
-            if understood := dialects.parse(dialects.loads(texts[key]), dialect):
+            if understood := other_uis.parse(other_uis.loads(texts[key]), dialect):
                 return _theirs(*understood, broken)
             broken = True
     for found in _readings(texts):
@@ -172,7 +172,7 @@ def _readings(texts: Mapping[str, str]) -> Iterator[Restored | None]:
         if not text.strip() or len(text) > infotext.MAX_TEXT:
             yield Restored("a1111", broken=True)
     yield from _graphs(texts)
-    if found := foreign.easy_diffusion(texts):
+    if found := more_uis.easy_diffusion(texts):
         yield _theirs("easydiffusion", found)
     for key in _FREE:
         if text := texts.get(key):
@@ -188,13 +188,13 @@ def _graphs(texts: Mapping[str, str]) -> Iterator[Restored | None]:
         for text in places:
             head, colon, rest = text.partition(":") if not _like_json(text) else (name, ":", text)
             if colon and head.strip().casefold() == name and _like_json(rest):
-                said = dialects.loads(rest, comfy.MAX_JSON)
+                said = other_uis.loads(rest, comfyui.MAX_JSON)
                 yield Restored("comfyui", broken=True) if said is None else _from_json(said)
 
 
 def _decoded(text: str) -> Restored | None:
     """What a text says that has to be JSON: damaged where it is none."""
-    said = dialects.loads(text)
+    said = other_uis.loads(text)
     if said is None:
         return Restored("a1111", broken=True)
     return _from_json(said)
@@ -204,50 +204,50 @@ def _from_json(said: Any) -> Restored | None:
     """What decoded JSON says, in any of the forms that are known by their names."""
     if not isinstance(said, dict):
         return None
-    if understood := dialects.parse(said):
+    if understood := other_uis.parse(said):
         return _theirs(*understood)
     for form, reader in _READERS:
         if found := reader(said):
             return _theirs(form, found)
-    if (nodes := comfy.graph(said)) and (found := comfy.read(nodes)):
+    if (nodes := comfyui.graph(said)) and (found := comfyui.read(nodes)):
         return _theirs("comfyui", found)
     return None
 
 
 _READERS: tuple[tuple[Form, Any], ...] = (
-    ("fooocus", foreign.fooocus), ("invokeai", foreign.invokeai), ("drawthings", foreign.draw_things),
-    ("tensorart", foreign.tensor_art), ("easydiffusion", foreign.easy_diffusion),
-    ("novelai", lambda said: foreign.novelai({}, said) if {"prompt", "uc"} <= said.keys() else None),
+    ("fooocus", more_uis.fooocus), ("invokeai", more_uis.invokeai), ("drawthings", more_uis.draw_things),
+    ("tensorart", more_uis.tensor_art), ("easydiffusion", more_uis.easy_diffusion),
+    ("novelai", lambda said: more_uis.novelai({}, said) if {"prompt", "uc"} <= said.keys() else None),
 )  # fmt: skip
 
 
 def _novelai(texts: Mapping[str, Any]) -> Restored | None:
     comment = texts.get("Comment")
-    said = dialects.loads(comment) if isinstance(comment, str) else comment
-    found = foreign.novelai(texts, said if isinstance(said, dict) else {})
+    said = other_uis.loads(comment) if isinstance(comment, str) else comment
+    found = more_uis.novelai(texts, said if isinstance(said, dict) else {})
     damaged = isinstance(comment, str) and said is None
     return _theirs("novelai", found, damaged) if found and (found.fields.get("prompt") or damaged) else None
 
 
 def _hidden(text: str) -> Restored | None:
     """What was hidden in pixels: NovelAI's texts as one JSON, or a text as everywhere."""
-    said = dialects.loads(text) if _like_json(text) else None
+    said = other_uis.loads(text) if _like_json(text) else None
     if isinstance(said, dict) and "Comment" in said:
         return _novelai(said)
     return from_text(text)
 
 
 def _theirs(form: Form, found: Found, broken: bool = False, text: str = "") -> Restored:
-    fields, wrong = checked.image_fields(found.fields)
-    unknown = tuple(checked.clean(one, 200).replace("\n", " ") for one in found.unknown[:MAX_UNKNOWN])
-    model = checked.clean(found.model, 300).strip()
+    fields, wrong = untrusted.image_fields(found.fields)
+    unknown = tuple(untrusted.clean(one, 200).replace("\n", " ") for one in found.unknown[:MAX_UNKNOWN])
+    model = untrusted.clean(found.model, 300).strip()
     return Restored(form, fields, model, unknown, None, broken, text=text, wrong=_told(wrong, found.fields))
 
 
 def _told(wrong: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
     """The values that were wrong, by their names and short."""
     shown = (f"{name}: {_short(given.get(name))}" for name in dict.fromkeys(wrong))
-    return tuple(checked.clean(one, 100).replace("\n", " ") for one in shown)
+    return tuple(untrusted.clean(one, 100).replace("\n", " ") for one in shown)
 
 
 def _short(value: object) -> str:

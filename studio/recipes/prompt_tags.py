@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from studio.checked import number
+from studio.recipes.untrusted import number
 
 _LORA = re.compile(r" ?<(?:lora|lyco):([^:<>]{1,200})(?::([^:<>]{0,40}))?(?::[^<>]{0,40})?>", re.IGNORECASE)
 _HYPERNET = re.compile(r" ?<hypernet:([^<>]{1,200})>", re.IGNORECASE)

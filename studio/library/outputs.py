@@ -1,8 +1,8 @@
 """The store of finished outputs: home/outputs/<task>/<day>/<time>-<words>-<seed>.png, .wav, .txt or code.
 
-Pictures may be named otherwise (studio.naming). Every file has its recipe, inside it or, for text and for pictures
-that shall say nothing, beside it as `<name>.json`. There is no index: what is in the folders is what there is
-(studio.shelf), so files may be moved, copied and deleted by hand. Knows nothing of models or of the page.
+Pictures may be named otherwise (studio.library.file_names). Every file has its recipe, inside it or, for text and for
+pictures that shall say nothing, beside it as `<name>.json`. There is no index: what is in the folders is what there is
+(studio.library.scan), so files may be moved, copied and deleted by hand. Knows nothing of models or of the page.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from studio import infotext, naming, recipe, shelf
-from studio.naming import Keep
+from studio.library import file_names, scan
+from studio.library.favourites import Stars
+from studio.library.file_names import Keep
+from studio.library.scan import sidecar
 from studio.paths import Home, disk_error, inside, require_space, write
-from studio.recipes import embed_image
+from studio.recipes import embed_image, infotext, recipe
 from studio.recipes.embed_audio import encode_wav
 from studio.requests import TASKS, ImageRequest, Task
 from studio.results import Artifact, Output
-from studio.shelf import sidecar
-from studio.stars import Stars
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,10 +76,10 @@ class Library:
     ) -> Artifact:
         """Write an output with its recipe: all of its files, or none.
 
-        Chat answers are not written here (studio.chats keeps conversations); their artifact has no files.
+        Chat answers are not written here (studio.library.chats keeps conversations); their artifact has no files.
 
         Args:
-            made: the recipe of the whole run (studio.recipe.make).
+            made: the recipe of the whole run (studio.recipes.recipe.make).
             keep: how pictures are named and written; by default as this library does.
             sheet: the contact sheet of a grid, written beside the first picture as `<name>-grid.png`.
 
@@ -121,7 +121,7 @@ class Library:
         Files that are broken or not ours are passed over.
         """
         found: list[Artifact] = []
-        for path in shelf.newest(self._root, (task,) if isinstance(task, str) else task or TASKS):
+        for path in scan.newest(self._root, (task,) if isinstance(task, str) else task or TASKS):
             if len(found) >= limit:
                 break
             if artifact := _read(path, self._root):
@@ -140,7 +140,7 @@ class Library:
         """
         files = (*artifact.files, artifact.sheet) if artifact.sheet else artifact.files
         for path in [inside(self._root, str(file)) for file in files]:
-            for file in (path, sidecar(path), *([shelf.notes(path)] if path.suffix == ".wav" else [])):
+            for file in (path, sidecar(path), *([scan.notes(path)] if path.suffix == ".wav" else [])):
                 try:
                     file.unlink(missing_ok=True)
                 except OSError as error:
@@ -154,7 +154,7 @@ class Library:
             return []
         now, root = datetime.now(), self._root / task
         pattern, words = keep.pattern if task in _PICTURES else "", output.text or task
-        names = [naming.name(pattern, piece.recipe, place, now, words) for place, piece in enumerate(pieces, 1)]
+        names = [file_names.name(pattern, piece.recipe, place, now, words) for place, piece in enumerate(pieces, 1)]
         if sheet is not None:
             pieces.append(_Piece(_sheet(sheet, recipes[0], keep), ".png", recipes[0]))
             names.append(f"{names[0]}-grid")
@@ -217,7 +217,7 @@ def _sheet(sheet: Image.Image, first: dict[str, Any], keep: Keep) -> bytes:
 def _read(path: Path, root: Path) -> Artifact | None:
     """The artifact of one file, or None where it is none of ours."""
     task = path.relative_to(root).parts[0]
-    made = shelf.recipe_of(path, task)
+    made = scan.recipe_of(path, task)
     if made is None or made["task"] != task:
         return None
     try:
@@ -250,7 +250,7 @@ def _written(piece: _Piece, wanted: Path, made: list[Path]) -> Path:
         path = wanted.with_name(f"{wanted.name}{f'-{number}' if number > 1 else ''}{piece.suffix}")
         # What lies beside comes first: a recipe alone is passed over, a text alone has lost its own.
         files = [(sidecar(path), recipe.to_json(piece.recipe, indent=2) + "\n")] if piece.beside else []
-        files += [(shelf.notes(path), piece.midi)] if piece.midi else []
+        files += [(scan.notes(path), piece.midi)] if piece.midi else []
         if path.exists() or sidecar(path).exists() or any(file.exists() for file, _ in files):
             continue
         done: list[Path] = []

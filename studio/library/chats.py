@@ -1,4 +1,4 @@
-"""Conversations on disk: one JSON file each (studio.chat_file).
+"""Conversations on disk: one JSON file each (studio.library.chat_file).
 
 A list of a thousand reads only the head of each file, because what a list shows stands first in it. Ids are
 random and are the file's name; nothing else can become a path. A file that cannot be understood gets another name,
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from studio import chat_file
-from studio.chat_file import FORMAT, MAX_BYTES
 from studio.errors import StudioError
+from studio.library import chat_file
+from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.paths import disk_error, opened, write
 from studio.tasks.chat.conversation import Chat, Entry, short
 

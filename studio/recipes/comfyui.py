@@ -5,7 +5,7 @@ Two forms are known: the one that is queued ({id: {"class_type", "inputs"}}, key
 through where a link of the right name leads on, and named. A second painting over an enlarged first one counts as
 such. Takes bounded time on any graph: no node is asked twice on one way, and no way is longer than MAX_DEPTH.
 
-Knows nothing of files. What is read is unchecked: studio.checked judges the values.
+Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from studio import workflow
-from studio.checked import number
-from studio.infotext import Found
-from studio.samplers import sampler
-from studio.tags import lora, without_loras
+from studio.recipes import comfyui_workflow
+from studio.recipes.infotext import Found
+from studio.recipes.prompt_tags import lora, without_loras
+from studio.recipes.sampler_names import sampler
+from studio.recipes.untrusted import number
 
 MAX_JSON = 4_000_000
 MAX_NODES = 3_000
@@ -49,7 +49,7 @@ def graph(said: Any) -> dict[str, Any] | None:
     if not isinstance(said, dict):
         return None
     if isinstance(said.get("nodes"), list):
-        said = workflow.queued(said)
+        said = comfyui_workflow.queued(said)
     nodes = {
         str(id): node
         for id, node in list(said.items())[:MAX_NODES]

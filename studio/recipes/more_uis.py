@@ -5,7 +5,7 @@ Their sources or files were read: Fooocus' modules/meta_parser.py (and Ruined Fo
 `sd-metadata` of version 2 and `invokeai_metadata` since, NovelAI's Comment, Easy Diffusion's TASK_TEXT_MAPPING, whose
 keys stand in a PNG's texts one by one or in one JSON. What forks add counts as unknown.
 
-Knows nothing of files. What is read is unchecked: studio.checked judges the values.
+Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studio.checked import number
-from studio.infotext import Found
-from studio.samplers import sampler
-from studio.tags import lora, without_loras
+from studio.recipes.infotext import Found
+from studio.recipes.prompt_tags import lora, without_loras
+from studio.recipes.sampler_names import sampler
+from studio.recipes.untrusted import number
 
 _MAX_SHOWN = 80
 _MAX_LORAS = 32

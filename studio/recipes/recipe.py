@@ -6,10 +6,10 @@
      "seconds": 1.5}
 
 Music also says what is `played` (studio.tasks.music.performance), pictures carry the text that other web UIs read
-(studio.infotext), and what was made from a file that tells how it was made itself has that as `origin`
-(studio.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is read
-back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes through
-studio.tasks.limits like any other.
+(studio.recipes.infotext), and what was made from a file that tells how it was made itself has that as `origin`
+(studio.recipes.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is
+read back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes
+through studio.tasks.limits like any other.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from studio import __version__, checked, origins
+from studio import __version__
 from studio.catalog.card import Card
 from studio.media import embedded, exif
+from studio.recipes import origins, untrusted
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
 from studio.tasks.music import performance
 
@@ -128,7 +129,7 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
     """
     if recipe["task"] != "image":
         return None
-    given, _ = checked.image_fields({**recipe["parameters"], "seed": recipe["seed"]}, cut=False)
+    given, _ = untrusted.image_fields({**recipe["parameters"], "seed": recipe["seed"]}, cut=False)
     return ImageRequest(**{**given, "model": recipe["model"]["id"]}) if "prompt" in given else None
 
 

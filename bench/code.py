@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from studio import settings
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
-from studio.engines.llama import LlamaEngine
+from studio.engines.text.llama import LlamaEngine
 from studio.paths import Home
 from studio.requests import CodeRequest
 from studio.store import Store

@@ -25,7 +25,7 @@ from big import big_card, big_model
 
 from studio.devices import memory
 from studio.devices.device import Device
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.store.upcast_cache import Copies
 
 

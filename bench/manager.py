@@ -36,8 +36,8 @@ from studio.catalog.card import Card
 from studio.devices import memory
 from studio.devices.detect import detect, physical_cores
 from studio.devices.device import Device
-from studio.engines import _quantised
 from studio.engines.base import engine
+from studio.engines.shared import quantise
 from studio.manager import ModelManager, Spec
 from studio.manager.leasing import lease
 
@@ -48,7 +48,7 @@ class Bench:
     """One device and a big model with random weights."""
 
     def __init__(self, folder: Path, device: Device) -> None:
-        _quantised.quiet()
+        quantise.quiet()
         self.card: Card = big.big_model(folder, "text")
         self.files, self.device = folder, device
         self.manager = ModelManager(device)

@@ -22,7 +22,7 @@ for name in [name for name in os.environ if name.startswith("STUDIO_")]:
     del os.environ[name]  # a developer's own settings must not decide what the tests see
 
 from studio.catalog.card import Card
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings

@@ -18,7 +18,7 @@ def convert_audiocraft(
     codec: Annotated[Path | None, typer.Option("--codec", metavar="FOLDER", help=say("help.convert_codec"))] = None,
     as_json: Json = False,
 ) -> None:
-    from studio.engines._audiocraft_convert import convert
+    from studio.engines.music.audiocraft_convert import convert
 
     with Console(as_json) as console:
         convert(source, target, text_encoder, codec)

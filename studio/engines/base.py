@@ -165,17 +165,17 @@ class Engine(Protocol):
 
 
 ENGINES = {
-    "fake": "studio.engines.fake:FakeEngine",
-    "llama": "studio.engines.llama:LlamaEngine",
-    "text": "studio.engines.text:TextEngine",
-    "diffusion": "studio.engines.diffusion:DiffusionEngine",
-    "musicgen": "studio.engines.musicgen:MusicgenEngine",
-    "audio_diffusion": "studio.engines.audio_diffusion:AudioDiffusionEngine",
-    "audiocraft": "studio.engines.audiocraft:AudiocraftEngine",
-    "composer": "studio.engines.composer:ComposerEngine",
-    "caption": "studio.engines.caption:CaptionEngine",
-    "upscaler": "studio.engines.upscaler:UpscalerEngine",
-    "resample": "studio.engines.resample:ResampleEngine",
+    "fake": "studio.engines.demo.fake:FakeEngine",
+    "llama": "studio.engines.text.llama:LlamaEngine",
+    "text": "studio.engines.text.transformers_lm:TextEngine",
+    "diffusion": "studio.engines.image.diffusion:DiffusionEngine",
+    "musicgen": "studio.engines.music.musicgen:MusicgenEngine",
+    "audio_diffusion": "studio.engines.music.audio_diffusion:AudioDiffusionEngine",
+    "audiocraft": "studio.engines.music.audiocraft:AudiocraftEngine",
+    "composer": "studio.engines.music.composer:ComposerEngine",
+    "caption": "studio.engines.caption.vision_language:CaptionEngine",
+    "upscaler": "studio.engines.image.upscaler:UpscalerEngine",
+    "resample": "studio.engines.image.resample:ResampleEngine",
 }
 """Engine name in the catalogue -> where it lives. Imported on first use."""
 

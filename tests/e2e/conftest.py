@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from e2e.desk import Desk
 from e2e.program import Program
 from studio.catalog.catalog import Catalog
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.service import Studio
 from studio.settings import Settings
 from tabs.serve import open_page

@@ -45,7 +45,7 @@ def test_every_character_is_visible_while_it_is_written(
 ) -> None:
     pace(0.02)
     whole = "\n\n".join(TEXTS)
-    monkeypatch.setattr("studio.engines.fake._answer", lambda request: whole)
+    monkeypatch.setattr("studio.engines.demo.fake._answer", lambda request: whole)
     desk.page.evaluate("""() => { window.__seen = []; new MutationObserver(() => {
         window.__seen.push(document.querySelector("#chat-live .prose")?.innerText ?? "");
     }).observe(document.body, {subtree: true, childList: true, characterData: true}); }""")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
-from studio.engines import fake
+from studio.engines.demo import fake
 from studio.requests import CodeRequest
 from studio.service import Studio
 from tabs.code import EXAMPLE

@@ -40,7 +40,7 @@ COVERED = "() => document.elementFromPoint(innerWidth - 20, 20)?.closest('.prose
 
 
 def test_nothing_that_a_model_writes_is_executed_or_fetched(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.engines.fake._answer", lambda request: HOSTILE)
+    monkeypatch.setattr("studio.engines.demo.fake._answer", lambda request: HOSTILE)
     desk.ask(HOSTILE)
     expect(desk.answers.last).to_contain_text("The end.")
     expect(desk.page.locator("#chat-talk")).to_be_visible()
@@ -57,7 +57,7 @@ def test_nothing_that_a_model_writes_is_executed_or_fetched(desk: Desk, monkeypa
 
 
 def test_a_caption_is_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.engines.fake._answer", lambda request: "quiet")
+    monkeypatch.setattr("studio.engines.demo.fake._answer", lambda request: "quiet")
     desk.ask("<b onmouseover=window.__p=1>title</b>")
     expect(desk.conversations.first).to_have_text("<b onmouseover=window.__p=1>title</b>")
     desk.go("image").type("<img src=x onerror=window.__p=1>").run()

@@ -17,7 +17,7 @@ from e2e.desk import PATIENCE, Desk
 from e2e.program import Program
 from studio.catalog.card import Card
 from studio.devices import memory, peak_memory
-from studio.engines.fake import FakeEngine, FakeModel
+from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
 from studio.results import Output

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from e2e.desk import Desk, Tab
 from studio.devices import memory
 from studio.engines.base import Context
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.recipes import recipe
 from studio.results import Output
 from studio.service import Studio

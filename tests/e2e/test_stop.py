@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.desk import Desk, Tab
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.service import Studio
 
 STOPWATCH = """tab => new Promise(resolve => {

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from studio.devices.device import Device
-from studio.engines import _parking
-from studio.engines._parking import Weights
+from studio.engines.shared import parking
+from studio.engines.shared.parking import Weights
 
 CUDA = Device("cuda")
 
@@ -27,7 +27,7 @@ class Elsewhere:
         self.back = 0
 
     def over(self, value: Any, device: str) -> Any:
-        return _parking._each(value, lambda tensor: self._copy(tensor, device))
+        return parking._each(value, lambda tensor: self._copy(tensor, device))
 
     def _copy(self, tensor: Any, device: str) -> Any:
         if device == "cpu":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import card
 
-from studio.engines import _audio
+from studio.engines.music import takes
 from studio.errors import StudioError
 from studio.requests import MusicRequest
 from studio.results import Audio
@@ -22,7 +22,7 @@ def tone(seconds: float, hertz: float = 220.3, level: float = 0.1) -> np.ndarray
 
 
 def test_a_loop_played_four_times_has_no_click_at_the_seam():
-    looped = _audio.seamless(tone(2.5), 2 * RATE)
+    looped = takes.seamless(tone(2.5), 2 * RATE)
     assert looped.shape == (1, 2 * RATE)
     four = np.tile(looped[0], 4)
     steps = np.abs(np.diff(four))
@@ -32,7 +32,7 @@ def test_a_loop_played_four_times_has_no_click_at_the_seam():
 
 
 def test_the_seam_adds_no_high_frequencies():
-    looped = np.tile(_audio.seamless(tone(2.5), 2 * RATE)[0], 2)
+    looped = np.tile(takes.seamless(tone(2.5), 2 * RATE)[0], 2)
     seam = looped[2 * RATE - 2048 : 2 * RATE + 2048] * np.hanning(4096)
     inside = looped[RATE - 2048 : RATE + 2048] * np.hanning(4096)
     above = slice(4096 * 2000 // RATE, None)
@@ -42,14 +42,14 @@ def test_the_seam_adds_no_high_frequencies():
 
 @given(st.integers(1, 400), st.integers(0, 400))
 def test_a_loop_has_the_frames_that_were_asked_for(frames, more):
-    looped = _audio.seamless(np.ones((2, frames + more), np.float32), frames)
+    looped = takes.seamless(np.ones((2, frames + more), np.float32), frames)
     assert looped.shape == (2, frames)
     assert np.isfinite(looped).all()
 
 
 @pytest.mark.parametrize("level", [0.001, 0.1, 1.0])
 def test_pieces_come_out_equally_loud_and_never_clipped(level):
-    made = _audio.piece(card("composer"), tone(3, 997, level), RATE, 3)
+    made = takes.piece(card("composer"), tone(3, 997, level), RATE, 3)
     assert pyloudnorm.Meter(RATE).integrated_loudness(made.samples.T) == pytest.approx(-14, abs=0.2)
     assert np.abs(made.samples).max() <= 10 ** (-1 / 20) + 1e-6
 
@@ -57,21 +57,21 @@ def test_pieces_come_out_equally_loud_and_never_clipped(level):
 def test_peaks_go_before_loudness():
     clicks = np.zeros((1, 3 * RATE), np.float32)
     clicks[0, ::RATE] = 0.5
-    assert np.abs(_audio.loud(Audio(clicks, RATE)).samples).max() == pytest.approx(10 ** (-1 / 20), rel=1e-4)
+    assert np.abs(takes.loud(Audio(clicks, RATE)).samples).max() == pytest.approx(10 ** (-1 / 20), rel=1e-4)
 
 
 @pytest.mark.parametrize("samples", [np.zeros((1, RATE), np.float32), np.full((1, 100), 0.1, np.float32)])
 def test_silence_and_the_very_short_stay_as_they_are(samples):
-    assert (_audio.loud(Audio(samples, RATE)).samples == samples).all()
+    assert (takes.loud(Audio(samples, RATE)).samples == samples).all()
 
 
 def test_bars_and_tempo_say_how_long_a_piece_is():
-    assert _audio.seconds(MusicRequest(prompt="a", duration=8, bars=4, tempo=120)) == 8
-    assert _audio.seconds(MusicRequest(prompt="a", duration=8, bars=4, tempo=120, metre="6/8")) == 4
-    assert _audio.seconds(MusicRequest(prompt="a", duration=9, bars=4)) == 9
+    assert takes.seconds(MusicRequest(prompt="a", duration=8, bars=4, tempo=120)) == 8
+    assert takes.seconds(MusicRequest(prompt="a", duration=8, bars=4, tempo=120, metre="6/8")) == 4
+    assert takes.seconds(MusicRequest(prompt="a", duration=9, bars=4)) == 9
 
 
 def test_a_loop_of_the_models_full_length_has_no_room_for_its_seam():
     with pytest.raises(StudioError) as caught:
-        _audio.overlap(card("composer", limits={"max_duration": 30}), MusicRequest(prompt="a", duration=30, loop=True))
+        takes.overlap(card("composer", limits={"max_duration": 30}), MusicRequest(prompt="a", duration=30, loop=True))
     assert caught.value.code == "out_of_range"

@@ -14,9 +14,10 @@ from tiny import CPU, Recorder, card, load
 from tiny_audiocraft import FRAME_RATE, RATE, WINDOW
 
 from studio.catalog.card import Source
-from studio.engines import _audiocraft, _parking, _torch
-from studio.engines._audiocraft_convert import convert
-from studio.engines.audiocraft import AudiocraftEngine, windows
+from studio.engines.music import audiocraft_shim
+from studio.engines.music.audiocraft import AudiocraftEngine, windows
+from studio.engines.music.audiocraft_convert import convert
+from studio.engines.shared import parking, torch_loading
 from studio.errors import Cancelled, StudioError
 from studio.recipes.embed_audio import encode_wav
 from studio.requests import MusicRequest
@@ -80,7 +81,7 @@ A, E = tone(440), tone(660)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_piece_is_as_long_as_asked_and_as_the_seed_says(models, folders, kind, monkeypatch):
-    monkeypatch.setattr(_torch, "_state", {"kind": "cpu"})
+    monkeypatch.setattr(torch_loading, "_state", {"kind": "cpu"})
     model, context = models[kind], Recorder()
     first = model.run(ASK, context)
     piece = first.audio[0]
@@ -97,7 +98,7 @@ def test_a_piece_is_as_long_as_asked_and_as_the_seed_says(models, folders, kind,
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_that_left_its_device_answers_as_before(models, kind, monkeypatch):
     device, model = Elsewhere(), models[kind]
-    monkeypatch.setattr(_parking, "_over", device.over)
+    monkeypatch.setattr(parking, "_over", device.over)
     before, there = sound(model.run(ASK, Recorder())), model._weights
     try:
         on(device, model).park()
@@ -284,7 +285,7 @@ def test_one_mask_for_all_heads_is_the_same_as_one_each(models):
 
 
 def test_a_configuration_reads_like_audiocrafts_own():
-    config = _audiocraft.Config.of({"a": {"b": [{"c": 1}]}})
+    config = audiocraft_shim.Config.of({"a": {"b": [{"c": 1}]}})
     assert config.a.b[0].c == 1
     assert not hasattr(config, "d")
     config.d = 2

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from studio.catalog.card import Source
 from studio.catalog.card_reader import guess_engine
 from studio.cli.words import app
-from studio.engines import _audiocraft, _audiocraft_convert, _torch
-from studio.engines._audiocraft_convert import convert, resolved
-from studio.engines.audiocraft import AudiocraftEngine
+from studio.engines.music import audiocraft_convert, audiocraft_shim
+from studio.engines.music.audiocraft import AudiocraftEngine
+from studio.engines.music.audiocraft_convert import convert, resolved
+from studio.engines.shared import torch_loading
 from studio.errors import StudioError
 
 LM = {
@@ -69,7 +70,7 @@ def test_without_the_package_the_error_names_the_one_command(published, monkeypa
     for name in [name for name in sys.modules if name.startswith("audiocraft.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "audiocraft", None)  # what Python takes for absent
-    monkeypatch.setattr(_audiocraft, "_modules", {})
+    monkeypatch.setattr(audiocraft_shim, "_modules", {})
     turned(published)
     with pytest.raises(StudioError) as caught:
         AudiocraftEngine().load(card("audiocraft"), published / "out", CPU, lambda _: None)
@@ -85,14 +86,14 @@ def test_a_package_that_breaks_while_it_is_imported_leaves_no_stand_in(monkeypat
             raise ImportError(name)
         return sys.modules[name]
 
-    monkeypatch.setattr(_audiocraft, "import_module", broken)
-    monkeypatch.setattr(_audiocraft, "_modules", {})
+    monkeypatch.setattr(audiocraft_shim, "import_module", broken)
+    monkeypatch.setattr(audiocraft_shim, "_modules", {})
     import transformers
 
     assert transformers.T5EncoderModel
     before = set(sys.modules)
     with pytest.raises(ImportError):
-        _audiocraft.load()
+        audiocraft_shim.load()
     assert not {name.partition(".")[0] for name in set(sys.modules) - before} & {"torchaudio", "xformers", "librosa"}
 
 
@@ -207,7 +208,7 @@ def test_what_is_there_already_is_not_touched(published):
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(published, monkeypatch):
-    monkeypatch.setattr(_audiocraft_convert, "_KEEP_FREE", 1 << 60)
+    monkeypatch.setattr(audiocraft_convert, "_KEEP_FREE", 1 << 60)
     with pytest.raises(StudioError) as caught:
         turned(published)
     assert caught.value.code == "no_space"
@@ -244,24 +245,24 @@ def test_attention_is_softmax_of_the_masked_scores(mask):
     distance = torch.arange(7)[:, None] - torch.arange(7)[None, :]
     hidden = {"none": distance > 99, "triangle": distance < 0, "window": distance.abs() > 2}[mask]
     bias = torch.where(hidden, -torch.inf, 0.0)
-    given = {"none": None, "triangle": _audiocraft.LowerTriangularMask(), "window": bias.repeat(2, 4, 1, 1)}[mask]
-    made = _audiocraft.memory_efficient_attention(query, key, value, given, p=0)
+    given = {"none": None, "triangle": audiocraft_shim.LowerTriangularMask(), "window": bias.repeat(2, 4, 1, 1)}[mask]
+    made = audiocraft_shim.memory_efficient_attention(query, key, value, given, p=0)
     assert torch.allclose(made, naive(query, key, value, bias), atol=1e-6)
 
 
 @pytest.mark.parametrize(("hertz", "note"), [(261.63, 0), (329.63, 4), (440.0, 9), (880.0, 9)])
 def test_a_tone_lights_up_its_own_chroma(hertz, note):
     rate, width = 32000, 16384
-    spectrogram = _audiocraft._spectrogram()(n_fft=width, win_length=width, hop_length=width // 4, power=2)
+    spectrogram = audiocraft_shim._spectrogram()(n_fft=width, win_length=width, hop_length=width // 4, power=2)
     sound = torch.sin(2 * torch.pi * hertz * torch.arange(rate) / rate)[None, None]
     power = spectrogram(sound)
     assert power.shape == (1, 1, width // 2 + 1, 1 + rate // (width // 4))
-    filters = torch.from_numpy(_audiocraft.chroma_filters(sr=rate, n_fft=width, tuning=0, n_chroma=12))
+    filters = torch.from_numpy(audiocraft_shim.chroma_filters(sr=rate, n_fft=width, tuning=0, n_chroma=12))
     assert (filters @ power[0, 0]).sum(-1).argmax() == note
 
 
 def test_the_spectrogram_keeps_the_energy_of_the_sound():
-    spectrogram = _audiocraft._spectrogram()(n_fft=256, win_length=256, hop_length=64)
+    spectrogram = audiocraft_shim._spectrogram()(n_fft=256, win_length=256, hop_length=64)
     torch.manual_seed(0)
     noise = torch.randn(1, 40_000)
     power = spectrogram(noise)[0]
@@ -272,7 +273,7 @@ def test_the_spectrogram_keeps_the_energy_of_the_sound():
 
 def test_text_that_would_need_a_grammar_is_refused():
     with pytest.raises(ValueError, match="spacy"):
-        _audiocraft._stand_ins()["spacy"].load("en_core_web_sm")
+        audiocraft_shim._stand_ins()["spacy"].load("en_core_web_sm")
 
 
 def test_a_folder_of_another_kind_is_one_clear_error(published):
@@ -290,7 +291,7 @@ def test_a_folder_that_is_gone_hears_nothing(tmp_path):
 
 @pytest.mark.parametrize(("kind", "width"), [("cpu", 4), ("mps", 4), ("cuda", 2)])
 def test_its_size_is_that_of_all_parts(published, monkeypatch, kind, width):
-    monkeypatch.setattr(_torch, "_state", {"kind": kind})
+    monkeypatch.setattr(torch_loading, "_state", {"kind": kind})
     turned(published)
     codec, text = 6 * 4, (2 + 2) * 4
     assert AudiocraftEngine().weights(card("audiocraft"), published / "out") == 6 * width + codec + text

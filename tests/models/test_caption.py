@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from tiny import Recorder, card, load
 
-from studio.engines.caption import CaptionEngine
+from studio.engines.caption.vision_language import CaptionEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import CaptionRequest
 

@@ -15,8 +15,8 @@ import torch
 
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
-from studio.engines import _lexicon
-from studio.engines.caption import CaptionEngine, CaptionModel
+from studio.engines.caption import lexicon
+from studio.engines.caption.vision_language import CaptionEngine, CaptionModel
 from studio.i18n import text
 from studio.jobs.plans import caption_choices
 from studio.paths import Home
@@ -55,28 +55,28 @@ def codes(artifact: Output) -> set[str]:
 
 
 def test_no_word_of_any_held_out_picture_is_broken(model: CaptionModel) -> None:
-    names = _lexicon.read(SHIPPED)
+    names = lexicon.read(SHIPPED)
     assert names is not None
     english = {name for row in names for name in (row[0], *row[2].split(","))}
     for file in UNSEEN:
         data = file.read_bytes()
         for asked in ({"length": "long"}, {"style": "tags"}):
             said = caption(model, data, **asked).text.removeprefix("I am not sure: perhaps ")
-            assert not _lexicon.broken(said, names), said
+            assert not lexicon.broken(said, names), said
             named = re.findall(r"It could also be (.*)\.$", said)
             for other in re.split(" or ", named[0]) if named else ():
                 assert re.sub(r"^an? ", "", other) in english, said
         said = caption(model, data, length="long", prompt="中文").text
-        whole = _lexicon.Lexicon(_lexicon.phrases(names, range(len(names)), "zh"))
+        whole = lexicon.Lexicon(lexicon.phrases(names, range(len(names)), "zh"))
         said = said.removeprefix("我不确定：也许是")
         assert whole.allows(said.encode()), said
         assert "\ufffd" not in said
 
 
 def test_a_word_that_is_not_known_counts_as_broken() -> None:
-    names = _lexicon.read(SHIPPED)
+    names = lexicon.read(SHIPPED)
     assert names is not None
-    assert _lexicon.broken("a photo of a dishra or a bell cote", names) == ["dishra"]
+    assert lexicon.broken("a photo of a dishra or a bell cote", names) == ["dishra"]
 
 
 @pytest.mark.parametrize("kind", strangers.KINDS)
@@ -140,6 +140,6 @@ def test_what_a_person_forbids_and_requires_still_holds(model: CaptionModel) -> 
     assert caption(model, data, require=("zebra",)).text.endswith("zebra")
     assert caption(model, data, opening="a picture of").text.startswith("a picture of")
     drawn = caption(model, data, length="long", count=3, temperature=1.5)
-    names = _lexicon.read(SHIPPED)
+    names = lexicon.read(SHIPPED)
     assert names is not None
-    assert not [word for said in drawn.texts for word in _lexicon.broken(said, names)]
+    assert not [word for said in drawn.texts for word in lexicon.broken(said, names)]

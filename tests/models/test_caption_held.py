@@ -8,7 +8,7 @@ import torch
 from test_caption import ENGINE, KINDS, png
 from tiny import Recorder, load
 
-from studio.engines._held import forbidden
+from studio.engines.caption.constraints import forbidden
 from studio.errors import StudioError
 from studio.requests import CaptionRequest
 from studio.tasks.caption.edits import lacking

@@ -11,7 +11,7 @@ import pytest
 from tiny import Recorder, card, load
 from tiny_soundfont import soundfont
 
-from studio.engines.composer import ComposerEngine
+from studio.engines.music.composer import ComposerEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
 from studio.tasks.music import melody_tokens, performance

@@ -17,7 +17,7 @@ import pytest
 from tiny import Recorder, load
 from tiny_soundfont import soundfont
 
-from studio.engines.composer import ComposerEngine
+from studio.engines.music.composer import ComposerEngine
 from studio.requests import MusicRequest
 from studio.tasks.music import midi
 

@@ -16,8 +16,8 @@ from test_diffusion import ASK
 from tiny import CPU, Recorder, card
 from tiny_pipelines import pixels, stable_diffusion
 
-from studio.engines.diffusion import DiffusionEngine
-from studio.engines.text import TextEngine
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.service import Studio
 from studio.settings import Settings

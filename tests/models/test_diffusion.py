@@ -10,7 +10,7 @@ import torch
 from tiny import Recorder, card, load
 from tiny_pipelines import KINDS, pixels
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
 from studio.tasks.image.schedulers import SCHEDULERS

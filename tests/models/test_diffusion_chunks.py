@@ -8,9 +8,9 @@ import torch
 from tiny import Recorder
 from tiny_pipelines import pixels
 
-from studio.engines import _chunks, _conditioning
-from studio.engines._chunks import Token
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image import conditioning, prompt_chunks
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.image.prompt_chunks import Token
 from studio.requests import ImageRequest
 from studio.results import Tokens
 
@@ -27,7 +27,7 @@ def paint(model, **changes) -> bytes:
 def told(model, prompt, negative="", guidance=4.0, skip=0, steps=4):
     member = model._family.member(over=False)
     with torch.inference_mode():
-        return _conditioning.of(member.pipe, member.accepts, prompt, negative, guidance, skip, steps, 0)
+        return conditioning.of(member.pipe, member.accepts, prompt, negative, guidance, skip, steps, 0)
 
 
 def a1111(words: list[str]) -> list[list[str]]:
@@ -146,7 +146,7 @@ def test_weights_fall_on_their_tokens_in_every_chunk_and_each_keeps_its_mean(pai
 
 def test_a_chunk_ends_behind_a_comma_or_before_a_word_that_would_be_cut():
     def ends(tokens, room=75):
-        return [len(chunk) for chunk in _chunks.cut([tokens], room)]
+        return [len(chunk) for chunk in prompt_chunks.cut([tokens], room)]
 
     plain, comma, inside = Token(5, 1.0), Token(6, 1.0, comma=True), Token(7, 1.0, inside=True)
     assert ends([plain] * 80) == [75, 5]

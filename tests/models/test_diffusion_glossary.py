@@ -8,7 +8,7 @@ import pytest
 from tiny import Recorder, card, load
 from tiny_pipelines import pixels
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tiny import Recorder, load
 from tiny_pipelines import pixels
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Lora
 

@@ -10,8 +10,8 @@ from test_diffusion_lora import make_lora
 from tiny import Recorder, load
 from tiny_pipelines import pixels
 
-from studio.engines import _lycoris
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image import lycoris
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import StudioError
 from studio.requests import ImageRequest, Lora
 
@@ -178,7 +178,7 @@ def test_forms_that_are_not_read_are_named(painter, tmp_path, name, form):
 @pytest.mark.parametrize("rank", [2, 5, 40])
 def test_a_product_entry_by_entry_is_low_rank_as_long_as_that_is_shorter(rank):
     parts = {f"x.hada_w{n}_a": noise(24, rank) for n in (1, 2)} | {f"x.hada_w{n}_b": noise(rank, 30) for n in (1, 2)}
-    found = _lycoris.plain(parts, {})
+    found = lycoris.plain(parts, {})
     up, down = found["x.lora_B.weight"], found["x.lora_A.weight"]
     expected = (parts["x.hada_w1_a"] @ parts["x.hada_w1_b"]) * (parts["x.hada_w2_a"] @ parts["x.hada_w2_b"])
     assert down.shape[0] == min(rank**2, 24)

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny import Recorder
 from tiny_pipelines import pixels
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
 from studio.tasks.image.schedulers import SCHEDULERS
@@ -199,7 +199,7 @@ def _distance(one: list[bytes], two: list[bytes]) -> float:
 
 
 def test_noise_between_two_seeds_is_as_loud_as_theirs():
-    from studio.engines._latents import _slerp
+    from studio.engines.image.latents import _slerp
 
     first, second = (torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     for share in (0.1, 0.5, 0.9):

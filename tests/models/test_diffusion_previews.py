@@ -10,9 +10,9 @@ from PIL import Image
 from tiny import CPU, Recorder, card, load
 from tiny_pipelines import pixels
 
-from studio.engines import _previews
-from studio.engines._previews import Previews, watch
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image import previews as _previews
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.image.previews import Previews, watch
 from studio.requests import ImageRequest
 from studio.tasks.image.schedulers import SCHEDULERS
 

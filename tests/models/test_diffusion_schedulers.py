@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import Recorder
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
 from studio.tasks.image.schedulers import SCHEDULERS
 

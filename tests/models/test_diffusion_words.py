@@ -11,7 +11,7 @@ import torch
 from tiny import Recorder, card, load
 from tiny_pipelines import KINDS, pixels
 
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.requests import ImageRequest
 from studio.results import Tokens
 
@@ -74,14 +74,14 @@ def test_a_negative_prompt_takes_weights_too(painters, kind):
 @pytest.mark.parametrize("kind", WEIGHED)
 def test_weights_of_one_everywhere_are_the_same_embeddings(painters, kind):
     """The way by hand and the library's own way meet where nothing weighs."""
-    from studio.engines import _weights
+    from studio.engines.image import prompt_embeds
 
     member = painters(kind)._family.member(over=False)
     negative = "" if kind == "latent_consistency" else "hello"
     words = {"prompt": "a red heart"} | ({"negative_prompt": "hello"} if negative else {})
     with torch.inference_mode():
-        found = _weights.embeddings(member.pipe, member.accepts, words, "a red heart", negative, 4.0, 0)
-        weighed = _weights.embeddings(member.pipe, member.accepts, words, "a (red:1.5) heart", negative, 4.0, 0)
+        found = prompt_embeds.embeddings(member.pipe, member.accepts, words, "a red heart", negative, 4.0, 0)
+        weighed = prompt_embeds.embeddings(member.pipe, member.accepts, words, "a (red:1.5) heart", negative, 4.0, 0)
     more = {"generator": torch.Generator("cpu").manual_seed(5), "output_type": "np"}
     size = {"width": 32, "height": 32, "num_inference_steps": 2, "guidance_scale": 4.0}
     with torch.inference_mode():
@@ -92,7 +92,7 @@ def test_weights_of_one_everywhere_are_the_same_embeddings(painters, kind):
 
 
 def test_embeddings_keep_their_mean_as_they_do_elsewhere(painters):
-    from studio.engines._weights import _weigh
+    from studio.engines.image.prompt_embeds import _weigh
 
     pipe = painters("stable_diffusion")._family.pipe
     embeddings = torch.randn(1, 77, 32, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -104,7 +104,7 @@ def test_embeddings_keep_their_mean_as_they_do_elsewhere(painters):
 
 
 def test_the_weight_falls_on_its_own_tokens(painters):
-    from studio.engines._weights import _weights
+    from studio.engines.image.prompt_embeds import _weights
 
     for kind in WEIGHED:
         tokenizer = painters(kind)._family.pipe.tokenizer

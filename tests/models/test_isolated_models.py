@@ -14,8 +14,8 @@ from tiny import CPU, Recorder, card
 from tiny import load as load_here
 from tiny_pipelines import pixels
 
-from studio.engines.diffusion import DiffusionEngine
-from studio.engines.text import TextEngine
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.manager import isolated
 from studio.manager.isolated import Isolated

@@ -14,8 +14,8 @@ import pytest
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
-from studio.engines._gguf_facts import read_facts
-from studio.engines.llama import LlamaEngine, LlamaModel
+from studio.engines.text.gguf import read_facts
+from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message

@@ -11,9 +11,9 @@ import torch
 from tiny import Recorder, card, load
 from tiny_musicgen import save_musicgen
 
-from studio.engines import musicgen
-from studio.engines.audio_diffusion import AudioDiffusionEngine
-from studio.engines.musicgen import MusicgenEngine
+from studio.engines.music import musicgen
+from studio.engines.music.audio_diffusion import AudioDiffusionEngine
+from studio.engines.music.musicgen import MusicgenEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import MusicRequest
 

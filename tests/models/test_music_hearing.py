@@ -10,9 +10,9 @@ import torch
 from tiny import Recorder, load
 from tiny_musicgen import save_musicgen
 
-from studio.engines import _melody
-from studio.engines.audio_diffusion import AudioDiffusionEngine
-from studio.engines.musicgen import MusicgenEngine
+from studio.engines.music import melody_features
+from studio.engines.music.audio_diffusion import AudioDiffusionEngine
+from studio.engines.music.musicgen import MusicgenEngine
 from studio.errors import StudioError
 from studio.recipes.embed_audio import encode_wav
 from studio.requests import MusicRequest
@@ -128,11 +128,11 @@ def test_a_model_that_ignores_its_melody_is_refused(melody, monkeypatch):
 def test_the_strongest_tone_is_named_by_its_class(hertz, tone_class):
     model = SimpleNamespace(config=SimpleNamespace(num_chroma=12, audio_encoder=SimpleNamespace(sampling_rate=32_000)))
     wave = np.sin(2 * np.pi * hertz * np.arange(64_000) / 32_000, dtype=np.float32)
-    found = _melody.chroma(wave, model)
-    assert found.shape == (1, 64_000 // _melody.HOP + 1, 12)
+    found = melody_features.chroma(wave, model)
+    assert found.shape == (1, 64_000 // melody_features.HOP + 1, 12)
     assert (found[0, 2:-2].argmax(-1) == tone_class).all()
     assert (found.sum(-1) == 1).all()
-    assert _melody.chroma(wave[:100], model).shape[1] >= 1
+    assert melody_features.chroma(wave[:100], model).shape[1] >= 1
 
 
 @pytest.mark.parametrize("channels", [1, 2])

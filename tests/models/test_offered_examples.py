@@ -12,7 +12,7 @@ from test_llama import CPU, Listener
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.llama import LlamaEngine, LlamaModel
+from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message

@@ -12,8 +12,8 @@ import pytest
 from tiny import CHAT_TEMPLATE, Recorder, load
 from tiny_gguf import gguf_of
 
-from studio.engines.llama import LlamaEngine
-from studio.engines.text import TextEngine
+from studio.engines.text.llama import LlamaEngine
+from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ChatRequest, CodeRequest, Message
 

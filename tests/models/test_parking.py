@@ -23,16 +23,16 @@ from tiny_soundfont import soundfont
 
 from studio.devices import memory
 from studio.devices.device import Device
-from studio.engines import _parking, _torch
-from studio.engines._parking import Weights, mapped
-from studio.engines.audio_diffusion import AudioDiffusionEngine
 from studio.engines.base import Parkable
-from studio.engines.caption import CaptionEngine
-from studio.engines.composer import ComposerEngine
-from studio.engines.diffusion import DiffusionEngine
-from studio.engines.musicgen import MusicgenEngine
-from studio.engines.text import TextEngine
-from studio.engines.upscaler import UpscalerEngine
+from studio.engines.caption.vision_language import CaptionEngine
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.image.upscaler import UpscalerEngine
+from studio.engines.music.audio_diffusion import AudioDiffusionEngine
+from studio.engines.music.composer import ComposerEngine
+from studio.engines.music.musicgen import MusicgenEngine
+from studio.engines.shared import parking, torch_loading
+from studio.engines.shared.parking import Weights, mapped
+from studio.engines.text.transformers_lm import TextEngine
 from studio.requests import ChatRequest, Lora, Message, UpscaleRequest
 from studio.tasks.music import melody_tokens
 
@@ -54,7 +54,7 @@ ENGINES: dict[str, tuple[Any, Any]] = {
 @pytest.fixture
 def device(monkeypatch) -> Elsewhere:
     found = Elsewhere()
-    monkeypatch.setattr(_parking, "_over", found.over)
+    monkeypatch.setattr(parking, "_over", found.over)
     return found
 
 
@@ -208,12 +208,12 @@ def test_a_fault_in_the_middle_of_a_move_leaves_nothing_on_the_device(device, fo
 
 
 def test_a_full_device_is_said_in_plain_words(device, folder_of, monkeypatch):
-    monkeypatch.setattr(_torch, "_state", {})
+    monkeypatch.setattr(torch_loading, "_state", {})
     model = load(TextEngine(), folder_of("chat"))
     model._device = CUDA
     on(device, model).park()
     device.room = 0
-    with pytest.raises(_torch.StudioError) as error:
+    with pytest.raises(torch_loading.StudioError) as error:
         model.place()
     assert error.value.code == "out_of_memory"
 
@@ -269,9 +269,9 @@ def test_buffers_come_along_as_they_are_now_and_so_does_what_lies_beside_them(mo
             self.angles: Any = None
 
     def over(value: Any, device: str) -> Any:
-        return _parking._each(value, lambda one: torch.full_like(one, 3.0, device=device))
+        return parking._each(value, lambda one: torch.full_like(one, 3.0, device=device))
 
-    monkeypatch.setattr(_parking, "_over", over)
+    monkeypatch.setattr(parking, "_over", over)
     layer = Layer()
     weights = Weights(Device("meta"), layer)
     weights.place()
@@ -309,13 +309,13 @@ def test_only_what_a_file_stands_behind_counts_as_mapped(tmp_path):
 @pytest.mark.parametrize(("dtype", "moved"), [(torch.float32, False), (torch.float16, True)])
 def test_weights_are_mapped_first_where_they_can_come_back_and_else_go_straight_to_the_device(folder_of, dtype, moved):
     placed = {"device_map": {"": "cuda:0"}} if moved else {}
-    assert _torch.placement(CUDA, dtype, folder_of("chat")) == placed
-    assert _torch.placement(Device("cpu"), dtype, folder_of("chat")) == {}
-    assert _torch.placement(Device("mps"), dtype, folder_of("chat")) == {"device_map": {"": "mps"}}
+    assert torch_loading.placement(CUDA, dtype, folder_of("chat")) == placed
+    assert torch_loading.placement(Device("cpu"), dtype, folder_of("chat")) == {}
+    assert torch_loading.placement(Device("mps"), dtype, folder_of("chat")) == {"device_map": {"": "mps"}}
 
 
 def test_a_model_for_a_gpu_is_built_in_memory_and_then_placed(device, folder_of, monkeypatch):
-    monkeypatch.setattr(_torch, "_state", {})
+    monkeypatch.setattr(torch_loading, "_state", {})
     options = {"dtype": "float32"}
     model = TextEngine().load(card("text", options=options), folder_of("chat"), CUDA, lambda _: None)
     assert device.held() == model.nbytes()

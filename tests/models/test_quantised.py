@@ -15,12 +15,12 @@ from tiny_musicgen import save_musicgen
 from tiny_pipelines import pixels
 
 from studio.devices.device import Device
-from studio.engines import _pipeline, _quantised, _torch
-from studio.engines.audio_diffusion import AudioDiffusionEngine
-from studio.engines.caption import CaptionEngine
-from studio.engines.diffusion import DiffusionEngine
-from studio.engines.musicgen import MusicgenEngine
-from studio.engines.text import TextEngine
+from studio.engines.caption.vision_language import CaptionEngine
+from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.music.audio_diffusion import AudioDiffusionEngine
+from studio.engines.music.musicgen import MusicgenEngine
+from studio.engines.shared import diffusers_loading, quantise, torch_loading
+from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import StudioError
 from studio.requests import ImageRequest, Lora, MusicRequest
 
@@ -33,7 +33,7 @@ PLAYERS = {"musicgen": MusicgenEngine(), "stable_audio": AudioDiffusionEngine(),
 
 @pytest.fixture(autouse=True)
 def _tiny_layers_count(monkeypatch):
-    monkeypatch.setattr(_quantised, "_LEAST", 64)
+    monkeypatch.setattr(quantise, "_LEAST", 64)
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +146,8 @@ def test_an_adaptation_works_on_a_painter_in_8_bits_and_leaves_no_trace(folders,
 
 def test_bytes_are_counted_inside_quantised_tensors():
     layers = torch.nn.Sequential(torch.nn.ModuleList([torch.nn.Linear(256, 512, bias=False)]))
-    _quantised.quantise(card("text", options=INT8), layers, CPU)
-    assert _torch.nbytes(layers) == 512 * (256 + 4 + 1)
+    quantise.quantise(card("text", options=INT8), layers, CPU)
+    assert torch_loading.nbytes(layers) == 512 * (256 + 4 + 1)
 
 
 def test_on_a_processor_there_are_no_4_bits(chat_folder):
@@ -163,18 +163,20 @@ def test_a_misspelt_kind_is_refused(chat_folder):
 
 
 def test_on_a_graphics_card_quantised_models_compute_in_bfloat16():
-    assert _torch.compute_dtype(card("diffusion"), "float16", "cuda") == "float16"
-    assert _torch.compute_dtype(card("diffusion", options=INT8), "float16", "cuda") == "bfloat16"
+    assert torch_loading.compute_dtype(card("diffusion"), "float16", "cuda") == "float16"
+    assert torch_loading.compute_dtype(card("diffusion", options=INT8), "float16", "cuda") == "bfloat16"
 
 
 def test_a_pipeline_in_parts_is_as_large_as_its_largest_part(folders, monkeypatch):
-    monkeypatch.setitem(_torch._state, "kind", "cuda")
+    monkeypatch.setitem(torch_loading._state, "kind", "cuda")
     files = folders["stable_diffusion"]
     largest = max(
         sum(t.numel() * 2 for f in part.glob("*.safetensors") for t in load_file(f).values() if t.is_floating_point())
         for part in files.glob("*/")
     )
-    assert _pipeline.weights(card("diffusion", options={"offload": "model"}), files) == pytest.approx(largest, rel=0.02)
+    assert diffusers_loading.weights(card("diffusion", options={"offload": "model"}), files) == pytest.approx(
+        largest, rel=0.02
+    )
 
 
 def test_layers_go_to_a_graphics_card_one_by_one(monkeypatch):
@@ -184,7 +186,7 @@ def test_layers_go_to_a_graphics_card_one_by_one(monkeypatch):
     monkeypatch.setattr(quantization, "quantize_", lambda module, config, **how: asked.update(how, config=config))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (8, 6))
     layers = torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.Linear(100, 256))  # 128 weights share a scale
-    _quantised.quantise(card("text", options={"quantise": "int4"}), layers, Device("cuda", 1))
+    quantise.quantise(card("text", options={"quantise": "int4"}), layers, Device("cuda", 1))
     assert asked["device"] == "cuda:1"
     assert asked["config"].int4_packing_format == "tile_packed_to_4d"
     assert [name for name, part in layers.named_modules() if asked["filter_fn"](part, name)] == ["0"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import CPU, Recorder, byte_tokenizer, card, load, tiny_llama, tiny_qwen
 
-from studio.engines.text import TextEngine
+from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ChatRequest, CodeRequest, Message
 
@@ -120,7 +120,7 @@ def test_stop_is_heard_while_a_long_prompt_is_read(chat):
 def test_a_long_prompt_read_in_parts_gives_the_same_answer(chat, monkeypatch):
     long = ask("hello world " * 20)
     whole = chat.run(long, Recorder()).text
-    monkeypatch.setattr("studio.engines.text._PREFILL", 16)
+    monkeypatch.setattr("studio.engines.text.transformers_lm._PREFILL", 16)
     chat.run(ask("something else"), Recorder())
     assert chat.run(long, Recorder()).text == whole
 
@@ -132,7 +132,7 @@ def test_a_model_that_keeps_a_state_starts_anew_where_a_turn_was_edited(tmp_path
     model.run(ask("hello world"), Recorder())
     edited = model.run(ask("hello France"), Recorder())
     assert edited.stats["cached_tokens"] == 0
-    monkeypatch.setattr("studio.engines.text._PREFILL", 8)
+    monkeypatch.setattr("studio.engines.text.transformers_lm._PREFILL", 8)
     assert load(ENGINE, tmp_path, options=OPTIONS).run(ask("hello France"), Recorder()).text == edited.text
 
 

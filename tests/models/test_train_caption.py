@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from studio.engines.networks.lite import BLOCKS, Block, Lite, Pixelwise
-from studio.engines.networks.observer import ObserverConfig, ObserverModel, Photographed
+from studio.engines.caption.networks.lite import BLOCKS, Block, Lite, Pixelwise
+from studio.engines.caption.networks.observer import ObserverConfig, ObserverModel, Photographed
 from train.caption import augment, drawing, groups, lite, names, photographs, score, sentences, soft, speaker, starter
 
 RED = (220, 30, 40)

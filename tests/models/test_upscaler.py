@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from tiny import Recorder, card, load
 
-from studio.engines import upscaler
-from studio.engines.resample import ResampleEngine
-from studio.engines.upscaler import UpscalerEngine
+from studio.engines.image import upscaler
+from studio.engines.image.resample import ResampleEngine
+from studio.engines.image.upscaler import UpscalerEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import UpscaleRequest
 
@@ -161,7 +161,7 @@ def test_damaged_and_foreign_files_are_one_clear_error(folders, tmp_path):
 
 
 def test_resampling_needs_no_files_and_equals_that_of_the_whole_picture(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.engines.resample._STRIP", 32)
+    monkeypatch.setattr("studio.engines.image.resample._STRIP", 32)
     model = load(ResampleEngine(), tmp_path)
     ask, recorder = request((50, 77), 3), Recorder()
     (picture,) = model.run(ask, recorder).images

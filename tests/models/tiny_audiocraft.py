@@ -149,12 +149,12 @@ def publish(folder: Path, kind: str, text_encoder: Path) -> None:
     import yaml
     from transformers import AutoTokenizer, T5EncoderModel
 
-    from studio.engines import _audiocraft
-    from studio.engines._audiocraft import Config
-    from studio.engines._audiocraft_convert import resolved
+    from studio.engines.music import audiocraft_shim
+    from studio.engines.music.audiocraft_convert import resolved
+    from studio.engines.music.audiocraft_shim import Config
 
     torch.manual_seed(0)
-    builders = _audiocraft.load().builders
+    builders = audiocraft_shim.load().builders
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about how audiocraft is written
         codec = builders.get_compression_model(Config.of({**resolved(CODEC, CODEC), "device": "cpu"}))
@@ -167,7 +167,7 @@ def publish(folder: Path, kind: str, text_encoder: Path) -> None:
         if "chroma_stem" in table:
             table.chroma_stem.cache_path = None
     tokenizer = AutoTokenizer.from_pretrained(text_encoder)
-    with _audiocraft.building(T5EncoderModel.from_pretrained(text_encoder), tokenizer):
+    with audiocraft_shim.building(T5EncoderModel.from_pretrained(text_encoder), tokenizer):
         lm = builders.get_lm_model(built)
     folder.mkdir(parents=True, exist_ok=True)
     for name, model, config in (("state_dict", lm, settings), ("compression_state_dict", codec, CODEC)):

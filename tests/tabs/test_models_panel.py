@@ -334,7 +334,7 @@ from pathlib import Path
 if "AGAIN" in os.environ:
     print("again at", os.environ["STUDIO_PORT"], sys.argv[1])
     sys.exit()
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings

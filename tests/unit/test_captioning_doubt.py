@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.engines._lexicon import Lexicon, phrases
+from studio.engines.caption.lexicon import Lexicon, phrases
 from studio.requests import CaptionRequest
 from studio.tasks.caption import doubt
 

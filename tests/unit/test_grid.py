@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora

@@ -23,7 +23,7 @@ from studio.catalog.card import Card, Source
 from studio.devices.device import Device
 from studio.engines import base
 from studio.engines.base import Parkable
-from studio.engines.fake import FakeEngine
+from studio.engines.demo.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job

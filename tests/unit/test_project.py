@@ -17,7 +17,7 @@ from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "diffusers", "accelerate", "xllamacpp"}
-NETWORKS = ROOT / "studio" / "engines" / "networks"
+NETWORKS = ROOT / "studio" / "engines" / "caption" / "networks"
 """Classes of torch modules, which can only be written with torch at hand; engines import them when they load."""
 MODULES = sorted(file for folder in ("studio", "tabs") for file in (ROOT / folder).rglob("*.py"))
 CODE = [*MODULES, *sorted((ROOT / "install").glob("*.py")), ROOT / "start.py", ROOT / "app.py"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from studio.catalog.card import Source
-from studio.engines.diffusion import DiffusionEngine
+from studio.engines.image.diffusion import DiffusionEngine
 from studio.tasks.image.schedulers import OWN, SCHEDULERS, fits
 from tests.unit.tiny_card import tiny_card
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio.engines.llama import _seed
+from studio.engines.text.llama import _seed
 from studio.recipes import infotext, inspect, recipe
 from studio.recipes.untrusted import image_fields
 from studio.requests import Axis, ImageRequest

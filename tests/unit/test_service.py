@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.jobs.job import Job
 from studio.library.chats import Entry

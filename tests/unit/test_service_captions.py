@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs.plans import caption_folder
 from studio.requests import CaptionRequest

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.requests import ChatRequest

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from studio.devices import peak_memory
-from studio.engines.fake import FakeEngine, FakeModel
+from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.requests import ChatRequest, ImageRequest, Message

@@ -143,7 +143,7 @@ def png(side: int) -> bytes:
 def test_a_model_that_cools_down_offers_to_be_tried_at_once(tight, monkeypatch):
     studio = tight()
     monkeypatch.setattr(
-        "studio.engines.fake.FakeEngine.load",
+        "studio.engines.demo.fake.FakeEngine.load",
         lambda *_: (_ for _ in ()).throw(StudioError("broken_model", model="Painter", reason="cut")),
     )
     assert fail(studio).error.code == "broken_model"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio.engines.fake import FakeEngine, FakeModel
+from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.library.file_names import Keep

@@ -79,7 +79,7 @@ def captioner(shipped: Path) -> Callable[[CaptionRequest], str]:
     """Captions by the studio's engine, as the catalogue sets it up."""
     from studio.catalog.catalog import Catalog
     from studio.devices.device import Device
-    from studio.engines.caption import CaptionEngine
+    from studio.engines.caption.vision_language import CaptionEngine
     from studio.paths import Home
 
     card = Catalog.load(Home(WORK), public=True).get("observer")

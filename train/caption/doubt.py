@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 
-from studio.engines.networks.observer import STRANGERS
+from studio.engines.caption.networks.observer import STRANGERS
 from studio.media.image import decode_image
 from train.caption import data, names, photographs, score, sentences, strangers
 from train.caption.sources import HELD_OUT

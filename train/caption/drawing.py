@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from studio.engines.networks.lite import Block, Lite, Pixelwise
-from studio.engines.networks.observer import Colours, Drawing
+from studio.engines.caption.networks.lite import Block, Lite, Pixelwise
+from studio.engines.caption.networks.observer import Colours, Drawing
 from train.caption import augment, data, names
 from train.caption.sources import HELD_OUT
 from train.run import Run

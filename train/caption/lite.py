@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from studio.engines.networks.lite import BLOCKS, Lite, Pixelwise
+from studio.engines.caption.networks.lite import BLOCKS, Lite, Pixelwise
 
 EPSILON = 1e-3
 

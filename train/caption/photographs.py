@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from studio.engines.networks.observer import Photographed
+from studio.engines.caption.networks.observer import Photographed
 from train.caption import augment, data, soft
 from train.caption.grain import grain
 from train.caption.sources import HELD_OUT

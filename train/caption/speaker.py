@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from studio.engines.networks.observer import Findings
+from studio.engines.caption.networks.observer import Findings
 from train.caption import augment, data, groups, sentences
 from train.run import Run
 

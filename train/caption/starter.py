@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from studio.engines.networks.lite import Pixelwise
-from studio.engines.networks.observer import STRANGERS, ObserverConfig, ObserverModel, Photographed, register
+from studio.engines.caption.networks.lite import Pixelwise
+from studio.engines.caption.networks.observer import STRANGERS, ObserverConfig, ObserverModel, Photographed, register
 from train.caption import augment, data, drawing, groups, names, sentences, speaker
 from train.caption.drawing import Filter
 from train.caption.lite import fill

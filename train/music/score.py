@@ -21,7 +21,7 @@ import numpy as np
 
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
-from studio.engines.composer import ComposerEngine, Piece
+from studio.engines.music.composer import ComposerEngine, Piece
 from studio.paths import Home
 from studio.requests import MusicRequest
 from studio.tasks.music import melody_tokens, midi

@@ -15,7 +15,7 @@ from terminals import Run
 
 from studio.catalog import catalog
 from studio.cli import doctor
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.paths import Home
 from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_wav

@@ -11,7 +11,7 @@ import pytest
 from terminals import Run
 from witnesses import recorded
 
-from studio.engines.fake import FakeModel
+from studio.engines.demo.fake import FakeModel
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.results import Audio, Output
 

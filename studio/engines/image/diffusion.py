@@ -1,0 +1,287 @@
+"""Pictures from words, and from pictures, through diffusers.
+
+Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
+Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same
+as a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
+Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Knows nothing of
+files: pictures are returned, not written.
+
+Read from the card:
+    options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
+    options.variant: "fp16" where the weights are named so; found out by itself where there are no others.
+    options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
+    options.quantise: see _quantised.
+    options.tile_above: pixels above which the picture is decoded in tiles; default 2,400,000.
+    options.max_sequence_length: tokens of the prompt, where the pipeline takes it.
+    limits.multiple: what the sides of a first, smaller pass are rounded to; default 8.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from studio.catalog.card import Card
+from studio.devices.device import Device
+from studio.engines.base import Context
+from studio.engines.image import conditioning, init_image, latents, remarks, token_count, translation
+from studio.engines.image.img2img import Family, Member
+from studio.engines.image.loras import Adapters
+from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
+from studio.engines.image.previews import Previews, watch
+from studio.engines.shared import diffusers_loading, parking, torch_loading
+from studio.errors import Cancelled, StudioError
+from studio.requests import ImageRequest, Request
+from studio.results import Output, Tokens
+from studio.tasks.image import glossary
+from studio.tasks.seeds import stepped, varied
+
+PIPELINES = (
+    "StableDiffusionPipeline",
+    "StableDiffusionXLPipeline",
+    "LatentConsistencyModelPipeline",
+    "StableDiffusion3Pipeline",
+    "PixArtSigmaPipeline",
+    "ZImagePipeline",
+    "Flux2KleinPipeline",
+    "SanaPipeline",
+    "SanaSprintPipeline",
+)
+"""Pipeline classes that are loaded; a folder that asks for another one is refused."""
+
+
+class DiffusionEngine(torch_loading.Casts):
+    """Diffusers pipelines that make pictures."""
+
+    def variants(self, card: Card) -> tuple[str, ...]:
+        return diffusers_loading.variants(card)
+
+    def weights(self, card: Card, files: Path) -> int:
+        return diffusers_loading.weights(card, files)
+
+    def work(self, card: Card, request: Request) -> int:
+        return work(card, request)
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
+        return DiffusionModel(card, diffusers_loading.load(card, files, device, PIPELINES), files, device)
+
+    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+        """How much of the prompt the model reads. Zeros where nobody can tell."""
+        return token_count.count(card, files, glossary.read(prompt, glossary.load(files)).prompt)
+
+    def samples(self, card: Card, files: Path, scheduler: str) -> bool:  # noqa: ARG002
+        return diffusers_loading.samples(files, scheduler)
+
+
+class DiffusionModel(parking.Parking):
+    """A pipeline in memory, with the scheduler settings that it came with."""
+
+    def __init__(self, card: Card, pipe: Any, files: Path, device: Device) -> None:
+        self._card, self._device, self._glossary = card, device, glossary.load(files)
+        self._family: Any = Family(card, pipe)
+        self._adapters: Any = Adapters(card, pipe)
+        self._previews: Any = Previews(card, pipe, files, device)
+        self._weights: Any = parking.placed(
+            card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
+        )
+
+    def nbytes(self) -> int:
+        return self._weights.nbytes()
+
+    def close(self) -> None:
+        self._family = self._adapters = self._previews = self._weights = None
+
+    def run(self, request: ImageRequest, context: Context) -> Output:
+        size = request.width or 0, request.height or 0
+        request, said = translation.read(request, self._glossary)
+        request, fitted = remarks.fitted(request, self._family)
+        source = init_image.read(request.image, request.mask, size)
+        measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
+        twice = request.hires_scale > 1 and measured
+        passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
+        self._family.member(source is not None, source is not None and source.mask is not None)
+        self._adapters.apply(request.loras, context.adapters)
+        pictures: list[Image.Image] = []
+        seeds: list[tuple[int, int]] = []
+        relatives = self._varied(request)
+        finish = "stop"
+        began = time.perf_counter()
+        with torch_loading.working(self._card):
+            notes = [*said, *(source.notes if source else ()), *fitted]
+            notes += remarks.of(request, self._card, self._family, twice, relatives)
+            self._tile(request)
+            self._previews.begin()
+            progress = Progress(context, request.count, passes)
+            for number in range(request.count):
+                one = stepped(request, number, relatives)
+                try:
+                    context.check()
+                    pictures.append(self._picture(one, passes, source, number, context, progress))
+                except SkippedError:
+                    continue
+                except Cancelled:
+                    if not pictures:
+                        raise
+                    finish = "cancelled"
+                    break
+                seeds.append((one.seed or 0, one.variation_seed or 0))
+        if not pictures:
+            raise Cancelled
+        steps = request.count * (request.steps or 1)
+        stats = {"seconds": time.perf_counter() - began, "steps": float(steps)}
+        own, steps_of = zip(*seeds, strict=True)
+        return Output(
+            images=tuple(pictures), seeds=own, variation_seeds=steps_of if relatives else (), finish=finish,
+            stats=stats, notes=tuple(notes),
+        )  # fmt: skip
+
+    def _picture(
+        self,
+        request: ImageRequest,
+        passes: tuple[Pass, ...],
+        source: init_image.Source | None,
+        number: int,
+        context: Context,
+        progress: Progress,
+    ) -> Image.Image:
+        """One picture; raises Cancelled or SkippedError between steps and leaves the pipelines ready for the next."""
+        import torch
+
+        generator = torch.Generator("cpu").manual_seed(request.seed or 0)
+        start = source
+        picture: Image.Image | None = None
+        for part, one in enumerate(passes):
+            if picture is not None:
+                larger = init_image.enlarged(picture, one.size)
+                start = init_image.Source(larger, source and source.mask)
+                start = start if source is None else init_image.Source(source.kept(larger), source.mask)
+            here = start and start.sized(one.size)
+            told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
+            picture = self._paint(request, one, here, number, generator, context, told)
+            picture = here.kept(picture) if here is not None else picture
+        assert picture is not None
+        return picture
+
+    def _paint(
+        self,
+        request: ImageRequest,
+        one: Pass,
+        start: init_image.Source | None,
+        number: int,
+        generator: Any,
+        context: Context,
+        told: Callable[[int, int], None],
+    ) -> Image.Image:
+        """One pass of one picture."""
+        if start is not None and one.steps == 0:
+            return start.image
+        masked = start is not None and start.mask is not None
+        member = self._family.member(start is not None, masked)
+        pipe = member.pipe
+        pipe.scheduler = self._family.scheduler(request.scheduler)
+        looked_at = context.previews and self._previews.possible
+        expected = watch(pipe.scheduler) if looked_at else None
+        kept = None
+        if start is not None and start.mask is not None and member.by_hand:
+            kept = latents.Kept(pipe, start.image, start.mask, request.seed or 0)
+
+        words = self._words(request, one, number, member)
+
+        def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            steps = getattr(pipe, "num_timesteps", None) or one.expected
+            tensors |= words.before(step + 1, steps, one.expected)
+            if kept is not None:
+                tensors["latents"] = kept.after_step(step, tensors["latents"])
+            told(step + 1, steps)
+            context.check()
+            if context.skipped():
+                raise SkippedError
+            if expected is not None and step + 1 < steps:
+                self._previews.show(expected(tensors["latents"]), context)
+            return tensors
+
+        try:
+            result = pipe(
+                **self._arguments(request, one, start, generator, member),
+                **words.arguments,
+                **words.watched(("latents",)),
+                generator=generator,
+                callback_on_step_end=after_step,
+                output_type="np",
+            ).images[0]
+        finally:
+            self._family.restore()
+        if context.skipped():  # pressed while it was decoded
+            raise SkippedError
+        return self._checked(result)
+
+    def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
+        return conditioning.of(
+            member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
+            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second),
+        )  # fmt: skip
+
+    def _checked(self, result: Any) -> Image.Image:
+        import numpy as np
+
+        if not np.isfinite(result).all():
+            raise StudioError("bad_output", model=self._card.title, reason="not numbers")
+        if not result.any():
+            raise StudioError("bad_output", model=self._card.title, reason="a black picture")
+        return Image.fromarray((result * 255).round().astype("uint8"), "RGB")
+
+    def _arguments(
+        self,
+        request: ImageRequest,
+        one: Pass,
+        start: init_image.Source | None,
+        generator: Any,
+        member: Member,
+    ) -> dict[str, Any]:
+        """What this pipeline's call takes of the request, but for its words."""
+        import torch
+
+        accepts = member.accepts
+        wanted: dict[str, Any] = {
+            "width": one.size[0],
+            "height": one.size[1],
+            "num_inference_steps": one.steps,
+            "guidance_scale": request.guidance_scale,
+        }
+        if start is not None:
+            wanted |= {"image": start.image, "mask_image": start.mask, "strength": one.strength}
+            if "original_inference_steps" in accepts and one.strength is not None:  # strength thins out those it knows
+                taught = member.pipe.scheduler.config.original_inference_steps
+                wanted["strength"] = max(one.strength, 1.5 / taught)
+                wanted["num_inference_steps"] = min(one.steps, int(taught * wanted["strength"]))
+        elif self._varied(request):
+            other = torch.Generator("cpu").manual_seed(request.variation_seed or 0)
+            wanted["latents"] = latents.between(member.pipe, one.size, generator, other, request.variation)
+        if "max_sequence_length" in self._card.options:
+            wanted["max_sequence_length"] = self._card.options["max_sequence_length"]
+        if "intermediate_timesteps" in accepts and request.steps != 2:
+            wanted["intermediate_timesteps"] = None  # Sana-Sprint has one for two steps only
+        if "use_resolution_binning" in accepts:
+            wanted["use_resolution_binning"] = False  # the size is what was asked for
+        return {name: value for name, value in wanted.items() if name in accepts}
+
+    def _varied(self, request: ImageRequest) -> bool:
+        """Whether its pictures are relatives of one."""
+        return varied(request) and type(self._family.pipe).__name__ in latents.PLAIN
+
+    def _tile(self, request: ImageRequest) -> None:
+        """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""
+        vae = self._family.pipe.vae
+        if tiled(self._card, request) and hasattr(vae, "enable_tiling"):
+            vae.enable_tiling()
+        elif hasattr(vae, "disable_tiling"):
+            vae.disable_tiling()
+
+
+def _prompt(request: ImageRequest, number: int) -> str:
+    """What picture `number` is painted from."""
+    return request.prompts[number] if number < len(request.prompts) else request.prompt

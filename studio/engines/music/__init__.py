@@ -1,0 +1,1 @@
+"""Music from words: notes, sound tokens, and diffusion of sound."""

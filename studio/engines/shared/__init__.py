@@ -1,0 +1,1 @@
+"""Loading, parking, quantising and streaming text, for engines of several tasks."""

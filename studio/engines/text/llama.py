@@ -1,0 +1,223 @@
+"""GGUF models through llama.cpp (the package xllamacpp): chat and code completion, the fastest way on a CPU.
+
+The library runs its server loop inside this process and hands out text through a callback; the KV cache of the
+last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
+use: it gets a random key, and no web page may read from it.
+
+What it reads is put together here, not by the library: its template and its tokens as for every other engine.
+
+Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
+`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt.
+Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from studio.catalog.card import Card
+from studio.devices.device import Device
+from studio.engines.base import Context
+from studio.engines.text import chat_templates, gguf, prompts
+from studio.engines.text.llama_answer import Answer
+from studio.errors import StudioError
+from studio.requests import ChatRequest, CodeRequest, Request
+from studio.results import Output
+from studio.tasks.code.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
+
+DEFAULT_CONTEXT = 8192
+BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
+
+
+class LlamaEngine:
+    """Loads one `.gguf` file."""
+
+    def weights(self, card: Card, files: Path) -> int:
+        size = _gguf(files, card).stat().st_size
+        return max(card.memory_bytes, round(size * 1.1) + 200_000_000)
+
+    def work(self, card: Card, request: Request) -> int:
+        del card, request
+        return 16_000_000  # the context's memory is taken at load and counted there
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> LlamaModel:
+        del report  # the library says nothing before it is done
+        file = _gguf(files, card)
+        with file.open("rb") as opened:
+            if opened.read(4) != b"GGUF":
+                raise StudioError("broken_model", model=card.title, reason=f"{file.name} is not a GGUF file")
+        return LlamaModel(card, file, device)
+
+
+class LlamaModel:
+    """A GGUF model in memory."""
+
+    def __init__(self, card: Card, file: Path, device: Device) -> None:
+        import xllamacpp
+
+        xl: Any = xllamacpp  # its names come from a compiled module that type checkers cannot read
+        process = psutil.Process()
+        before = process.memory_full_info().uss
+        self._card = card
+        try:
+            facts = gguf.read_facts(file)
+        except ValueError as error:
+            raise StudioError("broken_model", model=card.title, reason=f"{file.name}: {error}") from None
+        self._fim = fim_family(facts.tokens.__contains__, str(card.options.get("fim", "")))
+        self._context = int(card.limits.get("context", DEFAULT_CONTEXT))
+        params = xl.CommonParams()
+        params.model.path = str(file)
+        params.n_ctx = self._context
+        params.n_parallel = 1
+        params.n_batch = params.n_ubatch = BATCH
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = device.threads
+        params.n_gpu_layers = 0 if device.kind == "cpu" else -1
+        params.reasoning_format = xl.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+        params.verbosity = 0
+        params.warmup = False
+        params.offline = True
+        params.chat_template, params.use_jinja = "chatml", False  # ours alone runs the file's own, in a sandbox
+        key = secrets.token_hex(32)
+        params.api_keys = [key]
+        params.cors_origins = "http://localhost.invalid"
+        params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+        try:
+            self._server: Any = xl.Server(params)
+        except Exception as error:
+            raise StudioError("broken_model", model=card.title, reason=str(error).strip() or "unreadable") from None
+        self.port_address: str = self._server.listening_address
+        self._tokenizer = gguf.Tokenizer(self.port_address, key)
+        try:
+            self._reading = _Reading(facts, self._tokenizer, dict(card.options.get("template_options", {})))
+        except chat_templates.Refused as error:
+            raise StudioError("broken_model", model=card.title, reason=f"chat template: {error}") from None
+        self._sizes = prompts.Sizes(self._reading)
+        self._read: list[int] = []  # the tokens that the server was given last
+        self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
+
+    def nbytes(self) -> int:
+        return self._nbytes
+
+    def close(self) -> None:
+        self._tokenizer.close()
+        self._server = None
+
+    def run(self, request: Request, context: Context) -> Output:
+        match request:
+            case ChatRequest():
+                return self._chat(request, context)
+            case CodeRequest():
+                return self._complete(request, context)
+            case _:
+                raise StudioError("wrong_task", model=self._card.title)
+
+    def _chat(self, request: ChatRequest, context: Context) -> Output:
+        most = request.max_tokens or 1
+        prompt = prompts.chat(
+            self._reading, request, self._sizes, self._context, context.check,
+            keep_thinking=bool(self._card.options.get("keep_thinking")), title=self._card.title,
+        )  # fmt: skip
+        body = {
+            "n_predict": min(most, self._context - len(prompt.ids)),
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "top_k": request.top_k,
+            "min_p": request.min_p,
+            "repeat_penalty": request.repetition_penalty,
+            "seed": _seed(request.seed),
+            "stop": [*request.stop, *prompt.stops],
+        }
+        answer = Answer(context, self._card, context.text)
+        if prompt.text.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
+            context.text("<think>\n")
+            answer.parts.append("<think>\n")
+        self._take(answer, prompt.ids, body)
+        output = answer.output(notes=prompt.notes)
+        if output.finish == "length" and body["n_predict"] < most:
+            return replace(output, notes=(*output.notes, ("context_end", {"limit": self._context})))
+        return output
+
+    def _complete(self, request: CodeRequest, context: Context) -> Output:
+        family: FimFamily | None = self._fim if request.fill_in_middle else None
+        prompt = prompts.code(self._reading, request, family, self._context, context.check)
+        if not prompt.ids:
+            return Output(text="", finish="stop", notes=prompt.notes)
+        stops = family.stops if family else ()
+        space = "" if family else left_to_right(request.prefix)[1]
+        cleaner = CompletionCleaner(
+            request.suffix, stops, request.prefix, space, ahead=family is None, language=request.language
+        )
+
+        def show(delta: str) -> str:
+            fresh = cleaner.feed(delta)
+            context.text(fresh)
+            return fresh
+
+        body = {
+            "n_predict": request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "seed": _seed(request.seed),
+            "stop": list(stops),
+        }
+        answer = Answer(context, self._card, show, enough=lambda: cleaner.ended)
+        self._take(answer, prompt.ids, body)
+        rest = cleaner.finish()
+        context.text(rest)
+        answer.parts.append(rest)
+        return answer.output(notes=prompt.notes)
+
+    def _take(self, answer: Answer, ids: list[int], body: dict[str, Any]) -> None:
+        """Have `ids` continued, the last of them read alone, as it is where the others were read before: many at once
+        come out different by a hair, and a seed would give another answer the second time."""
+        if len(ids) > 1 and self._read[: len(ids) - 1] != ids[:-1]:
+            self._read = []
+            if not answer.read(self._server.handle_completions, ids[:-1]):
+                return
+        self._read = ids
+        answer.take(self._server.handle_completions, body | {"prompt": ids})
+
+
+class _Reading:
+    """The file's template and llama.cpp's tokenizer as the prompts ask for them."""
+
+    def __init__(self, facts: gguf.Facts, tokenizer: gguf.Tokenizer, options: dict[str, Any]) -> None:
+        self.special = facts.special
+        self._numbers = facts.tokens
+        self._tokenizer = tokenizer
+        self._bos = facts.bos
+        self._first = tokenizer.tokens("", opening=True)[:1]
+        self.render = chat_templates.renderer(facts.template, facts.bos, facts.eos, options) if facts.template else None
+
+    def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
+        if not opening:
+            return self._tokenizer.tokens(text, special=special) if text else []
+        if self._first and self._bos:
+            text = text.removeprefix(self._bos)  # many templates write what the tokenizer puts in front as well
+        return [*self._first, *(self._tokenizer.tokens(text, special=special) if text else [])]
+
+    def token(self, text: str) -> int:
+        return self._numbers[text]
+
+
+def _seed(seed: int | None) -> int | None:
+    """The library's seeds have 32 bits, and their largest means any: longer ones are folded."""
+    return seed if seed is None else seed % (2**32 - 1)
+
+
+def _gguf(files: Path, card: Card) -> Path:
+    """The model's file: `files` itself, or the one (first shard) in the folder."""
+    found = [files] if files.is_file() else sorted(_ggufs(files))
+    if not found:
+        raise StudioError("missing_files", model=card.title, file="*.gguf")
+    return found[0]
+
+
+def _ggufs(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("**/*.gguf") if not path.name.startswith(("mmproj", ".")))

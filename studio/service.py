@@ -27,6 +27,7 @@ from studio.jobs.suggestions import Ladder
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.library.outputs import Library
+from studio.models import Stock
 from studio.paths import Home
 from studio.requests import (
     Axis,
@@ -41,8 +42,7 @@ from studio.requests import (
 )
 from studio.results import Artifact, Tokens
 from studio.settings import Settings
-from studio.standing import Status
-from studio.stock import Stock
+from studio.status import Status
 from studio.store import Store
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies

@@ -12,7 +12,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.recipes import inspect, origins
 from studio.recipes.inspect import Restored
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from tabs import image_form, image_source, pump, uploaded
 from tabs.i18n import language
 from tabs.image_fields import Fields, queued

@@ -19,7 +19,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.requests import TASKS
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from tabs import models_memory, models_view, pump
 from tabs.i18n import cookies, language
 from tabs.identity import SESSION

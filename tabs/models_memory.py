@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from studio.i18n import text
 from studio.paths import gigabytes
-from studio.standing import Departure, ManagerStatus, Status
+from studio.status import Departure, ManagerStatus, Status
 from tabs import models_view
 
 PARTS = ("weights", "parked", "work", "studio", "others")

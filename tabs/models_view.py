@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
 from studio.results import Update
-from studio.standing import ModelInfo, Resident
+from studio.status import ModelInfo, Resident
 from tabs import pump
 
 _PLAIN = ("unload", "ask", "cancel", "download")

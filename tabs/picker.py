@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
 from studio.requests import Task
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.shared import Page, pumping, quick

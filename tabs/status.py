@@ -13,7 +13,7 @@ from studio.i18n import text
 from studio.jobs.job import Job
 from studio.paths import gigabytes
 from studio.results import Update
-from studio.standing import ManagerStatus, Resident, Status
+from studio.status import ManagerStatus, Resident, Status
 from tabs import pump
 from tabs.i18n import language, t
 from tabs.models_memory import shares

@@ -14,7 +14,7 @@ from studio.paths import gigabytes
 from studio.requests import TASKS, Task
 
 if TYPE_CHECKING:
-    from studio.standing import ModelInfo
+    from studio.status import ModelInfo
 
 app = typer.Typer(help=say("help.models"), invoke_without_command=True, rich_markup_mode=None)
 

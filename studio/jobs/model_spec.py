@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from studio.catalog.card import Card
 from studio.engines.base import Loaded, engine
-from studio.manager import ModelManager, Spec, isolated
+from studio.manager import ModelManager, Spec
+from studio.manager.backends.process import proxy
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
@@ -33,7 +34,7 @@ class Specs:
 
     def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
         """A model for one device. `weights` are the bytes to expect."""
-        files, apart = self.store.path(card), isolated.wanted(card, self.settings.isolate)
+        files, apart = self.store.path(card), proxy.wanted(card, self.settings.isolate)
         keep, park, kind = self.settings.keep_alive, self.settings.park_alive, manager.device.kind
 
         def load(report: Callable[[float], None]) -> Loaded:
@@ -41,7 +42,7 @@ class Specs:
                 engine(card.engine), card, files, kind, report, wanted=lambda: manager.awaited(card.id)
             )
             if apart:
-                return isolated.load(
+                return proxy.load(
                     card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
                 )
             return engine(card.engine).load(card, stored, manager.device, report)

@@ -30,9 +30,10 @@ from studio.jobs.plans.single import compute
 from studio.jobs.queue import Register
 from studio.jobs.turns import Turns
 from studio.library.outputs import Library
-from studio.manager import Fleet, Lease, ModelManager, isolated
+from studio.manager import Fleet, Lease, ModelManager
+from studio.manager.backends.process import proxy
 from studio.manager.lane import Gate
-from studio.manager.learned import Learned
+from studio.manager.memory_estimates import Learned
 from studio.recipes import inspect, origins, recipe
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import Artifact, Offer, Output
@@ -216,7 +217,7 @@ class Runner:
                 job.begin_run()
                 assert lease.model is not None
                 fresh = self._learned.unknown(device, card.id, need.shape)
-                with isolated.measuring(lease.model, manager.device, fresh) as peak:
+                with proxy.measuring(lease.model, manager.device, fresh) as peak:
                     output = compute(lease.model, job, self._adapters)
         except Cancelled:
             pass

@@ -1,10 +1,10 @@
 """Who may use which model when, and what has to leave memory for it: pure bookkeeping.
 
 Events go in as method calls with the time as an argument, decisions come out as values. Nothing here sleeps, locks,
-loads or knows torch; the caller (studio.manager.carrying) does what is decided and reports back. That is what makes the
+loads or knows torch; the caller (studio.manager.executor) does what is decided and reports back. That is what makes the
 rules testable by a state machine. A lease is resident weights, a pin and reserved working memory, given in one step or
 not at all. A load that ran out of memory is tried once more, alone; one that failed otherwise has to wait, longer each
-time. Who is served next, and what leaves for it: studio.manager.line.
+time. Who is served next, and what leaves for it: studio.manager.scheduling.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from studio.errors import StudioError
 from studio.manager.decisions import Decision, Refuse, Ticket
 from studio.manager.ledger import LEAVING, State
-from studio.manager.line import Cooldown, Line
+from studio.manager.scheduling import Cooldown, Line
 
 COOLDOWN_FIRST, COOLDOWN_MOST = 10.0, 300.0
 

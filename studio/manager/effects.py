@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from studio.devices import memory
 from studio.engines.base import Loaded, Parkable
 from studio.errors import Cancelled, StudioError
-from studio.manager.values import Spec
+from studio.manager.types import Spec
 
 log = logging.getLogger("studio.manager")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from studio.devices.device import Device
-from studio.manager.models import ModelManager
-from studio.manager.values import ManagerStatus
+from studio.manager.manager import ModelManager
+from studio.manager.types import ManagerStatus
 
 WARM = ("ready", "loading", "placing")
 

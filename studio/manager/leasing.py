@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.manager.models import ModelManager
-from studio.manager.values import Lease, Spec
+from studio.manager.manager import ModelManager
+from studio.manager.types import Lease, Spec
 
 
 @contextmanager

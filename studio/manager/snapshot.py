@@ -9,7 +9,7 @@ from studio.devices.memory import Reading
 from studio.engines.base import Apart, Loaded
 from studio.manager.core import Core
 from studio.manager.ledger import Entry, Ledger, State
-from studio.manager.values import Cooling, Departure, ManagerStatus, Resident
+from studio.manager.types import Cooling, Departure, ManagerStatus, Resident
 
 RECENT = 12
 """Departures that are shown."""

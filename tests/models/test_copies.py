@@ -21,7 +21,7 @@ from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.service import Studio
 from studio.settings import Settings
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from studio.store import upcast, upcast_cache
 from studio.store.upcast_cache import Copies
 

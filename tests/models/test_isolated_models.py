@@ -17,8 +17,8 @@ from tiny_pipelines import pixels
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
-from studio.manager import isolated
-from studio.manager.isolated import Isolated
+from studio.manager.backends.process import proxy
+from studio.manager.backends.process.proxy import Isolated
 from studio.requests import ChatRequest, ImageRequest, Message
 
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=6, guidance_scale=4.0, count=2, seed=5)
@@ -29,7 +29,7 @@ SAY = ChatRequest(
 
 
 def load(engine: str, files: Path, **changes: Any) -> Isolated:
-    return isolated.load(card(engine, **changes), files, CPU, lambda _: None)
+    return proxy.load(card(engine, **changes), files, CPU, lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ from studio.errors import StudioError
 from studio.i18n import table
 from studio.jobs.job import Job
 from studio.manager import ManagerStatus, Resident
-from studio.manager.values import Cooling, Departure
+from studio.manager.types import Cooling, Departure
 from studio.results import Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.standing import ModelInfo, Status
+from studio.status import ModelInfo, Status
 from tabs import models_memory, models_view, status
 from tabs.identity import SESSION
 from tabs.models import Panel

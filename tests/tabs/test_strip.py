@@ -6,7 +6,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
-from studio.standing import Status
+from studio.status import Status
 from tabs import status
 
 

@@ -27,8 +27,9 @@ from studio.engines.demo.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job
-from studio.manager import ModelManager, Spec, isolated, worker
-from studio.manager.isolated import Isolated
+from studio.manager import ModelManager, Spec
+from studio.manager.backends.process import proxy, worker
+from studio.manager.backends.process.proxy import Isolated
 from studio.manager.leasing import lease
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 from studio.results import Output
@@ -99,7 +100,7 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Isolated]]:
     def start(engine: str = "probe", report: Callable[[float], None] = lambda _: None, **more: Any) -> Isolated:
         options = more.pop("options", {})
         card = tiny_card(Source("bundled"), 1, engine=engine, options=options, title="Probe")
-        models.append(isolated.load(card, tmp_path, Device("cpu", threads=2), report, **more))
+        models.append(proxy.load(card, tmp_path, Device("cpu", threads=2), report, **more))
         return models[-1]
 
     yield start
@@ -266,13 +267,13 @@ def test_a_model_that_can_neither_is_not_asked_to(load) -> None:
 
 def test_what_its_runs_take_is_measured_where_they_run(load) -> None:
     model = load()
-    with isolated.measuring(model, Device("cpu"), fresh=True) as peak:
+    with proxy.measuring(model, Device("cpu"), fresh=True) as peak:
         assert peak.nbytes is None
         assert said(model, "large") == "80000000"
         said(model, "everything")
     assert peak.nbytes is not None
     assert 80_000_000 <= peak.nbytes < 120_000_000
-    with isolated.measuring(model, Device("cpu"), fresh=False) as peak:
+    with proxy.measuring(model, Device("cpu"), fresh=False) as peak:
         said(model, "everything")
     assert peak.nbytes is not None
     assert peak.nbytes < 40_000_000
@@ -282,7 +283,7 @@ def test_a_model_in_our_own_process_is_measured_here(tmp_path: Path) -> None:
     from probe_engine import ProbeModel
 
     model = ProbeModel(Device("cpu"))
-    with isolated.measuring(model, Device("cpu"), fresh=True) as peak:  # pyright: ignore[reportArgumentType]
+    with proxy.measuring(model, Device("cpu"), fresh=True) as peak:  # pyright: ignore[reportArgumentType]
         model.run(chat("large"), Ear())
     assert peak.nbytes is not None
     assert peak.nbytes >= 80_000_000
@@ -526,9 +527,9 @@ def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path, hung:
     ],
 )
 def test_the_setting_names_all_models_or_some(setting, id, expected) -> None:
-    assert isolated.wanted(tiny_card(Source("bundled"), 1, id=id), setting) is expected
+    assert proxy.wanted(tiny_card(Source("bundled"), 1, id=id), setting) is expected
 
 
 def test_a_models_own_table_can_ask_for_it() -> None:
     card: Card = tiny_card(Source("bundled"), 1, isolate=True)
-    assert isolated.wanted(card, "")
+    assert proxy.wanted(card, "")

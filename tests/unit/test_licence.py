@@ -12,7 +12,7 @@ from studio.cli.models import entry
 from studio.cli.told import _licence
 from studio.recipes import recipe
 from studio.service import Studio
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from tabs import models_view
 from tabs.models_view import Entry
 from tabs.music_takes import facts

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from studio.errors import StudioError
-from studio.manager.isolated import Isolated
+from studio.manager.backends.process.proxy import Isolated
 from studio.requests import ChatRequest, ImageRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
@@ -36,7 +36,7 @@ def picture() -> ImageRequest:
 def workers() -> set[int]:
     """Processes with a model in them."""
     found = (process for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE)
-    return {process.pid for process in found if "studio.manager.worker" in process.cmdline()}
+    return {process.pid for process in found if "studio.manager.backends.process.worker" in process.cmdline()}
 
 
 def resident(studio: Studio) -> list[str]:

@@ -19,7 +19,7 @@ from studio.requests import ChatRequest, ImageRequest, Message
 from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 
 HELLO = ChatRequest(messages=(Message("user", "hello"),))
 HILLS = ImageRequest(prompt="hills", steps=1, seed=1)

@@ -22,8 +22,8 @@ from studio import requests
 from studio.catalog.card import Part, Source
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
-from studio.manager import wire
-from studio.manager.wire import Channel, Closed
+from studio.manager.backends.process import wire
+from studio.manager.backends.process.wire import Channel, Closed
 from studio.paths import Home
 from studio.results import Audio, Output
 

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.manager.core import COOLDOWN_FIRST, COOLDOWN_MOST, Core
 from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Unload
 from studio.manager.ledger import NEXT, Entry, Ledger, State
-from studio.manager.line import OVERTAKE
+from studio.manager.scheduling import OVERTAKE
 
 SIZES = {"a": 10, "b": 25, "c": 40, "d": 70, "e": 101}
 HOSTS: dict[str, int | None] = {"a": None, "b": 0, "c": 5, "d": 30, "e": 0}

@@ -19,9 +19,9 @@ from studio.devices.device import Device
 from studio.devices.memory import Reading
 from studio.manager import Fleet, ModelManager
 from studio.manager.budget import Budget
-from studio.manager.learned import Learned
 from studio.manager.leasing import lease
 from studio.manager.ledger import Ledger
+from studio.manager.memory_estimates import Learned
 
 GPU = Device("cuda", 0, "A GPU")
 CPU = Device("cpu")

@@ -13,7 +13,7 @@ from manager_world import walk
 from studio.manager.core import Core
 from studio.manager.decisions import Unload
 from studio.manager.ledger import Entry, Ledger, State
-from studio.manager.line import Line
+from studio.manager.scheduling import Line
 
 WALKS, EVENTS = 600, 200
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -96,7 +96,7 @@ def expires_while_wanted(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a request is overtaken without end")
 def starves(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("studio.manager.line.OVERTAKE", 10**6)
+    patch.setattr("studio.manager.scheduling.OVERTAKE", 10**6)
 
 
 @mutant("a model is evicted while it loads")

@@ -6,7 +6,7 @@ from studio.errors import StudioError
 from studio.manager.core import COOLDOWN_MOST, Core
 from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Unload
 from studio.manager.ledger import Ledger, State
-from studio.manager.line import OVERTAKE
+from studio.manager.scheduling import OVERTAKE
 from studio.manager.snapshot import departures
 
 

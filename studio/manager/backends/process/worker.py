@@ -1,4 +1,4 @@
-"""A process that holds one model: `python -m studio.manager.worker`, started by studio.manager.isolated only.
+"""A process that holds one model: `python -m studio.manager.backends.process.worker`, started by its `proxy` only.
 
 It reads messages from its standard input and answers on its standard output. What libraries print goes to standard
 error, which the studio writes into its log. When its input ends, because the studio ended, it ends too.
@@ -32,7 +32,7 @@ from studio.devices.device import Device
 from studio.devices.peak_memory import measuring
 from studio.engines.base import ENGINES, Loaded, Parkable, engine
 from studio.errors import Cancelled, StudioError
-from studio.manager.wire import HELLO, Channel, Closed
+from studio.manager.backends.process.wire import HELLO, Channel, Closed
 from studio.results import PREVIEW_SECONDS
 
 ALIVE_SECONDS = 1.0

@@ -1,7 +1,8 @@
 """A model in a process of its own: looks like any loaded model, and takes nothing with it when it crashes.
 
 What the run tells crosses as small messages, Stop and Skip cross the other way. Knows nothing of how the process is
-started and ended (studio.manager.child) and of what happens in it (studio.manager.worker).
+started and ended (studio.manager.backends.process.child) and of what happens in it
+(studio.manager.backends.process.worker).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.engines.base import ENGINES, Context, Loaded
 from studio.errors import Cancelled, StudioError
-from studio.manager.child import Child
+from studio.manager.backends.process.child import Child
 from studio.results import Output
 
 log = logging.getLogger("studio.worker")

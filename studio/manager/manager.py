@@ -1,6 +1,6 @@
 """One device's models: who may use which, loaded on first use, gone when unused or in the way.
 
-`ModelManager` is asked and told; what the core then decides is carried out in studio.manager.carrying. It knows nothing
+`ModelManager` is asked and told; what the core then decides is carried out in studio.manager.executor. It knows nothing
 of jobs, files or tasks; a model is a key, a size and a way to load it.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from studio.engines.base import Killable
 from studio.errors import StudioError
 from studio.manager import snapshot
-from studio.manager.carrying import Carrying, call_all
+from studio.manager.executor import Carrying, call_all
 from studio.manager.ledger import MOVING
-from studio.manager.values import Lease, ManagerStatus, Spec, Waiter
+from studio.manager.types import Lease, ManagerStatus, Spec, Waiter
 
 
 class ModelManager(Carrying):

@@ -16,7 +16,7 @@ from studio.jobs.job import Job
 from studio.jobs.runner import Runner
 from studio.requests import Task
 from studio.settings import Settings
-from studio.standing import ModelInfo
+from studio.status import ModelInfo
 from studio.store import Store
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies

@@ -1,6 +1,6 @@
 """What studio.manager.core decides, carried out: effects on the device's lane, callbacks with no lock held.
 
-The half of studio.manager.models that nobody asks for anything: models come and go, time passes, the lane is watched.
+The half of studio.manager.manager that nobody asks for anything: models come and go, time passes, the lane is watched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from studio.manager.core import Core
 from studio.manager.decisions import Decision, Grant, Load, Park, Place, Refuse, Unload
 from studio.manager.lane import Gate, Lane
 from studio.manager.ledger import MOVING, Ledger
-from studio.manager.values import Lease, Spec, Waiter
+from studio.manager.types import Lease, Spec, Waiter
 from studio.manager.watchdog import Watchdog
 
 log = logging.getLogger("studio.manager")

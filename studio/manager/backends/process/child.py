@@ -1,7 +1,8 @@
 """A process of ours in which one model lives: its start, what it says, and its end in every way it can come.
 
 The two of them speak over the process's own standard streams: pipes without a name, which nobody else can open, so
-there is no port and no key to keep. Knows nothing of models (studio.manager.isolated) beyond the name for the log.
+there is no port and no key to keep. Knows nothing of models (studio.manager.backends.process.proxy) beyond the name for
+the log.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from studio.manager.wire import HELLO, Channel, Closed
+from studio.manager.backends.process.wire import HELLO, Channel, Closed
+from studio.settings import ROOT
 
 log = logging.getLogger("studio.worker")
 
-ROOT = Path(__file__).resolve().parents[2]
 GRACE = 5.0
 """Seconds for a process to go once it hung up, was told to, or was killed."""
 TAIL = 30
@@ -47,7 +47,7 @@ class Child:
         self._tail: deque[str] = deque(maxlen=TAIL)
         self._told_to_go, self._gone = threading.Event(), threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "studio.manager.worker"],
+            [sys.executable, "-P", "-m", "studio.manager.backends.process.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(), **_apart(),
         )  # fmt: skip
         self.pid = self._process.pid

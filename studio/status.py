@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.catalog.card import Card
 from studio.jobs.job import Job
 from studio.manager import ManagerStatus, Resident
-from studio.manager.values import Cooling, Departure
+from studio.manager.types import Cooling, Departure
 from studio.store import State
 
 __all__ = ["Cooling", "Departure", "ManagerStatus", "ModelInfo", "Resident", "Status"]

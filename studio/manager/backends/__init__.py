@@ -1,0 +1,1 @@
+"""Where a model is computed, beside our own process."""

@@ -12,11 +12,13 @@ import gradio as gr
 
 from studio.i18n import ASSETS, text
 from studio.service import Studio
-from tabs import TABS, models, status
-from tabs.failing import speak
-from tabs.i18n import language, t
-from tabs.shared import Page, quick
-from tabs.theme import variables
+from tabs import TABS
+from tabs.models import models_panel
+from tabs.shared.context import Page, quick
+from tabs.shared.failing import speak
+from tabs.shared.i18n import language, t
+from tabs.shell import status
+from tabs.shell.theme import variables
 
 FILES = ASSETS / "page"
 SCRIPTS = ("identity.js", "page.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js")
@@ -40,9 +42,9 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
             page.tabs = tabs
             for name in TABS:
                 with gr.Tab(t(f"tab.{name}"), id=name, elem_id=f"tab-{name}", elem_classes=f"a-tab-{name}"):
-                    import_module(f"tabs.{name}").build(page)
+                    import_module(f"tabs.{name}.tab").build(page)
         status.build(page)
-        models.build(page)
+        models_panel.build(page)
         listed = gr.HTML(visible="hidden", elem_classes="a-hidden")
         changed = gr.Button(visible="hidden", elem_id="models-changed", elem_classes="a-hidden")
         for wire in page.on_ready:
@@ -67,8 +69,8 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
 
 def launch_options(studio: Studio) -> dict[str, Any]:
     """What `Blocks.launch` needs to show the page as it is meant."""
-    from tabs.i18n import tables
-    from tabs.theme import Theme
+    from tabs.shared.i18n import tables
+    from tabs.shell.theme import Theme
 
     return {
         "theme": Theme(),
@@ -88,7 +90,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 
 def script() -> str:
-    """What the browser runs before anything else (tabs.first)."""
+    """What the browser runs before anything else (tabs.shell.head_scripts)."""
     return "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 

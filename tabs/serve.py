@@ -24,9 +24,9 @@ from studio.library import expiry
 from studio.paths import Home, disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
-from tabs.doors import doors
+from tabs.door.chain import doors
+from tabs.door.upload_quota import Ledger
 from tabs.page import build, launch_options
-from tabs.quota import Ledger
 
 log = logging.getLogger("studio")
 

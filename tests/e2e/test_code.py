@@ -10,7 +10,7 @@ from e2e.desk import Desk
 from studio.engines.demo import fake
 from studio.requests import CodeRequest
 from studio.service import Studio
-from tabs.code import EXAMPLE
+from tabs.code.tab import EXAMPLE
 
 BEFORE, SUGGESTED = "def area(r):", "\n    return 12"
 

@@ -15,7 +15,7 @@ from studio.requests import CaptionRequest
 from studio.results import Artifact
 from studio.service import Studio
 from studio.settings import Settings
-from tabs import caption_result
+from tabs.caption import result
 from train.caption import photographs
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "starters" / "caption"
@@ -94,9 +94,9 @@ def test_what_the_image_starter_paints_is_no_photograph(caption, picture):
     assert "background" in caption(picture.read_bytes(), length="normal").text
 
 
-@pytest.mark.parametrize("name", caption_result.EXAMPLES)
+@pytest.mark.parametrize("name", result.EXAMPLES)
 def test_the_pictures_that_the_page_offers_are_named_rightly_and_carry_nothing_else(caption, name):
-    file = caption_result.PICTURES / f"{name}.png"
+    file = result.PICTURES / f"{name}.png"
     assert holds(caption(file.read_bytes(), length="short").text, name)
     with Image.open(file) as picture:
         assert not picture.info

@@ -18,7 +18,7 @@ from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
 from studio.store import Store
 from studio.tasks import limits
-from tabs.code import EXAMPLE
+from tabs.code.tab import EXAMPLE
 
 SEEDS = (1, 2, 3)
 ABOUT = {

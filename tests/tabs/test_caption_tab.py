@@ -20,11 +20,13 @@ from studio.settings import Settings
 from studio.tasks.caption.edits import Edits
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk, Manner
-from tabs import caption, caption_fields, caption_rows, page, shared
-from tabs.caption_many import Many
-from tabs.caption_result import Result
-from tabs.caption_rows import Rows
-from tabs.shared import Page
+from tabs import page
+from tabs.caption import fields, rows, tab
+from tabs.caption.folder import Many
+from tabs.caption.result import Result
+from tabs.caption.rows import Rows
+from tabs.shared import context
+from tabs.shared.context import Page
 
 EMPTY = {
     "model": "", "prompt": "", "length": "normal", "style": "plain", "opening": "", "require": "", "forbid": "",
@@ -62,14 +64,14 @@ def run(tmp_path: Path) -> Run:
 @pytest.mark.parametrize("count", ["several", ["2"], {"a": 1}])
 def test_how_many_is_a_number_whatever_a_message_holds(count: object) -> None:
     with pytest.raises(StudioError) as caught:
-        caption_fields.wanted({**EMPTY, "count": count})
+        fields.wanted({**EMPTY, "count": count})
     assert caught.value.code == "not_a_number"
 
 
 def test_empty_fields_leave_everything_to_the_model() -> None:
-    made = caption_fields.wanted(EMPTY)
+    made = fields.wanted(EMPTY)
     assert (made.max_tokens, made.temperature, made.seed, made.require, made.forbid) == (None, None, None, (), ())
-    assert caption_fields.manner(EMPTY) == Manner(dry=True)
+    assert fields.manner(EMPTY) == Manner(dry=True)
 
 
 def test_what_is_typed_is_what_is_asked() -> None:
@@ -77,7 +79,7 @@ def test_what_is_typed_is_what_is_asked() -> None:
         **EMPTY, "require": "gulls, clouds", "forbid": "天空，海\n sand ", "count": 4, "seed": "7",
         "opening": "a photo",
     }  # fmt: skip
-    made = caption_fields.wanted(given, b"x", "other")
+    made = fields.wanted(given, b"x", "other")
     assert (made.require, made.forbid) == (("gulls", "clouds"), ("天空", "海", "sand"))
     assert (made.count, made.seed, made.opening, made.image, made.model) == (4, 7, "a photo", b"x", "other")
 
@@ -88,7 +90,7 @@ def test_edits_are_read_from_their_fields() -> None:
         "mode": "append", "recursive": True, "dry": False,
     }  # fmt: skip
     edits = Edits("zxc", (("cat", "dog"), ("a", "b"), ("x", "")), ("blurry", "text"), 77)
-    assert caption_fields.manner(given) == Manner("append", edits, True, False)
+    assert fields.manner(given) == Manner("append", edits, True, False)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_edits_are_read_from_their_fields() -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(field: str, typed: str, code: str) -> None:
     with pytest.raises(StudioError) as refused:
-        caption_fields.manner({**EMPTY, field: typed})
+        fields.manner({**EMPTY, field: typed})
     assert refused.value.code == code
 
 
@@ -132,18 +134,18 @@ def test_small_pictures_are_made_once_and_never_for_longer_than_a_moment(
     shown: Rows, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[bytes] = []
-    real = caption_rows.decode_image
-    monkeypatch.setattr(caption_rows, "decode_image", lambda data: made.append(data) or real(data))
+    real = rows.decode_image
+    monkeypatch.setattr(rows, "decode_image", lambda data: made.append(data) or real(data))
     shown.draw(run, 0, "en")
     shown.draw(run, 0, "en")
     assert len(made) == 25
-    monkeypatch.setattr(caption_rows, "_SECONDS", 0)
+    monkeypatch.setattr(rows, "_SECONDS", 0)
     assert "<img" not in shown.draw(run, 1, "en")
 
 
 def test_a_run_is_summed_up_in_a_line(run: Run) -> None:
-    assert caption_rows.summary(run, "en").endswith("· Overwrite · written 2, waiting 28")
-    assert caption_rows.summary(run, "zh-CN").endswith("2、等待 28")
+    assert rows.summary(run, "en").endswith("· Overwrite · written 2, waiting 28")
+    assert rows.summary(run, "zh-CN").endswith("2、等待 28")
 
 
 def test_a_row_without_a_picture_keeps_its_place(shown: Rows, run: Run) -> None:
@@ -184,8 +186,8 @@ def test_what_strangers_sent_is_not_measured_for_each_of_many_presses(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, looks, taken = [100.0], list[int](), [0]
-    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(shared, "occupied", lambda _: looks.append(1) or taken[0])
+    monkeypatch.setattr(context, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(context, "occupied", lambda _: looks.append(1) or taken[0])
     page = Page(studio, None)  # type: ignore[arg-type]
     for _ in range(20):
         page.require_room()
@@ -198,7 +200,7 @@ def test_what_strangers_sent_is_not_measured_for_each_of_many_presses(
 
 
 def test_a_run_in_the_list_is_called_by_when_it_was_begun(run: Run) -> None:
-    assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d · .*· Overwrite · written 2", caption_rows.entry(run, "en"))
+    assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d · .*· Overwrite · written 2", rows.entry(run, "en"))
 
 
 def test_the_list_of_runs_is_hidden_where_there_is_none_and_says_which_one_is_shown(
@@ -224,7 +226,7 @@ def test_only_on_one_s_own_machine_a_folder_can_be_named(tmp_path: Path, profile
         blocks = page.build(studio)
         given = {**EMPTY, "files": None, "folder": str(tmp_path)}
         with pytest.raises(StudioError) as refused:  # whatever the page shows, the server asks again
-            caption._run(Page(studio, blocks, tmp_path), given, gr.Request(session_hash="x"))
+            tab._run(Page(studio, blocks, tmp_path), given, gr.Request(session_hash="x"))
         assert refused.value.code == ("no_pictures" if there else "not_for_public")
     found = {getattr(block, "elem_id", None): block for block in blocks.blocks.values()}
     assert found["caption-folder"].visible is there

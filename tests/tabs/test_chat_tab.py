@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from studio.tasks.chat.conversation import Chat, Entry
-from tabs import chat_orders, chat_talk
-from tabs.chat_windows import Place, Windows
+from tabs.chat import message_actions, messages
+from tabs.chat.open_pages import Place, Windows
 
 CHAT = Chat(id="0" * 16, messages=(Entry("user", "<b>one</b>"), Entry("assistant", "**yes**")))
 
@@ -30,7 +30,7 @@ def test_whatever_a_page_says_it_is_a_place(said: object) -> None:
     "said", ["", "{", "[]", None, '{"do": 1, "at": "x", "words": []}', '{"at": true}', "[" * 100_000]
 )
 def test_whatever_a_page_orders_is_an_order(said: object) -> None:
-    what, at, words = chat_orders.read(said)
+    what, at, words = message_actions.read(said)
     assert what not in ("edit", "undo", "retry", "answer", "version", "back")
     assert at == -1
     assert words == ""
@@ -54,7 +54,7 @@ def test_a_page_that_opens_another_conversation_has_left_the_first() -> None:
 
 
 def test_pages_that_are_long_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tabs.chat_windows.MOST", 3)
+    monkeypatch.setattr("tabs.chat.open_pages.MOST", 3)
     windows = Windows()
     for number in range(10):
         windows.show(page(str(number)), "x")
@@ -63,15 +63,15 @@ def test_pages_that_are_long_gone_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_while_an_answer_is_written_nothing_can_be_changed() -> None:
-    still = chat_talk.draw(CHAT, "en", running=True)
+    still = messages.draw(CHAT, "en", running=True)
     assert "data-chat-do" not in still
     assert "data-copy" in still
-    moving = chat_talk.draw(CHAT, "en")
+    moving = messages.draw(CHAT, "en")
     assert all(f'data-chat-do="{what}"' in moving for what in ("edit", "retry", "undo"))
 
 
 def test_a_question_is_drawn_as_it_was_typed_and_an_answer_as_markdown() -> None:
-    drawn = chat_talk.draw(CHAT, "en")
+    drawn = messages.draw(CHAT, "en")
     assert "&lt;b&gt;one&lt;/b&gt;" in drawn
     assert "<strong>yes</strong>" in drawn
     assert "<b>" not in drawn
@@ -80,7 +80,7 @@ def test_a_question_is_drawn_as_it_was_typed_and_an_answer_as_markdown() -> None
 @pytest.mark.parametrize(("spoken", "words"), [("en", "3 oldest exchanges"), ("zh-CN", "3")])
 def test_notes_are_said_in_the_language_of_who_reads(spoken: str, words: str) -> None:
     answer = replace(CHAT.messages[1], finish="length", notes=(("history_cut", {"count": 3}), ("x<b>", {"a": "<i>"})))
-    drawn = chat_talk.draw(replace(CHAT, messages=(CHAT.messages[0], answer)), spoken)
+    drawn = messages.draw(replace(CHAT, messages=(CHAT.messages[0], answer)), spoken)
     assert words in drawn
     assert ("Max tokens" if spoken == "en" else "最多词元数") in drawn
     assert "<b>" not in drawn
@@ -89,17 +89,17 @@ def test_notes_are_said_in_the_language_of_who_reads(spoken: str, words: str) ->
 
 def test_a_question_without_an_answer_says_why_and_can_be_answered() -> None:
     question = Entry("user", "long", error=("context_full", {"count": 9, "model": "M", "limit": 5}))
-    drawn = chat_talk.draw(replace(CHAT, messages=(question,)), "en")
+    drawn = messages.draw(replace(CHAT, messages=(question,)), "en")
     assert "Not answered: The conversation has 9 tokens, and M reads 5." in drawn
     assert 'data-chat-do="answer"' in drawn
 
 
 def test_earlier_versions_are_offered_where_they_branch_off() -> None:
     changed = CHAT.replaced(1, Entry("assistant", "no"))
-    assert 'data-chat-do="version" data-at="1"' in chat_talk.draw(changed, "en")
-    assert 'data-chat-do="back" data-at="0"' in chat_talk.draw(CHAT.replaced(0), "en")
+    assert 'data-chat-do="version" data-at="1"' in messages.draw(changed, "en")
+    assert 'data-chat-do="back" data-at="0"' in messages.draw(CHAT.replaced(0), "en")
 
 
 def test_asking_again_forgets_why_there_was_no_answer() -> None:
     question = Entry("user", "long", error=("context_full", {}))
-    assert chat_orders.asked_again(replace(CHAT, messages=(question,))).messages[0].error is None
+    assert message_actions.asked_again(replace(CHAT, messages=(question,))).messages[0].error is None

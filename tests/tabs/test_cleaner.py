@@ -9,7 +9,7 @@ from gradio.route_utils import delete_files_created_by_app
 
 from studio.service import Studio
 from tabs.page import build
-from tabs.shared import Page
+from tabs.shared.context import Page
 
 
 def test_pictures_of_examples_outlive_gradios_own_cleaner(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,14 @@ from starlette.routing import Route
 from through import Behind, ask, pieces
 
 from studio.settings import Settings
-from tabs import bodies, quota
-from tabs.bodies import Bodies, NewPages
-from tabs.gate import Gate
-from tabs.identity import PAGE, SESSION
-from tabs.quota import Ledger, Quota
-from tabs.streams import Streams
-from tabs.veil import Veil
-from tabs.vendor import Vendor
+from tabs.door import bodies, upload_quota
+from tabs.door.bodies import Bodies, NewPages
+from tabs.door.gate import Gate
+from tabs.door.streams import Streams
+from tabs.door.upload_quota import Ledger, Quota
+from tabs.door.veil import Veil
+from tabs.shared.identity import PAGE, SESSION
+from tabs.shell.vendor import Vendor
 
 JOIN = "/gradio_api/queue/join"
 SPACE = Settings(profile="space", _env_file=None)  # pyright: ignore
@@ -218,7 +218,7 @@ def quotas(folder: Path, limits: tuple[int, int, int] | None, keep_free: int = 0
 
 @pytest.fixture
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(quota, "_MORE", 0)
+    monkeypatch.setattr(upload_quota, "_MORE", 0)
     (tmp_path / "uploads").mkdir()
     return tmp_path / "uploads"
 
@@ -245,7 +245,7 @@ def test_an_address_and_all_together_have_shares_too(uploads: Path) -> None:
 def test_uploads_leave_the_disk_its_reserve(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = [100_000]
     usage = type("usage", (), {"free": property(lambda self: free[0])})
-    monkeypatch.setattr(quota.shutil, "disk_usage", lambda place: usage())
+    monkeypatch.setattr(upload_quota.shutil, "disk_usage", lambda place: usage())
     door, ledger = quotas(uploads, None, keep_free=60_000)
     assert send(door, 30_000).status_code == 200
     answer = send(door, 50_000)
@@ -260,7 +260,7 @@ def test_uploads_leave_the_disk_its_reserve(uploads: Path, monkeypatch: pytest.M
 def test_a_body_that_does_not_say_how_long_it_is_is_counted_as_it_comes(
     uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quota, "_PIECE", 1000)
+    monkeypatch.setattr(upload_quota, "_PIECE", 1000)
     door, ledger = quotas(uploads, (25_000, 500_000, 500_000))
     made = httpx.Request("POST", "http://x/", files={"files": ("x", bytes(60_000))})
     kind = made.headers["content-type"]
@@ -273,10 +273,10 @@ def test_a_body_that_does_not_say_how_long_it_is_is_counted_as_it_comes(
 def test_a_disk_that_fills_while_an_upload_comes_ends_it(
     uploads: Path, monkeypatch: pytest.MonkeyPatch, said: bool
 ) -> None:
-    monkeypatch.setattr(quota, "_PIECE", 1000)
+    monkeypatch.setattr(upload_quota, "_PIECE", 1000)
     door, ledger = quotas(uploads, None, keep_free=60_000)
     looks = iter([100_000, 90_000, 80_000, *[50_000] * 99])
-    monkeypatch.setattr(quota.shutil, "disk_usage", lambda place: type("usage", (), {"free": next(looks)}))
+    monkeypatch.setattr(upload_quota.shutil, "disk_usage", lambda place: type("usage", (), {"free": next(looks)}))
     made = httpx.Request("POST", "http://x/", files={"files": ("x", bytes(20_000))})
     told = {name: made.headers[name] for name in ("content-type", *(["content-length"] if said else []))}
     answer = ask(door, "POST", "/gradio_api/upload", content=pieces(made.read(), 500), headers=told)

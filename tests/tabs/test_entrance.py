@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 from through import Behind, ask
 
 from studio.settings import Settings
-from tabs import entrance
-from tabs.entrance import Entrance, pause
+from tabs.door import password
+from tabs.door.password import Entrance, pause
 
 LAN = Settings(profile="lan", password="long enough", _env_file=None)  # pyright: ignore
 
@@ -33,7 +33,7 @@ class Login(Behind):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(entrance, "monotonic", lambda: now[0])
+    monkeypatch.setattr(password, "monotonic", lambda: now[0])
     return now
 
 
@@ -54,7 +54,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(clock: list[float], capl
         clock[0] = door._tries["192.168.1.9"][1]
         tried += guess(door) == 400
     assert tried < 400
-    assert pause(10_000) == entrance.LONGEST
+    assert pause(10_000) == password.LONGEST
 
 
 def test_many_at_once_are_many_tries() -> None:
@@ -73,7 +73,7 @@ def test_many_at_once_are_many_tries() -> None:
             return [(await each).status_code for each in asked]
 
     codes = asyncio.run(run())
-    assert codes.count(429) == 20 - entrance.FREE
+    assert codes.count(429) == 20 - password.FREE
 
 
 def test_who_knows_it_is_let_in_and_starts_anew(clock: list[float]) -> None:

@@ -16,8 +16,9 @@ from studio.errors import StudioError
 from studio.requests import ImageRequest
 from studio.results import Update
 from studio.service import Studio
-from tabs import failing, page
-from tabs.shared import Page
+from tabs import page
+from tabs.shared import failing
+from tabs.shared.context import Page
 
 
 def full(*_: object) -> Any:

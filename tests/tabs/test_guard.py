@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from studio.settings import Settings
-from tabs.guard import Guard
-from tabs.identity import SESSION
+from tabs.door.guard import Guard
+from tabs.shared.identity import SESSION
 
 
 async def session(request: Request) -> PlainTextResponse:

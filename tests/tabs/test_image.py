@@ -18,12 +18,14 @@ from studio.requests import ImageRequest, Lora, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.image import grid_axes
-from tabs import image_form, image_shape, image_source, page, shared
-from tabs.image_again import sentence
-from tabs.image_restore import _usable
-from tabs.image_result import Result, Shown
-from tabs.image_source import Drawing
-from tabs.image_words import looks_like_settings
+from tabs import page
+from tabs.image import form, shapes, source
+from tabs.image.import_settings import _usable
+from tabs.image.prompt_tools import looks_like_settings
+from tabs.image.reproduce import sentence
+from tabs.image.result import Result, Shown
+from tabs.image.source import Drawing
+from tabs.shared import context
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Card]:
 
 def values(**given: Any) -> dict[str, Any]:
     base = {"pattern": "", "format": "png", "metadata": True, "previews": True, "prompt": "hills"}
-    return {**image_form.EMPTY, **base, **given}
+    return {**form.EMPTY, **base, **given}
 
 
 def png(picture: Image.Image) -> bytes:
@@ -48,7 +50,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def test_empty_fields_leave_everything_to_the_model(card: Card) -> None:
-    made = image_form.wanted(values(), card, Drawing())
+    made = form.wanted(values(), card, Drawing())
     assert (made.request.width, made.request.steps, made.request.seed, made.request.strength) == (None,) * 4
     assert (made.request.count, made.request.variation, made.request.hires_scale) == (1, 0.0, 1.0)
     assert made.x is None
@@ -56,7 +58,7 @@ def test_empty_fields_leave_everything_to_the_model(card: Card) -> None:
 
 
 def test_what_is_typed_is_what_is_asked(card: Card) -> None:
-    made = image_form.request(
+    made = form.request(
         values(
             steps="12", guidance_scale="5,5", seed=" 7 ", count="3", styles=["ink"], variation="0.2", clip_skip="1",
             loras=["moss", "rain"], lora_weights="0.8", hires_scale="2", tiling=True,
@@ -72,20 +74,20 @@ def test_what_is_typed_is_what_is_asked(card: Card) -> None:
 def test_a_word_for_a_number_is_refused_by_name(card: Card, name: str) -> None:
     given = values(**{name: "many", "loras": ["moss"], "shape": "custom" if name == "width" else ""})
     with pytest.raises(StudioError) as caught:
-        image_form.request(given, card, Drawing())
+        form.request(given, card, Drawing())
     assert caught.value.code == "not_a_number"
     assert "field." not in caught.value.what()
 
 
 def test_one_axis_goes_across_whichever_was_filled(card: Card) -> None:
-    made = image_form.wanted(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
+    made = form.wanted(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
     assert made.y is None
     assert made.x is not None
     assert grid_axes.values(made.x) == ("2", "4", "6")
 
 
 def test_a_quoted_value_keeps_its_comma(card: Card) -> None:
-    made = image_form.wanted(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
+    made = form.wanted(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
     assert made.x is not None
     assert grid_axes.values(made.x) == ("people, text",)
 
@@ -96,39 +98,39 @@ def test_a_request_comes_back_as_the_fields_that_made_it(card: Card) -> None:
         shape="wide", styles=["ink"], variation="0.25", variation_seed="9", clip_skip="1", hires_strength="0.4",
         hires_scale="2", loras=["moss"], lora_weights="0.8", tiling=True,
     )  # fmt: skip
-    request = image_form.request(given, card, Drawing())
+    request = form.request(given, card, Drawing())
     made = {name: getattr(request, name) for name in request.__slots__ if getattr(request, name) is not None}
-    back = image_form.fields(made, card)
-    again = image_form.request(values() | back, card, Drawing())
+    back = form.fields(made, card)
+    again = form.request(values() | back, card, Drawing())
     assert again == request
 
 
 def test_what_a_picture_does_not_say_is_emptied(card: Card) -> None:
-    back = image_form.fields({"prompt": "hills"}, card)
-    assert back == {**image_form.EMPTY, "prompt": "hills"}
+    back = form.fields({"prompt": "hills"}, card)
+    assert back == {**form.EMPTY, "prompt": "hills"}
 
 
 # Sizes
 
 
-@pytest.mark.parametrize("shape", image_shape.RATIOS)
+@pytest.mark.parametrize("shape", shapes.RATIOS)
 def test_a_preset_has_the_proportion_asked_and_the_pixels_of_the_model(card: Card, shape: str) -> None:
-    width, height = image_shape.sized(shape, card)
-    across, down = image_shape.RATIOS[shape]
+    width, height = shapes.sized(shape, card)
+    across, down = shapes.RATIOS[shape]
     assert width % 8 == height % 8 == 0
     assert width / height == pytest.approx(across / down, rel=0.03)
     assert width * height == pytest.approx(512 * 512, rel=0.03)
-    assert image_shape.shape_of(width, height, card) in (shape, "")
-    turned = image_shape.turned(shape)
-    assert image_shape.turned(turned) == shape
+    assert shapes.shape_of(width, height, card) in (shape, "")
+    turned = shapes.turned(shape)
+    assert shapes.turned(turned) == shape
 
 
 def test_a_picture_keeps_its_size_where_the_model_can_paint_it(card: Card) -> None:
-    assert image_shape.following(640, 512, card) == (640, 512)
-    wide, high = image_shape.following(4000, 3000, card)
+    assert shapes.following(640, 512, card) == (640, 512)
+    wide, high = shapes.following(4000, 3000, card)
     assert wide / high == pytest.approx(4 / 3, rel=0.02)
     assert wide * high < 512 * 512 * 2
-    assert image_shape.following(100, 100, card) == (512, 512)
+    assert shapes.following(100, 100, card) == (512, 512)
 
 
 # Starts
@@ -137,9 +139,9 @@ def test_a_picture_keeps_its_size_where_the_model_can_paint_it(card: Card) -> No
 def test_paint_becomes_a_mask_and_no_paint_none() -> None:
     picture = png(Image.new("RGB", (64, 48), "blue"))
     layer = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
-    assert image_source.start(Drawing(picture, (png(layer),))).mask == b""
+    assert source.start(Drawing(picture, (png(layer),))).mask == b""
     ImageDraw.Draw(layer).rectangle((10, 10, 20, 20), fill=(255, 0, 0, 120))
-    start = image_source.start(Drawing(picture, (png(layer),)))
+    start = source.start(Drawing(picture, (png(layer),)))
     mask = Image.open(io.BytesIO(start.mask))
     assert start.image == picture
     assert mask.size == (start.width, start.height) == (64, 48)
@@ -150,14 +152,14 @@ def test_paint_becomes_a_mask_and_no_paint_none() -> None:
 def test_a_mask_comes_back_as_the_paint_that_makes_it() -> None:
     mask = Image.new("L", (64, 48))
     mask.paste(255, (10, 10, 30, 30))
-    layer = image_source.strokes(png(mask), (64, 48))
-    again = image_source.start(Drawing(png(Image.new("RGB", (64, 48))), (layer,))).mask
+    layer = source.strokes(png(mask), (64, 48))
+    again = source.start(Drawing(png(Image.new("RGB", (64, 48))), (layer,))).mask
     assert Image.open(io.BytesIO(again)).tobytes() == mask.tobytes()
 
 
 def test_extending_keeps_the_picture_and_masks_what_is_new() -> None:
     picture = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
-    start = image_source.start(Drawing(png(picture)), (16, 0, 0, 8))
+    start = source.start(Drawing(png(picture)), (16, 0, 0, 8))
     canvas, mask = Image.open(io.BytesIO(start.image)), Image.open(io.BytesIO(start.mask))
     assert canvas.size == mask.size == (80, 56) == (start.width, start.height)
     assert canvas.crop((16, 0, 80, 48)).tobytes() == picture.tobytes()
@@ -168,15 +170,15 @@ def test_extending_keeps_the_picture_and_masks_what_is_new() -> None:
 @pytest.mark.parametrize("extend", [(-1, 0, 0, 0), (0, 0, 0, 100_000)])
 def test_a_canvas_has_bounds(extend: tuple[int, ...]) -> None:
     with pytest.raises(StudioError) as caught:
-        image_source.start(Drawing(png(Image.new("RGB", (64, 64)))), extend)
+        source.start(Drawing(png(Image.new("RGB", (64, 64)))), extend)
     assert caught.value.code == "out_of_range"
 
 
 def test_a_drawing_that_is_no_picture_is_refused() -> None:
     with pytest.raises(StudioError):
-        image_source.start(Drawing(b"not a picture"))
+        source.start(Drawing(b"not a picture"))
     with pytest.raises(StudioError):
-        image_source.start(Drawing(png(Image.new("RGB", (64, 64))), (b"nor is this",)))
+        source.start(Drawing(png(Image.new("RGB", (64, 64))), (b"nor is this",)))
 
 
 # Words
@@ -225,12 +227,12 @@ def test_an_enlarged_picture_shows_its_own_size_and_the_licence_of_a_model_that_
         asked = UpscaleRequest(image=encode_png(Image.open(io.BytesIO(small)), made), scale=2)
         artifact = studio.submit(asked).result()
         shown = Shown(artifact, tuple(str(file) for file in artifact.files))
-        line = Result(shared.Page(studio, blocks)).line(shown, 0, "en")
+        line = Result(context.Page(studio, blocks)).line(shown, 0, "en")
         assert "Seed 7 · 40 × 20" in line
         assert f"enlarged ×2 · {said} · " in line
         assert line.endswith("· Apache-2.0</p>" if demo else " s</p>")
         shown.artifact.files[0].unlink()
-        assert " × " not in Result(shared.Page(studio, blocks)).line(shown, 0, "en"), "no size of what is gone"
+        assert " × " not in Result(context.Page(studio, blocks)).line(shown, 0, "en"), "no size of what is gone"
 
 
 # What strangers see

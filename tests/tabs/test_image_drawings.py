@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from studio.errors import StudioError
-from tabs import image_source
-from tabs.image_source import MAX_LAYERS, Drawing, start
-from tabs.image_strokes import Strokes
+from tabs.image import source
+from tabs.image.source import MAX_LAYERS, Drawing, start
+from tabs.image.strokes import Strokes
 
 
 def png(width: int, height: int, mode: str = "RGBA") -> bytes:
@@ -30,7 +30,7 @@ def huge() -> bytes:
 def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may be decoded."""
     for name in ("decode_image", "_rgba", "_extended"):
-        monkeypatch.setattr(image_source, name, lambda *_: pytest.fail("a picture was decoded"))
+        monkeypatch.setattr(source, name, lambda *_: pytest.fail("a picture was decoded"))
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from studio.recipes.inspect import of
 from studio.requests import ImageRequest, Lora
 from studio.service import Studio
 from studio.settings import Settings
-from tabs import page, shared
-from tabs.image_fields import Fields
-from tabs.image_missing import Missing
-from tabs.image_restore import Restoring
+from tabs import page
+from tabs.image.fields import Fields
+from tabs.image.import_settings import Restoring
+from tabs.image.missing import Missing
+from tabs.shared import context
 
 GONE: dict[str, Any] = {"styles": ["ink", "gone style"], "loras": ["gone", "moss", "away"], "scheduler": "Restart"}
 
@@ -34,7 +35,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="module")
 def fields(studio: Studio) -> Fields:
     with gr.Blocks() as blocks:
-        return Fields(shared.Page(studio, blocks, studio.home.root / "cache"))
+        return Fields(context.Page(studio, blocks, studio.home.root / "cache"))
 
 
 @pytest.fixture

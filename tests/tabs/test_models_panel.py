@@ -26,12 +26,13 @@ from studio.results import Update
 from studio.service import Studio
 from studio.settings import Settings
 from studio.status import ModelInfo, Status
-from tabs import models_memory, models_view, status
-from tabs.identity import SESSION
-from tabs.models import Panel
-from tabs.models_memory import Shares, shares
-from tabs.models_view import Entry
-from tabs.shared import Page
+from tabs.models import memory_bars, model_row
+from tabs.models.memory_bars import Shares, shares
+from tabs.models.model_row import Entry
+from tabs.models.models_panel import Panel
+from tabs.shared.context import Page
+from tabs.shared.identity import SESSION
+from tabs.shell import status
 
 NOW, GB = 1_000_000.0, 1_000_000_000
 THERE = Resident("m", "ready", 4 * GB, None, 0, False, False, 90.0, 30.0)
@@ -83,9 +84,9 @@ CASES: dict[str, tuple[dict[str, Any], Update | None, str, tuple[str, ...]]] = {
 def test_each_state_says_what_it_is_and_offers_what_makes_sense(info: ModelInfo, state: str, language: str) -> None:
     changes, job, words, does = CASES[state]
     entry = Entry(replace(info, **changes), job, update("loading", fraction=0.45))
-    drawn = models_view.draw(entry, language, NOW, True)
+    drawn = model_row.draw(entry, language, NOW, True)
     assert entry.state == state
-    assert models_view.actions(entry) == does
+    assert model_row.actions(entry) == does
     assert [f'data-do="{action}"' in drawn for action in does] == [True] * len(does)
     assert "<b>model" not in drawn
     assert "models." not in drawn
@@ -97,8 +98,8 @@ def test_each_state_says_what_it_is_and_offers_what_makes_sense(info: ModelInfo,
 def test_a_model_without_files_has_nothing_to_be_done_about_it(info: ModelInfo, changes: dict[str, Any]) -> None:
     bare = replace(info.card, engine="resample", source=Source("bundled"), disk_bytes=0, memory_bytes=0)
     entry = Entry(replace(info, card=bare, disk_bytes=0, **changes))
-    assert models_view.actions(entry) == ()
-    drawn = models_view.draw(entry, "en", NOW, True)
+    assert model_row.actions(entry) == ()
+    drawn = model_row.draw(entry, "en", NOW, True)
     assert "Nothing to download" in drawn
     assert "in memory" not in drawn
     assert "data-do" not in drawn.replace('data-do="licence"', "")
@@ -115,8 +116,8 @@ def test_what_cannot_be_done_with_a_model_without_files_is_refused(studio: Studi
 
 def test_a_pinned_model_can_be_let_go_and_one_that_parks_says_so(info: ModelInfo) -> None:
     pinned = Entry(replace(info, resident=replace(THERE, pinned=True, seconds_left=None)))
-    assert models_view.actions(pinned)[1] == "unpin"
-    drawn = models_view.draw(Entry(replace(info, resident=replace(THERE, parks=True))), "en", NOW, True)
+    assert model_row.actions(pinned)[1] == "unpin"
+    drawn = model_row.draw(Entry(replace(info, resident=replace(THERE, parks=True))), "en", NOW, True)
     assert "parks in" in drawn
 
 
@@ -124,13 +125,13 @@ def test_a_job_that_failed_says_why_and_what_next(info: ModelInfo) -> None:
     error = StudioError("does_not_fit", model="m", needed="4 GB", capacity="2 GB")
     entry = Entry(info, update("failed", error=error))
     assert entry.state == "failed"
-    assert "this machine can give 2 GB. Pick a smaller model" in models_view.draw(entry, "en", NOW, True)
+    assert "this machine can give 2 GB. Pick a smaller model" in model_row.draw(entry, "en", NOW, True)
 
 
 def test_a_row_says_how_much_of_a_model_on_the_disk_is_its_copy(info: ModelInfo) -> None:
-    shown = models_view.draw(Entry(replace(info, copy_bytes=2 * GB)), "en", NOW, True)
+    shown = model_row.draw(Entry(replace(info, copy_bytes=2 * GB)), "en", NOW, True)
     assert "3.0 GB on disk</span><span>2.0 GB of it a copy" in shown
-    assert "a copy" not in models_view.draw(Entry(info), "en", NOW, True)
+    assert "a copy" not in model_row.draw(Entry(info), "en", NOW, True)
 
 
 def test_a_variant_has_a_row_while_it_is_in_memory_and_leaves_the_files_alone(studio: Studio, info: ModelInfo) -> None:
@@ -141,31 +142,31 @@ def test_a_variant_has_a_row_while_it_is_in_memory_and_leaves_the_files_alone(st
     assert [one.info.card.id for one in shown.entries([replace(info, variants=(asleep,))])] == ["m"]
     model, variant = shown.entries([replace(info, variants=(awake,))])
     assert (model.state, variant.state) == ("disk", "ready")
-    assert models_view.actions(variant) == ("unload", "pin")
+    assert model_row.actions(variant) == ("unload", "pin")
 
 
 def test_a_model_that_does_not_fit_names_the_variant_that_would(info: ModelInfo) -> None:
     small = ModelInfo(replace(info.card, id="m@int8"), "ready", False, True, 0)
-    drawn = models_view.draw(Entry(replace(info, fits=False, variants=(small,))), "en", NOW, True)
+    drawn = model_row.draw(Entry(replace(info, fits=False, variants=(small,))), "en", NOW, True)
     assert "8" in drawn.partition("more than is free now")[2].partition("would fit")[0]
 
 
 def test_what_came_with_the_studio_cannot_be_deleted(info: ModelInfo) -> None:
     bundled = replace(info, card=replace(info.card, source=Source("bundled", path="x")))
-    assert models_view.actions(Entry(bundled)) == ("load",)
+    assert model_row.actions(Entry(bundled)) == ("load",)
 
 
 def test_what_does_not_fit_is_not_offered_for_loading(info: ModelInfo) -> None:
     large = Entry(replace(info, fits=False))
-    assert "load" not in models_view.actions(large)
-    assert "needs 4.0 GB of memory" in models_view.draw(large, "en", NOW, True)
+    assert "load" not in model_row.actions(large)
+    assert "needs 4.0 GB of memory" in model_row.draw(large, "en", NOW, True)
 
 
 @pytest.mark.parametrize(
     ("ago", "words"), [(5, "used just now"), (130, "used 2 min ago"), (7300, "used 2 h ago"), (200_000, "used 2 d ago")]
 )
 def test_a_row_says_when_a_model_was_last_used(info: ModelInfo, ago: float, words: str) -> None:
-    assert words in models_view.draw(Entry(replace(info, last_used=NOW - ago)), "en", NOW, True)
+    assert words in model_row.draw(Entry(replace(info, last_used=NOW - ago)), "en", NOW, True)
 
 
 # ---- memory
@@ -188,10 +189,10 @@ def test_what_the_studio_holds_beside_models_and_work_is_its_own_part_of_the_bar
     assert shares(device, whole) == Shares(2 * GB, 0, GB, 2 * GB, GB, 16 * GB)
     mapped = replace(device, models=(replace(THERE, nbytes=2 * GB, host=0),))  # no file backs the rest of the 5 GB
     assert shares(mapped, replace(whole, devices=(mapped,))) == Shares(2 * GB, 0, GB, 4 * GB, GB, 16 * GB)
-    drawn = models_memory.draw(whole, "en", False)
+    drawn = memory_bars.draw(whole, "en", False)
     assert "The studio itself <b>2.0 GB" in drawn
     assert "2.0 GB the studio itself, 1.0 GB others" in drawn
-    assert "The studio itself" not in models_memory.draw(replace(whole, private=0), "en", False)
+    assert "The studio itself" not in memory_bars.draw(replace(whole, private=0), "en", False)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +205,12 @@ def test_what_the_studio_holds_beside_models_and_work_is_its_own_part_of_the_bar
 def test_a_row_says_what_a_process_of_its_own_takes(info: ModelInfo, process, beside, words) -> None:
     entry = Entry(replace(info, resident=replace(THERE, process=process, beside=beside)))
     for language, said in words.items():
-        drawn = models_view.draw(entry, language, NOW, True)
+        drawn = model_row.draw(entry, language, NOW, True)
         assert said in drawn
         assert drawn.index("4.0 GB") < drawn.index(said)
     for none in (None, 0):
         plain = Entry(replace(info, resident=replace(THERE, process=none)))
-        assert "process" not in models_view.draw(plain, "en", NOW, True)
+        assert "process" not in model_row.draw(plain, "en", NOW, True)
 
 
 def test_a_gpu_has_a_bar_of_its_own_and_what_it_parks_is_in_the_other() -> None:
@@ -217,7 +218,7 @@ def test_a_gpu_has_a_bar_of_its_own_and_what_it_parks_is_in_the_other() -> None:
     both = Status((card, STATUS), (), 0, private=2 * GB)
     assert shares(card, both) == Shares(3 * GB, 0, 0, 0, GB, 8 * GB)
     assert shares(STATUS, both) == Shares(0, 2 * GB, 0, 0, 4 * GB, 16 * GB)
-    drawn = models_memory.draw(both, "en", False)
+    drawn = memory_bars.draw(both, "en", False)
     assert drawn.count('class="a-bar"') == 2
     assert "GPU memory, A card" in drawn
     assert "Parked <b>2.0 GB" in drawn
@@ -225,13 +226,13 @@ def test_a_gpu_has_a_bar_of_its_own_and_what_it_parks_is_in_the_other() -> None:
 
 @pytest.mark.parametrize("reason", ["room", "idle", "asked", "stale", "shrink", "retry", "failed"])
 def test_every_reason_has_plain_words(reason: str) -> None:
-    words = models_memory.why(Departure("m", reason, False, GB, 5.0), str, "en")
+    words = memory_bars.why(Departure("m", reason, False, GB, 5.0), str, "en")
     assert words == table("en")[f"models.why_{reason}"]
 
 
 def test_a_model_that_made_room_says_for_whom() -> None:
     left = (Departure("a", "room", True, 4 * GB, 130.0, "b"), Departure("c", "idle", False, GB, 5.0))
-    drawn = models_memory.departures(Status((replace(STATUS, departures=left),), (), 0), str.upper, "en")
+    drawn = memory_bars.departures(Status((replace(STATUS, departures=left),), (), 0), str.upper, "en")
     assert "Made room for B · parked" in drawn
     assert "4.0 GB, 2 min ago" in drawn
     assert drawn.index("<strong>C") < drawn.index("<strong>A")
@@ -239,11 +240,11 @@ def test_a_model_that_made_room_says_for_whom() -> None:
 
 def test_a_device_that_hangs_says_so_and_offers_a_restart_where_there_is_one() -> None:
     stuck = Status((replace(STATUS, stuck=130.0),), (), 0)
-    drawn = models_memory.draw(stuck, "en", True)
+    drawn = memory_bars.draw(stuck, "en", True)
     assert "cpu" in drawn.lower()
     assert "has not answered for 2 min" in drawn
     assert 'data-do="restart"' in drawn
-    assert 'data-do="restart"' not in models_memory.draw(stuck, "en", False)
+    assert 'data-do="restart"' not in memory_bars.draw(stuck, "en", False)
 
 
 # ---- the whole panel

@@ -6,7 +6,7 @@ import pytest
 
 from studio.tasks.music.keys import key_of, names
 from studio.tasks.music.melody_tokens import MODES
-from tabs.music_fields import fields_of
+from tabs.music.fields import fields_of
 
 
 @pytest.mark.parametrize("mode", MODES)

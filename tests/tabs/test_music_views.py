@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from studio.results import Audio
-from tabs import music_views
+from tabs.music import take_views
 
 RATE = 32_000
 
@@ -25,17 +25,17 @@ def half_silent() -> Audio:
 
 
 def test_the_waveform_is_flat_where_nothing_sounds() -> None:
-    points = re.findall(r"([\d.]+),([\d.]+)", music_views.wave(half_silent()))
-    upper = [float(y) for _, y in points[: music_views.COLUMNS]]
-    middle = music_views.COLUMNS // 2
-    assert len(points) == 2 * music_views.COLUMNS
+    points = re.findall(r"([\d.]+),([\d.]+)", take_views.wave(half_silent()))
+    upper = [float(y) for _, y in points[: take_views.COLUMNS]]
+    middle = take_views.COLUMNS // 2
+    assert len(points) == 2 * take_views.COLUMNS
     assert {round(y) for y in upper[: middle - 1]} == {48}
     assert max(upper[middle + 1 :]) < 30
 
 
 @pytest.mark.parametrize("hertz", [110.0, 880.0, 5000.0])
 def test_the_spectrum_is_brightest_at_its_tone_and_rises_with_it(hertz: float) -> None:
-    picture = np.asarray(Image.open(io.BytesIO(music_views.spectrum(Audio(tone(hertz), RATE)))))
+    picture = np.asarray(Image.open(io.BytesIO(take_views.spectrum(Audio(tone(hertz), RATE)))))
     row = picture.mean(axis=1).argmax()
     octaves = np.log2(hertz / 36) / np.log2(11_000 / 36)
     assert row == pytest.approx((1 - octaves) * len(picture), abs=4)
@@ -50,12 +50,12 @@ def test_notes_stand_where_they_sound() -> None:
     file.tracks += [mido.MidiTrack(lead), mido.MidiTrack(drums)]
     out = io.BytesIO()
     file.save(file=out)
-    shapes = re.findall(r'a-voice-(\d)" x="([\d.]+)" y="(\d+)" width="([\d.]+)"', music_views.roll(out.getvalue(), 4.0))
+    shapes = re.findall(r'a-voice-(\d)" x="([\d.]+)" y="(\d+)" width="([\d.]+)"', take_views.roll(out.getvalue(), 4.0))
     assert shapes == [("0", "0.0", "24", "125.0"), ("0", "250.0", "12", "250.0")]
 
 
 @pytest.mark.parametrize("samples", [np.zeros((1, 0), np.float32), np.zeros((2, 3), np.float32)])
 def test_the_very_short_and_the_silent_have_views_too(samples: np.ndarray) -> None:
     audio = Audio(samples, RATE)
-    assert "<polygon" in music_views.wave(audio)
-    assert Image.open(io.BytesIO(music_views.spectrum(audio))).size[0] == music_views.COLUMNS
+    assert "<polygon" in take_views.wave(audio)
+    assert Image.open(io.BytesIO(take_views.spectrum(audio))).size[0] == take_views.COLUMNS

@@ -15,11 +15,13 @@ from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.caption.runs import Desk
-from tabs import caption, identity, image, shared
-from tabs.identity import PAGE, SESSION
-from tabs.image_source import Drawing
-from tabs.presses import Bench, Presses, Shares
-from tabs.shared import Page
+from tabs.caption import tab as caption_tab
+from tabs.image import tab as image_tab
+from tabs.image.source import Drawing
+from tabs.shared import context, identity
+from tabs.shared.context import Page
+from tabs.shared.identity import PAGE, SESSION
+from tabs.shared.presses import Bench, Presses, Shares
 
 A, B = "a" * 32, "b" * 32
 
@@ -142,7 +144,7 @@ def test_few_pictures_are_opened_at_once_and_nobody_waits_for_ever() -> None:
 def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"x")
-    monkeypatch.setattr(image, "wanted", lambda *_: pytest.fail("a picture was opened"))
+    monkeypatch.setattr(image_tab, "wanted", lambda *_: pytest.fail("a picture was opened"))
     monkeypatch.setattr(Desk, "of_files", lambda *_: pytest.fail("a file was opened"))
     page.bench = Bench(room=1, patience=0.01)
     many = {
@@ -151,8 +153,8 @@ def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.Mo
     }  # fmt: skip
     with page.bench.place():
         for start in (
-            lambda: image._start(page, {"model": "", "picture": Drawing(b"x")}, A),
-            lambda: caption._run(page, many, asked("s")),
+            lambda: image_tab._start(page, {"model": "", "picture": Drawing(b"x")}, A),
+            lambda: caption_tab._run(page, many, asked("s")),
         ):
             with pytest.raises(StudioError) as refused:
                 start()
@@ -162,7 +164,7 @@ def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.Mo
 def test_what_strangers_send_has_room_together(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(shared, "_STRANGERS_ROOM", 100)
+    monkeypatch.setattr(context, "_STRANGERS_ROOM", 100)
     with public(settings) as studio:
         page = Page(studio, None)  # type: ignore[arg-type]
         page.require_room()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabs import formulas
-from tabs.prose import prose, raw
+from tabs.shared import formulas
+from tabs.shared.prose import prose, raw
 
 
 class Reader(HTMLParser):

@@ -11,20 +11,20 @@ from studio.jobs.job import Job
 from studio.requests import ChatRequest, Message
 from studio.results import Update
 from studio.service import Studio
-from tabs import pump
+from tabs.shared import job_progress
 
 HELLO = ChatRequest(messages=(Message("user", "hello " * 40),))
 
 
 def test_nothing_is_lost_although_tokens_come_faster_than_pages_draw(studio: Studio) -> None:
     job = studio.submit(HELLO)
-    updates = list(pump.watch(job))
+    updates = list(job_progress.watch(job))
     assert "".join(update.text for update in updates) == job.snapshot().text
     assert updates[-1].final
 
 
 def test_a_browser_gets_far_fewer_updates_than_there_are_tokens(slow: Callable[..., Studio]) -> None:
-    updates = list(pump.watch(slow(step_seconds=0.004).submit(HELLO)))
+    updates = list(job_progress.watch(slow(step_seconds=0.004).submit(HELLO)))
     tokens = updates[-1].step
     assert tokens > 60
     assert 3 < len(updates) < tokens / 3
@@ -33,7 +33,7 @@ def test_a_browser_gets_far_fewer_updates_than_there_are_tokens(slow: Callable[.
 def test_stop_is_said_at_once(slow: Callable[..., Studio]) -> None:
     job = slow(step_seconds=0.3).submit(HELLO)
     seen = []
-    for update in pump.watch(job):
+    for update in job_progress.watch(job):
         seen.append(update)
         if update.kind == "running" and not job.cancelled:
             job.cancel()
@@ -44,7 +44,7 @@ def test_stop_is_said_at_once(slow: Callable[..., Studio]) -> None:
 
 def test_a_page_that_started_something_newer_leaves_the_stopped_job(slow: Callable[..., Studio]) -> None:
     job = slow(step_seconds=0.1).submit(HELLO)
-    for update in pump.watch(job, superseded=lambda: job.cancelled):
+    for update in job_progress.watch(job, superseded=lambda: job.cancelled):
         if update.kind == "running":
             job.cancel()
     assert not job.done
@@ -54,18 +54,18 @@ def test_a_page_that_started_something_newer_leaves_the_stopped_job(slow: Callab
 @pytest.mark.parametrize("kind", ["queued", "downloading", "loading", "running", "cancelled"])
 def test_every_state_has_words_in_every_language(kind: str, language: str) -> None:
     update = Update("j", 1, kind, step=2, steps=5, position=1, bytes_done=5, bytes_total=9, seconds_left=200)  # pyright: ignore[reportArgumentType]
-    shown = pump.progress(update, language)
+    shown = job_progress.progress(update, language)
     assert "progress." not in shown
     assert len(shown) > 20
 
 
 def test_time_left_is_shown_only_where_it_is_known() -> None:
-    assert "left" not in pump.progress(Update("j", 1, "running", step=1, steps=4), "en")
-    assert "12 s left" in pump.progress(Update("j", 1, "running", step=1, steps=4, seconds_left=12), "en")
+    assert "left" not in job_progress.progress(Update("j", 1, "running", step=1, steps=4), "en")
+    assert "12 s left" in job_progress.progress(Update("j", 1, "running", step=1, steps=4, seconds_left=12), "en")
 
 
 def test_hostile_words_in_an_error_are_shown_as_words() -> None:
-    shown = pump.failure(StudioError("unknown_model", model="<img src=x onerror=alert(1)>"), "en")
+    shown = job_progress.failure(StudioError("unknown_model", model="<img src=x onerror=alert(1)>"), "en")
     assert "<img" not in shown
 
 

@@ -13,13 +13,13 @@ import pytest
 from studio.service import Studio
 from studio.settings import ROOT, Settings
 from tabs import serve
-from tabs.bodies import Bodies
-from tabs.entrance import Entrance
-from tabs.gate import Gate
-from tabs.guard import Guard
-from tabs.quota import Quota
-from tabs.streams import Streams
-from tabs.veil import Veil
+from tabs.door.bodies import Bodies
+from tabs.door.gate import Gate
+from tabs.door.guard import Guard
+from tabs.door.password import Entrance
+from tabs.door.streams import Streams
+from tabs.door.upload_quota import Quota
+from tabs.door.veil import Veil
 
 
 class Started:

@@ -7,7 +7,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.status import Status
-from tabs import status
+from tabs.shell import status
 
 
 def strip(*jobs: Job) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tabs.page import FILES, STYLES
-from tabs.theme import DARK, LIGHT, PAIRS, Theme, variables
+from tabs.shell.theme import DARK, LIGHT, PAIRS, Theme, variables
 
 LEAST = 4.5
 """WCAG 2.2, success criterion 1.4.3, for text of ordinary size."""

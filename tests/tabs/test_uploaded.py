@@ -12,8 +12,12 @@ from studio.errors import StudioError
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.caption.runs import Desk
-from tabs import caption, image_fields, image_restore, music_sound, uploaded
-from tabs.shared import Page
+from tabs.caption import tab
+from tabs.image import fields as image_fields
+from tabs.image import import_settings
+from tabs.music import input_audio
+from tabs.shared import uploaded
+from tabs.shared.context import Page
 
 
 @pytest.fixture
@@ -122,14 +126,14 @@ def test_every_field_that_takes_a_file_looks_at_it_first(
         "folder": "",
     }  # fmt: skip
     ways = {
-        "sound": lambda file: music_sound.taken(page, {"sound": file, "model": "m"}),
-        "many": lambda file: caption._run(page, {**given, "files": [{"path": str(mine)}, file]}, asked),
-        "alone": lambda file: caption._run(page, {**given, "files": file}, asked),
+        "sound": lambda file: input_audio.taken(page, {"sound": file, "model": "m"}),
+        "many": lambda file: tab._run(page, {**given, "files": [{"path": str(mine)}, file]}, asked),
+        "alone": lambda file: tab._run(page, {**given, "files": file}, asked),
         "background": lambda file: fields._drawn({"background": file, "layers": []}),
         "layer": lambda file: fields._drawn({"background": {"path": str(mine)}, "layers": [file]}),
     }  # fmt: skip
     for name in hostile(folder, others):
-        assert image_restore.Restoring.content(name) == b""
+        assert import_settings.Restoring.content(name) == b""
         for form in (name, {"path": name}):
             for way, run in ways.items():
                 with pytest.raises(StudioError) as refused:

@@ -13,10 +13,10 @@ from studio.cli.told import _licence
 from studio.recipes import recipe
 from studio.service import Studio
 from studio.status import ModelInfo
-from tabs import models_view
-from tabs.models_view import Entry
-from tabs.music_takes import facts
-from tabs.picker import _label
+from tabs.models import model_row
+from tabs.models.model_row import Entry
+from tabs.music.take_cards import facts
+from tabs.shared.model_picker import _label
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def card(studio: Studio) -> Card:
 def test_every_list_says_that_a_licence_is_not_known(card: Card, spoken: str, words: str) -> None:
     info = ModelInfo(card, "ready", False, True, 0)
     made = {"parameters": {}, "seed": 1, "model": {"title": "Mine", "licence": "unknown", "commercial": None}}
-    row = " ".join(models_view._facts(Entry(info), spoken, 0.0))
+    row = " ".join(model_row._facts(Entry(info), spoken, 0.0))
     for said in (_label(info, spoken), facts(made, spoken), row):
         assert words in said
         assert "unknown" not in said

@@ -17,8 +17,8 @@ from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.bounds import DRAWN_SEED, MAX_SEED
 from studio.tasks.image import grid_axes
-from tabs import image_form
-from tabs.parts import read_whole
+from tabs.image import form
+from tabs.shared.widgets import read_whole
 
 LONG = 1102676403634909  # ComfyUI draws such
 ODD = 2**53 + 1  # the first whole number that no float holds
@@ -62,7 +62,7 @@ def test_other_programs_seeds_are_taken_exactly_whether_number_or_text(seed: int
 @pytest.mark.parametrize("seed", [LONG, ODD, MAX_SEED])
 def test_the_field_of_the_page_holds_it(seed: int) -> None:
     card: Any = None
-    typed = image_form.fields({"seed": seed, "variation": 0.5, "variation_seed": seed}, card)
+    typed = form.fields({"seed": seed, "variation": 0.5, "variation_seed": seed}, card)
     assert (read_whole("field.seed", typed["seed"]), read_whole("field.seed", typed["variation_seed"])) == (seed, seed)
     assert len(typed["seed"]) <= 20, "the field takes twenty characters"
 

@@ -1,0 +1,120 @@
+"""A conversation as the page shows it: HTML of our own, with what can be done with each message.
+
+The page's script (assets/page/chat.js) turns presses into orders: what, at which message, with which text.
+"""
+
+from __future__ import annotations
+
+import html
+
+from studio.catalog import variants
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.results import Update
+from studio.tasks.chat import thoughts
+from studio.tasks.chat.conversation import Chat, Entry
+from tabs.shared import job_progress, prose
+
+
+def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
+    """The whole conversation. While an answer is being written nothing in it can be changed."""
+    last = len(chat.messages) - 1
+    rows = "".join(
+        _row(chat, place, entry, spoken, last=place == last, running=running)
+        for place, entry in enumerate(chat.messages)
+    )
+    if not running:
+        rows += _end(chat, spoken)
+    hint = "" if chat.messages else f'<p class="a-talk-hint">{_said("empty", spoken)}</p>'
+    shown = chat.id if chat.messages or chat.former else ""
+    labels = "".join(f' data-{name}="{_said(name, spoken)}"' for name in ("submit", "cancel", "field"))
+    return f'<div class="a-talk-rows" data-chat="{shown}" data-mark="{chat.mark}"{labels}>{rows or hint}</div>'
+
+
+def live(said: str, spoken: str) -> str:
+    """The answer that is being written."""
+    body = answer(said, spoken, over=False) if said.strip() else '<p class="a-waiting">…</p>'
+    return f'<div class="a-message bot-row">{_body(body)}</div>'
+
+
+def answer(said: str, spoken: str, *, over: bool = True) -> str:
+    """An answer: what was thought aloud folded away, the rest as Markdown."""
+    drawn = prose.prose if over else prose.draft
+    thought, rest = thoughts.split(said)
+    if not thought:
+        return drawn(rest, spoken)
+    title = _said("thoughts" if over or rest else "thinking", spoken)
+    opened = "" if rest.strip() else " open"
+    return (
+        f'<details class="a-thoughts"{opened}><summary>{title}</summary>{drawn(thought, spoken)}</details>'
+        f"{drawn(rest, spoken)}"
+    )
+
+
+def progress(update: Update, spoken: str) -> str:
+    """The line below the talk: speed while it writes; tokens, speed and model when it is done; else what happens."""
+    artifact = update.artifact
+    if update.kind == "done" and artifact is not None:
+        tokens, rate = (round(artifact.stats.get(name, 0)) for name in ("tokens", "tokens_per_second"))
+        model = artifact.recipe["model"]
+        called = variants.called(model["id"], model["title"], spoken)
+        return job_progress.note(text("chat.figures", spoken, count=tokens, rate=rate, model=called))
+    if update.kind == "running" and update.step and not update.stopping:
+        seconds = f"{max(update.elapsed, 0.1):.0f}"
+        return job_progress.note(text("chat.writing", spoken, count=update.step, seconds=seconds))
+    return job_progress.progress(update, spoken)
+
+
+def _row(chat: Chat, place: int, entry: Entry, spoken: str, *, last: bool, running: bool) -> str:
+    mine = entry.role == "user"
+    body = _body(prose.raw(entry.content) if mine else answer(entry.content, spoken))
+    buttons = _button("copy", place, spoken)
+    if not running:
+        buttons += _button("edit", place, spoken) if mine else ""
+        if last and not mine:
+            buttons += _button("retry", place, spoken) + _button("undo", place, spoken)
+        if ways := chat.versions(place):
+            buttons += _button("version", place, spoken, count=ways + 1)
+    kind = "user-row" if mine else "bot-row"
+    said = html.escape(entry.content, quote=True)
+    return (
+        f'<div class="a-message {kind}" data-place="{place}" data-said="{said}">{body}{_notes(entry, spoken)}'
+        f'<div class="a-message-tools">{buttons}</div></div>'
+    )
+
+
+def _body(inner: str) -> str:
+    return f'<div class="prose">{inner}</div>'
+
+
+def _end(chat: Chat, spoken: str) -> str:
+    """What can be done at the end: answer the question that has no answer, bring back what was taken away."""
+    place, buttons = len(chat.messages), ""
+    if chat.open:
+        buttons += _button("answer", place - 1, spoken) + _button("undo", place - 1, spoken)
+    if chat.versions(place):
+        buttons += _button("back", place, spoken)
+    return f'<div class="a-message-tools a-talk-end">{buttons}</div>' if buttons else ""
+
+
+def _said(key: str, spoken: str, **params: object) -> str:
+    return html.escape(text(f"chat.{key}", spoken, **params), quote=True)
+
+
+def _button(what: str, place: int, spoken: str, **params: object) -> str:
+    label = _said(what, spoken, **params)
+    if what == "copy":
+        return f'<button type="button" data-copy="message" aria-label="{label}">{label}</button>'
+    return f'<button type="button" data-chat-do="{what}" data-at="{place}" aria-label="{label}">{label}</button>'
+
+
+def _notes(entry: Entry, spoken: str) -> str:
+    """What is to be known about a message, as it was when it was made."""
+    said = [job_progress.note(text(f"note.{key}", spoken, **params)) for key, params in entry.notes]
+    if entry.role == "assistant" and entry.finish in ("length", "cancelled"):
+        said.append(job_progress.note(text(f"chat.finish_{entry.finish}", spoken)))
+    if entry.error is not None:
+        error = StudioError(entry.error[0], **entry.error[1])
+        key = "chat.unanswered" if entry.role == "user" else "chat.broken_off"
+        said.append(job_progress.note(text(key, spoken, why=f"{error.what(spoken)} {error.next(spoken)}")))
+    return f'<div class="a-message-notes">{"".join(said)}</div>' if said else ""

@@ -1,0 +1,107 @@
+"""How a conversation is answered: model, system prompt and sampling. Each conversation keeps its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.library.chats import Chats
+from studio.requests import ChatRequest
+from studio.tasks.chat.conversation import Chat, Note
+from tabs.shared.context import Page
+from tabs.shared.i18n import t
+from tabs.shared.model_picker import ModelPicker
+from tabs.shared.widgets import fold, number, read, read_whole, seed_row
+
+NAMES = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
+_WHOLE = ("max_tokens", "seed")
+
+
+class ChatSettings:
+    """The fields, and the way from them to a conversation and back."""
+
+    def __init__(self, page: Page, picker: ModelPicker) -> None:
+        self._page, self._picker = page, picker
+        with fold("chat-more", "page.more"):
+            self.system = gr.Textbox(
+                label=t("label.system"), info=t("help.system"), lines=2, max_lines=8, elem_id="chat-system"
+            )
+            of: dict[str, gr.Textbox] = {}
+            kept = {"elem_classes": "a-number"}  # the conversation keeps it, not the browser
+            with gr.Row():
+                for name in NAMES[:3]:
+                    of[name] = number("chat", name, **kept)
+            with gr.Row():
+                of["max_tokens"] = number("chat", "max_tokens", **kept)
+                of["seed"] = seed_row("chat", **kept)
+        self.of = of
+        self.fields = [picker.list, self.system, *of.values()]
+
+    def read(self, values: tuple[Any, ...]) -> ChatRequest:
+        """What the fields ask for. Raises StudioError where a number is none."""
+        model, system, *typed = values
+        numbers: dict[str, Any] = {
+            name: (read_whole if name in _WHOLE else read)(name, value)
+            for name, value in zip(NAMES, typed, strict=True)
+        }
+        return ChatRequest(messages=(), model=model or "", system=(system or "").strip(), **numbers)
+
+    def keep(self, chat: Chat, asked: ChatRequest) -> Chat:
+        """A conversation that is answered so from now on. What only other programs set stays."""
+        numbers = {name: value for name in NAMES if (value := getattr(asked, name)) is not None}
+        others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
+        return replace(chat, model=asked.model, system=asked.system, parameters={**others, **numbers})
+
+    def store(self, chats: Chats, id: str, values: tuple[Any, ...], *, chosen: bool = False) -> None:
+        """Keep the fields in a conversation that was begun; `chosen`: its model too, which may be one that is not here.
+
+        A number that is none is told when something is sent.
+        """
+
+        def changed(chat: Chat) -> Chat:
+            kept = self.keep(chat, asked)
+            return kept if chosen else replace(kept, model=chat.model)
+
+        try:
+            asked = self.read(values)
+            if id:
+                chats.change(id, changed, quiet=True)
+        except StudioError:
+            return
+
+    def show(self, chat: Chat, spoken: str) -> dict[Any, Any]:
+        """Updates of the fields. A model that is not here leaves the one that is chosen."""
+        shown: dict[Any, Any] = {self.system: chat.system}
+        shown |= {part: _typed(chat.parameters.get(name)) for name, part in self.of.items()}
+        if self.here(chat.model):
+            choices, _ = self._picker.choices(spoken, chat.model)
+            shown[self._picker.list] = gr.update(choices=choices, value=chat.model)
+        return shown
+
+    def here(self, model: str) -> bool:
+        """Whether a model can answer at once."""
+        models = self._page.studio.models("chat")
+        return any(one.card.id == model and one.state == "ready" for info in models for one in (info, *info.variants))
+
+    def missing(self, chat: Chat, used: str, spoken: str) -> Note | None:
+        """That the model of a conversation is not here and another one answers; None where that is not so."""
+        if not chat.model or chat.model == used or self.here(chat.model):
+            return None
+        title = self._page.title
+        return "model_missing", {"model": title(chat.model, spoken), "used": title(used, spoken)}
+
+    def notice(self, chat: Chat, used: str | None, spoken: str) -> str:
+        """The same in words, for a conversation that was just opened."""
+        note = self.missing(chat, used or "", spoken)
+        return text(f"chat.{note[0]}", spoken, **note[1]) if note else ""
+
+
+def _typed(value: object) -> str:
+    """A number as it is typed."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -1,0 +1,303 @@
+"""The chat tab: conversations on the left, the talk in the middle, the composer below.
+
+Conversations live on disk (studio.library.chats); the page only shows them. So an answer that was on its way when the
+page closed, or when another conversation was opened, is there afterwards. Every press says which conversation it saw
+and in which state (tabs.chat.open_pages), so nothing is ever added to another one, or to one that became different
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.jobs.job import Job
+from studio.tasks.chat.conversation import Chat, Entry
+from tabs.chat import message_actions, messages
+from tabs.chat.open_pages import WHERE, Place, Windows
+from tabs.chat.settings import ChatSettings
+from tabs.chat.sidebar import ChatList
+from tabs.shared import job_progress
+from tabs.shared.context import Page, pumping, quick
+from tabs.shared.i18n import language
+from tabs.shared.model_picker import ModelPicker
+from tabs.shared.suggestions import Offers
+from tabs.shared.widgets import examples, run_row
+
+TASK = "chat"
+ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
+"""Errors after which the page shows the conversation anew."""
+DRAWING = 12
+"""How many times longer than a long answer takes to be drawn the page waits before it draws it again."""
+Changes = dict[Any, Any]
+_ORDERED = f"(_, where, prompt, ...rest) => [atelier.order(), {WHERE}, prompt, ...rest]"
+
+
+def build(page: Page) -> None:
+    """Add the tab's parts and their events to the page."""
+    windows = Windows()
+
+    def halt(request: gr.Request) -> None:
+        if (job := page.studio.answering(windows.chat(request))) is not None:
+            job.cancel()
+
+    with gr.Row(elem_classes="a-chat"):
+        chats = ChatList(page)
+        with gr.Column(elem_classes="a-talk"):
+            picker = ModelPicker(page, TASK)
+            with gr.Column(elem_id="chat-talk", min_width=0):
+                talk = gr.HTML(elem_id="chat-said")
+                live = gr.HTML(elem_id="chat-live", visible=False)
+            starters = examples(TASK, chats.prompt, ("chat.example1", "chat.example2", "chat.example3"))
+            progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
+            notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
+            with gr.Row(elem_classes="a-composer"):
+                chats.prompt.render()
+                run, stop = run_row(TASK, "chat.run", halt)
+            settings = ChatSettings(page, picker)
+    order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+    ordered = gr.Button(visible="hidden", elem_id="chat-order", elem_classes="a-hidden")
+    page.prompts[TASK] = chats.prompt
+    offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
+    outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
+
+    # ---- what is shown
+
+    def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
+        return {
+            talk: messages.draw(chat, spoken, running=running),
+            live: gr.update(visible=False, value=""),
+            starters: gr.update(visible=not chat.messages),
+        }
+
+    def idle() -> Changes:
+        return dict(zip((run, stop), job_progress.running(False), strict=True))
+
+    def follow(job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes) -> Iterator[Changes]:
+        """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
+        spoken, store, said, due = language(request), page.chats(request), "", 0.0
+        buttons = zip((run, stop), job_progress.running(not job.cancelled), strict=True)
+        yield {**shows(chat, spoken, running=True), **dict(buttons), **more}
+        for update in job_progress.watch(job, lambda: not windows.at(request, turn)):
+            if not windows.at(request, turn):
+                break
+            said += update.text
+            on = not update.final and not update.stopping
+            changes = dict(
+                zip((run, stop, progress), (*job_progress.running(on), messages.progress(update, spoken)), strict=True)
+            )
+            if not update.final and (begun := time.monotonic()) >= due:
+                changes[live] = gr.update(visible=True, value=messages.live(said, spoken))
+                due = begun + DRAWING * (time.monotonic() - begun)
+            if update.final:
+                try:
+                    kept = store.load(chat.id)
+                    changes |= shows(kept, spoken)
+                    if kept.open and said.strip():  # the disk refused it: it can still be copied
+                        changes[live] = gr.update(visible=True, value=messages.live(said, spoken))
+                except StudioError as error:
+                    changes |= {live: gr.update(visible=False), notice: job_progress.failure(error, spoken)}
+            yield changes
+        if not windows.at(request, turn):
+            yield left(request)
+
+    def left(request: gr.Request) -> Changes:
+        """What a page shows by now: the last update for what it showed before may have come after that."""
+        try:
+            chat = chats.load(request, windows.chat(request))
+        except StudioError:
+            return {progress: gr.skip()}
+        job = page.studio.answering(chat.id)
+        changes = shows(chat, language(request), running=job is not None)
+        on = job is not None and not job.cancelled
+        changes |= zip((run, stop), job_progress.running(on), strict=True)
+        if job is None:
+            return {**changes, progress: ""}
+        del changes[live]  # its own follower draws that
+        return changes
+
+    def open_(request: gr.Request, id: str, used: str | None, words: str = "") -> Iterator[Changes]:
+        """Show a conversation, with the model and the sampling that it is answered with."""
+        spoken = language(request)
+        try:
+            chat = chats.load(request, id)
+        except StudioError as error:
+            windows.show(request, "")
+            changes = {**shows(page.chats(request).new(), spoken), **idle(), progress: ""}
+            yield {**changes, **chats.update(request, ""), notice: job_progress.failure(error, spoken) + words}
+            return
+        turn = windows.show(request, id)
+        said = settings.notice(chat, used, spoken)
+        changes = {**settings.show(chat, spoken), **chats.update(request, id), progress: ""}
+        changes[notice] = words + (job_progress.note(said) if said else "")
+        if (job := page.studio.answering(id)) is not None:
+            yield from follow(job, chat, request, turn, changes)
+        else:
+            yield {**shows(chat, spoken), **idle(), **changes}
+
+    def refused(error: StudioError, request: gr.Request, place: Place, typed: Changes) -> Iterator[Changes]:
+        """Say why nothing was done. What was typed stays; a conversation that is another one by now is shown."""
+        said, spoken = job_progress.failure(error, language(request)), language(request)
+        if error.code not in ELSEWHERE:
+            yield {progress: said, notice: "", **typed}
+            return
+        yield {notice: said, **typed}
+        try:
+            chat = chats.load(request, place.chat)
+        except StudioError:
+            windows.show(request, "")
+            yield {**shows(page.chats(request).new(), spoken), **idle(), **chats.update(request, "")}
+            return
+        turn, job = windows.show(request, chat.id), page.studio.answering(chat.id)
+        if job is None:
+            yield {**shows(chat, spoken), **idle(), **chats.update(request, chat.id)}
+            return
+        yield from follow(job, chat, request, turn, chats.update(request, chat.id))
+        if error.code == "chat_busy" and windows.at(request, turn):
+            yield {notice: ""}
+
+    # ---- what is done
+
+    def ask(
+        request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
+        accepted: Changes, typed: Changes, *, words: str = "",
+    ) -> Iterator[Changes]:  # fmt: skip
+        """Have a conversation answered after a change, and follow the answer.
+
+        Args:
+            accepted: updates once it is on its way. typed: updates that keep what was typed where it is refused.
+            words: a new message. An answer that came while it was typed is no reason to refuse it.
+        """
+        store, spoken = page.chats(request), language(request)
+        try:
+            asked = settings.read(values)
+            if (before := page.studio.answering(place.chat)) is not None and before.cancelled:
+                for update in job_progress.watch(
+                    before
+                ):  # it was stopped: what it has said so far belongs before the question
+                    yield {progress: job_progress.progress(update, spoken), **typed}
+            with page.presses.turn(page.who(request) if page.studio.settings.public else ""):
+                place = Place(place.chat or windows.chat(request), place.mark)
+                found = chats.load(request, place.chat)
+                if page.studio.answering(place.chat) is not None:
+                    if words == found.messages[-1].content and not place.fits(found):
+                        yield typed  # pressed twice before the page could show it
+                        return
+                    raise StudioError("chat_busy")
+                if place.chat and not place.fits(found, answered=bool(words)):
+                    raise StudioError("chat_changed")
+                used = asked.model or page.studio.default_model(TASK).id
+                note = settings.missing(found, used, spoken)
+                chat = settings.keep(change(found), asked)
+                seen = found.mark if place.chat else ""
+                notes = (note,) if note else ()
+                job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes))
+                turn = windows.show(request, chat.id)
+        except StudioError as error:
+            yield from refused(error, request, place, typed)
+            return
+        yield from follow(job, chat, request, turn, {**accepted, **chats.update(request, chat.id), notice: ""})
+
+    def send(request: gr.Request, words: str, where: str, *values: Any) -> Iterator[Changes]:
+        if not words.strip():
+            error = StudioError("empty", field=text("label.prompt", language(request)))
+            yield {progress: job_progress.failure(error, language(request))}
+            return
+
+        def more(chat: Chat) -> Chat:
+            return chat.replaced(len(chat.messages), Entry("user", words))
+
+        kept = {chats.prompt: gr.skip()}
+        yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, words=words)
+
+    def again(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
+        """Answer the last question once more; the answer that it had is kept."""
+        kept = {chats.prompt: gr.skip()}
+        yield from ask(request, Place.read(where), message_actions.asked_again, values, kept, kept)
+
+    def obey(request: gr.Request, said: str, where: str, prompt: str, *values: Any) -> Iterator[Changes]:
+        """What was pressed at a message."""
+        what, at, words = message_actions.read(said)
+        place = Place.read(where)
+        if what in ("retry", "answer"):
+            yield from again(request, where, *values)
+        elif what == "edit" and words.strip():
+            typed = {chats.prompt: message_actions.together(prompt, words)}
+            yield from ask(request, place, lambda chat: message_actions.edited(chat, at, words), values, {}, typed)
+        elif what in ("undo", "version", "back"):
+            yield from turned(request, place, what, at, prompt)
+        else:
+            yield {progress: gr.skip()}
+
+    def turned(request: gr.Request, place: Place, what: str, at: int, prompt: str) -> Iterator[Changes]:
+        """Take the last question back into the composer, or bring back what was replaced."""
+        spoken, taken = language(request), ""
+
+        def turn(chat: Chat) -> Chat:
+            nonlocal taken
+            if not place.fits(chat):
+                raise StudioError("chat_changed")
+            if what != "undo":
+                return chat.other(at, newest=what == "back")
+            last = max((i for i, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
+            taken = chat.messages[last].content if chat.messages else ""
+            return chat.replaced(last)
+
+        try:
+            if page.studio.answering(place.chat) is not None:
+                raise StudioError("chat_busy")
+            chat = page.chats(request).change(place.chat, turn, quiet=True)
+        except StudioError as error:
+            yield from refused(error, request, place, {chats.prompt: gr.skip()})
+            return
+        changes = {**shows(chat, spoken), progress: "", notice: ""}
+        yield {**changes, chats.prompt: message_actions.together(taken, prompt) if taken else gr.skip()}
+
+    def keep(request: gr.Request, where: str, *values: Any) -> None:
+        """What was changed in the fields is the conversation's from now on, also where nothing is sent."""
+        settings.store(page.chats(request), Place.read(where).chat, values)
+
+    def choose(request: gr.Request, where: str, *values: Any) -> None:
+        """So is the model, where a person chose another one."""
+        settings.store(page.chats(request), Place.read(where).chat, values, chosen=True)
+
+    # ---- opening
+
+    def new(used: str | None, request: gr.Request) -> Iterator[Changes]:
+        yield from open_(request, "", used)
+
+    def opened(id: str | None, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        yield from open_(request, id or "", used)
+
+    def deleted(id: str, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        if (job := page.studio.answering(id)) is not None:
+            job.cancel()
+        try:
+            page.chats(request).delete(id)
+        except StudioError as error:
+            yield {notice: job_progress.failure(error, language(request))}
+            return
+        yield from open_(request, chats.newest(request), used)
+
+    def attach(used: str | None, request: gr.Request) -> Iterator[Changes]:
+        """A page that was opened again shows the answer that runs, else the newest conversation."""
+        job = page.running(request, TASK)
+        yield from open_(request, job.tag if job else chats.newest(request), used)
+
+    asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
+    run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    chats.prompt.change(None, chats.prompt, None, js="(words) => atelier.draft('chat-prompt', words)", **quick())
+    here = f"(_, ...rest) => [{WHERE}, ...rest]"
+    offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
+    ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
+    for part in (settings.system, *settings.of.values()):
+        part.blur(keep, [chats.where, *settings.fields], None, js=here, **quick())
+    picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
+    chats.wire(new, opened, deleted, picker.list, outputs)
+    page.blocks.load(attach, picker.list, outputs, **pumping())

@@ -1,0 +1,45 @@
+"""What stands between the network and Gradio, in the order in which a request meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+
+from studio.service import Studio
+from tabs.door.bodies import Bodies
+from tabs.door.gate import Gate
+from tabs.door.guard import Guard
+from tabs.door.password import Entrance
+from tabs.door.streams import Streams
+from tabs.door.upload_quota import Ledger, Quota
+from tabs.door.veil import Veil
+from tabs.page import FILES, script
+from tabs.shared.audio_stream import Listening
+from tabs.shell.head_scripts import FirstScript
+from tabs.shell.vendor import Vendor
+
+
+def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
+    """All of them for a studio.
+
+    Args:
+        folder: where uploads and copies of outputs lie.
+    """
+    settings = studio.settings
+    home = studio.home.root
+    veil = [Middleware(Veil, home=home)] if settings.public else []
+    theirs: dict[str, Any] = {"theirs": ledger.theirs, "home": home} if settings.public else {}
+    return [
+        Middleware(Guard, settings=settings),
+        *veil,
+        Middleware(Entrance, settings=settings),
+        Middleware(Gate, folder=folder),
+        Middleware(Streams, settings=settings),
+        Middleware(Quota, settings=settings, ledger=ledger, folder=folder),
+        Middleware(Bodies, settings=settings, folder=folder, **theirs),
+        Middleware(Listening, studio=studio),
+        Middleware(Vendor, folder=FILES / "vendor"),
+        Middleware(FirstScript, script=script()),
+    ]

@@ -1,0 +1,293 @@
+"""The right column of the image tab: the pictures, what each was made with, and what can be done with one."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.catalog import licence, variants
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.jobs.job import Job
+from studio.media.strip import clean
+from studio.recipes import origins, recipe
+from studio.requests import ImageRequest
+from studio.results import Artifact, Update
+from tabs.image.compare import pair
+from tabs.image.fields import TASK, Fields, queued
+from tabs.image.form import plain
+from tabs.shared import job_progress
+from tabs.shared.context import Page, quick
+from tabs.shared.i18n import language, t
+from tabs.shared.widgets import examples
+
+_OPEN_START = "() => atelier.unfold('image-start')"
+
+SMALL = 256
+"""Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the gallery shows: the artifact, its files as the page may read them, and the job that made it."""
+
+    artifact: Artifact
+    files: tuple[str, ...]
+    job: str = ""
+
+
+class Result:
+    """The parts of the column."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
+        self.preview = gr.Image(
+            visible=False, show_label=False, container=False, interactive=False, buttons=[],
+            elem_id="image-preview", elem_classes="a-preview", format="png",
+        )  # fmt: skip
+        self.gallery = gr.Gallery(
+            show_label=False, label=t("image.pictures"), columns=1, object_fit="contain", height="auto", visible=False,
+            interactive=False, elem_id="image-gallery", buttons=["fullscreen"], fit_columns=False,
+        )  # fmt: skip
+        self.details = gr.HTML(elem_id="image-details", elem_classes="a-details")
+        with gr.Column(visible=False, elem_classes="a-actions", min_width=0) as self.actions:
+            with gr.Row(elem_classes="a-send"):
+                self.seed = _action("reuse_seed")
+                self.start = _action("use_as_start")
+                self.twice = _action("upscale2")
+                self.four = _action("upscale4")
+                self.compare = _action("compare")
+                self.again = _action("again")
+            with gr.Row(elem_classes="a-send"):
+                self.caption = _action("to_caption")
+                self.save = gr.DownloadButton(t("page.download"), size="sm", min_width=0, elem_id="image-save")
+                self.clean = _action("clean")
+                self.sheet = gr.DownloadButton(
+                    t("image.sheet"), size="sm", min_width=0, visible=False, elem_id="image-sheet"
+                )
+                self.clean_file = gr.DownloadButton(
+                    "", size="sm", elem_id="image-clean-file", visible="hidden", elem_classes="a-hidden"
+                )
+        self.note = gr.HTML(elem_id="image-compared", elem_classes="a-live")
+        self.slider = gr.ImageSlider(
+            visible=False, show_label=False, label=t("image.compare"), interactive=False, format="png",
+            elem_id="image-slider", buttons=["fullscreen"], type="filepath", max_height=560, container=False,
+        )  # fmt: skip
+        with gr.Column(elem_classes="a-empty") as self.empty:
+            gr.Markdown(t("image.empty"))
+            self.examples = gr.Column(min_width=0)
+        self.shown = gr.State(None)
+        self.chosen = gr.State(0)
+
+    def add_examples(self, prompt: gr.Textbox) -> None:
+        """Things to try, once the prompt exists that they fill."""
+        with self.examples:
+            examples(TASK, prompt, ("image.example1", "image.example2", "image.example3"))
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [
+            self.progress, self.preview, self.gallery, self.details, self.actions, self.save, self.sheet, self.note,
+            self.slider, self.empty, self.shown, self.chosen,
+        ]  # fmt: skip
+
+    def show(self, update: Update, spoken: str) -> dict[Any, Any]:
+        """What changes in the column for an update."""
+        changes: dict[Any, Any] = {
+            self.progress: job_progress.progress(update, spoken) + job_progress.notes(update, spoken)
+        }
+        if update.preview:
+            changes[self.preview] = gr.update(value=self._page.offer(update.preview, "preview.png"), visible=True)
+            changes[self.empty] = gr.update(visible=False)
+        if update.final:
+            changes[self.preview] = gr.update(visible=False)
+        if update.artifact is not None and update.artifact.files:
+            changes |= self.put(update.artifact, spoken, update.job)
+        return changes
+
+    def put(self, artifact: Artifact, spoken: str, job: str = "") -> dict[Any, Any]:
+        """Show an artifact's pictures, its first one chosen."""
+        files = tuple(self._page.publish(file) for file in artifact.files)
+        grid = self._job(job)
+        marks = labels(grid, artifact) if grid is not None and grid.layout is not None else ()
+        across = len(grid.layout.columns) if marks and grid is not None and grid.layout is not None else 0
+        shown = Shown(artifact, files, job)
+        pictures = list(zip(files, marks, strict=True)) if marks else list(files)
+        small = all(max(_size(each)) <= SMALL for each in artifact.recipes)
+        return {
+            self.gallery: gr.update(
+                value=pictures,
+                visible=True,
+                columns=across or min(len(files), 4 if small else 2),
+                elem_classes=["a-small"] if small else [],
+                selected_index=None,
+            ),
+            self.details: self.line(shown, 0, spoken),
+            self.empty: gr.update(visible=False),
+            self.actions: gr.update(visible=True),
+            self.save: gr.update(value=files[0]),
+            self.sheet: self._sheet(artifact),
+            self.note: "",
+            self.slider: gr.update(visible=False),
+            self.shown: shown,
+            self.chosen: 0,
+        }
+
+    def line(self, shown: Shown, index: int, spoken: str) -> str:
+        """What picture `index` was made with, as HTML."""
+        made = shown.artifact.recipes[index]
+        told, model = origins.painting(made), made["model"]
+        given = told["parameters"]
+        used = next(iter(given.get("prompts") or ()), "") or given.get("prompt", "")
+        seeded = told["task"] == "image" and told["seed"] is not None
+        facts = [f"{text('label.seed', spoken)} {told['seed']}"] if seeded else []
+        if size := _pixels(shown.files[index]):
+            facts.append(f"{size[0]} × {size[1]}")
+        if given.get("steps"):
+            facts.append(text("image.steps", spoken, count=given["steps"]))
+        if given.get("guidance_scale") is not None:
+            facts.append(text("image.guidance", spoken, value=plain(given["guidance_scale"])))
+        if given.get("scheduler"):
+            facts.append(str(given["scheduler"]))
+        if made["task"] == "upscale":
+            facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
+        seconds = f"{made['seconds']:.1f}"
+        called = variants.called(model["id"], model["title"], spoken)
+        facts.append(text("page.made_with", spoken, model=called, seconds=seconds))
+        card = self._page.studio.catalog.find(model["id"])
+        if card is None or card.has_files:  # else no model had a part in it
+            facts.append(licence.name(model["licence"], spoken))
+        several = len(shown.files) > 1
+        which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
+        words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""
+        return f'{words}<p class="a-note" role="status">{html.escape(which + " · ".join(facts))}</p>'
+
+    def wire(self, fields: Fields) -> None:
+        """What can be done with the chosen picture without running a model."""
+        picked = [self.shown, self.chosen]
+
+        def choose(shown: Shown | None, event: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
+            index = int(event.index)
+            if shown is None or not 0 <= index < len(shown.files):
+                return gr.skip(), gr.skip(), gr.skip()
+            return index, self.line(shown, index, language(request)), gr.update(value=shown.files[index])
+
+        self.gallery.select(choose, self.shown, [self.chosen, self.details, self.save], **quick())
+        for button in (self.seed, fields.again):
+            button.click(_seed, picked, fields.of["seed"], **quick())
+        self.start.click(
+            lambda shown, index: fields.started(editor(shown.files[index])) if shown else {},
+            picked,
+            [fields.begin],
+            **queued(),
+        ).then(None, None, None, js=_OPEN_START, **quick())
+
+        def compare(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
+            return self._compare(shown, index, request)
+
+        self.compare.click(compare, picked, [self.note, self.slider], **quick())
+        self.clean.click(self._clean, picked, [self.clean_file, self.note], **quick()).then(
+            None, None, None, js="() => atelier.press('#image-clean-file')", **quick()
+        )
+        self._page.on_ready.append(self._send_to_caption)
+
+    def _compare(self, shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
+        spoken = language(request)
+        if shown is None:
+            return gr.skip(), gr.skip()
+        earlier = [job.snapshot().artifact for job in self._page.jobs(request, TASK) if job.id != shown.job]
+        try:
+            found = pair(self._page, shown.artifact, index, [each for each in earlier if each is not None])
+        except StudioError as error:
+            return job_progress.failure(error, spoken), gr.update(visible=False)
+        if found is None:
+            return job_progress.note(text("image.nothing_to_compare", spoken)), gr.update(visible=False)
+        kind, before = found
+        slider = gr.update(value=(before, shown.files[index]), visible=True)
+        return job_progress.note(text(f"image.compared_{kind}", spoken)), slider
+
+    def _clean(self, shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
+        if shown is None:
+            return gr.skip(), gr.skip()
+        file = Path(shown.files[index])
+        try:
+            data = clean(file.read_bytes())
+        except OSError:
+            return gr.skip(), job_progress.failure(StudioError("file_not_found", path=file.name), language(request))
+        return self._page.offer(data, f"picture{file.suffix}"), gr.skip()
+
+    def _send_to_caption(self) -> None:
+        page = self._page
+        if page.tabs is None or "caption" not in page.pictures:
+            return
+        self.caption.click(
+            lambda shown, index: ((shown.files[index] if shown else gr.skip()), gr.Tabs(selected="caption")),
+            [self.shown, self.chosen], [page.pictures["caption"], page.tabs], **quick(),
+        )  # fmt: skip
+
+    def _sheet(self, artifact: Artifact) -> Any:
+        if artifact.sheet is None:
+            return gr.update(visible=False)
+        return gr.update(value=self._page.publish(artifact.sheet), visible=True)
+
+    def _job(self, id: str) -> Job | None:
+        try:
+            return self._page.studio.job(id) if id else None
+        except StudioError:  # so long ago that it is forgotten
+            return None
+
+
+def editor(file: str, strokes: str = "") -> dict[str, Any]:
+    """The value of the picture editor for a file of the page's, with a layer of paint on it."""
+    return {"background": file, "layers": [strokes] if strokes else [], "composite": file}
+
+
+def _action(name: str) -> gr.Button:
+    return gr.Button(t(f"image.{name}"), size="sm", min_width=0, elem_id=f"image-{name.replace('_', '-')}")
+
+
+def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
+    """What each picture of a grid is called: its column's label and its row's. Cells that were skipped are missing."""
+    if job.layout is None:
+        return ()
+    names = [" · ".join(filter(None, (column, row))) for row in job.layout.rows for column in job.layout.columns]
+    left = list(zip(names, job.cells, strict=True))
+    found: list[str] = []
+    for made in artifact.recipes[: len(artifact.files)]:
+        at = next((i for i, (_, cell) in enumerate(left) if _is(made, cell)), None)
+        found.append("" if at is None else left[at][0])
+        left = left if at is None else left[at + 1 :]
+    return tuple(found)
+
+
+def _is(made: dict[str, Any], cell: ImageRequest) -> bool:
+    return made["seed"] == cell.seed and made["parameters"] == recipe.parameters(cell)
+
+
+def _seed(shown: Shown | None, index: int) -> Any:
+    """The seed of a picture for its field: of an enlarged one that of the painting, if it is known."""
+    told = origins.painting(shown.artifact.recipes[index]) if shown else None
+    known = told is not None and told["task"] == "image" and told["seed"] is not None
+    return str(told["seed"]) if told is not None and known else gr.skip()
+
+
+def _pixels(file: str) -> tuple[int, int] | None:
+    """Width and height of a picture as it is, enlarged or not; None of one that is gone."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            return picture.size
+    except OSError:
+        return None
+
+
+def _size(made: dict[str, Any]) -> tuple[int, int]:
+    """Width and height that a recipe tells; large where it tells none."""
+    given = made["parameters"]
+    return given.get("width") or SMALL + 1, given.get("height") or SMALL + 1

@@ -1,0 +1,61 @@
+"""The music tab: a prompt in, pieces out. Puts its parts together; each stands in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.jobs.job import Job
+from studio.requests import MusicRequest
+from studio.results import Update
+from tabs.music.fields import TASK, Fields, wanted
+from tabs.music.input_audio import taken
+from tabs.music.recent import Recent
+from tabs.music.result import Result
+from tabs.music.take_cards import Take
+from tabs.shared import job_progress
+from tabs.shared.context import Page, pumping
+from tabs.shared.suggestions import Offers
+from tabs.shared.widgets import run_row
+
+
+def build(page: Page) -> None:
+    """Add the tab's parts and their events to the page."""
+    with gr.Row(elem_classes="a-frame"):
+        with gr.Column(elem_classes="a-input", scale=38, elem_id="music-input"):
+            fields = Fields(page)
+            run, stop = run_row(TASK, "music.run", page.stop(TASK))
+        with gr.Column(elem_classes="a-result", scale=62):
+            result = Result(page, fields)
+            recent = None if page.studio.settings.public else Recent(page)
+    page.prompts[TASK] = fields.of["prompt"]
+    outputs = [run, stop, *result.outputs]
+
+    def show(update: Update, spoken: str, before: tuple[Take, ...] = ()) -> dict[Any, Any]:
+        buttons = job_progress.running(not update.final and not update.stopping)
+        return {**dict(zip((run, stop), buttons, strict=True)), **result.show(update, spoken, before)}
+
+    def generate(request: gr.Request, before: tuple[Take, ...], *given: Any) -> Iterator[dict[Any, Any]]:
+        def ask() -> MusicRequest:
+            values = dict(zip(fields.of, given, strict=True))
+            return wanted(values, taken(page, values))
+
+        def start(who: str) -> Job:
+            return page.studio.submit(ask(), who, previews=True)
+
+        yield from page.drive(
+            TASK, start, lambda update, spoken: show(update, spoken, before), result.progress, request
+        )
+
+    start: dict[str, Any] = {
+        "fn": generate, "inputs": [result.shown, *fields.inputs], "outputs": outputs, **pumping()
+    }  # fmt: skip
+    run.click(**start)
+    Offers(page, TASK, fields.picker, fields.of).wire(**start)
+    page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())
+    fields.wire()
+    result.wire()
+    if recent is not None:
+        recent.wire(result)

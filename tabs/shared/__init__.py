@@ -1,0 +1,1 @@
+"""What the tabs share: context of a page, widgets, progress, who is asking."""

@@ -1,0 +1,253 @@
+"""What the tabs of one page share: who is asking, which job is theirs, and how a job drives a tab."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.catalog import variants
+from studio.errors import StudioError
+from studio.jobs import turns
+from studio.jobs.job import Job
+from studio.library.chats import Chats
+from studio.paths import disk_error, occupied
+from studio.requests import Request, Task
+from studio.results import Update
+from studio.service import Studio
+from studio.tasks.caption.runs import Desk, forget
+from tabs.shared import identity, job_progress
+from tabs.shared.failing import explained
+from tabs.shared.i18n import cookies, language
+from tabs.shared.presses import Bench, Presses, Shares
+
+if TYPE_CHECKING:
+    from tabs.shared.model_picker import ModelPicker
+
+Show = Callable[[Update, str], dict[Any, Any]]
+"""What a tab changes for an update, in a language: component -> value."""
+_TAB_OF = {"upscale": "image"}
+"""Tasks that have no tab of their own, and the one in which they run."""
+_STRANGERS_ROOM = 2_000_000_000
+"""Bytes that all of that together may take."""
+_STRANGERS_LOOK = 5.0
+"""Seconds for which a look at what it takes is good: it walks through all sessions, and in so short a time the quota on
+uploads (tabs.door.upload_quota) lets little more come."""
+_STRANGERS_KEEP = 3600.0
+"""Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
+
+
+@dataclass(slots=True)
+class Page:
+    """What the tabs of one page share while it is built, and how they look things up while it runs."""
+
+    studio: Studio
+    blocks: gr.Blocks
+    tabs: gr.Tabs | None = None
+    pickers: list[ModelPicker] = field(default_factory=list)
+    prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
+    pictures: dict[Task, gr.Image] = field(default_factory=dict)
+    restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
+    presses: Presses = field(default_factory=Presses)
+    bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
+    on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
+    shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
+    _looking: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _look_again: float = field(init=False, default=0.0)
+    _taken: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        settings = self.studio.settings
+        self.shares = Shares(settings.max_queue, settings.max_jobs_per_session)
+
+    def who(self, request: gr.Request) -> str:
+        """Who asks: the browser, the page where cookies are blocked, or a program by its session (`identity`)."""
+        return self._named(request) or f"session {request.session_hash}"
+
+    def title(self, model: str, language: str) -> str:
+        """What people call a model or a variant of one."""
+        card = self.studio.catalog.find(model)
+        return variants.title(card, language) if card else model
+
+    def chats(self, request: gr.Request) -> Chats:
+        """The conversations that this person may see: all on one's own machine, their own on a public studio."""
+        if not self.studio.settings.public:
+            return self.studio.chats
+        folder = self.studio.instance.sessions / identity.folder(self.who(request))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Chats(folder)
+
+    def captions(self, request: gr.Request) -> Desk:
+        """The runs over many pictures that this person may see, as with `chats`."""
+        if not self.studio.settings.public:
+            return self.studio.captions
+        sessions, settings = self.studio.instance.sessions, self.studio.settings
+        forget(sessions.glob("*/captions/*"), _STRANGERS_KEEP)
+        folder = sessions / identity.folder(self.who(request)) / "captions"
+        return Desk(folder, public=True, keep_free=int(settings.keep_free_gb * 1e9))
+
+    def running(self, request: gr.Request, task: Task) -> Job | None:
+        """The newest job of this browser for a tab, where it is not over yet."""
+        jobs = self.jobs(request, task)
+        return jobs[-1] if jobs and not jobs[-1].done else None
+
+    def jobs(self, request: gr.Request, task: Task) -> list[Job]:
+        """This browser's jobs in a tab, oldest first."""
+        return [job for job in self.studio.jobs(self.who(request)) if _tab(job) == task]
+
+    def newest(self, job: Job) -> bool:
+        """Whether the same browser has started nothing newer in the same tab."""
+        jobs = [other for other in self.studio.jobs(job.session) if _tab(other) == _tab(job)]
+        return not jobs or jobs[-1] is job
+
+    def stop(self, task: Task) -> Callable[[gr.Request], None]:
+        """The handler of a tab's Stop button."""
+
+        def stop(request: gr.Request) -> None:
+            if (job := self.running(request, task)) is not None:
+                job.cancel()
+
+        return stop
+
+    def require_room(self) -> None:
+        """Raises StudioError strangers_full where what strangers have sent takes all that there is for it."""
+        with self._looking:
+            if time.monotonic() >= self._look_again:
+                self._taken = occupied(self.studio.home.cache / "sessions")
+                self._look_again = time.monotonic() + _STRANGERS_LOOK
+            taken = self._taken
+        if taken > _STRANGERS_ROOM:
+            raise StudioError("strangers_full")
+
+    def publish(self, file: Path) -> str:
+        """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""
+        target = self.spot(file.name)
+        shutil.copyfile(file, target)
+        return str(target)
+
+    def offer(self, data: bytes, name: str) -> str:
+        """As `publish`, for what is in no file yet."""
+        file = self.spot(name)
+        try:
+            file.write_bytes(data)
+        except OSError as error:
+            shutil.rmtree(file.parent, ignore_errors=True)
+            raise disk_error(error, file) from error
+        return str(file)
+
+    def spot(self, name: str) -> Path:
+        """As `publish`, for a file that is about to be written."""
+        folder = self.studio.instance.shown / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return folder / name
+
+    def run(
+        self, task: Task, ask: Callable[[], Request], show: Show, progress: gr.HTML, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """Submit what `ask` puts together and drive the tab to the end. A second press while one runs does nothing."""
+        yield from self.drive(task, lambda who: self.studio.submit(ask(), who), show, progress, request)
+
+    def drive(
+        self, task: Task, start: Callable[[str], Job], show: Show, progress: gr.HTML, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """As `run`, where `start` submits for who asks."""
+        try:
+            with self.press(request, task) as free:
+                if not free:
+                    return
+                job = self.begin(request, start)
+        except StudioError as error:
+            yield {progress: job_progress.failure(error, language(request))}
+            return
+        yield from self.follow(job, show, progress, request)
+
+    @contextmanager
+    def press(self, request: gr.Request, task: Task) -> Iterator[bool]:
+        """Hold a tab's run button for a browser: whether it is free, with no press of it held and no job running."""
+        with self.presses.of(self.who(request), task) as mine:
+            yield mine and not self.busy(request, task)
+
+    def begin(self, request: gr.Request, start: Callable[[str], Job]) -> Job:
+        """The job that `start` submits for who asks. On a public studio an address has a share of all jobs.
+
+        Raises:
+            StudioError: too_many_jobs, or what `start` raises.
+        """
+        who = self.who(request)
+        if not self.studio.settings.public:
+            return start(who)
+        where = identity.address(getattr(getattr(request, "request", None), "scope", {}), proxied=True)
+        name = self._named(request)
+        with self.shares.of(where, bool(name), self.studio.jobs()) as started, turns.asking(where, name):
+            started.append(job := start(who))
+        return job
+
+    def _named(self, request: gr.Request) -> str:
+        return identity.named(cookies(request), getattr(request, "headers", None) or {})
+
+    def busy(self, request: gr.Request, task: Task) -> bool:
+        """Whether a job of this browser runs in a tab and was not told to stop. `press` asks it too."""
+        job = self.running(request, task)
+        return job is not None and not job.cancelled
+
+    def attach(self, task: Task, show: Show, progress: gr.HTML) -> Callable[[gr.Request], Iterator[dict[Any, Any]]]:
+        """The handler that lets a page opened again take up the job that runs, or show what was finished meanwhile."""
+
+        def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+            if jobs := self.jobs(request, task):
+                yield from self.follow(jobs[-1], show, progress, request)
+            else:
+                yield {progress: gr.skip()}
+
+        return attach
+
+    def send_text(self, button: gr.Button, source: gr.Textbox, task: Task) -> None:
+        """Let a button put a text into another tab's prompt and go there."""
+        if self.tabs is not None and task in self.prompts:
+            button.click(
+                lambda words: (words, gr.Tabs(selected=task)), source, [self.prompts[task], self.tabs], **quick()
+            )
+
+    def follow(self, job: Job, show: Show, progress: gr.HTML, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Drive a tab from a job until it ends. An update that cannot be shown, for want of disk space perhaps, does
+        not take the later ones along: the last one shows the buttons again."""
+        spoken = language(request)
+        for update in job_progress.watch(job, lambda: not self.newest(job)):
+            try:
+                changes = show(update, spoken)
+            except (StudioError, OSError) as error:
+                if not update.final:
+                    continue
+                bare = replace(update, artifact=None, preview=None)
+                changes = show(bare, spoken) | {progress: job_progress.failure(explained(error), spoken)}
+            yield changes
+
+
+_SILENT: dict[str, Any] = {
+    "show_progress": "hidden", "show_progress_on": [], "api_visibility": "private", "trigger_mode": "multiple",
+}  # fmt: skip
+"""Progress is ours to show. Hidden alone is not enough: Gradio then still tells every output of every event, seen or
+not, at each step that nothing is to be shown, and looks each of them up by a walk through all components: a third of
+the browser's work while the page opens."""
+
+
+def quick() -> dict[str, Any]:
+    """Event settings for what must never wait behind anything: Stop, lists, switches."""
+    return {**_SILENT, "queue": False}
+
+
+def pumping(js: str | None = None) -> dict[str, Any]:
+    """Event settings for handlers that follow a job. The studio orders jobs itself, so Gradio does not limit them."""
+    return {**_SILENT, "concurrency_limit": None, "js": js}
+
+
+def _tab(job: Job) -> str:
+    return _TAB_OF.get(job.task, job.task)

@@ -1,0 +1,152 @@
+"""From a job's updates to what the page shows, the same way for every tab.
+
+The handler of a tab is only a pump: the work goes on when the page closes, and a page that comes back pumps the
+same job again. Text, bars and errors are HTML of our own, escaped here.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.jobs.job import Job
+from studio.paths import gigabytes
+from studio.results import Update
+
+HEARTBEAT = 0.25
+PACE = 0.08
+
+
+def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[Update]:
+    """Updates that are worth sending to a browser: changes, at most one every PACE, else about one a second.
+
+    A browser that draws every token would take from the processor what the model needs. After Stop the first update
+    says so at once; what the job still keeps follows, unless the page has started something newer meanwhile
+    (`superseded`).
+    """
+    last: tuple[Any, ...] | None = None
+    sent, text, preview = 0.0, "", None
+    for update in job.events(HEARTBEAT):
+        if update.stopping and superseded():
+            return
+        text, preview = text + update.text, update.preview or preview
+        stage = (update.kind, update.stopping, update.live)
+        shown = (
+            *stage, update.position, update.step, update.steps, round(update.elapsed),
+            update.fraction, update.bytes_done // 500_000,
+        )  # fmt: skip
+        urgent = update.final or last is None or stage != last[:3]
+        if urgent or ((text or preview or shown != last) and time.monotonic() - sent >= PACE):
+            yield replace(update, text=text, preview=preview)
+            last, sent, text, preview = shown, time.monotonic(), "", None
+
+
+def progress(update: Update, language: str, step: str = "step") -> str:
+    """The line above the result: what happens now, how far it is, how long it will take.
+
+    Args:
+        step: what the job's steps are called, a key below `progress.`.
+    """
+    say = _sayer(language)
+    match update.kind:
+        case "queued":
+            words = say("queued", position=update.position) if update.position else say("waiting")
+            return _bar(words, None)
+        case "downloading":
+            done, total = gigabytes(update.bytes_done), gigabytes(update.bytes_total) if update.bytes_total else "?"
+            words = say("downloading", done=done, total=total)
+            if update.bytes_per_second:
+                words += f" · {gigabytes(update.bytes_per_second)}/s"
+            fraction = update.bytes_done / update.bytes_total if update.bytes_total else None
+            return _bar(words + _left(update, language), fraction)
+        case "loading":
+            return _bar(say("loading", seconds=f"{update.elapsed:.0f}"), update.fraction)
+        case "running" if update.stopping:
+            return _bar(say("stopping"), None)
+        case "running" if update.steps:
+            words = say(step, step=update.step, steps=update.steps)
+            return _bar(words + _left(update, language), update.step / update.steps)
+        case "running" if update.step:
+            return _bar(say("tokens", count=update.step), None)
+        case "running":
+            return _bar(say("starting"), None)
+        case "failed" if update.error:
+            return failure(update.error, language) + offers(update, language)
+        case "cancelled":
+            return note(say("stopped"))
+        case _:
+            return ""
+
+
+def failure(error: StudioError, language: str) -> str:
+    """What happened and what to do next, announced at once by screen readers."""
+    what, then = html.escape(error.what(language)), html.escape(error.next(language))
+    return f'<div class="a-error" role="alert"><p>{what}</p><p class="a-next">{then}</p></div>'
+
+
+def offers(update: Update, language: str) -> str:
+    """A button for each thing that may help; tabs.shared.suggestions hears them."""
+    if not update.offers:
+        return ""
+    title = html.escape(text("offer.title", language), quote=True)
+    buttons = "".join(
+        f'<button type="button" class="a-offer" data-offer="{place}">{html.escape(offer.said(language))}</button>'
+        for place, offer in enumerate(update.offers)
+    )
+    return f'<div class="a-offers" role="group" aria-label="{title}">{buttons}</div>'
+
+
+def note(words: str) -> str:
+    """A quiet line."""
+    return f'<div class="a-note" role="status">{html.escape(words)}</div>'
+
+
+def notes(update: Update, language: str, known: tuple[str, ...] = ()) -> str:
+    """What the engine wants to be known about a finished result, but for what the page says already."""
+    if update.artifact is None:
+        return ""
+    said = [(key, params) for key, params in update.artifact.notes if key not in known]
+    return "".join(note(text(f"note.{key}", language, **params)) for key, params in said)
+
+
+def running(on: bool) -> tuple[Any, Any]:
+    """Updates for the run and the stop button, which share one place."""
+    return gr.update(visible=not on), gr.update(visible=on)
+
+
+def _sayer(language: str) -> Callable[..., str]:
+    def say(key: str, **params: object) -> str:
+        return text(f"progress.{key}", language, **params)
+
+    return say
+
+
+def left(update: Update, language: str) -> str:
+    """How much longer it takes, where that is known."""
+    seconds = update.seconds_left
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return text("progress.left_seconds", language, count=max(round(seconds), 1))
+    return text("progress.left_minutes", language, count=round(seconds / 60))
+
+
+def _left(update: Update, language: str) -> str:
+    said = left(update, language)
+    return f" · {said}" if said else ""
+
+
+def _bar(words: str, fraction: float | None) -> str:
+    percent = "" if fraction is None else f' style="width:{min(max(fraction, 0), 1) * 100:.1f}%"'
+    moving = " a-moving" if fraction is None else ""
+    return (
+        f'<div class="a-progress" role="status"><span class="a-words">{html.escape(words)}</span>'
+        f'<span class="a-track"><span class="a-fill{moving}"{percent}></span></span></div>'
+    )

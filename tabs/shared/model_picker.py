@@ -1,0 +1,149 @@
+"""The model picker: the list of a task's models, what they are good for, and their download."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.catalog import licence as licences
+from studio.catalog import variants
+from studio.catalog.card import base_of
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.paths import gigabytes
+from studio.requests import Task
+from studio.status import ModelInfo
+from tabs.shared import job_progress
+from tabs.shared.context import Page, pumping, quick
+from tabs.shared.i18n import language, t
+
+
+class ModelPicker:
+    """The list of a task's models, a line about the chosen one, and its download where it is not here yet."""
+
+    def __init__(self, page: Page, task: Task) -> None:
+        self._page = page
+        self.task: Task = task
+        page.pickers.append(self)
+        choices, value = self.choices("en")
+        with gr.Column(elem_classes="a-picker", min_width=0):
+            self.list = gr.Dropdown(
+                choices, value=value, label=t("page.model"), elem_id=f"{task}-model", filterable=False
+            )
+            self.about = gr.HTML(self.describe(value, "en"), elem_classes="a-about")
+            with gr.Row(elem_classes="a-download", visible=False) as self.row:
+                self.get = gr.Button(t("page.download"), size="sm", elem_id=f"{task}-download")
+                self.cancel = gr.Button(t("page.cancel"), size="sm", visible=False)
+            self.progress = gr.HTML(elem_classes="a-live")
+        self.list.change(self._changed, self.list, [self.about, self.row], **quick())
+        self.get.click(
+            self._download, self.list, [self.progress, self.get, self.cancel, self.list, self.about, self.row],
+            **pumping(),
+        )  # fmt: skip
+        self.cancel.click(self._stop, self.list, None, **quick())
+
+    def choices(self, language: str, chosen: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
+        """(label, id) of every model, and the one to begin with.
+
+        Variants stand below a model that is on disk or too large, where they fit; `chosen` in any case.
+        """
+        models = self._page.studio.models(self.task)
+        if not models:
+            return [], None
+        listed = [one for model in models for one in (model, *_worth(model, chosen))]
+        return [(_label(m, language), m.card.id) for m in listed], self._page.studio.default_model(self.task).id
+
+    def describe(self, model: str | None, language: str) -> str:
+        """What the model is good for, its licence and whether it fits, as HTML."""
+        if not model:
+            return job_progress.note(text("error.no_model.what", language))
+        card = (info := self._info(model)).card
+        parts = [html.escape(card.summary.get(language) or card.summary.get("en", ""))]
+        licence = html.escape(licences.name(card.licence, language))
+        if card.licence_url:
+            url = html.escape(card.licence_url, quote=True)
+            licence = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{licence}</a>'
+        size = info.disk_bytes or card.disk_bytes
+        facts = [licence, licences.limit(card.commercial, language), gigabytes(size) if size > 1 else ""]
+        if card.variant:
+            facts.append(text("page.takes", language, size=gigabytes(card.memory_bytes)))
+        if not info.fits:
+            needed = gigabytes(card.needed)
+            facts.append(f'<b class="a-warn">{text("page.does_not_fit", language, needed=needed)}</b>')
+            if fitting := [variants.title(one.card, language) for one in info.variants if one.fits]:
+                names = text("page.comma", language).join(fitting)
+                facts.append(html.escape(text("page.fits_as", language, names=names)))
+        parts.append(" · ".join(filter(None, facts)))
+        return "".join(f"<p>{part}</p>" for part in parts if part)
+
+    def refresh(self, language: str, value: str | None = None) -> tuple[Any, Any, Any]:
+        """Updates of list, line and download row, in a language, for what is on disk now."""
+        choices, first = self.choices(language, value)
+        stays = any(id == value for _, id in choices)
+        shown = value if stays else first
+        # A value that is sent again would undo what a conversation chose at the same moment.
+        update = gr.update(choices=choices) if stays else gr.update(choices=choices, value=first)
+        return update, self.describe(shown, language), self._row(shown)
+
+    def _info(self, model: str) -> ModelInfo:
+        models = self._page.studio.models(self.task)
+        return next(one for info in models for one in (info, *info.variants) if one.card.id == model)
+
+    def _row(self, model: str | None) -> Any:
+        here = model is None or self._info(model).state == "ready"
+        card = None if model is None else self._info(model).card
+        local = card is not None and card.source.kind in ("local", "bundled") and not card.parts
+        return gr.update(visible=not here and not local)
+
+    def _changed(self, model: str | None, request: gr.Request) -> tuple[str, Any]:
+        return self.describe(model, language(request)), self._row(model)
+
+    def _download(self, model: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        spoken = language(request)
+        same = gr.skip()
+        try:
+            job = self._page.studio.download(model, self._page.who(request))
+        except StudioError as error:
+            yield job_progress.failure(error, spoken), same, same, same, same, same
+            return
+        for update in job_progress.watch(job):
+            if update.final:
+                break
+            yield (
+                job_progress.progress(update, spoken),
+                gr.update(visible=False),
+                gr.update(visible=True),
+                same,
+                same,
+                same,
+            )
+        last = job.snapshot()
+        shown = job_progress.progress(last, spoken)
+        yield shown, gr.update(visible=True), gr.update(visible=False), *self.refresh(spoken, model)
+
+    def _stop(self, model: str) -> None:
+        for job in self._page.studio.jobs():
+            if job.task == "download" and job.model == base_of(model):
+                job.cancel()
+
+
+def _worth(info: ModelInfo, chosen: str | None) -> list[ModelInfo]:
+    """The variants of a model that are worth a line of the list."""
+    here = info.state == "ready" or not info.fits
+    return [one for one in info.variants if one.card.id == chosen or (here and one.fits)]
+
+
+def _label(info: ModelInfo, language: str) -> str:
+    card = info.card
+    if card.variant:
+        memory = text("page.takes", language, size=gigabytes(card.memory_bytes))
+        return f"{variants.title(card, language)} · {memory}"
+    size = info.disk_bytes or card.disk_bytes
+    state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
+    licence = licences.name(card.licence, language)
+    return " · ".join(
+        filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", licence, state))
+    )

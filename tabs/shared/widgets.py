@@ -1,0 +1,126 @@
+"""Pieces that several tabs share: the run/stop pair, number fields, examples, the line under a result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from studio.catalog import licence, variants
+from studio.errors import StudioError
+from studio.i18n import text
+from studio.requests import Task
+from studio.results import Artifact
+from tabs.shared import job_progress
+from tabs.shared.context import quick
+from tabs.shared.i18n import language, t
+
+
+def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
+    """The run and the stop button in one place; Ctrl/Cmd+Enter and Esc press them (assets/page/page.js)."""
+    with gr.Row(elem_classes="a-run"):
+        return run_pair(task, label, stop)
+
+
+def run_pair(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
+    """As `run_row`, in a row that stands already."""
+    run = gr.Button(t(label), variant="primary", elem_id=f"{task}-run", elem_classes="a-run-button")
+    halt = gr.Button(
+        t("page.stop"), variant="stop", visible=False, elem_id=f"{task}-stop", elem_classes="a-stop-button"
+    )
+    halt.click(stop, None, None, **quick())
+    return run, halt
+
+
+@contextmanager
+def fold(id: str, label: str) -> Iterator[gr.Column]:
+    """A part that opens under its name and stays as it was left (assets/page/page.js).
+
+    Gradio's accordion draws what is in it only when it is opened: drafts would come back too late, and what the
+    server writes into it would be lost.
+    """
+    gr.Button(t(label), size="sm", elem_id=f"{id}-fold", elem_classes="a-fold-button")
+    with gr.Column(elem_id=id, elem_classes="a-fold", min_width=0) as column:
+        yield column
+
+
+def number(
+    task: Task, name: str, help: str | None = "", placeholder: str = "page.model_default", **more: Any
+) -> gr.Textbox:
+    """A number that may be left empty for the model's default.
+
+    A text field, because Gradio's number field turns "empty" into 0; `read` makes a number of it, and the studio
+    checks its range.
+
+    Args:
+        help: key of the line below its name; by default `help.<name>`, none where it is None.
+    """
+    options: dict[str, Any] = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"}
+    options |= {"elem_classes": "a-number a-remember"} | more
+    info = None if help is None else t(help or f"help.{name}")
+    return gr.Textbox(
+        "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1, **options,
+    )  # fmt: skip
+
+
+def seed_row(task: Task, **more: Any) -> gr.Textbox:
+    """The seed: empty means a new one each time."""
+    return number(task, "seed", placeholder="page.random", **more)
+
+
+def read(field: str, value: str | None) -> float | None:
+    """What was typed into a number field; None where it is empty.
+
+    Raises:
+        StudioError: not a number.
+    """
+    typed = (value or "").strip().replace(",", ".")
+    if not typed:
+        return None
+    try:
+        return float(typed)
+    except ValueError:
+        raise StudioError("not_a_number", field=field) from None
+
+
+def read_whole(field: str, value: str | None) -> int | None:
+    """As `read`, for a whole number; a fraction is left for the studio to refuse."""
+    typed = (value or "").strip()
+    if re.fullmatch(r"-?[0-9]{1,40}", typed):
+        return int(typed)  # a seed has more digits than a float
+    found = read(field, value)
+    return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
+
+
+def examples(task: Task, target: gr.Textbox, keys: tuple[str, ...]) -> gr.Row:
+    """Things to try that work on this machine now; a click fills the prompt."""
+    with gr.Row(elem_classes="a-examples", elem_id=f"{task}-examples") as row:
+        for key in keys:
+            button = gr.Button(t(key), size="sm", elem_classes="a-example")
+            button.click(_example(key), None, target, **quick())
+    return row
+
+
+def _example(key: str) -> Callable[[gr.Request], str]:
+    def fill(request: gr.Request) -> str:
+        return text(key, language(request))
+
+    return fill
+
+
+def made(artifact: Artifact, language: str) -> str:
+    """The line under a result: its seeds, the model, the time it took and the licence."""
+    recipe, model = artifact.recipe, artifact.recipe["model"]
+    seeds = ", ".join(dict.fromkeys(str(each["seed"]) for each in artifact.recipes))
+    if len(artifact.recipes) > 1 and recipe["parameters"].get("variation"):
+        relatives = ", ".join(dict.fromkeys(str(each["parameters"]["variation_seed"]) for each in artifact.recipes))
+        seeds += f" · {text('label.variation_seed', language)} {relatives}"
+    seconds = f"{recipe['seconds']:.1f}"
+    line = text(
+        "page.made_with", language, model=variants.called(model["id"], model["title"], language), seconds=seconds
+    )
+    named = licence.name(model["licence"], language)
+    return job_progress.note(f"{text('label.seed', language)} {seeds} · {line} · {named}")

@@ -1,0 +1,1 @@
+"""What stands round the tabs: look, scripts at the head, strip."""

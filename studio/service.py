@@ -27,6 +27,7 @@ from studio.jobs.suggestions import Ladder
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.library.outputs import Library
+from studio.manager import Fleet
 from studio.models import Stock
 from studio.paths import Home
 from studio.requests import (
@@ -79,18 +80,20 @@ class Studio(Stock):
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
         self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
-        loras = None if settings.public else self.home.loras
+        self._fleet = fleet = Fleet.of_this_machine(settings)
+        self.device = fleet.devices[0].device
         self._copies = Copies(
             self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
-            total=int(settings.copies_gb * 1e9), in_use=lambda: self._runner.fleet.keys,
+            total=int(settings.copies_gb * 1e9), in_use=lambda: fleet.keys,
         )  # fmt: skip
-        learned = self.home.cache / "memory.json"
-        self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
-        self.device = self._runner.device
+        ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
+        self._runner = Runner(
+            settings, self.store, self.library, fleet, self._copies, ladder.after,
+            adapters=None if settings.public else self.home.loras, learned=self.home.cache / "memory.json",
+        )  # fmt: skip
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self._copies.trim()
-        self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +124,7 @@ class Studio(Stock):
         """Models, memory and jobs now."""
         jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
-        devices = tuple(manager.status() for manager in self._runner.fleet)
+        devices = tuple(manager.status() for manager in self._fleet)
         apart = any(model.process is not None for device in devices for model in device.models)
         return Status(devices, running, len(jobs) - len(running), peak_memory.private_of_all(apart))
 
@@ -279,7 +282,7 @@ class Studio(Stock):
         final: Final | None = None,
     ) -> Job:
         request, register = order.request, self._runner.register
-        variants.require(order.card, self.catalog.get(order.card.base), self._runner.room(order.card)[0])
+        variants.require(order.card, self.catalog.get(order.card.base), self._fleet.room(order.card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
             position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,

@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from studio.catalog.card import Card
 from studio.devices import memory
-from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
@@ -32,7 +30,6 @@ from studio.jobs.turns import Turns
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
-from studio.manager.lane import Gate
 from studio.manager.memory_estimates import Learned
 from studio.recipes import inspect, origins, recipe
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
@@ -52,7 +49,9 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        fleet: the devices.
         copies: of models that this machine computes with in another type than they are stored in.
+        rescue: what to tell of a failure, and what to offer.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
     """
@@ -62,19 +61,15 @@ class Runner:
         settings: Settings,
         store: Store,
         library: Library,
+        fleet: Fleet,
         copies: Copies,
+        rescue: Rescue,
         adapters: Path | None = None,
         learned: Path | None = None,
     ) -> None:
-        self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
-        self._copies, self._specs = copies, Specs(settings, store, copies)
-        threads = settings.threads or physical_cores()
-        found = [replace(device, threads=threads) for device in detect(settings.device)]
-        # GGUF models compute on the processor and must not wait for a GPU
-        processor = Device("cpu", 0, cpu_name(), threads) if found[0].kind == "cuda" else None
-        gate = Gate()
-        self.fleet = Fleet(found, lambda device: self._manager(device, gate), processor)
-        self.device = found[0]
+        self._store, self._library, self._adapters = store, library, adapters
+        self.fleet, self._copies, self._rescue = fleet, copies, rescue
+        self._specs = Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.register = Register(settings)
         self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
@@ -83,17 +78,6 @@ class Runner:
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
-        self.rescue: Rescue = lambda _, error: (error, ())
-
-    def suited(self, card: Card) -> tuple[ModelManager, ...]:
-        """The managers of the devices that may run this model."""
-        return self.fleet.suited(card.engine == "llama")
-
-    def room(self, card: Card) -> tuple[Device, int]:
-        """The device with the most memory for this model, and how many bytes models may take there."""
-        found = [(manager.status().budget, manager.device) for manager in self.suited(card)]
-        budget, device = max(found, key=lambda one: one[0])
-        return device, budget
 
     # ---- jobs
 
@@ -155,10 +139,6 @@ class Runner:
             job.finish("failed", error=StudioError("closing"))
 
     # ---- stages
-
-    def _manager(self, device: Device, gate: Gate) -> ModelManager:
-        limit, reserve = int(self._settings.memory_gb * 1e9), int(self._settings.reserve_gb * 1e9)
-        return ModelManager(device, limit=limit, reserve=reserve, stuck_after=self._settings.stuck_after, gate=gate)
 
     def _fetch(self, job: Job, card: Card, then: Callable[[], None]) -> None:
         """On a download thread: get the files, then go on."""
@@ -286,7 +266,7 @@ class Runner:
                 kind, error = "failed", error or failure
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
-        error, offers = self.rescue(job, error) if error else (None, ())
+        error, offers = self._rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
         self.turns.leave(job.id)
 

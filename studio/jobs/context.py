@@ -26,15 +26,13 @@ class RunContext:
 
     @property
     def cancelled(self) -> bool:
-        self._job.sign()
         return self._job.cancelled
 
-    @property
-    def pressed(self) -> bool:
-        """The same for who watches the run from outside: being asked this is no sign that the run is alive."""
-        return self._job.cancelled
+    def alive(self) -> None:
+        self._job.sign()
 
     def check(self) -> None:
+        self.alive()
         if self.cancelled:
             raise Cancelled
 
@@ -43,7 +41,7 @@ class RunContext:
         return self._job.skipped()
 
     def step(self, done: int, total: int = 0) -> None:
-        self._job.sign()
+        self.alive()
         self._job.progress_step(done, total)
 
     def text(self, delta: str) -> None:

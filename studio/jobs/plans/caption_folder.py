@@ -178,6 +178,7 @@ class _Quiet(RunContext):
 
     def step(self, done: int, total: int = 0) -> None:
         del done, total
+        self.alive()
 
     def text(self, delta: str) -> None:
         del delta

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -21,7 +20,6 @@ from studio.errors import StudioError
 from studio.instance import Instance
 from studio.jobs.job import Job
 from studio.jobs.planner import Intake, Order
-from studio.jobs.plans import single
 from studio.jobs.runner import Final, Runner
 from studio.jobs.suggestions import Ladder
 from studio.library.chats import Chats
@@ -144,7 +142,7 @@ class Studio(Stock):
         Raises:
             StudioError: a bad value, an unknown or missing model, or too many jobs.
         """
-        return self._start(self._intake.order(request), session, tag, keep=keep, previews=previews)
+        return self._start(self._intake.order(request, keep), session, tag, previews=previews)
 
     def submit_grid(
         self,
@@ -165,7 +163,7 @@ class Studio(Stock):
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y), session, tag, keep=keep, previews=previews)
+        return self._start(self._intake.grid(base, x, y, keep), session, tag, previews=previews)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
@@ -195,20 +193,11 @@ class Studio(Stock):
             StudioError: as `submit`; chat_busy where another answer is being written in it, chat_changed where it is
                 no longer what was seen. Nothing is saved then.
         """
-        store = chats or self.chats
-        request = replace(settings, messages=single.without_thoughts(chat.as_messages()))
-
-        def save() -> None:
-            if seen:
-                store.change(chat.id, lambda found: single.onwards(found, chat, seen))
-            else:
-                store.save(chat)
-
         with self._saying:  # of two at the same moment one is told that the other was first
             if self.answering(chat.id) is not None:
                 raise StudioError("chat_busy")
-            final = single.keeper(store, chat, notes)
-            return self._start(self._intake.order(request), session, chat.id, before=save, final=final)
+            order, turn = self._intake.turn(settings, chats or self.chats, chat, seen, notes)
+            return self._start(order, session, chat.id, before=turn.save, final=turn.ended)
 
     def answering(self, chat: str) -> Job | None:
         """The job that answers a conversation now, whoever asked; also one that was told to stop and is not over."""
@@ -276,18 +265,15 @@ class Studio(Stock):
         session: str,
         tag: str,
         *,
-        keep: Keep | None = None,
         previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
-        request, register = order.request, self._runner.register
+        request = order.plan.request
         variants.require(order.card, self.catalog.get(order.card.base), self._fleet.room(order.card)[0])
         job = Job(
-            request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
-            position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,
-            cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
-            previews=previews, notes=order.notes,
+            request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
+            position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,
         )  # fmt: skip
         if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
             before, final = partial(self._pictures.keep_sources, request), partial(self._note_sources, request)

@@ -20,11 +20,10 @@ from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
 from studio.jobs import failures, memory_need
+from studio.jobs.context import Plan, RunContext, Yielded
 from studio.jobs.job import Job
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs
-from studio.jobs.plans.caption_folder import Yielded
-from studio.jobs.plans.single import compute
 from studio.jobs.queue import Register
 from studio.jobs.turns import Turns
 from studio.library.outputs import Library
@@ -37,7 +36,7 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import contact_sheet, lora_files
+from studio.tasks.image import lora_files
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
@@ -161,7 +160,7 @@ class Runner:
             alone: it ran out of memory before.
         """
         try:
-            need = memory_need.of(card, self._store.path(card), job.cells or ((job.request,) if job.request else ()))
+            need = memory_need.of(card, self._store.path(card), job.requests)
         except StudioError as error:
             self._settle(job, "failed", error=error)
             return
@@ -170,7 +169,6 @@ class Runner:
             return
         manager = self.fleet.choose(card.id, need.weights + need.work, card.engine == "llama")
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
-        job.sign = manager.lane.beat
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
@@ -188,17 +186,19 @@ class Runner:
 
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
         """On the lane: compute, keep, finish."""
-        output: Output | None = None
+        plan, output = job.plan, None
         error: StudioError | None = None
         yielded, started, device = False, time.monotonic(), str(manager.device)
         peak = Peak()
         try:
-            if not job.cancelled and job.request is not None:
+            if not job.cancelled and plan is not None:
                 job.begin_run()
                 assert lease.model is not None
+                beat, crowded = manager.lane.beat, self.register.crowded
+                context = RunContext(job, self._adapters, beat=beat, crowded=crowded)
                 fresh = self._learned.unknown(device, card.id, need.shape)
                 with proxy.measuring(lease.model, manager.device, fresh) as peak:
-                    output = compute(lease.model, job, self._adapters)
+                    output = plan.run(lease.model, context)
         except Cancelled:
             pass
         except Yielded:
@@ -216,12 +216,12 @@ class Runner:
             self.turns.ask(job.id, lambda: self._ask(job, card))  # behind those that waited
         elif error is not None:
             self._failed(job, card, error, need, device)
-        elif job.request is None:
+        elif plan is None:
             self._settle(job, "done")  # it was only to be loaded
         elif output is None:
             self._settle(job, "cancelled")
         else:
-            self._keep(job, card, manager.device, output, time.monotonic() - started)
+            self._keep(job, plan, card, manager.device, output, time.monotonic() - started)
 
     def _failed(self, job: Job, card: Card, error: StudioError, need: Demand, device: str) -> None:
         """A run ended in an error. Out of memory is tried once more, alone, unless the job has spoken already."""
@@ -235,18 +235,17 @@ class Runner:
                 return
         self._settle(job, "failed", error=error)
 
-    def _keep(self, job: Job, card: Card, device: Device, output: Output, seconds: float) -> None:
-        assert job.request is not None
+    def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
+        request, keep = plan.request, plan.keep
         try:
             made = recipe.make(
-                job.request, card,
+                request, card,
                 revision=self._store.revision(card), device=str(device), hardware=device.hardware,
-                adapters=lora_files.hashes((job.request, *job.cells), self._adapters),
+                adapters=lora_files.hashes((request, *plan.requests), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
-            made = origins.attached(made, (job.keep and job.keep.origin) or inspect.origin(_began_with(job.request)))
-            sheet = contact_sheet.sheet(job.layout, contact_sheet.placed(job.cells, output)) if job.layout else None
-            artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
+            made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
+            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output))
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:

@@ -293,9 +293,8 @@ def test_a_model_in_our_own_process_is_measured_here(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "signs"), [("quiet", 1), ("asks", 1), ("breathes", 2)])
 def test_the_watchdog_hears_of_life_there_and_not_of_ours(load, text: str, signs: int) -> None:
-    job, seen = Job("chat", "x"), []
-    job.sign = lambda: seen.append(1)
-    load().run(chat(text), RunContext(job))
+    seen: list[int] = []
+    load().run(chat(text), RunContext(Job("chat", "x"), beat=lambda: seen.append(1)))
     assert len(seen) == signs  # each run makes one step; only one of them says besides that it is alive
 
 

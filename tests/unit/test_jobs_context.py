@@ -16,9 +16,8 @@ from studio.jobs.job import Job
 
 def heard(act: Callable[[RunContext], Any]) -> int:
     """How many signs of life the watchdog hears of."""
-    job, signs = Job("chat", "x"), []
-    job.sign = lambda: signs.append(1)
-    act(RunContext(job))
+    signs: list[int] = []
+    act(RunContext(Job("chat", "x"), beat=lambda: signs.append(1)))
     return len(signs)
 
 

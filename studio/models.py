@@ -14,6 +14,7 @@ from studio.catalog.catalog import Catalog
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.jobs.runner import Runner
+from studio.manager import Fleet
 from studio.requests import Task
 from studio.settings import Settings
 from studio.status import ModelInfo
@@ -31,6 +32,7 @@ class Stock:
     settings: Settings
     catalog: Catalog
     store: Store
+    _fleet: Fleet
     _runner: Runner
     _copies: Copies
     _used: Used
@@ -48,10 +50,10 @@ class Stock:
     def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""
         cards = self.catalog.for_task(task) if task else tuple(self.catalog.cards.values())
-        statuses = {manager: manager.status() for manager in self._runner.fleet}
+        statuses = {manager: manager.status() for manager in self._fleet}
 
         def info(card: Card) -> ModelInfo:
-            largest = max((statuses[manager] for manager in self._runner.suited(card)), key=lambda one: one.budget)
+            largest = max((statuses[manager] for manager in self._fleet.suited_to(card)), key=lambda one: one.budget)
             sisters = tuple(info(variants.derived(card, name)) for name in variants.on(card, largest.device))
             found = [(model, status) for status in statuses.values() for model in status.models if model.key == card.id]
             resident, where = max(found, key=lambda one: one[0].state == "ready", default=(None, None))
@@ -92,7 +94,7 @@ class Stock:
     def try_again(self, model: str) -> None:
         """Let a model that failed to load be loaded at once, without waiting."""
         card = self.catalog.get(model)
-        for manager in self._runner.suited(card):
+        for manager in self._fleet.suited_to(card):
             manager.forgive(card.id)
 
     def load(self, model: str, session: str = "") -> Job:
@@ -116,14 +118,14 @@ class Stock:
         """
         if self.settings.public:
             raise StudioError("not_for_public")
-        for manager in self._runner.suited(self._with_files(model)):
+        for manager in self._fleet.suited_to(self._with_files(model)):
             manager.pin(model, on)
 
     def unload(self, model: str | None = None) -> None:
         """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
         if self.settings.public:
             raise StudioError("not_for_public")
-        for manager in self._runner.fleet:
+        for manager in self._fleet:
             manager.evict(model)
 
     def _with_files(self, model: str) -> Card:

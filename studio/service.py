@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -21,7 +20,6 @@ from studio.errors import StudioError
 from studio.instance import Instance
 from studio.jobs.job import Job
 from studio.jobs.planner import Intake, Order
-from studio.jobs.plans import single
 from studio.jobs.runner import Final, Runner
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
@@ -29,6 +27,7 @@ from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.library.inputs import SourcedRequest, Sources
 from studio.library.outputs import Library
+from studio.manager import Fleet
 from studio.models import Stock
 from studio.paths import Home
 from studio.requests import (
@@ -82,18 +81,20 @@ class Studio(Stock):
         self._token_counter = TokenCounter(self.store)
         self._prompts = PromptFiller(self.home, public=settings.public)
         self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
-        loras = None if settings.public else self.home.loras
+        self._fleet = fleet = Fleet.of_this_machine(settings)
+        self.device = fleet.devices[0].device
         self._copies = Copies(
             self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
-            total=int(settings.copies_gb * 1e9), in_use=lambda: self._runner.fleet.keys,
+            total=int(settings.copies_gb * 1e9), in_use=lambda: fleet.keys,
         )  # fmt: skip
-        learned = self.home.cache / "memory.json"
-        self._runner = Runner(settings, self.store, self.library, self._copies, loras, learned)
-        self.device = self._runner.device
+        ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
+        self._runner = Runner(
+            settings, self.store, self.library, fleet, self._copies, ladder.after,
+            adapters=None if settings.public else self.home.loras, learned=self.home.cache / "memory.json",
+        )  # fmt: skip
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self._copies.trim()
-        self._runner.rescue = Ladder(lambda: self.catalog, self.store, self._runner.room, settings.public).after
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +125,7 @@ class Studio(Stock):
         """Models, memory and jobs now."""
         jobs = [job for job in self._runner.register.jobs() if not job.done]
         running = tuple(job for job in jobs if job.snapshot().kind != "queued")
-        devices = tuple(manager.status() for manager in self._runner.fleet)
+        devices = tuple(manager.status() for manager in self._fleet)
         apart = any(model.process is not None for device in devices for model in device.models)
         return Status(devices, running, len(jobs) - len(running), peak_memory.private_of_all(apart))
 
@@ -144,7 +145,7 @@ class Studio(Stock):
         Raises:
             StudioError: a bad value, an unknown or missing model, or too many jobs.
         """
-        return self._start(self._intake.order(request), session, tag, keep=keep, previews=previews)
+        return self._start(self._intake.order(request, keep), session, tag, previews=previews)
 
     def submit_grid(
         self,
@@ -165,7 +166,7 @@ class Studio(Stock):
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y), session, tag, keep=keep, previews=previews)
+        return self._start(self._intake.grid(base, x, y, keep), session, tag, previews=previews)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
@@ -195,20 +196,11 @@ class Studio(Stock):
             StudioError: as `submit`; chat_busy where another answer is being written in it, chat_changed where it is
                 no longer what was seen. Nothing is saved then.
         """
-        store = chats or self.chats
-        request = replace(settings, messages=single.without_thoughts(chat.as_messages()))
-
-        def save() -> None:
-            if seen:
-                store.change(chat.id, lambda found: single.onwards(found, chat, seen))
-            else:
-                store.save(chat)
-
         with self._saying:  # of two at the same moment one is told that the other was first
             if self.answering(chat.id) is not None:
                 raise StudioError("chat_busy")
-            final = single.keeper(store, chat, notes)
-            return self._start(self._intake.order(request), session, chat.id, before=save, final=final)
+            order, turn = self._intake.turn(settings, chats or self.chats, chat, seen, notes)
+            return self._start(order, session, chat.id, before=turn.save, final=turn.ended)
 
     def answering(self, chat: str) -> Job | None:
         """The job that answers a conversation now, whoever asked; also one that was told to stop and is not over."""
@@ -274,18 +266,15 @@ class Studio(Stock):
         session: str,
         tag: str,
         *,
-        keep: Keep | None = None,
         previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
-        request, register = order.request, self._runner.register
-        variants.require(order.card, self.catalog.get(order.card.base), self._runner.room(order.card)[0])
+        request = order.plan.request
+        variants.require(order.card, self.catalog.get(order.card.base), self._fleet.room(order.card)[0])
         job = Job(
-            request.task, order.title, model=order.card.id, request=request, session=session, tag=tag,
-            position=register.position, on_cancel=self._runner.cancelled, crowded=register.crowded,
-            cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
-            previews=previews, notes=order.notes,
+            request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
+            position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,
         )  # fmt: skip
         if isinstance(request, SourcedRequest):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)

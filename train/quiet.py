@@ -10,6 +10,8 @@ class Quiet:
 
     adapters, previews, cancelled = None, False, False
 
+    def alive(self) -> None: ...
+
     def check(self) -> None: ...
 
     def skipped(self) -> bool:

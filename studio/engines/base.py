@@ -38,6 +38,13 @@ class Context(Protocol):
         """True once the person pressed Stop. Text engines stop and return what they have."""
         ...
 
+    def alive(self) -> None:
+        """Tell that the run goes on. Needed only where it neither checks nor steps for long: both say so as well.
+
+        A device from which nothing is heard for too long counts as stuck, and what runs there is ended.
+        """
+        ...
+
     def check(self) -> None:
         """Raise `studio.errors.Cancelled` once the person pressed Stop."""
         ...

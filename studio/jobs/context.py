@@ -1,59 +1,159 @@
-"""What an engine may tell about a run, and the questions it asks between steps (studio.engines.base.Context)."""
+"""The seam between a job and what it does: a plan, what a run of it may tell, and the questions that it asks.
+
+Neither plans nor jobs are known here, so that each can be made without the other.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
 from studio.errors import Cancelled
-from studio.jobs.job import Job
+from studio.requests import Request, light
+from studio.results import Kind, Note, Output
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from studio.engines.base import Loaded
+    from studio.library.file_names import Keep
+
+
+class Yielded(Exception):
+    """Raised by a plan that has worked for long while others wait: it goes on behind them. Never shown."""
+
+
+@dataclass(frozen=True)
+class Plan(ABC):
+    """What a job does with a loaded model, and how its output is kept.
+
+    Attributes:
+        request: stands for the whole: its task, and what the recipe says of it.
+        keep: how the files are named and written; None for the usual way.
+        notes: what is to be known of the result besides what the model says.
+    """
+
+    request: Request
+    keep: Keep | None = field(default=None, kw_only=True)
+    notes: tuple[Note, ...] = field(default=(), kw_only=True)
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What the model is asked, one after another; memory has to suffice for each."""
+        return (self.request,)
+
+    @abstractmethod
+    def run(self, model: Loaded, context: RunContext) -> Output:
+        """Compute, on the thread of the model's device. What was done before a `Yielded` is not done again.
+
+        Raises:
+            Cancelled: there is nothing to keep.
+            Yielded: others wait; run it again later.
+            StudioError: the request cannot be answered.
+        """
+
+    def sheet(self, output: Output) -> Image.Image | None:
+        """One picture that shows all of an output, to be kept beside it; None for most."""
+        del output
+        return None
+
+    def light(self) -> Plan:
+        """The plan once it is carried out: without the pictures and sounds it came with."""
+        return replace(self, request=light(self.request))
+
+    def noted(self, output: Output) -> Output:
+        """The output with the notes of the plan before those of the model."""
+        return replace(output, notes=(*self.notes, *output.notes)) if self.notes else output
+
+
+class Watched(Protocol):
+    """What of a job its run sees (studio.jobs.job.Job)."""
+
+    @property
+    def previews(self) -> bool: ...
+
+    @property
+    def cancelled(self) -> bool: ...
+
+    def skipped(self) -> bool: ...
+
+    def move(self, kind: Kind, **fields: Any) -> None: ...
+
+    def progress_step(self, done: int, total: int) -> None: ...
+
+    def add_text(self, delta: str) -> None: ...
+
+    def add_sound(self, samples: np.ndarray, rate: int) -> None: ...
+
+    def show(self, picture: Image.Image) -> None: ...
+
 
 class RunContext:
-    """The context of one job.
+    """The context of one run of a job (studio.engines.base.Context), and what only a plan asks.
+
+    Args:
+        beat: tells the device's watchdog that the run is alive.
 
     Attributes:
         adapters: the folder of LoRA files, if any. previews: False where nobody looks: engines make none then.
+        crowded: whether others wait while it runs.
     """
 
-    def __init__(self, job: Job, adapters: Path | None = None) -> None:
-        self._job, self.adapters, self.previews = job, adapters, job.previews
+    def __init__(
+        self,
+        job: Watched,
+        adapters: Path | None = None,
+        *,
+        beat: Callable[[], None] = lambda: None,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.job, self.adapters, self.previews = job, adapters, job.previews
+        self.beat, self.crowded = beat, crowded
 
     @property
     def cancelled(self) -> bool:
-        self._job.sign()
-        return self._job.cancelled
+        return self.job.cancelled
 
-    @property
-    def pressed(self) -> bool:
-        """The same for who watches the run from outside: being asked this is no sign that the run is alive."""
-        return self._job.cancelled
+    def alive(self) -> None:
+        self.beat()
 
     def check(self) -> None:
+        self.alive()
         if self.cancelled:
             raise Cancelled
 
     def skipped(self) -> bool:
         """True once for each press of Skip: the engine drops the picture in work and goes on."""
-        return self._job.skipped()
+        return self.job.skipped()
+
+    def resume(self, done: int, total: int) -> None:
+        """The run begins where an earlier one stopped: `done` steps are behind it, and say nothing of its pace."""
+        self.job.move("running", step=done, steps=total)
 
     def step(self, done: int, total: int = 0) -> None:
-        self._job.sign()
-        self._job.progress_step(done, total)
+        self.alive()
+        self.job.progress_step(done, total)
 
     def text(self, delta: str) -> None:
         if delta:
-            self._job.add_text(delta)
+            self.job.add_text(delta)
 
     def sound(self, samples: np.ndarray, rate: int) -> None:
         if self.previews:
-            self._job.add_sound(samples, rate)
+            self.job.add_sound(samples, rate)
 
     def preview(self, picture: Image.Image) -> None:
         if self.previews:
-            self._job.show(picture)
+            self.job.show(picture)
+
+
+class PartContext(RunContext):
+    """The context of one part of a run: what is told of it is told differently than of the whole."""
+
+    def __init__(self, whole: RunContext) -> None:
+        super().__init__(whole.job, whole.adapters, beat=whole.beat, crowded=whole.crowded)

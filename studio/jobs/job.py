@@ -2,7 +2,7 @@
 
 A job keeps its whole state, and a reader gets the difference to what it saw last. So a slow page never holds up
 the compute lane, a page that comes back sees everything from the start, and nothing grows with the number of
-steps. Knows nothing of models: the service moves it from state to state.
+steps. What it does is its plan, which it holds and does not ask: the runner moves it from state to state.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from PIL import Image
 
 from studio.errors import Cancelled, StudioError
 from studio.jobs.audio_stream import Live
-from studio.requests import ImageRequest, Request, Task, light
-from studio.results import PREVIEW_SECONDS, Artifact, Kind, Note, Offer, Update
+from studio.requests import Request, Task
+from studio.results import PREVIEW_SECONDS, Artifact, Kind, Offer, Update
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from studio.jobs.plans.caption_folder import Batch
-    from studio.library.file_names import Keep
-    from studio.tasks.image.grid_axes import Layout
+    from studio.jobs.context import Plan
 
 PREVIEW_PIXELS = 768
 
@@ -54,14 +52,10 @@ class Job:
     Args:
         task: the tab it belongs to, "download", or "load" where a model is only to be in memory.
         title: what people call it: the beginning of the prompt, or a model's name.
+        model: the model's id. plan: what is done with it once it is loaded; None where that is all.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
-        position: tells how many jobs are in front while it waits. crowded: whether others wait while it runs.
-        cells: requests that are run one after another instead of `request`.
-        layout: how the cells lie on their sheet, where there is to be one.
-        batch: a folder of pictures that is captioned, where the request stands for all of them.
-        keep: how the files are named and written; None for the usual way.
+        position: tells how many jobs are in front while it waits.
         previews: whether the work in progress is to be seen or heard.
-        notes: what is to be known of the result besides what the model says.
     """
 
     def __init__(
@@ -70,24 +64,17 @@ class Job:
         title: str,
         *,
         model: str = "",
-        request: Request | None = None,
+        plan: Plan | None = None,
         session: str = "",
         tag: str = "",
         position: Callable[[Job], int] = lambda _: 0,
         on_cancel: Callable[[Job], None] = lambda _: None,
-        crowded: Callable[[], bool] = lambda: False,
-        cells: tuple[ImageRequest, ...] = (),
-        layout: Layout | None = None,
-        batch: Batch | None = None,
-        keep: Keep | None = None,
         previews: bool = False,
-        notes: tuple[Note, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(8)
-        self.task, self.title, self.model, self.request, self.session = task, title, model, request, session
+        self.task, self.title, self.model, self.plan, self.session = task, title, model, plan, session
         self.created = time.time()
-        self.tag, self.cells, self.layout, self.keep, self.previews = tag, cells, layout, keep, previews
-        self.batch, self.crowded, self.notes = batch, crowded, notes
+        self.tag, self.previews = tag, previews
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -101,12 +88,21 @@ class Job:
         self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
         self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
-        self.sign: Callable[[], None] = lambda: None  # tells the device's watchdog that the run is alive
         self.retried = False  # it ran out of memory once
         self.readers = 0  # pages and programs that watch now
         self.left = self._started  # when the last of them went away
 
     # ---- reading
+
+    @property
+    def request(self) -> Request | None:
+        """What was asked for; None where no model is asked."""
+        return self.plan.request if self.plan else None
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What the model is asked, one after another."""
+        return self.plan.requests if self.plan else ()
 
     def events(self, heartbeat: float = 0.25) -> Iterator[Update]:
         """Updates until the final one, from wherever the job is now; text from its beginning.
@@ -221,8 +217,7 @@ class Job:
             if self.live is not None:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
-            self.request = light(self.request) if self.request else None
-            self.cells = tuple(light(cell) for cell in self.cells)
+            self.plan = self.plan.light() if self.plan else None
             self._set(kind=kind, artifact=artifact, error=error, offers=offers, seconds_left=None, stopping=False)
 
     def progress_bytes(self, done: int, total: int) -> None:

@@ -13,7 +13,14 @@ from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.engines.base import engine
 from studio.errors import StudioError
-from studio.jobs.plans.caption_folder import Batch
+from studio.jobs.context import Plan
+from studio.jobs.plans.caption_choices import CaptionChoices
+from studio.jobs.plans.caption_folder import CaptionFolder
+from studio.jobs.plans.chat_turn import ChatTurn, without_thoughts
+from studio.jobs.plans.grid import Grid
+from studio.jobs.plans.single import Single
+from studio.library.chats import Chats
+from studio.library.file_names import Keep
 from studio.media import masks
 from studio.paths import gigabytes
 from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
@@ -23,6 +30,8 @@ from studio.tasks import limits
 from studio.tasks.bounds import DRAWN_SEED
 from studio.tasks.caption.plan import BLANK, as_request, as_settings
 from studio.tasks.caption.run import Run
+from studio.tasks.chat.conversation import Chat
+from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
@@ -33,26 +42,15 @@ _WHOLE_BARS = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that can run: on which model, and where it is several pictures of different kinds, each of them.
-
-    Attributes:
-        cells: what runs instead of `request`; empty for most.
-        layout: how the cells lie on their sheet, where they want one.
-        batch: a folder of pictures that is captioned; the request stands for all of them.
-        notes: what of the wish the model cannot do and the request does without, to be told with the result.
-    """
+    """A request that can run: on which model, and what is done with it."""
 
     card: Card
-    request: Request
-    cells: tuple[ImageRequest, ...] = ()
-    layout: grid_axes.Layout | None = None
-    batch: Batch | None = None
-    notes: tuple[Note, ...] = ()
+    plan: Plan
 
     @property
     def title(self) -> str:
         """What people call it: the beginning of what they asked."""
-        asked = self.request
+        asked = self.plan.request
         if isinstance(asked, ChatRequest):
             text = asked.messages[-1].content
         else:
@@ -83,19 +81,36 @@ class Intake:
         ready = [card for card in cards if self._store.state(card) == "ready"]
         return (ready or [card for card in cards if card.starter] or list(cards))[0]
 
-    def order(self, request: Request) -> Order:
-        """Raises StudioError: a bad value, a mask that marks nothing, or an unknown or missing model."""
+    def order(self, request: Request, keep: Keep | None = None) -> Order:
+        """One request, or as many as its prompt means.
+
+        What of the wish the model cannot do, and the plan does without, is in the plan's notes.
+
+        Raises:
+            StudioError: a bad value, a mask that marks nothing, or an unknown or missing model.
+        """
         card = self._card(request)
         request = self._resolved(request, card)
+        if isinstance(request, CaptionRequest):
+            return Order(card, CaptionChoices(request, keep=keep))
         if not isinstance(request, ImageRequest):
-            return Order(card, request)
+            return Order(card, Single(request, keep=keep))
         if request.mask:
             masks.read(request.mask)  # refused before a model is loaded for it
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
-            return Order(card, filled[0], notes=notes)
-        return Order(card, request, filled, notes=notes)
+            return Order(card, Single(filled[0], keep=keep, notes=notes))
+        return Order(card, Grid(request, filled, keep=keep, notes=notes))
+
+    def turn(
+        self, request: ChatRequest, store: Chats, chat: Chat, seen: str = "", remarks: tuple[Remark, ...] = ()
+    ) -> tuple[Order, ChatTurn]:
+        """The answer to a conversation (studio.jobs.plans.chat_turn). Raises StudioError as `order`."""
+        asked = replace(request, messages=without_thoughts(chat.as_messages()))
+        order = self.order(asked)
+        turn = ChatTurn(order.plan.request, store, chat, seen, remarks)
+        return replace(order, plan=turn), turn
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request; None where it does not say. Raises StudioError: a bad value."""
@@ -108,7 +123,7 @@ class Intake:
         card = self._catalog.find(model)
         return _hears(card) if card is not None else ()
 
-    def grid(self, base: ImageRequest, x: Axis, y: Axis | None) -> Order:
+    def grid(self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
         card = self._card(base)
         base = replace(base, count=1, prompts=())
@@ -121,7 +136,7 @@ class Intake:
         notes: list[Note] = []
         for _, told in asked:
             notes += [note for note in told if note not in notes]
-        return Order(card, self._sampled(whole, card)[0], filled, layout, notes=tuple(notes))
+        return Order(card, Grid(self._sampled(whole, card)[0], filled, layout, keep=keep, notes=tuple(notes)))
 
     def captions(self, run: Run, request: CaptionRequest) -> Order:
         """A run's request: as it was settled when the run began, else `request`, settled now.
@@ -139,7 +154,7 @@ class Intake:
         whole = replace(self._resolved(blank, card), image=b"")
         if (settings := as_settings(whole)) != run.plan.settings:
             run.settle(settings)
-        return Order(card, whole, batch=Batch(run, card, self._public))
+        return Order(card, CaptionFolder(whole, run, card, self._public))
 
     def _card(self, request: Request) -> Card:
         card = self._catalog.get(request.model) if request.model else self.default_model(request.task, request)

@@ -11,28 +11,24 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from studio.catalog.card import Card
 from studio.devices import memory
-from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
 from studio.jobs import failures, memory_need
+from studio.jobs.context import Plan, RunContext, Yielded
 from studio.jobs.job import Job
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs
-from studio.jobs.plans.caption_folder import Yielded
-from studio.jobs.plans.single import compute
 from studio.jobs.queue import Register
 from studio.jobs.turns import Turns
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
-from studio.manager.lane import Gate
 from studio.manager.memory_estimates import Learned
 from studio.recipes import inspect, origins, recipe
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
@@ -40,7 +36,7 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import contact_sheet, lora_files
+from studio.tasks.image import lora_files
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
@@ -52,7 +48,9 @@ class Runner:
     """The jobs and the devices they run on.
 
     Args:
+        fleet: the devices.
         copies: of models that this machine computes with in another type than they are stored in.
+        rescue: what to tell of a failure, and what to offer.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
     """
@@ -62,19 +60,15 @@ class Runner:
         settings: Settings,
         store: Store,
         library: Library,
+        fleet: Fleet,
         copies: Copies,
+        rescue: Rescue,
         adapters: Path | None = None,
         learned: Path | None = None,
     ) -> None:
-        self._settings, self._store, self._library, self._adapters = settings, store, library, adapters
-        self._copies, self._specs = copies, Specs(settings, store, copies)
-        threads = settings.threads or physical_cores()
-        found = [replace(device, threads=threads) for device in detect(settings.device)]
-        # GGUF models compute on the processor and must not wait for a GPU
-        processor = Device("cpu", 0, cpu_name(), threads) if found[0].kind == "cuda" else None
-        gate = Gate()
-        self.fleet = Fleet(found, lambda device: self._manager(device, gate), processor)
-        self.device = found[0]
+        self._store, self._library, self._adapters = store, library, adapters
+        self.fleet, self._copies, self._rescue = fleet, copies, rescue
+        self._specs = Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.register = Register(settings)
         self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
@@ -83,17 +77,6 @@ class Runner:
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
-        self.rescue: Rescue = lambda _, error: (error, ())
-
-    def suited(self, card: Card) -> tuple[ModelManager, ...]:
-        """The managers of the devices that may run this model."""
-        return self.fleet.suited(card.engine == "llama")
-
-    def room(self, card: Card) -> tuple[Device, int]:
-        """The device with the most memory for this model, and how many bytes models may take there."""
-        found = [(manager.status().budget, manager.device) for manager in self.suited(card)]
-        budget, device = max(found, key=lambda one: one[0])
-        return device, budget
 
     # ---- jobs
 
@@ -156,10 +139,6 @@ class Runner:
 
     # ---- stages
 
-    def _manager(self, device: Device, gate: Gate) -> ModelManager:
-        limit, reserve = int(self._settings.memory_gb * 1e9), int(self._settings.reserve_gb * 1e9)
-        return ModelManager(device, limit=limit, reserve=reserve, stuck_after=self._settings.stuck_after, gate=gate)
-
     def _fetch(self, job: Job, card: Card, then: Callable[[], None]) -> None:
         """On a download thread: get the files, then go on."""
         job.move("downloading")
@@ -181,7 +160,7 @@ class Runner:
             alone: it ran out of memory before.
         """
         try:
-            need = memory_need.of(card, self._store.path(card), job.cells or ((job.request,) if job.request else ()))
+            need = memory_need.of(card, self._store.path(card), job.requests)
         except StudioError as error:
             self._settle(job, "failed", error=error)
             return
@@ -190,7 +169,6 @@ class Runner:
             return
         manager = self.fleet.choose(card.id, need.weights + need.work, card.engine == "llama")
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
-        job.sign = manager.lane.beat
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
@@ -208,17 +186,19 @@ class Runner:
 
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
         """On the lane: compute, keep, finish."""
-        output: Output | None = None
+        plan, output = job.plan, None
         error: StudioError | None = None
         yielded, started, device = False, time.monotonic(), str(manager.device)
         peak = Peak()
         try:
-            if not job.cancelled and job.request is not None:
+            if not job.cancelled and plan is not None:
                 job.begin_run()
                 assert lease.model is not None
+                beat, crowded = manager.lane.beat, self.register.crowded
+                context = RunContext(job, self._adapters, beat=beat, crowded=crowded)
                 fresh = self._learned.unknown(device, card.id, need.shape)
                 with proxy.measuring(lease.model, manager.device, fresh) as peak:
-                    output = compute(lease.model, job, self._adapters)
+                    output = plan.run(lease.model, context)
         except Cancelled:
             pass
         except Yielded:
@@ -236,12 +216,12 @@ class Runner:
             self.turns.ask(job.id, lambda: self._ask(job, card))  # behind those that waited
         elif error is not None:
             self._failed(job, card, error, need, device)
-        elif job.request is None:
+        elif plan is None:
             self._settle(job, "done")  # it was only to be loaded
         elif output is None:
             self._settle(job, "cancelled")
         else:
-            self._keep(job, card, manager.device, output, time.monotonic() - started)
+            self._keep(job, plan, card, manager.device, output, time.monotonic() - started)
 
     def _failed(self, job: Job, card: Card, error: StudioError, need: Demand, device: str) -> None:
         """A run ended in an error. Out of memory is tried once more, alone, unless the job has spoken already."""
@@ -255,18 +235,17 @@ class Runner:
                 return
         self._settle(job, "failed", error=error)
 
-    def _keep(self, job: Job, card: Card, device: Device, output: Output, seconds: float) -> None:
-        assert job.request is not None
+    def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
+        request, keep = plan.request, plan.keep
         try:
             made = recipe.make(
-                job.request, card,
+                request, card,
                 revision=self._store.revision(card), device=str(device), hardware=device.hardware,
-                adapters=lora_files.hashes((job.request, *job.cells), self._adapters),
+                adapters=lora_files.hashes((request, *plan.requests), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
-            made = origins.attached(made, (job.keep and job.keep.origin) or inspect.origin(_began_with(job.request)))
-            sheet = contact_sheet.sheet(job.layout, contact_sheet.placed(job.cells, output)) if job.layout else None
-            artifact = self._library.save(job.request.task, output, made, job.keep, sheet)
+            made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
+            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output))
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
@@ -286,7 +265,7 @@ class Runner:
                 kind, error = "failed", error or failure
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
-        error, offers = self.rescue(job, error) if error else (None, ())
+        error, offers = self._rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
         self.turns.leave(job.id)
 

@@ -19,6 +19,7 @@ from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.jobs import memory_need
 from studio.jobs.job import Job
+from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import AGAIN, Offer
 from studio.store import Store
@@ -57,15 +58,16 @@ class Ladder:
         """What to tell of a failure, and what to offer. Never fails."""
         if error.code == "cooling_down":
             return error, (Offer(AGAIN),)
-        requests = job.cells or ((job.request,) if job.request is not None else ())
+        requests = job.requests
         card = self._catalog().find(job.model)
         if error.code not in _FULL or not requests or card is None:
             return error, ()
-        if job.batch is not None:  # its pictures are read one by one, and the engine wants the same for each
+        folder = isinstance(job.plan, CaptionFolder)
+        if folder:  # its pictures are read one by one, and the engine wants the same for each
             requests = [replace(one, image=BLANK) for one in requests if isinstance(one, CaptionRequest)]
         try:
             error, offers = self._found(error, card, requests)
-            return error, tuple(offer for offer in offers if job.batch is None or set(offer.changes) == {"model"})
+            return error, tuple(offer for offer in offers if not folder or set(offer.changes) == {"model"})
         except Exception:  # a help that fails must not hide the failure
             log.exception("nothing to offer for %s", card.id)
             return error, ()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Self
 
+from studio.catalog.card import Card
+from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
+from studio.manager.lane import Gate
 from studio.manager.manager import ModelManager
 from studio.manager.types import ManagerStatus
+from studio.settings import Settings
 
 WARM = ("ready", "loading", "placing")
 
@@ -26,6 +32,20 @@ class Fleet:
         self.devices = tuple(make(device) for device in devices)
         self.processor = self.devices[0] if processor is None else make(processor)
 
+    @classmethod
+    def of_this_machine(cls, settings: Settings) -> Self:
+        """The devices that the settings want, or the processor, with the memory and the patience that they allow."""
+        threads = settings.threads or physical_cores()
+        found = [replace(device, threads=threads) for device in detect(settings.device)]
+        # GGUF models compute on the processor and must not wait for a GPU
+        processor = Device("cpu", 0, cpu_name(), threads) if found[0].kind == "cuda" else None
+        limit, reserve, gate = int(settings.memory_gb * 1e9), int(settings.reserve_gb * 1e9), Gate()
+
+        def make(device: Device) -> ModelManager:
+            return ModelManager(device, limit=limit, reserve=reserve, stuck_after=settings.stuck_after, gate=gate)
+
+        return cls(found, make, processor)
+
     def __iter__(self) -> Iterator[ModelManager]:
         yield from self.devices
         if self.processor not in self.devices:
@@ -39,6 +59,16 @@ class Fleet:
     def suited(self, on_processor: bool) -> tuple[ModelManager, ...]:
         """The devices that a model may run on."""
         return (self.processor,) if on_processor else self.devices
+
+    def suited_to(self, card: Card) -> tuple[ModelManager, ...]:
+        """The devices that this model may run on."""
+        return self.suited(card.engine == "llama")
+
+    def room(self, card: Card) -> tuple[Device, int]:
+        """The device with the most memory for this model, and how many bytes models may take there."""
+        found = [(manager.status().budget, manager.device) for manager in self.suited_to(card)]
+        budget, device = max(found, key=lambda one: one[0])
+        return device, budget
 
     def choose(self, key: str, needed: int, on_processor: bool = False) -> ModelManager:
         """The device for a request: where its model is warm, else parked, else where it fits best.

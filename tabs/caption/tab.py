@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
+from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.recipes.embed_image import as_shown
 from studio.requests import CaptionRequest
 from studio.results import Update
@@ -104,7 +105,7 @@ def build(page: Page) -> None:
     def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A page opened again takes up what runs, and shows the side that it belongs to."""
         jobs = page.jobs(request, TASK)
-        if jobs and jobs[-1].batch is not None:
+        if jobs and _of_many(jobs[-1]):
             yield {fields.of["what"]: "many", **_sides(columns, True)}
         yield from page.attach(TASK, show, progress)(request)
 
@@ -112,7 +113,7 @@ def build(page: Page) -> None:
     start: dict[str, Any] = {
         "fn": begin, "inputs": fields.inputs, "outputs": [*outputs, due], "preprocess": False, **pumping()
     }  # fmt: skip
-    offers = Offers(page, TASK, fields.picker, fields.of, None, lambda job: job.batch is not None, go_on_with)
+    offers = Offers(page, TASK, fields.picker, fields.of, None, _of_many, go_on_with)
     for first in (run.click(**start), offers.wire(**start)):
         second = first.then(beside, due, [*outputs, due], **pumping())
         second.then(many.runs, many.run, many.recent, **quick())
@@ -123,6 +124,10 @@ def build(page: Page) -> None:
     fields.unseen.upload(unseen, fields.unseen, [progress, fields.unseen, fields.of["picture"]], **quick())
     result.wire(fields)
     many.wire()
+
+
+def _of_many(job: Job) -> bool:
+    return isinstance(job.plan, CaptionFolder)
 
 
 def _sides(columns: list[Any], many: bool) -> dict[Any, Any]:

@@ -13,6 +13,7 @@ from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.jobs.plans.grid import Grid
 from studio.media.strip import clean
 from studio.recipes import origins, recipe
 from studio.requests import ImageRequest
@@ -254,10 +255,11 @@ def _action(name: str) -> gr.Button:
 
 def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
     """What each picture of a grid is called: its column's label and its row's. Cells that were skipped are missing."""
-    if job.layout is None:
+    if not isinstance(job.plan, Grid) or job.plan.layout is None:
         return ()
-    names = [" · ".join(filter(None, (column, row))) for row in job.layout.rows for column in job.layout.columns]
-    left = list(zip(names, job.cells, strict=True))
+    layout = job.plan.layout
+    names = [" · ".join(filter(None, (column, row))) for row in layout.rows for column in layout.columns]
+    left = list(zip(names, job.plan.cells, strict=True))
     found: list[str] = []
     for made in artifact.recipes[: len(artifact.files)]:
         at = next((i for i, (_, cell) in enumerate(left) if _is(made, cell)), None)

@@ -75,7 +75,7 @@ def build(page: Page) -> None:
 
     def enlarged_again(job: Job, changes: Mapping[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         if isinstance(job.request, UpscaleRequest):
-            made = job.keep.origin if job.keep is not None else None
+            made = job.plan.keep.origin if job.plan and job.plan.keep else None
             yield from larger(job.tag, made, replace(job.request, **changes), request)
 
     def after(model: str, prompt: str, negative: str, request: gr.Request) -> dict[Any, Any]:
@@ -139,7 +139,7 @@ def _several(page: Page, id: str) -> bool:
         job = page.studio.job(id)
     except StudioError:
         return False
-    return len(job.cells) > 1 or getattr(job.request, "count", 1) > 1
+    return len(job.requests) > 1 or getattr(job.request, "count", 1) > 1
 
 
 def _skip(page: Page) -> Any:

@@ -18,7 +18,7 @@ from studio.devices.device import Device
 from studio.engines.caption import lexicon
 from studio.engines.caption.vision_language import CaptionEngine, CaptionModel
 from studio.i18n import text
-from studio.jobs.plans import caption_choices
+from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.paths import Home
 from studio.requests import CaptionRequest
 from studio.results import Output
@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaptionModel]:
 def caption(model: CaptionModel, image: bytes, **settings: Any) -> Output:
     asked: dict[str, Any] = {"max_tokens": 80, "temperature": 0.0, "seed": 0, **settings}
     quiet: Any = Quiet()
-    return caption_choices.run(model, CaptionRequest(image=image, **asked), quiet)
+    return CaptionChoices(CaptionRequest(image=image, **asked)).run(model, quiet)
 
 
 def codes(artifact: Output) -> set[str]:

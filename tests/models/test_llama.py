@@ -36,6 +36,8 @@ class Listener:
     def cancelled(self) -> bool:
         return len(self.words) >= self._stop_after
 
+    def alive(self) -> None: ...
+
     def check(self) -> None: ...
 
     def step(self, done: int, total: int = 0) -> None:

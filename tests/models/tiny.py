@@ -63,6 +63,8 @@ class Recorder:
     def cancelled(self) -> bool:
         return self.stop_after is not None and len(self.steps) >= self.stop_after
 
+    def alive(self) -> None: ...
+
     def check(self) -> None:
         if self.cancelled:
             raise Cancelled

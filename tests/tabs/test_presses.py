@@ -11,6 +11,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
+from studio.jobs.plans.single import Single
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 from studio.settings import Settings
@@ -65,7 +66,7 @@ def test_a_browser_is_its_cookie_a_page_its_header_and_a_program_its_session(pag
 
 def test_without_cookies_stop_still_stops(page: Page) -> None:
     request = ChatRequest(messages=(Message("user", "hi"),))
-    job = Job("chat", "", request=request, session=page.who(asked("s")))
+    job = Job("chat", "", plan=Single(request), session=page.who(asked("s")))
     page.studio._runner.register._jobs = {job.id: job}
     page.stop("chat")(asked("t"))
     assert not job.cancelled

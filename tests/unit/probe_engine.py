@@ -105,6 +105,10 @@ class ProbeModel:
     def _asks(self, context: Context) -> Output:
         return Output(text=f"stop {context.cancelled}, skip {context.skipped()}")
 
+    def _breathes(self, context: Context) -> Output:
+        context.alive()
+        return Output()
+
     def _large(self, context: Context) -> Output:
         data = np.ones(80_000_000, dtype=np.uint8)
         time.sleep(0.1)  # whoever looks now and then has to have a chance

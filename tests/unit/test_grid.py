@@ -14,6 +14,7 @@ from PIL import Image
 
 from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
+from studio.jobs.plans.grid import Grid
 from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora
 from studio.results import Output, Update
@@ -120,14 +121,15 @@ def test_whatever_is_typed_is_a_list_or_an_error_in_words(field: str, typed: str
 
 def test_a_seed_of_minus_one_is_a_new_one_that_its_cells_share_and_its_label_names(studio: Studio) -> None:
     order = studio._intake.grid(HILLS, Axis("seed", ("-1, 5, -1",)), Axis("steps", ("1, 2",)))
-    upper, lower = [[cell.seed for cell in order.cells[start : start + 3]] for start in (0, 3)]
+    assert isinstance(order.plan, Grid)
+    upper, lower = [[cell.seed for cell in order.plan.cells[start : start + 3]] for start in (0, 3)]
     assert upper == lower
     assert upper[1] == 5
     assert upper[0] != upper[2]
     assert None not in upper
     assert -1 not in upper
-    assert order.layout is not None
-    assert order.layout.columns == tuple(f"Seed: {seed}" for seed in upper)
+    assert order.plan.layout is not None
+    assert order.plan.layout.columns == tuple(f"Seed: {seed}" for seed in upper)
 
 
 def test_empty_values_leave_out_words_and_leave_the_rest_to_the_model() -> None:

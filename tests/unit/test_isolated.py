@@ -52,6 +52,8 @@ class Ear:
         self.told: list[tuple[Any, ...]] = []
         self._when = when
 
+    def alive(self) -> None: ...
+
     def check(self) -> None:
         if self.cancelled:
             raise Cancelled
@@ -289,12 +291,11 @@ def test_a_model_in_our_own_process_is_measured_here(tmp_path: Path) -> None:
     assert peak.nbytes >= 80_000_000
 
 
-@pytest.mark.parametrize(("text", "signs"), [("quiet", 1), ("asks", 2)])
+@pytest.mark.parametrize(("text", "signs"), [("quiet", 1), ("asks", 1), ("breathes", 2)])
 def test_the_watchdog_hears_of_life_there_and_not_of_ours(load, text: str, signs: int) -> None:
-    job, seen = Job("chat", "x"), []
-    job.sign = lambda: seen.append(1)
-    load().run(chat(text), RunContext(job))
-    assert len(seen) == signs  # each run makes one step; one of the two asks, once, whether Stop was pressed
+    seen: list[int] = []
+    load().run(chat(text), RunContext(Job("chat", "x"), beat=lambda: seen.append(1)))
+    assert len(seen) == signs  # each run makes one step; only one of them says besides that it is alive
 
 
 # Stop and Skip

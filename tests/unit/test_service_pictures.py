@@ -262,7 +262,7 @@ def test_a_finished_job_holds_no_picture_in_memory(studio: Studio) -> None:
         studio.submit_grid(replace(HILLS, image=png("red")), Axis("seed", ("1, 2",)), None),
     ):
         assert wait(job).kind == "done"
-        assert all(one.image == one.mask == b"" for one in (job.request, *job.cells))  # type: ignore[union-attr]
+        assert all(one.image == one.mask == b"" for one in (job.request, *job.requests))  # type: ignore[union-attr]
         assert job.request is not None
 
 

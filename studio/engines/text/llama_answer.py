@@ -66,6 +66,7 @@ class Answer:
 
     def _chunk(self, chunk: dict[str, Any]) -> bool:
         """Take one piece; True stops the library."""
+        self._context.alive()  # a long prompt is read in pieces that count no step
         try:
             if "error" in chunk:
                 self._error = self._explain(chunk["error"])

@@ -26,7 +26,6 @@ from studio.engines.base import Context
 from studio.engines.shared import parking, quantise, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, StopCutter, after_each_token
 from studio.engines.text import prompts, tokenizers
-from studio.errors import Cancelled
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output
 from studio.tasks.code.completion import STOPS, CompletionCleaner, fim_family, left_to_right
@@ -271,8 +270,7 @@ class TextModel(parking.Parking):
 
         last = len(ids) - 1
         while done < last:
-            if context.cancelled:
-                raise Cancelled
+            context.check()
             part = torch.tensor([ids[done : min(last, done + _PREFILL)]], device=self._model.device)
             self._model(input_ids=part, past_key_values=cache, use_cache=True, logits_to_keep=1)
             done += part.shape[1]

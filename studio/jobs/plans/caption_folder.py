@@ -15,8 +15,7 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs.context import RunContext
-from studio.jobs.job import Job
+from studio.jobs.context import PartContext, Plan, RunContext, Yielded
 from studio.jobs.plans.caption_choices import held
 from studio.requests import CaptionRequest
 from studio.results import Output
@@ -41,63 +40,58 @@ SLICE = 10.0
 """Seconds after which a run lets those go first who wait: a thousand pictures are no reason to close the studio."""
 
 
-class Yielded(Exception):
-    """Others wait; the run goes on behind them. Never shown."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """A run, and who it is done for.
+@dataclass(frozen=True)
+class CaptionFolder(Plan):
+    """Captions for the pictures of a run that wait. Frozen but for what it remembers, to go on after it yielded.
 
     Attributes:
-        tried: the pictures that this job has come to. notes: what the model noted so far.
+        request: how; it stands for all pictures and has none.
+        pictures: the run.
+        tried: the pictures that were come to. said: what the model noted so far.
     """
 
-    run: Run = field(repr=False)
+    request: CaptionRequest
+    pictures: Run = field(repr=False)
     card: Card
     public: bool = False
-    tried: set[str] = field(default_factory=set)
-    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set, repr=False)
+    said: list[tuple[str, dict[str, Any]]] = field(default_factory=list, repr=False)
 
+    def run(self, model: Loaded, context: RunContext) -> Output:
+        """Caption every picture that waits. Progress is pictures; the text is a line for each.
 
-def caption(model: Loaded, job: Job) -> Output:
-    """Caption every picture of the job's run that waits. Progress is pictures; the text is a line for each.
-
-    Raises:
-        Yielded: others wait; call it again later.
-        StudioError: caption_run_busy, caption_rolled_back, a full disk; what is written stays.
-    """
-    batch, request = job.batch, job.request
-    assert batch is not None
-    assert isinstance(request, CaptionRequest)
-    run, context, until = batch.run, _Quiet(job), time.monotonic() + SLICE
-    with run.working():
-        run.begin()
-        waiting = [key for key in run.waiting() if key not in batch.tried]
-        total = len(batch.tried) + len(waiting)
-        job.move("running", step=len(batch.tried), steps=total)
-        try:
-            for line, new in _captions(model, batch, request, waiting, context):
-                batch.notes += [note for note in new if note not in batch.notes]
-                batch.tried.add(line.key)
-                job.progress_step(len(batch.tried), total)
-                job.add_text(f"{line.key}\t{line.state}\t{' '.join(line.after.split())}\n")
-                if time.monotonic() > until and len(batch.tried) < total and job.crowded():
-                    raise Yielded
-        except Cancelled:
-            pass
-        whole = len(batch.tried) == total
-        if whole:
-            run.finish()
-    notes = batch.notes
-    if failed := run.counts().get("failed", 0):
-        notes.append(("captions_failed", {"count": failed}))
-    if unsure := sum(line is not None and line.unsure > 0 for line in run.lines()):
-        notes.append(("captions_unsure", {"count": unsure}))
-    if run.plan.passed:
-        notes.append(("captions_passed", {"count": len(run.plan.passed)}))
-    finish = "cancelled" if job.cancelled and not whole else "stop"
-    return Output(finish=finish, stats={"pictures": float(len(batch.tried))}, notes=tuple(notes))
+        Raises:
+            Yielded: others wait; call it again later.
+            StudioError: caption_run_busy, caption_rolled_back, a full disk; what is written stays.
+        """
+        run, inside, until = self.pictures, _Quiet(context), time.monotonic() + SLICE
+        with run.working():
+            run.begin()
+            waiting = [key for key in run.waiting() if key not in self.tried]
+            total = len(self.tried) + len(waiting)
+            context.resume(len(self.tried), total)
+            try:
+                for line, new in _captions(model, self, waiting, inside):
+                    self.said.extend(note for note in new if note not in self.said)
+                    self.tried.add(line.key)
+                    context.step(len(self.tried), total)
+                    context.text(f"{line.key}\t{line.state}\t{' '.join(line.after.split())}\n")
+                    if time.monotonic() > until and len(self.tried) < total and context.crowded():
+                        raise Yielded
+            except Cancelled:
+                pass
+            whole = len(self.tried) == total
+            if whole:
+                run.finish()
+        notes = list(self.said)
+        if failed := run.counts().get("failed", 0):
+            notes.append(("captions_failed", {"count": failed}))
+        if unsure := sum(line is not None and line.unsure > 0 for line in run.lines()):
+            notes.append(("captions_unsure", {"count": unsure}))
+        if run.plan.passed:
+            notes.append(("captions_passed", {"count": len(run.plan.passed)}))
+        finish = "cancelled" if context.cancelled and not whole else "stop"
+        return Output(finish=finish, stats={"pictures": float(len(self.tried))}, notes=tuple(notes))
 
 
 def together(model: Loaded, request: CaptionRequest) -> int:
@@ -107,13 +101,14 @@ def together(model: Loaded, request: CaptionRequest) -> int:
 
 
 def _captions(
-    model: Loaded, batch: Batch, request: CaptionRequest, keys: Sequence[str], context: _Quiet
+    model: Loaded, plan: CaptionFolder, keys: Sequence[str], context: RunContext
 ) -> Iterator[tuple[Line, Notes]]:
     """The line of each picture, once it is written, and what the model noted.
 
     Raises:
         Cancelled: Stop was pressed; the picture in work is not written.
     """
+    run, request = plan.pictures, plan.request
     size, left = together(model, request), list(keys)
     while left:
         ready: list[tuple[str, CaptionRequest]] = []
@@ -121,9 +116,9 @@ def _captions(
             context.check()
             key = left.pop(0)
             try:
-                ready.append((key, _read(batch, request, key)))
+                ready.append((key, _read(plan, key)))
             except StudioError as error:
-                yield _failed(batch.run, key, error), ()
+                yield _failed(run, key, error), ()
         outputs = _at_once(model, [one for _, one in ready], context)
         if len(ready) > 1 and not outputs:
             size = 1  # no memory for several, or one of them spoils it: from here on each goes alone
@@ -136,9 +131,9 @@ def _captions(
                     raise why
                 text, unsure = phrased(output.text, one), doubt.confidence(output.notes)
                 told = tuple(note for note in output.notes if note[0] != doubt.UNSURE)
-                yield batch.run.record(key, text, unsure), (*told, *_lacking(text, one))
+                yield run.record(key, text, unsure), (*told, *_lacking(text, one))
             except StudioError as error:
-                yield _failed(batch.run, key, error), ()
+                yield _failed(run, key, error), ()
 
 
 def _lacking(text: str, request: CaptionRequest) -> Notes:
@@ -146,7 +141,7 @@ def _lacking(text: str, request: CaptionRequest) -> Notes:
     return tuple((f"{code}_somewhere", {}) for code, _ in held(text, request))
 
 
-def _at_once(model: Loaded, requests: list[CaptionRequest], context: _Quiet) -> list[Output]:
+def _at_once(model: Loaded, requests: list[CaptionRequest], context: RunContext) -> list[Output]:
     """All of them in one go; none where there is one only, or where that fails."""
     if len(requests) < 2:
         return []
@@ -160,10 +155,10 @@ def _at_once(model: Loaded, requests: list[CaptionRequest], context: _Quiet) -> 
         return []
 
 
-def _read(batch: Batch, request: CaptionRequest, key: str) -> CaptionRequest:
-    limit = limits.MAX_IMAGE_BYTES_PUBLIC if batch.public else limits.MAX_IMAGE_BYTES
-    one = replace(request, image=folder.read_picture(batch.run.root, key, limit))
-    limits.check(one, batch.card, public=batch.public)
+def _read(plan: CaptionFolder, key: str) -> CaptionRequest:
+    limit = limits.MAX_IMAGE_BYTES_PUBLIC if plan.public else limits.MAX_IMAGE_BYTES
+    one = replace(plan.request, image=folder.read_picture(plan.pictures.root, key, limit))
+    limits.check(one, plan.card, public=plan.public)
     return one
 
 
@@ -173,11 +168,12 @@ def _failed(run: Run, key: str, error: StudioError) -> Line:
     return run.fail(key, error)
 
 
-class _Quiet(RunContext):
+class _Quiet(PartContext):
     """Tells of pictures, not of the words in them."""
 
     def step(self, done: int, total: int = 0) -> None:
         del done, total
+        self.alive()
 
     def text(self, delta: str) -> None:
         del delta

@@ -223,9 +223,7 @@ _TOLD = frozenset({"report", "alive", "step", "text", "sound", "preview"})
 
 def _pass_on(context: Context, kind: str, *said: Any) -> None:
     """Tell `context` what the run told, by the methods of a context and no others."""
-    if kind == "alive":
-        _ = context.cancelled  # the run asked there, and asking is a sign of life
-    elif kind in _TOLD:
+    if kind in _TOLD:
         getattr(context, kind)(*said)
 
 
@@ -237,16 +235,10 @@ class _Steering:
         self._stopped: float | None = None
         self.gave_up = False
 
-    @property
-    def _pressed(self) -> bool:
-        """Stop was pressed. Asked differently than a run asks, so that the watchdog does not take us for one."""
-        pressed: bool | None = getattr(self._context, "pressed", None)
-        return self._context.cancelled if pressed is None else pressed
-
     def look(self, stop: bool) -> None:
         """Pass on what was pressed. Where Stop was pressed and nothing came of it, kill the process."""
         now = time.monotonic()
-        if self._stopped is None and (stop or self._pressed):
+        if self._stopped is None and (stop or self._context.cancelled):
             self._stopped = now
             self._child.send("stop")
         if self._stopped is None and self._context.skipped():

@@ -13,8 +13,8 @@ from studio.cli.options import Count, Json, MaxTokens, Model, Out, Seed, Tempera
 from studio.cli.position import read_bytes
 from studio.cli.run import run
 from studio.requests import CaptionRequest
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.caption.edits import Edits
-from studio.tasks.limits import MAX_IMAGE_BYTES
 
 
 def caption(

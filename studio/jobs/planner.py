@@ -16,7 +16,7 @@ from studio.errors import StudioError
 from studio.jobs.plans.caption_folder import Batch
 from studio.media import masks
 from studio.paths import gigabytes
-from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
+from studio.requests import Axis, CaptionRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.results import Note
 from studio.store import Store
 from studio.tasks import limits
@@ -26,6 +26,7 @@ from studio.tasks.caption.run import Run
 from studio.tasks.image import grid_axes
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
+from studio.tasks.table import rules
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
@@ -52,12 +53,7 @@ class Order:
     @property
     def title(self) -> str:
         """What people call it: the beginning of what they asked."""
-        asked = self.request
-        if isinstance(asked, ChatRequest):
-            text = asked.messages[-1].content
-        else:
-            text = getattr(asked, "prompt", "") or getattr(asked, "prefix", "")[-60:]
-        return " ".join(text.split())[:80]
+        return " ".join(rules(self.request).title(self.request).split())[:80]
 
 
 class Intake:

@@ -21,6 +21,7 @@ from studio.jobs.plans.caption_choices import held
 from studio.requests import CaptionRequest
 from studio.results import Output
 from studio.tasks import limits
+from studio.tasks.bounds import MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC
 from studio.tasks.caption import doubt, folder
 from studio.tasks.caption.journal import Line
 from studio.tasks.caption.run import Run
@@ -161,7 +162,7 @@ def _at_once(model: Loaded, requests: list[CaptionRequest], context: _Quiet) -> 
 
 
 def _read(batch: Batch, request: CaptionRequest, key: str) -> CaptionRequest:
-    limit = limits.MAX_IMAGE_BYTES_PUBLIC if batch.public else limits.MAX_IMAGE_BYTES
+    limit = MAX_IMAGE_BYTES_PUBLIC if batch.public else MAX_IMAGE_BYTES
     one = replace(request, image=folder.read_picture(batch.run.root, key, limit))
     limits.check(one, batch.card, public=batch.public)
     return one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from studio.catalog.card import Card
-from studio.requests import CaptionRequest
+from studio.requests import CaptionLength, CaptionRequest, CaptionStyle
 from studio.tasks.bounds import (
     NAME,
     SEED,
@@ -30,8 +30,8 @@ NUMBERS: Mapping[str, Bound] = {
 TEXTS: Mapping[str, Letters] = {"prompt": WORDS, "opening": Letters(400, 400)}
 _REQUIRED = Bound(0, 20, 20, 0)
 """Of words that a caption must have, and of those that it must not."""
-LENGTHS = ("short", "normal", "long")
-STYLES = ("plain", "prompt", "tags", "alt")
+LENGTHS: tuple[CaptionLength, ...] = get_args(CaptionLength)
+STYLES: tuple[CaptionStyle, ...] = get_args(CaptionStyle)
 CHOICE_TEMPERATURE = 0.8
 """Of captions to choose from, where nobody said another: at 0 they would all be the same."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import ChatRequest, Message
+from studio.requests import ChatRequest, Message, Role
 from studio.tasks.bounds import (
     SEED,
     TEMPERATURE,
@@ -46,7 +47,7 @@ def check(request: ChatRequest, _: Card, public: bool) -> None:
         raise StudioError("empty", field=label("message"))
     check_number("messages", len(messages), replace(MESSAGES, high=MESSAGES.public if public else MESSAGES.high))
     for message in messages:
-        check_choice("role", message.role, ("user", "assistant"))
+        check_choice("role", message.role, get_args(Role))
         check_text("message", message.content, replace(MESSAGE, needed=message.role == "user"), public)
     if messages[-1].role != "user":
         raise StudioError("last_not_user")

@@ -36,7 +36,7 @@ NUMBERS: Mapping[str, Bound] = {
     "strength": Bound(0, 1, 1, 0.6, whole=False),
     "variation": Bound(0, 1, 1, 0.0, whole=False),
     "variation_seed": SEED,
-    "clip_skip": Bound(0, 4, 4, 0),
+    "clip_skip": Bound(0, 12, 12, 0),
     "hires_scale": Bound(1, 4, 2, 1.0, whole=False),
     "hires_strength": Bound(0, 1, 1, 0.5, whole=False),
 }

@@ -8,10 +8,16 @@ by the service before the job starts, so that a recipe never holds `None`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
 SoundUse = Literal["continue", "follow"]
+Role = Literal["user", "assistant"]
+CaptionLength = Literal["short", "normal", "long"]
+CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
+PictureFormat = Literal["png", "webp", "jpeg"]
+"""What pictures are written as."""
+PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 
 
@@ -19,7 +25,7 @@ TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale
 class Message:
     """One turn of a conversation."""
 
-    role: Literal["user", "assistant"]
+    role: Role
     content: str
 
 
@@ -182,8 +188,8 @@ class CaptionRequest:
     image: bytes = field(repr=False)
     model: str = ""
     prompt: str = ""
-    length: Literal["short", "normal", "long"] = "normal"
-    style: Literal["plain", "prompt", "tags", "alt"] = "plain"
+    length: CaptionLength = "normal"
+    style: CaptionStyle = "plain"
     opening: str = ""
     require: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()

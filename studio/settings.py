@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio.errors import StudioError
+from studio.requests import PictureFormat
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     file_names: str = Field(
         "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
     )
-    picture_format: Literal["png", "webp", "jpeg"] = Field("png", description="The format that pictures are kept in.")
+    picture_format: PictureFormat = Field("png", description="The format that pictures are kept in.")
 
     @model_validator(mode="after")
     def _guard_the_door(self) -> Self:

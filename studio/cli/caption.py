@@ -12,18 +12,16 @@ from studio.cli.console import Console, say
 from studio.cli.options import Count, Json, MaxTokens, Model, Out, Seed, Temperature
 from studio.cli.position import read_bytes
 from studio.cli.run import run
-from studio.requests import CaptionRequest
+from studio.requests import CaptionLength, CaptionRequest, CaptionStyle
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.caption.edits import Edits
-from studio.tasks.limits import MAX_IMAGE_BYTES
 
 
 def caption(
     file: Annotated[str, typer.Argument(metavar="[FILE|FOLDER|ZIP]", show_default=False, help=say("help.many"))] = "",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help=say("help.question"))] = "",
-    length: Annotated[Literal["short", "normal", "long"], typer.Option("--length", help=say("help.length"))] = "normal",
-    style: Annotated[
-        Literal["plain", "prompt", "tags", "alt"], typer.Option("--style", help=say("help.caption_style"))
-    ] = "plain",
+    length: Annotated[CaptionLength, typer.Option("--length", help=say("help.length"))] = "normal",
+    style: Annotated[CaptionStyle, typer.Option("--style", help=say("help.caption_style"))] = "plain",
     opening: Annotated[str, typer.Option("--opening", metavar="WORDS", help=say("help.opening"))] = "",
     require: Annotated[list[str] | None, typer.Option("--require", metavar="WORD", help=say("help.require"))] = None,
     forbid: Annotated[list[str] | None, typer.Option("--forbid", metavar="WORD", help=say("help.forbid"))] = None,

@@ -14,7 +14,7 @@ from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
 from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
-from studio.tasks.limits import MAX_IMAGE_BYTES
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from studio.jobs.job import Job

@@ -20,7 +20,7 @@ from studio.cli.run import results, wanted
 from studio.errors import StudioError
 from studio.requests import Lora
 from studio.results import Artifact
-from studio.tasks.limits import MAX_IMAGE_BYTES
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
     from studio.recipes.inspect import Restored

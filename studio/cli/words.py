@@ -27,7 +27,7 @@ from studio.cli.options import (
 from studio.cli.position import around, read_bytes
 from studio.cli.run import prompt_text, run
 from studio.requests import ChatRequest, CodeRequest, Message, MusicRequest, SoundUse
-from studio.tasks.limits import MAX_SOUND_BYTES
+from studio.tasks.music.limits import MAX_SOUND_BYTES
 
 app = typer.Typer(
     help=say("help.app"), no_args_is_help=True, add_completion=False, rich_markup_mode=None,

@@ -1,4 +1,4 @@
-"""How much memory a request wants: the weights of its model, and what it takes on top while it is computed."""
+"""Memory that a request wants: the weights of its model, and what it takes on top while it is computed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from studio.catalog.card import Card
 from studio.engines.base import engine
 from studio.requests import Request
+from studio.tasks.table import rules
 
 MEGABYTE = 1 << 20
 
@@ -41,10 +42,7 @@ def of(card: Card, files: Path, requests: Sequence[Request]) -> Demand:
 def shape(request: Request, work: int) -> str:
     """Requests of one shape take about as much memory: the engine's own estimate, in steps of half an octave.
 
-    What changes the need and not every engine's estimate is named beside it.
+    The task names beside it what changes the need and not every engine's estimate.
     """
     step = round(2 * math.log2(max(work, MEGABYTE) / MEGABYTE))
-    named = ("tiling", "image", "mask", "loras", "sound")
-    marks = [name for name in named if getattr(request, name, None)]
-    scale = getattr(request, "hires_scale", 1.0)
-    return " ".join([request.task, str(step), *marks, *([f"x{scale:g}"] if scale > 1 else [])])
+    return " ".join([request.task, str(step), *rules(request).marks(request)])

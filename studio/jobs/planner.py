@@ -35,6 +35,7 @@ from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
+from studio.tasks.table import rules
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
@@ -50,12 +51,7 @@ class Order:
     @property
     def title(self) -> str:
         """What people call it: the beginning of what they asked."""
-        asked = self.plan.request
-        if isinstance(asked, ChatRequest):
-            text = asked.messages[-1].content
-        else:
-            text = getattr(asked, "prompt", "") or getattr(asked, "prefix", "")[-60:]
-        return " ".join(text.split())[:80]
+        return " ".join(rules(self.plan.request).title(self.plan.request).split())[:80]
 
 
 class Intake:

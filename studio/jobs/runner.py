@@ -31,12 +31,13 @@ from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.memory_estimates import Learned
 from studio.recipes import inspect, origins, recipe
-from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
+from studio.requests import Request
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 from studio.tasks.image import lora_files
+from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
@@ -271,7 +272,5 @@ class Runner:
 
 
 def _began_with(request: Request) -> bytes:
-    """The picture or sound that something else was made of; a caption is about its picture and not made of it."""
-    if isinstance(request, ImageRequest | UpscaleRequest):
-        return request.image
-    return request.sound if isinstance(request, MusicRequest) else b""
+    """The picture or sound that something else was made of, empty for none."""
+    return next(iter(rules(request).sources(request)), b"")

@@ -20,11 +20,13 @@ from studio.errors import StudioError
 from studio.jobs import memory_need
 from studio.jobs.job import Job
 from studio.jobs.plans.caption_folder import CaptionFolder
-from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, UpscaleRequest
+from studio.requests import CaptionRequest, Request
 from studio.results import AGAIN, Offer
 from studio.store import Store
 from studio.tasks import limits
 from studio.tasks.caption.plan import BLANK
+from studio.tasks.rules import Try
+from studio.tasks.table import rules
 
 log = logging.getLogger("studio")
 
@@ -34,8 +36,6 @@ _HALF = 0.5
 how much."""
 _LIGHTER = 0.95
 """Share of the weights up to which a variant or another model counts as smaller."""
-_TILES = (192, 128, 96, limits.SMALLEST_TILE)
-_SMALLEST_SIDE, _FEWEST_TOKENS, _SHORTEST = 128, 32, 1.0
 
 Need = Callable[[Card, Request], tuple[int, int]]
 """Bytes of the weights, and of the work of a request."""
@@ -134,7 +134,7 @@ def rungs(
 
     offers = [
         Offer(kind, changes, params)
-        for kind, tries in _lighter_requests(request, card, public)
+        for kind, tries in rules(request).lighter(request, card, public)
         for changes, params in _first(tries, lambda found: helps(card, found[0]))
     ]
     if card.variant:  # the model itself is no smaller
@@ -151,66 +151,8 @@ def rungs(
     return tuple(offers)
 
 
-Try = tuple[dict[str, Any], dict[str, Any]]
-"""Changes to the request, and what the offer's text says of them."""
-
-
-def _lighter_requests(request: Request, card: Card, public: bool) -> Iterator[tuple[str, Iterator[Try]]]:
-    """Kinds of offers that keep the model, each with tries from the least change on."""
-    if isinstance(request, ImageRequest):
-        yield "tiles", iter([] if request.tiling else [({"tiling": True}, {})])
-        yield "smaller", _sizes(request, card, public)
-    elif isinstance(request, MusicRequest):
-        yield "shorter", _lengths(request, card, public)
-    elif isinstance(request, UpscaleRequest):
-        yield "small_tiles", _tiles(request)
-        yield "scale", _scales(request)
-    elif hasattr(request, "max_tokens"):
-        yield "brief", _tokens(request)
-
-
 def _first(tries: Iterator[Try], good: Callable[[Try], bool]) -> list[Try]:
     return next(([one] for one in tries if good(one)), [])
-
-
-def _sizes(request: ImageRequest, card: Card, public: bool) -> Iterator[Try]:
-    """Smaller sizes of the same shape, as the model can paint them, largest first."""
-    width, height = int(request.width or 0), int(request.height or 0)
-    row = limits.bound("image", "width", card, public=public)
-    short = min(width, height)
-    step = row.multiple
-    for side in range((short - 1) // step * step, _SMALLEST_SIDE - 1, -step):
-        across, down = (max(round(each * side / short / step), 1) * step for each in (width, height))
-        yield {"width": across, "height": down}, {"size": f"{across} × {down}"}
-
-
-def _lengths(request: MusicRequest, card: Card, public: bool) -> Iterator[Try]:
-    """Shorter pieces: whole seconds, each three quarters of the one before."""
-    least = max(limits.bound("music", "duration", card, public=public).low, _SHORTEST)
-    counted = {"bars": 0} if request.bars else {}
-    seconds = float(int((request.duration or 0) * 0.75))
-    while seconds >= least:
-        yield {"duration": seconds, **counted}, {"size": f"{seconds:g} s"}
-        seconds = float(int(seconds * 0.75))
-
-
-def _tiles(request: UpscaleRequest) -> Iterator[Try]:
-    """Smaller tiles. Those of the model are not known here; what takes no less is passed over."""
-    for side in _TILES:
-        if not request.tile or side < request.tile:
-            yield {"tile": side}, {"side": side}
-
-
-def _scales(request: UpscaleRequest) -> Iterator[Try]:
-    for scale in range(request.scale - 1, 1, -1):
-        yield {"scale": scale}, {"scale": scale}
-
-
-def _tokens(request: Any) -> Iterator[Try]:
-    most = int(request.max_tokens or 0) // 2
-    while most >= _FEWEST_TOKENS:
-        yield {"max_tokens": most}, {"count": most}
-        most //= 2
 
 
 def _unfit(request: Request, other: Card, public: bool) -> dict[str, Any]:

@@ -19,13 +19,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
 from studio.recipes import origins
+from studio.requests import PictureFormat
 from studio.tasks.image.prompt_weights import plain
-
-PictureFormat = Literal["png", "webp", "jpeg"]
-FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 
 DEFAULT = "[date]/[time]-[prompt_words]-[seed]"
 _ENLARGED = "[date]/[time]-[prompt_words]-x[scale]"

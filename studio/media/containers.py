@@ -16,7 +16,8 @@ from typing import Literal
 
 from studio.media import id3
 
-PictureFormat = Literal["PNG", "JPEG", "GIF", "WEBP"]
+Container = Literal["PNG", "JPEG", "GIF", "WEBP"]
+"""Pictures that are read here; those that are written are studio.requests.PictureFormat."""
 Chunks = Iterable[tuple[bytes, memoryview]]
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -32,7 +33,7 @@ class MalformedError(Exception):
     """The bytes are not the format that they begin like, or are built to exhaust a reader."""
 
 
-def picture(data: bytes) -> tuple[PictureFormat, int, int]:
+def picture(data: bytes) -> tuple[Container, int, int]:
     """Format, width and height in pixels as the headers declare them.
 
     Raises:

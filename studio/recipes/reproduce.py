@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.errors import StudioError
-from studio.library.file_names import PictureFormat
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import ImageRequest, UpscaleRequest
+from studio.requests import PICTURE_FORMATS, ImageRequest, PictureFormat, UpscaleRequest
 
-_FORMATS: dict[str, PictureFormat] = {"PNG": "png", "WEBP": "webp", "JPEG": "jpeg"}
+_FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Values that strangers wrote, as fields of an ImageRequest: of the right type, and perhaps cut to what can be painted.
+"""Values that strangers wrote, as fields of an ImageRequest: of the right type, and cut to the limits of pictures.
 
 Knows no metadata format and no model: studio.tasks.limits still judges the request that is made of them. Never raises.
 """
@@ -12,22 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.requests import Lora
-from studio.tasks.bounds import MAX_SEED
+from studio.tasks.bounds import MAX_SEED, NAME, WORDS
+from studio.tasks.image.limits import FILLED_PROMPT, LORA_WEIGHT, LORAS, NUMBERS, STYLES, TEXTS
+from studio.tasks.seeds import SEEDS
 
-MAX_LETTERS = 10_000
 MAX_NAMES = 32
+"""Of a list that is read at all."""
 _MAX_DIGITS = 40
 _DIGITS = re.compile(r"-?[0-9]+")
 
-_WHOLE = {"width": (64, 4096), "height": (64, 4096), "steps": (1, 150), "count": (1, 16), "clip_skip": (0, 12)}
-_SIDES = ("width", "height")
-_SHARES = {
-    "guidance_scale": (0.0, 30.0), "strength": (0.0, 1.0), "variation": (0.0, 1.0),
-    "hires_scale": (1.0, 4.0), "hires_strength": (0.0, 1.0),
-}  # fmt: skip
-_SEEDS = ("seed", "variation_seed")
-_TEXTS = ("prompt", "negative_prompt", "scheduler")
-_NAMES = ("prompts", "styles")
+_NAMES = {"prompts": (NUMBERS["count"], FILLED_PROMPT), "styles": (STYLES, NAME)}
 
 
 def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -37,16 +31,17 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
     another seed is another picture: -1 (any seed) is left out, and one that is no seed of ours counts as unusable.
 
     Args:
-        cut: move numbers into the range that they have; without, only their type is judged.
+        cut: move numbers and lists into the bounds that they have (studio.tasks.image.limits); without, only their type
+            is judged.
     """
     found: dict[str, Any] = {}
     wrong: list[str] = []
     for name, value in given.items():
-        if name in _SEEDS:
+        if name in SEEDS:
             _take_seed(name, value, found, wrong)
-        elif name in _WHOLE or name in _SHARES:
+        elif name in NUMBERS:
             _take_number(name, value, cut, found, wrong)
-        elif name in _TEXTS:
+        elif name in TEXTS:
             _take_text(name, value, found, wrong)
         elif name == "tiling":
             if isinstance(value, bool):
@@ -54,13 +49,13 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             else:
                 wrong.append(name)
         elif name in _NAMES:
-            _take_names(name, value, found, wrong)
+            _take_names(name, value, cut, found, wrong)
         elif name == "loras":
-            _take_loras(value, found, wrong)
+            _take_loras(value, cut, found, wrong)
     return found, tuple(wrong)
 
 
-def clean(text: str, longest: int = MAX_LETTERS) -> str:
+def clean(text: str, longest: int = WORDS.high) -> str:
     """`text` without control characters and halves of surrogate pairs, and no longer than `longest`."""
     kept = (sign for sign in text[:longest] if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))
     return "".join(kept)
@@ -99,33 +94,37 @@ def _take_number(name: str, value: object, cut: bool, found: dict[str, Any], wro
     if given is None:
         wrong.append(name)
         return
+    row = NUMBERS[name]
     if cut:
-        low, high = _WHOLE[name] if name in _WHOLE else _SHARES[name]
-        if not low <= given <= high:
+        if not row.low <= given <= row.high:
             wrong.append(name)
-        given = min(max(given, low), high)
-        if name in _SIDES:
-            given -= given % 8
-    found[name] = int(given) if name in _WHOLE else float(given)
+        given = min(max(given, row.low), row.high)
+        if row.multiple > 1:
+            given -= given % row.multiple
+    found[name] = int(given) if row.whole else float(given)
 
 
 def _take_text(name: str, value: object, found: dict[str, Any], wrong: list[str]) -> None:
     if not isinstance(value, str):
         wrong.append(name)
         return
-    if len(value) > MAX_LETTERS:
+    if len(value) > TEXTS[name].high:
         wrong.append(name)
-    found[name] = clean(value)
+    found[name] = clean(value, TEXTS[name].high)
 
 
-def _take_names(name: str, value: object, found: dict[str, Any], wrong: list[str]) -> None:
-    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value) and len(value) <= MAX_NAMES:
-        found[name] = tuple(clean(one) for one in value)
-    else:
+def _take_names(name: str, value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
+    count, letters = _NAMES[name]
+    if not isinstance(value, list | tuple) or len(value) > MAX_NAMES or not all(isinstance(one, str) for one in value):
         wrong.append(name)
+        return
+    if cut and len(value) > count.high:
+        wrong.append(name)
+        value = value[: int(count.high)]
+    found[name] = tuple(clean(one, letters.high) for one in value)
 
 
-def _take_loras(value: object, found: dict[str, Any], wrong: list[str]) -> None:
+def _take_loras(value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
     if not isinstance(value, list | tuple) or len(value) > MAX_NAMES:
         wrong.append("loras")
         return
@@ -140,5 +139,8 @@ def _take_loras(value: object, found: dict[str, Any], wrong: list[str]) -> None:
         if not name or weight is None:
             wrong.append("loras")
             continue
-        loras.append(Lora(clean(name, 200), min(max(float(weight), -4.0), 4.0)))
+        loras.append(Lora(clean(name, NAME.high), min(max(float(weight), LORA_WEIGHT.low), LORA_WEIGHT.high)))
+    if cut and len(loras) > LORAS.high:
+        wrong.append("loras")
+        del loras[int(LORAS.high) :]
     found["loras"] = tuple(loras)

@@ -1,7 +1,8 @@
-"""What a single value may be: one table row a field, and the checks of a number, a text and a choice.
+"""Bounds of a single value, and the checks of a number, a text, a list, a choice and a picture file.
 
 Lowest, highest, highest on a public studio, default. A model narrows or widens a row through its card:
-`max_duration`, `min_width`, `multiple`, `context` …. Knows nothing of whole requests (studio.tasks.limits).
+`max_duration`, `min_width`, `multiple`, `context` …. Rows that several tasks share stand here, all others with their
+task (studio.tasks.<task>.limits); whole requests are judged by studio.tasks.limits.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import Task
+from studio.media.image import check_image
+from studio.paths import gigabytes
 
 MAX_SEED = 2**64 - 1
 """What torch's generators take and other programs draw. No float holds its digits: seeds stay whole numbers."""
@@ -41,97 +43,20 @@ class Letters:
     needed: bool = False
 
 
-_SEED = Bound(0, MAX_SEED, MAX_SEED, 0)
-_TEMPERATURE = Bound(0, 2, 2, 0.7, whole=False)
-_SIDE = Bound(64, 4096, 1536, 512, multiple=8)
-
-NUMBERS: Mapping[Task, Mapping[str, Bound]] = {
-    "chat": {
-        "max_tokens": Bound(1, 32768, 2048, 1024),
-        "temperature": _TEMPERATURE,
-        "top_p": Bound(0, 1, 1, 0.95, whole=False),
-        "top_k": Bound(0, 1000, 1000, 40),
-        "min_p": Bound(0, 1, 1, 0.05, whole=False),
-        "repetition_penalty": Bound(0.5, 2, 2, 1.0, whole=False),
-        "seed": _SEED,
-    },
-    "image": {
-        "width": _SIDE,
-        "height": _SIDE,
-        "steps": Bound(1, 150, 50, 20),
-        "guidance_scale": Bound(0, 30, 30, 7.0, whole=False),
-        "count": Bound(1, 16, 4, 1),
-        "seed": _SEED,
-        "strength": Bound(0, 1, 1, 0.6, whole=False),
-        "variation": Bound(0, 1, 1, 0.0, whole=False),
-        "variation_seed": _SEED,
-        "clip_skip": Bound(0, 4, 4, 0),
-        "hires_scale": Bound(1, 4, 2, 1.0, whole=False),
-        "hires_strength": Bound(0, 1, 1, 0.5, whole=False),
-    },
-    "music": {
-        "duration": Bound(1, 600, 30, 8.0, whole=False),
-        "steps": Bound(1, 500, 100, 50),
-        "guidance_scale": Bound(0, 30, 30, 3.0, whole=False),
-        "temperature": replace(_TEMPERATURE, default=1.0),
-        "top_k": Bound(0, 2048, 2048, 250),
-        "tempo": Bound(0, 260, 260, 0.0, whole=False),
-        "bars": Bound(0, 128, 64, 0),
-        "sound_keep": Bound(0, 600, 120, 0.0, whole=False),
-        "count": Bound(1, 8, 2, 1),
-        "seed": _SEED,
-    },
-    "code": {
-        "max_tokens": Bound(1, 4096, 512, 96),
-        "temperature": replace(_TEMPERATURE, default=0.2),
-        "top_p": Bound(0, 1, 1, 0.95, whole=False),
-        "seed": _SEED,
-    },
-    "caption": {
-        "max_tokens": Bound(1, 2048, 512, 128),
-        "temperature": replace(_TEMPERATURE, default=0.0),
-        "count": Bound(1, 8, 4, 1),
-        "seed": _SEED,
-    },
-    "upscale": {"scale": Bound(2, 4, 4, 4), "tile": Bound(0, 1024, 256, 0), "seed": Bound(0, 0, 0, 0)},
-}
-"""Task -> field -> what it may be. A temperature of 0 means the likeliest token, a top_k of 0 means all of them."""
-
-TEXTS: Mapping[Task, Mapping[str, Letters]] = {
-    "chat": {"system": Letters(50_000, 8_000)},
-    "image": {
-        "prompt": Letters(10_000, 2_000, needed=True),
-        "negative_prompt": Letters(10_000, 2_000),
-        "scheduler": Letters(64, 64),
-    },
-    "music": {
-        "prompt": Letters(10_000, 2_000, needed=True),
-        "negative_prompt": Letters(10_000, 2_000),
-        "lyrics": Letters(10_000, 4_000),
-        "key": Letters(40, 40),
-        "players": Letters(400, 400),
-        "melody": Letters(60_000, 20_000),
-    },
-    "code": {"prefix": Letters(400_000, 60_000), "suffix": Letters(400_000, 60_000), "language": Letters(64, 64)},
-    "caption": {"prompt": Letters(10_000, 2_000), "opening": Letters(400, 400)},
-    "upscale": {},
-}
-MESSAGES = Bound(1, 2000, 200, 1)
-MESSAGE = Letters(200_000, 20_000)
-CONVERSATION = Letters(800_000, 80_000)
+SEED = Bound(0, MAX_SEED, MAX_SEED, 0)
+TEMPERATURE = Bound(0, 2, 2, 0.7, whole=False)
+"""0 means the likeliest token."""
+TOP_P = Bound(0, 1, 1, 0.95, whole=False)
+WORDS = Letters(10_000, 2_000)
+"""What a person writes of a picture, a piece or a question."""
+PROMPT = replace(WORDS, needed=True)
 MODEL = Letters(300, 300)
-FILLED_PROMPT = Letters(20_000, 4_000)
-"""A prompt whose wildcards and styles are filled in."""
-LORAS = Bound(0, 8, 8, 0)
-LORA_WEIGHT = Bound(-4, 4, 4, 1.0, whole=False)
-STYLES = Bound(0, 16, 8, 0)
 NAME = Letters(100, 100, needed=True)
-CAPTION_WORDS = Bound(0, 20, 20, 0)
-CELLS = Bound(1, 64, 9, 1)
-PIXELS = Bound(64 * 64, 2560 * 2560, 1024 * 1024, 512 * 512)
+MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC = 96_000_000, 24_000_000
 
 
 def with_card(row: Bound, field: str, card: Card | None, public: bool) -> Bound:
+    """The row of a field as this model's card changes it, cut by the public profile."""
     limits: Mapping[str, float] = card.limits if card else {}
     low, high = limits.get(f"min_{field}", row.low), limits.get(f"max_{field}", row.high)
     if field == "max_tokens" and "context" in limits:
@@ -183,6 +108,25 @@ def check_many(field: str, count: int, row: Bound, public: bool = False) -> None
     limit = int(row.public if public else row.high)
     if count > limit:
         raise StudioError("too_many", field=label(field), count=count, limit=limit)
+
+
+def check_list(field: str, value: object, row: Bound, public: bool) -> None:
+    """Refuse what is no list, or one with more entries than `row` allows."""
+    if not isinstance(value, tuple | list):
+        raise StudioError("not_text", field=label(field))
+    check_many(field, len(value), row, public)
+
+
+def check_picture(field: str, data: object, public: bool) -> None:
+    """Refuse what is no picture file, or a larger one than is read; its headers tell."""
+    limit = MAX_IMAGE_BYTES_PUBLIC if public else MAX_IMAGE_BYTES
+    if not isinstance(data, bytes):
+        raise StudioError("bad_image")
+    if not data:
+        raise StudioError("no_picture", field=label(field))
+    if len(data) > limit:
+        raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
+    check_image(data, public=public)
 
 
 def shown(value: float) -> str:

@@ -15,10 +15,10 @@ from urllib.parse import quote
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.media.image import decode_image
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.caption import folder
 from studio.tasks.caption.journal import Line
 from studio.tasks.caption.run import Run
-from studio.tasks.limits import MAX_IMAGE_BYTES
 from tabs.shared.context import Page
 
 ROWS = 25

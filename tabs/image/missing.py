@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
-from studio.library.file_names import FORMATS
+from studio.requests import PICTURE_FORMATS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import shapes
@@ -24,7 +24,7 @@ from tabs.shared.i18n import language
 NAMED = ("styles", "loras", "scheduler")
 """The fields whose values may be missing."""
 _CHOSEN: Mapping[str, tuple[str, ...]] = {
-    "shape": shapes.SHAPES, "format": FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
+    "shape": shapes.SHAPES, "format": PICTURE_FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
 }  # fmt: skip
 """Fields whose choices only another version had others of: what is unknown falls back to the first."""
 

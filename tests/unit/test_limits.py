@@ -130,7 +130,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", variation=-0.1), "out_of_range", "variation"),
         (ImageRequest(prompt="a", variation=None), "not_a_number", "variation"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", variation_seed=2**64), "out_of_range", "variation_seed"),
-        (ImageRequest(prompt="a", clip_skip=5), "out_of_range", "clip_skip"),
+        (ImageRequest(prompt="a", clip_skip=13), "out_of_range", "clip_skip"),
         (ImageRequest(prompt="a", hires_scale=0.5), "out_of_range", "hires_scale"),
         (ImageRequest(prompt="a", hires_scale=None), "not_a_number", "hires_scale"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", hires_scale=2, width=64), "out_of_range", "width"),
@@ -252,14 +252,14 @@ def test_a_picture_to_caption_is_judged_before_any_model_loads() -> None:
     bomb = bytearray(png())
     bomb[16:24] = (20_000).to_bytes(4, "big") * 2
     assert refusal(CaptionRequest(image=bytes(bomb))).code == "image_too_large"
-    assert refusal(CaptionRequest(image=png() + bytes(limits.MAX_IMAGE_BYTES))).code == "file_too_large"
+    assert refusal(CaptionRequest(image=png() + bytes(bounds.MAX_IMAGE_BYTES))).code == "file_too_large"
     assert refusal(CaptionRequest(image="cat.png")).code == "bad_image"  # type: ignore[arg-type]
 
 
 def test_a_picture_to_start_from_is_judged_by_its_header() -> None:
     assert refusal(ImageRequest(prompt="a", image=b"just text, named .png")).code == "bad_image"
     assert refusal(ImageRequest(prompt="a", image=None)).code == "bad_image"  # type: ignore[arg-type]
-    assert refusal(ImageRequest(prompt="a", image=png() + bytes(limits.MAX_IMAGE_BYTES))).code == "file_too_large"
+    assert refusal(ImageRequest(prompt="a", image=png() + bytes(bounds.MAX_IMAGE_BYTES))).code == "file_too_large"
     assert refusal(ImageRequest(prompt="a", image=png(), mask=b"x")).code == "bad_image"
 
 

@@ -20,6 +20,7 @@ from studio.results import Audio
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks import limits
+from studio.tasks.music.limits import MAX_SOUND_BYTES
 
 CARD = tiny_card(Source("bundled", path="m"), 1)
 RATE = 8_000
@@ -56,7 +57,7 @@ def test_a_sound_passes(fields: dict[str, Any]) -> None:
         ({"sound": WAV, "sound_keep": -1}, "out_of_range"),
         ({"sound": WAV, "sound_keep": float("nan")}, "not_a_number"),
         ({"sound": WAV, "sound_use": "sing"}, "not_a_choice"),
-        ({"sound": WAV + bytes(limits.MAX_SOUND_BYTES)}, "file_too_large"),
+        ({"sound": WAV + bytes(MAX_SOUND_BYTES)}, "file_too_large"),
         ({"sound": encode_wav(Audio(np.zeros((1, 601 * RATE), np.float32), RATE))}, "sound_too_long"),
     ],
 )

@@ -41,7 +41,7 @@ from studio.requests import (
 from studio.results import Audio, Output, Tokens
 from studio.tasks.caption.edits import lacking
 from studio.tasks.image.prompt_weights import plain
-from studio.tasks.limits import SOUND_USES
+from studio.tasks.music.limits import SOUND_USES
 from studio.tasks.seeds import stepped, varied
 
 RATE = 32_000

@@ -49,7 +49,7 @@ class AudioDiffusionEngine(torch_loading.Casts):
 
     def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
         """Decoding sound takes about 24 MB a second in float32, and Stable Audio always decodes its full length."""
-        duration = takes.seconds(request) if isinstance(request, MusicRequest) else 0
+        duration = takes.seconds(request)
         return int(max(duration, 48) * (24 << 20))
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> AudioDiffusionModel:  # noqa: ARG002

@@ -52,7 +52,7 @@ class AudiocraftEngine:
 
     def work(self, card: Card, request: Request) -> int:
         """Keys and values of two sequences and the decoded sound: about a twentieth of the weights a second."""
-        duration = min(takes.seconds(request), 30.0) if isinstance(request, MusicRequest) else 0.0
+        duration = min(takes.seconds(request), 30.0)
         return int(duration * max(10 << 20, card.parameters // 20)) + (64 << 20)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> AudiocraftModel:  # noqa: ARG002

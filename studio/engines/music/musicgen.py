@@ -49,7 +49,7 @@ class MusicgenEngine(torch_loading.Casts):
 
     def work(self, card: Card, request: Request) -> int:
         """Keys and values of two sequences and the decoded sound: about a twentieth of the weights a second."""
-        asked = takes.seconds(request) if isinstance(request, MusicRequest) else 0
+        asked = takes.seconds(request)
         duration = min(asked, float(card.options.get("window", 30)))
         return int(duration * max(10 << 20, card.parameters // 20)) + (64 << 20)
 

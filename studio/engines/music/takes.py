@@ -15,7 +15,7 @@ from studio.catalog.card import Card
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
 from studio.media.audio import decode_audio
-from studio.requests import MusicRequest
+from studio.requests import MusicRequest, Request
 from studio.results import Audio, Output
 from studio.tasks.music.timing import lasting
 
@@ -30,8 +30,10 @@ JOINT = 0.02
 """Seconds over which one stretch of sound goes over into the next."""
 
 
-def seconds(request: MusicRequest) -> float:
-    """How long a piece is to be, or goes on: its bars where their tempo is known, else its duration."""
+def seconds(request: Request) -> float:
+    """How long a piece is to be, or goes on: its bars where tempo is known, else its duration; 0 for none."""
+    if not isinstance(request, MusicRequest):
+        return 0.0
     return lasting(request) or request.duration or 1.0
 
 

@@ -20,6 +20,7 @@ from studio.jobs.plans.caption_choices import held
 from studio.requests import CaptionRequest
 from studio.results import Output
 from studio.tasks import limits
+from studio.tasks.bounds import MAX_IMAGE_BYTES, MAX_IMAGE_BYTES_PUBLIC
 from studio.tasks.caption import doubt, folder
 from studio.tasks.caption.journal import Line
 from studio.tasks.caption.run import Run
@@ -156,7 +157,7 @@ def _at_once(model: Loaded, requests: list[CaptionRequest], context: RunContext)
 
 
 def _read(plan: CaptionFolder, key: str) -> CaptionRequest:
-    limit = limits.MAX_IMAGE_BYTES_PUBLIC if plan.public else limits.MAX_IMAGE_BYTES
+    limit = MAX_IMAGE_BYTES_PUBLIC if plan.public else MAX_IMAGE_BYTES
     one = replace(plan.request, image=folder.read_picture(plan.pictures.root, key, limit))
     limits.check(one, plan.card, public=plan.public)
     return one

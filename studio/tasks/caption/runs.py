@@ -14,12 +14,12 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.paths import disk_error, require_space
+from studio.tasks.bounds import MAX_IMAGE_BYTES_PUBLIC
 from studio.tasks.caption import folder, zips
 from studio.tasks.caption.edits import MODES, Edits, Mode
 from studio.tasks.caption.folder import Passed
 from studio.tasks.caption.plan import Plan
 from studio.tasks.caption.run import Run
-from studio.tasks.limits import MAX_IMAGE_BYTES_PUBLIC
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 KEPT_SENT = 5

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 
 from studio.errors import StudioError
 from studio.paths import disk_error, gigabytes, inside, require_space, writing
+from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.caption import folder, metadata_jsonl, zip_names
 from studio.tasks.caption.folder import Passed
-from studio.tasks.limits import MAX_IMAGE_BYTES
 
 MAX_BYTES, MAX_BYTES_PUBLIC = 20_000_000_000, 500_000_000
 """Of everything that is taken out of one zip."""

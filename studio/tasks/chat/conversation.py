@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from studio.requests import Message
+from studio.requests import Message, Role
 
 TITLE = 60
 Note = tuple[str, Mapping[str, Any]]
@@ -32,7 +32,7 @@ class Entry:
         extra: fields of the file that this version does not know.
     """
 
-    role: Literal["user", "assistant"]
+    role: Role
     content: str
     time: str = ""
     recipe: Mapping[str, Any] | None = None

@@ -19,8 +19,9 @@ from decimal import Decimal
 from studio.errors import StudioError
 from studio.requests import Axis, ImageRequest, Lora
 from studio.tasks import seeds
-from studio.tasks.bounds import CELLS, NUMBERS, check_many, label
+from studio.tasks.bounds import check_many, label
 from studio.tasks.image import prompt_template
+from studio.tasks.image.limits import CELLS, NUMBERS
 from studio.tasks.image.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
@@ -128,7 +129,7 @@ def _number(field: str, value: str) -> int | float:
     try:
         number = int(value) if re.fullmatch(r"-?[0-9]{1,40}", value) else float(value)
     except ValueError:
-        raise StudioError("not_a_number", field=label(field if field in NUMBERS["image"] else "lora_weight")) from None
+        raise StudioError("not_a_number", field=label(field if field in NUMBERS else "lora_weight")) from None
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 

@@ -13,10 +13,10 @@ from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ImageRequest, Lora
 from studio.settings import ROOT
-from studio.tasks.bounds import FILLED_PROMPT, LORAS, check_many
+from studio.tasks.bounds import check_many
 from studio.tasks.image import prompt_template
+from studio.tasks.image.limits import FILLED_PROMPT, LORAS, PLAIN_NAME
 from studio.tasks.image.wordlists import Wordlists
-from studio.tasks.limits import PLAIN_NAME
 from studio.tasks.seeds import varied
 
 STYLES, WILDCARDS = ROOT / "assets" / "styles", ROOT / "assets" / "wildcards"

@@ -12,7 +12,10 @@ from studio.catalog.card import Card
 from studio.media import formats
 from studio.media.image import check_image
 from studio.requests import ImageRequest
-from studio.tasks.bounds import NUMBERS, PIXELS, Bound, with_card
+from studio.tasks.bounds import Bound, with_card
+
+SIDE = Bound(64, 4096, 1536, 512, multiple=8)
+PIXELS = Bound(64 * 64, 2560 * 2560, 1024 * 1024, 512 * 512)
 
 
 def upright(data: bytes) -> tuple[int, int]:
@@ -27,13 +30,12 @@ def upright(data: bytes) -> tuple[int, int]:
 
 def side_bound(field: str, card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:
     """What `width` or `height` may be. What is painted small and enlarged may be that much larger, and no smaller."""
-    row = NUMBERS["image"][field]
-    own = with_card(row, field, card, public)
+    own = with_card(SIDE, field, card, public)
     if scale <= 1:
         return own
-    top = min(max(row.high, own.high), own.high * scale)
+    top = min(max(SIDE.high, own.high), own.high * scale)
     low = min(math.ceil(own.low * scale / own.multiple) * own.multiple, top)
-    return replace(own, low=low, high=min(top, row.public) if public else top)
+    return replace(own, low=low, high=min(top, SIDE.public) if public else top)
 
 
 def pixel_bound(card: Card, scale: float = 1.0, *, public: bool = False) -> Bound:

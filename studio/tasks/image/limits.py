@@ -1,0 +1,111 @@
+"""Limits of pictures to be painted: size, prompts, styles, adaptations, and the picture and mask to start from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from studio.catalog.card import Card
+from studio.errors import StudioError
+from studio.requests import ImageRequest, Lora
+from studio.tasks.bounds import (
+    NAME,
+    PROMPT,
+    SEED,
+    WORDS,
+    Bound,
+    Letters,
+    check_choice,
+    check_list,
+    check_number,
+    check_picture,
+    check_text,
+    label,
+)
+from studio.tasks.image.schedulers import OWN, SCHEDULERS
+from studio.tasks.image.size import SIDE, pixel_bound, side_bound, sides, upright
+
+NUMBERS: Mapping[str, Bound] = {
+    "width": SIDE,
+    "height": SIDE,
+    "steps": Bound(1, 150, 50, 20),
+    "guidance_scale": Bound(0, 30, 30, 7.0, whole=False),
+    "count": Bound(1, 16, 4, 1),
+    "seed": SEED,
+    "strength": Bound(0, 1, 1, 0.6, whole=False),
+    "variation": Bound(0, 1, 1, 0.0, whole=False),
+    "variation_seed": SEED,
+    "clip_skip": Bound(0, 12, 12, 0),
+    "hires_scale": Bound(1, 4, 2, 1.0, whole=False),
+    "hires_strength": Bound(0, 1, 1, 0.5, whole=False),
+}
+TEXTS: Mapping[str, Letters] = {"prompt": PROMPT, "negative_prompt": WORDS, "scheduler": Letters(64, 64)}
+SIDES = ("width", "height")
+"""Judged together, beside each other and the enlarging."""
+FILLED_PROMPT = Letters(20_000, 4_000)
+"""A prompt whose wildcards and styles are filled in."""
+LORAS = Bound(0, 8, 8, 0)
+LORA_WEIGHT = Bound(-4, 4, 4, 1.0, whole=False)
+STYLES = Bound(0, 16, 8, 0)
+CELLS = Bound(1, 64, 9, 1)
+PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
+"""Names of a person's own files: no folders, no hidden ones."""
+
+
+def check(request: ImageRequest, card: Card, public: bool) -> None:
+    """Raises StudioError: not_a_choice, not_text, too_many, too_long, empty, prompts_count, not_plain, bad_image,
+    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple.
+    """
+    check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
+    check_choice("tiling", request.tiling, (True, False))
+    check_list("prompts", request.prompts, NUMBERS["count"], public)
+    for prompt in request.prompts:
+        check_text("prompts", prompt, FILLED_PROMPT, public)
+    if request.prompts and len(request.prompts) != request.count:
+        raise StudioError("prompts_count", field=label("prompts"), given=len(request.prompts), count=int(request.count))
+    check_list("styles", request.styles, STYLES, public)
+    for style in request.styles:
+        check_text("styles", style, NAME, public)
+    check_list("loras", request.loras, LORAS, public)
+    for lora in request.loras:
+        _check_lora(lora, public)
+    if request.image != b"":
+        check_picture("image", request.image, public)
+    if request.mask != b"":
+        check_picture("mask", request.mask, public)
+        if not request.image:
+            raise StudioError("mask_alone")
+        if (mask := upright(request.mask)) != (image := upright(request.image)):
+            raise StudioError("mask_size", mask=f"{mask[0]} × {mask[1]}", image=f"{image[0]} × {image[1]}")
+    _check_size(request, card, public)
+
+
+def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
+    """Both sides, and lists that are fixed."""
+    width, height = sides(request, card, public=public)
+    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras")}
+    return {"width": width, "height": height, **lists}
+
+
+def marks(request: ImageRequest) -> tuple[str, ...]:
+    """What changes the memory that is needed and not every engine's estimate."""
+    named = tuple(name for name in ("tiling", "image", "mask", "loras") if getattr(request, name))
+    return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
+
+
+def _check_lora(lora: object, public: bool) -> None:
+    if not isinstance(lora, Lora):
+        raise StudioError("not_text", field=label("loras"))
+    check_text("loras", lora.name, NAME, public)
+    if not PLAIN_NAME.fullmatch(lora.name):
+        raise StudioError("not_plain", field=label("loras"), value=lora.name[:40])
+    check_number("lora_weight", lora.weight, LORA_WEIGHT)
+
+
+def _check_size(request: ImageRequest, card: Card, public: bool) -> None:
+    for field in SIDES:
+        if (value := getattr(request, field)) is not None:
+            check_number(field, value, side_bound(field, card, request.hires_scale, public=public))
+    width, height = sides(request, card, public=public)
+    check_number("pixels", width * height, pixel_bound(card, request.hires_scale, public=public))

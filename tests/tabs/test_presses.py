@@ -166,6 +166,7 @@ def test_what_strangers_send_has_room_together(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(context, "_STRANGERS_ROOM", 100)
+    monkeypatch.setattr(context, "_STRANGERS_LOOK", 0.0)
     with public(settings) as studio:
         page = Page(studio, None)  # type: ignore[arg-type]
         page.require_room()

@@ -491,13 +491,14 @@ def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path, hung:
     """Also while native code hangs in it and lets no thread of Python run."""
     code = (
         "import os, signal, sys, time; from pathlib import Path; from tiny_card import *;"
-        "from studio.manager import isolated; from studio.engines import base;"
+        "from studio.devices.device import Device;"
+        "from studio.manager.backends.process import proxy; from studio.engines import base;"
         "base.ENGINES['probe'] = 'probe_engine:ProbeEngine';"
         f"card = tiny_card(Source('bundled'), 1, engine='probe', options={{'hang': {hung}}});"
         "begun = [];"
         "say = lambda: print(begun[0]._child.pid, flush=True);"
         "end = lambda _: (time.sleep(0.5), say(), os.kill(os.getpid(), signal.SIGKILL));"
-        "isolated.load(card, Path(), base.Device('cpu'), end, begun=begun.append)"
+        "proxy.load(card, Path(), Device('cpu'), end, begun=begun.append)"
     )
     path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
     run = subprocess.run(

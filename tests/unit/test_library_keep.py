@@ -131,7 +131,8 @@ def test_a_process_killed_while_it_saves_leaves_no_empty_file(home: Home, links:
 import os, signal
 from pathlib import Path
 from PIL import Image
-from studio import library, paths, recipe
+from studio import paths
+from studio.library import outputs
 from studio.results import Output
 from tests.unit.test_library_keep import made
 if not {links}:
@@ -147,7 +148,7 @@ def fsync(_):
 os.fsync = fsync
 pictures = tuple(Image.new("RGB", (8, 8)) for _ in range(4))
 home = paths.Home.at(Path({str(home.root)!r}))
-library.Library(home).save("image", Output(images=pictures, seeds=(1, 2, 3, 4)), made())
+outputs.Library(home).save("image", Output(images=pictures, seeds=(1, 2, 3, 4)), made())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -15,6 +15,7 @@ from PIL import Image
 
 from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
+from studio.jobs import token_count
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
 from studio.recipes import recipe
@@ -22,7 +23,7 @@ from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleReque
 from studio.results import Artifact, Tokens, Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.tasks.image import prepare, prompt_template
+from studio.tasks.image import prompt_template
 from studio.tasks.image.prepare import STYLES, WILDCARDS
 from studio.tasks.image.wordlists import Wordlists
 
@@ -349,7 +350,7 @@ def test_nobody_waits_long_for_a_count(studio: Studio, monkeypatch: pytest.Monke
         return Tokens(7, 75, "")
 
     with monkeypatch.context() as slow:
-        slow.setattr(prepare, "PATIENCE", 0.05)
+        slow.setattr(token_count, "PATIENCE", 0.05)
         slow.setattr(FakeEngine, "tokens", count)
         assert [studio.tokens("demo-image", word) for word in ("a", "b", "c")] == [Tokens(0, 0, "")] * 3
     go_on.set()

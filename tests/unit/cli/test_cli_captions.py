@@ -22,7 +22,7 @@ COLOURS = ("red", "blue", "lime", "white")
 SLOW = """
 import sys
 from dataclasses import replace
-from studio import catalog
+from studio.catalog import catalog
 cards = tuple(replace(card, options={"step_seconds": 0.01}) for card in catalog._demo_cards())
 catalog._demo_cards = lambda: cards
 from studio.cli import words

@@ -44,11 +44,12 @@ def build(page: Page) -> None:
     def show(update: Update, spoken: str, second: bool = False) -> dict[Any, Any]:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), job_progress.running(on), strict=True))
-        batch = page.studio.job(update.job).batch
-        changes[progress] = job_progress.progress(update, spoken, "picture" if batch else "step")
-        if batch is None:
-            return changes | result.show(update, spoken, second)
-        return changes | many.show(update, batch.run, spoken)
+        plan = page.studio.job(update.job).plan
+        if isinstance(plan, CaptionFolder):
+            changes[progress] = job_progress.progress(update, spoken, "picture")
+            return changes | many.show(update, plan.pictures, spoken)
+        changes[progress] = job_progress.progress(update, spoken)
+        return changes | result.show(update, spoken, second)
 
     def begin(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         given = fields.named(values)

@@ -115,9 +115,10 @@ class Result:
     def put(self, artifact: Artifact, spoken: str, job: str = "") -> dict[Any, Any]:
         """Show an artifact's pictures, its first one chosen."""
         files = tuple(self._page.publish(file) for file in artifact.files)
-        grid = self._job(job)
-        marks = labels(grid, artifact) if grid is not None and grid.layout is not None else ()
-        across = len(grid.layout.columns) if marks and grid is not None and grid.layout is not None else 0
+        found = self._job(job)
+        layout = found.plan.layout if found is not None and isinstance(found.plan, Grid) else None
+        marks = labels(found, artifact) if found is not None else ()
+        across = len(layout.columns) if marks and layout is not None else 0
         shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
         small = all(max(_size(each)) <= SMALL for each in artifact.recipes)

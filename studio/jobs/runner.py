@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
@@ -87,7 +88,7 @@ class Runner:
 
     def suited(self, card: Card) -> tuple[ModelManager, ...]:
         """The managers of the devices that may run this model."""
-        return self.fleet.suited(card.engine == "llama")
+        return self.fleet.suited(ENGINES[card.engine].cpu_only)
 
     def room(self, card: Card) -> tuple[Device, int]:
         """The device with the most memory for this model, and how many bytes models may take there."""
@@ -188,7 +189,7 @@ class Runner:
         except Exception as error:
             self._settle(job, "failed", error=failures.internal(error))
             return
-        manager = self.fleet.choose(card.id, need.weights + need.work, card.engine == "llama")
+        manager = self.fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
         job.sign = manager.lane.beat
         job.move("queued")

@@ -14,11 +14,11 @@ next to nothing, because every later start pays for that.
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.realpath(__file__))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
-STAMP = os.path.join(VENV, "atelier.stamp")
-REQUIREMENTS = {"app": "requirements.txt", "tests": "requirements-dev.txt"}
+# Also where PYTHONSAFEPATH leaves this folder out.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+from install import state
+
 CHECKS = (
     ("ruff", ("-m", "ruff", "check", ".")),
     ("format", ("-m", "ruff", "format", "--check", "--quiet", ".")),
@@ -30,59 +30,16 @@ CHECKS = (
 WHOLE = ["--numprocesses=2", "--dist=loadscope"]
 
 
-def identity():
-    """What a .venv cannot change without being made again: where it is and whose it is."""
-    return VENV + " " + sys.implementation.cache_tag
-
-
-def nvidia():
-    """True where an NVIDIA driver is at work. Looks at files only, so it costs nothing."""
-    if os.name == "nt":
-        return os.path.exists(os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "nvcuda.dll"))
-    return os.path.exists("/dev/nvidiactl") or os.path.exists("/usr/lib/wsl/lib/libcuda.so.1")
-
-
-def flavour():
-    """The build of torch for this machine: "cpu", "gpu", or what STUDIO_TORCH says, for example "rocm6.4"."""
-    return os.environ.get("STUDIO_TORCH") or ("gpu" if nvidia() else "cpu")
-
-
-def marks(tests):
-    """The lines that the stamp of an install holds, one a group of requirements."""
-    import hashlib
-
-    lines = []
-    for group, name in sorted(REQUIREMENTS.items()):
-        if group == "app" or tests:
-            with open(os.path.join(ROOT, name), "rb") as file:
-                lines.append(group + " " + hashlib.sha256(identity().encode() + file.read()).hexdigest())
-    return lines
-
-
-def ready(tests):
-    """True where .venv holds what the requirements ask for, so that nothing is installed."""
-    if not os.path.exists(PYTHON):
-        return False
-    try:
-        with open(STAMP) as file:
-            stamp = file.read().splitlines()
-    except (OSError, ValueError):
-        return False
-    # A GPU build also runs where the GPU is gone for the moment.
-    fits = {"torch " + flavour()} | ({"torch gpu"} if flavour() == "cpu" else set())
-    return not fits.isdisjoint(stamp) and set(marks(tests)).issubset(stamp)
-
-
 def command(arguments):
     """The command line, in .venv, for the arguments of start.py."""
     if arguments:
-        return [PYTHON, "-P", "-m", "studio"] + arguments  # noqa: RUF005  (no new syntax, see above)
-    return [PYTHON, os.path.join(ROOT, "app.py")]
+        return [state.PYTHON, "-P", "-m", "studio"] + arguments  # noqa: RUF005  (no new syntax, see above)
+    return [state.PYTHON, os.path.join(state.ROOT, "app.py")]
 
 
 def hand_over(line):
     """Become the process `line`; on Windows, wait for it. The folder in which we were called stays the current one."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [state.ROOT, os.environ.get("PYTHONPATH")]))
     sys.stdout.flush()
     if os.name != "nt":
         os.execv(line[0], line)
@@ -106,7 +63,7 @@ def check(arguments):
         print("== " + name)
         sys.stdout.flush()
         extra = (arguments or WHOLE) if name == "pytest" else []
-        if subprocess.call([PYTHON] + list(line) + extra, cwd=ROOT):  # noqa: RUF005
+        if subprocess.call([state.PYTHON] + list(line) + extra, cwd=state.ROOT):  # noqa: RUF005
             failed.append(name)
     print("Failed: " + ", ".join(failed) if failed else "Passed: " + ", ".join(name for name, _ in chosen))
     return 1 if failed else 0
@@ -123,12 +80,12 @@ def main(arguments):
     if arguments[:1] in (["-h"], ["--help"]):
         print((__doc__ or "").partition("\n\nDecides")[0])
         sys.stdout.flush()
-        if not ready(False):
+        if not state.ready(False):
             return 0
-    if not ready(tests):
-        import install
+    if not state.ready(tests):
+        from install import stages
 
-        code = install.main(tests)
+        code = stages.main(tests)
         if code:
             return code
     if arguments[:1] == ["audiocraft"]:

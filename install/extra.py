@@ -13,9 +13,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import start
-from install import attempt, read
+from install import state
 from install.pip import InstallError, Runner, Terminal
+from install.stages import attempt, read
 
 REQUIREMENTS = "requirements-audiocraft.txt"
 INSTALLED = (
@@ -38,13 +38,13 @@ class Extra:
     """
 
     def __init__(self, lock: int, folder: str = "") -> None:
-        self.folder = Path(folder).resolve() if folder else Path(start.VENV)
+        self.folder = Path(folder).resolve() if folder else Path(state.VENV)
         self.layered = bool(folder)
-        inside = os.path.relpath(start.PYTHON, start.VENV)
+        inside = os.path.relpath(state.PYTHON, state.VENV)
         self.terminal = Terminal()
-        self.base = Runner(start.PYTHON, Path(start.VENV, "install.log"), lock, self.terminal.detail)
+        self.base = Runner(state.PYTHON, Path(state.VENV, "install.log"), lock, self.terminal.detail)
         self.here = Runner(str(self.folder / inside), self.base.log, lock, self.terminal.detail)
-        text = read(Path(start.ROOT, REQUIREMENTS))
+        text = read(Path(state.ROOT, REQUIREMENTS))
         self.wanted = {line.strip() for line in text.splitlines() if re.match(r"[\w.-]+==", line)}
 
     def run(self) -> None:
@@ -57,7 +57,7 @@ class Extra:
         self.terminal.stage(f"packages: {REQUIREMENTS}, without what they depend on")
         before, troubles = self.installed(), self.troubles()
         aim = ["--python", self.here.python] if self.layered else []
-        file = os.path.join(start.ROOT, REQUIREMENTS)
+        file = os.path.join(state.ROOT, REQUIREMENTS)
         count = self.base.pip(*aim, "install", "--no-deps", "--force-reinstall", "-r", file)
         self.terminal.done(f"{count} installed")
         self.compare(before, troubles)
@@ -81,7 +81,7 @@ class Extra:
     def troubles(self) -> set[str]:
         """The lines of pip check."""
         aim = ["--python", self.here.python] if self.layered else []
-        line = [start.PYTHON, "-I", "-m", "pip", *aim, "check", "--disable-pip-version-check"]
+        line = [state.PYTHON, "-I", "-m", "pip", *aim, "check", "--disable-pip-version-check"]
         return set(subprocess.run(line, capture_output=True, text=True, check=False).stdout.splitlines())
 
     def ours(self, line: str) -> bool:

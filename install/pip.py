@@ -1,6 +1,6 @@
 """Run pip in .venv: quiet on the terminal, whole in a log, and clear about what to do when it fails.
 
-Standard library only. Knows nothing of what is installed or why (install/__init__.py does).
+Standard library only. Knows nothing of what is installed or why (install/stages.py does).
 """
 
 from __future__ import annotations

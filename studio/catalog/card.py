@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from studio.catalog.engines import ENGINES
 from studio.requests import Task
 
 SourceKind = Literal["bundled", "package", "hub", "local"]
@@ -14,8 +15,6 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
 WEIGHTS = (".safetensors", ".gguf")
 """Endings of the weights that are."""
-WITHOUT_FILES = "resample"
-"""The one engine that needs no model: a card for it names no place and no sizes."""
 DEMO = "demo-"
 """Begins the ids of the models of the demo, one a task; what they are called describes them."""
 VARIANT = "@"
@@ -121,7 +120,7 @@ class Card:
     @property
     def has_files(self) -> bool:
         """Whether there is anything of it to fetch, to keep in memory or to delete."""
-        return self.engine != WITHOUT_FILES
+        return ENGINES[self.engine].files
 
     @property
     def base(self) -> str:

@@ -12,7 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from studio.catalog.card import WITHOUT_FILES, Card, Source, measure
+from studio.catalog.card import Card, Source, measure
+from studio.catalog.engines import ENGINES, EngineFacts
 from studio.catalog.licence import UNKNOWN
 from studio.catalog.source_reader import PLACES, read_parts, read_source
 from studio.catalog.toml_reader import Flaw, TableReader, suggestion
@@ -35,23 +36,6 @@ _REQUESTS: Mapping[Task, type] = {
     "caption": CaptionRequest,
     "upscale": UpscaleRequest,
 }
-_TEXT, _MUSIC, _UPSCALE = frozenset({"chat", "code"}), frozenset({"music"}), frozenset({"upscale"})
-ENGINE_TASKS: Mapping[str, frozenset[str]] = {
-    "llama": _TEXT,
-    "text": _TEXT,
-    "diffusion": frozenset({"image"}),
-    "composer": _MUSIC,
-    "musicgen": _MUSIC,
-    "audio_diffusion": _MUSIC,
-    "audiocraft": _MUSIC,
-    "caption": frozenset({"caption"}),
-    "upscaler": _UPSCALE,
-    "resample": _UPSCALE,
-}
-"""What each engine can do; an engine that is not listed does everything."""
-_NATIVE = ("llama",)
-"""Engines whose own code reads the file, in a language that crashes where Python raises: what a person brought along
-gets a process of its own, so that a damaged file costs an error and not the studio."""
 _NOT_DEFAULTS = {
     *("task", "model", "messages", "image", "prefix", "seed"),
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
@@ -64,12 +48,11 @@ _KEYS = (
 )
 
 
-def read_card(id: str, table: object, *, own: bool, engines: frozenset[str], home: Path) -> Card | list[Flaw]:
+def read_card(id: str, table: object, *, own: bool, home: Path) -> Card | list[Flaw]:
     """The card that `table` describes, or everything that is wrong with it.
 
     Args:
         own: the user wrote it: only a task and a place are required, and `path` is allowed.
-        engines: names that `engine` may have.
         home: what a relative `path` is relative to.
     """
     reader = TableReader(table if isinstance(table, dict) else {})
@@ -77,22 +60,23 @@ def read_card(id: str, table: object, *, own: bool, engines: frozenset[str], hom
         return [Flaw("", "must be a table")]
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", id):
         reader.flaw("", "an id has small letters, digits, dots and single dashes only, like my-model-2b")
-    card = _card(reader, id, own, engines, home)
+    card = _card(reader, id, own, home)
     return reader.flaws or card
 
 
-def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home: Path) -> Card:
+def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
     for key in reader.table:
         if key not in _KEYS:
             reader.flaw(key, "unknown field" + suggestion(key, _KEYS))
     tasks = _tasks(reader)
-    bare = not own and reader.table.get("engine") == WITHOUT_FILES
+    bare = not own and (named := _facts(reader.table.get("engine"))) is not None and not named.files
     source = Source("bundled") if bare else read_source(reader, own, home)
     engine = reader.text("engine", needed=not own) or guess_engine(tasks, source)
-    if engine not in engines:
-        reader.flaw("engine", f"no engine is called {engine}" + suggestion(engine, sorted(engines)))
-    elif engine in ENGINE_TASKS and not set(tasks) <= ENGINE_TASKS[engine]:
-        reader.flaw("engine", f"{engine} does {' and '.join(sorted(ENGINE_TASKS[engine]))}, not {', '.join(tasks)}")
+    facts = _facts(engine)
+    if facts is None:
+        reader.flaw("engine", f"no engine is called {engine}" + suggestion(engine, sorted(ENGINES)))
+    elif not set(tasks) <= set(facts.tasks):
+        reader.flaw("engine", f"{engine} does {' and '.join(sorted(facts.tasks))}, not {', '.join(tasks)}")
     if engine == "llama" and source.kind in ("hub", "package") and not source.files:
         reader.flaw("files", "name the one .gguf file that is meant")
     defaults, limits = reader.mapping("defaults"), reader.mapping("limits")
@@ -125,8 +109,12 @@ def _card(reader: TableReader, id: str, own: bool, engines: frozenset[str], home
         options=reader.mapping("options"),
         own=own,
         parts=read_parts(reader, source, own),
-        isolate=reader.flag("isolate", default=own and engine in _NATIVE),
+        isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
     )
+
+
+def _facts(engine: object) -> EngineFacts | None:
+    return ENGINES.get(engine) if isinstance(engine, str) else None
 
 
 def _tasks(reader: TableReader) -> tuple[Task, ...]:

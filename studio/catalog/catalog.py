@@ -98,8 +98,6 @@ def _order(card: Card) -> tuple[bool, bool, bool, bool, int, str]:
 
 
 def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: list[Problem]) -> None:
-    from studio.engines.base import ENGINES  # it imports Card from here
-
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -119,7 +117,7 @@ def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: l
         if id in cards:
             problems.append(Problem(file, f"models.{id}", "", "this id is taken; choose another"))
             continue
-        card = read_card(id, table, own=own, engines=frozenset(ENGINES), home=home.root)
+        card = read_card(id, table, own=own, home=home.root)
         if isinstance(card, Card):
             cards[id] = card
         else:

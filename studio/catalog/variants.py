@@ -1,8 +1,8 @@
 """The same model in less memory: fewer bits a weight, or only the part that works on the card.
 
 A variant is written into the id, ``sd-turbo@int8``, so that whatever carries a model's id carries it too. Its card is
-derived from the model's: the same files, other options for the engine, other figures. The engine says which of them
-it can do; this module knows where they pay, and nothing of how they work.
+derived from the model's: the same files, other options for the engine, other figures. The table of engines says which
+of them an engine can do; here stands where they pay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from studio.catalog.card import DEMO, VARIANT, Card
+from studio.catalog.engines import ENGINES, Variant
 from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
 from studio.requests import TASKS
@@ -18,8 +19,11 @@ from studio.requests import TASKS
 if TYPE_CHECKING:
     from studio.devices.device import Device
 
-INT8, INT4, OFFLOAD, OFFLOAD_INT8 = "int8", "int4", "offload", "offload-int8"
-NAMES = (OFFLOAD, INT8, INT4, OFFLOAD_INT8)
+INT8: Variant = "int8"
+INT4: Variant = "int4"
+OFFLOAD: Variant = "offload"
+OFFLOAD_INT8: Variant = "offload-int8"
+NAMES: tuple[Variant, ...] = (OFFLOAD, INT8, INT4, OFFLOAD_INT8)
 """In the order in which they are offered: what changes the result least comes first."""
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -30,13 +34,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 _BYTES = {"int8": 1.02, "int4": 0.56}
 """Bytes of a quantised weight, with its share of the scales."""
-_SLOW = ("musicgen",)
-"""Engines whose steps are small and in float32 on a processor: 8 bits would more than double the time there."""
 _DEVICES = {INT8: ("cpu", "cuda"), INT4: ("cuda",), OFFLOAD: ("cuda",), OFFLOAD_INT8: ("cuda",)}
 """Where each works: the kernels for 4 bits are CUDA's, and parts can only be kept off a card that is one."""
-_LINEAR = {"diffusion": 0.33, "audio_diffusion": 0.75, "caption": 0.75}
-_LINEAR_ELSEWHERE, _LINEAR_LARGE, _LARGE = 0.85, 0.85, 2_000_000_000
-"""Share of a model's weights that are linear layers and can be quantised. Small painters are mostly convolutions."""
+_LARGE = 2_000_000_000
+"""Parameters above which a model is large, where its engine's share of linear layers depends on that."""
 _LARGEST_PART = 0.7
 """Share of a pipeline's weights in its largest part."""
 _JOINT = " · "
@@ -44,20 +45,17 @@ _WORDS = {"4-bit": "int4", "16-bit": "bits16", "pictures": "pictures"}
 """What stands in brackets behind the names of two models that have the same."""
 
 
-def of(card: Card) -> tuple[str, ...]:
-    """The variants that a model has, on whatever device."""
-    from studio.engines.base import engine
-
-    if card.starter or card.variant:
+def of(card: Card) -> tuple[Variant, ...]:
+    """The variants that a model has, on whatever device: none of what its own table asks for already."""
+    if card.starter or card.variant or card.options.get("quantise"):
         return ()
-    known = getattr(engine(card.engine), "variants", None)
-    can = known(card) if known else ()
-    return tuple(name for name in NAMES if name in can)
+    known, apart = ENGINES[card.engine].variants, card.options.get("offload") == "model"
+    return tuple(name for name in NAMES if name in known and not (apart and name == OFFLOAD))
 
 
-def on(card: Card, device: Device) -> tuple[str, ...]:
+def on(card: Card, device: Device) -> tuple[Variant, ...]:
     """The variants of a model that work on a device."""
-    if device.kind == "cpu" and card.engine in _SLOW:
+    if device.kind == "cpu" and not ENGINES[card.engine].quantised_on_cpu:
         return ()
     return tuple(name for name in of(card) if device.kind in _DEVICES[name])
 
@@ -115,9 +113,8 @@ def _memory(card: Card, variant: str) -> int:
     whole = card.memory_bytes
     width = 4 if whole >= 3.5 * card.parameters > 0 else 2
     weights = min(card.parameters * width or card.disk_bytes or whole, whole)
-    share = _LINEAR.get(card.engine, _LINEAR_ELSEWHERE)
-    if card.engine == "diffusion" and card.parameters > _LARGE:
-        share = _LINEAR_LARGE
+    facts = ENGINES[card.engine]
+    share = (facts.linear_large if card.parameters > _LARGE else 0) or facts.linear
     options, kept = _OPTIONS[variant], 1.0
     if bits := options.get("quantise"):
         kept = 1 - share * (1 - _BYTES[bits] / width)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
 from studio.requests import Request
 from studio.results import Output
@@ -145,8 +146,7 @@ class Engine(Protocol):
 
     An engine of music that settles key, tempo and players before it begins has ``reading(request, card) ->
     composing.reading.Reading``, likewise; one that can start from sound has ``hears(card) -> tuple[SoundUse, ...]``:
-    what it does with it. Others are never given any. One that can run a model in less memory has ``variants(card) ->
-    tuple[str, ...]``: the names of the ways. One that casts weights while it reads them has
+    what it does with it. Others are never given any. One that casts weights while it reads them has
     ``computes_in(card, files, kind) -> str``: the float type that they become on a kind of device.
     """
 
@@ -171,27 +171,12 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = {
-    "fake": "studio.engines.demo.fake:FakeEngine",
-    "llama": "studio.engines.text.llama:LlamaEngine",
-    "text": "studio.engines.text.transformers_lm:TextEngine",
-    "diffusion": "studio.engines.image.diffusion:DiffusionEngine",
-    "musicgen": "studio.engines.music.musicgen:MusicgenEngine",
-    "audio_diffusion": "studio.engines.music.audio_diffusion:AudioDiffusionEngine",
-    "audiocraft": "studio.engines.music.audiocraft:AudiocraftEngine",
-    "composer": "studio.engines.music.composer:ComposerEngine",
-    "caption": "studio.engines.caption.vision_language:CaptionEngine",
-    "upscaler": "studio.engines.image.upscaler:UpscalerEngine",
-    "resample": "studio.engines.image.resample:ResampleEngine",
-}
-"""Engine name in the catalogue -> where it lives. Imported on first use."""
-
 _instances: dict[str, Engine] = {}
 
 
 def engine(name: str) -> Engine:
     """The engine called `name`. KeyError where the catalogue let an unknown one through."""
     if name not in _instances:
-        module, _, attribute = ENGINES[name].partition(":")
+        module, _, attribute = ENGINES[name].place.partition(":")
         _instances[name] = getattr(import_module(module), attribute)()
     return _instances[name]

@@ -9,15 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.engines.base import Loaded, engine
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-
-PLAIN = ("fake", "llama", "resample")
-"""Engines whose models are built without torch, so that others may run meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +47,5 @@ class Specs:
 
         return Spec(
             card.id, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
-            builds=card.engine not in PLAIN and not apart, apart=apart,
+            builds=ENGINES[card.engine].torch and not apart, apart=apart,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
@@ -168,7 +169,7 @@ class Runner:
         except Exception as error:
             self._settle(job, "failed", error=failures.internal(error))
             return
-        manager = self.fleet.choose(card.id, need.weights + need.work, card.engine == "llama")
+        manager = self.fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
         job.move("queued")
         ticket = manager.acquire(

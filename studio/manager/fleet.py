@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.manager.lane import Gate
@@ -62,7 +63,7 @@ class Fleet:
 
     def suited_to(self, card: Card) -> tuple[ModelManager, ...]:
         """The devices that this model may run on."""
-        return self.suited(card.engine == "llama")
+        return self.suited(ENGINES[card.engine].cpu_only)
 
     def room(self, card: Card) -> tuple[Device, int]:
         """The device with the most memory for this model, and how many bytes models may take there."""

@@ -20,8 +20,8 @@ import pytest
 from tiny_card import tiny_card
 
 from studio.catalog.card import Card, Source
+from studio.catalog.engines import ENGINES, EngineFacts
 from studio.devices.device import Device
-from studio.engines import base
 from studio.engines.base import Parkable
 from studio.engines.demo.fake import FakeEngine
 from studio.errors import Cancelled, StudioError
@@ -90,7 +90,7 @@ def press_skip(ear: Ear) -> None:
 @pytest.fixture(autouse=True)
 def probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine that does the worst, on both sides."""
-    monkeypatch.setitem(base.ENGINES, "probe", "probe_engine:ProbeEngine")
+    monkeypatch.setitem(ENGINES, "probe", EngineFacts(place="probe_engine:ProbeEngine"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
@@ -491,9 +491,9 @@ def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path, hung:
     """Also while native code hangs in it and lets no thread of Python run."""
     code = (
         "import os, signal, sys, time; from pathlib import Path; from tiny_card import *;"
-        "from studio.devices.device import Device;"
-        "from studio.manager.backends.process import proxy; from studio.engines import base;"
-        "base.ENGINES['probe'] = 'probe_engine:ProbeEngine';"
+        "from studio.manager.backends.process import proxy; from studio.devices.device import Device;"
+        "from studio.catalog.engines import ENGINES, EngineFacts;"
+        "ENGINES['probe'] = EngineFacts(place='probe_engine:ProbeEngine');"
         f"card = tiny_card(Source('bundled'), 1, engine='probe', options={{'hang': {hung}}});"
         "begun = [];"
         "say = lambda: print(begun[0]._child.pid, flush=True);"

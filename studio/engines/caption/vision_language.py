@@ -27,7 +27,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.caption import observations
 from studio.engines.caption.generation import Asked, Notes, Row, controls
-from studio.engines.shared import parking, quantise, torch_loading
+from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import after_each_token
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
@@ -54,9 +54,6 @@ _TOGETHER = ("blip", "florence2", "vision-encoder-decoder")
 
 class CaptionEngine(torch_loading.Casts):
     """Captioning models of transformers."""
-
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return quantise.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return torch_loading.stored_bytes(card, files)

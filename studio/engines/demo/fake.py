@@ -19,7 +19,6 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
-from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
@@ -55,9 +54,6 @@ class FakeEngine:
     def weights(self, card: Card, files: Path) -> int:
         del files
         return card.memory_bytes
-
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return () if "quantise" in card.options else variants.NAMES
 
     def work(self, card: Card, request: Request) -> int:
         if isinstance(request, UpscaleRequest):

@@ -57,9 +57,6 @@ PIPELINES = (
 class DiffusionEngine(torch_loading.Casts):
     """Diffusers pipelines that make pictures."""
 
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return diffusers_loading.variants(card)
-
     def weights(self, card: Card, files: Path) -> int:
         return diffusers_loading.weights(card, files)
 

@@ -41,9 +41,6 @@ class AudioDiffusionEngine(torch_loading.Casts):
         """ACE-Step paints the rest of a sound; what Stable Audio takes has no strength, and so no use."""
         return ("continue",) if card.options.get("continues") else ()
 
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return diffusers_loading.variants(card)
-
     def weights(self, card: Card, files: Path) -> int:
         return diffusers_loading.weights(card, files)
 

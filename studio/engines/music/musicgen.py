@@ -25,7 +25,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.music import melody_features, takes
 from studio.engines.music.streaming import Listened
-from studio.engines.shared import parking, quantise, torch_loading
+from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import after_each_token
 from studio.errors import StudioError
 from studio.requests import MusicRequest, Request, SoundUse
@@ -40,9 +40,6 @@ class MusicgenEngine(torch_loading.Casts):
 
     def hears(self, card: Card) -> tuple[SoundUse, ...]:
         return ("follow",) if card.options.get("melody") else ("continue",)
-
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return quantise.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return torch_loading.stored_bytes(card, files)

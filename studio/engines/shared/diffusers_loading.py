@@ -102,14 +102,6 @@ def _unasked() -> Iterator[None]:
         log.setLevel(level)
 
 
-def variants(card: Card) -> tuple[str, ...]:
-    """The ways in which a pipeline runs in less memory, but for the one that its card asks for already."""
-    if card.options.get("quantise"):
-        return ()
-    apart = () if card.options.get("offload") == "model" else ("offload",)
-    return (*apart, "int8", "int4", "offload-int8")
-
-
 def weights(card: Card, files: Path) -> int:
     """Bytes of the weights on the device: of the largest part where only that one is there at a time."""
     if card.options.get("offload") == "model" and torch_loading.assumed_kind() == "cuda":

@@ -46,11 +46,6 @@ def wanted(card: Card) -> str:
     return kind
 
 
-def variants(card: Card) -> tuple[str, ...]:
-    """The names of the ways, for an engine; none where the card has asked for one."""
-    return () if card.options.get("quantise") else _KINDS
-
-
 def quiet() -> None:
     """Without torchao's remarks at its import: on compiled parts for other devices, and on names of torch's own."""
     for name in ("torchao", "torch.utils._pytree"):

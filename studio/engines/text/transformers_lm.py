@@ -23,7 +23,7 @@ from typing import Any, Literal
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.shared import parking, quantise, torch_loading
+from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, StopCutter, after_each_token
 from studio.engines.text import prompts, tokenizers
 from studio.requests import ChatRequest, CodeRequest, Request
@@ -38,9 +38,6 @@ class TextEngine(torch_loading.Casts):
     """Transformers causal language models, for chat and code."""
 
     text = True
-
-    def variants(self, card: Card) -> tuple[str, ...]:
-        return quantise.variants(card)
 
     def weights(self, card: Card, files: Path) -> int:
         return torch_loading.stored_bytes(card, files, text=True)

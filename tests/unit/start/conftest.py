@@ -3,8 +3,7 @@
 import pytest
 from fake_pip import FakeRunner
 
-import install
-import start
+from install import stages, state
 
 
 @pytest.fixture
@@ -15,11 +14,11 @@ def project(tmp_path, monkeypatch):
     python.touch()
     (tmp_path / "requirements.txt").write_text("gradio==1\ntorchlike\ntorch>=2,<3  # the engine\n")
     (tmp_path / "requirements-dev.txt").write_text("pytest\n")
-    monkeypatch.setattr(start, "ROOT", str(tmp_path))
-    monkeypatch.setattr(start, "VENV", str(tmp_path / ".venv"))
-    monkeypatch.setattr(start, "PYTHON", str(python))
-    monkeypatch.setattr(start, "STAMP", str(tmp_path / ".venv" / "atelier.stamp"))
-    monkeypatch.setattr(start, "nvidia", lambda: False)
+    monkeypatch.setattr(state, "ROOT", str(tmp_path))
+    monkeypatch.setattr(state, "VENV", str(tmp_path / ".venv"))
+    monkeypatch.setattr(state, "PYTHON", str(python))
+    monkeypatch.setattr(state, "STAMP", str(tmp_path / ".venv" / "atelier.stamp"))
+    monkeypatch.setattr(state, "nvidia", lambda: False)
     for name in ("STUDIO_TORCH", "STUDIO_PREPARE", "STUDIO_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -31,11 +30,11 @@ def installing(project, monkeypatch):
     """Run the stages with a fake pip in an environment that is already made. Returns that pip."""
 
     def go(runner: FakeRunner, tests: bool = False) -> FakeRunner:
-        (project / ".venv" / "atelier.made").write_text(start.identity())
-        stages = install.Install(lock=0, tests=tests)
-        monkeypatch.setattr(stages, "runner", runner)
-        monkeypatch.setattr(stages, "prepare", lambda: runner.calls.append(("prepare",)))
-        stages.run()
+        (project / ".venv" / "atelier.made").write_text(state.identity())
+        run = stages.Install(lock=0, tests=tests)
+        monkeypatch.setattr(run, "runner", runner)
+        monkeypatch.setattr(run, "prepare", lambda: runner.calls.append(("prepare",)))
+        run.run()
         return runner
 
     return go

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import start
+from install import state
 from install.pip import InstallError
 
 
 def stamp(project: Path, *lines: str, tests: bool = False) -> None:
-    (project / ".venv" / "atelier.stamp").write_text("\n".join([*start.marks(tests), *lines]))
+    (project / ".venv" / "atelier.stamp").write_text("\n".join([*state.marks(tests), *lines]))
 
 
 class FakeRunner:

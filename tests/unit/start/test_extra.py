@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fake_pip import FakeRunner
 
-import install
 import start
 from install import extra as extras
+from install import stages, state
 from install.pip import InstallError
 
 SOURCE = Path(start.__file__)
@@ -84,8 +84,8 @@ def test_what_was_amiss_before_is_not_held_against_the_extra(extra):
 
 
 def test_an_environment_on_top_sees_what_is_below_and_has_what_is_added(tmp_path, monkeypatch):
-    monkeypatch.setattr(start, "VENV", sys.prefix)
-    monkeypatch.setattr(start, "PYTHON", sys.executable)
+    monkeypatch.setattr(state, "VENV", sys.prefix)
+    monkeypatch.setattr(state, "PYTHON", sys.executable)
     for _ in range(2):  # the second time it is there
         stage = extras.Extra(0, str(tmp_path / "above"))
         stage.base.lock = stage.here.lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
@@ -98,8 +98,8 @@ def test_an_environment_on_top_sees_what_is_below_and_has_what_is_added(tmp_path
 
 
 def test_a_folder_with_other_things_is_not_made_an_environment(tmp_path, monkeypatch):
-    monkeypatch.setattr(start, "VENV", sys.prefix)
-    monkeypatch.setattr(start, "PYTHON", sys.executable)
+    monkeypatch.setattr(state, "VENV", sys.prefix)
+    monkeypatch.setattr(state, "PYTHON", sys.executable)
     (tmp_path / "mine.txt").touch()
     with pytest.raises(InstallError, match="does not exist yet"):
         extras.Extra(0, str(tmp_path)).layer()
@@ -107,7 +107,7 @@ def test_a_folder_with_other_things_is_not_made_an_environment(tmp_path, monkeyp
 
 def test_the_word_audiocraft_installs_the_extra_after_the_studio(project, monkeypatch):
     order = []
-    monkeypatch.setattr(install, "main", lambda tests: order.append("studio") or 0)
+    monkeypatch.setattr(stages, "main", lambda tests: order.append("studio") or 0)
     monkeypatch.setattr(extras, "main", lambda *folder: order.append(folder) or 0)
     assert start.main(["audiocraft"]) == 0
     assert start.main(["audiocraft", "elsewhere"]) == 0

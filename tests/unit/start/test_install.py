@@ -3,17 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from fake_pip import FakeRunner, stamp
 
-import install
-import start
+from install import stages, state
 from install.pip import InstallError, Progress, Runner, advice, lock
-
-SOURCE = Path(start.__file__)
-
 
 # Which torch
 
@@ -32,7 +27,7 @@ CUDA = {"torch", "triton", "cuda-toolkit", "nvidia-cudnn-cu13"}
     ],
 )
 def test_the_build_of_torch_follows_the_machine(names, flavour, platform, backend):
-    assert install.uv_backend(names, flavour, platform) == backend
+    assert stages.uv_backend(names, flavour, platform) == backend
 
 
 def test_no_gpu_means_no_cuda(installing, project):
@@ -55,11 +50,11 @@ def test_a_closed_network_falls_back_to_the_general_build_and_says_how_big_it_is
 
 
 def test_only_torch_itself_is_asked_for(project):
-    assert install.torch_requirement() == "torch>=2,<3"
+    assert stages.torch_requirement() == "torch>=2,<3"
 
 
 def test_a_gpu_that_torch_cannot_reach_gets_the_build_for_its_driver(installing, monkeypatch, capsys):
-    monkeypatch.setattr(start, "nvidia", lambda: True)
+    monkeypatch.setattr(state, "nvidia", lambda: True)
     pip = installing(FakeRunner(names=CUDA))
     assert "auto" in pip.asked("--torch-backend")[0]
     assert "the studio will use the CPU" in capsys.readouterr().out
@@ -76,17 +71,17 @@ def test_a_new_gpu_makes_pip_look_at_torch_afresh(installing, project):
 def test_the_stamp_is_written_last(installing, project, monkeypatch):
     pip = installing(FakeRunner())
     assert pip.calls[-1] == ("prepare",)
-    assert start.ready(False)
-    assert not start.ready(True)
+    assert state.ready(False)
+    assert not state.ready(True)
     installing(FakeRunner(), tests=True)
-    assert start.ready(True)
+    assert state.ready(True)
 
 
 def test_a_failure_leaves_the_next_start_to_go_on(installing, project):
     stamp(project, "torch cpu")
     with pytest.raises(InstallError):
         installing(FakeRunner(fail=["-r"]))
-    assert not start.ready(False)
+    assert not state.ready(False)
 
 
 def test_packages_whose_install_was_cut_are_forgotten(installing, project):
@@ -101,28 +96,28 @@ def test_packages_whose_install_was_cut_are_forgotten(installing, project):
 def test_a_broken_environment_is_made_again(project):
     (project / ".venv" / "rubbish").mkdir()
     (project / ".venv" / "start.lock").touch()
-    stages = install.Install(lock=0, tests=False)
-    stages.environment()
-    assert stages.runner.version()
+    run = stages.Install(lock=0, tests=False)
+    run.environment()
+    assert run.runner.version()
     assert not (project / ".venv" / "rubbish").exists()
     assert (project / ".venv" / "start.lock").exists()
 
 
 def test_a_python_without_venv_names_the_debian_package(project, monkeypatch, capsys):
-    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
-    assert install.main(tests=False) == 1
+    monkeypatch.setattr(stages.importlib.util, "find_spec", lambda name: None)
+    assert stages.main(tests=False) == 1
     assert "sudo apt install python3." in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(project, monkeypatch, capsys):
-    monkeypatch.setattr(start, "VENV", str(project / "requirements.txt" / ".venv"))
-    assert install.main(tests=False) == 1
+    monkeypatch.setattr(state, "VENV", str(project / "requirements.txt" / ".venv"))
+    assert stages.main(tests=False) == 1
     assert "cannot be used" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_the_install_and_says_what_follows(project, monkeypatch, capsys):
-    monkeypatch.setattr(install.Install, "run", lambda self: install._terminated())
-    assert install.main(tests=False) == 130
+    monkeypatch.setattr(stages.Install, "run", lambda self: stages._terminated())
+    assert stages.main(tests=False) == 130
     assert "next start goes on" in capsys.readouterr().err
 
 
@@ -143,13 +138,13 @@ def test_the_starter_is_fetched_unless_a_setting_says_no(file, environment, fetc
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     (project / ".env").write_text(file)
-    install.Install(lock=0, tests=False).prepare()
+    stages.Install(lock=0, tests=False).prepare()
     assert [line[-2:] for line in ran] == [["doctor", "--prepare"]] * fetched
 
 
 def test_a_starter_that_cannot_be_fetched_does_not_stop_the_start(project, monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "run", lambda line, **_: subprocess.CompletedProcess(line, 1))
-    install.Install(lock=0, tests=False).prepare()
+    stages.Install(lock=0, tests=False).prepare()
     assert "Its first use fetches it" in capsys.readouterr().out
 
 
@@ -221,7 +216,7 @@ def test_two_starts_do_not_install_at_once(tmp_path):
     )
     with lock(path):
         other = subprocess.Popen(
-            [sys.executable, "-u", "-c", code, str(SOURCE.parent), str(path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-u", "-c", code, state.ROOT, str(path)], stdout=subprocess.PIPE, text=True
         )
         assert other.stdout
         assert "Waiting for it" in other.stdout.readline()

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES
 from studio.devices import peak_memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
-from studio.engines.base import ENGINES, Context, Loaded
+from studio.engines.base import Context, Loaded
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process.child import Child
 from studio.results import Output
@@ -126,7 +127,7 @@ class Isolated:
 
     def load(self, files: Path, device: Device, report: Callable[[float], None]) -> None:
         """Called once, before anything else."""
-        place = ENGINES[self._card.engine]
+        place = ENGINES[self._card.engine].place
         self._can = self._call("load", place, self._card, files, device, told=lambda _, fraction: report(fraction))
 
     # ---- a loaded model

@@ -27,10 +27,11 @@ from typing import Any
 from PIL import Image
 
 from studio.catalog.card import Card
+from studio.catalog.engines import ENGINES, EngineFacts
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import measuring
-from studio.engines.base import ENGINES, Loaded, Parkable, engine
+from studio.engines.base import Loaded, Parkable, engine
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process.wire import HELLO, Channel, Closed
 from studio.results import PREVIEW_SECONDS
@@ -105,7 +106,7 @@ class Worker:
 
     def do_load(self, place: str, card: Card, files: Path, device: Device) -> list[str]:
         """Load the model. Answers what it can beyond the three methods that every model has."""
-        ENGINES.setdefault(card.engine, place)
+        ENGINES.setdefault(card.engine, EngineFacts(place=place))
         self._device = device
         self._model = engine(card.engine).load(
             card, files, device, lambda fraction: self._channel.send("report", fraction)

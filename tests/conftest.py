@@ -20,6 +20,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in [name for name in os.environ if name.startswith("STUDIO_")]:
     del os.environ[name]  # a developer's own settings must not decide what the tests see
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # on the one core that torch gets there, a second thread is waited for
 
 from studio.cards import Card
 from studio.engines.fake import FakeModel

@@ -31,12 +31,6 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1")  # fmt: skip
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
-FEWER_FRAMES = """{
-  const ask = window.requestAnimationFrame;
-  window.requestAnimationFrame = (callback) => setTimeout(() => ask(callback), 50);
-}"""
-"""Gradio's clock of what is pending, and its editor of pictures, draw sixty times a second for as long as a page is
-open, which takes a fifth of a core from what is tested."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
@@ -109,7 +103,6 @@ class Contexts:
             return free.pop()
         context = self._browser.new_context(**options)  # pyright: ignore
         context.set_default_timeout(15_000)
-        context.add_init_script(FEWER_FRAMES)
         self._kinds[context] = kind
         return context
 
@@ -137,10 +130,7 @@ class Watched:
         self.hosts: set[str] = set()
 
     def context(self, **options: object) -> BrowserContext:
-        options = {
-            "viewport": {"width": 1440, "height": 900}, "locale": "en-US", "color_scheme": "light",
-            "reduced_motion": "reduce",
-        } | options  # fmt: skip
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "color_scheme": "light"} | options
         context = self._lender.lend(**options)
         for event, heard in self._listeners.items():
             context.on(event, heard)  # pyright: ignore

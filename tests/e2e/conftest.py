@@ -1,8 +1,10 @@
 """The real page in Chromium: a studio of stand-ins in this process, and the real app as a program of its own."""
 
 import io
+import math
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -19,12 +21,14 @@ from e2e.desk import Desk
 from e2e.program import Program
 from studio.catalog.catalog import Catalog
 from studio.engines.demo.fake import FakeModel
+from studio.jobs.job import Job
 from studio.service import Studio
 from studio.settings import Settings
 from tabs.serve import open_page
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--no-first-run", "--disable-lcd-text")  # fmt: skip
+         "--no-first-run", "--disable-lcd-text",
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1")  # fmt: skip
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -137,7 +141,8 @@ class Watched:
     def _listeners(self) -> dict[str, Callable[[Any], None]]:
         return {
             "weberror": lambda error: self.wrong.append(f"uncaught in the page: {error.error}"),
-            "response": lambda response: self._seen(response.url),
+            # Hosts other than this machine do not resolve, so a request to one of them fails. To hear of every request
+            # would cost a tenth of opening the page.
             "requestfailed": lambda request: None if request.failure == "csp" else self._seen(request.url),
         }
 
@@ -260,6 +265,44 @@ def pace(studio: Studio) -> Callable[[float], None]:
         _use(studio, replace(studio.catalog, cards=MappingProxyType(cards)))
 
     return pace
+
+
+class Gate:
+    """How far the stand-ins go: where it is shut they wait at a step, however long a test takes to look."""
+
+    def __init__(self) -> None:
+        self._changed, self._left, self._firm = threading.Condition(), math.inf, False
+
+    def shut(self, after: float = 0, firm: bool = False) -> None:
+        """Let so many steps more through; `firm`: hold the next also where it is stopped or skipped."""
+        with self._changed:
+            self._left, self._firm = after, firm
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        """Let all through."""
+        self.shut(math.inf)
+
+    def step(self, job: Job) -> None:
+        """Called by a stand-in before each of its steps."""
+        with self._changed:
+            while self._left < 1 and (self._firm or not (job.cancelled or job._skip.is_set())):
+                self._changed.wait(0.01)
+            self._left = max(self._left - 1, 0)
+
+
+@pytest.fixture
+def gate(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Hold the stand-ins in the middle of a job. It is open at first."""
+    gate, step = Gate(), FakeModel._step
+
+    def held(model: FakeModel, context: Any, done: int, total: int = 0) -> None:
+        gate.step(context._job)
+        step(model, context, done, total)
+
+    monkeypatch.setattr(FakeModel, "_step", held)
+    yield gate
+    gate.open()
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from playwright.sync_api import Locator, Page, expect
 PATIENCE = 60_000.0
 """Milliseconds that a real model may take on a machine that is busy with something else."""
 
+TAKEN_UP = "performance.getEntriesByType('resource').some(one => one.name.includes('/queue/data'))"
+"""Whether the page has asked for what it has to take up again: the stream that brought it is over."""
+
 Tab = Literal["chat", "image", "music", "code", "caption"]
 TABS: tuple[Tab, ...] = ("chat", "image", "music", "code", "caption")
 
@@ -28,16 +31,11 @@ class Desk:
     @classmethod
     def open(cls, page: Page, url: str, settled: bool = True) -> Self:
         """Go to the page; `settled`: wait until it has asked for what it has to take up again."""
-        taken_up: list[str] = []
-        for event in ("requestfinished", "requestfailed"):  # a stream that the page closes counts as failed
-            page.on(event, lambda request: taken_up.append(request.url) if "/queue/data" in request.url else None)
         page.goto(url)
         page.wait_for_selector("#chat-prompt textarea[data-restored]")
-        desk = cls(page)
         if settled:
-            desk.until(lambda: bool(taken_up), 15)
-            assert taken_up, "the page never asked for what it has to take up again"
-        return desk
+            page.wait_for_function(TAKEN_UP, polling=50)
+        return cls(page)
 
     def go(self, tab: Tab) -> Self:
         """Click a tab's name."""
@@ -100,7 +98,7 @@ class Desk:
         """Wait for something that the page does not show; the caller asserts it."""
         end = time.monotonic() + seconds
         while not condition() and time.monotonic() < end:
-            self.page.wait_for_timeout(20)
+            self.page.wait_for_timeout(40)
         return self
 
     def idle(self) -> Self:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.service import Studio
 from studio.tasks.chat.conversation import Chat, Entry
@@ -75,9 +75,9 @@ def test_markdown_formulas_code_and_thoughts_are_drawn(studio: Studio, visit: Vi
     expect(desk.questions).to_have_text(["| a |\n|---|"])
 
 
-def test_an_answer_goes_on_in_its_own_conversation(desk: Desk, studio: Studio, pace: Callable[[float], None]) -> None:
+def test_an_answer_goes_on_in_its_own_conversation(desk: Desk, studio: Studio, gate: Gate) -> None:
     desk.ask("apples")
-    pace(0.1)
+    gate.shut(after=6)
     desk.begin()
     desk.type("pears").run()
     expect(desk.answers.last).to_contain_text("You asked")
@@ -86,20 +86,19 @@ def test_an_answer_goes_on_in_its_own_conversation(desk: Desk, studio: Studio, p
     expect(desk.find("run")).to_be_visible()
     desk.type("more apples").run()
     expect(desk.questions).to_have_text(["apples", "more apples"])
-    expect(desk.answers.last).to_contain_text("turn 2", timeout=30_000)
+    gate.open()
+    expect(desk.answers.last).to_contain_text("turn 2")
     desk.idle()
     desk.conversations.filter(has_text="pears").click()
     expect(desk.questions).to_have_text(["pears"])
     expect(desk.answers).to_have_count(1)
-    expect(desk.answers.last).to_contain_text("turn 1 of our conversation.", timeout=30_000)
+    expect(desk.answers.last).to_contain_text("turn 1 of our conversation.")
     titles = {info.title: [e.role[0] for e in studio.chats.load(info.id).messages] for info in studio.chats.list()}
     assert titles == {"apples": ["u", "a", "u", "a"], "pears": ["u", "a"]}
 
 
-def test_enter_while_an_answer_is_written_keeps_the_text_and_says_why(
-    desk: Desk, studio: Studio, pace: Callable[[float], None]
-) -> None:
-    pace(0.5)
+def test_enter_while_an_answer_is_written_keeps_the_text_and_says_why(desk: Desk, studio: Studio, gate: Gate) -> None:
+    gate.shut(after=6)
     desk.type("first").run()
     expect(desk.answers.last).to_contain_text("You asked")
     desk.type("second")
@@ -144,7 +143,7 @@ def test_each_conversation_keeps_its_model(studio: Studio, visit: Visit, url: st
     expect(model).to_have_value(re.compile(r"Other chat.*可用"))
     expect(desk.page.locator(".a-about").first).to_contain_text("虚构")
     desk.conversations.filter(has_text="first").click()
-    expect(model).to_have_value(re.compile(r"Demo chat.*可用"))
+    expect(model).to_have_value(re.compile(r"演示聊天模型.*可用"))
     desk.conversations.filter(has_text="other").click()
     expect(model).to_have_value(re.compile("Other chat"))
     desk.type("again").run()

@@ -1,11 +1,9 @@
 """Two windows on one conversation, and thinking again: turns keep their order, and nothing that was typed is lost."""
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.errors import StudioError
 from studio.library.chats import Chats
@@ -39,13 +37,11 @@ def test_a_window_that_saw_an_older_state_loses_nothing(desk: Desk, studio: Stud
     assert "".join(roles) == "ua" * 5
 
 
-def test_a_second_window_waits_for_its_turn(
-    desk: Desk, studio: Studio, visit: Visit, url: str, pace: Callable[[float], None]
-) -> None:
+def test_a_second_window_waits_for_its_turn(desk: Desk, studio: Studio, visit: Visit, url: str, gate: Gate) -> None:
     desk.ask("one")
     other = visit(url, desk.page.context)
     expect(other.questions).to_have_text(["one"])
-    pace(1.0)
+    gate.shut(after=6)
     desk.type("two").run()
     expect(desk.answers.nth(1)).to_contain_text("You asked")
     other.type("three").run()
@@ -56,7 +52,7 @@ def test_a_second_window_waits_for_its_turn(
     desk.stop()
     other.idle()
     desk.until(lambda: studio.answering(studio.chats.list()[0].id) is None)
-    pace(0)
+    gate.open()
     other.run()
     expect(other.questions).to_have_text(["one", "two", "three"])
     other.idle()

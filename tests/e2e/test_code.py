@@ -1,11 +1,9 @@
 """The editor: a suggestion at the cursor that can be kept, thrown away or typed over."""
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.engines.demo import fake
 from studio.requests import CodeRequest
@@ -126,10 +124,8 @@ def test_after_an_empty_suggestion_the_tab_works_on(
     assert _asked(studio) == (BEFORE, "")
 
 
-def test_typing_while_it_is_written_ends_the_run_and_nothing_is_put_in(
-    desk: Desk, studio: Studio, pace: Callable[[float], None]
-) -> None:
-    pace(0.5)
+def test_typing_while_it_is_written_ends_the_run_and_nothing_is_put_in(desk: Desk, studio: Studio, gate: Gate) -> None:
+    gate.shut(after=4)
     desk.go("code").write(BEFORE).run()
     desk.until(lambda: desk.code != BEFORE)
     desk.page.keyboard.type(" mine")
@@ -140,9 +136,9 @@ def test_typing_while_it_is_written_ends_the_run_and_nothing_is_put_in(
 
 
 def test_a_page_opened_again_goes_on_with_the_run_and_shows_what_came(
-    desk: Desk, visit: Visit, url: str, studio: Studio, pace: Callable[[float], None]
+    desk: Desk, visit: Visit, url: str, studio: Studio, gate: Gate
 ) -> None:
-    pace(1)
+    gate.shut(after=1)
     desk.go("code").write(BEFORE + "\nend = 1")
     desk.page.keyboard.press("ArrowUp")
     desk.page.keyboard.press("End")
@@ -150,11 +146,11 @@ def test_a_page_opened_again_goes_on_with_the_run_and_shows_what_came(
     expect(desk.find("stop")).to_be_visible()
     context = desk.page.context
     desk.page.close()
-    pace(0.2)
     back = visit(url, context, settled=False).go("code")
     expect(back.find("stop")).to_be_visible()
     expect(back.progress).not_to_be_empty()
-    expect(back.page.locator("#code-accept")).to_be_visible(timeout=20_000)
+    gate.open()
+    expect(back.page.locator("#code-accept")).to_be_visible()
     back.idle().has_code(BEFORE + SUGGESTED + "\nend = 1")
     back.page.close()
     again = visit(url, context).go("code").has_code(BEFORE + SUGGESTED + "\nend = 1")  # finished meanwhile

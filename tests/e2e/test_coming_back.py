@@ -1,25 +1,24 @@
 """A page that is closed and opened again: the work has gone on."""
 
-import re
-from collections.abc import Callable
-
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.service import Studio
 
 
 def test_a_job_goes_on_and_can_be_stopped_by_the_page_that_comes_back(
-    desk: Desk, visit: Visit, url: str, studio: Studio, pace: Callable[[float], None]
+    desk: Desk, visit: Visit, url: str, studio: Studio, gate: Gate
 ) -> None:
-    pace(0.8)  # the whole of it outlasts the pages that are opened meanwhile, on a slow machine too
+    gate.shut(after=2)
     desk.go("image").type("hills").more().type("60", "steps").run()
-    expect(desk.progress).to_contain_text(re.compile(r"Step \d+ of 60"))
+    expect(desk.progress).to_contain_text("Step 2 of 60")
     context = desk.page.context
     desk.page.close()
     back = visit(url, context, settled=False).go("image")
-    expect(back.progress).to_contain_text("of 60")
+    expect(back.progress).to_contain_text("Step 2 of 60")
+    gate.shut(after=1)
+    expect(back.progress).to_contain_text("Step 3 of 60")
     assert not studio.jobs()[-1].done
     expect(back.page.locator("#image-preview img")).to_be_visible()
 
@@ -44,17 +43,16 @@ def test_a_picture_that_was_finished_meanwhile_is_shown(desk: Desk, visit: Visit
     expect(visit(url).go("image").page.locator("#image-gallery")).to_have_count(0)
 
 
-def test_an_answer_goes_on_being_written(
-    desk: Desk, visit: Visit, url: str, studio: Studio, pace: Callable[[float], None]
-) -> None:
-    pace(0.25)  # nine seconds: the page has to be back before they are over
+def test_an_answer_goes_on_being_written(desk: Desk, visit: Visit, url: str, studio: Studio, gate: Gate) -> None:
+    gate.shut(after=6)
     desk.type("go on without me").run()
     expect(desk.answers.last).to_contain_text("You asked")
     context = desk.page.context
     desk.page.close()
     back = visit(url, context, settled=False)
     expect(back.find("stop")).to_be_visible()
-    expect(back.answers.last).to_contain_text("turn 1 of our conversation.", timeout=20_000)
+    gate.open()
+    expect(back.answers.last).to_contain_text("turn 1 of our conversation.")
     expect(back.questions).to_have_text(["go on without me"])
     back.idle()
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from e2e.conftest import Serve, Visit, Watched
+from e2e.conftest import Gate, Serve, Visit, Watched
 from studio.i18n import text
 from studio.service import Studio
 from tabs.serve import free_port
@@ -208,8 +208,8 @@ def test_the_page_opens_at_an_ipv6_address(serve: Serve) -> None:
     assert httpx.get(url + "config").status_code == 200
 
 
-def test_without_cookies_stop_stops(program: Program, studio: Studio, pace: Any) -> None:
-    pace(0.2)
+def test_without_cookies_stop_stops(program: Program, studio: Studio, gate: Gate) -> None:
+    gate.shut(after=1)
     keyless = httpx.Client(base_url=program.http.base_url)
     run = program.event("image-run")
     body = {"data": [None] * len(run["inputs"]), "fn_index": run["id"], "session_hash": "no cookies"}

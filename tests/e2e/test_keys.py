@@ -1,9 +1,8 @@
 """The page without a mouse."""
 
-from collections.abc import Callable
-
 from playwright.sync_api import expect
 
+from e2e.conftest import Gate
 from e2e.desk import TABS, Desk
 
 FOCUSED = """() => {
@@ -15,9 +14,9 @@ FOCUSED = """() => {
 }"""
 
 
-def test_control_enter_runs_and_esc_stops(desk: Desk, pace: Callable[[float], None]) -> None:
-    pace(0.5)
+def test_control_enter_runs_and_esc_stops(desk: Desk, gate: Gate) -> None:
     for tab in ("image", "music"):
+        gate.shut(after=1)
         desk.go(tab).type("hills")
         desk.page.keyboard.press("Control+Enter")
         expect(desk.progress).to_contain_text("Step")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from e2e.conftest import Gate
 from e2e.desk import Desk, Tab
 from studio.devices import memory
 from studio.engines.base import Context
@@ -144,13 +145,10 @@ def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, st
     keep(desk, "image-compare-en-light-1440")
 
 
-def test_work_in_progress_looks_right(
-    desk: Desk, pace: Callable[[float], None], keep: Callable[[Desk, str], None]
-) -> None:
-    pace(0.6)
+def test_work_in_progress_looks_right(desk: Desk, gate: Gate, keep: Callable[[Desk, str], None]) -> None:
+    gate.shut(after=3)
     desk.go("image").type("hills at dawn").more().type("7", "seed").type("8", "steps").more().run()
-    desk.until(lambda: "Step 3" in desk.progress.inner_text())  # looks often enough to see each step
-    expect(desk.progress).to_contain_text("Step")
+    expect(desk.progress).to_contain_text("Step 3 of 8")
     expect(desk.page.locator("#image-preview img")).to_be_visible()
     keep(desk, "image-running-en-light-1440")
 

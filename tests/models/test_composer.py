@@ -211,9 +211,13 @@ def test_no_prompt_makes_a_piece_longer_than_the_card_allows(folder):
 REEL = MusicRequest(prompt="a reel in G", bars=16, tempo=110, key="G major", metre="4/4", temperature=1.0, seed=4)
 
 
+@pytest.fixture(scope="module")
+def first(model):
+    return model.run(REEL, Recorder()).audio[0].played
+
+
 @pytest.mark.parametrize("bars", [1, 3, 7, 8, 9, 15])
-def test_a_piece_goes_on_from_any_bar_of_another_one(model, bars):
-    first = model.run(REEL, Recorder()).audio[0].played
+def test_a_piece_goes_on_from_any_bar_of_another_one(model, first, bars):
     upbeat = performance.melody(first).line.upbeat
     moment = (upbeat + bars * 96 + 5) * 60 / (24 * 110)
     words, kept = performance.until(first, moment)

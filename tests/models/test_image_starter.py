@@ -68,17 +68,17 @@ def test_it_stands_on_white_and_fills_its_place(paint):
 
 
 def test_the_same_seed_paints_the_same_bytes_and_another_one_another_picture(paint):
-    first, again, other = (look(paint("cat face", seed=seed)) for seed in (3, 3, 4))
+    first, again, other = (look(paint("cat face", seed=seed, steps=8)) for seed in (3, 3, 4))
     assert (first == again).all()
     assert (first != other).any()
 
 
 def test_four_at_once_equal_the_four_single_ones(paint):
-    batch = paint("rocket", count=4, steps=8)
+    batch = paint("rocket", count=4, steps=4)
     for number in range(4):
-        single = paint("rocket", seed=1 + number, steps=8)
+        single = paint("rocket", seed=1 + number, steps=4)
         assert (look(batch, number) == look(single)).all()
 
 
 def test_a_chinese_prompt_is_painted_as_it_was_read(paint):
-    assert (look(paint("一个红苹果", steps=8)) == look(paint("red apple", steps=8))).all()
+    assert (look(paint("一个红苹果", steps=4)) == look(paint("red apple", steps=4))).all()

@@ -87,10 +87,10 @@ def test_pieces_of_a_drawing_come_together() -> None:
 
 @pytest.mark.parametrize("index", ["999999999999", 10**9, 1000, 100, -1, "-1", "null", "1e9", "٣", "", None])
 def test_a_layers_number_makes_no_long_list(index: object) -> None:
-    strokes, began = Strokes(), time.monotonic()
+    strokes, began = Strokes(), time.thread_time()
     strokes.accept({"type": "layer", "index": index, "id": "a"}, b"x")
     assert all(not drawing.layers for drawing in strokes.values())
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_drawings_that_nobody_asks_for_make_room() -> None:

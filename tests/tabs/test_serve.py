@@ -57,6 +57,11 @@ def test_nothing_reaches_gradio_but_through_the_doors(started: Started, tmp_path
     assert Started(tmp_path, profile="space").doors[:7] == [Guard, Veil, Entrance, Gate, Streams, Quota, Bodies]
 
 
+def test_an_idle_queue_does_not_keep_a_core_awake(started: Started) -> None:
+    assert 0.01 <= started.blocks._queue.sleep_when_free <= 0.05
+    assert started.blocks._queue.progress_update_sleep_when_free >= 0.05
+
+
 def test_gradio_is_told_what_it_must_not_do(started: Started) -> None:
     told, home = started.options, started.home
     assert {str(home.models), str(home.chats), str(home.inputs), str(home.captions)} <= set(told["blocked_paths"])

@@ -94,9 +94,9 @@ def test_a_thousand_long_conversations_are_listed_without_being_read(
     for number in range(999):
         (folder_of(chats) / f"{number:016x}.json").write_bytes(text)
     monkeypatch.setattr(Chats, "load", lambda *_: pytest.fail("read a whole conversation"))
-    start = time.perf_counter()
+    start = time.thread_time()
     assert len(chats.list()) == 1_000
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_a_file_that_was_rewritten_by_hand_is_still_listed(chats: Chats) -> None:

@@ -1,7 +1,7 @@
 """A suggestion keeps to the ways of its file: line ends, tabs, the rest of the line, and no prose."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from studio.tasks.code.completion import CompletionCleaner, fim_family, left_to_right
@@ -108,11 +108,17 @@ def test_a_family_can_be_named_where_its_tokens_tell_another() -> None:
     assert fim_family(tokens.__contains__, "qwen") is None
 
 
+PIECES = ["\r\n", "\n", "\t", "    ", " ", "x = 1", "This is a", " list of names.", "Output", ":", "`", "**", "in it"]
+
+
 @given(
-    st.lists(st.sampled_from(["\r\n", "\n", "\t", "    ", "x = 1", "This is a", " list of names.", "Output", ":"])),
+    st.lists(st.sampled_from(PIECES)),
     st.sampled_from(["def f():\r\n    ", "def f():\n\t", "x = 1\n", "if a:\n  b\n"]),
     st.sampled_from(["", "\r\ny", " + z\n"]),
     st.booleans(),
 )
+@example(["Output", ":", "x = 1", "\r\n"], "x = 1\n", "", False)
+@example(["Output", ":", " ", "x = 1"], "x = 1\n", "", False)
+@example(["This is a", " `", "x = 1", "` ", "in it"], "x = 1\n", "", False)
 def test_the_pieces_of_an_answer_make_no_difference(pieces: list[str], prefix: str, suffix: str, ahead: bool) -> None:
     insert(prefix, "".join(pieces), suffix, ahead=ahead)

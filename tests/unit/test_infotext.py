@@ -285,7 +285,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_value_in_any_place_is_taken_or_left(data: st.DataObject) -> None:
     whole = data.draw(st.sampled_from([SWARMUI, TEXTGEN, UNSLOTH]))

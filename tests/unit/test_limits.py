@@ -183,10 +183,10 @@ def test_an_answer_that_was_stopped_empty_does_not_spoil_the_conversation() -> N
 
 def test_a_megabyte_is_refused_at_once() -> None:
     requests = [chat("a" * 1_000_000), ImageRequest(prompt=" " * 1_000_000), CodeRequest(prefix="ä" * 1_000_000)]
-    start = time.perf_counter()
+    start = time.thread_time()
     for request in requests:
         assert refusal(request).code == "too_long"
-    assert time.perf_counter() - start < 0.1
+    assert time.thread_time() - start < 0.1
 
 
 def test_a_public_studio_is_stricter() -> None:

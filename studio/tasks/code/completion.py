@@ -18,12 +18,16 @@ _DIRECTIVE = re.compile(r"#\s*(if|ifdef|ifndef|else|elif|endif|define|undef|incl
 _DEFINITION = re.compile(r"(@|(async |export |pub |public |private |protected |static )*(def|class|function|func|fn) )")
 _READ = ("html", "markdown", "latex")
 """Languages whose files hold prose."""
-_MAY_BE_PROSE = re.compile(r"[A-Z][a-z']*,?:?(\s+([A-Za-z`][^=;{}]*)?)?|\*(\*[^*]*(\*.*)?)?")
+_HEADING = r"((Note|Output|Explanation|Example|Examples|Usage|Input|Result|Answer)( [a-z ]*)?:)"
 _IS_PROSE = re.compile(
     r"([A-Z][a-z']*,?\s+([A-Za-z][a-z'’-]*,?\s+|`[^`]*`,?\s+){2,}[^=;{}]*[.:!?]?$)"
-    r"|((Note|Output|Explanation|Example|Examples|Usage|Input|Result|Answer)( [a-z ]*)?:)"
+    rf"|{_HEADING}"
     r"|(\*\*[^*]+\*\*)"
 )
+_MAY_BE_PROSE = re.compile(
+    r"[A-Z][a-z']*,?:?(\s+((?=[A-Za-z`])([^=;{}`]|`[^`]*(`|$))*)?)?" rf"|{_HEADING}.*" r"|\*(\*[^*]*(\*.*)?)?"
+)
+"""Every beginning of what may still become prose: what is let through once is not taken back."""
 _OPENS = (":", "{", "(", "[", "=>", "->")
 
 

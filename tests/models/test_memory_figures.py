@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from studio.devices.memory import collect
 from tiny import CHAT_TEMPLATE, byte_tokenizer, card, tiny_llama
 
 from studio.devices.device import Device
+from studio.devices.memory import collect
 from studio.devices.peak_memory import private, private_of_all
 from studio.engines.base import engine
 from studio.manager import ModelManager, Spec

@@ -70,9 +70,9 @@ def waits_for_ever(patch: pytest.MonkeyPatch) -> None:
     real = Core.unloaded
 
     def unloaded(self: Core, now: float, key: str) -> list[Any]:
-        self.queue, queue = [], self.queue
+        self.line.queue, queue = [], self.line.queue
         decisions = real(self, now, key)
-        self.queue = queue
+        self.line.queue = queue
         return decisions
 
     patch.setattr(Core, "unloaded", unloaded)
@@ -181,7 +181,7 @@ def retries_for_ever(patch: pytest.MonkeyPatch) -> None:
     real = Core.load_failed
 
     def load_failed(self: Core, now: float, key: str, error: Any, full: bool = False) -> list[Any]:
-        for ticket in self.queue:
+        for ticket in self.line.queue:
             ticket.alone = False
         return real(self, now, key, error, full)
 
@@ -227,7 +227,7 @@ def lends_what_is_stale(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("room stays kept for somebody who left")
 def keeps_room_for_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Line, "_drop", lambda self, ticket: self.queue.remove(ticket))
+    patch.setattr(Line, "drop", lambda self, ticket: self.queue.remove(ticket))
 
 
 @mutant("an overtaker takes the room that was made for another")
@@ -245,7 +245,9 @@ def takes_made_room(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a later request for the same model goes first")
 def jumps_the_line(patch: pytest.MonkeyPatch) -> None:
-    after(patch, Core, "request", lambda self, result, *_: (self.queue.sort(key=lambda t: (t.work, t.id)), result)[1])
+    after(
+        patch, Core, "request", lambda self, result, *_: (self.line.queue.sort(key=lambda t: (t.work, t.id)), result)[1]
+    )
 
 
 @mutant("parking is charged nothing")

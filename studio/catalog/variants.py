@@ -46,12 +46,12 @@ _WORDS = {"4-bit": "int4", "16-bit": "bits16", "pictures": "pictures"}
 
 def of(card: Card) -> tuple[str, ...]:
     """The variants that a model has, on whatever device."""
-    from studio.engines.base import engine
+    from studio.engines.base import RunsInLess, engine
 
     if card.starter or card.variant:
         return ()
-    known = getattr(engine(card.engine), "variants", None)
-    can = known(card) if known else ()
+    kind = engine(card.engine)
+    can = kind.variants(card) if isinstance(kind, RunsInLess) else ()
     return tuple(name for name in NAMES if name in can)
 
 

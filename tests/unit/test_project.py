@@ -101,6 +101,39 @@ def test_no_module_of_the_engine_loads_a_model_library_or_gradio_when_imported()
     assert not (HEAVY | {"gradio"}) & loaded
 
 
+@pytest.mark.parametrize("file", [file for file in MODULES if file.is_relative_to(ROOT / "studio")], ids=name)
+def test_what_only_some_engines_can_do_is_a_protocol(file):
+    assert not list(abilities(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def abilities(tree: ast.AST):
+    """Methods of engines, and of the models that they load, which are asked for by a string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"} and len(node.args) > 1:
+            asked = ast.unparse(node.args[0].func if isinstance(node.args[0], ast.Call) else node.args[0])
+            word = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+            if asked.rpartition(".")[2].lstrip("_") in {"engine", "model", "loaded"} and word not in OF_TORCH:
+                yield f"line {node.lineno}: {word}"
+
+
+OF_TORCH = {"encoder", "text_decoder", None}
+"""Parts of the libraries' own models; and names that are no literal, by which a process hears of its model."""
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('getattr(engine(card.engine), "reading", None)', True),
+        ('getattr(model, "together", None)', True),
+        ('hasattr(self._engine, "hears")', True),
+        ("isinstance(engine(card.engine), ReadsPrompt)", False),
+        ('getattr(request, "count", 1)', False),
+    ],
+)
+def test_the_search_for_abilities_finds(code, found):
+    assert bool(list(abilities(ast.parse(code)))) is found
+
+
 @pytest.mark.parametrize("file", CODE, ids=name)
 def test_no_code_comes_out_of_data(file):
     found = [f"line {node.lineno}: {why}" for node, why in dangers(ast.parse(file.read_text(encoding="utf-8")))]

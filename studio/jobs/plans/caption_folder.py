@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.catalog.card import Card
-from studio.engines.base import Loaded
+from studio.engines.base import Loaded, TakesSeveral
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job
@@ -102,8 +102,7 @@ def caption(model: Loaded, job: Job) -> Output:
 
 def together(model: Loaded, request: CaptionRequest) -> int:
     """How many pictures the model takes at once. What is drawn by chance is drawn one by one, so that it repeats."""
-    ask = getattr(model, "together", None)
-    return 1 if ask is None or request.temperature else max(1, int(ask(request)))
+    return 1 if request.temperature or not isinstance(model, TakesSeveral) else max(1, int(model.together(request)))
 
 
 def _captions(

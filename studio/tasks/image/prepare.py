@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from studio.catalog.card import Card
-from studio.engines.base import engine
+from studio.engines.base import CountsTokens, engine
 from studio.errors import StudioError
 from studio.library.inputs import Inputs
 from studio.library.outputs import Library
@@ -106,10 +106,10 @@ class Pictures:
         if card is None or "image" not in card.tasks or store.state(card) != "ready":
             return UNKNOWN
         try:
-            count = getattr(engine(card.engine), "tokens", None)
-            if count is None:
+            kind = engine(card.engine)
+            if not isinstance(kind, CountsTokens):
                 return UNKNOWN
-            asked = self._counting.submit(count, card, store.path(card), prompt_template.take_loras(prompt)[0])
+            asked = self._counting.submit(kind.tokens, card, store.path(card), prompt_template.take_loras(prompt)[0])
             try:
                 return asked.result(PATIENCE)
             finally:

@@ -10,6 +10,7 @@ import sys
 import tomllib
 import warnings
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,37 @@ def dangers(tree: ast.AST):
 )
 def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
+
+
+BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
+"""Where benchmarks find modules of ours beside the studio."""
+BROUGHT = {"tokenizers"}
+"""Packages that those of requirements.txt bring along."""
+
+
+def imports(file: Path, seen: set[Path] | None = None):
+    """First names of all modules that a script imports at any time, itself or through modules beside it."""
+    seen = set() if seen is None else seen
+    if file in seen:
+        return set()
+    seen.add(file)
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    beside = {one: path for one in found for folder in BENCH_PATH if (path := folder / f"{one}.py").exists()}
+    return (found - beside.keys()).union(*(imports(path, seen) for path in beside.values()))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "bench").glob("*.py")), ids=name)
+def test_a_benchmark_runs_with_what_a_user_installs(file):
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
+    packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
+    others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
+    assert not {module for module in others if not packages.get(module, set()) & installed}
 
 
 # Texts

@@ -101,7 +101,7 @@ def main() -> None:
         studio.chats = Chats(Path(folder))  # the person's own conversations stay as they are
         card = studio.catalog.get(options.model)
         if studio.store.state(card) != "ready":
-            *_, last = studio.download(card.id).events()
+            *_, last = studio.models.download(card.id).events()
             assert last.kind == "done", last.error
         context, threads = int(card.limits.get("context", 8192)), studio.device.threads
         server = bare(studio.store.path(card), context, threads)

@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit" / "manager"))
 
 import big
 import psutil
+from leasing import lease
 
 from studio.catalog.card import Card
 from studio.devices import memory
@@ -39,7 +41,6 @@ from studio.devices.device import Device
 from studio.engines.base import engine
 from studio.engines.shared import quantise
 from studio.manager import ModelManager, Spec
-from studio.manager.leasing import lease
 
 LEASES, SWITCHES, ROUNDS_BACK = 500, 20, 10
 
@@ -141,8 +142,8 @@ def rounds_back(bench: Bench) -> bool:
 
 
 def walk(events: int) -> bool:
+    import manager_mutants as mutants
     import manager_world
-    import test_manager_mutants as mutants
 
     started, done, each = time.perf_counter(), 0, 400
     while done < events:

@@ -1,6 +1,6 @@
 """The models of a studio: what there is, what is on disk and in memory, and what can be done about that.
 
-The part of studio.service that is about models. Knows nothing of requests.
+The part of studio.service that is about models: `studio.models`.
 """
 
 from __future__ import annotations
@@ -26,30 +26,42 @@ _LOOK_AGAIN = 1.0
 """Seconds for which what is on disk is taken to be as it was: many pages may ask."""
 
 
-class Stock:
-    """What a studio can do with its models."""
+class Models:
+    """What a studio can do with its models.
 
-    settings: Settings
-    catalog: Catalog
-    store: Store
-    _fleet: Fleet
-    _runner: Runner
-    _copies: Copies
-    _used: Used
-    _looked: tuple[float, str] = (float("-inf"), "")
+    Args:
+        settings: whether the studio is public, where nobody may change what is everybody's.
+        fleet: holds the models in memory.
+        runner: jobs that fetch or load them run there.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        store: Store,
+        fleet: Fleet,
+        runner: Runner,
+        copies: Copies,
+        used: Used,
+    ) -> None:
+        self._public = settings.public
+        self._catalog, self._store, self._fleet, self._runner = catalog, store, fleet, runner
+        self._copies, self._used = copies, used
+        self._looked = float("-inf"), ""
 
     @property
     def on_disk(self) -> str:
         """A short text that is another one once the files of a model came or went, whoever fetched or deleted them."""
         now = time.monotonic()
         if now - self._looked[0] >= _LOOK_AGAIN:
-            states = "\n".join(f"{card.id} {self.store.state(card)}" for card in self.catalog.cards.values())
+            states = "\n".join(f"{card.id} {self._store.state(card)}" for card in self._catalog.cards.values())
             self._looked = now, f"{zlib.crc32(states.encode()):08x}"
         return self._looked[1]
 
-    def models(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
+    def list(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""
-        cards = self.catalog.for_task(task) if task else tuple(self.catalog.cards.values())
+        cards = self._catalog.for_task(task) if task else tuple(self._catalog.cards.values())
         statuses = {manager: manager.status() for manager in self._fleet}
 
         def info(card: Card) -> ModelInfo:
@@ -59,9 +71,9 @@ class Stock:
             resident, where = max(found, key=lambda one: one[0].state == "ready", default=(None, None))
             cooling = next((one for status in statuses.values() for one in status.cooling if one.key == card.id), None)
             return ModelInfo(
-                card, self.store.state(card), resident is not None and resident.state == "ready",
+                card, self._store.state(card), resident is not None and resident.state == "ready",
                 card.needed <= largest.budget,
-                self.store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
+                self._store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
             )  # fmt: skip
 
@@ -73,8 +85,8 @@ class Stock:
         Raises:
             StudioError: unknown model, one without files, not offered to the public, or too many jobs.
         """
-        card = self._with_files(self.catalog.get(model).base)
-        if self.settings.public and not card.starter:
+        card = self._with_files(self._catalog.get(model).base)
+        if self._public and not card.starter:
             raise StudioError("not_for_public")
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
 
@@ -84,16 +96,16 @@ class Stock:
         Raises:
             StudioError: unknown model, or one without files.
         """
-        if self.settings.public:
+        if self._public:
             raise StudioError("not_for_public")
-        card = self._with_files(self.catalog.get(model).base)
+        card = self._with_files(self._catalog.get(model).base)
         for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
             self.unload(id)
-        return self._copies.delete(card) + self.store.delete(card)
+        return self._copies.delete(card) + self._store.delete(card)
 
     def try_again(self, model: str) -> None:
         """Let a model that failed to load be loaded at once, without waiting."""
-        card = self.catalog.get(model)
+        card = self._catalog.get(model)
         for manager in self._fleet.suited_to(card):
             manager.forgive(card.id)
 
@@ -103,7 +115,7 @@ class Stock:
         Raises:
             StudioError: unknown model, one without files, or too many jobs.
         """
-        if self.settings.public:
+        if self._public:
             raise StudioError("not_for_public")
         card = self._with_files(model)
         job = Job("load", card.title, model=card.id, session=session, on_cancel=self._runner.cancelled)
@@ -116,21 +128,21 @@ class Stock:
         Raises:
             StudioError: unknown model, or one without files.
         """
-        if self.settings.public:
+        if self._public:
             raise StudioError("not_for_public")
         for manager in self._fleet.suited_to(self._with_files(model)):
             manager.pin(model, on)
 
     def unload(self, model: str | None = None) -> None:
         """Free one model's memory, or that of all idle ones. Not for the public: it is everybody's."""
-        if self.settings.public:
+        if self._public:
             raise StudioError("not_for_public")
         for manager in self._fleet:
             manager.evict(model)
 
     def _with_files(self, model: str) -> Card:
         """The model, where it has files that can be fetched, loaded or deleted."""
-        card = self.catalog.get(model)
+        card = self._catalog.get(model)
         if not card.has_files:
             raise StudioError("no_files", model=card.title)
         return card

@@ -28,7 +28,7 @@ from studio.library.file_names import Keep
 from studio.library.inputs import SourcedRequest, Sources
 from studio.library.outputs import Library
 from studio.manager import Fleet
-from studio.models import Stock
+from studio.models import Models
 from studio.paths import Home
 from studio.requests import (
     Axis,
@@ -55,11 +55,14 @@ from studio.tasks.music.prompt_parser import Reading
 log = logging.getLogger("studio")
 
 
-class Studio(Stock):
+class Studio:
     """Everything behind one page.
 
     Args:
         settings: how it runs; `studio.settings.load()` reads them from the environment.
+
+    Attributes:
+        models: what there is, what is on disk and in memory, and what can be done about that.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -94,6 +97,7 @@ class Studio(Stock):
         )  # fmt: skip
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
+        self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self._copies.trim()
 
     def __enter__(self) -> Self:

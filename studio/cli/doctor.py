@@ -109,7 +109,7 @@ def _machine(studio: Studio) -> Iterator[Check]:
 
 
 def _models(studio: Studio) -> Iterator[Check]:
-    infos = studio.models()
+    infos = studio.models.list()
     for task in TASKS:
         ready = [info.card.title for info in infos if task in info.card.tasks and info.state == "ready"]
         if ready:
@@ -144,12 +144,12 @@ def _prepare(console: Console) -> None:
     fetched: list[str] = []
     errors: list[StudioError] = []
     with opened() as studio:
-        starters = [info for info in studio.models() if info.card.starter]
+        starters = [info for info in studio.models.list() if info.card.starter]
         for info in starters:
             if info.state == "ready":
                 continue
             try:
-                follow(console, studio.download(info.card.id, session="cli"), info.card.title)
+                follow(console, studio.models.download(info.card.id, session="cli"), info.card.title)
             except StudioError as error:
                 errors.append(error)
             else:

@@ -35,7 +35,7 @@ def models(
         if task and wanted is None:
             console.usage(say("unknown_task", tasks=", ".join(TASKS)))
         with opened() as studio:
-            found = studio.models(wanted)
+            found = studio.models.list(wanted)
             problems = studio.catalog.problems
         if as_json:
             console.document({"models": [entry(info) for info in found], "problems": [str(one) for one in problems]})
@@ -48,8 +48,8 @@ def models(
 def download(id: Id, as_json: Json = False) -> None:
     with Console(as_json) as console, opened() as studio:
         title = studio.catalog.get(id).title
-        update = follow(console, studio.download(id, session="cli"), title)
-        info = next(info for info in studio.models() if info.card.id == studio.catalog.get(id).base)
+        update = follow(console, studio.models.download(id, session="cli"), title)
+        info = next(info for info in studio.models.list() if info.card.id == studio.catalog.get(id).base)
         if as_json:
             console.document({"model": entry(info), "finish": update.kind})
         elif update.kind == "done":
@@ -61,7 +61,7 @@ def download(id: Id, as_json: Json = False) -> None:
 @app.command(help=say("help.delete"))
 def delete(id: Id, as_json: Json = False) -> None:
     with Console(as_json) as console, opened() as studio:
-        title, freed = studio.catalog.get(id).title, studio.delete(id)
+        title, freed = studio.catalog.get(id).title, studio.models.delete(id)
         if as_json:
             console.document({"model": id, "freed_bytes": freed})
         else:

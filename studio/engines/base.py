@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PIL import Image
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
-from studio.requests import Request
-from studio.results import Output
+from studio.requests import CaptionRequest, MusicRequest, Request, SoundUse
+from studio.results import Output, Tokens
+
+if TYPE_CHECKING:  # a process that computes pictures need not read the words of music
+    from studio.tasks.music.prompt_parser import Reading
 
 
 class Context(Protocol):
@@ -129,6 +132,15 @@ class Killable(Protocol):
 
 
 @runtime_checkable
+class TakesSeveral(Protocol):
+    """A loaded model that captions several pictures at once."""
+
+    def together(self, request: CaptionRequest) -> int:
+        """How many it takes."""
+        ...
+
+
+@runtime_checkable
 class Apart(Protocol):
     """A loaded model in a process of its own."""
 
@@ -140,14 +152,7 @@ class Apart(Protocol):
 class Engine(Protocol):
     """A kind of model. One instance serves the whole process.
 
-    An engine of pictures may also have ``tokens(card, files, prompt) -> Tokens``: how much of a prompt the model reads.
-    It loads no weights and may be called on any thread. One that has ``samples(card, files, scheduler) -> bool`` says
-    from the files whether the model can be painted with by a sampler.
-
-    An engine of music that settles key, tempo and players before it begins has ``reading(request, card) ->
-    composing.reading.Reading``, likewise; one that can start from sound has ``hears(card) -> tuple[SoundUse, ...]``:
-    what it does with it. Others are never given any. One that casts weights while it reads them has
-    ``computes_in(card, files, kind) -> str``: the float type that they become on a kind of device.
+    What only some engines can do is a protocol each, below. It loads no weights and may be called on any thread.
     """
 
     def weights(self, card: Card, files: Path) -> int:
@@ -168,6 +173,42 @@ class Engine(Protocol):
         Raises:
             StudioError: the files are not what the card says, or a package is missing.
         """
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """An engine of pictures that knows its model's tokenizer."""
+
+    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+        """How much of a prompt the model reads."""
+        ...
+
+
+@runtime_checkable
+class ChoosesSampler(Protocol):
+    """An engine of pictures whose models may not go with every sampler."""
+
+    def samples(self, card: Card, files: Path, scheduler: str) -> bool:
+        """Whether the model can be painted with by a sampler, from its files."""
+        ...
+
+
+@runtime_checkable
+class ReadsPrompt(Protocol):
+    """An engine of music that settles key, tempo and players before it begins."""
+
+    def reading(self, request: MusicRequest, card: Card) -> Reading:
+        """How it understands a request."""
+        ...
+
+
+@runtime_checkable
+class HearsSound(Protocol):
+    """An engine of music that can start from sound. Others are never given any."""
+
+    def hears(self, card: Card) -> tuple[SoundUse, ...]:
+        """What a model does with a sound that it is given; nothing where it takes none."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import engine
+from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, engine
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -174,10 +174,10 @@ class Intake:
 
         Settings come from pictures that other models made, and a recipe names what was really used.
         """
-        samples = getattr(engine(card.engine), "samples", None)
-        if samples is None or not request.scheduler or self._store.state(card) != "ready":
+        kind = engine(card.engine)
+        if not isinstance(kind, ChoosesSampler) or not request.scheduler or self._store.state(card) != "ready":
             return request, ()
-        if samples(card, self._store.path(card), request.scheduler):
+        if kind.samples(card, self._store.path(card), request.scheduler):
             return request, ()
         return replace(request, scheduler=""), (("own_scheduler", {"name": request.scheduler}),)
 
@@ -190,13 +190,13 @@ class Intake:
 
 
 def _read(request: MusicRequest, card: Card) -> Reading | None:
-    reads = getattr(engine(card.engine), "reading", None)
-    return reads(request, card) if reads else None
+    kind = engine(card.engine)
+    return kind.reading(request, card) if isinstance(kind, ReadsPrompt) else None
 
 
 def _hears(card: Card) -> tuple[SoundUse, ...]:
-    hears = getattr(engine(card.engine), "hears", None)
-    return hears(card) if hears and "music" in card.tasks else ()
+    kind = engine(card.engine)
+    return kind.hears(card) if isinstance(kind, HearsSound) and "music" in card.tasks else ()
 
 
 def _hearing(request: Request, card: Card) -> bool:

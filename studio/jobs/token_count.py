@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from studio.catalog.card import Card
-from studio.engines.base import engine
+from studio.engines.base import CountsTokens, engine
 from studio.results import Tokens
 from studio.store import Store
 from studio.tasks.image import prompt_template
@@ -37,10 +37,12 @@ class TokenCounter:
         if card is None or "image" not in card.tasks or self._store.state(card) != "ready":
             return UNKNOWN
         try:
-            count = getattr(engine(card.engine), "tokens", None)
-            if count is None:
+            kind = engine(card.engine)
+            if not isinstance(kind, CountsTokens):
                 return UNKNOWN
-            asked = self._counting.submit(count, card, self._store.path(card), prompt_template.take_loras(prompt)[0])
+            asked = self._counting.submit(
+                kind.tokens, card, self._store.path(card), prompt_template.take_loras(prompt)[0]
+            )
             try:
                 return asked.result(PATIENCE)
             finally:

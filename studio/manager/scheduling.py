@@ -35,16 +35,17 @@ class Line:
 
     Args:
         slots: leases that may be live at once; a compute lane has one.
-        suspended: why nobody is served; None where somebody is.
+
+    Attributes:
+        pins: models that stay resident once they are there. ids: of tickets and leases, in one row.
     """
 
     ledger: Ledger
     slots: int = 1
     queue: list[Ticket] = field(default_factory=list)
     cooldowns: dict[str, Cooldown] = field(default_factory=dict)
-    suspended: StudioError | None = None
-    _pins: set[str] = field(default_factory=set)
-    _ids: count[int] = field(default_factory=lambda: count(1))
+    pins: set[str] = field(default_factory=set)
+    ids: count[int] = field(default_factory=lambda: count(1))
 
     def wanted(self, key: str) -> bool:
         return any(ticket.key == key for ticket in self.queue)
@@ -56,12 +57,12 @@ class Line:
 
     # ---- decisions
 
-    def _advance(self, now: float) -> list[Decision]:
+    def advance(self, now: float) -> list[Decision]:
         decisions: list[Decision] = []
         for entry in list(self.ledger.entries.values()):
             deadline = None if self.wanted(entry.key) else self.ledger.deadline(entry)
             if entry.stale and (entry.idle or entry.state is State.PARKED):
-                decisions.append(self._unload(now, entry, "stale"))
+                decisions.append(self.unload(now, entry, "stale"))
             elif deadline is not None and now >= deadline:
                 decisions.append(self._leave(now, entry, "idle"))
         decisions += self._shrink(now)
@@ -73,7 +74,7 @@ class Line:
             served = self._serve(now, ticket) if blocked is None else self._overtake(ticket, blocked)
             decisions += served
             if any(isinstance(decision, Refuse) for decision in served):
-                self._drop(ticket)
+                self.drop(ticket)
                 continue
             if any(isinstance(decision, Grant) for decision in served):
                 continue
@@ -129,7 +130,7 @@ class Line:
         blocked.overtaken += 1
         return [self._grant(ticket, entry)]
 
-    def _drop(self, ticket: Ticket) -> None:
+    def drop(self, ticket: Ticket) -> None:
         """A request is over without a lease, and with it what was kept for the one that a load or a return is for."""
         first = next(waiting for waiting in self.queue if waiting.key == ticket.key)
         self.queue.remove(ticket)
@@ -141,7 +142,7 @@ class Line:
         return entry.state is State.READY and not entry.stale and free and len(self.ledger.leases) < self.slots
 
     def _grant(self, ticket: Ticket, entry: Entry) -> Grant:
-        lease = next(self._ids)
+        lease = next(self.ids)
         self.ledger.leases[lease] = (ticket.key, ticket.work)
         entry.leases += 1
         entry.reserved = 0
@@ -152,7 +153,7 @@ class Line:
     def _load(self, now: float, ticket: Ticket) -> Load:
         entry = Entry(
             ticket.key, ticket.weights, ticket.keep_alive, ticket.park_alive, ticket.exclusive,
-            pinned=ticket.key in self._pins, reserved=ticket.work,
+            pinned=ticket.key in self.pins, reserved=ticket.work,
         )  # fmt: skip
         self.ledger.entries[ticket.key] = entry
         self.ledger.enter(now, entry, State.LOADING)
@@ -166,18 +167,18 @@ class Line:
     def _leave(self, now: float, entry: Entry, reason: str, for_key: str = "") -> Park | Unload:
         """Off the device: parked where that works, else closed."""
         if not self.ledger.parks(entry):
-            return self._unload(now, entry, reason, for_key)
+            return self.unload(now, entry, reason, for_key)
         self.ledger.enter(now, entry, State.PARKING, reason, for_key)
         return Park(entry.key, reason)
 
-    def _unload(self, now: float, entry: Entry, reason: str, for_key: str = "") -> Unload:
+    def unload(self, now: float, entry: Entry, reason: str, for_key: str = "") -> Unload:
         entry.stale, entry.reserved = False, 0
         self.ledger.enter(now, entry, State.UNLOADING, reason, for_key)
         return Unload(entry.key, reason)
 
-    def _leave_all(self, now: float, reason: str, spared: tuple[str, ...]) -> list[Decision]:
+    def leave_all(self, now: float, reason: str, spared: tuple[str, ...]) -> list[Decision]:
         gone = [entry for entry in self.ledger.entries.values() if entry.free_to_go and entry.key not in spared]
-        return [self._unload(now, entry, reason) for entry in gone if self.ledger.occupied(entry) > 0]
+        return [self.unload(now, entry, reason) for entry in gone if self.ledger.occupied(entry) > 0]
 
     def _make_room(self, now: float, deficit: int, for_key: str) -> list[Decision]:
         """Evict what covers `deficit` bytes beyond those on their way out; nothing where that cannot suffice yet."""
@@ -190,19 +191,19 @@ class Line:
         if chosen := ledger.victims(deficit, spared, ledger.freed):
             return [self._leave(now, victim, reason, for_key) for victim in chosen]
         chosen = ledger.victims(deficit, spared, ledger.occupied)
-        return [self._unload(now, victim, reason, for_key) for victim in chosen]
+        return [self.unload(now, victim, reason, for_key) for victim in chosen]
 
     def _shrink(self, now: float) -> list[Decision]:
         """Other programs took memory, or a model came out larger than its estimate: let idle ones go."""
         ledger, decisions = self.ledger, list[Decision]()
         if (over := -ledger.room - ledger.leaving) > 0:
             spared = (self.queue[0].key,) if self.queue else ()
-            decisions = self._evict(now, over, "shrink", spared) or self._leave_all(now, "shrink", spared)
+            decisions = self._evict(now, over, "shrink", spared) or self.leave_all(now, "shrink", spared)
         going = sum(e.host or 0 for e in ledger.entries.values() if e.state is State.UNLOADING)
         over = ledger.held - going - ledger.host_budget
         parked = [e for e in ledger.entries.values() if e.state is State.PARKED and e.free_to_go and e.host]
         for entry in sorted(parked, key=lambda entry: entry.last_used):
             if over > 0 and not ledger.unified and not self.wanted(entry.key):
                 over -= entry.host or 0
-                decisions.append(self._unload(now, entry, "shrink"))
+                decisions.append(self.unload(now, entry, "shrink"))
         return decisions

@@ -38,11 +38,11 @@ def status(
         reading.total,
         reading.free,
         ledger.held,
-        len(core.queue),
+        len(core.line.queue),
         departures(ledger, now),
         tuple(
             Cooling(key, cooldown.reason, cooldown.until - now)
-            for key, cooldown in core.cooldowns.items()
+            for key, cooldown in core.line.cooldowns.items()
             if cooldown.until > now
         ),
         stuck,

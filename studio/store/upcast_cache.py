@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from studio.catalog.card import PICKLES, WEIGHTS, Card, base_of
 from studio.errors import Cancelled, StudioError
@@ -38,6 +39,15 @@ VERSION = 1
 """Of how copies are made; those of another version are made again."""
 FRESH = 3600.0
 """Seconds after its last use in which no copy makes room: models that take turns would be copied at every turn."""
+
+
+@runtime_checkable
+class CastsWeights(Protocol):
+    """An engine that casts weights while it reads them."""
+
+    def computes_in(self, card: Card, files: Path, kind: str) -> str:
+        """The float type that they become on a kind of device; "" where the files do not tell."""
+        ...
 
 
 class Copies:
@@ -76,18 +86,18 @@ class Copies:
         """What to load a model from on a device of this kind: its copy, made now where it pays, else `files`.
 
         Args:
-            engine: one that casts weights while they are read says with `computes_in(card, files, kind)` to what.
+            engine: only weights that it casts while it reads them are worth a copy.
             report: how much of the copy is made, 0..1.
             wanted: whether anybody still waits for the model. Asked all the time while a copy is made.
 
         Raises:
             Cancelled: nobody waits any more. Nothing is left of the copy.
         """
-        computes_in = getattr(engine, "computes_in", None)
-        if not self._most or not self._total or computes_in is None or kind == "mps" or not files.is_dir():
-            return files  # unified memory holds what is on the device: nothing stays mapped
+        pays = self._most and self._total and kind != "mps"  # unified memory: nothing stays mapped
+        if not pays or not isinstance(engine, CastsWeights) or not files.is_dir():
+            return files
         try:
-            if computes_in(card, files, kind) != "float32":
+            if engine.computes_in(card, files, kind) != "float32":
                 return files
             return self._copy(card, files, report, wanted) or files
         except (OSError, ValueError, KeyError, TypeError, StudioError) as error:

@@ -133,7 +133,7 @@ class Fields:
         self.of["seed"] = seed_row(TASK)
 
     def _models(self, spoken: str) -> list[tuple[str, str]]:
-        return [(variants.title(info.card, spoken), info.card.id) for info in self._page.studio.models(TASK)]
+        return [(variants.title(info.card, spoken), info.card.id) for info in self._page.studio.models.list(TASK)]
 
 
 def wanted(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> CaptionRequest:

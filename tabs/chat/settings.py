@@ -84,7 +84,7 @@ class ChatSettings:
 
     def here(self, model: str) -> bool:
         """Whether a model can answer at once."""
-        models = self._page.studio.models("chat")
+        models = self._page.studio.models.list("chat")
         return any(one.card.id == model and one.state == "ready" for info in models for one in (info, *info.variants))
 
     def missing(self, chat: Chat, used: str, spoken: str) -> Note | None:

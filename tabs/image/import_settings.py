@@ -78,7 +78,7 @@ class Restoring:
             return {line: job_progress.failure(StudioError("only_enlarged"), spoken)}
         if not _usable(found):
             return {line: job_progress.failure(StudioError("broken_metadata"), spoken)}
-        model, models = found.model, self._page.studio.models("image")
+        model, models = found.model, self._page.studio.models.list("image")
         known = _known(found, models)
         here = known is not None and (known.state == "ready" or known.card.starter)
         card = known.card if known is not None and here else self._page.studio.default_model("image")

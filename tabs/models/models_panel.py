@@ -89,7 +89,7 @@ class Panel:
         """The whole panel: pieces of HTML, and rows by their model's id."""
         studio, now = self._page.studio, time.time()
         status = studio.status()
-        entries = self.entries(studio.models())
+        entries = self.entries(studio.models.list())
         groups = []
         for task in TASKS:
             rows = [self._row(one, spoken, now) for one in entries if one.info.card.tasks[0] == task]
@@ -122,15 +122,15 @@ class Panel:
             raise StudioError("not_for_public")
         match what:
             case "load" | "bring_back":
-                studio.load(model, who)
+                studio.models.load(model, who)
             case "unload":
-                studio.unload(studio.catalog.get(model).id)
+                studio.models.unload(studio.catalog.get(model).id)
             case "pin" | "unpin":
-                studio.pin(model, what == "pin")
+                studio.models.pin(model, what == "pin")
             case "delete":
-                studio.delete(model)
+                studio.models.delete(model)
             case "download" | "resume":
-                studio.download(model, who)
+                studio.models.download(model, who)
             case "cancel":
                 for job in studio.jobs():
                     if job.task in _ASKED and job.model == model:
@@ -143,9 +143,9 @@ class Panel:
     def _again(self, model: str, who: str) -> None:
         """A download or a load that failed, once more and at once."""
         studio = self._page.studio
-        studio.try_again(model)
+        studio.models.try_again(model)
         job = _newest(studio.jobs(), model)
-        (studio.download if job is not None and job.task == "download" else studio.load)(model, who)
+        (studio.models.download if job is not None and job.task == "download" else studio.models.load)(model, who)
 
     def _restart(self, request: gr.Request) -> None:
         """Start the studio again: only for a browser that has been here before, on one's own machine."""

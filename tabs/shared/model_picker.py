@@ -51,7 +51,7 @@ class ModelPicker:
 
         Variants stand below a model that is on disk or too large, where they fit; `chosen` in any case.
         """
-        models = self._page.studio.models(self.task)
+        models = self._page.studio.models.list(self.task)
         if not models:
             return [], None
         listed = [one for model in models for one in (model, *_worth(model, chosen))]
@@ -90,7 +90,7 @@ class ModelPicker:
         return update, self.describe(shown, language), self._row(shown)
 
     def _info(self, model: str) -> ModelInfo:
-        models = self._page.studio.models(self.task)
+        models = self._page.studio.models.list(self.task)
         return next(one for info in models for one in (info, *info.variants) if one.card.id == model)
 
     def _row(self, model: str | None) -> Any:
@@ -106,7 +106,7 @@ class ModelPicker:
         spoken = language(request)
         same = gr.skip()
         try:
-            job = self._page.studio.download(model, self._page.who(request))
+            job = self._page.studio.models.download(model, self._page.who(request))
         except StudioError as error:
             yield job_progress.failure(error, spoken), same, same, same, same, same
             return

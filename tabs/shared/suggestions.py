@@ -90,7 +90,7 @@ class Offers:
         if apart:
             found[self._due] = f"{job.id} {place}"
         if not offer.changes:
-            self._page.studio.try_again(job.model)
+            self._page.studio.models.try_again(job.model)
         changes = dict(offer.changes)
         if apart and job.task != self._task:
             return found

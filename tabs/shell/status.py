@@ -48,7 +48,7 @@ def build(page: Page) -> None:
 
     def empty(request: gr.Request) -> str:
         with suppress(StudioError):  # strangers do not see the button, and press it all the same
-            page.studio.unload()
+            page.studio.models.unload()
         return draw(request)
 
     page.blocks.load(tick, None, strip, **quick())
@@ -72,7 +72,7 @@ def render(status: Status, page: Page, language: str) -> str:
 
 def files(page: Page, name: str) -> str:
     """What is on disk, unseen: where the strip's "now" is not the lists' "listed", page.js has those drawn anew."""
-    return f'<i hidden data-files-{name}="{page.studio.on_disk}"></i>'
+    return f'<i hidden data-files-{name}="{page.studio.models.on_disk}"></i>'
 
 
 def _job(job: Job, update: Update, language: str) -> str:

@@ -246,8 +246,8 @@ def studio(_demo: tuple[Studio, str]) -> Iterator[Studio]:
 
 def _use(studio: Studio, catalog: Catalog) -> None:
     """Other models from now on; none of those loaded stays."""
-    studio.catalog = studio._intake._catalog = catalog
-    studio.unload()
+    studio.catalog = studio._intake._catalog = studio.models._catalog = catalog
+    studio.models.unload()
 
 
 @pytest.fixture

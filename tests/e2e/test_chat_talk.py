@@ -135,7 +135,9 @@ def test_each_conversation_keeps_its_own_settings(desk: Desk, studio: Studio, vi
 def test_each_conversation_keeps_its_model(studio: Studio, visit: Visit, url: str) -> None:
     card = studio.catalog.get("demo-chat")
     two = {**studio.catalog.cards, "demo-other": replace(card, id="demo-other", title="Other chat")}
-    studio.catalog = studio._intake._catalog = replace(studio.catalog, cards=MappingProxyType(two))
+    studio.catalog = studio._intake._catalog = studio.models._catalog = replace(
+        studio.catalog, cards=MappingProxyType(two)
+    )
     stored(studio, "asked the first", "yes", model="demo-chat")
     stored(studio, "asked the other", "yes", model="demo-other")
     desk = visit(url, locale="zh-CN")

@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Gate, Serve, Visit, Watched
 from studio.i18n import text
+from studio.models import Models
 from studio.service import Studio
 from tabs.serve import free_port
 
@@ -90,7 +91,7 @@ def test_a_file_that_is_too_large_is_refused(program: Program, studio: Studio) -
 
 
 def test_a_fault_of_ours_tells_nothing(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Studio, "models", lambda *_: 1 / 0)
+    monkeypatch.setattr(Models, "list", lambda *_: 1 / 0)
     answer = program.send(program.event("models-changed"))
     assert "division" not in answer
     assert "Something went wrong inside the studio" in answer  # with a number to find it by in the log

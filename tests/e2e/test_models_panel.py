@@ -101,8 +101,9 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
     studio, url = serve(device="cpu", keep_alive=300, prepare=False)
     cards = {id: replace(card, engine="fake") for id, card in studio.catalog.cards.items()}
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))
-    studio.catalog = studio._intake._catalog = catalog
+    studio.catalog = studio._intake._catalog = studio.models._catalog = catalog
     studio.store = studio._runner._store = studio._intake._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
+    studio.models._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
     studio._runner._specs = replace(studio._runner._specs, store=shelf)  # pyright: ignore[reportArgumentType]
     for card in cards.values():
         if card.source.kind == "bundled":
@@ -135,12 +136,12 @@ def busy(stocked: tuple[Studio, str], shelf: Shelf, monkeypatch: pytest.MonkeyPa
     def make() -> None:
         manager = studio._runner.fleet.processor
         for model in ("smolvlm-256m", "composer"):
-            list(studio.load(model).events())
+            list(studio.models.load(model).events())
         manager._tell(lambda now: manager._core.tick(now + 301))  # their time is over
         for model in ("sd-turbo", "qwen3-06b", "observer"):
-            list(studio.load(model).events())
-        studio.pin("qwen3-06b", True)
-        studio.download("musicgen-small")
+            list(studio.models.load(model).events())
+        studio.models.pin("qwen3-06b", True)
+        studio.models.download("musicgen-small")
         studio.submit(ImageRequest(prompt="hills", model="sd-turbo", steps=4))
 
     return make
@@ -225,10 +226,10 @@ def test_what_others_fetch_and_delete_is_seen_without_opening_the_page_anew(
     desk.field("model").click()
     desk.page.get_by_role("option", name=re.compile("MusicGen small.* not downloaded")).click()
     expect(desk.find("download")).to_be_visible()
-    list(studio.download("musicgen-small", "another page").events())
+    list(studio.models.download("musicgen-small", "another page").events())
     expect(desk.field("model")).to_have_value(re.compile("MusicGen small.* ready"))
     expect(desk.find("download")).to_be_hidden()
-    studio.delete("musicgen-small")
+    studio.models.delete("musicgen-small")
     expect(desk.field("model")).to_have_value(re.compile("MusicGen small.* not downloaded"))
     expect(desk.find("download")).to_be_visible()
 
@@ -326,7 +327,7 @@ def test_a_stranger_sees_states_and_no_buttons(serve: Serve, visit: Visit) -> No
 
 def test_a_model_in_a_process_of_its_own_says_what_that_takes(serve: Serve, visit: Visit) -> None:
     studio, url = serve(demo=True, isolate="demo-chat")
-    list(studio.load("demo-chat").events())
+    list(studio.models.load("demo-chat").events())
     desk = opened(visit(url))
     chat = row(desk, "demo-chat")
     expect(chat).to_contain_text(re.compile(r"in a process of its own that holds \d+ MB"))

@@ -199,7 +199,7 @@ def studio(files, monkeypatch, tmp_path) -> Iterator[Studio]:
 
 
 def mine(studio: Studio) -> ModelInfo:
-    return next(info for info in studio.models("image") if info.card.id == "mine")
+    return next(info for info in studio.models.list("image") if info.card.id == "mine")
 
 
 MINE = replace(ASK, model="mine", width=64, height=64)
@@ -213,10 +213,10 @@ def test_the_studio_tells_the_copies_what_is_used(studio):
     settled(studio)
     assert copy.stat().st_mtime > 1000
     os.utime(copy, (1000, 1000))
-    studio._copies = Copies(copy.parent, total=1, in_use=studio._copies._in_use)
+    studio._copies = studio.models._copies = Copies(copy.parent, total=1, in_use=studio._copies._in_use)
     studio._copies.trim()
     assert copy.exists()
-    studio.unload("mine")
+    studio.models.unload("mine")
     settled(studio)
     studio._copies.trim()
     assert not copy.exists()
@@ -231,7 +231,7 @@ def test_the_studio_loads_the_copy_counts_it_and_deletes_it_with_the_model(studi
     assert with_copy.disk_bytes > own.disk_bytes * 2
     assert with_copy.copy_bytes == with_copy.disk_bytes - own.disk_bytes
     assert own.copy_bytes == 0
-    assert studio.delete("mine") > own.disk_bytes
+    assert studio.models.delete("mine") > own.disk_bytes
     assert not copy.exists()
     assert files.exists()
 

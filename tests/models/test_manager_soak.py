@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from leasing import lease
 from tiny import Recorder, card
 
 from studio.devices.device import Device
 from studio.devices.peak_memory import private
 from studio.engines.base import engine
 from studio.manager import ModelManager, Spec
-from studio.manager.leasing import lease
 from studio.requests import ChatRequest, ImageRequest, Message, Request
 
 ROUNDS, WARM = 30, 10

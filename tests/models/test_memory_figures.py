@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from leasing import lease
 from tiny import CHAT_TEMPLATE, byte_tokenizer, card, tiny_llama
 
 from studio.devices.device import Device
@@ -16,7 +17,6 @@ from studio.devices.memory import collect
 from studio.devices.peak_memory import private, private_of_all
 from studio.engines.base import engine
 from studio.manager import ModelManager, Spec
-from studio.manager.leasing import lease
 
 CPU = Device("cpu")
 CGROUP = Path("/sys/fs/cgroup")

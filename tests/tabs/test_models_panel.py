@@ -42,7 +42,7 @@ STATUS = ManagerStatus(Device("cpu"), (), 12 * GB, 0, 0, 16 * GB, 10 * GB, 0, 0,
 @pytest.fixture
 def info(studio: Studio) -> ModelInfo:
     card = replace(
-        studio.models("image")[0].card, id="m", title="A <b>model</b>", source=Source("hub", repo="a/b"),
+        studio.models.list("image")[0].card, id="m", title="A <b>model</b>", source=Source("hub", repo="a/b"),
         disk_bytes=3 * GB, memory_bytes=4 * GB, licence="MIT", starter=False,
     )  # fmt: skip
     return ModelInfo(card, "ready", False, True, 3 * GB)
@@ -108,7 +108,12 @@ def test_a_model_without_files_has_nothing_to_be_done_about_it(info: ModelInfo, 
 def test_what_cannot_be_done_with_a_model_without_files_is_refused(studio: Studio) -> None:
     cards = {id: replace(card, engine="resample") for id, card in studio.catalog.cards.items()}
     object.__setattr__(studio.catalog, "cards", cards)
-    for order in (studio.load, studio.download, studio.delete, lambda model: studio.pin(model, True)):
+    for order in (
+        studio.models.load,
+        studio.models.download,
+        studio.models.delete,
+        lambda model: studio.models.pin(model, True),
+    ):
         with pytest.raises(StudioError) as refused:
             order("demo-upscale")
         assert refused.value.code == "no_files"

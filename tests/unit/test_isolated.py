@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from leasing import lease
 from tiny_card import tiny_card
 
 from studio.catalog.card import Card, Source
@@ -30,7 +31,6 @@ from studio.jobs.job import Job
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy, worker
 from studio.manager.backends.process.proxy import Isolated
-from studio.manager.leasing import lease
 from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
 from studio.results import Output
 

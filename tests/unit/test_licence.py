@@ -36,7 +36,7 @@ def test_a_licence_in_words(named: str, commercial: bool | None, said: str) -> N
 
 @pytest.fixture
 def card(studio: Studio) -> Card:
-    return replace(studio.models("music")[0].card, title="Mine", licence="unknown", commercial=None, own=True)
+    return replace(studio.models.list("music")[0].card, title="Mine", licence="unknown", commercial=None, own=True)
 
 
 @pytest.mark.parametrize(("spoken", "words"), [("en", "licence not known"), ("zh-CN", "许可证未知")])

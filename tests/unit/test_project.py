@@ -8,7 +8,9 @@ import string
 import subprocess
 import sys
 import tomllib
+import warnings
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,39 @@ def tracked() -> list[Path]:
 # Code
 
 
+WARNING, CEILING = 300, 400
+"""Lines of a file: over the first it may well be two things, over the second it is. A base class is no way to fit."""
+
+
 @pytest.mark.parametrize("file", MODULES, ids=name)
-def test_a_file_over_300_lines_asks_to_be_two(file):
+def test_a_file_of_many_lines_asks_to_be_two(file):
     count = len(file.read_text(encoding="utf-8").splitlines())
-    assert count <= 300
+    assert count <= CEILING
+    if count > WARNING:
+        warnings.warn(f"{name(file)} has {count} lines: is it two things?", stacklevel=1)
+
+
+BASES = {
+    "Casts": "engines whose weights become one float type while they are read say so in the same way",
+    "DownloadError": "errors, told apart by what can be done about them",
+    "Parking": "loaded models of torch modules leave their device and come back in the same way",
+    "Refused": "an error",
+    "RunContext": "what one plan tells differently, it tells by the same methods",
+}
+"""Classes of ours that others of ours inherit from, and why. None was cut off its child to make a file shorter."""
+
+
+def inherited():
+    """Classes of ours, protocols aside, that classes of ours inherit from."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in MODULES]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bases = {kind: {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in kind.bases} for kind in classes}
+    ours = {kind.name for kind in classes if "Protocol" not in bases[kind]}
+    return {base for kind in classes for base in bases[kind] & ours}
+
+
+def test_no_class_is_the_first_half_of_another():
+    assert inherited() == set(BASES)
 
 
 @pytest.mark.parametrize("file", MODULES, ids=name)
@@ -69,6 +100,39 @@ def test_no_module_of_the_engine_loads_a_model_library_or_gradio_when_imported()
     ]
     loaded = set(python(f"import sys, {', '.join(modules)}; print(*sys.modules)").split())
     assert not (HEAVY | {"gradio"}) & loaded
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if file.is_relative_to(ROOT / "studio")], ids=name)
+def test_what_only_some_engines_can_do_is_a_protocol(file):
+    assert not list(abilities(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def abilities(tree: ast.AST):
+    """Methods of engines, and of the models that they load, which are asked for by a string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"} and len(node.args) > 1:
+            asked = ast.unparse(node.args[0].func if isinstance(node.args[0], ast.Call) else node.args[0])
+            word = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+            if asked.rpartition(".")[2].lstrip("_") in {"engine", "model", "loaded"} and word not in OF_TORCH:
+                yield f"line {node.lineno}: {word}"
+
+
+OF_TORCH = {"encoder", "text_decoder", None}
+"""Parts of the libraries' own models; and names that are no literal, by which a process hears of its model."""
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('getattr(engine(card.engine), "reading", None)', True),
+        ('getattr(model, "together", None)', True),
+        ('hasattr(self._engine, "hears")', True),
+        ("isinstance(engine(card.engine), ReadsPrompt)", False),
+        ('getattr(request, "count", 1)', False),
+    ],
+)
+def test_the_search_for_abilities_finds(code, found):
+    assert bool(list(abilities(ast.parse(code)))) is found
 
 
 @pytest.mark.parametrize("file", CODE, ids=name)
@@ -115,6 +179,37 @@ def dangers(tree: ast.AST):
 )
 def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
+
+
+BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
+"""Where benchmarks find modules of ours beside the studio."""
+BROUGHT = {"tokenizers"}
+"""Packages that those of requirements.txt bring along."""
+
+
+def imports(file: Path, seen: set[Path] | None = None):
+    """First names of all modules that a script imports at any time, itself or through modules beside it."""
+    seen = set() if seen is None else seen
+    if file in seen:
+        return set()
+    seen.add(file)
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    beside = {one: path for one in found for folder in BENCH_PATH if (path := folder / f"{one}.py").exists()}
+    return (found - beside.keys()).union(*(imports(path, seen) for path in beside.values()))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "bench").glob("*.py")), ids=name)
+def test_a_benchmark_runs_with_what_a_user_installs(file):
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
+    packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
+    others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
+    assert not {module for module in others if not packages.get(module, set()) & installed}
 
 
 # Texts

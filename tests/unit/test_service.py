@@ -275,7 +275,7 @@ def test_closing_ends_what_runs_and_refuses_what_comes(slow: Callable[..., Studi
 def test_unload_frees_idle_models(studio: Studio) -> None:
     wait(studio.submit(HELLO))
     assert [model.key for device in studio.status().devices for model in device.models] == ["demo-chat"]
-    studio.unload()
+    studio.models.unload()
     done = threading.Event()
     studio._runner.fleet.processor.lane.put(done.set)
     assert done.wait(5)

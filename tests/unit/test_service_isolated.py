@@ -65,7 +65,7 @@ def test_each_model_has_a_process_and_unloading_ends_it(studio: Studio) -> None:
     assert studio.submit(chat()).result().text.startswith("You asked: hello")
     studio.submit(picture()).result()
     assert len(workers()) == 2
-    studio.unload()
+    studio.models.unload()
     assert eventually(lambda: not workers() and not resident(studio))
 
 
@@ -133,7 +133,7 @@ def test_what_a_process_holds_is_shown_with_its_model_and_counted_with_the_studi
     assert shown.process is not None
     assert 5_000_000 < shown.process < 1_000_000_000
     assert after.private - before > shown.process / 2
-    studio.unload()
+    studio.models.unload()
     assert eventually(lambda: not resident(studio))
     assert studio.status().private < before + shown.process / 2
 
@@ -153,7 +153,7 @@ def test_nobody_looks_for_processes_while_no_model_has_one(studio: Studio, monke
     looks.clear()
     studio.status()
     assert looks == [True]
-    studio.unload()
+    studio.models.unload()
     assert eventually(lambda: not resident(studio))
     looks.clear()
     studio.status()

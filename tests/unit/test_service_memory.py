@@ -38,7 +38,7 @@ def public(settings: Settings) -> Iterator[Studio]:
 
 
 def info(studio: Studio, model: str) -> ModelInfo:
-    return next(one for one in studio.models() if one.card.id == model)
+    return next(one for one in studio.models.list() if one.card.id == model)
 
 
 def runs_out(monkeypatch: pytest.MonkeyPatch, error: Exception, times: int) -> list[int]:
@@ -158,14 +158,14 @@ def test_requests_of_another_size_are_learned_apart(studio: Studio, monkeypatch:
 
 
 def test_a_model_can_be_loaded_without_being_used(studio: Studio) -> None:
-    assert wait(studio.load("demo-image")).kind == "done"
+    assert wait(studio.models.load("demo-image")).kind == "done"
     assert info(studio, "demo-image").loaded
 
 
 def test_a_pinned_model_stays_when_memory_is_freed(studio: Studio) -> None:
-    studio.pin("demo-image", True)
-    wait(studio.load("demo-image"))
-    studio.unload()
+    studio.models.pin("demo-image", True)
+    wait(studio.models.load("demo-image"))
+    studio.models.unload()
     wait(studio.submit(HELLO))
     resident = info(studio, "demo-image").resident
     assert resident is not None
@@ -173,7 +173,7 @@ def test_a_pinned_model_stays_when_memory_is_freed(studio: Studio) -> None:
 
 
 def test_strangers_can_neither_load_nor_pin(public: Studio) -> None:
-    for refused in (lambda: public.load("demo-chat"), lambda: public.pin("demo-chat", True)):
+    for refused in (lambda: public.models.load("demo-chat"), lambda: public.models.pin("demo-chat", True)):
         with pytest.raises(StudioError) as caught:
             refused()
         assert caught.value.code == "not_for_public"

@@ -81,9 +81,9 @@ def test_the_recipe_and_the_memory_name_the_variant(tight):
     artifact = studio.submit(ImageRequest(prompt="hills", seed=1, model="painter@int8")).result()
     assert artifact.recipe["model"]["id"] == "painter@int8"
     assert [model.key for device in studio.status().devices for model in device.models] == ["painter@int8"]
-    info = next(info for info in studio.models("image") if info.card.id == "painter")
+    info = next(info for info in studio.models.list("image") if info.card.id == "painter")
     assert [(one.card.id, one.loaded) for one in info.variants] == [("painter@int8", True)]
-    studio.unload("painter@int8")
+    studio.models.unload("painter@int8")
 
 
 def test_a_variant_for_other_devices_is_refused(tight):
@@ -150,5 +150,5 @@ def test_a_model_that_cools_down_offers_to_be_tried_at_once(tight, monkeypatch):
     update = fail(studio)
     assert update.error.code == "cooling_down"
     assert [offer.kind for offer in update.offers] == ["again"]
-    studio.try_again("painter")
+    studio.models.try_again("painter")
     assert fail(studio).error.code == "broken_model"

@@ -35,6 +35,6 @@ def test_a_damaged_file_is_done_without(tmp_path: Path) -> None:
 
 def test_a_request_counts_as_use(settings: Settings) -> None:
     with Studio(settings) as studio:
-        assert studio.models("chat")[0].last_used is None
+        assert studio.models.list("chat")[0].last_used is None
         studio.submit(ChatRequest(messages=(Message("user", "hello"),), model="demo-chat")).result()
-        assert studio.models("chat")[0].last_used
+        assert studio.models.list("chat")[0].last_used

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.catalog.card import Card
-from studio.engines.base import Loaded
+from studio.engines.base import Loaded, TakesSeveral
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import PartContext, Plan, RunContext, Yielded
 from studio.jobs.plans.caption_choices import held
@@ -97,8 +97,7 @@ class CaptionFolder(Plan):
 
 def together(model: Loaded, request: CaptionRequest) -> int:
     """How many pictures the model takes at once. What is drawn by chance is drawn one by one, so that it repeats."""
-    ask = getattr(model, "together", None)
-    return 1 if ask is None or request.temperature else max(1, int(ask(request)))
+    return 1 if request.temperature or not isinstance(model, TakesSeveral) else max(1, int(model.together(request)))
 
 
 def _captions(

@@ -60,7 +60,7 @@ class World:
 
     def request(self, key: str, work: int, least: int, keep: float, park: float, alone: bool = False) -> None:
         work, least = work * self.scale, least * self.scale
-        waiting = bool(self.core.queue)
+        waiting = bool(self.core.line.queue)
         ticket, decisions = self.core.request(
             self.now, self.name(key), weights=SIZES[key] * self.scale, work=work, least=least,
             keep_alive=keep, park_alive=park, exclusive=key != SHARED, alone=alone,
@@ -254,7 +254,7 @@ class World:
 
     def deficit(self) -> int:
         """Bytes that the first in line lacks once all that is leaving has left."""
-        ledger, head = self.core.ledger, self.core.queue[0]
+        ledger, head = self.core.ledger, self.core.line.queue[0]
         key, *_ = self.open[head.id]
         entry = ledger.entries.get(head.key)
         need = head.work
@@ -271,9 +271,11 @@ class World:
 
     def check(self) -> None:
         core, ledger = self.core, self.core.ledger
-        assert {ticket.id for ticket in core.queue} == set(self.open), "I16: answered once, and nobody is forgotten"
+        assert {ticket.id for ticket in core.line.queue} == set(self.open), (
+            "I16: answered once, and nobody is forgotten"
+        )
         assert ledger.leases == {lease: (self.name(k), w) for lease, (k, w) in self.live.items()}
-        assert len(self.live) <= core.slots
+        assert len(self.live) <= core.line.slots
         assert {self.key(name): entry.state for name, entry in ledger.entries.items()} == self.where, "I22"
         for name, entry in ledger.entries.items():
             key = self.key(name)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from leasing import lease
 from stand_ins import ROOM, Model, Parking, of, settled, spec
 
 from studio.devices.device import Device
 from studio.devices.memory import Reading
 from studio.errors import StudioError
 from studio.manager import Lease, ModelManager, Spec, watchdog
-from studio.manager.leasing import lease
 
 
 @pytest.fixture

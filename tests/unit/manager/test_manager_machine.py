@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from leasing import lease
 from stand_ins import Model, settled, spec
 
 from studio.devices import detect, memory, peak_memory
@@ -19,7 +20,6 @@ from studio.devices.device import Device
 from studio.devices.memory import Reading
 from studio.manager import Fleet, ModelManager
 from studio.manager.budget import Budget
-from studio.manager.leasing import lease
 from studio.manager.ledger import Ledger
 from studio.manager.memory_estimates import Learned
 

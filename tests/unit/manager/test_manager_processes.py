@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from leasing import lease
 from stand_ins import Model, settled, spec
 
 from studio.devices.device import Device
 from studio.devices.memory import Reading
 from studio.manager import ModelManager
-from studio.manager.leasing import lease
 
 ROOM = Reading(1000, 1000)
 

@@ -145,7 +145,7 @@ def test_keep_alive_counts_from_the_last_release() -> None:
     assert core.tick(100) == []
     core.release(100, lease_of(granted))
     assert core.tick(109) == []
-    assert core.next_deadline() == 110
+    assert core.line.next_deadline() == 110
     assert core.tick(110) == [Unload("a", "idle")]
 
 
@@ -262,7 +262,7 @@ def test_a_parked_model_ages_out_on_its_own_clock() -> None:
     ready(core, "a", 80, host=0)
     assert core.tick(300) == [Park("a", "idle")]
     core.parked(310, "a", 0)
-    assert core.next_deadline() == 910
+    assert core.line.next_deadline() == 910
     assert core.tick(910) == [Unload("a", "idle")]
 
 

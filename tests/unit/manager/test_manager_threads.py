@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from leasing import lease
 from stand_ins import ROOM, Machine, Model, settled, spec
 
 from studio.devices.device import Device
 from studio.errors import Cancelled, StudioError
 from studio.manager import ModelManager
 from studio.manager.lane import Gate
-from studio.manager.leasing import lease
 
 
 @pytest.fixture

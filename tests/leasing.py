@@ -1,4 +1,4 @@
-"""Waiting for a lease and holding it, for scripts: the page and the command line take theirs without waiting."""
+"""Waiting for a lease and holding it, for tests and bench/manager.py: the studio takes its own without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What studio.manager.core decides, carried out: effects on the device's lane, callbacks with no lock held.
+"""Executor of what studio.manager.core decides: effects on the device's lane, callbacks with no lock held.
 
 The half of studio.manager.manager that nobody asks for anything: models come and go, time passes, the lane is watched.
 """

@@ -1,4 +1,4 @@
-"""Waiting for a lease and holding it, for scripts: the page and the command line take theirs without waiting."""
+"""Leasing for scripts, which wait for their lease: the page and the command line take theirs without waiting."""
 
 from __future__ import annotations
 

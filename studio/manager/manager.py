@@ -1,7 +1,7 @@
 """One device's models: who may use which, loaded on first use, gone when unused or in the way.
 
-`ModelManager` is asked and told; what the core then decides is carried out in studio.manager.executor. It knows nothing
-of jobs, files or tasks; a model is a key, a size and a way to load it.
+`ModelManager` is asked and told; what the core then decides is carried out in studio.manager.executor. A model is a
+key, a size and a way to load it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is next: the rules by which requests in line are served, and what leaves memory for them.
+"""Scheduling: which request in line is served next, and what leaves memory for it.
 
 - Memory counts as free only after an unload was reported done. A failed unload stays charged.
 - What can never fit is refused before anything is evicted.

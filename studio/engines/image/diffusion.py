@@ -1,10 +1,10 @@
 """Pictures from words, and from pictures, through diffusers.
 
 Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
-Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same
-as a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
-Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Knows nothing of
-files: pictures are returned, not written.
+Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same as
+a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
+Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Pictures are returned,
+not written.
 
 Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.

@@ -1,4 +1,4 @@
-"""What each player of a band does, bar by bar, in the manner of a groove."""
+"""Accompaniment: each player of a band, bar by bar, in the manner of a groove."""
 
 from __future__ import annotations
 

@@ -24,8 +24,10 @@ from studio.jobs.planner import Intake, Order
 from studio.jobs.plans import single
 from studio.jobs.runner import Final, Runner
 from studio.jobs.suggestions import Ladder
+from studio.jobs.token_count import TokenCounter
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
+from studio.library.inputs import SourcedRequest, Sources
 from studio.library.outputs import Library
 from studio.models import Stock
 from studio.paths import Home
@@ -38,7 +40,6 @@ from studio.requests import (
     Request,
     SoundUse,
     Task,
-    UpscaleRequest,
 )
 from studio.results import Artifact, Tokens
 from studio.settings import Settings
@@ -49,7 +50,7 @@ from studio.store.upcast_cache import Copies
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
-from studio.tasks.image.prepare import Pictures
+from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 
 log = logging.getLogger("studio")
@@ -77,8 +78,10 @@ class Studio(Stock):
         self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
         self.chats = Chats(self.home.chats)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
-        self._pictures = Pictures(self.home, public=settings.public, keep_free=keep_free)
-        self._intake = Intake(self.catalog, self.store, self._pictures, public=settings.public)
+        self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
+        self._token_counter = TokenCounter(self.store)
+        self._prompts = PromptFiller(self.home, public=settings.public)
+        self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
         loras = None if settings.public else self.home.loras
         self._copies = Copies(
             self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
@@ -101,11 +104,11 @@ class Studio(Stock):
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
         self.instance.clear()
-        self._pictures.clear()
+        self._sources.clear()
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
-        self._pictures.close()
+        self._token_counter.close()
         self._runner.close(timeout)
         self.instance.close()
 
@@ -227,7 +230,7 @@ class Studio(Stock):
 
     def tokens(self, model: str, prompt: str) -> Tokens:
         """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
-        return self._pictures.tokens(self.store, self.catalog.find(model), prompt)
+        return self._token_counter.count(self.catalog.find(model), prompt)
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request, before it plays; None where it does not say.
@@ -243,29 +246,27 @@ class Studio(Stock):
 
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""
-        return self._pictures.styles()
+        return self._prompts.styles()
 
     def wildcards(self) -> tuple[str, ...]:
         """Names that `__name__` in a prompt may have."""
-        return self._pictures.wildcards()
+        return self._prompts.wildcards()
 
     def loras(self) -> tuple[str, ...]:
         """Names of the adaptations in home/loras; none on a public studio."""
-        return self._pictures.loras()
+        return self._prompts.loras()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""
-        return () if self.settings.public else self._pictures.prompts(self.library, limit)
+        return () if self.settings.public else self.library.prompts(limit)
 
     def source(self, sha256: str) -> bytes | None:
         """What others were made from, by its hash; None where it is not here. Not on a public studio."""
-        return self._pictures.source(sha256)
+        return self._sources.find(sha256)
 
-    def _note_sources(
-        self, request: ImageRequest | UpscaleRequest | MusicRequest, _: Job, artifact: Artifact | None, __: object
-    ) -> None:
+    def _note_sources(self, request: SourcedRequest, _: Job, artifact: Artifact | None, __: object) -> None:
         files = artifact.files if artifact is not None else ()
-        self._pictures.note_sources(request, [self.library.id(file) for file in files])
+        self._sources.note(request, [self.library.id(file) for file in files])
 
     def _start(
         self,
@@ -286,8 +287,8 @@ class Studio(Stock):
             cells=order.cells, layout=order.layout, batch=order.batch, keep=keep,
             previews=previews, notes=order.notes,
         )  # fmt: skip
-        if isinstance(request, ImageRequest | UpscaleRequest | MusicRequest):
-            before, final = partial(self._pictures.keep_sources, request), partial(self._note_sources, request)
+        if isinstance(request, SourcedRequest):
+            before, final = partial(self._sources.keep, request), partial(self._note_sources, request)
         self._runner.start(job, order.card, before, final)
         self._used.note(order.card.id)
         return job

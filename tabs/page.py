@@ -10,18 +10,18 @@ from typing import Any
 
 import gradio as gr
 
-from studio.i18n import ASSETS, text
+from studio.i18n import text
 from studio.service import Studio
 from tabs import TABS
 from tabs.models import models_panel
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
 from tabs.shell import status
+from tabs.shell.head_scripts import FILES
 from tabs.shell.theme import variables
 
-FILES = ASSETS / "page"
-SCRIPTS = ("identity.js", "page.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js")
 STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
 
 
@@ -87,11 +87,6 @@ def launch_options(studio: Studio) -> dict[str, Any]:
         "enable_monitoring": False,
         "max_file_size": studio.settings.max_upload_mb * 1_000_000,
     }
-
-
-def script() -> str:
-    """What the browser runs before anything else (tabs.shell.head_scripts)."""
-    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 def _head(language: str) -> str:

@@ -24,8 +24,8 @@ from studio.library import expiry
 from studio.paths import Home, disk_error
 from studio.service import Studio
 from studio.settings import is_loopback
-from tabs.door.chain import doors
 from tabs.door.upload_quota import Ledger
+from tabs.doors import doors
 from tabs.page import build, launch_options
 
 log = logging.getLogger("studio")

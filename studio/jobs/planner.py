@@ -24,7 +24,7 @@ from studio.tasks.bounds import DRAWN_SEED
 from studio.tasks.caption.plan import BLANK, as_request, as_settings
 from studio.tasks.caption.run import Run
 from studio.tasks.image import grid_axes
-from studio.tasks.image.prepare import Pictures
+from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 
 R = TypeVar("R", bound=Request)
@@ -63,8 +63,8 @@ class Order:
 class Intake:
     """Takes requests in, for one profile."""
 
-    def __init__(self, catalog: Catalog, store: Store, pictures: Pictures, *, public: bool) -> None:
-        self._catalog, self._store, self._pictures, self._public = catalog, store, pictures, public
+    def __init__(self, catalog: Catalog, store: Store, prompts: PromptFiller, *, public: bool) -> None:
+        self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -171,7 +171,7 @@ class Intake:
         return replace(request, scheduler=""), (("own_scheduler", {"name": request.scheduler}),)
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
-        filled = self._pictures.fill(request)
+        filled = self._prompts.fill(request)
         for one in filled:
             if one is not request:
                 limits.check(one, card, public=self._public)

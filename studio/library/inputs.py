@@ -12,10 +12,14 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from studio.paths import require_space, write
+from studio.paths import Home, require_space, write
+from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
+
+SourcedRequest = ImageRequest | UpscaleRequest | MusicRequest
+"""Requests that may start from a file."""
 
 MAX_BYTES = 2_000_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -97,3 +101,39 @@ class Inputs:
                 with contextlib.suppress(OSError):
                     file.unlink(missing_ok=True)
                     total -= size
+
+
+class Sources:
+    """The files that requests start from. On a public studio nothing is kept and nothing is found.
+
+    Args:
+        keep_free: bytes that keeping leaves free on the disk.
+    """
+
+    def __init__(self, home: Home, *, public: bool = False, keep_free: int = 0) -> None:
+        self._outputs, self._public = home.outputs, public
+        self._inputs = Inputs(home.inputs, keep_free)
+
+    def find(self, sha256: str) -> bytes | None:
+        """A picture or sound that was used before; None where it is not here any more."""
+        return None if self._public else self._inputs.find(sha256)
+
+    def keep(self, request: SourcedRequest) -> None:
+        """Keep the files of a request. Raises StudioError where the disk is full or refuses."""
+        if not self._public:
+            for data in _files(request):
+                self._inputs.keep(data)
+
+    def note(self, request: SourcedRequest, outputs: Iterable[str]) -> None:
+        """Remember which outputs the kept files of a request became, so that they go with these."""
+        if not self._public:
+            for data in _files(request):
+                self._inputs.note(data, outputs)
+
+    def clear(self) -> None:
+        """Take away kept files whose outputs somebody has deleted. For a start: nothing may be running."""
+        self._inputs.clear(self._outputs)
+
+
+def _files(request: SourcedRequest) -> Iterator[bytes]:
+    return filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound")))

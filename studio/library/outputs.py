@@ -128,6 +128,15 @@ class Library:
                 found.append(artifact)
         return tuple(found)
 
+    def prompts(self, limit: int) -> tuple[str, ...]:
+        """What earlier pictures were asked for with, newest first, each once."""
+        found: dict[str, None] = {}
+        for artifact in self.recent("image", limit * 2):
+            prompt = artifact.recipe["parameters"].get("prompt")
+            if isinstance(prompt, str) and prompt.strip():
+                found.setdefault(prompt)
+        return tuple(found)[:limit]
+
     def id(self, file: Path) -> str:
         """What an output of this library is called: its path below the outputs folder."""
         return _id(file, self._root)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio import __version__
 from studio.media import colour, exif
-from studio.recipes import origins, recipe
+from studio.media.image import decode
+from studio.recipes import inspect, origins, recipe
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,6 +48,21 @@ def encode_webp(image: Image.Image, made: dict[str, Any] | None = None, quality:
     out = io.BytesIO()
     block = _exif(made, None) if made is not None else b""
     image.save(out, "WEBP", quality=quality, exif=block)
+    return out.getvalue()
+
+
+def as_shown(data: bytes) -> bytes:
+    """Any picture that we read as a PNG, which every browser shows, with the settings that it carries.
+
+    Raises:
+        StudioError: bad_image, image_too_large.
+    """
+    from PIL import PngImagePlugin
+
+    told, origin, out = PngImagePlugin.PngInfo(), inspect.origin(data), io.BytesIO()
+    if origin is not None and isinstance(text := origin.get("parameters"), str):
+        told.add_itxt("parameters", text)
+    decode(data).image.save(out, "PNG", compress_level=1, pnginfo=told)
     return out.getvalue()
 
 

@@ -14,7 +14,8 @@ from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest
 from studio.tasks.caption.edits import Edits
 from studio.tasks.caption.runs import Manner
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number, read, read_whole, seed_row

@@ -19,7 +19,8 @@ from studio.tasks.caption.run import Run
 from tabs.caption import rows
 from tabs.caption.fields import NONE, TASK
 from tabs.shared import job_progress
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 
 _SECONDS = 1.0

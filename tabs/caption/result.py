@@ -14,7 +14,8 @@ from studio.results import Artifact, Update
 from studio.tasks.caption import doubt
 from tabs.caption.fields import Fields
 from tabs.shared import job_progress, uploaded
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import made
 

@@ -10,15 +10,16 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
+from studio.recipes.embed_image import as_shown
 from studio.requests import CaptionRequest
 from studio.results import Update
 from studio.tasks.caption.run import Run
 from tabs.caption.fields import TASK, Fields, manner, wanted
 from tabs.caption.folder import Many
 from tabs.caption.result import Result
-from tabs.image import unshowable
 from tabs.shared import job_progress, uploaded
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_row
@@ -95,7 +96,7 @@ def build(page: Page) -> None:
     def unseen(file: str | None, request: gr.Request) -> dict[Any, Any]:
         """A picture dropped here that the browser cannot show becomes one that it can."""
         try:
-            shown = page.offer(unshowable.shown_as(uploaded.read(file)), "picture.png")
+            shown = page.offer(as_shown(uploaded.read(file)), "picture.png")
         except StudioError as error:
             return {progress: job_progress.failure(error, language(request)), fields.unseen: None}
         return {progress: "", fields.unseen: None, fields.of["picture"]: shown}

@@ -12,7 +12,8 @@ from studio.i18n import text
 from studio.tasks.chat.conversation import Chat
 from tabs.chat.open_pages import WHERE, Place
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
 
 PAGE = 100

@@ -23,7 +23,8 @@ from tabs.chat.open_pages import WHERE, Place, Windows
 from tabs.chat.settings import ChatSettings
 from tabs.chat.sidebar import ChatList
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers

@@ -15,7 +15,8 @@ from studio.i18n import text
 from studio.requests import CodeRequest
 from studio.results import Update
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers

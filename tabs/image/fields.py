@@ -14,7 +14,8 @@ from tabs.image import form, shapes
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number

@@ -17,7 +17,8 @@ from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import shapes
 from tabs.image.fields import Fields
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language
 
 NAMED = ("styles", "loras", "scheduler")

@@ -15,7 +15,8 @@ from studio.i18n import text
 from studio.tasks.image import grid_axes
 from tabs.image import form, shapes
 from tabs.image.fields import Fields
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language
 from tabs.shared.widgets import read
 

@@ -15,7 +15,8 @@ from tabs.image.fields import Fields, queued
 from tabs.image.import_settings import Restoring
 from tabs.image.result import Result, editor
 from tabs.shared import job_progress
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import fold
 

@@ -21,7 +21,8 @@ from tabs.image.compare import known
 from tabs.image.fields import TASK
 from tabs.image.result import Result, Shown
 from tabs.shared import job_progress
-from tabs.shared.context import Page, Show, pumping
+from tabs.shared.context import Page, Show
+from tabs.shared.events import pumping
 from tabs.shared.i18n import language
 
 _SHOWN = 4  # differences that are named

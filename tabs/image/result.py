@@ -21,7 +21,8 @@ from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
 from tabs.image.form import plain
 from tabs.shared import job_progress
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import examples
 

@@ -24,7 +24,8 @@ from tabs.image.missing import Missing
 from tabs.image.recent import Recent
 from tabs.image.result import Result, Shown
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_pair

@@ -23,7 +23,8 @@ from studio.status import ModelInfo
 from tabs.models import memory_bars, model_row
 from tabs.models.model_row import Entry
 from tabs.shared import job_progress
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import cookies, language
 from tabs.shared.identity import SESSION
 

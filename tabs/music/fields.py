@@ -18,7 +18,8 @@ from studio.tasks.music.keys import key_of, names, spelling, whole_name
 from studio.tasks.music.melody_tokens import METRES, MODES
 from tabs.music.input_audio import SoundFields
 from tabs.shared import job_progress, uploaded
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number, read, read_whole, seed_row

@@ -16,7 +16,8 @@ from studio.media import recordings
 from studio.recipes import recipe
 from studio.requests import SoundUse
 from tabs.shared import uploaded
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number

@@ -11,7 +11,8 @@ from studio.results import Artifact
 from tabs.music import take_cards
 from tabs.music.result import Result
 from tabs.music.take_cards import Take
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import fold
 

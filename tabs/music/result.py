@@ -21,7 +21,8 @@ from tabs.music.fields import TASK, Fields
 from tabs.music.take_cards import Take
 from tabs.shared import job_progress
 from tabs.shared.audio_stream import PREFIX
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import examples, read
 

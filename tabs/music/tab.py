@@ -16,7 +16,8 @@ from tabs.music.recent import Recent
 from tabs.music.result import Result
 from tabs.music.take_cards import Take
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping
+from tabs.shared.context import Page
+from tabs.shared.events import pumping
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_row
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -25,12 +25,10 @@ from studio.results import Update
 from studio.service import Studio
 from studio.tasks.caption.runs import Desk, forget
 from tabs.shared import identity, job_progress
+from tabs.shared.events import quick
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
-
-if TYPE_CHECKING:
-    from tabs.shared.model_picker import ModelPicker
 
 Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
@@ -45,6 +43,18 @@ _STRANGERS_KEEP = 3600.0
 """Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
 
 
+class Picker(Protocol):
+    """A list of a task's models, as the page sees it."""
+
+    list: gr.Dropdown
+    about: gr.HTML
+    row: gr.Row
+
+    def refresh(self, language: str, value: str | None = None) -> tuple[Any, ...]:
+        """What list, description and row become: new models may be here."""
+        ...
+
+
 @dataclass(slots=True)
 class Page:
     """What the tabs of one page share while it is built, and how they look things up while it runs."""
@@ -52,7 +62,7 @@ class Page:
     studio: Studio
     blocks: gr.Blocks
     tabs: gr.Tabs | None = None
-    pickers: list[ModelPicker] = field(default_factory=list)
+    pickers: list[Picker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
     restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
@@ -229,24 +239,6 @@ class Page:
                 bare = replace(update, artifact=None, preview=None)
                 changes = show(bare, spoken) | {progress: job_progress.failure(explained(error), spoken)}
             yield changes
-
-
-_SILENT: dict[str, Any] = {
-    "show_progress": "hidden", "show_progress_on": [], "api_visibility": "private", "trigger_mode": "multiple",
-}  # fmt: skip
-"""Progress is ours to show. Hidden alone is not enough: Gradio then still tells every output of every event, seen or
-not, at each step that nothing is to be shown, and looks each of them up by a walk through all components: a third of
-the browser's work while the page opens."""
-
-
-def quick() -> dict[str, Any]:
-    """Event settings for what must never wait behind anything: Stop, lists, switches."""
-    return {**_SILENT, "queue": False}
-
-
-def pumping(js: str | None = None) -> dict[str, Any]:
-    """Event settings for handlers that follow a job. The studio orders jobs itself, so Gradio does not limit them."""
-    return {**_SILENT, "concurrency_limit": None, "js": js}
 
 
 def _tab(job: Job) -> str:

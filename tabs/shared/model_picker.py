@@ -17,7 +17,8 @@ from studio.paths import gigabytes
 from studio.requests import Task
 from studio.status import ModelInfo
 from tabs.shared import job_progress
-from tabs.shared.context import Page, pumping, quick
+from tabs.shared.context import Page
+from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
 
 

@@ -15,7 +15,8 @@ import gradio as gr
 from studio.jobs.job import Job
 from studio.requests import Task
 from studio.results import Offer
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language
 from tabs.shared.model_picker import ModelPicker
 

@@ -15,7 +15,7 @@ from studio.i18n import text
 from studio.requests import Task
 from studio.results import Artifact
 from tabs.shared import job_progress
-from tabs.shared.context import quick
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.i18n import ASSETS
+
+FILES = ASSETS / "page"
+"""Scripts, style sheets and icon of the page."""
+SCRIPTS = ("identity.js", "page.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js")
 PLACE = b"<head>"
+
+
+def script() -> str:
+    """What the browser runs before anything else."""
+    return "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 class FirstScript:

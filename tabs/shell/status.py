@@ -16,7 +16,8 @@ from studio.results import Update
 from studio.status import ManagerStatus, Resident, Status
 from tabs.models.memory_bars import shares
 from tabs.shared import job_progress
-from tabs.shared.context import Page, quick
+from tabs.shared.context import Page
+from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 
 SECONDS = 1.5

@@ -26,13 +26,13 @@ def write(paint: Any, target: Path, columns: int = 8) -> None:
     """
     from PIL import Image, ImageDraw
 
-    from studio import lettering
+    from studio.tasks.image.contact_sheet import label_font
 
     side, label = 128, 22
     rows = -(-len(PROMPTS) // columns)
     sheet = Image.new("RGB", (columns * (side + 8) + 8, rows * (side + label + 8) + 8), "white")
     draw = ImageDraw.Draw(sheet)
-    font = lettering.font("".join(PROMPTS), 11)
+    font = label_font("".join(PROMPTS), 11)
     for index, prompt in enumerate(PROMPTS):
         left, top = 8 + index % columns * (side + 8), 8 + index // columns * (side + label + 8)
         sheet.paste(Image.fromarray(paint(prompt, 1)), (left, top))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from studio import lettering
 from studio.requests import ImageRequest
 from studio.results import Output
 from studio.tasks.image.grid_axes import Layout
@@ -17,6 +16,13 @@ MAX_PIXELS = 36_000_000
 LONGEST_LABEL = 200
 _PAPER, _INK, _EMPTY = (255, 255, 255), (34, 34, 34), (236, 234, 230)
 _LINES = 3
+_SYSTEM = (
+    "NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "PingFang.ttc",
+    "Hiragino Sans GB.ttc", "msyh.ttc", "simsun.ttc",
+)  # fmt: skip
+"""Fonts with Chinese signs that Linux, macOS and Windows come with, found by their file names."""
+_BEYOND = 0x2E80
+"""The first sign that pillow's own font certainly lacks."""
 
 
 def placed(cells: Sequence[ImageRequest], output: Output) -> list[Image.Image | None]:
@@ -41,7 +47,7 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
     width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
     gap = max(2, min(width, height) // 64)
     size = max(10, min(width, height) // 16)
-    font = lettering.font("".join((*layout.rows, *layout.columns)), size)
+    font = label_font("".join((*layout.rows, *layout.columns)), size)
     line = round(size * 1.4)
     left = _widest(layout.rows, font, max(width, 8 * size)) + 2 * gap if any(layout.rows) else gap
     heads = [_wrapped(label, font, max(width, 4 * size)) for label in layout.columns]
@@ -93,3 +99,17 @@ def _wrapped(label: str, font: Any, width: int) -> list[str]:
     if rest:
         lines[-1] = lines[-1][:-1] + "…"
     return lines
+
+
+def label_font(text: str, size: int) -> Any:
+    """A font that can draw `text`, as far as this machine has one; `size` in pixels.
+
+    Pillow's own for Latin, Greek and Cyrillic, the system's for other signs.
+    """
+    if any(ord(sign) >= _BEYOND for sign in text):
+        for name in _SYSTEM:
+            try:
+                return ImageFont.truetype(name, size)
+            except OSError:
+                continue
+    return ImageFont.load_default(size)

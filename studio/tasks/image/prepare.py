@@ -1,57 +1,34 @@
-"""From what a person asked of a picture to what an engine paints: styles, wildcards, adaptations, input pictures.
+"""Prompts filled in: styles, wildcards and adaptations from their folders, put into a request for pictures.
 
-Knows the folders that these come from; the words themselves are filled in by studio.tasks.image.prompt_template.
-Nothing here runs.
+The words themselves are filled in by studio.tasks.image.prompt_template. Nothing here runs.
 """
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 
-from studio.catalog.card import Card
-from studio.engines.base import engine
 from studio.errors import StudioError
-from studio.library.inputs import Inputs
-from studio.library.outputs import Library
 from studio.paths import Home
-from studio.requests import ImageRequest, Lora, MusicRequest, UpscaleRequest
-from studio.results import Tokens
+from studio.requests import ImageRequest, Lora
 from studio.settings import ROOT
-from studio.store import Store
 from studio.tasks.bounds import FILLED_PROMPT, LORAS, check_many
 from studio.tasks.image import prompt_template
 from studio.tasks.image.wordlists import Wordlists
 from studio.tasks.limits import PLAIN_NAME
 from studio.tasks.seeds import varied
 
-log = logging.getLogger("studio")
-
 STYLES, WILDCARDS = ROOT / "assets" / "styles", ROOT / "assets" / "wildcards"
-UNKNOWN = Tokens(0, 0, "")
-PATIENCE = 1.5
-"""Seconds that counting tokens may take."""
 
 
-class Pictures:
-    """What lies ready for pictures. On a public studio only what came with it.
+class PromptFiller:
+    """Styles, wildcards and adaptations that lie ready. On a public studio only what came with it."""
 
-    Args:
-        keep_free: bytes that keeping input pictures leaves free on the disk.
-    """
-
-    def __init__(self, home: Home, *, public: bool = False, keep_free: int = 0) -> None:
+    def __init__(self, home: Home, *, public: bool = False) -> None:
         self._home, self._public = home, public
         self._styles = Wordlists(*([] if public else [home.styles]), STYLES)
         self._wildcards = Wordlists(*([] if public else [home.wildcards]), WILDCARDS)
-        self._inputs = Inputs(home.inputs, keep_free)
-        self._counting = ThreadPoolExecutor(1, thread_name_prefix="tokens")
-
-    def close(self) -> None:
-        self._counting.shutdown(wait=False, cancel_futures=True)
 
     def styles(self) -> tuple[str, ...]:
         return self._styles.names()
@@ -65,58 +42,6 @@ class Pictures:
             return ()
         names = {file.stem for file in self._home.loras.glob("*.safetensors") if file.is_file()}
         return tuple(sorted((name for name in names if PLAIN_NAME.fullmatch(name)), key=str.casefold))
-
-    def prompts(self, library: Library, limit: int) -> tuple[str, ...]:
-        """What earlier pictures were asked for with, newest first, each once."""
-        if self._public:
-            return ()
-        found: dict[str, None] = {}
-        for artifact in library.recent("image", limit * 2):
-            prompt = artifact.recipe["parameters"].get("prompt")
-            if isinstance(prompt, str) and prompt.strip():
-                found.setdefault(prompt)
-        return tuple(found)[:limit]
-
-    def source(self, sha256: str) -> bytes | None:
-        """An input picture or sound that was used before; None where it is not here any more."""
-        return None if self._public else self._inputs.find(sha256)
-
-    def keep_sources(self, request: ImageRequest | UpscaleRequest | MusicRequest) -> None:
-        """Keep the files that a request starts from. Raises StudioError where the disk is full or refuses."""
-        if not self._public:
-            for data in _sources(request):
-                self._inputs.keep(data)
-
-    def note_sources(self, request: ImageRequest | UpscaleRequest | MusicRequest, outputs: Iterable[str]) -> None:
-        """Remember which outputs the kept files of a request became, so that they go with these."""
-        if not self._public:
-            for data in _sources(request):
-                self._inputs.note(data, outputs)
-
-    def clear(self) -> None:
-        """Take away kept files whose outputs somebody has deleted. For a start: nothing may be running."""
-        self._inputs.clear(self._home.outputs)
-
-    def tokens(self, store: Store, card: Card | None, prompt: str) -> Tokens:
-        """What the model's own tokenizer makes of a prompt, without its adaptations; zeros where that is unknown.
-
-        The first count of a model reads its tokenizer, and perhaps a library. Whoever asks waits PATIENCE seconds at
-        most; the reading goes on, and the next count has it.
-        """
-        if card is None or "image" not in card.tasks or store.state(card) != "ready":
-            return UNKNOWN
-        try:
-            count = getattr(engine(card.engine), "tokens", None)
-            if count is None:
-                return UNKNOWN
-            asked = self._counting.submit(count, card, store.path(card), prompt_template.take_loras(prompt)[0])
-            try:
-                return asked.result(PATIENCE)
-            finally:
-                asked.cancel()
-        except Exception as error:  # a number beside a field is never worth an error
-            log.debug("no tokens of %s: %s", card.id, error)
-            return UNKNOWN
 
     def fill(self, request: ImageRequest) -> tuple[ImageRequest, ...]:
         """The request with everything filled in, or one a picture where these differ in more than words and seed.
@@ -175,10 +100,6 @@ class Pictures:
                 listed = ", ".join(known[:20]) or "–"
                 raise StudioError("no_lora", name=lora.name, path=str(self._home.loras), known=listed)
         return request
-
-
-def _sources(request: ImageRequest | UpscaleRequest | MusicRequest) -> Iterator[bytes]:
-    return filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound")))
 
 
 def _seeds(request: ImageRequest) -> Iterator[int]:

@@ -15,9 +15,8 @@ from tabs.door.password import Entrance
 from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
 from tabs.door.veil import Veil
-from tabs.page import FILES, script
 from tabs.shared.audio_stream import Listening
-from tabs.shell.head_scripts import FirstScript
+from tabs.shell.head_scripts import FILES, FirstScript, script
 from tabs.shell.vendor import Vendor
 
 

@@ -125,7 +125,7 @@ class Line:
             needed -= first.reserved  # charged already
         elif first.state is not State.READY:
             needed += first.weights
-        # what is on its way out is for the blocked one: only what that leaves over may be used, as far as it is free now
+        # what is on its way out is for the blocked one: only what that leaves over may be used, as far as it is free
         if ticket.work > max(min(ledger.room, ledger.room + ledger.leaving - needed), 0):
             return []
         blocked.overtaken += 1

@@ -1,7 +1,7 @@
 """Texts by key and language, read from assets/i18n/<language>/*.json.
 
-Knows nothing of gradio: the page wraps these tables for the browser, the command line reads them here.
-English is complete (a test holds every other language to the same keys), so it is the fallback.
+The page wraps these tables for the browser, the command line reads them here. English is complete (a test holds every
+other language to the same keys), so it is the fallback.
 """
 
 from __future__ import annotations

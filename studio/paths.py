@@ -1,4 +1,4 @@
-"""Where things are written, and how: everything below one home folder, nothing half-written.
+"""Paths, and safe writing: everything below one home folder, nothing half-written.
 
 home/models/      weights by source        home/outputs/   what was made, by task and day
 home/chats/       conversations            home/cache/     can be deleted at any time

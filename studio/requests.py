@@ -1,4 +1,4 @@
-"""What can be asked for: one request a task, and the values inside them.
+"""Requests: what can be asked for, one class a task, and the values inside them.
 
 All are frozen and picklable, so that a request can later run in another process unchanged. A request holds
 everything that decides the output and nothing else; `None` means "the model's own default" and is resolved

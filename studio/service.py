@@ -1,7 +1,7 @@
 """The studio: the only door for the page, the command line and the API.
 
-It knows what exists (catalogue), what is here (store), what was made (library, chats) and what may be asked
-(limits); studio.jobs.runner does the work. Knows nothing of widgets or of how any model works.
+It knows what exists (catalogue), what is here (store), what was made (library, chats) and what may be asked (limits);
+studio.jobs.runner does the work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the studio stands at a moment: a model on this machine, and what all of it does."""
+"""Status of the studio at a moment: a model on this machine, and what all of it does."""
 
 from __future__ import annotations
 

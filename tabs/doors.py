@@ -1,4 +1,4 @@
-"""What stands between the network and Gradio, in the order in which a request meets it."""
+"""Doors between the network and Gradio, in the order in which a request meets them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving the page: address, password, the guard at the door, and a clean end."""
+"""Server of the page: address, password, the guard at the door, and a clean end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of one model: plain values. Knows nothing of TOML, downloads or memory."""
+"""Card: what the catalogue says of one model, as plain values."""
 
 from __future__ import annotations
 

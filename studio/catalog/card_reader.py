@@ -1,7 +1,7 @@
 """The strict reading of one TOML table into a card.
 
-Knows nothing of downloads or memory. A table is either a whole card or a list of what is wrong with it;
-nothing is guessed for our own catalogue, and for a person's own models only what they may leave out.
+A table is either a whole card or a list of what is wrong with it; nothing is guessed for our own catalogue, and for a
+person's own models only what they may leave out.
 """
 
 from __future__ import annotations

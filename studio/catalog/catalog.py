@@ -1,4 +1,4 @@
-"""Which models exist: assets/catalog.toml and the user's own models.toml, read into cards.
+"""Catalogue of models: assets/catalog.toml and the user's own models.toml, read into cards.
 
 Knows nothing of downloads (studio.store) or of memory (studio.manager).
 """

@@ -1,6 +1,6 @@
 """The strict reading of where a model's files come from: its own place, and the places of its parts.
 
-A part is a folder inside the model's folder whose files come from somewhere else. Knows nothing of downloads.
+A part is a folder inside the model's folder whose files come from somewhere else.
 """
 
 from __future__ import annotations

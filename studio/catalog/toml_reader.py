@@ -1,4 +1,4 @@
-"""Typed values out of a TOML table, with a note of everything that is wrong with it. Knows nothing of models."""
+"""Typed values out of a TOML table, with a note of everything that is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a piece of music turned out to be, for the command line: key, metre, tempo, bars, players, length."""
+"""Facts of a finished piece of music, for the command line: key, metre, tempo, bars, players, length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which devices there are, found without importing torch."""
+"""Detection of devices, without importing torch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How much memory the machine can spare, as the operating system and the driver tell it; and giving it back.
+"""Memory that the machine can spare, as the operating system and the driver tell it; and giving it back.
 
-Knows nothing of models. Readings are advice for the budget; the books (studio.manager.ledger) decide. Which devices
-there are: studio.devices.detect. How much a stretch of work takes: studio.devices.peak_memory.
+Readings are advice for the budget; the books (studio.manager.ledger) decide. Which devices there are:
+studio.devices.detect. How much a stretch of work takes: studio.devices.peak_memory.
 """
 
 from __future__ import annotations

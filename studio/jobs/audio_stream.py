@@ -1,7 +1,4 @@
-"""Sound that is heard while it is made: it grows at one end and is read from the other, by any number of listeners.
-
-Knows nothing of models or of the web.
-"""
+"""Sound that is heard while it is made: it grows at one end and is read from the other, by any number of listeners."""
 
 from __future__ import annotations
 

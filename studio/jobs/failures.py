@@ -1,4 +1,4 @@
-"""What people hear of an exception that a model or the manager raised."""
+"""Failures of a model or the manager, as people hear of them."""
 
 from __future__ import annotations
 

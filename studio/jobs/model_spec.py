@@ -1,7 +1,4 @@
-"""A model as its manager wants to hear of it: its size, how it is loaded, how long it stays.
-
-Knows nothing of jobs, or of when a model is loaded.
-"""
+"""A model as its manager wants to hear of it: its size, how it is loaded, how long it stays."""
 
 from __future__ import annotations
 

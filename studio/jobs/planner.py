@@ -1,4 +1,4 @@
-"""From what somebody asks to what can run: which model, checked, every gap filled, one request or many.
+"""Planner: from what is asked to what can run; which model, checked, every gap filled, one request or many.
 
 Knows the catalogue and what is on disk; starts nothing.
 """

@@ -1,4 +1,4 @@
-"""The jobs that are known: who may add one, which is where in line, and which goes on without anybody watching."""
+"""Job queue: admission, position, and the end of what nobody watches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""From an accepted job to its result: fetch the files, wait for the model, compute, keep the output.
+"""Runner: an accepted job on its way to its result; files fetched, model awaited, computed, output kept.
 
-Downloads run on their own small pool; everything else of a job runs on its device's lane. Knows nothing of
-checking requests or choosing models (studio.service) and nothing of pages.
+Downloads run on their own small pool; everything else of a job runs on its device's lane.
 """
 
 from __future__ import annotations

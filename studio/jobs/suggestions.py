@@ -1,8 +1,8 @@
-"""What a person may try where memory did not suffice: from what changes the result least to another model.
+"""Suggestions where memory did not suffice: from what changes the result least to another model.
 
 Each rung is an offer that somebody has to accept; nothing here is ever done by itself. A rung is offered where it
-changes something and should fit by the same numbers that refused the request. Knows nothing of pages: an offer is a
-few fields of the request with other values, and a text to look up.
+changes something and should fit by the same numbers that refused the request. An offer is a few fields of the request
+with other values, and a text to look up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whose turn it is on a public studio: one job after another for each address, and there for each browser.
+"""Turns on a public studio: one job after another for each address, and there for each browser.
 
-The managers serve who came first, which is right for one person. Among strangers, whoever sends ten jobs would keep
-all others waiting for ten. So only as many jobs as there are devices are handed to the managers at a time, and of those
-that wait the next one belongs to whoever had a turn longest ago. Knows nothing of what jobs do.
+The managers serve who came first, which is right for one person. Among strangers, whoever sends ten jobs would keep all
+others waiting for ten. So only as many jobs as there are devices are handed to the managers at a time, and of those
+that wait the next one belongs to whoever had a turn longest ago.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The file of a conversation: JSON that a person can read, copy and mend. From a conversation and back.
 
-What a list shows stands in the first lines. Fields that this version does not know are kept. Knows nothing of folders.
+What a list shows stands in the first lines. Fields that this version does not know are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Conversations on disk: one JSON file each (studio.library.chat_file).
 
-A list of a thousand reads only the head of each file, because what a list shows stands first in it. Ids are
-random and are the file's name; nothing else can become a path. A file that cannot be understood gets another name,
-so that no list stumbles over it twice and nothing overwrites it. Knows nothing of models or of the page.
+A list of a thousand reads only the head of each file, because what a list shows stands first in it. Ids are random and
+are the file's name; nothing else can become a path. A file that cannot be understood gets another name, so that no list
+stumbles over it twice and nothing overwrites it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What strangers leave on a public studio, and when it goes: outputs, conversations, pictures to be captioned.
+"""Expiry of what strangers leave on a public studio: outputs, conversations, pictures to be captioned.
 
 Nobody comes back for them after a while, and nobody else may see them. Knows folders and times, nothing of what is in
 them. Only for a public studio: at home everything made is kept.

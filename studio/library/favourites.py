@@ -1,4 +1,4 @@
-"""What a person marked as good: the names of outputs in one plain text file, a line each, below the outputs folder."""
+"""Favourites: the names of marked outputs in one plain text file, a line each, below the outputs folder."""
 
 from __future__ import annotations
 

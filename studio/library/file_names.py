@@ -1,4 +1,4 @@
-"""What a file is called: a pattern with tokens, made safe for every file system.
+"""File names: a pattern with tokens, made safe for every file system.
 
     [date]/[time]-[prompt_words]-[seed]        2026-01-31/120000-a-red-house-7
 

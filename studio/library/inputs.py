@@ -2,7 +2,7 @@
 
 home/inputs/<sha256>, the bytes as they came; home/inputs/<sha256>.uses, the outputs that were made from them. Bounded:
 the ones that were used longest ago go first. Who deletes every output that was made from a picture has deleted that
-too, at the next start. Knows nothing of what is in them.
+too, at the next start.
 """
 
 from __future__ import annotations

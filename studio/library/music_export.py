@@ -1,6 +1,6 @@
 """A stored piece of music in the format that somebody asks for: as sound, or as notes where its model writes notes.
 
-Knows nothing of how it is handed over (studio.cli.out, tabs.music.take_cards).
+How it is handed over: studio.cli.out, tabs.music.take_cards.
 """
 
 from __future__ import annotations

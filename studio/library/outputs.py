@@ -2,7 +2,7 @@
 
 Pictures may be named otherwise (studio.library.file_names). Every file has its recipe, inside it or, for text and for
 pictures that shall say nothing, beside it as `<name>.json`. There is no index: what is in the folders is what there is
-(studio.library.scan), so files may be moved, copied and deleted by hand. Knows nothing of models or of the page.
+(studio.library.scan), so files may be moved, copied and deleted by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Finding outputs by looking: every file below outputs/<task>, newest first, whatever it is called.
+"""Scan of the outputs: every file below outputs/<task>, newest first, whatever it is called.
 
 Days that are folders (2026-01-31) are opened one after another, as far as somebody reads; in them a name that begins
-with a time (120000-…) tells it, and everything else goes by when it was written. Knows nothing of what an output is
-beyond its recipe.
+with a time (120000-…) tells it, and everything else goes by when it was written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many bytes models may take: what is free now and what they hold already, less what others are left.
+"""Budget: how many bytes models may take; what is free and what they hold, less what others are left.
 
 Read again before each decision, because other programs take memory too. A reading that fails is the last one that did
 not: a driver that stumbles must not take a job with it.

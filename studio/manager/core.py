@@ -1,4 +1,4 @@
-"""Who may use which model when, and what has to leave memory for it: pure bookkeeping.
+"""Core: who may use which model when, and what has to leave memory for it; pure bookkeeping.
 
 Events go in as method calls with the time as an argument, decisions come out as values. Nothing here sleeps, locks,
 loads or knows torch; the caller (studio.manager.manager) does what is decided and reports back. That is what makes the

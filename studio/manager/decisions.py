@@ -1,4 +1,4 @@
-"""What the core is asked and what it answers: requests in line, and what the manager has to do."""
+"""Requests in line, and decisions: what the core is asked, and what the manager then has to do."""
 
 from __future__ import annotations
 

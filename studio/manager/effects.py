@@ -1,4 +1,4 @@
-"""What happens to a model on its lane: loading, parking, placing and closing it, and what can go wrong there.
+"""Effects on a model on its lane: loading, parking, placing, closing, and what can go wrong there.
 
 Everything that a model or a library may raise ends here and becomes a value. An exception's frames would keep the
 half-built weights alive, so none is kept. Knows nothing of the books (studio.manager.ledger).

@@ -1,4 +1,4 @@
-"""What the core counts: models and where they are, leases, and the bytes that each of them is charged.
+"""Ledger: models and where they are, leases, and the bytes that each of them is charged.
 
 Memory comes in one pool or two. A GPU has its own: a model that is parked holds nothing there, and of the machine's
 memory what cannot be read again from a file. Where models compute in the machine's memory there is one pool, and

@@ -1,4 +1,4 @@
-"""How much working memory requests really take: measured peaks by model, device and shape, kept on disk.
+"""Estimates of working memory: measured peaks of requests by model, device and shape, kept on disk.
 
 A declared estimate is what a new shape begins with. A measured peak replaces it: a larger one at once, a smaller one by
 and by, because the same request can take more when memory is fragmented. Knows nothing of what a shape means.

@@ -1,4 +1,4 @@
-"""Who is next: the rules by which requests in line are served, and what leaves memory for them.
+"""Scheduling: which request in line is served next, and what leaves memory for it.
 
 - Memory counts as free only after an unload was reported done. A failed unload stays charged.
 - What can never fit is refused before anything is evicted.
@@ -68,7 +68,7 @@ class Line:
         decisions += self._shrink(now)
         blocked: Ticket | None = None
         seen: set[str] = set()
-        for ticket in list(self.queue):
+        for ticket in list(self.queue):  # a copy: who is served or refused leaves the line meanwhile
             if ticket.key in seen:  # first come, first served within a model
                 continue
             served = self._serve(now, ticket) if blocked is None else self._overtake(ticket, blocked)
@@ -93,12 +93,13 @@ class Line:
             return [Refuse(ticket.id, StudioError("stuck", model=ticket.key))]
         others = [other for other in ledger.entries.values() if other.key != ticket.key]
         if ticket.alone and any(other.state in LEAVING for other in others):
-            return []
+            return []  # after it ran out of memory: not before what was sent away is really gone
         weights = entry.weights if entry else ticket.weights
         fixed = [other for other in others if other.pinned or other.state is State.BROKEN]
         capacity = ledger.budget - sum(ledger.occupied(other) - other.reserved for other in fixed)
         if weights + ticket.least > capacity:
             return [Refuse(ticket.id, impossible(ticket, weights, ledger.budget, capacity, fixed))]
+        # what was learned may be more than there ever is: it makes all the room there can be, only `least` refuses
         ticket.work = min(ticket.work, capacity - weights)
         if entry is not None and entry.state is State.READY:
             if not self._leasable(entry):
@@ -107,7 +108,7 @@ class Line:
                 return [self._grant(ticket, entry)]
             return self._make_room(now, ticket.work - ledger.room - entry.reserved, ticket.key)
         if entry is not None and (entry.state is not State.PARKED or entry.stale):
-            return []
+            return []  # it loads, moves or leaves, and that has to end first
         needed = weights + ticket.work - (ledger.occupied(entry) if entry else 0)
         if needed <= ledger.room:
             return [self._load(now, ticket) if entry is None else self._place(now, ticket, entry)]
@@ -125,6 +126,7 @@ class Line:
             needed -= first.reserved  # charged already
         elif first.state is not State.READY:
             needed += first.weights
+        # what is on its way out is for the blocked one: only what that leaves over may be used, as far as it is free
         if ticket.work > max(min(ledger.room, ledger.room + ledger.leaving - needed), 0):
             return []
         blocked.overtaken += 1
@@ -197,6 +199,7 @@ class Line:
         """Other programs took memory, or a model came out larger than its estimate: let idle ones go."""
         ledger, decisions = self.ledger, list[Decision]()
         if (over := -ledger.room - ledger.leaving) > 0:
+            # the model of who is next would have to come back at once
             spared = (self.queue[0].key,) if self.queue else ()
             decisions = self._evict(now, over, "shrink", spared) or self.leave_all(now, "shrink", spared)
         going = sum(e.host or 0 for e in ledger.entries.values() if e.state is State.UNLOADING)

@@ -1,4 +1,4 @@
-"""What goes in and out of a model manager: specs, leases, snapshots."""
+"""Types that go in and out of a model manager: specs, leases, snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a device still gives signs of life, and what can be ended where it does not.
+"""Watchdog: whether a device still gives signs of life, and what can be ended where it does not.
 
 A lane does one thing after another: it moves a model, or runs the one that is leased. Only what it is at is ended; what
 stands behind that in line did nothing wrong. Knows nothing of who waits for what (studio.manager.manager).

@@ -1,7 +1,7 @@
 """PNG, JPEG, GIF, WebP, WAV, FLAC and MP3 as containers: picture size and texts of sound, without decoding anything.
 
-Walks chunks by hand in bounded time, so that a hostile file is refused before a decoder sees it. Knows nothing
-of pixels, of sound or of what the texts mean. MalformedError input raises `MalformedError`, never anything else.
+Walks chunks by hand in bounded time, so that a hostile file is refused before a decoder sees it. Malformed input
+raises `MalformedError`, never anything else.
 
 Formats: PNG (W3C PNG 3, section 5), JFIF/EXIF segments (ITU T.81 annex B), GIF89a, RIFF (WebP container
 specification; WAVE LIST/INFO), FLAC (RFC 9639, section 8).

@@ -1,4 +1,4 @@
-"""What a picture file is and how large, from its first bytes: what can be read here, and what others are called.
+"""Picture formats from a file's first bytes: kind and size, what can be read here, and what others are called.
 
 Decodes nothing and believes no name. PNG, JPEG, GIF and WebP are measured by studio.media.containers; BMP, TIFF (6.0
 and Big), AVIF and HEIF (ISO 14496-12, 23008-12) here, in bounded time.

@@ -1,7 +1,7 @@
 """ID3 tags (version 2.4) at the head of an MP3 file: written, and the comments of any version read back.
 
-Knows nothing of sound or of what the texts mean. Format: id3.org/id3v2.4.0-structure and -frames; 2.2 and 2.3 are
-read as far as their comments go. Hostile bytes give nothing, in bounded time.
+Format: id3.org/id3v2.4.0-structure and -frames; 2.2 and 2.3 are read as far as their comments go. Hostile bytes give
+nothing, in bounded time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Pictures from anybody into pixels: measured first, made smaller while they are read, turned upright, in sRGB.
 
-Only the plugin of the format that the first bytes name sees a file, so no other format can get in. Knows nothing of
-where files lie or of what they say about themselves.
+Only the plugin of the format that the first bytes name sees a file, so no other format can get in.
 """
 
 from __future__ import annotations

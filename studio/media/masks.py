@@ -1,4 +1,4 @@
-"""What of a picture a mask marks: the conventions of the programs that masks come from, told apart by their pixels.
+"""Masks: what of a picture they mark, by the conventions of the programs they come from, told apart by their pixels.
 
     opaque, black and white          white is painted anew, black is kept
     one colour of paint on nothing   the paint is painted anew, whatever its colour: a layer that was drawn on

@@ -1,8 +1,8 @@
 """Sound files from strangers, before any decoder sees them: what format they are, and WAV headers made whole.
 
 A program that writes into a pipe, or stopped before its end, leaves sizes that say nothing (none, or as many as fit);
-long recordings have theirs elsewhere (RF64); some programs pad odd chunks and some do not. Knows nothing of samples.
-Formats: RIFF/WAVE (Microsoft 1994), RF64 (EBU Tech 3306), and the first bytes of others.
+long recordings have theirs elsewhere (RF64); some programs pad odd chunks and some do not. Formats: RIFF/WAVE
+(Microsoft 1994), RF64 (EBU Tech 3306), and the first bytes of others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A picture file without what is said about it: the same pixels, byte for byte, and none of the texts.
 
 Works on the container, so nothing is decoded or encoded again. Kept is what decides how the pixels look: palettes,
-transparency, colour profiles, gamma, animation, and the EXIF orientation, in a block that holds nothing else. What
-lies behind the end of the picture goes. Knows nothing of what the texts mean.
+transparency, colour profiles, gamma, animation, and the EXIF orientation, in a block that holds nothing else. What lies
+behind the end of the picture goes.
 """
 
 from __future__ import annotations

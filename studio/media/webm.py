@@ -1,4 +1,4 @@
-"""What browsers record: the Opus sound of a WebM or Matroska file, put into an Ogg file, which libsndfile reads.
+"""WebM as browsers record it: the Opus sound of a Matroska file, put into an Ogg file, which libsndfile reads.
 
 Nothing is decoded: packets are taken out of one container and laid into the other. Hostile bytes give nothing, in
 bounded time. Formats: RFC 8794 (EBML), RFC 9559 (Matroska), RFC 3533 (Ogg), RFC 7845 (Opus in Ogg).

@@ -1,7 +1,7 @@
-"""What a sound file says of itself, in the words of each format: recipe, title, licence, tempo, key, loop points.
+"""Tags of a sound file, in the words of each format: recipe, title, licence, tempo, key, loop points.
 
 For WAV the lists and chunks that samplers and sequencers read (INFO, `smpl`, `acid`), for FLAC its comments, for MP3
-the frames of ID3. Knows nothing of samples but how many there are.
+the frames of ID3.
 """
 
 from __future__ import annotations

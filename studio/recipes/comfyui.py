@@ -5,7 +5,7 @@ Two forms are known: the one that is queued ({id: {"class_type", "inputs"}}, key
 through where a link of the right name leads on, and named. A second painting over an enlarged first one counts as
 such. Takes bounded time on any graph: no node is asked twice on one way, and no way is longer than MAX_DEPTH.
 
-Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
+What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations

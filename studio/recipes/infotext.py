@@ -11,7 +11,7 @@ SD.Next writes `CLiP-skip`, and by its own words for the second painting. `Wildc
 wildcards extension gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires
 denoising strength` are ours; other programs pass over them.
 
-Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
+What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where in a `parameters` text the prompt, the negative prompt and the settings stand.
+"""Passages of a `parameters` text: the prompt, the negative prompt and the settings.
 
 By AUTOMATIC1111's rule the last line holds the settings. Other programs and sites put everything into one line, add
 lines behind the settings ("Template: …"), break a line inside a quoted setting, or leave the negative prompt on the

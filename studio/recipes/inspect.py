@@ -1,4 +1,4 @@
-"""What a picture tells of how it was made, whoever made it: our recipe, or another program's settings.
+"""Inspection of a picture for how it was made, whoever made it: our recipe, or another program's settings.
 
 Reads containers and texts; pixels only where nothing else was found and settings may hide in them
 (studio.media.stealth). Nothing raises, and what is found is data of a stranger's. The fields are checked by type and

@@ -5,7 +5,7 @@ Their sources or files were read: Fooocus' modules/meta_parser.py (and Ruined Fo
 `sd-metadata` of version 2 and `invokeai_metadata` since, NovelAI's Comment, Easy Diffusion's TASK_TEXT_MAPPING, whose
 keys stand in a PNG's texts one by one or in one JSON. What forks add counts as unknown.
 
-Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
+What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an output was made from, inside its recipe: the recipe of the picture or sound that went in, as deep as it goes.
+"""Origins of an output, inside its recipe: the recipe of the picture or sound that went in, as deep as it goes.
 
     {"format": "atelier/1", "task": "upscale", …, "origin": {"format": "atelier/1", "task": "image", …}}
     {…, "origin": {"parameters": "a red house\\nSteps: 20, …"}}

@@ -10,7 +10,7 @@ studio/backend/core/inference/image_gallery.py, which requires those and writes 
 Those sources were read. How Unsloth writes adaptations was not to be found: a list of names, or of objects with a
 name and a weight under the usual keys, is taken. What forks and plug-ins add counts as unknown.
 
-Knows nothing of files. What is read is unchecked: studio.recipes.untrusted judges the values.
+What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations

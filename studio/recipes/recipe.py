@@ -1,4 +1,4 @@
-"""How an output was made: one JSON form for all five tasks, written into the file and read back from it.
+"""Recipe of an output: one JSON form for all five tasks, written into the file and read back from it.
 
     {"format": "atelier/1", "task": "image", "model": {"id", "title", "revision", "licence", "licence_url",
      "commercial"}, "parameters": {every field of the request}, "seed": 7, "made": "2026-01-31T12:00:00+00:00",
@@ -7,9 +7,8 @@
 
 Music also says what is `played` (studio.tasks.music.performance), pictures carry the text that other web UIs read
 (studio.recipes.infotext), and what was made from a file that tells how it was made itself has that as `origin`
-(studio.recipes.origins). Knows nothing of pixels or of folders; a picture that went in is named by its hash. What is
-read back comes from strangers: it has the shape above and is otherwise unchecked, so a request built from it goes
-through studio.tasks.limits like any other.
+(studio.recipes.origins). A picture that went in is named by its hash. What is read back comes from strangers: it has
+the shape above and is otherwise unchecked, so a request built from it goes through studio.tasks.limits like any other.
 """
 
 from __future__ import annotations

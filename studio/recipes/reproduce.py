@@ -1,7 +1,7 @@
 """A picture made again from its recipe: the request for it, and whether the pixels came out the same.
 
 The same files, software, device and settings give the same pixels. Where they do not, the recipes say what is not the
-same. Knows nothing of how a picture is made; the caller runs the request.
+same. The caller runs the request.
 """
 
 from __future__ import annotations

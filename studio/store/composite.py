@@ -1,9 +1,9 @@
 """A model put together of several sources: its own files and its parts, in one ordinary folder.
 
-A part is fetched once, into a place of its own, and linked into every folder that uses it; where the file system
-has no hard links it is copied. A bundled model with parts is copied beside them, into a folder that is named
-after all that it holds: it is made under another name and renamed, so it is whole or not there, and an update of
-the studio makes a new one. Knows nothing of networks.
+A part is fetched once, into a place of its own, and linked into every folder that uses it; where the file system has no
+hard links it is copied. A bundled model with parts is copied beside them, into a folder that is named after all that it
+holds: it is made under another name and renamed, so it is whole or not there, and an update of the studio makes a new
+one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One file over HTTP: resumable, checked, cancellable, and under its own name only once it is whole.
 
-The bytes collect in `<name>.part` beside the target. A later call goes on there, as long as a hash says at
-the end that the two halves belong together. Knows nothing of hubs, packages or models.
+The bytes collect in `<name>.part` beside the target. A later call goes on there, as long as a hash says at the end that
+the two halves belong together.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One HTTP response read in the background, so that whoever waits for its bytes can stop at any moment.
 
-A blocked socket cannot be interrupted from Python. So a thread of its own does the waiting and hands chunks
-over through a short queue; the reader looks up four times a second. Knows nothing of files, hashes or retries.
+A blocked socket cannot be interrupted from Python. So a thread of its own does the waiting and hands chunks over
+through a short queue; the reader looks up four times a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When each model was last asked for, kept across starts. Knows nothing of what it was asked."""
+"""Last use of each model, kept across starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a download folder holds: `complete.json`, written last, so that a kill at any moment leaves no half model.
+"""Manifest of a download folder: `complete.json`, written last, so that a kill at any moment leaves no half model.
 
 One folder can serve several cards that want different files of it; each has an entry of its own. Reading a
 state costs one small file and one stat per model file. Knows nothing of where files come from.

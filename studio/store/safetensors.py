@@ -1,7 +1,4 @@
-"""What the safetensors files of a model's folder hold, from their headers alone: which files, tensors, float types.
-
-Knows nothing of torch or of what a model computes in.
-"""
+"""Headers of the safetensors files in a model's folder: which files, tensors and float types, without reading more."""
 
 from __future__ import annotations
 

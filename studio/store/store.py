@@ -1,7 +1,7 @@
 """The model files on this machine: are they here, where, how large; fetch them, delete them.
 
-One door for the four kinds of source, and for models whose parts come from several. States are read from disk
-each time, so a folder that the user deletes is simply absent. Knows nothing of loading or of memory.
+One door for the four kinds of source, and for models whose parts come from several. States are read from disk each
+time, so a folder that the user deletes is simply absent.
 """
 
 from __future__ import annotations

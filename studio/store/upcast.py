@@ -1,6 +1,6 @@
 """A safetensors file written once more with its narrow numbers widened to float32, a little at a time.
 
-Widening loses nothing. Knows nothing of why, or of where the files lie.
+Widening loses nothing.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a task means, without any model: limits, bounds, and one folder a task."""
+"""Tasks: what each means, without any model; limits, bounds, and one folder a task."""

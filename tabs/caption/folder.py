@@ -1,4 +1,4 @@
-"""What many pictures came to: the list with its captions, and what can be done with a run as a whole."""
+"""Many pictures' result: the list with its captions, and what can be done with a run as a whole."""
 
 from __future__ import annotations
 

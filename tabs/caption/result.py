@@ -1,4 +1,4 @@
-"""What one picture came to: its caption, others to choose from, a second model's beside it, and its own prompt."""
+"""One picture's result: its caption, others to choose from, a second model's beside it, and its own prompt."""
 
 from __future__ import annotations
 

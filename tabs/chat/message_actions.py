@@ -1,4 +1,4 @@
-"""What is pressed at a message, and what the conversation becomes by it."""
+"""Actions at a message, and what the conversation becomes by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which conversation each open page shows.
+"""Open pages, and which conversation each shows.
 
 A page that follows an answer must leave off as soon as it shows something else, or the answer would be drawn over
 another conversation. What is shown changes with every opening, so each gets a turn of its own.

@@ -1,4 +1,4 @@
-"""How a conversation is answered: model, system prompt and sampling. Each conversation keeps its own."""
+"""Settings of a conversation: model, system prompt and sampling. Each conversation keeps its own."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """The chat tab: conversations on the left, the talk in the middle, the composer below.
 
-Conversations live on disk (studio.library.chats); the page only shows them. So an answer that was on its way when the
-page closed, or when another conversation was opened, is there afterwards. Every press says which conversation it saw
-and in which state (tabs.chat.open_pages), so nothing is ever added to another one, or to one that became different
-meanwhile.
+Conversations live on disk, so an answer that was under way when the page closed is there afterwards. Every press says
+which conversation it saw, and in which state (tabs.chat.open_pages), so that nothing lands in another one.
 """
 
 from __future__ import annotations
@@ -68,7 +66,6 @@ def build(page: Page) -> None:
     outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
 
     # ---- what is shown
-
     def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
         return {
             talk: messages.draw(chat, spoken, running=running),
@@ -163,7 +160,6 @@ def build(page: Page) -> None:
             yield {notice: ""}
 
     # ---- what is done
-
     def ask(
         request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
         accepted: Changes, typed: Changes, *, words: str = "",
@@ -268,7 +264,6 @@ def build(page: Page) -> None:
         settings.store(page.chats(request), Place.read(where).chat, values, chosen=True)
 
     # ---- opening
-
     def new(used: str | None, request: gr.Request) -> Iterator[Changes]:
         yield from open_(request, "", used)
 

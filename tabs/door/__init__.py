@@ -1,1 +1,1 @@
-"""What stands between the network and Gradio."""
+"""Doors between the network and Gradio."""

@@ -1,4 +1,4 @@
-"""Which of Gradio's addresses exist here: those that the page uses. Everything else is not found.
+"""Gate: those of Gradio's addresses that exist here, because the page uses them. Everything else is not found.
 
 Gradio answers at many more: it fetches any address for whoever asks (`file=http…`, `proxy=`), converts recordings,
 keeps histories and edits programs. A picture in a model's answer whose address is one of those would carry the

@@ -1,4 +1,4 @@
-"""Where this machine keeps things, kept from strangers: a public studio never says where its home folder is.
+"""Veil over this machine's folders: a public studio never says where its home folder is.
 
 Gradio writes the whole path of every file into its settings, its events and its addresses, and errors of the disk name
 one too. Strangers get a made-up path instead, and what they send back with it is understood.

@@ -1,4 +1,4 @@
-"""What the fields of the tab say, as a request, and back: what a picture was made with, as fields.
+"""Form of the image tab: its fields as a request, and a picture's settings as fields.
 
 Values by name, as the page holds them: numbers are texts that may be empty. Knows nothing of widgets.
 """

@@ -1,4 +1,4 @@
-"""What stands round the prompt: how much of it the model reads, styles, earlier prompts, the size that comes out."""
+"""Tools round the prompt: how much of it the model reads, styles, earlier prompts, the size that comes out."""
 
 from __future__ import annotations
 

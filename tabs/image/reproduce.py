@@ -1,4 +1,4 @@
-"""Making a picture again from its recipe, and saying whether it came out the same."""
+"""Reproduction of a picture from its recipe, and whether it came out the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page draws on a picture, on its way here: pieces that Gradio keeps in memory until a message asks for them.
+"""Strokes drawn on a picture, on their way here: pieces that Gradio keeps in memory until a message asks for them.
 
 Gradio keeps them for ever where none does, and makes a list as long as a piece's number says.
 """

@@ -1,6 +1,6 @@
 """A piece of music as the eye takes it in: waveform, notes and spectrum, each over the whole width of its time.
 
-Waveform and notes are SVG in the colours of the page, the spectrum is a PNG. Knows nothing of widgets or of files.
+Waveform and notes are SVG in the colours of the page, the spectrum is a PNG.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the tabs share: context of a page, widgets, progress, who is asking."""
+"""Shared parts of the tabs: context of a page, widgets, progress, who is asking."""

@@ -1,4 +1,4 @@
-"""What the tabs of one page share: who is asking, which job is theirs, and how a job drives a tab."""
+"""Context of a page, shared by its tabs: who is asking, which job is theirs, and how a job drives a tab."""
 
 from __future__ import annotations
 

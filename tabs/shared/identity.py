@@ -1,4 +1,4 @@
-"""Who asks: the browser's name, the page's own where a browser keeps no cookies, and the address it comes from.
+"""Identity of who asks: the browser's name, the page's own where it keeps no cookies, and the address it comes from.
 
 Inside another site's frame (a Space) a browser may send no cookie at all. Then the page's script (page.js) names
 itself in a header, and without that the page's id in Gradio's messages stands for it. None of the three is made up

@@ -1,4 +1,4 @@
-"""From a job's updates to what the page shows, the same way for every tab.
+"""Job progress on the page: from a job's updates to what it shows, the same way for every tab.
 
 The handler of a tab is only a pump: the work goes on when the page closes, and a page that comes back pumps the
 same job again. Text, bars and errors are HTML of our own, escaped here.

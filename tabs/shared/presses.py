@@ -1,4 +1,4 @@
-"""Who may start something now: a button pressed once at a time by each browser, and a share for each address.
+"""Presses of buttons: one at a time for each browser, and a share of the jobs for each address.
 
 What is done before a job is accepted (reading files, decoding pictures) is done while a press is held. It is held by
 browser and button: one person's slow picture keeps nobody else waiting, nor a thread for every further press. Pictures

@@ -1,4 +1,4 @@
-"""What people and models wrote, as HTML in which every character can be seen that is not Markdown.
+"""Prose of people and models, as HTML in which every character can be seen that is not Markdown.
 
 Questions are shown as they were typed. Answers are Markdown: no HTML, no picture, no link to anything but the web and
 no rule that swallows what it reads (references, links in angle brackets, most backslashes).

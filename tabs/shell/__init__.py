@@ -1,1 +1,1 @@
-"""What stands round the tabs: look, scripts at the head, strip."""
+"""Surroundings of the tabs: look, scripts at the head, strip."""

@@ -1,7 +1,7 @@
 """Words that a generated text must have and must not have, held while it is generated.
 
 What is forbidden is never chosen. What is required and still missing where the model would end, or where there is only
-just room left, is put there after a comma, and ends the text. Knows nothing of pictures.
+just room left, is put there after a comma, and ends the text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the captioning engine hands to `generate`, and what it makes of the tokens that come.
+"""Generation of captions: what is handed to `generate`, and what is made of the tokens that come.
 
 Knows nothing of how pictures become inputs.
 """

@@ -1,4 +1,4 @@
-"""What the bundled captioner found in pictures, before it says it: how sure it is, and which words it may use.
+"""Findings of the bundled captioner, before it says them: how sure it is, and which words it may use.
 
 The encoder looks once; its findings go to the decoder as they are, so nothing is computed twice.
 """

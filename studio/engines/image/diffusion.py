@@ -1,10 +1,10 @@
 """Pictures from words, and from pictures, through diffusers.
 
 Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
-Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same
-as a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
-Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Knows nothing of
-files: pictures are returned, not written.
+Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same as
+a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
+Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Pictures are returned,
+not written.
 
 Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
@@ -100,6 +100,7 @@ class DiffusionModel(parking.Parking):
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
+        # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
@@ -123,6 +124,7 @@ class DiffusionModel(parking.Parking):
                 except Cancelled:
                     if not pictures:
                         raise
+                    # Stop keeps the pictures that are whole
                     finish = "cancelled"
                     break
                 seeds.append((one.seed or 0, one.variation_seed or 0))
@@ -155,10 +157,12 @@ class DiffusionModel(parking.Parking):
             if picture is not None:
                 larger = init_image.enlarged(picture, one.size)
                 start = init_image.Source(larger, source and source.mask)
+                # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
                 start = start if source is None else init_image.Source(source.kept(larger), source.mask)
             here = start and start.sized(one.size)
             told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
             picture = self._paint(request, one, here, number, generator, context, told)
+            # encoding and decoding change every pixel a little: outside the mask the given ones are put back
             picture = here.kept(picture) if here is not None else picture
         assert picture is not None
         return picture
@@ -189,7 +193,9 @@ class DiffusionModel(parking.Parking):
         words = self._words(request, one, number, member)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
             steps = getattr(pipe, "num_timesteps", None) or one.expected
+            # called behind a step: what is set here is what the next one reads
             tensors |= words.before(step + 1, steps, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
@@ -197,7 +203,7 @@ class DiffusionModel(parking.Parking):
             context.check()
             if context.skipped():
                 raise SkippedError
-            if expected is not None and step + 1 < steps:
+            if expected is not None and step + 1 < steps:  # after the last step the picture itself comes
                 self._previews.show(expected(tensors["latents"]), context)
             return tensors
 

@@ -1,7 +1,7 @@
 """Low-rank adaptations on a pipeline: put on, weighed, taken off again.
 
-Read from safetensors files only. What a request does not name is taken off before it runs, so that no picture
-depends on the one before. Knows nothing of prompts.
+Read from safetensors files only. What a request does not name is taken off before it runs, so that no picture depends
+on the one before.
 """
 
 from __future__ import annotations

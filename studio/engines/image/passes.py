@@ -63,9 +63,10 @@ def _pass(size: tuple[int, int], steps: int, strength: float | None) -> Pass:
     """With as many steps as make at least one: pipelines take `strength` times the steps, rounded down."""
     if strength is None:
         return Pass(size, steps)
-    if strength < 0.001:
+    if strength < 0.001:  # a single step of it would take more than a thousand to be asked for
         return Pass(size, 0, strength)
     steps = max(steps, math.ceil(1 / strength))
+    # 1 / strength may be a little too small in floating point, and the product then just below one
     return Pass(size, steps if int(steps * strength) else steps + 1, strength)
 
 
@@ -96,6 +97,6 @@ class Progress:
 
     def step(self, picture: int, part: int, done: int, steps: int) -> None:
         """`done` of `steps` steps of this pass of this picture; all count from 0, `done` from 1."""
-        self._steps[part] = steps
+        self._steps[part] = steps  # what the scheduler really takes, for the pictures that follow as well
         each = sum(self._steps)
         self._context.step(picture * each + sum(self._steps[:part]) + done, self._count * each)

@@ -1,4 +1,4 @@
-"""What a prompt becomes in a pipeline's call: the words themselves, or their embeddings where some weigh more.
+"""Prompts in a pipeline's call: the words themselves, or their embeddings where some weigh more.
 
 Weights multiply the embeddings of their tokens, and the whole is brought back to the level it had, as
 AUTOMATIC1111's web UI does. Only pipelines with a UNet take them: their text encoders work token by token. A prompt

@@ -1,4 +1,4 @@
-"""What a person should hear of a picture that was asked for: what the model left out, and why it looks as it does."""
+"""Remarks on a picture that was asked for: what the model left out, and why it looks as it does."""
 
 from __future__ import annotations
 

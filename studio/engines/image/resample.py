@@ -1,4 +1,4 @@
-"""Enlarge a picture by resampling it (Lanczos): no model, no files, the same on every machine.
+"""Resampling (Lanczos) as an engine: a picture enlarged without model or files, the same on every machine.
 
 What upscaling falls back on where no model for it is on disk. Needs neither torch nor weights.
 """

@@ -1,4 +1,4 @@
-"""How much of a prompt a diffusers pipeline reads, from its tokenizer alone.
+"""Length of a prompt in tokens, and how much of it a diffusers pipeline reads, from its tokenizer alone.
 
 No weights are read and torch computes nothing, so this may run beside anything else, on any thread.
 """

@@ -1,7 +1,7 @@
-"""Enlarging pictures with Swin2SR through transformers, tile by tile, so that memory does not grow with the picture.
+"""Upscaler: pictures enlarged with Swin2SR through transformers, tile by tile, so that memory does not grow with them.
 
-Tiles start at multiples of the model's attention window, so that what lies inside two of them is computed in
-the same windows; where they overlap, one is faded into the other. Knows nothing of where pictures come from.
+Tiles start at multiples of the model's attention window, so that what lies inside two of them is computed in the same
+windows; where they overlap, one is faded into the other.
 
 Read from `card.options`:
     tile: side of a tile in pixels of the input, where the request names none; 256 by default.

@@ -1,4 +1,4 @@
-"""From the files that audiocraft publishes to a folder that the studio loads.
+"""Conversion of the files that audiocraft publishes into a folder that the studio loads.
 
 audiocraft keeps a model as `state_dict.bin` and `compression_state_dict.bin`: pickles, which can hold program code. The
 studio loads none; a person who has such files turns them into safetensors once, here. They are read with torch's own

@@ -6,7 +6,7 @@
     codec/             config.json and model.safetensors of its EnCodec: audiocraft's, or one in transformers' layout
     text_encoder/      a T5 in transformers' layout with its tokenizer
 
-`_audiocraft_convert` writes it. Knows nothing of requests.
+`_audiocraft_convert` writes it.
 """
 
 from __future__ import annotations

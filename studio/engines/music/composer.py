@@ -134,6 +134,7 @@ class ComposerModel(parking.Parking):
         plan = form.plan(read.brief.bars)
         chords = chord_progressions.lay(read.brief, plan, seed, melody_tokens.read(request.melody.split()))
         lines = self._write(request, read.brief, plan, chords, number, seed, context)
+        # a line that reached the model's longest before its end cannot be played
         whole = [melody_tokens.read(line) for line in lines if melody_tokens.END in line]
         if not whole:
             raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
@@ -164,6 +165,7 @@ class ComposerModel(parking.Parking):
         if not performance.begins(given, brief.metre, plan):
             raise StudioError("melody_does_not_fit", metre=brief.metre, bars=brief.bars)
         # An upbeat at the very beginning would make the piece longer than what was asked for: one that was given stays.
+        # Each line of each seed has a number of its own for its grammar: neighbouring seeds share none.
         grammars = [
             Guide(brief, plan, chords, seed * CANDIDATES + row, upbeat=bool(given)) for row in range(CANDIDATES)
         ]
@@ -181,11 +183,13 @@ class ComposerModel(parking.Parking):
             return [self._ids[word] for word in grammars[row].allowed()]
 
         def look(ids: Any) -> bool:
+            # all lines are written to their end, so the slowest one tells how far the piece is
             context.step(number * bars + min(seen), request.count * bars)
             context.check()
             return bool((ids[:, -1] == self._ids[melody_tokens.END]).all())
 
         torch.manual_seed(seed)
+        # the same beginning for all: sampling makes them different, and with a temperature of 0 only their grammars do
         start = torch.tensor([[self._ids[word] for word in begun]] * CANDIDATES, device=self._model.device)
         warm = (request.temperature or 0) > 0
         made = self._model.generate(
@@ -214,6 +218,7 @@ class ComposerModel(parking.Parking):
         else:  # what the synthesiser gives is a little longer or shorter than the file says
             frames += round(brief.ending * rate)
             sound = np.pad(sound[:, :frames], ((0, 0), (0, max(0, frames - sound.shape[1]))))
+            # the less the last chord may ring, the longer it fades, but not over more than half a bar
             fade = round(min(max(_FADE, RING - brief.ending), brief.seconds / brief.bars / 2) * rate)
             sound[:, frames - fade :] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
         return takes.piece(self._card, sound, rate, sound.shape[1] / rate)

@@ -1,7 +1,4 @@
-"""What the music engines share: one piece a seed, what the fields beside the prompt mean, sound fit to be heard.
-
-Knows nothing of models.
-"""
+"""Takes, for all music engines: one piece a seed, what the fields beside the prompt mean, sound fit to be heard."""
 
 from __future__ import annotations
 

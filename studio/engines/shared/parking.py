@@ -6,7 +6,7 @@ reads it when it is wanted and drops it when room is needed. `place` points ever
 was loaded, buffers, what a module keeps beside them) is copied both ways and is counted as memory. On a processor
 nothing moves.
 
-Tensors that shared memory go on sharing it. Knows nothing of any kind of model.
+Tensors that shared memory go on sharing it.
 """
 
 from __future__ import annotations

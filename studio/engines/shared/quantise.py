@@ -2,7 +2,7 @@
 
 Only linear layers inside repeated blocks are changed. What stands alone at either end of a network (embeddings, the
 first and the last projection), norms, convolutions, biases, and picture and sound decoders stay as they are: they are
-small or few, and losses there are heard and seen. Knows nothing of any one kind of model.
+small or few, and losses there are heard and seen.
 
 Read from `card.options`:
     quantise: "int8" or "int4"; nothing by default.

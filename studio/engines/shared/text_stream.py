@@ -1,6 +1,6 @@
-"""From generated tokens to text that can be shown as it comes.
+"""Stream of generated tokens as text that can be shown as it comes.
 
-Knows nothing of models or prompts; imports torch only where a tensor is asked for.
+Imports torch only where a tensor is asked for.
 """
 
 from __future__ import annotations

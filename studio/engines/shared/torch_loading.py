@@ -1,7 +1,7 @@
-"""What the torch engines share: sizes from file headers, dtypes, safe loading, guarded runs.
+"""Basics of the torch engines: sizes from file headers, dtypes, safe loading, guarded runs.
 
-Knows nothing of any one kind of model. Importing it does not import torch; only `configure`, `loading`, `working` and
-`nbytes` do, and those run on the compute thread.
+Importing it does not import torch; only `configure`, `loading`, `working` and `nbytes` do, and those run on the compute
+thread.
 
 Read from `card.options` by every engine:
     dtype: "auto" (default), "float32", "bfloat16" or "float16".

@@ -1,4 +1,4 @@
-"""How much of a conversation or of a file a model is given, where it is longer than the model reads.
+"""Context window: how much of a conversation or a file a model is given, where it is longer than the model reads.
 
 What is cut goes by blocks: the place of the cut stays while a block's worth is added at the end, so what the model has
 read up to there need not be read again. Knows no tokenizer; asks one to count.

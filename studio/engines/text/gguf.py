@@ -1,4 +1,4 @@
-"""What a GGUF file says about its model beside the weights, and its tokenizer as llama.cpp runs it.
+"""GGUF files: what one says about its model beside the weights, and its tokenizer as llama.cpp runs it.
 
 The header is read once, without loading the model (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Tokens
 are counted by llama.cpp itself, over the port that it opens on loopback: the library hands out no other way.

@@ -1,4 +1,4 @@
-"""From a chat or code request to what a language model is given to read, the same for every engine.
+"""Prompts of language models: a chat or code request as it is given to read, the same for every engine.
 
 An engine lends its tokenizer and its template; what a person typed never becomes a special token.
 """

@@ -1,8 +1,8 @@
 """Causal language models through transformers: chat and code completion.
 
-Takes a folder with config.json, a tokenizer and *.safetensors; nothing else is opened and no code of the folder runs.
-It knows nothing of histories or files: a chat request holds all its turns. The keys and values of the last
-conversation stay, and the beginning that a new prompt shares with it is not computed again.
+Takes a folder with config.json, a tokenizer and *.safetensors; nothing else is opened and no code of the folder runs. A
+chat request holds all its turns. The keys and values of the last conversation stay, and the beginning that a new prompt
+shares with it is not computed again.
 
 Sampling draws from torch's global generator (`generate` takes no other), seeded at the start of each run.
 

@@ -1,1 +1,1 @@
-"""Where a model is computed, beside our own process."""
+"""Backends: where a model is computed, beside our own process."""

@@ -1,4 +1,4 @@
-"""What is done to every caption of a run, and how it is joined with the text that was there.
+"""Edits of every caption of a run, and how it is joined with the text that was there.
 
 The words of a caption file that a person wrote are never changed: edits and the token guard touch the new caption
 only. Pure.

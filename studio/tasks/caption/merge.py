@@ -1,4 +1,4 @@
-"""What of a new caption a text does not say yet: so that running a folder again adds nothing twice.
+"""Merging a new caption into a text: only what it does not say yet, so that running a folder again adds nothing twice.
 
 Tags are compared one by one, sentences one by one: large and small letters, the width of signs, spaces and underscores
 do not count, and `\\(` is `(`, as prompts write it. The order stays. Pure.

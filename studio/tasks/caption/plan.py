@@ -1,4 +1,4 @@
-"""What a run does, as a file: home/captions/<id>/run.json."""
+"""Plan of a run, as a file: home/captions/<id>/run.json."""
 
 from __future__ import annotations
 

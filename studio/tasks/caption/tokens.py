@@ -1,4 +1,4 @@
-"""How many tokens a caption is for CLIP, which reads 77 of them: counted with its own vocabulary.
+"""Length of a caption in CLIP's tokens, of which it reads 77: counted with its own vocabulary.
 
 A text in small letters is split into words, single digits and runs of signs; each of these is bytes, which are joined
 pair by pair in the order in which CLIP learnt the pairs. The list of pairs is assets/clip, with its licence.

@@ -1,7 +1,7 @@
 """A conversation: its turns, how it is answered, and what was said before somebody thought again.
 
 A question that is asked anew and an answer that is given anew replace all that followed. What they replace is kept as a
-`Tail` and can be brought back, so that nothing which was said is lost. Knows nothing of files.
+`Tail` and can be brought back, so that nothing which was said is lost.
 """
 
 from __future__ import annotations

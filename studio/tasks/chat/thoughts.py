@@ -1,4 +1,4 @@
-"""What a model thinks aloud before it answers, told apart from an answer that only speaks of the tag."""
+"""Thoughts of a model before it answers, told apart from an answer that only speaks of the tag."""
 
 from __future__ import annotations
 

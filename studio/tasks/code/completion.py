@@ -1,4 +1,4 @@
-"""What of a model's answer is code to insert at the cursor. How it is asked: studio.tasks.code.fim.
+"""Completion: what of a model's answer is code to insert at the cursor. How it is asked: studio.tasks.code.fim.
 
 Knows no tokenizer, no model and no torch: the engines pass each new piece of the answer through a `CompletionCleaner`.
 """

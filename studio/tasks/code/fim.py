@@ -1,4 +1,4 @@
-"""How a model is asked to fill a gap in code: the marks of each family of models, and in which order they stand.
+"""Fill-in-the-middle: the marks of each family of models, and in which order they stand.
 
 Knows no tokenizer, no model and no torch: the engines ask whether a vocabulary has a family's tokens. The templates
 are those of the models' own cards and papers (Qwen2.5-Coder, CodeGemma, StarCoder, Code Llama, DeepSeek-Coder,

@@ -1,7 +1,4 @@
-"""The contact sheet of a grid of pictures: the cells in rows and columns, with a label on each.
-
-Knows nothing of requests beyond which cell is whose.
-"""
+"""The contact sheet of a grid of pictures: the cells in rows and columns, with a label on each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """A prompt in Chinese, read word by word for a model that knows English only.
 
-The longest known word wins at each place (forward maximum matching). Knows nothing of models; the table comes
-with the model's files.
+The longest known word wins at each place (forward maximum matching). The table comes with the model's files.
 """
 
 from __future__ import annotations

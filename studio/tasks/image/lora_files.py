@@ -1,6 +1,6 @@
-"""Which adaptation a name stood for: the hash of its file, so that a recipe tells when another one took its place.
+"""Files of adaptations: their hashes, so that a recipe tells when another one took a name's place.
 
-Hashes are remembered for as long as a file keeps its size and time. Knows nothing of how adaptations work.
+Hashes are remembered for as long as a file keeps its size and time.
 """
 
 from __future__ import annotations

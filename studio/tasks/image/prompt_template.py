@@ -1,4 +1,4 @@
-"""Filling in a prompt: styles round it, words drawn from lists, alternatives, adaptations named in it.
+"""Prompt templates filled in: styles round a prompt, words drawn from lists, alternatives, adaptations named in it.
 
     a {red|blue} __animals/cats__ <lora:ink:0.8>      in the style "watercolour of {prompt}"
     {3::red|blue} takes red three times as often      {2$$red|green|blue} takes two of them

@@ -1,4 +1,4 @@
-"""How large a picture becomes: the sides that were asked for, or those of the picture it starts from.
+"""Size of a picture: the sides that were asked for, or those of the picture it starts from.
 
 Knows headers only; no pixel is decoded.
 """

@@ -1,6 +1,6 @@
 """Text files by name in folders that stand behind one another: the user's own first, then ours.
 
-A name is the path below the folder without `.txt`: `cats` or `animals/cats`. Knows nothing of what the texts are for.
+A name is the path below the folder without `.txt`: `cats` or `animals/cats`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each player of a band does, bar by bar, in the manner of a groove."""
+"""Accompaniment: each player of a band, bar by bar, in the manner of a groove."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def play(
 
 def _bars(groove: Groove, metre: str) -> dict[str, Any]:
     """What a groove does in a bar of this metre; for one that it lacks, what the groove does that stands in for it."""
+    # ends: pop and ballad, at which every way arrives, have all metres
     while metre not in groove.bars:
         groove = grooves()[groove.instead or ("pop" if groove.drummed else "ballad")]
     return groove.bars[metre]
@@ -105,6 +106,7 @@ def bass(player: Instrument, bars: list[Bar], brief: Brief, groove: Groove) -> I
         changed = {start - bar.start for start, _, _ in bar.chords}
         for start, length, sign in _moves(bar, line, grain):
             chord = _at(bar, start)
+            # a note that leads on would hide a chord that has just come
             if sign == "a" and start not in changed:
                 pitch = _leading(bar, start, bars[number + 1 : number + 2], player, brief.tonic)
             else:
@@ -170,6 +172,7 @@ def _effort(pitches: list[int], before: list[int], middle: float) -> float:
     centre = abs(sum(pitches) / len(pitches) - middle)
     if not before:
         return centre
+    # without the pull to the middle small moves would add up to another register
     return sum(min(abs(pitch - other) for other in before) for pitch in pitches) + 0.4 * centre
 
 
@@ -224,6 +227,7 @@ def _second(player: Instrument, bars: list[Bar], brief: Brief, melody: list[Soun
             if above is None:
                 continue
             classes = {(brief.tonic + tone) % 12 for tone in _at(bar, start - bar.start).tones}
+            # from a third below, so that the voices never rub; an octave further down any chord has a note
             pitch = next(pitch for pitch in range(above - 3, above - 20, -1) if pitch % 12 in classes)
             pitch = fold(pitch, player)
             if line and line[-1].pitch == pitch and line[-1].start + line[-1].length == start:

@@ -1,4 +1,4 @@
-"""Who plays: those who were asked for, without those who were excluded, and who else a melody needs."""
+"""Band: those who were asked for, without those who were excluded, and who else a melody needs."""
 
 from __future__ import annotations
 

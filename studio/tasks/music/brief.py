@@ -1,4 +1,4 @@
-"""What a piece is to be, once its prompt is read, and the tables that say what words, players and grooves there are."""
+"""Brief of a piece, once its prompt is read, and the tables that say what words, players and grooves there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the parts of a piece are, in which order they come, and the melody that follows from it."""
+"""Form: how long the parts of a piece are, in which order they come, and the melody that follows from it."""
 
 from __future__ import annotations
 

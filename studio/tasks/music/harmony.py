@@ -67,6 +67,7 @@ def harmonise(bars: Sequence[Sequence[Note]], metre: str, mode: str) -> list[Cho
     ways, per_bar = _WAYS[mode], slots(metre)
     heard = [weights for bar in bars for weights in _heard(bar, metre, per_bar)]
     names = list(ways)
+    # another chord than the tonic begins only where the melody insists on it
     best = {name: (0.0 if name == names[0] else -1.5) for name in names}
     came: list[dict[str, str]] = []
     for place, weights in enumerate(heard):
@@ -82,7 +83,7 @@ def harmonise(bars: Sequence[Sequence[Note]], metre: str, mode: str) -> list[Cho
     if not came:
         return []
     path = [max(names, key=lambda name: best[name])]
-    for back in reversed(came[1:]):
+    for back in reversed(came[1:]):  # what came before the first place is no chord of the piece
         path.append(back[path[-1]])
     return [ways[name][0] for name in reversed(path)]
 
@@ -95,6 +96,7 @@ def _heard(bar: Sequence[Note], metre: str, per_bar: int) -> list[dict[int, floa
     for note in bar:
         sounding = sounding if note.held else note.pitch
         if sounding is not None and at < METRES[metre]:
+            # a long note counts in every slot that it reaches into, with the part that lies there
             for slot in range(at // span, min(per_bar, -(-(at + note.length) // span))):
                 share = min(at + note.length, (slot + 1) * span) - max(at, slot * span)
                 weight = share * (2.0 if at % beat(metre) == 0 else 1.0)
@@ -112,6 +114,7 @@ def fit(bars: Sequence[Sequence[Note]], chords: Sequence[Chord], metre: str) -> 
 
 def _fit(chord: Chord, weights: dict[int, float]) -> float:
     inside = {tone % 12 for tone in chord.tones}
+    # melodies pass through notes of no chord, so a strange note takes away less than one that fits gives
     return sum(weight if pitch in inside else -0.8 * weight for pitch, weight in weights.items())
 
 
@@ -132,6 +135,6 @@ def _bonus(place: int, per_bar: int, bars: int, mode: str) -> dict[str, float]:
         return {tonic: 2 * _REST} if slot == per_bar - 1 else dict.fromkeys((tonic, others[0]), _REST / 2)
     if bar % 4 == 3 and slot == per_bar - 1:
         return dict.fromkeys(_REPLY[mode], _REST / 2)
-    if bar == bars - 2 and slot == per_bar - 1:
+    if bar == bars - 2 and slot == per_bar - 1:  # the chord that leads home, so that the end is heard coming
         return {others[0]: _REST / 2}
     return {}

@@ -1,4 +1,4 @@
-"""Which of several melodies to keep: the one that stays in its key, moves well, comes back to itself and comes home."""
+"""Ranking of melodies: the one that stays in its key, moves well, comes back to itself and comes home is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a piece turned out to be, as a recipe keeps it: plain values from which its notes can be written again.
+"""Performance, as a recipe keeps it: plain values from which the notes of a finished piece can be written again.
 
     {"kind": "jig", "key": "D major", "metre": "6/8", "tempo": 116.0, "bars": 16, "players": ["flute", "guitar"],
      "loop": false, "style": "celtic", "chords": "0 5,7 …", "melody": "part bar8 d12 n0 …"}

@@ -1,4 +1,4 @@
-"""What the words of a prompt want together: which style wins, who plays and who does not, what moods do to the rest."""
+"""Intent of a prompt's words together: which style wins, who plays and who does not, what moods do to the rest."""
 
 from __future__ import annotations
 

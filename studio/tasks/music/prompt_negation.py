@@ -1,4 +1,4 @@
-"""What a prompt does not want: "no drums or bass", "drumless", "not too fast", 没有鼓和贝斯.
+"""Negation in a prompt: "no drums or bass", "drumless", "not too fast", 没有鼓和贝斯.
 
 A word that excludes reaches over the thing it stands before, and over a list of such things as far as grammar takes it:
 "or" goes on, "and" goes on with things of the same kind, "but" and "with" end it.

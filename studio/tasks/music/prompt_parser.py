@@ -1,4 +1,4 @@
-"""From the words of a prompt, English or Chinese, to what a piece is to be.
+"""Parser of a music prompt, English or Chinese: from its words to what a piece is to be.
 
 What is said as a number or a name (key, metre, tempo, bars, seconds) counts as it stands; words are looked up in the
 tables of assets/composing. What nobody said is chosen to fit the rest. Nothing is passed over in silence: words that

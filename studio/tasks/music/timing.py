@@ -57,12 +57,14 @@ def settle(times: Times) -> tuple[float, int, float, list[Change]]:
         bars = _USUAL
     bar = _bar(times.metre, tempo)
     if times.longest is not None and bars * bar > times.longest + 1e-6:
+        # the millionth: bars that fit exactly must not be lost to rounding, here and below
         fits = max(1, math.floor(times.longest / bar + 1e-6))
         told.append(("bars_fit", {"asked": bars, "played": fits, "seconds": plain(times.longest)}))
         bars = fits
     ending = 0.0 if times.loop else RING
     if seconds and not times.bars:
         left = seconds - bars * bar
+        # what is left of the asked seconds rings, a bar longer than usual at most; beyond that the piece is shorter
         if not times.loop and -1e-6 <= left <= bar + RING:
             ending = max(0.0, left)
         length = bars * bar + ending
@@ -74,13 +76,15 @@ def settle(times: Times) -> tuple[float, int, float, list[Change]]:
 def _filled(times: Times, tempo: float, seconds: float) -> tuple[float, int]:
     bar = _bar(times.metre, tempo)
     if times.exact:
+        # a loop takes the nearest number; another piece the lower one, since what is left over can ring
         bars = round(seconds / bar) if times.loop else int(seconds / bar + 1e-6)
         return tempo, min(MOST_BARS, max(1, bars))
+    # room for the last chord to ring, but not most of a very short piece
     seconds -= 0.0 if times.loop else min(RING, seconds / 4)
     wanted = seconds / bar
     low, high = (times.tempos[0], times.tempos[-1]) if times.tempos else (SLOWEST, FASTEST)
     for bars in _round_bars(wanted):
-        free = tempo * bars * bar / seconds
+        free = tempo * bars * bar / seconds  # the tempo at which so many bars last exactly that long
         if bars <= MOST_BARS and low <= free <= high:
             return free, bars
     bars = min(MOST_BARS, max(1, round(wanted)))

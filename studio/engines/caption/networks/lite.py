@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan and Le 2019; without squeeze-excite, with ReLU6), its normalisations folded in.
 
 Convolutions of one pixel and the classifier keep their weights in eight bits, one scale for each channel that comes
-out: a quarter of the bytes for the same answers. Knows nothing of captions.
+out: a quarter of the bytes for the same answers.
 """
 
 from __future__ import annotations

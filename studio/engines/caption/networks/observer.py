@@ -4,7 +4,7 @@ EfficientNet-Lite0, unchanged, names photographs: its 1,000 classes. A copy of i
 drawings: what emoji show. Two still smaller networks name colours and tell drawings from photographs. What comes out is
 no map but a sequence: kind, ground, two colours, and the likeliest things.
 
-Knows nothing of words. `register` makes the class known to transformers; no program code comes with the weights.
+`register` makes the class known to transformers; no program code comes with the weights.
 """
 
 from __future__ import annotations

@@ -61,8 +61,11 @@ BASES = {
     "Casts": "engines whose weights become one float type while they are read say so in the same way",
     "DownloadError": "errors, told apart by what can be done about them",
     "Parking": "loaded models of torch modules leave their device and come back in the same way",
+    "PartContext": "what a plan tells of one part of its work is what it tells of all of it, but for the steps",
+    "Plan": "plans answer what a job is asked of them, most of it in the same way",
     "Refused": "an error",
     "RunContext": "what one plan tells differently, it tells by the same methods",
+    "Single": "the answer to a conversation is one request, and is kept when it ends",
 }
 """Classes of ours that others of ours inherit from, and why. None was cut off its child to make a file shorter."""
 

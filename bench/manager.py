@@ -170,7 +170,7 @@ def main() -> int:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     options = parser.parse_args()
     device = replace(detect(options.device)[0], threads=physical_cores())
-    print(f"device  {device.name}, {memory.read(device).free / 1e9:.1f} GB free")
+    print(f"device  {device.name}, {memory.read_memory(device).free / 1e9:.1f} GB free")
     good: list[bool] = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "big", device)

@@ -165,7 +165,7 @@ def sweep(target: Path) -> None:
             leftover.unlink()
 
 
-def put(path: Path, data: bytes) -> None:
+def put_file(path: Path, data: bytes) -> None:
     """As `write`, for a file of the user's own: with its permissions, or those that their other new files get.
 
     Raises:

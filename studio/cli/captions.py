@@ -185,13 +185,13 @@ def _afterwards(console: Console, run: Run, update: Update | None, title: str) -
 
 
 def _export(run: Run, files: Files) -> None:
-    from studio.paths import put
+    from studio.paths import put_file
     from studio.tasks.caption import export
 
     if files.zip:
         export.as_zip(run, Path(files.zip).expanduser().resolve())
     if files.jsonl:
-        put(Path(files.jsonl).expanduser().resolve(), export.as_jsonl(run).encode())
+        put_file(Path(files.jsonl).expanduser().resolve(), export.as_jsonl(run).encode())
 
 
 def _document(run: Run, stopped: bool) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def upscale(
 ) -> None:
     with Console(as_json) as console:
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        beside = scan.beside(Path(file)) if recipe.read(data) is None else None
+        beside = scan.beside(Path(file)) if recipe.read_recipe(data) is None else None
         request = UpscaleRequest(image=data, scale=scale, tile=tile, model=model)
         # what was kept out of the picture's file stays out of the larger one's
         run(console, request, out, Wish(names, clean or beside is not None, beside))

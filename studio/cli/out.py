@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.errors import StudioError
 from studio.library import music_export
 from studio.media.image import decode
-from studio.paths import disk_error, put
+from studio.paths import disk_error, put_file
 from studio.requests import Task
 from studio.results import Artifact
 
@@ -110,4 +110,4 @@ def _put(path: Path, data: bytes) -> None:
             return
     except OSError as error:
         raise disk_error(error, path) from error
-    put(path, data)
+    put_file(path, data)

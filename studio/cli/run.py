@@ -60,7 +60,7 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
     Args:
         start: how the job begins, where it is more than this request.
     """
-    place, written = wanted(console, out, request.task), request.task in ("chat", "code", "caption")
+    place, written = wanted_file(console, out, request.task), request.task in ("chat", "code", "caption")
     wish = wish or Wish()
     with opened() as studio:
         kept = wish.keep(studio.settings, place)
@@ -103,7 +103,7 @@ def _read(studio: Studio, request: Request) -> str:
     return "" if found is None else reading_text.lines(found, language())[0]
 
 
-def wanted(console: Console, out: str, task: Task) -> Target | None:
+def wanted_file(console: Console, out: str, task: Task) -> Target | None:
     """What --out means, or None without it. A wrong suffix is wrong usage."""
     try:
         return target(out, task) if out else None

@@ -16,7 +16,7 @@ from studio.cli.image import Picture
 from studio.cli.options import Json, Out
 from studio.cli.out import Target, keep
 from studio.cli.position import read_bytes
-from studio.cli.run import results, wanted
+from studio.cli.run import results, wanted_file
 from studio.errors import StudioError
 from studio.requests import Lora
 from studio.results import Artifact
@@ -32,9 +32,9 @@ def info(file: Picture, as_json: Json = False) -> None:
     from studio.recipes import inspect
 
     with Console(as_json) as console:
-        found = inspect.read(read_bytes(file, MAX_IMAGE_BYTES))
+        found = inspect.read_settings(read_bytes(file, MAX_IMAGE_BYTES))
         if found is None and (made := scan.beside(Path(file))):
-            found = inspect.of(made)
+            found = inspect.restore_recipe(made)
         if found is None:
             raise StudioError("nothing_to_restore")
         if as_json:
@@ -62,9 +62,9 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
     from studio.recipes.reproduce import compare, picture_format, request
 
     with Console(as_json) as console:
-        place: Target | None = wanted(console, out, "image")
+        place: Target | None = wanted_file(console, out, "image")
         data = read_bytes(file, MAX_IMAGE_BYTES)
-        made = recipe.read(data) or scan.beside(Path(file))
+        made = recipe.read_recipe(data) or scan.beside(Path(file))
         if made is None:
             raise StudioError("no_recipe")
         with opened() as studio:

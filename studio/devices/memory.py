@@ -29,7 +29,7 @@ class Reading:
     ours: int | None = None
 
 
-def read(device: Device) -> Reading:
+def read_memory(device: Device) -> Reading:
     """Bytes of `device` now. On unified memory (MPS) those of the machine.
 
     Free on a GPU is what the driver has left and what torch keeps from it without using it: reserved, not active.

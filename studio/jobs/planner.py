@@ -92,7 +92,7 @@ class Intake:
         if not isinstance(request, ImageRequest):
             return Order(card, Single(request, keep=keep))
         if request.mask:
-            masks.read(request.mask)  # refused before a model is loaded for it
+            masks.read_mask(request.mask)  # refused before a model is loaded for it
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:

@@ -239,7 +239,7 @@ class Runner:
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
         request, keep = plan.request, plan.keep
         try:
-            made = recipe.make(
+            made = recipe.make_recipe(
                 request, card,
                 revision=self._store.revision(card), device=str(device), hardware=device.hardware,
                 adapters=lora_files.hashes((request, *plan.requests), self._adapters),

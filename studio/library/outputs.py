@@ -79,7 +79,7 @@ class Library:
         Chat answers are not written here (studio.library.chats keeps conversations); their artifact has no files.
 
         Args:
-            made: the recipe of the whole run (studio.recipes.recipe.make).
+            made: the recipe of the whole run (studio.recipes.recipe.make_recipe).
             keep: how pictures are named and written; by default as this library does.
             sheet: the contact sheet of a grid, written beside the first picture as `<name>-grid.png`.
 
@@ -207,7 +207,9 @@ def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:
         keep.format
     ]
     data = encode(image, own if keep.metadata else None)
-    beside = not keep.metadata or (keep.format == "jpeg" and recipe.read(data) is None)  # a JPEG has room for 64 kB
+    beside = not keep.metadata or (
+        keep.format == "jpeg" and recipe.read_recipe(data) is None
+    )  # a JPEG has room for 64 kB
     return _Piece(data, _FORMAT_SUFFIX[keep.format], own, beside)
 
 

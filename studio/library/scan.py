@@ -57,7 +57,7 @@ def recipe_of(path: Path, task: str) -> dict[str, Any] | None:
     try:
         if not path.is_file() or path.stat().st_size > MAX_READ:
             return None
-        made = recipe.read(path.read_bytes()) if task not in _WITH_SIDECAR else None
+        made = recipe.read_recipe(path.read_bytes()) if task not in _WITH_SIDECAR else None
     except OSError:
         return None
     return made or beside(path)
@@ -67,7 +67,7 @@ def beside(path: Path) -> dict[str, Any] | None:
     """The recipe that lies beside a file that was kept without one inside; None where there is none."""
     try:
         own = sidecar(path)
-        return recipe.read(own.read_bytes()) if own.is_file() and own.stat().st_size <= MAX_READ else None
+        return recipe.read_recipe(own.read_bytes()) if own.is_file() and own.stat().st_size <= MAX_READ else None
     except (OSError, ValueError):
         return None
 

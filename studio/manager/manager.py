@@ -49,7 +49,7 @@ class ModelManager:
         reserve: int = 0,
         stuck_after: float = 0.0,
         gate: Gate | None = None,
-        read: Callable[[Device], memory.Reading] = memory.read,
+        read: Callable[[Device], memory.Reading] = memory.read_memory,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device

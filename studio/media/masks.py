@@ -22,7 +22,7 @@ HALF = 128
 _ONE = 24  # levels by which a colour of paint may differ from itself, for the sake of lossy formats
 
 
-def read(data: bytes) -> Image.Image:
+def read_mask(data: bytes) -> Image.Image:
     """The mask in a picture file: mode L, 255 anew, 0 kept, all between.
 
     Raises:

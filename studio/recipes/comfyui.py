@@ -58,7 +58,7 @@ def graph(said: Any) -> dict[str, Any] | None:
     return nodes or None
 
 
-def read(nodes: Mapping[str, Any]) -> Found | None:
+def read_graph(nodes: Mapping[str, Any]) -> Found | None:
     """The settings in a graph; None where nothing in it samples."""
     return _Graph(nodes).read()
 

@@ -78,13 +78,13 @@ class Restored:
         return PROGRAMS[self.form]
 
 
-def read(data: bytes) -> Restored | None:
+def read_settings(data: bytes) -> Restored | None:
     """What the bytes of a picture file of any kind (or of one of our other outputs) carry; None where nothing.
 
     Our own recipe comes first, then what the other programs write. Never raises.
     """
-    if made := recipe.read(data):
-        return of(made)
+    if made := recipe.read_recipe(data):
+        return restore_recipe(made)
     texts = _texts(data)
     found = _settings(texts)
     if (found is None or not found.fields) and (hidden := stealth.text(data)):
@@ -98,13 +98,13 @@ def from_text(text: str) -> Restored | None:
         return None
     if _like_json(text):
         if made := recipe.from_json(text):
-            return of(made)
+            return restore_recipe(made)
         return _from_json(other_uis.loads(text))
     found = infotext.parse(text)
     return _theirs("a1111", found, text=text) if found else None
 
 
-def of(made: dict[str, Any]) -> Restored:
+def restore_recipe(made: dict[str, Any]) -> Restored:
     """What one of our own recipes says, wherever it lay: of an enlarged picture, of the painting that it was."""
     told = origins.painting(made)
     given = {**told["parameters"], "seed": told["seed"]} if told["task"] == "image" else {}
@@ -119,9 +119,9 @@ def origin(data: bytes) -> dict[str, Any] | None:
     """What a file says of how it was made, as the recipe of something made from it can hold it."""
     if not data:
         return None
-    if made := recipe.read(data):
+    if made := recipe.read_recipe(data):
         return made
-    found = read(data)
+    found = read_settings(data)
     if found is None or not found.fields:
         return None
     if found.text and len(found.text) <= origins.MAX_CHARACTERS:
@@ -209,7 +209,7 @@ def _from_json(said: Any) -> Restored | None:
     for form, reader in _READERS:
         if found := reader(said):
             return _theirs(form, found)
-    if (nodes := comfyui.graph(said)) and (found := comfyui.read(nodes)):
+    if (nodes := comfyui.graph(said)) and (found := comfyui.read_graph(nodes)):
         return _theirs("comfyui", found)
     return None
 

@@ -39,7 +39,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLACES = ("recipe", "ICMT", "comment")
 
 
-def make(
+def make_recipe(
     request: Request,
     card: Card,
     *,
@@ -199,7 +199,7 @@ def _before(found: object, depth: int) -> dict[str, Any] | None:
     return {"parameters": text} if isinstance(text, str) and 0 < len(text) <= origins.MAX_CHARACTERS else None
 
 
-def read(data: bytes) -> dict[str, Any] | None:
+def read_recipe(data: bytes) -> dict[str, Any] | None:
     """The recipe inside a PNG, JPEG, WebP, WAV or FLAC file, or a `.json` or `.txt` one; None where there is none.
 
     Reads containers only: no pixel and no sample is decoded. Never raises on hostile bytes.

@@ -18,7 +18,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number, read, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 TASK = "caption"
 NONE = ""
@@ -136,7 +136,7 @@ class Fields:
         return [(variants.title(info.card, spoken), info.card.id) for info in self._page.studio.models.list(TASK)]
 
 
-def wanted(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> CaptionRequest:
+def wanted_request(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> CaptionRequest:
     """The request that the fields ask for.
 
     Args:
@@ -157,7 +157,7 @@ def wanted(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> Ca
         forbid=words(values["forbid"]),
         count=read_whole("count", str(values["count"] or 1)) or 1,
         max_tokens=read_whole("max_tokens", values["max_tokens"]),
-        temperature=read("temperature", values["temperature"]),
+        temperature=read_number("temperature", values["temperature"]),
         seed=read_whole("seed", values["seed"]),
     )
 

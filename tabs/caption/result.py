@@ -113,7 +113,7 @@ class Result:
     def _read(self, file: Any, request: gr.Request) -> Any:
         """The prompt that a picture carries, where it carries one."""
         try:
-            found = inspect.read(uploaded.read(file)) if file else None
+            found = inspect.read_settings(uploaded.read_upload(file)) if file else None
         except StudioError:
             found = None
         prompt = str(found.fields.get("prompt") or "") if found else ""

@@ -15,7 +15,7 @@ from studio.recipes.embed_image import as_shown
 from studio.requests import CaptionRequest
 from studio.results import Update
 from studio.tasks.caption.run import Run
-from tabs.caption.fields import TASK, Fields, manner, wanted
+from tabs.caption.fields import TASK, Fields, manner, wanted_request
 from tabs.caption.folder import Many
 from tabs.caption.result import Result
 from tabs.shared import job_progress, uploaded
@@ -62,7 +62,9 @@ def build(page: Page) -> None:
         def show_first(update: Update, spoken: str) -> dict[Any, Any]:
             return show(update, spoken) | {due: given if another and update.kind == "done" else None}
 
-        yield from page.run(TASK, lambda: wanted(given, uploaded.read(given["picture"])), show_first, progress, request)
+        yield from page.run(
+            TASK, lambda: wanted_request(given, uploaded.read_upload(given["picture"])), show_first, progress, request
+        )
 
     def beside(given: dict[str, Any] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The second model's caption, as an event of its own: of what one event says quickly one after another, the
@@ -72,7 +74,7 @@ def build(page: Page) -> None:
             return
 
         def ask() -> CaptionRequest:
-            return wanted({**given, "count": 1}, uploaded.read(given["picture"]), given["other"])
+            return wanted_request({**given, "count": 1}, uploaded.read_upload(given["picture"]), given["other"])
 
         yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, second=True), progress, request)
 
@@ -80,7 +82,7 @@ def build(page: Page) -> None:
         if page.busy(request, TASK):
             return
         try:
-            found, asked = _run(page, given, request), wanted({**given, "count": 1})
+            found, asked = _run(page, given, request), wanted_request({**given, "count": 1})
         except StudioError as error:
             yield {progress: job_progress.failure(error, language(request))}
             return
@@ -98,7 +100,7 @@ def build(page: Page) -> None:
     def unseen(file: str | None, request: gr.Request) -> dict[Any, Any]:
         """A picture dropped here that the browser cannot show becomes one that it can."""
         try:
-            shown = page.offer(as_shown(uploaded.read(file)), "picture.png")
+            shown = page.offer(as_shown(uploaded.read_upload(file)), "picture.png")
         except StudioError as error:
             return {progress: job_progress.failure(error, language(request)), fields.unseen: None}
         return {progress: "", fields.unseen: None, fields.of["picture"]: shown}

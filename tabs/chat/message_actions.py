@@ -26,7 +26,7 @@ def edited(chat: Chat, at: int, words: str) -> Chat:
     return chat.replaced(at, Entry("user", words))
 
 
-def read(said: object) -> tuple[str, int, str]:
+def read_order(said: object) -> tuple[str, int, str]:
     """(what, at which message, with which text) from what the browser says, which may be anything."""
     try:
         found = json.loads(said) if isinstance(said, str) else {}

@@ -15,7 +15,7 @@ from studio.tasks.chat.conversation import Chat, Note
 from tabs.shared.context import Page
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number, read, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 NAMES = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
 _WHOLE = ("max_tokens", "seed")
@@ -45,7 +45,7 @@ class ChatSettings:
         """What the fields ask for. Raises StudioError where a number is none."""
         model, system, *typed = values
         numbers: dict[str, Any] = {
-            name: (read_whole if name in _WHOLE else read)(name, value)
+            name: (read_whole if name in _WHOLE else read_number)(name, value)
             for name, value in zip(NAMES, typed, strict=True)
         }
         return ChatRequest(messages=(), model=model or "", system=(system or "").strip(), **numbers)

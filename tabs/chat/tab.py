@@ -219,7 +219,7 @@ def build(page: Page) -> None:
 
     def obey(request: gr.Request, said: str, where: str, prompt: str, *values: Any) -> Iterator[Changes]:
         """What was pressed at a message."""
-        what, at, words = message_actions.read(said)
+        what, at, words = message_actions.read_order(said)
         place = Place.read(where)
         if what in ("retry", "answer"):
             yield from again(request, where, *values)

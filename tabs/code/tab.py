@@ -20,7 +20,7 @@ from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers
-from tabs.shared.widgets import number, read, read_whole, run_row, seed_row
+from tabs.shared.widgets import number, read_number, read_whole, run_row, seed_row
 
 TASK = "code"
 LANGUAGES = (
@@ -95,7 +95,7 @@ def build(page: Page) -> None:
         def ask() -> CodeRequest:
             return CodeRequest(
                 prefix=before, suffix=after, model=model or "", language=syntax, fill_in_middle=middle,
-                max_tokens=read_whole("max_tokens", max_tokens), temperature=read("temperature", temperature),
+                max_tokens=read_whole("max_tokens", max_tokens), temperature=read_number("temperature", temperature),
                 seed=read_whole("seed", seed),
             )  # fmt: skip
 

@@ -263,4 +263,4 @@ def _swap(shape: str, width: str, height: str) -> tuple[str, str, str]:
 
 def _content(file: Any) -> bytes:
     """What a file of the page's or a piece that it sent holds."""
-    return file if isinstance(file, bytes) else uploaded.read(file)
+    return file if isinstance(file, bytes) else uploaded.read_upload(file)

@@ -14,7 +14,7 @@ from studio.errors import StudioError
 from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
 from tabs.image import shapes, source
-from tabs.shared.widgets import read, read_whole
+from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
 EMPTY: Mapping[str, Any] = {
@@ -39,7 +39,7 @@ class Wanted:
     previews: bool
 
 
-def wanted(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> Wanted:
+def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> Wanted:
     """What the fields ask for.
 
     Raises:
@@ -51,7 +51,7 @@ def wanted(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> Wa
 
 
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:
-    """The request that the fields describe. Raises StudioError as `wanted`."""
+    """The request that the fields describe. Raises StudioError as `wanted_pictures`."""
     extend = [_whole(values, name, "extend") or 0 for name in EXTEND]
     start = source.start(drawing, extend)
     scale = _number(values, "hires_scale") or 1.0
@@ -81,7 +81,7 @@ def loras(names: Any, weights: str) -> tuple[Lora, ...]:
         StudioError: a weight is no number.
     """
     typed = weights.replace(";", ",").split(",")
-    found = [read("field.lora_weight", part) for part in typed]
+    found = [read_number("field.lora_weight", part) for part in typed]
     return tuple(
         Lora(name, 1.0 if i >= len(found) or (weight := found[i]) is None else weight) for i, name in enumerate(names)
     )
@@ -145,7 +145,7 @@ def _size(values: Mapping[str, Any], card: Card, start: source.Start, scale: flo
 
 
 def _number(values: Mapping[str, Any], name: str) -> float | None:
-    return read(f"field.{name}", values[name])
+    return read_number(f"field.{name}", values[name])
 
 
 def _whole(values: Mapping[str, Any], name: str, called: str = "") -> int | None:

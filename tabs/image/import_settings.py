@@ -52,17 +52,17 @@ class Restoring:
 
     def take(self, data: bytes, spoken: str) -> dict[Any, Any]:
         """Changes to the fields for a file; only a message where it has nothing to tell."""
-        return self._put(inspect.read(data), spoken)
+        return self._put(inspect.read_settings(data), spoken)
 
     def take_recipe(self, made: dict[str, Any], spoken: str) -> dict[Any, Any]:
         """The same for a recipe that is known already: that of a picture kept without metadata lies beside it."""
-        return self._put(inspect.of(made), spoken)
+        return self._put(inspect.restore_recipe(made), spoken)
 
     @staticmethod
     def content(file: str) -> bytes:
         """The file as it came; nothing where it is too large or gone."""
         try:
-            return uploaded.read(file, MAX_BYTES)
+            return uploaded.read_upload(file, MAX_BYTES)
         except StudioError:
             return b""
 

@@ -18,7 +18,7 @@ from tabs.image.fields import Fields
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language
-from tabs.shared.widgets import read
+from tabs.shared.widgets import read_number
 
 LONGEST_COUNTED = 20_000
 _SETTINGS = re.compile(r"\bSteps: *\d+, |\bSeed: *\d+, |^\s*\{.*\"(?:sui_image_params|format|parameters)\"", re.DOTALL)
@@ -120,7 +120,7 @@ def _count_line(page: Page, model: str, prompt: str, spoken: str) -> str:
 def size_line(model: Card, shape: str, scale: str, spoken: str) -> str:
     """The size that the shape gives with this model, as HTML."""
     try:
-        times = read("hires_scale", scale) or 1.0
+        times = read_number("hires_scale", scale) or 1.0
     except StudioError:
         times = 1.0
     if shape == shapes.CUSTOM:

@@ -41,7 +41,7 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
         def start(who: str) -> Job:
             wanted = reproduce.request(before, lambda hash: known(page, hash, earlier))
             data = _content(file)
-            keep = Keep("", reproduce.picture_format(data), recipe.read(data) is not None, before.get("origin"))
+            keep = Keep("", reproduce.picture_format(data), recipe.read_recipe(data) is not None, before.get("origin"))
             started.append(page.studio.submit(wanted, who, _file(page, wanted), keep=keep))
             return started[-1]
 

@@ -96,7 +96,7 @@ def strokes(mask: bytes, size: tuple[int, int]) -> bytes:
     """A mask as a transparent layer of paint, for the editor. Raises StudioError where it is no picture."""
     from PIL import Image
 
-    alpha = masks.read(mask).resize(size).point([0] * 128 + [_COVER] * 128)
+    alpha = masks.read_mask(mask).resize(size).point([0] * 128 + [_COVER] * 128)
     layer = Image.new("RGBA", size, (*PAINT, 0))
     layer.putalpha(alpha)
     return _png(layer)

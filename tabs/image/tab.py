@@ -18,7 +18,7 @@ from studio.requests import UpscaleRequest
 from studio.results import Update
 from tabs.image import prompt_tools, reproduce, unshowable
 from tabs.image.fields import TASK, Fields
-from tabs.image.form import shape, wanted
+from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
 from tabs.image.missing import Missing
 from tabs.image.recent import Recent
@@ -119,7 +119,7 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     """Submit what the fields ask for: one request, or a grid where an axis is named."""
     drawing = values["picture"]
     with page.bench.place() if drawing.picture else nullcontext():
-        asked = wanted(values, prompt_tools.card(page, values["model"]), drawing)
+        asked = wanted_pictures(values, prompt_tools.card(page, values["model"]), drawing)
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
     if asked.x is not None:
         return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
@@ -152,7 +152,7 @@ def _skip(page: Page) -> Any:
 
 def _as_it_was(page: Page, data: bytes, made: Mapping[str, Any] | None) -> Keep | None:
     """How an enlarged picture is kept: what a person kept out of the picture's file stays out of the larger one's."""
-    if made is None or recipe.read(data) is not None:
+    if made is None or recipe.read_recipe(data) is not None:
         return None
     return replace(page.studio.library.keep, metadata=False, origin=made)
 

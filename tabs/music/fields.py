@@ -22,7 +22,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number, read, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 TASK: Task = "music"
 MOST_AT_ONCE = 4
@@ -133,7 +133,7 @@ class Fields:
             return changes
         spoken = language(request)
         try:
-            made = recipe.read(uploaded.read(dropped))
+            made = recipe.read_recipe(uploaded.read_upload(dropped))
         except StudioError:
             made = None
         if made is None or made["task"] != TASK:
@@ -154,21 +154,21 @@ class Fields:
             part.change(say, inputs, self.reading, preprocess=False, **quick() | {"trigger_mode": "always_last"})
 
 
-def wanted(values: Mapping[str, Any], sound: Mapping[str, Any] | None = None) -> MusicRequest:
+def wanted_request(values: Mapping[str, Any], sound: Mapping[str, Any] | None = None) -> MusicRequest:
     """The request that the fields describe.
 
     Args:
-        sound: what it takes of the sound beside them (music_sound.taken).
+        sound: what it takes of the sound beside them (tabs.music.input_audio.taken_sound).
 
     Raises:
         StudioError: a number that is none.
     """
     known: dict[str, Any] = {name: values.get(name) or "" for name in _TEXTS}
-    known |= {name: read(name, values.get(name)) for name in _NUMBERS}
+    known |= {name: read_number(name, values.get(name)) for name in _NUMBERS}
     known |= {name: read_whole(name, values.get(name)) for name in _WHOLES}
     known["tempo"], known["bars"] = known["tempo"] or 0.0, known["bars"] or 0
     known["count"] = min(known["count"] or 1, MOST_AT_ONCE)
-    known |= {**sound, "sound_keep": read("sound_keep", values.get("sound_keep")) or 0.0} if sound else {}
+    known |= {**sound, "sound_keep": read_number("sound_keep", values.get("sound_keep")) or 0.0} if sound else {}
     return MusicRequest(model=values.get("model") or "", loop=bool(values.get("loop")), **known)
 
 
@@ -192,7 +192,7 @@ def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
 def reading_line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
     """How the fields are understood, as HTML; nothing where the model does not say, or there is nothing to read."""
     try:
-        asked = wanted(values)
+        asked = wanted_request(values)
         found = page.studio.reading(asked) if asked.prompt.strip() else None
     except StudioError:  # said when it is asked for
         return ""

@@ -83,7 +83,7 @@ class SoundFields:
         }  # fmt: skip
 
 
-def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
+def taken_sound(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the request takes of the parts' values; nothing for a model that does not hear.
 
     Raises:
@@ -92,7 +92,7 @@ def taken(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
     file, uses = values.get("sound"), page.studio.hears(values.get("model") or "")
     if not file or not uses:
         return {}
-    if not (data := uploaded.read(file)):
+    if not (data := uploaded.read_upload(file)):
         raise StudioError("file_empty", path=Path(file).name)
     return {"sound": data, "sound_use": values.get("sound_use") or uses[0]}
 

@@ -24,7 +24,7 @@ from tabs.shared.audio_stream import PREFIX
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
-from tabs.shared.widgets import examples, read
+from tabs.shared.widgets import examples, read_number
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
 _FETCH = "() => { if (atelier.fetching) atelier.press('#music-file'); atelier.fetching = false; }"
@@ -95,7 +95,7 @@ class Result:
             if what == "use":
                 return self._fields.filled(take.recipe, spoken)
             if what == "on":
-                return self._fields.onwards(take.recipe, take.file, read("duration", at) or 0.0, spoken)
+                return self._fields.onwards(take.recipe, take.file, read_number("duration", at) or 0.0, spoken)
             if what == "seed":
                 return {self._fields.of["seed"]: str(take.recipe["seed"])}
             if f".{what}" in MUSIC:

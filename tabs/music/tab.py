@@ -10,8 +10,8 @@ import gradio as gr
 from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.results import Update
-from tabs.music.fields import TASK, Fields, wanted
-from tabs.music.input_audio import taken
+from tabs.music.fields import TASK, Fields, wanted_request
+from tabs.music.input_audio import taken_sound
 from tabs.music.recent import Recent
 from tabs.music.result import Result
 from tabs.music.take_cards import Take
@@ -41,7 +41,7 @@ def build(page: Page) -> None:
     def generate(request: gr.Request, before: tuple[Take, ...], *given: Any) -> Iterator[dict[Any, Any]]:
         def ask() -> MusicRequest:
             values = dict(zip(fields.of, given, strict=True))
-            return wanted(values, taken(page, values))
+            return wanted_request(values, taken_sound(page, values))
 
         def start(who: str) -> Job:
             return page.studio.submit(ask(), who, previews=True)

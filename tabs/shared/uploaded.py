@@ -66,7 +66,7 @@ def path(file: Any) -> Path | None:
     return Path(name)
 
 
-def read(file: Any, most: int = MAX_BYTES) -> bytes:
+def read_upload(file: Any, most: int = MAX_BYTES) -> bytes:
     """The bytes of an uploaded file as the page names it; nothing where it names none.
 
     The studio decodes what comes from a page itself, with its size checked first, so handlers take the file's name and

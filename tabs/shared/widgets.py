@@ -52,7 +52,7 @@ def number(
 ) -> gr.Textbox:
     """A number that may be left empty for the model's default.
 
-    A text field, because Gradio's number field turns "empty" into 0; `read` makes a number of it, and the studio
+    A text field, because Gradio's number field turns "empty" into 0; `read_number` makes a number of it, and the studio
     checks its range.
 
     Args:
@@ -71,7 +71,7 @@ def seed_row(task: Task, **more: Any) -> gr.Textbox:
     return number(task, "seed", placeholder="page.random", **more)
 
 
-def read(field: str, value: str | None) -> float | None:
+def read_number(field: str, value: str | None) -> float | None:
     """What was typed into a number field; None where it is empty.
 
     Raises:
@@ -87,11 +87,11 @@ def read(field: str, value: str | None) -> float | None:
 
 
 def read_whole(field: str, value: str | None) -> int | None:
-    """As `read`, for a whole number; a fraction is left for the studio to refuse."""
+    """As `read_number`, for a whole number; a fraction is left for the studio to refuse."""
     typed = (value or "").strip()
     if re.fullmatch(r"-?[0-9]{1,40}", typed):
         return int(typed)  # a seed has more digits than a float
-    found = read(field, value)
+    found = read_number(field, value)
     return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
 
 

@@ -165,7 +165,7 @@ def test_a_clean_copy_has_the_pixels_and_no_metadata(desk: Desk) -> None:
         desk.page.get_by_role("button", name="Clean copy").click()
     data = download.value.path().read_bytes()
     assert b"secret garden" not in data
-    assert recipe.read(data) is None
+    assert recipe.read_recipe(data) is None
     assert Image.open(io.BytesIO(data)).tobytes() == Image.open(io.BytesIO(full)).tobytes()
 
 

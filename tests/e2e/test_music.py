@@ -93,14 +93,14 @@ def test_a_loop_plays_four_times_without_a_gap(desk: Desk) -> None:
 def test_every_format_holds_the_same_piece_and_its_recipe(desk: Desk) -> None:
     desk.go("music").type("2", "duration").compose("calm rain")
     sound = fetched(desk, "wav")
-    made = recipe.read(sound)
+    made = recipe.read_recipe(sound)
     assert made is not None
     assert made["parameters"]["prompt"] == "calm rain"
     with wave.open(io.BytesIO(sound)) as file:
         assert file.getnframes() == 2 * file.getframerate()
     for kind in ("flac", "mp3"):
         other = fetched(desk, kind)
-        assert recipe.read(other) == made
+        assert recipe.read_recipe(other) == made
         samples, rate = soundfile.read(io.BytesIO(other))
         assert abs(len(samples) / rate - 2) < 0.1
         assert np.abs(samples).max() > 0.05
@@ -113,7 +113,7 @@ def test_a_dropped_piece_brings_its_settings_back(desk: Desk, visit: Visit, url:
     expect(desk.takes).to_have_count(1)
     file = tmp_path / "mine.mp3"
     file.write_bytes(fetched(desk, "mp3"))
-    seed = (recipe.read(file.read_bytes()) or {})["seed"]
+    seed = (recipe.read_recipe(file.read_bytes()) or {})["seed"]
     other = visit(url).go("music")
     other.drop(file, "input")
     expect(other.field("prompt")).to_have_value("A tune for restoring")

@@ -71,7 +71,7 @@ def test_the_recipe_of_such_a_piece_names_its_sound(desk: Desk, tmp_path: Path) 
     desk.compose("hum")
     with desk.page.expect_download() as download:
         desk.order("flac")
-    made = recipe.read(download.value.path().read_bytes())
+    made = recipe.read_recipe(download.value.path().read_bytes())
     assert made is not None
     assert made["parameters"]["sound"]["bytes"] == mine.stat().st_size
 

@@ -33,10 +33,10 @@ WORDS = {
 @pytest.fixture(autouse=True)
 def _same_figures_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory, seconds and speed as they might be, so that the pictures differ only where the page does."""
-    say, make = FakeModel._say, recipe.make
+    say, make = FakeModel._say, recipe.make_recipe
     for manager in studio._runner.fleet:
         monkeypatch.setattr(manager._budget, "_read", lambda _: memory.Reading(16_000_000_000, 11_200_000_000))
-    monkeypatch.setattr(recipe, "make", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
+    monkeypatch.setattr(recipe, "make_recipe", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
 
     def steady(model: FakeModel, text: str, context: Context) -> Output:
         output = say(model, text, context)

@@ -55,7 +55,7 @@ def codes(artifact: Output) -> set[str]:
 
 
 def test_no_word_of_any_held_out_picture_is_broken(model: CaptionModel) -> None:
-    names = lexicon.read(SHIPPED)
+    names = lexicon.read_things(SHIPPED)
     assert names is not None
     english = {name for row in names for name in (row[0], *row[2].split(","))}
     for file in UNSEEN:
@@ -74,7 +74,7 @@ def test_no_word_of_any_held_out_picture_is_broken(model: CaptionModel) -> None:
 
 
 def test_a_word_that_is_not_known_counts_as_broken() -> None:
-    names = lexicon.read(SHIPPED)
+    names = lexicon.read_things(SHIPPED)
     assert names is not None
     assert lexicon.broken("a photo of a dishra or a bell cote", names) == ["dishra"]
 
@@ -140,6 +140,6 @@ def test_what_a_person_forbids_and_requires_still_holds(model: CaptionModel) -> 
     assert caption(model, data, require=("zebra",)).text.endswith("zebra")
     assert caption(model, data, opening="a picture of").text.startswith("a picture of")
     drawn = caption(model, data, length="long", count=3, temperature=1.5)
-    names = lexicon.read(SHIPPED)
+    names = lexicon.read_things(SHIPPED)
     assert names is not None
     assert not [word for said in drawn.texts for word in lexicon.broken(said, names)]

@@ -27,7 +27,7 @@ def paint(model, **changes) -> bytes:
 def told(model, prompt, negative="", guidance=4.0, skip=0, steps=4):
     member = model._family.member(over=False)
     with torch.inference_mode():
-        return conditioning.of(member.pipe, member.accepts, prompt, negative, guidance, skip, steps, 0)
+        return conditioning.condition(member.pipe, member.accepts, prompt, negative, guidance, skip, steps, 0)
 
 
 def a1111(words: list[str]) -> list[list[str]]:

@@ -64,12 +64,12 @@ def run(tmp_path: Path) -> Run:
 @pytest.mark.parametrize("count", ["several", ["2"], {"a": 1}])
 def test_how_many_is_a_number_whatever_a_message_holds(count: object) -> None:
     with pytest.raises(StudioError) as caught:
-        fields.wanted({**EMPTY, "count": count})
+        fields.wanted_request({**EMPTY, "count": count})
     assert caught.value.code == "not_a_number"
 
 
 def test_empty_fields_leave_everything_to_the_model() -> None:
-    made = fields.wanted(EMPTY)
+    made = fields.wanted_request(EMPTY)
     assert (made.max_tokens, made.temperature, made.seed, made.require, made.forbid) == (None, None, None, (), ())
     assert fields.manner(EMPTY) == Manner(dry=True)
 
@@ -79,7 +79,7 @@ def test_what_is_typed_is_what_is_asked() -> None:
         **EMPTY, "require": "gulls, clouds", "forbid": "天空，海\n sand ", "count": 4, "seed": "7",
         "opening": "a photo",
     }  # fmt: skip
-    made = fields.wanted(given, b"x", "other")
+    made = fields.wanted_request(given, b"x", "other")
     assert (made.require, made.forbid) == (("gulls", "clouds"), ("天空", "海", "sand"))
     assert (made.count, made.seed, made.opening, made.image, made.model) == (4, 7, "a photo", b"x", "other")
 

@@ -30,7 +30,7 @@ def test_whatever_a_page_says_it_is_a_place(said: object) -> None:
     "said", ["", "{", "[]", None, '{"do": 1, "at": "x", "words": []}', '{"at": true}', "[" * 100_000]
 )
 def test_whatever_a_page_orders_is_an_order(said: object) -> None:
-    what, at, words = message_actions.read(said)
+    what, at, words = message_actions.read_order(said)
     assert what not in ("edit", "undo", "retry", "answer", "version", "back")
     assert at == -1
     assert words == ""

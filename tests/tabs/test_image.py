@@ -50,7 +50,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def test_empty_fields_leave_everything_to_the_model(card: Card) -> None:
-    made = form.wanted(values(), card, Drawing())
+    made = form.wanted_pictures(values(), card, Drawing())
     assert (made.request.width, made.request.steps, made.request.seed, made.request.strength) == (None,) * 4
     assert (made.request.count, made.request.variation, made.request.hires_scale) == (1, 0.0, 1.0)
     assert made.x is None
@@ -80,14 +80,14 @@ def test_a_word_for_a_number_is_refused_by_name(card: Card, name: str) -> None:
 
 
 def test_one_axis_goes_across_whichever_was_filled(card: Card) -> None:
-    made = form.wanted(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
+    made = form.wanted_pictures(values(y_field="steps", y_values="2-6 (+2)"), card, Drawing())
     assert made.y is None
     assert made.x is not None
     assert grid_axes.values(made.x) == ("2", "4", "6")
 
 
 def test_a_quoted_value_keeps_its_comma(card: Card) -> None:
-    made = form.wanted(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
+    made = form.wanted_pictures(values(x_field="negative_prompt", x_values='"people, text"'), card, Drawing())
     assert made.x is not None
     assert grid_axes.values(made.x) == ("people, text",)
 
@@ -223,7 +223,9 @@ def test_an_enlarged_picture_shows_its_own_size_and_the_licence_of_a_model_that_
 ) -> None:
     with Studio(Settings(demo=demo, home=tmp_path, _env_file=None)) as studio, gr.Blocks() as blocks:  # pyright: ignore[reportCallIssue]
         small = png(Image.new("RGB", (20, 10)))
-        made = recipe.make(ImageRequest(prompt="hills", width=20, height=10, seed=7), studio.default_model("image"))
+        made = recipe.make_recipe(
+            ImageRequest(prompt="hills", width=20, height=10, seed=7), studio.default_model("image")
+        )
         asked = UpscaleRequest(image=encode_png(Image.open(io.BytesIO(small)), made), scale=2)
         artifact = studio.submit(asked).result()
         shown = Shown(artifact, tuple(str(file) for file in artifact.files))

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from studio.recipes.inspect import of
+from studio.recipes.inspect import restore_recipe
 from studio.requests import ImageRequest, Lora
 from studio.service import Studio
 from studio.settings import Settings
@@ -80,7 +80,7 @@ def test_a_restored_picture_names_what_is_not_here(missing: Missing, fields: Fie
 
     request = ImageRequest(prompt="hills", seed=1, loras=(Lora("gone", 0.5),), steps=3, width=64, height=64)
     card = studio.default_model("image")
-    changes = Restoring(fields._page, fields, missing)._put(of(recipe.make(request, card)), "en")
+    changes = Restoring(fields._page, fields, missing)._put(restore_recipe(recipe.make_recipe(request, card)), "en")
     assert "Not here" in changes[fields.restored]
     assert "gone" in changes[fields.restored]
     assert ("gone (not here)", "gone") in changes[fields.of["loras"]]["choices"]

@@ -63,8 +63,8 @@ def hostile(folder: Path, others: Path) -> list[str]:
 
 def test_a_file_that_was_uploaded_is_read_in_every_form_that_a_component_sends(mine: Path) -> None:
     for form in (str(mine), {"path": str(mine)}, {"path": str(mine), "meta": {"_type": "gradio.FileData"}}):
-        assert uploaded.read(form) == mine.read_bytes()
-    assert uploaded.read(None) == uploaded.read("") == uploaded.read({}) == b""
+        assert uploaded.read_upload(form) == mine.read_bytes()
+    assert uploaded.read_upload(None) == uploaded.read_upload("") == uploaded.read_upload({}) == b""
 
 
 def test_nothing_else_of_this_machine_is_opened(folder: Path, others: Path, mine: Path) -> None:
@@ -73,7 +73,7 @@ def test_nothing_else_of_this_machine_is_opened(folder: Path, others: Path, mine
         assert not uploaded.allowed(name, folder), name
         for form in (name, {"path": name}):
             with pytest.raises(StudioError) as refused:
-                uploaded.read(form)
+                uploaded.read_upload(form)
             assert refused.value.code == "not_uploaded"
 
 
@@ -82,19 +82,19 @@ def test_nothing_else_of_this_machine_is_opened(folder: Path, others: Path, mine
 )
 def test_what_is_no_name_names_nothing(folder: Path, form: Any) -> None:
     with pytest.raises(StudioError):
-        uploaded.read(form)
+        uploaded.read_upload(form)
 
 
 def test_no_more_is_read_than_may_be(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = mine.stat().st_size
-    assert len(uploaded.read(str(mine), size)) == size
+    assert len(uploaded.read_upload(str(mine), size)) == size
     with pytest.raises(StudioError) as refused:
-        uploaded.read(str(mine), size - 1)
+        uploaded.read_upload(str(mine), size - 1)
     assert refused.value.code == "upload_too_large"
     true = os.fstat  # a file that grows after it was looked at
     monkeypatch.setattr(os, "fstat", lambda handle: os.stat_result((*true(handle)[:6], 1, *true(handle)[7:10])))
     with pytest.raises(StudioError):
-        uploaded.read(str(mine), size - 1)
+        uploaded.read_upload(str(mine), size - 1)
 
 
 def test_what_is_no_plain_file_any_more_when_it_is_opened_is_not_read(
@@ -105,12 +105,12 @@ def test_what_is_no_plain_file_any_more_when_it_is_opened_is_not_read(
         mine.unlink()
         mine.symlink_to(target)
         with pytest.raises(StudioError) as refused:
-            uploaded.read(str(mine))
+            uploaded.read_upload(str(mine))
         assert refused.value.code == "not_uploaded"
     mine.unlink()
     os.mkfifo(mine)
     with pytest.raises(StudioError):
-        uploaded.read(str(mine))
+        uploaded.read_upload(str(mine))
 
 
 def test_every_field_that_takes_a_file_looks_at_it_first(
@@ -126,7 +126,7 @@ def test_every_field_that_takes_a_file_looks_at_it_first(
         "folder": "",
     }  # fmt: skip
     ways = {
-        "sound": lambda file: input_audio.taken(page, {"sound": file, "model": "m"}),
+        "sound": lambda file: input_audio.taken_sound(page, {"sound": file, "model": "m"}),
         "many": lambda file: tab._run(page, {**given, "files": [{"path": str(mine)}, file]}, asked),
         "alone": lambda file: tab._run(page, {**given, "files": file}, asked),
         "background": lambda file: fields._drawn({"background": file, "layers": []}),

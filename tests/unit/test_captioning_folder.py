@@ -38,13 +38,20 @@ def test_pictures_come_in_natural_order_with_sub_folders_after_the_numbers(tmp_p
     touch(
         tmp_path, "10.png", "9.PNG", "b/2.jpg", "b/10.jpg", "a.webp", "B.gif", "notes.txt", ".hidden.png", ".git/x.png"
     )
-    assert folder.find(tmp_path, recursive=True).keys == ("9.PNG", "10.png", "a.webp", "B.gif", "b/2.jpg", "b/10.jpg")
-    assert folder.find(tmp_path).keys == ("9.PNG", "10.png", "a.webp", "B.gif")
+    assert folder.find_pictures(tmp_path, recursive=True).keys == (
+        "9.PNG",
+        "10.png",
+        "a.webp",
+        "B.gif",
+        "b/2.jpg",
+        "b/10.jpg",
+    )
+    assert folder.find_pictures(tmp_path).keys == ("9.PNG", "10.png", "a.webp", "B.gif")
 
 
 def test_of_two_pictures_with_one_caption_file_the_first_is_taken_and_the_other_named(tmp_path: Path) -> None:
     touch(tmp_path, "cat.jpg", "cat.png", "dog.png")
-    found = folder.find(tmp_path)
+    found = folder.find_pictures(tmp_path)
     assert found.keys == ("cat.jpg", "dog.png")
     assert found.passed == (folder.Passed("cat.png", "caption_shared"),)
 
@@ -54,7 +61,7 @@ def test_links_are_passed_over_wherever_they_lead(tmp_path: Path) -> None:
     touch(tmp_path / "here", "own.png")
     (tmp_path / "here" / "link.png").symlink_to(tmp_path / "away" / "secret.png")
     (tmp_path / "here" / "folder").symlink_to(tmp_path / "away")
-    found = folder.find(tmp_path / "here", recursive=True)
+    found = folder.find_pictures(tmp_path / "here", recursive=True)
     assert found.keys == ("own.png",)
     assert found.passed == (folder.Passed("folder", "caption_link"), folder.Passed("link.png", "caption_link"))
     for key in ("link.png", "folder/secret.png", "../away/secret.png"):
@@ -65,7 +72,7 @@ def test_links_are_passed_over_wherever_they_lead(tmp_path: Path) -> None:
 
 def test_a_folder_that_becomes_a_link_later_is_not_followed(tmp_path: Path) -> None:
     touch(tmp_path, "here/inner/own.png", "away/own.png")
-    assert folder.find(tmp_path / "here", recursive=True).keys == ("inner/own.png",)
+    assert folder.find_pictures(tmp_path / "here", recursive=True).keys == ("inner/own.png",)
     os.rename(tmp_path / "here" / "inner", tmp_path / "elsewhere")
     (tmp_path / "here" / "inner").symlink_to(tmp_path / "away")
     with pytest.raises(StudioError):
@@ -76,7 +83,7 @@ def test_names_that_cannot_be_written_on_a_line_are_passed_over(tmp_path: Path) 
     touch(tmp_path, "fine.png", "two\nlines.png")
     with contextlib.suppress(OSError):  # some file systems refuse it
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).touch()
-    found = folder.find(tmp_path)
+    found = folder.find_pictures(tmp_path)
     assert found.keys == ("fine.png",)
     assert {one.why for one in found.passed} == {"caption_name"}
 
@@ -85,14 +92,14 @@ def test_names_that_cannot_be_written_on_a_line_are_passed_over(tmp_path: Path) 
 def test_a_folder_without_pictures_is_a_clear_error(tmp_path: Path, names: tuple[str, ...], code: str) -> None:
     touch(tmp_path, *names)
     with pytest.raises(StudioError) as error:
-        folder.find(tmp_path)
+        folder.find_pictures(tmp_path)
     assert error.value.code == code
 
 
 def test_too_many_pictures_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, *[f"{number}.png" for number in range(4)])
     with pytest.raises(StudioError) as error:
-        folder.find(tmp_path, most=3)
+        folder.find_pictures(tmp_path, most=3)
     assert error.value.code == "too_many_pictures"
 
 

@@ -24,7 +24,7 @@ def test_every_file_is_a_picture_a_caption_or_named(tmp_path: Path) -> None:
     for name, data in contents.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    found = folder.find(tmp_path)
+    found = folder.find_pictures(tmp_path)
     assert found.keys == ("a.png", "b.bmp", "c.TIFF", "d.jfif", "e.avif", "f.heic")
     assert {one.key: (one.why, one.params.get("kind")) for one in found.passed} == {
         "g.jxl": ("picture_format", "JPEG XL"), "h.svg": ("picture_format", "SVG"),
@@ -41,7 +41,7 @@ def test_every_file_is_a_picture_a_caption_or_named(tmp_path: Path) -> None:
 def test_a_folder_of_nothing_but_pictures_that_cannot_be_read_names_them(tmp_path: Path) -> None:
     (tmp_path / "a.jxl").write_bytes(b"\xff\x0a")
     with pytest.raises(StudioError) as caught:
-        folder.find(tmp_path)
+        folder.find_pictures(tmp_path)
     assert caught.value.code == "no_readable_pictures"
     assert "a.jxl" in caught.value.what()
     with pytest.raises(StudioError) as caught:
@@ -53,6 +53,6 @@ def test_of_a_thousand_other_files_the_first_are_named_and_the_rest_counted(tmp_
     for number in range(600):
         (tmp_path / f"{number}.log").touch()
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    passed = folder.find(tmp_path).passed
+    passed = folder.find_pictures(tmp_path).passed
     assert len(passed) == 501
     assert [one.params for one in passed if one.why == "more_files"] == [{"count": 100}]

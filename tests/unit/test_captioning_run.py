@@ -16,7 +16,7 @@ from studio.errors import StudioError
 from studio.tasks.caption import folder
 from studio.tasks.caption import run as runs
 from studio.tasks.caption.edits import MODES, Edits
-from studio.tasks.caption.journal import read
+from studio.tasks.caption.journal import read_journal
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk, Manner
 
@@ -63,7 +63,7 @@ def work(run: Run, said: dict[str, str], crash_at: int = 10**9) -> None:
         if steps > crash_at:
             raise Crash
 
-    add, put = runs.Journal.add, paths.put
+    add, put = runs.Journal.add, paths.put_file
 
     def journalled(self, lines):
         step()
@@ -77,7 +77,7 @@ def work(run: Run, said: dict[str, str], crash_at: int = 10**9) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs.Journal, "add", journalled)
-        patch.setattr(paths, "put", written)
+        patch.setattr(paths, "put_file", written)
         with run.working():
             run.begin()
             for key in run.waiting():
@@ -160,7 +160,7 @@ def test_applying_that_was_interrupted_goes_on(pictures: Path, monkeypatch: pyte
     run = begun(pictures, mode="append", dry=True)
     work(run, {"a.png": "a dog", "b.png": "a cat"})
     with monkeypatch.context() as patch, run.working():
-        patch.setattr(paths, "put", _crash)
+        patch.setattr(paths, "put_file", _crash)
         with pytest.raises(Crash):
             run.apply()
     run = Run(run.place)
@@ -272,7 +272,7 @@ def test_a_line_that_a_crash_cut_short_is_not_believed_and_not_built_upon(pictur
     whole = journal.read_bytes()
     for cut in range(len(whole)):
         journal.write_bytes(whole[:cut])
-        assert set(read(journal).lines) <= {"a.png", "b.png"}
+        assert set(read_journal(journal).lines) <= {"a.png", "b.png"}
     journal.write_bytes(whole[:-30])
     run = Run(run.place)
     work(run, {"a.png": "a dog", "b.png": "a cat"})

@@ -219,7 +219,7 @@ def test_the_editors_graph_is_read_by_the_names_that_newer_ones_give() -> None:
 def test_circles_and_many_ways_end() -> None:
     graph = basic(**{"6": node("A", conditioning=["7", 0], text=["6", 0]), "7": node("B", conditioning=["6", 0])})
     graph["5"] = node("C", samples=["3", 0], latent=["5", 0])
-    comfyui.read(graph)
+    comfyui.read_graph(graph)
     many = basic(**{
         str(100 + each): node(
             "ConditioningCombine", conditioning_1=[str(101 + each), 0], conditioning_2=[str(101 + each), 0]
@@ -227,15 +227,15 @@ def test_circles_and_many_ways_end() -> None:
         for each in range(55)
     })  # fmt: skip
     many["3"]["inputs"]["positive"] = ["100", 0]
-    comfyui.read(many)
+    comfyui.read_graph(many)
     joined = basic(**{
         str(100 + each): node("StringConcatenate", string_a=[str(101 + each), 0], string_b=[str(101 + each), 0])
         for each in range(55)
     })  # fmt: skip
     joined["6"]["inputs"]["text"] = ["100", 0]
-    comfyui.read(joined)
+    comfyui.read_graph(joined)
     long = {str(each): node("Reroute", samples=[str(each + 1), 0]) for each in range(comfyui.MAX_NODES + 500)}
-    assert comfyui.read(comfyui.graph(long) or {}) is None
+    assert comfyui.read_graph(comfyui.graph(long) or {}) is None
 
 
 JSON = st.recursive(

@@ -17,7 +17,7 @@ from witnesses import program
 from studio.tasks.music import abc, melody_tokens, performance
 from studio.tasks.music.form import plan
 from studio.tasks.music.melody_tokens import METRES, Grammar
-from studio.tasks.music.prompt_parser import read
+from studio.tasks.music.prompt_parser import read_prompt
 
 ABCJS = Path(__file__).resolve().parents[2] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
 KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in melody_tokens.MODES]
@@ -209,9 +209,9 @@ def test_the_chords_of_a_style_stand_above_its_melody():
 
 
 def test_a_recipe_says_how_its_prompt_was_read():
-    found = read("techno, no drums, 5/4, theremin, 8 bars")
+    found = read_prompt("techno, no drums, 5/4, theremin, 8 bars")
     said = performance.clean(
-        performance.known(found.brief, melody_tokens.read(["part", "bar1", "d96", "n0"]), (), found)
+        performance.known(found.brief, melody_tokens.read_melody(["part", "bar1", "d96", "n0"]), (), found)
     )
     assert said["style"] == "techno"
     assert (said["without"], said["unknown"]) == (["drums"], ["theremin"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from studio.tasks.music import arranging, form, harmony, melody_rank, melody_tokens
 from studio.tasks.music.brief import grooves, instruments
 from studio.tasks.music.melody_tokens import METRES, Note, Part
-from studio.tasks.music.prompt_parser import Wishes, read
+from studio.tasks.music.prompt_parser import Wishes, read_prompt
 
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
 
@@ -78,7 +78,7 @@ def test_every_piece_ends_on_its_tonic_chord(mode):
     st.sampled_from(sorted(instruments())), st.booleans(), st.integers(0, 99),
 )  # fmt: skip
 def test_every_band_plays_every_metre_within_its_range_and_its_time(groove, metre, bars, tonic, player, loop, seed):
-    brief = read(f"{player.replace('-', ' ')}", Wishes(metre=metre, bars=bars, tonic=tonic, loop=loop)).brief
+    brief = read_prompt(f"{player.replace('-', ' ')}", Wishes(metre=metre, bars=bars, tonic=tonic, loop=loop)).brief
     brief = type(brief)(**{**_fields(brief), "groove": groove, "band": (brief.band[0], *grooves()[groove].band[1:])})
     plan = form.plan(bars)
     score = arranging.arrange(brief, melody(metre, plan.lengths, seed), plan, "test", seed)
@@ -98,7 +98,7 @@ def _fields(brief):
 
 
 def test_the_bass_begins_every_chord_on_its_root():
-    brief = read("pop in C major, 8 bars").brief
+    brief = read_prompt("pop in C major, 8 bars").brief
     plan = form.plan(8)
     score = arranging.arrange(brief, melody("4/4", plan.lengths, 4), plan, "test", 1)
     bass = next(voice for voice in score.voices if voice.name == "bass")
@@ -110,7 +110,7 @@ def test_the_bass_begins_every_chord_on_its_root():
 
 
 def test_swing_moves_the_second_eighth_and_nothing_else():
-    brief = read("jazz in C major, 4 bars, saxophone, piano").brief
+    brief = read_prompt("jazz in C major, 4 bars, saxophone, piano").brief
     plan = form.plan(4)
     score = arranging.arrange(brief, melody("4/4", plan.lengths, 4), plan, "test", 1)
     assert {sound.start % 24 for sound in score.voices[0].sounds} == {0, 16}

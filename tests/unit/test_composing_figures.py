@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studio.tasks.music.prompt_parser import Reading, Wishes, read
+from studio.tasks.music.prompt_parser import Reading, Wishes, read_prompt
 
 
 def changes(found: Reading) -> dict[str, dict[str, Any]]:
@@ -28,7 +28,7 @@ def changes(found: Reading) -> dict[str, dict[str, Any]]:
     ],
 )  # fmt: skip
 def test_tempi_are_kept_to_the_fraction(words: str, tempo: float):
-    found = read(words)
+    found = read_prompt(words)
     assert found.brief.tempo == tempo
     assert changes(found) == {}
     assert not any(word[0].isdigit() for word in found.unknown)
@@ -36,13 +36,13 @@ def test_tempi_are_kept_to_the_fraction(words: str, tempo: float):
 
 @pytest.mark.parametrize("words", ["at 8 pm", "at 120 seconds", "no. 5", "at 45 degrees", "5 violins", "24/7"])
 def test_other_numbers_are_no_tempo(words: str):
-    assert read(words).brief.tempo == read("").brief.tempo or "seconds" in words
-    assert not any(name.startswith("tempo") for name in changes(read(words)))
+    assert read_prompt(words).brief.tempo == read_prompt("").brief.tempo or "seconds" in words
+    assert not any(name.startswith("tempo") for name in changes(read_prompt(words)))
 
 
 def test_of_a_range_the_middle_is_played_and_said():
     for words in ("120-130 bpm", "120 – 130 bpm", "between 120 and 130 bpm", "120到130bpm", "tempo 120 to 130"):
-        found = read(words)
+        found = read_prompt(words)
         assert found.brief.tempo == 125
         assert changes(found) == {"tempo_range": {"low": "120", "high": "130", "played": "125"}}
 
@@ -63,7 +63,7 @@ def test_of_a_range_the_middle_is_played_and_said():
     ],
 )  # fmt: skip
 def test_what_cannot_be_kept_is_told(words: str, name: str, asked: Any, played: Any):
-    found = read(words)
+    found = read_prompt(words)
     assert changes(found)[name] == {"asked": asked, "played": played}
     kept = {"tempo_cut": found.brief.tempo, "bars_cut": found.brief.bars, "metre_played": found.brief.metre}[name]
     assert kept == (float(played) if name == "tempo_cut" else played)
@@ -71,7 +71,7 @@ def test_what_cannot_be_kept_is_told(words: str, name: str, asked: Any, played: 
 
 @pytest.mark.parametrize("metre", ["2/4", "3/4", "4/4", "6/8", "9/8"])
 def test_metres_that_it_plays_need_no_word(metre: str):
-    assert (read(f"in {metre} time").brief.metre, changes(read(metre))) == (metre, {})
+    assert (read_prompt(f"in {metre} time").brief.metre, changes(read_prompt(metre))) == (metre, {})
 
 
 @pytest.mark.parametrize(
@@ -86,29 +86,29 @@ def test_metres_that_it_plays_need_no_word(metre: str):
     ],
 )  # fmt: skip
 def test_lengths(words: str, seconds: float):
-    assert read(words).brief.length == pytest.approx(seconds, rel=0.02)
+    assert read_prompt(words).brief.length == pytest.approx(seconds, rel=0.02)
 
 
 @pytest.mark.parametrize(
     "words", ["90s music", "the 80s, synthwave", "90s hip hop", "1980s disco", "20s jazz", "'70s funk"]
 )
 def test_a_decade_is_no_length(words: str):
-    found = read(words, Wishes(seconds=20.0))
+    found = read_prompt(words, Wishes(seconds=20.0))
     assert found.brief.length == pytest.approx(20, rel=0.1)
     assert any(word.endswith("0s") for word in found.unknown), "and is named, since the composer does not know it"
 
 
 def test_what_is_too_long_for_the_model_is_told_before_it_is_made():
-    found = read("30 bpm, 128 bars", Wishes(longest=300))
+    found = read_prompt("30 bpm, 128 bars", Wishes(longest=300))
     assert changes(found) == {"bars_fit": {"asked": 128, "played": 37, "seconds": "300"}}
     assert found.brief.bars == 37
-    found = read("an hour of ambient, 1 hour", Wishes(longest=300))
+    found = read_prompt("an hour of ambient, 1 hour", Wishes(longest=300))
     assert changes(found)["seconds_cut"] == {"asked": "3600", "played": "300"}
     assert found.brief.length == pytest.approx(300, rel=0.02)
 
 
 def test_what_a_second_number_asks_for_is_named():
-    found = read("techno, 120 bpm, 90 bpm, in C major, in A minor")
+    found = read_prompt("techno, 120 bpm, 90 bpm, in C major, in A minor")
     assert (found.brief.tempo, found.brief.tonic, found.brief.mode) == (120, 0, "major")
     assert {"90 bpm", "a minor"} == set(found.passed)
     assert found.unknown == ()
@@ -135,7 +135,7 @@ def test_what_a_second_number_asks_for_is_named():
 )  # fmt: skip
 def test_keys_in_the_ways_of_three_languages(words: str, tonic: int, mode: str):
     for chance in (0.1, 0.9):
-        found = read(words, chance=chance)
+        found = read_prompt(words, chance=chance)
         assert (found.brief.tonic, found.brief.mode) == (tonic, mode)
         assert changes(found) == {}
 
@@ -146,15 +146,15 @@ def test_keys_in_the_ways_of_three_languages(words: str, tonic: int, mode: str):
      "lost in a dream", "In A Dark Wood", "a major problem"],
 )  # fmt: skip
 def test_the_article_is_no_key(words: str):
-    keys = {(read(words, chance=chance / 50).brief.tonic) for chance in range(50)}
+    keys = {(read_prompt(words, chance=chance / 50).brief.tonic) for chance in range(50)}
     assert len(keys) > 1, "the seed chooses"
 
 
 def test_a_mode_without_a_tonic():
     for words in ("a tune in a minor key", "in minor", "小调钢琴"):
-        assert read(words).brief.mode == "minor"
-        assert len({read(words, chance=chance / 50).brief.tonic for chance in range(50)}) > 1
-    assert read("a sad tune in a major key").brief.mode == "major"
+        assert read_prompt(words).brief.mode == "minor"
+        assert len({read_prompt(words, chance=chance / 50).brief.tonic for chance in range(50)}) > 1
+    assert read_prompt("a sad tune in a major key").brief.mode == "major"
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_a_mode_without_a_tonic():
     [("D phrygian", "D minor"), ("in F lydian", "F major"), ("B locrian", "B minor"), ("E弗里几亚", "E minor")],
 )
 def test_modes_that_it_never_learnt_are_told_with_what_is_played(words: str, key: str):
-    assert changes(read(words))["mode_played"]["key"] == key
+    assert changes(read_prompt(words))["mode_played"]["key"] == key

@@ -12,7 +12,7 @@ from witnesses import program
 
 from studio.tasks.music import arranging, form, melody_tokens, midi
 from studio.tasks.music.melody_tokens import Grammar
-from studio.tasks.music.prompt_parser import Wishes, read
+from studio.tasks.music.prompt_parser import Wishes, read_prompt
 from studio.tasks.music.score import Score
 
 PROMPTS = (
@@ -24,13 +24,13 @@ PROMPTS = (
 def composed(prompt: str, seed: int, upbeat: bool, loop: bool = False) -> Score:
     """A piece as the composer makes it, its melody written at random; `upbeat`: it may begin before its first bar."""
     chance = random.Random(seed)
-    brief = read(prompt, Wishes(loop=loop), chance.random()).brief
+    brief = read_prompt(prompt, Wishes(loop=loop), chance.random()).brief
     plan = form.plan(brief.bars)
     grammar, words = Grammar(brief.metre, plan.lengths, upbeat=upbeat), list[str]()
     while (choice := grammar.allowed()) != (melody_tokens.END,):
         words.append(melody_tokens.UPBEAT if melody_tokens.UPBEAT in choice else chance.choice(choice))
         grammar.take(words[-1])
-    return arranging.arrange(brief, melody_tokens.read(words), plan, prompt, seed)
+    return arranging.arrange(brief, melody_tokens.read_melody(words), plan, prompt, seed)
 
 
 def told(data: bytes, folder: Path) -> str:

@@ -10,11 +10,11 @@ from studio.requests import MusicRequest
 from studio.tasks.music import melody_tokens
 from studio.tasks.music.brief import Brief, grooves, instruments
 from studio.tasks.music.keys import key_name
-from studio.tasks.music.prompt_parser import Wishes, read, read_request
+from studio.tasks.music.prompt_parser import Wishes, read_prompt, read_request
 
 
 def brief(prompt: str, wishes: Wishes | None = None) -> Brief:
-    return read(prompt, wishes).brief
+    return read_prompt(prompt, wishes).brief
 
 
 def test_a_whole_wish_is_read_in_english():
@@ -109,8 +109,8 @@ def test_a_lead_is_somebody_who_can_sing():
 
 
 def test_words_that_say_nothing_to_the_composer_are_named():
-    assert read("rain on a tin roof, slow piano").unknown == ("rain", "tin", "roof")
-    assert read("a gentle waltz for two violins with some piano").unknown == ("two",)
+    assert read_prompt("rain on a tin roof, slow piano").unknown == ("rain", "tin", "roof")
+    assert read_prompt("a gentle waltz for two violins with some piano").unknown == ("two",)
 
 
 @given(st.text(max_size=200))
@@ -153,7 +153,7 @@ def test_every_table_is_sound():
     ],
 )  # fmt: skip
 def test_numbers_in_words_count(prompt: str, bars: int, metre: str | None):
-    found = read(prompt)
+    found = read_prompt(prompt)
     assert found.brief.bars == bars
     assert metre is None or found.brief.metre == metre
     assert found.unknown == ()
@@ -165,7 +165,7 @@ def test_seconds_and_beats_in_chinese_words():
 
 
 def test_what_is_said_twice_is_no_unknown_word():
-    found = read("无缝循环，钢琴，loopable loop")
+    found = read_prompt("无缝循环，钢琴，loopable loop")
     assert found.brief.loop
     assert found.unknown == ()
 

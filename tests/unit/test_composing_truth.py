@@ -7,7 +7,7 @@ import pytest
 from studio.requests import MusicRequest
 from studio.tasks.music import reading_text
 from studio.tasks.music.brief import instruments
-from studio.tasks.music.prompt_parser import read, read_request
+from studio.tasks.music.prompt_parser import read_prompt, read_request
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 
@@ -21,7 +21,7 @@ DRUMS = {name for name, player in instruments().items() if "beat" in player.play
     ],
 )  # fmt: skip
 def test_words_of_every_script_are_named(prompt: str, named: tuple[str, ...]):
-    assert read(prompt).unknown == named
+    assert read_prompt(prompt).unknown == named
 
 
 @pytest.mark.parametrize(
@@ -35,34 +35,34 @@ def test_words_of_every_script_are_named(prompt: str, named: tuple[str, ...]):
     ],
 )  # fmt: skip
 def test_who_is_said_to_be_left_out_does_not_play(prompt: str, gone: set[str]):
-    found = read(prompt)
+    found = read_prompt(prompt)
     assert found.without
     assert not set(found.brief.band) & gone
 
 
 def test_who_is_named_after_his_family_was_excluded_plays():
-    assert "taiko" in read("epic, no drums but taiko").brief.band
-    assert "violin" in read("no strings, only violin").brief.band
+    assert "taiko" in read_prompt("epic, no drums but taiko").brief.band
+    assert "violin" in read_prompt("no strings, only violin").brief.band
 
 
 @pytest.mark.parametrize(
     "prompt", ["drums only", "a drum solo", "bass only", "techno, drums only", "只要鼓", "taiko drums"]
 )
 def test_a_melody_that_nobody_asked_for_is_announced(prompt: str):
-    found = read(prompt)
+    found = read_prompt(prompt)
     assert found.brief.band[0] not in DRUMS
     assert ("melody_stays", {}) in reading_text.notes(found)
 
 
 def test_a_melody_that_was_excluded_is_not_said_to_be_left_out():
-    found = read("percussion, no melody")
+    found = read_prompt("percussion, no melody")
     assert "melody" not in found.without
     assert ("melody_stays", {}) in reading_text.notes(found)
 
 
 @pytest.mark.parametrize("prompt", ["techno with bass", "piano", "rock with a drum solo", "flute and drums", "a tune"])
 def test_other_melodies_are_not(prompt: str):
-    assert ("melody_stays", {}) not in reading_text.notes(read(prompt))
+    assert ("melody_stays", {}) not in reading_text.notes(read_prompt(prompt))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_melodies_are_not(prompt: str):
 )
 @pytest.mark.parametrize("spoken", ["en", "zh-CN"])
 def test_a_second_one_is_left_out_but_not_unknown(prompt: str, spoken: str):
-    found = read(prompt)
+    found = read_prompt(prompt)
     assert found.passed
     assert not set(found.passed) & set(found.unknown)
     assert any(found.passed[0] in line for line in reading_text.lines(found, spoken)[1:])
@@ -92,6 +92,6 @@ def test_the_line_itself_can_be_read_again(prompt: str):
     ("word", "said"), [("polka", "polka"), ("mazurka", "mazurka"), ("elegy", "elegy"), ("波尔卡", "polka")]
 )
 def test_a_dance_is_called_by_its_name(word: str, said: str):
-    line = reading_text.in_words(read(f"{word}, piano"), "en")
+    line = reading_text.in_words(read_prompt(f"{word}, piano"), "en")
     assert f" {said} " in f" {line} "
     assert not {"march", "waltz", "air"} & set(line.split())

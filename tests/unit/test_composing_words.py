@@ -7,7 +7,7 @@ import pytest
 from studio.requests import MusicRequest
 from studio.tasks.music import reading_text
 from studio.tasks.music.brief import instruments
-from studio.tasks.music.prompt_parser import Wishes, read, read_request
+from studio.tasks.music.prompt_parser import Wishes, read_prompt, read_request
 
 DRUMS = {name for name, player in instruments().items() if "beat" in player.plays}
 BASSES = {"bass", "double-bass", "synth-bass", "slap-bass", "tuba"}
@@ -15,7 +15,7 @@ GUITARS = {name for name in instruments() if "guitar" in name}
 
 
 def band(prompt: str) -> set[str]:
-    return set(read(prompt).brief.band)
+    return set(read_prompt(prompt).brief.band)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def band(prompt: str) -> set[str]:
 )  # fmt: skip
 @pytest.mark.parametrize("style", ["techno", "jazz", "rock"])
 def test_who_wants_no_drums_gets_none(words: str, style: str):
-    found = read(words.format(style))
+    found = read_prompt(words.format(style))
     assert not set(found.brief.band) & DRUMS
     assert found.brief.genre == style, "and the rest is read all the same"
     assert found.without
@@ -69,29 +69,33 @@ def test_what_is_excluded_and_what_is_not(words: str, gone: set[str], there: set
 
 def test_kinds_moods_forms_and_numbers_can_be_excluded():
     for chance in (0.1, 0.3, 0.7, 0.9):
-        assert read("not a waltz", chance=chance).brief.metre != "3/4"
-        assert read("不是圆舞曲", chance=chance).brief.metre != "3/4"
-        assert read("no 3/4", chance=chance).brief.metre != "3/4"
-        assert read("jazz, not in C major", chance=chance).brief.tonic != 0
-        assert read("a tune, not in minor, sad", chance=chance).brief.mode == "major"
-    assert not read("no loop, techno").brief.loop
-    assert not read("techno，不要循环").brief.loop
-    assert read("无缝循环").brief.loop
-    assert read("ambient pad, not dark").brief.mode == "major"
-    assert read("techno, not dark").brief.mode == "major"
-    assert read("piano, not too fast").brief.tempo < read("piano").brief.tempo < read("fast piano").brief.tempo
-    assert read("不太快的钢琴").brief.tempo < read("快的钢琴").brief.tempo
-    assert read("非常慢的钢琴").brief.tempo < read("慢的钢琴").brief.tempo
-    assert read("not techno, jazz").brief.genre == "jazz"
-    assert read("techno, not 150 bpm").brief.tempo != 150
-    assert read("no drum and bass please").brief.genre == ""
+        assert read_prompt("not a waltz", chance=chance).brief.metre != "3/4"
+        assert read_prompt("不是圆舞曲", chance=chance).brief.metre != "3/4"
+        assert read_prompt("no 3/4", chance=chance).brief.metre != "3/4"
+        assert read_prompt("jazz, not in C major", chance=chance).brief.tonic != 0
+        assert read_prompt("a tune, not in minor, sad", chance=chance).brief.mode == "major"
+    assert not read_prompt("no loop, techno").brief.loop
+    assert not read_prompt("techno，不要循环").brief.loop
+    assert read_prompt("无缝循环").brief.loop
+    assert read_prompt("ambient pad, not dark").brief.mode == "major"
+    assert read_prompt("techno, not dark").brief.mode == "major"
+    assert (
+        read_prompt("piano, not too fast").brief.tempo
+        < read_prompt("piano").brief.tempo
+        < read_prompt("fast piano").brief.tempo
+    )
+    assert read_prompt("不太快的钢琴").brief.tempo < read_prompt("快的钢琴").brief.tempo
+    assert read_prompt("非常慢的钢琴").brief.tempo < read_prompt("慢的钢琴").brief.tempo
+    assert read_prompt("not techno, jazz").brief.genre == "jazz"
+    assert read_prompt("techno, not 150 bpm").brief.tempo != 150
+    assert read_prompt("no drum and bass please").brief.genre == ""
 
 
 def test_the_line_says_what_was_left_out_on_request():
-    found = read("techno, no drums, not too fast")
+    found = read_prompt("techno, no drums, not too fast")
     assert set(found.without) == {"drums", "fast"}
     assert "without drums, fast" in reading_text.in_words(found, "en")
-    assert "不含" in reading_text.in_words(read("电子，不要鼓"), "zh-CN")
+    assert "不含" in reading_text.in_words(read_prompt("电子，不要鼓"), "zh-CN")
 
 
 def test_fields_exclude_too():
@@ -113,12 +117,12 @@ def test_fields_exclude_too():
     ],
 )  # fmt: skip
 def test_words_of_two_senses(words: str, genre: str):
-    assert read(words).brief.genre == genre
+    assert read_prompt(words).brief.genre == genre
 
 
 def test_a_month_is_no_march():
-    assert read("snow in March").brief.kind != "march"
-    assert read("a march in March").brief.kind == "march"
+    assert read_prompt("snow in March").brief.kind != "march"
+    assert read_prompt("a march in March").brief.kind == "march"
 
 
 @pytest.mark.parametrize(
@@ -133,23 +137,23 @@ def test_a_month_is_no_march():
     ],
 )  # fmt: skip
 def test_styles_side_by_side(words: str, genre: str):
-    assert read(words).brief.genre == genre
+    assert read_prompt(words).brief.genre == genre
 
 
 def test_a_style_that_another_one_won_over_is_named():
-    found = read("christmas jazz")
+    found = read_prompt("christmas jazz")
     assert (found.passed, found.unknown) == (("christmas",), ())  # it is in the list, and the line must not deny it
     assert ("one_of_each", {"words": "christmas"}) in reading_text.notes(found)
-    assert read("lofi hip hop beat, chill").unknown == ()
+    assert read_prompt("lofi hip hop beat, chill").unknown == ()
 
 
 def test_a_solo_within_a_band_and_one_alone():
-    found = read("rock with a guitar solo").brief
+    found = read_prompt("rock with a guitar solo").brief
     assert (found.band[0], set(found.band) & {"bass", "drums"}) == ("electric-guitar", {"bass", "drums"})
-    assert set(read("a guitar solo").brief.band) == {"guitar"}
-    assert set(read("solo flute").brief.band) == {"flute"}
-    assert set(read("nothing but piano").brief.band) == {"piano"}
-    assert set(read("只用钢琴").brief.band) == {"piano"}
+    assert set(read_prompt("a guitar solo").brief.band) == {"guitar"}
+    assert set(read_prompt("solo flute").brief.band) == {"flute"}
+    assert set(read_prompt("nothing but piano").brief.band) == {"piano"}
+    assert set(read_prompt("只用钢琴").brief.band) == {"piano"}
 
 
 def test_the_guitar_of_metal_is_its_own():
@@ -160,13 +164,13 @@ def test_the_guitar_of_metal_is_its_own():
 
 def test_unknown_styles_are_named_and_no_irish_band_plays():
     for words in ("zydeco", "gamelan", "rain on a tin roof", "完全不知道的风格"):
-        found = read(words, Wishes(seconds=30.0))
+        found = read_prompt(words, Wishes(seconds=30.0))
         assert found.unknown
         assert not found.named
         assert not set(found.brief.band) & {"violin", "bodhran"}
         assert ("plain_style", {}) in reading_text.notes(found)
-    assert read("techno").named
-    assert read("piano").named
+    assert read_prompt("techno").named
+    assert read_prompt("piano").named
 
 
 def test_the_line_says_everything_that_was_read():
@@ -183,7 +187,7 @@ def test_the_line_says_everything_that_was_read():
     calm = read_request(MusicRequest(prompt="lo-fi", duration=31), 0.3, 300)
     assert not calm.brief.tempo.is_integer()
     assert f"♩ ≈ {calm.brief.tempo:.0f}" in reading_text.in_words(calm, "en").split(" · ")
-    chinese = reading_text.lines(read("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
+    chinese = reading_text.lines(read_prompt("摇滚，没有鼓，5/4，999 bpm"), "zh-CN")
     assert "摇滚" in chinese[0]
     assert "不含鼓" in chinese[0]
     assert any("5/4" in one for one in chinese[1:])
@@ -208,7 +212,7 @@ def test_words_that_were_understood_are_in_the_readers_language(
 
 
 def test_a_key_that_a_note_names_is_in_the_readers_language():
-    *_, note = reading_text.lines(read("a waltz in D lydian"), "zh-CN")
+    *_, note = reading_text.lines(read_prompt("a waltz in D lydian"), "zh-CN")
     assert "D 大调" in note
 
 

@@ -42,7 +42,7 @@ def block(comment: bytes) -> bytes:
 
 
 def found(data: bytes) -> tuple[Any, ...]:
-    restored = inspect.read(data)
+    restored = inspect.read_settings(data)
     assert restored is not None
     assert not restored.broken
     return tuple(restored.fields.get(name) for name in ("prompt", "negative_prompt", "seed", "steps"))
@@ -64,7 +64,7 @@ def test_programs_of_the_field_read_our_jpeg_and_webp(
     assert "Seed: 7, " in text
     assert "une forêt 森林 🌲" in tags(file)["ExifIFD:UserComment"]
     assert "undef" in exiftool("-v3", file).split("UserComment", 1)[1][:200]
-    assert recipe.read(file.read_bytes()) == MADE, "our own JSON has kept its place"
+    assert recipe.read_recipe(file.read_bytes()) == MADE, "our own JSON has kept its place"
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])

@@ -45,7 +45,7 @@ def test_the_stored_file_itself_is_the_wav(piece: Path) -> None:
 @pytest.mark.parametrize("suffix", [".flac", ".mp3"])
 def test_sound_keeps_its_recipe(piece: Path, suffix: str) -> None:
     data = music_export.music(piece, MADE, suffix)
-    assert recipe.read(data) == recipe.read(piece.read_bytes())
+    assert recipe.read_recipe(data) == recipe.read_recipe(piece.read_bytes())
     assert decode_audio(data).samples.shape[0] == 2
 
 

@@ -87,7 +87,7 @@ def webp(comment: str) -> bytes:
 
 
 def read(data: bytes) -> inspect.Restored:
-    found = inspect.read(data)
+    found = inspect.read_settings(data)
     assert found is not None
     assert (found.broken, found.wrong, found.unread) == (False, (), False)
     return found
@@ -161,7 +161,7 @@ def test_a_program_is_read_and_named(program: str) -> None:
 def test_a_program_that_left_nothing_to_read_is_named_and_not_called_damaged(
     texts: dict[str, Any], form: str, program: str
 ) -> None:
-    found = inspect.read(png(texts))
+    found = inspect.read_settings(png(texts))
     assert found is not None
     assert (found.form, found.program, found.unread, found.broken, found.fields) == (form, program, True, False, {})
 
@@ -174,19 +174,19 @@ def test_a_program_that_left_nothing_to_read_is_named_and_not_called_damaged(
     ],
 )  # fmt: skip
 def test_what_is_no_programs_is_nothing(texts: dict[str, str]) -> None:
-    assert inspect.read(png(texts)) is None
+    assert inspect.read_settings(png(texts)) is None
 
 
 def test_cut_json_of_a_program_is_damage() -> None:
     for key in ("invokeai_metadata", "generation_data", "parameters"):
-        found = inspect.read(png({key: json.dumps(FOOOCUS)[:80]}))
+        found = inspect.read_settings(png({key: json.dumps(FOOOCUS)[:80]}))
         assert found is not None
         assert (found.broken, found.unread) == (True, False)
 
 
 @pytest.mark.parametrize("seed", [-7, 2**64, 10**30, "many", 1.5])
 def test_a_value_that_cannot_be_is_named_and_the_rest_restored(seed: Any) -> None:
-    found = inspect.read(png({"invokeai_metadata": {**INVOKE, "seed": seed}}))
+    found = inspect.read_settings(png({"invokeai_metadata": {**INVOKE, "seed": seed}}))
     assert found is not None
     assert (found.fields["prompt"], "seed" in found.fields, found.broken) == ("a cat", False, False)
     assert found.wrong == (f"seed: {seed}",)

@@ -14,45 +14,45 @@ TABLE = {"红": "red", "苹果": "apple", "红苹果": "red apple", "一个": ""
 
 
 def test_the_longest_word_wins() -> None:
-    assert glossary.read("一个红苹果", TABLE).prompt == "red apple"
+    assert glossary.read_prompt("一个红苹果", TABLE).prompt == "red apple"
 
 
 def test_words_that_carry_nothing_are_left_out() -> None:
-    assert glossary.read("红的猫", TABLE).prompt == "red cat"
+    assert glossary.read_prompt("红的猫", TABLE).prompt == "red cat"
 
 
 def test_chinese_signs_become_plain_ones() -> None:
-    assert glossary.read("红苹果，扁平", TABLE).prompt == "red apple, flat style"
+    assert glossary.read_prompt("红苹果，扁平", TABLE).prompt == "red apple, flat style"
 
 
 def test_weights_and_english_stay() -> None:
-    assert glossary.read("(红:1.3)猫 sticker", TABLE).prompt == "(red:1.3) cat sticker"
+    assert glossary.read_prompt("(红:1.3)猫 sticker", TABLE).prompt == "(red:1.3) cat sticker"
 
 
 def test_unknown_words_are_named_once() -> None:
-    reading = glossary.read("量子猫和量子猫", TABLE)
+    reading = glossary.read_prompt("量子猫和量子猫", TABLE)
     assert reading.prompt == "cat cat"
     assert reading.unknown == ("量子", "和量子")
 
 
 def test_an_english_prompt_is_not_touched() -> None:
     odd = "a  cat ,( really )"
-    assert glossary.read(odd, TABLE) == glossary.Reading(odd)
+    assert glossary.read_prompt(odd, TABLE) == glossary.Reading(odd)
 
 
 def test_without_a_table_nothing_changes() -> None:
-    assert glossary.read("红苹果", {}).prompt == "红苹果"
+    assert glossary.read_prompt("红苹果", {}).prompt == "红苹果"
 
 
 @given(st.text(alphabet="红苹果一个猫量子 ,，()a1", max_size=60))
 def test_no_known_table_word_is_left(prompt: str) -> None:
-    assert not set(glossary.read(prompt, TABLE).prompt) & set("红苹猫")
+    assert not set(glossary.read_prompt(prompt, TABLE).prompt) & set("红苹猫")
 
 
 def test_a_damaged_table_is_no_table(tmp_path: Path) -> None:
     for content in ("[]", "{", '"x"', "nul"):
         (tmp_path / glossary.FILE).write_text(content, encoding="utf-8")
-        assert glossary.load(tmp_path) == {}
+        assert glossary.load_glossary(tmp_path) == {}
     (tmp_path / glossary.FILE).write_text(json.dumps({"猫": "cat", "狗": 3}), encoding="utf-8")
-    assert glossary.load(tmp_path) == {"猫": "cat"}
-    assert glossary.load(tmp_path / "missing") == {}
+    assert glossary.load_glossary(tmp_path) == {"猫": "cat"}
+    assert glossary.load_glossary(tmp_path / "missing") == {}

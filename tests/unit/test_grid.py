@@ -197,7 +197,7 @@ def test_every_cell_is_an_ordinary_picture_with_its_own_recipe(studio: Studio) -
     assert len({made["seed"] for made in artifact.recipes}) == 1
     for number, (file, made) in enumerate(zip(artifact.files, artifact.recipes, strict=True)):
         assert (made["parameters"]["steps"], made["parameters"]["guidance_scale"]) == (number % 3 + 1, number // 3 + 1)
-        own = recipe.read(file.read_bytes())
+        own = recipe.read_recipe(file.read_bytes())
         assert own == made
         request = recipe.to_request(made)
         assert request is not None

@@ -95,7 +95,7 @@ def test_each_picture_of_a_batch_has_its_own_seed_in_file_name_and_recipe(librar
     artifact = library.save("image", pictures(3), made("image", prompt="a cat", count=3))
     assert [file.stem[-1] for file in artifact.files] == ["7", "8", "9"]
     for seed, file, own in zip((7, 8, 9), artifact.files, artifact.recipes, strict=True):
-        inside = recipe.read(file.read_bytes())
+        inside = recipe.read_recipe(file.read_bytes())
         assert inside == own
         assert (own["seed"], own["parameters"]["count"]) == (seed, 1)
     assert artifact.recipe["parameters"]["count"] == 3

@@ -75,7 +75,7 @@ def test_a_picture_is_kept_in_the_wanted_format_and_found_again(
     assert file.suffix == FORMATS[form]
     with Image.open(file) as image:
         assert image.format == form.upper()
-    assert (inspect.read(file.read_bytes()) is not None) == metadata
+    assert (inspect.read_settings(file.read_bytes()) is not None) == metadata
     (found,) = library.recent("image")
     assert found.recipe == recipe.for_seed(made(), 7)
     library.forget(found)
@@ -91,7 +91,7 @@ def test_without_metadata_the_recipe_lies_beside(library: Library, home: Home) -
 def test_a_recipe_that_a_jpeg_has_no_room_for_lies_beside(library: Library) -> None:
     long = made(request(prompt="木" * 10_000, negative_prompt="é" * 10_000, prompts=("木" * 10_000,)))
     (file,) = library.save("image", pictures(), long, Keep(format="jpeg")).files
-    assert recipe.read(file.read_bytes()) is None
+    assert recipe.read_recipe(file.read_bytes()) is None
     assert library.recent()[0].recipe == recipe.for_seed(long, 7)
 
 
@@ -213,7 +213,7 @@ def test_every_cell_of_a_grid_is_an_ordinary_picture_with_its_own_recipe(library
     artifact = library.save("image", output, made(), Keep("g/[seed] [steps] [sampler]"), sheet)
     assert [file.stem for file in artifact.files] == ["7 1 Euler", "7 2 Euler", "9 1 DDIM"]
     for cell, file, own in zip(cells, artifact.files, artifact.recipes, strict=True):
-        assert recipe.read(file.read_bytes()) == own
+        assert recipe.read_recipe(file.read_bytes()) == own
         assert recipe.to_request(own) == cell
     assert artifact.sheet == home.outputs / "image" / "g" / "7 1 Euler-grid.png"
     with Image.open(artifact.sheet) as image:
@@ -225,7 +225,7 @@ def test_a_sheet_is_no_picture_of_its_own_and_goes_with_its_grid(library: Librar
     artifact = library.save("image", output, made(), None, Image.new("RGB", (20, 20)))
     assert artifact.sheet is not None
     assert len(library.recent()) == 2
-    settings = inspect.read(artifact.sheet.read_bytes())
+    settings = inspect.read_settings(artifact.sheet.read_bytes())
     assert settings is not None
     assert (settings.form, settings.fields["seed"]) == ("a1111", 7)
     library.forget(artifact)

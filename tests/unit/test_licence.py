@@ -56,7 +56,7 @@ def test_every_list_says_that_a_licence_is_not_known(card: Card, spoken: str, wo
 def test_a_recipe_keeps_that_it_is_not_known(card: Card, studio: Studio) -> None:
     from studio.requests import MusicRequest
 
-    made = recipe.make(MusicRequest(prompt="x", seed=1), card)
+    made = recipe.make_recipe(MusicRequest(prompt="x", seed=1), card)
     read = recipe.from_json(recipe.to_json(made))
     assert read is not None
     assert made["model"]["commercial"] is None

@@ -61,7 +61,7 @@ MASKS = {
 
 @pytest.mark.parametrize("name", MASKS)
 def test_the_box_is_marked_and_nothing_else(name: str) -> None:
-    found = masks.read(png(MASKS[name]))
+    found = masks.read_mask(png(MASKS[name]))
     assert (found.mode, found.size) == ("L", SIZE)
     marked = np.asarray(found) >= masks.HALF
     expected = np.asarray(boxed("L", 0, 255)) > 0
@@ -71,7 +71,7 @@ def test_the_box_is_marked_and_nothing_else(name: str) -> None:
 def test_of_black_and_white_paint_on_nothing_only_the_white_counts() -> None:
     picture = boxed("RGBA", (0, 0, 0, 0), (255, 255, 255, 255))
     ImageDraw.Draw(picture).rectangle((20, 12, 40, 20), fill=(0, 0, 0, 255))
-    found = masks.read(png(picture))
+    found = masks.read_mask(png(picture))
     assert (found.getpixel((17, 9)), found.getpixel((30, 15)), found.getpixel((1, 1))) == (255, 0, 0)
 
 

@@ -55,7 +55,7 @@ def test_an_enlarged_picture_tells_its_painting_and_the_enlargement(studio: Stud
     (file,) = studio.submit(PAINTING).result().files
     big = larger(studio, file.read_bytes())
     data = big.read_bytes()
-    found = inspect.read(data)
+    found = inspect.read_settings(data)
     assert found is not None
     assert not found.broken
     assert {name: found.fields[name] for name in ("prompt", "negative_prompt", "seed", "steps", "width", "height")} == {
@@ -83,7 +83,7 @@ def test_it_is_called_by_its_prompt_and_seed_and_found_again(studio: Studio) -> 
 def test_enlarging_twice_keeps_both_and_the_first_of_all(studio: Studio) -> None:
     (file,) = studio.submit(PAINTING).result().files
     twice = larger(studio, larger(studio, file.read_bytes()).read_bytes(), 2)
-    made = recipe.read(twice.read_bytes())
+    made = recipe.read_recipe(twice.read_bytes())
     assert made is not None
     assert [link["task"] for link in origins.chain(made)] == ["upscale", "upscale", "image"]
     assert origins.factor(made) == 4
@@ -95,13 +95,15 @@ def test_enlarging_twice_keeps_both_and_the_first_of_all(studio: Studio) -> None
 def test_an_enlarged_picture_is_made_again_from_the_one_it_was(studio: Studio) -> None:
     (file,) = studio.submit(PAINTING).result().files
     big = larger(studio, file.read_bytes())
-    made = recipe.read(big.read_bytes()) or {}
+    made = recipe.read_recipe(big.read_bytes()) or {}
     wanted = reproduce.request(made, studio.source)
     assert isinstance(wanted, UpscaleRequest)
     (other,) = studio.submit(wanted).result().files
-    compared = reproduce.compare(big.read_bytes(), made, other.read_bytes(), recipe.read(other.read_bytes()) or {})
+    compared = reproduce.compare(
+        big.read_bytes(), made, other.read_bytes(), recipe.read_recipe(other.read_bytes()) or {}
+    )
     assert (compared.same, compared.differences) == (True, ())
-    assert (recipe.read(other.read_bytes()) or {})["origin"] == made["origin"]
+    assert (recipe.read_recipe(other.read_bytes()) or {})["origin"] == made["origin"]
 
 
 def test_another_programs_picture_keeps_its_settings_word_for_word(studio: Studio) -> None:
@@ -110,7 +112,7 @@ def test_another_programs_picture_keeps_its_settings_word_for_word(studio: Studi
         assert (
             picture.info["parameters"] == f"{FOREIGN}, Postprocess upscale by: 2, Postprocess upscaler: Demo upscaler"
         )
-    found = inspect.read(data)
+    found = inspect.read_settings(data)
     assert found is not None
     assert (found.fields["prompt"], found.fields["seed"], found.model) == ("a castle", 77, "dreamshaper")
 
@@ -135,7 +137,7 @@ def test_settings_in_another_form_become_the_text_that_web_uis_share(studio: Stu
     said = settings_line(big.read_bytes())
     assert (said["Seed"], said["Steps"], said["Version"]) == (str(2**60), "9", "ComfyUI")
     assert "a-barn" in big.name
-    found = inspect.read(big.read_bytes())
+    found = inspect.read_settings(big.read_bytes())
     assert found is not None
     assert (found.fields["prompt"], found.fields["negative_prompt"], found.fields["seed"]) == ("a barn", "snow", 2**60)
 
@@ -143,7 +145,7 @@ def test_settings_in_another_form_become_the_text_that_web_uis_share(studio: Stu
 def test_a_picture_that_says_nothing_stays_one(studio: Studio) -> None:
     big = larger(studio, png())
     assert big.name.endswith("-upscale-x2.png")
-    found = inspect.read(big.read_bytes())
+    found = inspect.read_settings(big.read_bytes())
     assert found is not None
     assert (found.fields, found.broken) == ({}, False)
     assert "Seed" not in settings_line(big.read_bytes())
@@ -222,7 +224,7 @@ def test_any_values_in_an_origin_can_be_written_and_restored(data: st.DataObject
     if made is None:
         return
     origins.text(made)
-    inspect.of(made)
+    inspect.restore_recipe(made)
     embed_image.encode_jpeg(Image.new("RGB", (4, 4)), made)
 
 

@@ -57,8 +57,8 @@ def test_a_file_keeps_its_permissions_and_a_link_swapped_in_does_not_pass_them_o
         target.unlink()
         target.symlink_to(secret)
 
-    paths.put(shared, b"words")
+    paths.put_file(shared, b"words")
     assert stat.S_IMODE(shared.stat().st_mode) == 0o644
     monkeypatch.setattr(paths.os, "replace", replace)
-    paths.put(shared, b"words")
+    paths.put_file(shared, b"words")
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600

@@ -49,7 +49,7 @@ REQUESTS: tuple[Request, ...] = (
 
 
 def made(request: Request, **more: Any) -> dict[str, Any]:
-    return recipe.make(limits.resolve(request, CARD, lambda: 7), CARD, **more)
+    return recipe.make_recipe(limits.resolve(request, CARD, lambda: 7), CARD, **more)
 
 
 def picture_recipe(**parameters: Any) -> dict[str, Any]:
@@ -112,13 +112,13 @@ FILES = {
 @pytest.mark.parametrize("prompt", ["plain", '日本語 עברית 🌲 é\n\ttab "quoted" \\', "\0 and \x1f", "x" * 9_000])
 def test_a_recipe_survives_its_file(kind: str, prompt: str) -> None:
     found = picture_recipe(prompt=prompt)
-    assert recipe.read(FILES[kind](found)) == found
+    assert recipe.read_recipe(FILES[kind](found)) == found
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "wav", "flac"])
 def test_the_longest_prompt_survives_where_the_format_has_room(kind: str) -> None:
     found = picture_recipe(prompt="木" * 10_000, negative_prompt="é" * 10_000)
-    assert recipe.read(FILES[kind](found)) == found
+    assert recipe.read_recipe(FILES[kind](found)) == found
 
 
 def test_a_file_of_somebody_else_has_no_recipe() -> None:
@@ -127,9 +127,9 @@ def test_a_file_of_somebody_else_has_no_recipe() -> None:
     info.add_text("parameters", "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1")
     out = io.BytesIO()
     PICTURE.save(out, "PNG", pnginfo=info)
-    assert recipe.read(out.getvalue()) is None
+    assert recipe.read_recipe(out.getvalue()) is None
     for data in (b"", b"{", b"{}", b"[]", b"RIFF", b"fLaC", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\0" * 100):
-        assert recipe.read(data) is None
+        assert recipe.read_recipe(data) is None
 
 
 @pytest.mark.parametrize(
@@ -181,5 +181,5 @@ def test_reading_never_raises(noise: bytes, kind: str, at: int) -> None:
     data = bytearray(FILES[kind](picture_recipe()))
     at %= len(data)
     data[at : at + len(noise)] = noise
-    recipe.read(bytes(data))
-    recipe.read(noise)
+    recipe.read_recipe(bytes(data))
+    recipe.read_recipe(noise)

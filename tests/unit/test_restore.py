@@ -83,7 +83,7 @@ def gif(comment: str) -> bytes:
 
 
 def read(data: bytes) -> inspect.Restored:
-    found = inspect.read(data)
+    found = inspect.read_settings(data)
     assert found is not None
     return found
 
@@ -145,9 +145,9 @@ def test_another_task_has_a_recipe_and_no_fields() -> None:
 
 def test_a_picture_without_settings_is_none() -> None:
     for data in (png(), png(("Comment", "holiday")), gif("Created with GIMP"), with_comment("JPEG", b"ASCII\0\0\0hm")):
-        assert inspect.read(data) is None
+        assert inspect.read_settings(data) is None
     for data in (b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBP", b"{", b"\0" * 99):
-        assert inspect.read(data) is None
+        assert inspect.read_settings(data) is None
 
 
 def test_a_prompt_alone_is_a_prompt() -> None:
@@ -259,9 +259,9 @@ FILES += [
 def test_reading_never_raises(file: bytes, noise: bytes, at: int, end: int) -> None:
     data = bytearray(file)
     data[at % len(data) : at % len(data) + len(noise)] = noise
-    inspect.read(bytes(data))
-    inspect.read(bytes(data[: end % len(data)]))
-    inspect.read(noise)
+    inspect.read_settings(bytes(data))
+    inspect.read_settings(bytes(data[: end % len(data)]))
+    inspect.read_settings(noise)
 
 
 @settings(max_examples=200, deadline=None)

@@ -27,7 +27,7 @@ def told(text: str) -> inspect.Restored:
     out, info = io.BytesIO(), PngInfo()
     info.add_text("parameters", text)
     Image.new("RGB", (8, 8)).save(out, "PNG", pnginfo=info)
-    found = inspect.read(out.getvalue())
+    found = inspect.read_settings(out.getvalue())
     assert found is not None
     return found
 

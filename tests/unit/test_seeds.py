@@ -33,7 +33,7 @@ def test_a_long_seed_is_painted_and_told_exactly(tmp_path: Path, seed: int) -> N
     data = file.read_bytes()
     with Image.open(io.BytesIO(data)) as picture:
         assert f"Seed: {seed}," in picture.info["parameters"]
-    found = inspect.read(data)
+    found = inspect.read_settings(data)
     assert found is not None
     assert found.fields["seed"] == seed
     again = recipe.to_request(found.recipe or {})

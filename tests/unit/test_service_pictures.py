@@ -320,7 +320,7 @@ def test_previews_come_only_where_they_are_wanted_and_change_nothing(slow: Calla
 def test_pictures_are_kept_as_asked(studio: Studio) -> None:
     job = studio.submit(HILLS, keep=Keep(pattern="[seed]-[steps]", format="webp", metadata=False))
     (file,) = job.result().files
-    assert (file.name, recipe.read(file.read_bytes())) == ("5-2.webp", None)
+    assert (file.name, recipe.read_recipe(file.read_bytes())) == ("5-2.webp", None)
 
 
 # What lies ready

@@ -169,7 +169,7 @@ def test_an_independent_reader_finds_the_tags(kind: str) -> None:
     assert tag.title == MADE["parameters"]["prompt"]
     assert tag.duration == pytest.approx(40 * 1001 / 32_000, abs=0.1)
     assert json.loads(str(tag.comment)) == MADE
-    assert recipe.read(data) == recipe.from_json(recipe.to_json(MADE))
+    assert recipe.read_recipe(data) == recipe.from_json(recipe.to_json(MADE))
     said = json.dumps(tag.as_dict(), ensure_ascii=False)
     assert "Model, the: MIT" in said
     assert "2026-01-31" in said

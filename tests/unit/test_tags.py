@@ -79,6 +79,6 @@ def test_flac_and_mp3_have_tempo_and_key_where_players_look(key: str, short: str
 @pytest.mark.parametrize("encode", [encode_wav, encode_flac, encode_mp3])
 def test_a_file_without_tempo_and_key_says_nothing_of_them(encode: Any, tmp_path: Path) -> None:
     data = encode(SOUND, recipe_of("music", {}))
-    assert recipe.read(data) is not None
+    assert recipe.read_recipe(data) is not None
     assert not {"bpm", "key", "initialkey", "tbpm", "tkey"} & by_ffprobe(tmp_path / "a", data).keys()
     assert by_ffprobe(tmp_path / "b", encode(SOUND)).get("comment") is None

@@ -137,7 +137,7 @@ def test_without_a_model_the_picture_is_resampled_and_its_recipe_says_so(home: H
     assert file.parent.parent == home.outputs / "upscale"
     with Image.open(file) as result:
         assert result.size == (90, 60)
-    found = recipe.read(file.read_bytes())
+    found = recipe.read_recipe(file.read_bytes())
     assert found is not None
     assert (found["task"], found["model"]["id"], found["parameters"]["scale"]) == ("upscale", "lanczos", 3)
     assert found["parameters"]["image"]["bytes"] == len(picture())

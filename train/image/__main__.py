@@ -88,11 +88,11 @@ def painter(shipped: Path, encoder: Path, device: str) -> Any:
     words.config.use_attention_mask = True
     pipe: Any = StableDiffusionPipeline.from_pretrained(shipped, text_encoder=words, safety_checker=None)
     pipe.to(torch.float32).to(device).set_progress_bar_config(disable=True)
-    table = glossary.load(shipped)
+    table = glossary.load_glossary(shipped)
 
     def paint(prompt: str, seed: int) -> Any:
         made = pipe(
-            glossary.read(prompt, table).prompt,
+            glossary.read_prompt(prompt, table).prompt,
             num_inference_steps=card.defaults["steps"],
             guidance_scale=card.defaults["guidance_scale"],
             generator=torch.Generator("cpu").manual_seed(seed),

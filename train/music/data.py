@@ -27,7 +27,7 @@ def build(folder: Path) -> None:
         parts = [part for part in tune.parts if _writable(header, part)]
         if not parts:
             continue
-        key = " ".join(melody_tokens.body(melody_tokens.write(header, parts)))
+        key = " ".join(melody_tokens.body(melody_tokens.write_melody(header, parts)))
         if key in seen:  # the collections share tunes
             continue
         seen.add(key)
@@ -35,7 +35,7 @@ def build(folder: Path) -> None:
             {
                 "collection": tune.collection, "title": tune.title, "kind": header.kind, "metre": header.metre,
                 "mode": header.mode, "busy": header.busy, "held_out": bool(random.random() < HELD_OUT),
-                "parts": [melody_tokens.body(melody_tokens.write(header, [part])) for part in parts],
+                "parts": [melody_tokens.body(melody_tokens.write_melody(header, [part])) for part in parts],
             }
         )  # fmt: skip
     (folder / "tunes.json").write_text(json.dumps(written), encoding="utf-8")
@@ -62,7 +62,7 @@ def line(tune: dict[str, Any], random: np.random.Generator | None = None) -> lis
 
 def _writable(header: melody_tokens.Header, part: melody_tokens.Part) -> bool:
     try:
-        melody_tokens.write(header, [part])
+        melody_tokens.write_melody(header, [part])
     except ValueError:
         return False
     return True

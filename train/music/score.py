@@ -69,7 +69,7 @@ def score(folder: Path, shipped: Path, device: str) -> dict[str, float]:
     compose = _composer(shipped, device)
     pieces = [compose(task.prompt, seed) for seed, task in enumerate(tasks())]
     seen = [tune for tune in data.load(folder) if not tune["held_out"]]
-    known = {span for tune in seen for words in tune["parts"] for span in _spans(melody_tokens.read(words)[0])}
+    known = {span for tune in seen for words in tune["parts"] for span in _spans(melody_tokens.read_melody(words)[0])}
     found: dict[str, list[bool]] = {}
     for piece, task in zip(pieces, tasks(), strict=True):
         file = mido.MidiFile(file=io.BytesIO(midi.write(piece.score)))

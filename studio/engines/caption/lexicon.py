@@ -30,7 +30,7 @@ _NEAR = 48
 """Of the likeliest tokens, those that are looked at first."""
 
 
-def read(files: Path) -> list[list[str]] | None:
+def read_things(files: Path) -> list[list[str]] | None:
     """Of each thing by its number: English, Chinese, tags of both with commas. None where the model has no list."""
     try:
         rows = [str(row).split("|") for row in json.loads((files / NAME).read_text(encoding="utf-8"))]

@@ -68,9 +68,9 @@ class Seen:
         return replace(output, stats=stats, notes=(*output.notes, *doubt))
 
 
-def read(files: Path, model: Any) -> Observer | None:
+def find_observer(files: Path, model: Any) -> Observer | None:
     """The observer in a model; None for other models."""
     encoder = getattr(model, "encoder", None)
     if getattr(getattr(encoder, "config", None), "model_type", "") != "observer":
         return None
-    return Observer(encoder, lexicon.read(files))
+    return Observer(encoder, lexicon.read_things(files))

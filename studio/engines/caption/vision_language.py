@@ -82,7 +82,7 @@ class CaptionEngine(torch_loading.Casts):
             promptable = config.model_type not in (*kinds, "florence2")
             if promptable and not getattr(processor, "chat_template", None):
                 raise StudioError("broken_model", model=card.title, reason="it has no chat template")
-            return CaptionModel(card, model, processor, device, observations.read(files, model))
+            return CaptionModel(card, model, processor, device, observations.find_observer(files, model))
 
 
 def read_processor(files: Path, config: Any) -> Any:

@@ -35,7 +35,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     picture = Image.blend(start, picture, float(request.strength or 0))
     if not request.mask:
         return picture
-    mask = ImageOps.fit(masks.read(request.mask), size).point([0] * 128 + [255] * 128)
+    mask = ImageOps.fit(masks.read_mask(request.mask), size).point([0] * 128 + [255] * 128)
     return Image.composite(picture, start, mask)
 
 

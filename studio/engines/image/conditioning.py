@@ -46,7 +46,7 @@ class Conditioning:
         return found
 
 
-def of(
+def condition(
     pipe: Any, accepts: Container[str], prompt: str, negative: str, guidance: float, skip: int, steps: int, begun: int
 ) -> Conditioning:
     """How `pipe` is told of a prompt and a negative prompt.

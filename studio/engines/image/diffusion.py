@@ -68,7 +68,7 @@ class DiffusionEngine(torch_loading.Casts):
 
     def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
         """How much of the prompt the model reads. Zeros where nobody can tell."""
-        return token_count.count(card, files, glossary.read(prompt, glossary.load(files)).prompt)
+        return token_count.count(card, files, glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt)
 
     def samples(self, card: Card, files: Path, scheduler: str) -> bool:  # noqa: ARG002
         return diffusers_loading.samples(files, scheduler)
@@ -78,7 +78,7 @@ class DiffusionModel(parking.Parking):
     """A pipeline in memory, with the scheduler settings that it came with."""
 
     def __init__(self, card: Card, pipe: Any, files: Path, device: Device) -> None:
-        self._card, self._device, self._glossary = card, device, glossary.load(files)
+        self._card, self._device, self._glossary = card, device, glossary.load_glossary(files)
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._previews: Any = Previews(card, pipe, files, device)
@@ -94,9 +94,9 @@ class DiffusionModel(parking.Parking):
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0
-        request, said = translation.read(request, self._glossary)
+        request, said = translation.translate_request(request, self._glossary)
         request, fitted = remarks.fitted(request, self._family)
-        source = init_image.read(request.image, request.mask, size)
+        source = init_image.read_source(request.image, request.mask, size)
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
@@ -110,7 +110,7 @@ class DiffusionModel(parking.Parking):
         began = time.perf_counter()
         with torch_loading.working(self._card):
             notes = [*said, *(source.notes if source else ()), *fitted]
-            notes += remarks.of(request, self._card, self._family, twice, relatives)
+            notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
             self._previews.begin()
             progress = Progress(context, request.count, passes)
@@ -223,7 +223,7 @@ class DiffusionModel(parking.Parking):
         return self._checked(result)
 
     def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
-        return conditioning.of(
+        return conditioning.condition(
             member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
             request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second),
         )  # fmt: skip

@@ -46,7 +46,7 @@ class Source:
         return Image.composite(painted, self.image, ImageChops.darker(seam, self.mask))
 
 
-def read(image: bytes, mask: bytes, size: _Size) -> Source | None:
+def read_source(image: bytes, mask: bytes, size: _Size) -> Source | None:
     """The picture of a request at `size`, or None where it has none.
 
     Raises:
@@ -56,7 +56,7 @@ def read(image: bytes, mask: bytes, size: _Size) -> Source | None:
         return None
     given = decode(image)
     picture = colour.on_white(given.image)
-    marked = masks.read(mask) if mask else None
+    marked = masks.read_mask(mask) if mask else None
     if marked is not None and marked.size != picture.size:
         marked = ImageOps.fit(marked, picture.size, Image.Resampling.BILINEAR)
     return Source(picture, marked, left_out(given)).sized(size)

@@ -34,7 +34,7 @@ def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[No
     return request, notes
 
 
-def of(request: ImageRequest, card: Card, family: Family, twice: bool, relatives: bool) -> list[Note]:
+def run_notes(request: ImageRequest, card: Card, family: Family, twice: bool, relatives: bool) -> list[Note]:
     """The notes of a run, with their parameters.
 
     Args:

@@ -12,10 +12,10 @@ from studio.tasks.image import glossary
 Notes = list[tuple[str, dict[str, Any]]]
 
 
-def read(request: ImageRequest, table: Mapping[str, str]) -> tuple[ImageRequest, Notes]:
+def translate_request(request: ImageRequest, table: Mapping[str, str]) -> tuple[ImageRequest, Notes]:
     """The request with its texts in English; unchanged where there is nothing to translate."""
     texts = (request.prompt, request.negative_prompt, *request.prompts)
-    readings = [glossary.read(text, table) for text in texts]
+    readings = [glossary.read_prompt(text, table) for text in texts]
     prompt, negative, *prompts = (reading.prompt for reading in readings)
     if (prompt, negative, *prompts) == texts:
         return request, []

@@ -132,10 +132,10 @@ class ComposerModel(parking.Parking):
         """Piece `number` of a request in notes, without its sound."""
         read = self._read(request, seed)
         plan = form.plan(read.brief.bars)
-        chords = chord_progressions.lay(read.brief, plan, seed, melody_tokens.read(request.melody.split()))
+        chords = chord_progressions.lay(read.brief, plan, seed, melody_tokens.read_melody(request.melody.split()))
         lines = self._write(request, read.brief, plan, chords, number, seed, context)
         # a line that reached the model's longest before its end cannot be played
-        whole = [melody_tokens.read(line) for line in lines if melody_tokens.END in line]
+        whole = [melody_tokens.read_melody(line) for line in lines if melody_tokens.END in line]
         if not whole:
             raise StudioError("bad_output", model=self._card.title, reason="a melody without an end")
         parts = max(whole, key=lambda parts: melody_rank.worth(parts, read.brief.mode))

@@ -34,7 +34,7 @@ _FEW_ROWS = 8
 _KINDS = ("int8", "int4")
 
 
-def wanted(card: Card) -> str:
+def wanted_bits(card: Card) -> str:
     """How the card's weights are to be quantised; "" where they are not.
 
     Raises:
@@ -60,7 +60,7 @@ def quantise(card: Card, module: Any, device: Device) -> None:
     Raises:
         StudioError: variant_not_here, where the device has no kernel for it.
     """
-    if not (kind := wanted(card)):
+    if not (kind := wanted_bits(card)):
         return
     import torch
     from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_

@@ -71,7 +71,7 @@ def compute_dtype(card: Card, stored: str, kind: str, text: bool = False) -> str
         return wanted
     if text:
         return "float16" if kind == "mps" and stored == "float16" else "bfloat16"
-    if stored == "bfloat16" or (kind == "cuda" and quantise.wanted(card)):  # float16 overflows before it is scaled
+    if stored == "bfloat16" or (kind == "cuda" and quantise.wanted_bits(card)):  # float16 overflows before it is scaled
         return "bfloat16"
     if kind == "cuda":
         return "float16"
@@ -84,7 +84,7 @@ def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
         found = {file: header(file) for file in tensor_files(files, variant(card, files))}
         dtype = compute_dtype(card, stored_dtype(list(found.values())), assumed_kind(), text)
         total = sum(_tensor_bytes(entry, dtype) for table in found.values() for entry in table.values())
-        if kind := quantise.wanted(card):
+        if kind := quantise.wanted_bits(card):
             total -= quantise.saved(kind, found, _WIDTH[dtype])
     except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
         return card.memory_bytes
@@ -190,7 +190,7 @@ def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -
     """
     model, info = kind.from_pretrained(
         files, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False,
-        output_loading_info=True, **({} if quantise.wanted(card) else placement(device, dtype, files)),
+        output_loading_info=True, **({} if quantise.wanted_bits(card) else placement(device, dtype, files)),
     )  # fmt: skip
     require_complete(card, info)
     quantise.quantise(card, model, device)

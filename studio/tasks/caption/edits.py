@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from studio.tasks.caption import tokens
-from studio.tasks.caption.merge import is_list, news, said
+from studio.tasks.caption.merge import is_list, news, says
 
 Mode = Literal["skip", "overwrite", "append", "prepend"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -95,7 +95,7 @@ def written(before: str, caption: str, mode: Mode, edits: Edits, tags: bool | No
     kept = caption
     if edits.token_limit:
         kept = _fitting(caption, lambda new: tokens.count(whole(new)) + tokens.FRAME <= edits.token_limit, tags, adding)
-        if kept != caption and adding and not tags and said(before, kept):
+        if kept != caption and adding and not tags and says(before, kept):
             kept = ""  # an earlier run was cut at another place
     text = whole(kept)
     return Written(text, tokens.count(text) + tokens.FRAME, caption[len(kept) :].strip(" ,;"))

@@ -65,7 +65,7 @@ def natural(key: str) -> tuple[tuple[tuple[int, int, str], ...], ...]:
     return tuple(bits(part) for part in (*path.parts[:-1], path.stem))  # cat before cat-2, whatever comes after
 
 
-def find(root: Path, recursive: bool = False, most: int = MOST) -> Found:
+def find_pictures(root: Path, recursive: bool = False, most: int = MOST) -> Found:
     """The pictures in `root`, and every other file with why it is none. Hidden files and folders are left out.
 
     Of two pictures whose captions would be the same file (a.png and a.jpg) the first is taken.

@@ -135,7 +135,7 @@ class Journal:
             raise disk_error(error, self._path) from error
 
 
-def read(path: Path) -> Story:
+def read_journal(path: Path) -> Story:
     """What is in a journal; a line that a crash cut short is left out. An empty story where there is no file."""
     lines: dict[str, Line] = {}
     events: list[str] = []

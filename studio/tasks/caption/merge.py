@@ -50,7 +50,7 @@ def is_list(text: str) -> bool:
     return sum(len(part.split()) for part in parts) / len(parts) <= _SHORT
 
 
-def said(old: str, new: str) -> bool:
+def says(old: str, new: str) -> bool:
     """Whether the words of `new` stand in `old` one after another, wherever that is."""
     return re.search(rf"(?<!\w){re.escape(folded(new))}(?!\w)", folded(old)) is not None
 

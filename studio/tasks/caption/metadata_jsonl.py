@@ -58,8 +58,8 @@ def write(root: Path, kept: Path, texts: Mapping[str, str], undone: Iterable[str
         made = b"".join(_line(line, place, texts, before, back) for line in _lines(now))
         if made != now:
             if not copy.is_file():
-                paths.put(copy, now)
-            paths.put(folder.place(root, _name(place)), made)
+                paths.put_file(copy, now)
+            paths.put_file(folder.place(root, _name(place)), made)
 
 
 def _line(line: bytes, place: str, texts: Mapping[str, str], before: Mapping[str, bytes], back: set[str]) -> bytes:

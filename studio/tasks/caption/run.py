@@ -22,8 +22,7 @@ from studio import paths
 from studio.errors import StudioError
 from studio.tasks.caption import edits, folder, lock, metadata_jsonl, tokens
 from studio.tasks.caption.encodings import decoded
-from studio.tasks.caption.journal import FINISHED, ROLLED_BACK, Journal, Line, Story
-from studio.tasks.caption.journal import read as read_journal
+from studio.tasks.caption.journal import FINISHED, ROLLED_BACK, Journal, Line, Story, read_journal
 from studio.tasks.caption.plan import Plan, read_plan, write_plan
 
 
@@ -275,7 +274,7 @@ class Run:
         if data is None:
             path.unlink(missing_ok=True)
         else:
-            paths.put(path, data)
+            paths.put_file(path, data)
 
     def _list(self) -> None:
         """Say in a metadata.jsonl what the caption files say."""

@@ -68,7 +68,7 @@ class Desk:
         if not manner.dry and not again and (before := self.unfinished(root)) is not None:
             raise StudioError("caption_run_open", id=before.id)
         root = root.resolve()
-        found = folder.find(root, manner.recursive)
+        found = folder.find_pictures(root, manner.recursive)
         return Run.create(self._new(), _plan(str(root), found.keys, found.passed, manner))
 
     def of_files(self, files: Sequence[Path], manner: Manner) -> Run:
@@ -110,7 +110,7 @@ class Desk:
 
     def _found(self, pictures: Path, files: Sequence[Path], passed: list[Passed]) -> folder.Found:
         try:
-            return folder.find(pictures, True, folder.MOST_PUBLIC if self._public else folder.MOST)
+            return folder.find_pictures(pictures, True, folder.MOST_PUBLIC if self._public else folder.MOST)
         except StudioError as error:
             if error.code not in ("no_pictures", "no_readable_pictures"):
                 raise

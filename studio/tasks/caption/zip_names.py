@@ -23,7 +23,7 @@ _MOST_BYTES = 200
 """Of one part of a name; file systems take 255, and a caption's ending is to fit as well."""
 
 
-def read(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+def read_name(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
     """The name of each entry as text."""
     raw = [None if entry.flag_bits & _UTF8 else entry.orig_filename.encode("cp437", "replace") for entry in entries]
     unsure = [name for name in raw if name is not None and not name.isascii()]

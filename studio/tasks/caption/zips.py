@@ -72,7 +72,7 @@ def _take(
 ) -> None:
     taken: set[str] = set()
     left, listed = most_bytes, [entry for entry in packed.infolist() if not entry.is_dir()]
-    names = zip_names.read(listed)
+    names = zip_names.read_name(listed)
     if any(zip_names.leads_out(name) for name in names):
         raise StudioError("bad_zip")
     keys = zip_names.allowed(list(dict.fromkeys(names)))

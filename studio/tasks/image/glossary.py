@@ -29,7 +29,7 @@ class Reading:
     unknown: tuple[str, ...] = ()
 
 
-def load(files: Path) -> Mapping[str, str]:
+def load_glossary(files: Path) -> Mapping[str, str]:
     """The table beside a model's files; empty where there is none or it is damaged. Read once while it stays the same:
     counting the tokens of a prompt asks for it at every pause in typing."""
     file = files / FILE
@@ -54,7 +54,7 @@ def _table(file: Path, modified: int, size: int) -> Mapping[str, str]:  # noqa: 
     return MappingProxyType(said)
 
 
-def read(prompt: str, table: Mapping[str, str]) -> Reading:
+def read_prompt(prompt: str, table: Mapping[str, str]) -> Reading:
     """The prompt with its Chinese words in English; everything else stays as it is."""
     if not table or not _CHINESE.search(prompt):
         return Reading(prompt)

@@ -79,15 +79,15 @@ def unfold(parts: Sequence[Sequence[Chord]], form: Form) -> list[Chord]:
     return [one for index in form.order for one in parts[index]]
 
 
-def write(chords: Sequence[Chord], metre: str) -> str:
+def write_chords(chords: Sequence[Chord], metre: str) -> str:
     """Chords as a recipe keeps them: semitones above the tonic and shape; a space between bars, a comma within."""
     per_bar = harmony.slots(metre)
     words = [f"{one.root}{one.shape and ':' + one.shape}" for one in chords]
     return " ".join(",".join(words[at : at + per_bar]) for at in range(0, len(words), per_bar))
 
 
-def read(text: str, metre: str, bars: int) -> tuple[Chord, ...]:
-    """What `write` wrote; nothing where it is not that, or of another length."""
+def read_chords(text: str, metre: str, bars: int) -> tuple[Chord, ...]:
+    """What `write_chords` wrote; nothing where it is not that, or of another length."""
     found: list[Chord] = []
     for word in re.split(r"[ ,]", text):
         root, _, shape = word.partition(":")

@@ -74,7 +74,7 @@ class Named:
     spelled: str = ""
 
 
-def find(text: str, musical: Callable[[int], bool]) -> list[Named]:
+def find_keys(text: str, musical: Callable[[int], bool]) -> list[Named]:
     """All keys of a text with its capitals, by their place.
 
     Args:

@@ -44,7 +44,7 @@ def fifths(name: str, mode: str) -> int:
 def spelling(words: str, tonic: int, mode: str) -> str:
     """How a text or a field writes this tonic, "E♭" or "D♯"; empty where it names none, or no signature has it so."""
     for text in (words, f"key: {words}"):
-        for one in key_parser.find(text, lambda _: True):
+        for one in key_parser.find_keys(text, lambda _: True):
             if one.tonic == tonic and one.spelled and abs(fifths(one.spelled, mode)) <= MOST_SIGNS:
                 return one.spelled
     return ""

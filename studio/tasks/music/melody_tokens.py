@@ -73,7 +73,7 @@ class Header:
         return START, self.kind.replace(" ", "-"), self.metre, self.mode, self.busy
 
 
-def write(header: Header, parts: Iterable[Part]) -> list[str]:
+def write_melody(header: Header, parts: Iterable[Part]) -> list[str]:
     """A piece in words.
 
     Raises:
@@ -112,7 +112,7 @@ def body(words: Sequence[str]) -> Sequence[str]:
     return [word for word in words[words.index(PART) :] if word != END]
 
 
-def read(words: Iterable[str]) -> list[Part]:
+def read_melody(words: Iterable[str]) -> list[Part]:
     """The parts that a line of words holds, however it ends; what comes before the first part is passed over."""
     parts: list[Part] = []
     length, notes = 0, None

@@ -80,8 +80,8 @@ def known(
         "loop": brief.loop,
         **({"style": brief.genre} if brief.genre else {}),
         **read,
-        **({"chords": chord_progressions.write(chords, brief.metre)} if chords else {}),
-        "melody": " ".join(melody_tokens.body(melody_tokens.write(header, parts))),
+        **({"chords": chord_progressions.write_chords(chords, brief.metre)} if chords else {}),
+        "melody": " ".join(melody_tokens.body(melody_tokens.write_melody(header, parts))),
     }
 
 
@@ -120,8 +120,8 @@ def melody(found: Mapping[str, Any]) -> Melody | None:
     words, form = said["melody"].split(), plan(bars)
     if (end := _after(words, metre, form)) is None or end.allowed() != (melody_tokens.END,):
         return None
-    parts = melody_tokens.read(words)
-    chords = chord_progressions.read(said.get("chords", ""), metre, bars)
+    parts = melody_tokens.read_melody(words)
+    chords = chord_progressions.read_chords(said.get("chords", ""), metre, bars)
     loop, name = said.get("loop", False), spelling(said["key"], *key)
     return Melody(said.get("kind", "tune"), metre, *key, said["tempo"], form, parts, loop, chords, name)
 

@@ -73,7 +73,7 @@ class Denied:
         return any(start < item.end and item.start < end for item in self.items)
 
 
-def find(text: str, items: Sequence[Item]) -> Denied:
+def find_denied(text: str, items: Sequence[Item]) -> Denied:
     """What is excluded among the items of a text in small letters, items in the order of the text."""
     cues: list[tuple[int, int]] = []
     denied: list[Item] = []

@@ -102,7 +102,7 @@ class Words:
     rest: tuple[str, ...]
 
 
-def read(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Reading:
+def read_prompt(prompt: str, wishes: Wishes | None = None, chance: float = 0.5) -> Reading:
     """What a prompt asks for.
 
     Args:
@@ -184,7 +184,7 @@ def read_request(request: MusicRequest, chance: float, longest: float | None = N
         seconds=request.duration, loop=request.loop, longest=longest,
         spelling=spelling(request.key, tonic, mode) if tonic is not None else "",
     )  # fmt: skip
-    found, other = read(request.prompt, wishes, chance), read(request.prompt, wishes, (chance + 0.5) % 1)
+    found, other = read_prompt(request.prompt, wishes, chance), read_prompt(request.prompt, wishes, (chance + 0.5) % 1)
     fields = {"key": "tonic", "metre": "metre", "tempo": "tempo", "bars": "bars", "length": "length"}
     left = frozenset(name for name, one in fields.items() if getattr(found.brief, one) != getattr(other.brief, one))
     barred_words = [one.shown for one in take_apart(request.negative_prompt).found if any(members(one))]
@@ -213,24 +213,24 @@ def take_apart(prompt: str) -> Words:
     shown = _DRUMLESS.sub(lambda match: f"{match[1]} less" if _plays(match[1]) else match[0], shown)
     shown = _SEAM.sub(" ", _SPACE.sub(lambda match: "\n" if "\n" in match[0] else " ", shown))
     text = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in shown)
-    keys = key_parser.find(shown, lambda place: prompt_vocabulary.stands_at(text, place))
+    keys = key_parser.find_keys(shown, lambda place: prompt_vocabulary.stands_at(text, place))
     left = _blanked(text, [(one.start, one.end) for one in keys])
     numbers = find_figures(left, lambda place: prompt_vocabulary.styled_at(left, place))
     left = _blanked(left, [(one.start, one.end) for one in numbers])
-    found = prompt_vocabulary.find(left)
+    found = prompt_vocabulary.find_words(left)
     items = [
         *(Item(one.start, one.end, "key") for one in keys),
         *(Item(one.start, one.end, "number") for one in numbers),
         *(Item(one.start, one.end, one.sort) for one in found),
     ]
-    denied = prompt_negation.find(text, sorted(items, key=lambda one: one.start))
+    denied = prompt_negation.find_denied(text, sorted(items, key=lambda one: one.start))
     left = _blanked(left, [*((one.start, one.end) for one in found), *denied.cues])
     return Words(text, keys, numbers, found, denied, prompt_vocabulary.rest(left))
 
 
 def _plays(word: str) -> bool:
     """Whether a word, and nothing else, names players."""
-    return [one.sort for one in prompt_vocabulary.find(word.lower())] == ["player"]
+    return [one.sort for one in prompt_vocabulary.find_words(word.lower())] == ["player"]
 
 
 def _blanked(text: str, places: list[tuple[int, int]]) -> str:

@@ -54,7 +54,7 @@ class Found:
         return tuple(meaning.value for meaning in self.meanings if meaning.sort == "player")
 
 
-def find(text: str) -> list[Found]:
+def find_words(text: str) -> list[Found]:
     """All known words of a text in small letters, longer ones first in case of doubt, in the order of the text."""
     found: list[Found] = []
     for word, pattern, meanings in _vocabulary():

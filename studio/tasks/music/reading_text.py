@@ -12,7 +12,7 @@ from studio.tasks.music.keys import whole_name
 from studio.tasks.music.melody_tokens import COMPOUND
 from studio.tasks.music.number_words import digits
 from studio.tasks.music.prompt_numbers import plain
-from studio.tasks.music.prompt_parser import Reading, read
+from studio.tasks.music.prompt_parser import Reading, read_prompt
 from studio.tasks.music.prompt_vocabulary import Found
 
 NOTES = (
@@ -97,7 +97,7 @@ def played_tempo(made: Mapping[str, Any]) -> str:
 
 def _said(prompt: str) -> bool:
     """Whether a prompt names a tempo. Most hold no number, and need no reading."""
-    return any(map(str.isdigit, digits(prompt))) and read(prompt).tempo_said
+    return any(map(str.isdigit, digits(prompt))) and read_prompt(prompt).tempo_said
 
 
 def key_words(key: str, spoken: str) -> str:
@@ -119,7 +119,7 @@ def genre_name(name: str, spoken: str) -> str:
 def word_name(word: str, spoken: str) -> str:
     """A word of a prompt, or several, as the reader's language has them; what no table knows stays as it is written."""
     out, end = "", 0
-    for one in prompt_vocabulary.find(word):
+    for one in prompt_vocabulary.find_words(word):
         out, end = out + word[end : one.start] + _other(one, spoken), one.end
     return out + word[end:]
 

@@ -18,13 +18,13 @@ from studio.recipes import recipe
 def test_out_may_be_a_file_and_stdout_has_its_path(run: Run, tmp_path: Path) -> None:
     result = run("image", "a", "--out", tmp_path / "new" / "a.png", "--width", 64, "--height", 64)
     assert result.out.splitlines() == [str(tmp_path / "new" / "a.png")]
-    assert recipe.read((tmp_path / "new" / "a.png").read_bytes()) is not None
+    assert recipe.read_recipe((tmp_path / "new" / "a.png").read_bytes()) is not None
 
 
 def test_several_results_are_numbered(run: Run, tmp_path: Path) -> None:
     run("image", "a", "-n", 3, "-o", tmp_path / "a.png", "--width", 64, "--height", 64, "--seed", 5)
     for name, seed in (("a.png", 5), ("a-2.png", 6), ("a-3.png", 7)):
-        found = recipe.read((tmp_path / name).read_bytes())
+        found = recipe.read_recipe((tmp_path / name).read_bytes())
         assert found is not None
         assert found["seed"] == seed
 
@@ -46,7 +46,7 @@ def test_the_suffix_chooses_the_format_and_the_recipe_stays(run: Run, tmp_path: 
     data = (tmp_path / name).read_bytes()
     magic = {".jpg": b"\xff\xd8", ".jpeg": b"\xff\xd8", ".webp": b"RIFF", ".flac": b"fLaC", ".wav": b"RIFF"}
     assert data.startswith(magic[Path(name).suffix.lower()])
-    found = recipe.read(data)
+    found = recipe.read_recipe(data)
     assert found is not None
     assert (found["task"], found["seed"]) == (task, 5)
 

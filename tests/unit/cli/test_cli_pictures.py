@@ -92,11 +92,11 @@ def test_a_file_that_is_asked_for_in_a_format_never_was_in_a_lossy_other_one(
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
 def test_clean_files_say_nothing_and_the_studio_still_knows(run: Run, tmp_path: Path, home: Path, name: str) -> None:
     result = run("image", "a secret", *SMALL, "--clean", "--out", tmp_path / name, "--json")
-    assert inspect.read((tmp_path / name).read_bytes()) is None
+    assert inspect.read_settings((tmp_path / name).read_bytes()) is None
     assert b"secret" not in (tmp_path / name).read_bytes()
     assert result.json["recipe"]["parameters"]["prompt"] == "a secret"
     (kept,) = (home / "outputs" / "image").rglob("*.png")
-    assert inspect.read(kept.read_bytes()) is None
+    assert inspect.read_settings(kept.read_bytes()) is None
     assert run("again", kept).code == 0, "its recipe lies beside it"
     assert "prompt: a secret" in run("info", kept).out
 
@@ -113,7 +113,7 @@ def test_a_grid_is_a_picture_for_each_value_and_a_sheet(run: Run, tmp_path: Path
     assert Path(result.json["sheet"]) == tmp_path / "grid" / "1 1-grid.png"
     assert Path(result.json["sheet"]).exists()
     for file, own in zip(result.json["files"], result.json["recipes"], strict=True):
-        assert recipe.read(Path(file).read_bytes()) == own
+        assert recipe.read_recipe(Path(file).read_bytes()) == own
         assert run("again", file).code == 0
 
 
@@ -156,7 +156,7 @@ def test_info_shows_our_recipe(run: Run) -> None:
     assert {"prompt: a {b}", "seed: 5", "scheduler: Euler a", "width: 64"} <= set(lines)
     assert not [line for line in lines if line.startswith(("strength", "hires", "variation", "tiling"))]
     whole = run("info", file, "--json").json
-    assert whole["recipe"] == recipe.read(Path(file).read_bytes())
+    assert whole["recipe"] == recipe.read_recipe(Path(file).read_bytes())
     assert (whole["form"], whole["fields"]["seed"], whole["broken"]) == ("atelier", 5, False)
 
 
@@ -215,7 +215,7 @@ def test_what_was_painted_from_a_picture_is_painted_from_it_again(run: Run, pict
 
 def changed(file: str, path: Path, **changes: Any) -> Path:
     """The same pixels with another recipe."""
-    made = recipe.read(Path(file).read_bytes())
+    made = recipe.read_recipe(Path(file).read_bytes())
     assert made is not None
     parameters = {**made["parameters"], **changes.pop("parameters", {})}
     info = PngImagePlugin.PngInfo()

@@ -41,7 +41,7 @@ def test_a_picture_painted_over_another_tells_what_that_was(run: Run) -> None:
     second = run("image", "a dog", *SMALL, "--image", first).out.strip()
     lines = run("info", second).out.splitlines()
     assert {"prompt: a dog", "Started from: a cat"} <= set(lines)
-    assert (recipe.read(Path(second).read_bytes()) or {})["origin"]["parameters"]["prompt"] == "a cat"
+    assert (recipe.read_recipe(Path(second).read_bytes()) or {})["origin"]["parameters"]["prompt"] == "a cat"
 
 
 def test_a_program_whose_settings_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:

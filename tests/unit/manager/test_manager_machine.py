@@ -85,7 +85,7 @@ def test_free_on_a_gpu_is_what_the_driver_has_and_what_torch_keeps_unused(cuda: 
     cuda.others = 200
     cuda.take(500)
     cuda.give(300)
-    assert memory.read(GPU) == Reading(1000, 600, 200)
+    assert memory.read_memory(GPU) == Reading(1000, 600, 200)
 
 
 def test_a_peak_on_a_gpu_is_what_was_taken_from_the_driver_beyond_the_weights(cuda: FakeCuda) -> None:
@@ -198,7 +198,7 @@ def test_a_container_limit_counts_where_psutil_sees_the_whole_machine(
     (tmp_path / "memory.current").write_text("900000\n")
     (tmp_path / "memory.stat").write_text("anon 500000\ninactive_file 250000\nactive_file 50000\n")
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
-    assert memory.read(CPU) == Reading(1_000_000, 400_000)
+    assert memory.read_memory(CPU) == Reading(1_000_000, 400_000)
 
 
 # ---- peaks on a processor

@@ -19,7 +19,7 @@ from studio.tasks.caption.edits import MODES, Edits, written
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 TEXTS: dict[str, str] = json.loads(
-    (Path(__file__).parents[1] / "data" / "caption_texts.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "data" / "caption_texts.json").read_text(encoding="utf-8")
 )
 """Captions of more than 77 tokens, each of another kind."""
 ENGLISH = TEXTS["English"]

@@ -8,7 +8,7 @@ import pytest
 from studio.catalog.catalog import Catalog
 from studio.paths import Home
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def press_skip(ear: Ear) -> None:
 def probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine that does the worst, on both sides."""
     monkeypatch.setitem(ENGINES, "probe", EngineFacts(place="probe_engine:ProbeEngine"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 @pytest.fixture
@@ -500,7 +500,7 @@ def test_it_ends_with_the_studio_even_where_that_is_killed(tmp_path: Path, hung:
         "end = lambda _: (time.sleep(0.5), say(), os.kill(os.getpid(), signal.SIGKILL));"
         "proxy.load(card, Path(), Device('cpu'), end, begun=begun.append)"
     )
-    path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
+    path = os.pathsep.join([str(Path(__file__).parents[3]), str(Path(__file__).parents[1])])
     run = subprocess.run(
         [sys.executable, "-c", code],
         check=False,

@@ -18,7 +18,7 @@ from studio.requests import ImageRequest
 from studio.tasks import limits
 from studio.tasks.table import RULES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TREES = {
     file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
     for folder in ("studio", "tabs")

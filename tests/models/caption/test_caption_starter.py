@@ -18,11 +18,11 @@ from studio.settings import Settings
 from tabs.caption import result
 from train.caption import photographs
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "starters" / "caption"
-UNSEEN = sorted((Path(__file__).parents[1] / "data" / "caption").glob("*.png"))
+SHIPPED = Path(__file__).parents[3] / "assets" / "starters" / "caption"
+UNSEEN = sorted((Path(__file__).parents[2] / "data" / "caption").glob("*.png"))
 """The first 24 of the 200 icons of the score, by its seed; none was chosen. Each is called by what it shows."""
 LEAST = 12
-PAINTED = sorted((Path(__file__).parents[1] / "data" / "painted").glob("*.png"))
+PAINTED = sorted((Path(__file__).parents[2] / "data" / "painted").glob("*.png"))
 """Pictures of the image starter that an earlier judge took for photographs."""
 
 

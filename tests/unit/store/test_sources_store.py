@@ -160,7 +160,7 @@ def test_a_process_killed_while_downloading_leaves_what_the_next_one_resumes(
         "Store(Home(Path(sys.argv[1]))).fetch(card, lambda done, _: print(done, flush=True), lambda: False)\n"
     )
     hub.held, hub.held_at = "tiny.gguf", len(WEIGHTS) // 2
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, str(script), str(home.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout

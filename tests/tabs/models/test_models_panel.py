@@ -358,7 +358,7 @@ start_again(studio, 4321)
 def test_the_studio_starts_again_although_a_device_hangs(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(SCRIPT)
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path / "home")], cwd=root, timeout=100, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(root)}, check=False,

@@ -28,10 +28,10 @@ from studio.tasks.caption.runs import Manner
 from train.caption import strangers
 from train.quiet import Quiet
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "starters" / "caption"
-UNSEEN = sorted((Path(__file__).parents[1] / "data" / "caption").glob("*.png"))
-EXAMPLES = sorted((Path(__file__).parents[2] / "assets" / "examples").glob("*.png"))
-SCREENS = sorted((Path(__file__).parents[2] / "docs" / "screenshots").glob("*-light-1440.png"))[:2]
+SHIPPED = Path(__file__).parents[3] / "assets" / "starters" / "caption"
+UNSEEN = sorted((Path(__file__).parents[2] / "data" / "caption").glob("*.png"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "assets" / "examples").glob("*.png"))
+SCREENS = sorted((Path(__file__).parents[3] / "docs" / "screenshots").glob("*-light-1440.png"))[:2]
 
 
 @pytest.fixture(scope="module")

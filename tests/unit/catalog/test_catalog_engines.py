@@ -19,7 +19,7 @@ from studio.engines.base import Engine, engine
 from studio.paths import Home
 from studio.requests import TASKS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OF_FILES = {"variant"}
 """What `studio.store` reads from a card's options, for whatever engine."""
 SHARED = "studio.engines.shared"

@@ -20,7 +20,7 @@ from studio.recipes import embed_image, inspect, recipe
 from studio.requests import ImageRequest
 from studio.results import Output
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REQUEST = ImageRequest(
     prompt="a __colour__ cat", model="m", width=8, height=8, steps=1, guidance_scale=1.0, seed=7, strength=0.5,
     hires_strength=0.5, variation_seed=0, scheduler="Euler",
@@ -134,7 +134,7 @@ from PIL import Image
 from studio import paths
 from studio.library import outputs
 from studio.results import Output
-from tests.unit.test_library_keep import made
+from tests.unit.library.test_library_keep import made
 if not {links}:
     def refused(*_, **__):
         raise OSError(1, "no hard links here")

@@ -17,7 +17,7 @@ from studio.requests import CaptionRequest
 from studio.tasks.image import size
 from studio.tasks.limits import check
 
-DATA = Path(__file__).parents[1] / "data" / "pictures"
+DATA = Path(__file__).parents[2] / "data" / "pictures"
 RED, BLUE = (200, 30, 30), (30, 60, 200)
 HALVES = Image.new("RGB", (96, 64), RED)
 HALVES.paste(BLUE, (0, 0, 48, 64))

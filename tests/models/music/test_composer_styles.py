@@ -21,7 +21,7 @@ from studio.engines.music.composer import ComposerEngine
 from studio.requests import MusicRequest
 from studio.tasks.music import midi
 
-STARTER = Path(__file__).parents[2] / "assets" / "starters" / "music"
+STARTER = Path(__file__).parents[3] / "assets" / "starters" / "music"
 KICK, SNARE, RIM, CLAP, LOW_TOM, HAT, OPEN, RIDE = 36, 38, 37, 39, 41, 42, 46, 51
 SEEDS = (1, 2, 3)
 

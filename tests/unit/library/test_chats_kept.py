@@ -195,7 +195,7 @@ while True:
 
 
 def test_a_process_that_is_killed_while_it_saves_leaves_a_whole_conversation(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for pause in (0.02, 0.05):
         child = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(tmp_path), ID], cwd=root, stdout=subprocess.PIPE, text=True

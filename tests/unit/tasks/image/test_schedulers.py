@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_card import tiny_card
 
 from studio.catalog.card import Source
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.tasks.image.schedulers import OWN, SCHEDULERS, fits
-from tests.unit.tiny_card import tiny_card
 
 BETAS = {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}

@@ -14,7 +14,7 @@ from studio.tasks.music.melody_grammar import Guide
 from studio.tasks.music.melody_tokens import METRES, Part
 from studio.tasks.music.prompt_parser import Wishes, read_prompt
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 READS = 640
 """Words that the network reads at most."""
 

@@ -19,7 +19,7 @@ from studio.tasks.music.form import plan
 from studio.tasks.music.melody_tokens import METRES, Grammar
 from studio.tasks.music.prompt_parser import read_prompt
 
-ABCJS = Path(__file__).resolve().parents[2] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
+ABCJS = Path(__file__).resolve().parents[4] / "assets/page/vendor/abcjs/abcjs-basic-min.js"
 KEYS = [f"{letter}{sign} {mode}" for letter in "CDEFGAB" for sign in ("", "♯", "♭") for mode in melody_tokens.MODES]
 EVERY = melody_tokens.LENGTHS
 USUAL = (6, 12, 12, 24, 8, 8, 16, 4)

@@ -22,7 +22,7 @@ from studio.requests import (
 )
 from studio.tasks.table import RULES, rules
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = sorted(file for folder in ("studio", "tabs") for file in (ROOT / folder).rglob("*.py"))
 FOLDERS = {folder.name for folder in (ROOT / "studio" / "tasks").iterdir() if (folder / "__init__.py").exists()}
 

@@ -297,7 +297,7 @@ def gate(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate, step = Gate(), FakeModel._step
 
     def held(model: FakeModel, context: Any, done: int, total: int = 0) -> None:
-        gate.step(context._job)
+        gate.step(context.job)
         step(model, context, done, total)
 
     monkeypatch.setattr(FakeModel, "_step", held)

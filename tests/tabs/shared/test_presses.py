@@ -145,7 +145,7 @@ def test_few_pictures_are_opened_at_once_and_nobody_waits_for_ever() -> None:
 def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"x")
-    monkeypatch.setattr(image_tab, "wanted", lambda *_: pytest.fail("a picture was opened"))
+    monkeypatch.setattr(image_tab, "wanted_pictures", lambda *_: pytest.fail("a picture was opened"))
     monkeypatch.setattr(Desk, "of_files", lambda *_: pytest.fail("a file was opened"))
     page.bench = Bench(room=1, patience=0.01)
     many = {

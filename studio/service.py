@@ -25,7 +25,7 @@ from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
-from studio.library.inputs import SourcedRequest, Sources
+from studio.library.inputs import Sources
 from studio.library.outputs import Library
 from studio.manager import Fleet
 from studio.models import Models
@@ -51,6 +51,7 @@ from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
+from studio.tasks.table import rules
 
 log = logging.getLogger("studio")
 
@@ -260,7 +261,7 @@ class Studio:
         """What others were made from, by its hash; None where it is not here. Not on a public studio."""
         return self._sources.find(sha256)
 
-    def _note_sources(self, request: SourcedRequest, _: Job, artifact: Artifact | None, __: object) -> None:
+    def _note_sources(self, request: Request, _: Job, artifact: Artifact | None, __: object) -> None:
         files = artifact.files if artifact is not None else ()
         self._sources.note(request, [self.library.id(file) for file in files])
 
@@ -280,7 +281,7 @@ class Studio:
             request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
             position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,
         )  # fmt: skip
-        if isinstance(request, SourcedRequest):
+        if rules(request).sources(request):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)
         self._runner.start(job, order.card, before, final)
         self._used.note(order.card.id)

@@ -12,14 +12,12 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from studio.paths import Home, require_space, write
-from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
-
-SourcedRequest = ImageRequest | UpscaleRequest | MusicRequest
-"""Requests that may start from a file."""
+from studio.requests import Request
+from studio.tasks.table import rules
 
 MAX_BYTES = 2_000_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -118,22 +116,18 @@ class Sources:
         """A picture or sound that was used before; None where it is not here any more."""
         return None if self._public else self._inputs.find(sha256)
 
-    def keep(self, request: SourcedRequest) -> None:
+    def keep(self, request: Request) -> None:
         """Keep the files of a request. Raises StudioError where the disk is full or refuses."""
         if not self._public:
-            for data in _files(request):
+            for data in rules(request).sources(request):
                 self._inputs.keep(data)
 
-    def note(self, request: SourcedRequest, outputs: Iterable[str]) -> None:
+    def note(self, request: Request, outputs: Iterable[str]) -> None:
         """Remember which outputs the kept files of a request became, so that they go with these."""
         if not self._public:
-            for data in _files(request):
+            for data in rules(request).sources(request):
                 self._inputs.note(data, outputs)
 
     def clear(self) -> None:
         """Take away kept files whose outputs somebody has deleted. For a start: nothing may be running."""
         self._inputs.clear(self._outputs)
-
-
-def _files(request: SourcedRequest) -> Iterator[bytes]:
-    return filter(None, (getattr(request, name, b"") for name in ("image", "mask", "sound")))

@@ -42,7 +42,6 @@ LEFT = {
     ),
     "studio/jobs/plans/single.py": (1, "narrows: only pictures can all be skipped"),
     "studio/jobs/suggestions.py": (1, "narrows: a folder run has captions only"),
-    "studio/service.py": (1, "narrows: requests whose sources are kept"),
     "studio/tasks/image/lora_files.py": (1, "narrows: only pictures have adaptations"),
     "tabs/code/tab.py": (1, "narrows: a job of the code tab asked for code"),
     "tabs/image/reproduce.py": (1, "an enlargement is offered again from its file"),

@@ -13,30 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from tiny_card import tiny_card
 
-from studio.catalog.card import Card, Source
+from studio.catalog.card import Source
 from studio.recipes import embed_image, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
 from studio.results import Audio
 from studio.tasks import limits
 
-CARD = Card(
-    id="m",
-    title="M",
-    tasks=("chat", "image", "music", "code", "caption"),
-    engine="fake",
-    source=Source("hub", repo="a/m", revision="f" * 40),
-    licence="MIT",
-    licence_url="https://example.org/licence",
-    commercial=True,
-    parameters=1,
-    disk_bytes=1,
-    memory_bytes=1,
-    least_memory=1,
-    languages=("en",),
-    summary={"en": "M."},
-)
+CARD = tiny_card(
+    Source("hub", repo="a/m", revision="f" * 40), 1, id="m", title="M",
+    tasks=("chat", "image", "music", "code", "caption"), engine="fake", licence_url="https://example.org/licence",
+)  # fmt: skip
 PICTURE = Image.new("RGB", (8, 8), "red")
 SOUND = Audio(np.zeros((2, 100), np.float32), 8_000)
 REQUESTS: tuple[Request, ...] = (

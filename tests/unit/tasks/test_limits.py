@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import math
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, get_args
 
 import pytest
 from PIL import Image
+from tiny_card import tiny_card
 
 from studio import i18n
 from studio.catalog.card import Card, Source
@@ -19,23 +20,10 @@ from studio.tasks import bounds, limits
 
 
 def card(**changes: Any) -> Card:
-    plain = Card(
-        id="m",
-        title="M",
-        tasks=("chat", "image", "music", "code", "caption"),
-        engine="fake",
-        source=Source("bundled", path="m"),
-        licence="MIT",
-        licence_url="",
-        commercial=True,
-        parameters=1,
-        disk_bytes=1,
-        memory_bytes=1,
-        least_memory=1,
-        languages=("en",),
-        summary={"en": "M."},
+    tasks = ("chat", "image", "music", "code", "caption")
+    return tiny_card(
+        Source("bundled", path="m"), 1, **{"id": "m", "title": "M", "tasks": tasks, "engine": "fake"} | changes
     )
-    return replace(plain, **changes)
 
 
 def chat(*contents: str, **more: Any) -> ChatRequest:

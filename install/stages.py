@@ -35,6 +35,11 @@ def attempt(stages: Callable[[int], None]) -> int:
     """Run `stages` with the handle of the lock on .venv, and say what stops them. Returns the exit code."""
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
+        if os.path.islink(state.VENV):
+            raise InstallError(
+                f".venv is a link to {os.path.realpath(state.VENV)}, which may belong to something else: nothing there "
+                "was changed.\nRemove the link, and start again: the studio makes an environment of its own."
+            )
         Path(state.VENV).mkdir(exist_ok=True)
         with lock(Path(state.VENV, "start.lock")) as handle:
             stages(handle)

@@ -162,14 +162,14 @@ def test_what_a_visitor_sees_is_their_own_and_tells_no_path(space: str, visit: V
     program = Program(url)
     told = program.http.get("config").text + program.http.get("").text
     talk = program.event("chat-run")
-    told += program.send(talk, chat_prompt="My secret is 4711")
-    assert "4711" in told
+    told += program.send(talk, chat_prompt="My secret is a grey heron")
+    assert "a grey heron" in told
     program.http.cookies.clear()
     program.send(talk, session="frame", chat_prompt="and again")
     program.http.cookies.clear()  # none is kept, but it is one page: the conversation goes on
     last = program.send(talk, session="frame", chat_prompt="and again")
     assert last.count("You asked: and again") >= 2
-    assert "4711" not in last
+    assert "a grey heron" not in last
     picture = program.send(program.event("image-run"), image_prompt="a house")
     (address, *_) = re.findall(r'gradio_api/file=[^"\\]+', picture)
     assert program.http.get(address).headers["content-type"].startswith("image/")

@@ -103,6 +103,14 @@ def test_a_broken_environment_is_made_again(project):
     assert (project / ".venv" / "start.lock").exists()
 
 
+def test_an_environment_that_a_link_leads_to_is_not_touched(project, tmp_path, capsys):
+    elsewhere = (project / ".venv").rename(tmp_path / "elsewhere")
+    (project / ".venv").symlink_to(elsewhere, target_is_directory=True)
+    assert stages.main(False) == 1
+    assert [file.name for file in elsewhere.iterdir()] == ["bin"]
+    assert "is a link to" in capsys.readouterr().err
+
+
 def test_a_python_without_venv_names_the_debian_package(project, monkeypatch, capsys):
     monkeypatch.setattr(stages.importlib.util, "find_spec", lambda name: None)
     assert stages.main(tests=False) == 1

@@ -20,6 +20,7 @@ from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
 from tabs.shell import status
 from tabs.shell.head_scripts import FILES
+from tabs.shell.lazy_tabs import LazyBlocks
 from tabs.shell.theme import variables
 
 STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
@@ -31,7 +32,7 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
     Args:
         restart: starts the whole studio again; None where it cannot be done.
     """
-    with gr.Blocks(
+    with LazyBlocks(
         title=text("app.name"), analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
         page = Page(studio, blocks, restart=restart)
@@ -40,27 +41,14 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
             head = gr.HTML(_head("en"), elem_id="switches")
         with gr.Tabs(elem_id="tabs", selected=TABS[0]) as tabs:
             page.tabs = tabs
-            for name in TABS:
-                with gr.Tab(t(f"tab.{name}"), id=name, elem_id=f"tab-{name}", elem_classes=f"a-tab-{name}"):
-                    import_module(f"tabs.{name}.tab").build(page)
+            built = {name: _tab(name, page) for name in TABS}
+        for name in TABS[1:]:
+            blocks.defer(built[name], gr.Button(visible="hidden", elem_id=f"open-{name}", elem_classes="a-hidden"))
         status.build(page)
         models_panel.build(page)
-        listed = gr.HTML(visible="hidden", elem_classes="a-hidden")
-        changed = gr.Button(visible="hidden", elem_id="models-changed", elem_classes="a-hidden")
         for wire in page.on_ready:
             wire()
-
-        def localise(request: gr.Request, *chosen: Any) -> list[Any]:
-            """Texts that the server writes, in the language of the browser that has just opened the page."""
-            spoken = language(request)
-            mark = status.files(page, "listed")  # before the lists: what comes meanwhile is then seen as new
-            rows = [picker.refresh(spoken, value) for picker, value in zip(page.pickers, chosen, strict=True)]
-            return [_head(spoken), mark, *[update for row in rows for update in row]]
-
-        lists = [picker.list for picker in page.pickers]
-        outputs = [head, listed, *[part for p in page.pickers for part in (p.list, p.about, p.row)]]
-        blocks.load(localise, lists, outputs, **quick())
-        changed.click(localise, lists, outputs, **quick())  # files came or went
+        blocks.load(_localised, None, head, **quick())
     speak(blocks)
     for block in blocks.blocks.values():
         block.keep_in_cache |= block.temp_files  # an example's picture belongs to the page and is no older than it
@@ -87,6 +75,16 @@ def launch_options(studio: Studio) -> dict[str, Any]:
         "enable_monitoring": False,
         "max_file_size": studio.settings.max_upload_mb * 1_000_000,
     }
+
+
+def _tab(name: str, page: Page) -> gr.Tab:
+    with gr.Tab(t(f"tab.{name}"), id=name, elem_id=f"tab-{name}", elem_classes=f"a-tab-{name}") as tab:
+        import_module(f"tabs.{name}.tab").build(page)
+    return tab
+
+
+def _localised(request: gr.Request) -> str:
+    return _head(language(request))
 
 
 def _head(language: str) -> str:

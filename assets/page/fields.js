@@ -49,7 +49,8 @@
   // ---- choices that are no text; Gradio calls these
   let recalled = false; // what the page begins with is no choice of the person's
   atelier.keep = (name, value) => { if (recalled) stored.set(CHOICE + name, JSON.stringify(value)); };
-  atelier.recall = (names, now) => {
+  atelier.recall = async (tab, names, now) => {
+    await atelier.drawn(tab); // a field that is drawn later would say once more what it began with
     setTimeout(() => { recalled = true; }, 0);
     return names.map((name, i) => {
       try {

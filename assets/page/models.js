@@ -31,7 +31,7 @@
     drawer.addEventListener("close", () => {
       clearInterval(ticking);
       asking = acted = "";
-      if (changed) document.getElementById("models-changed")?.click();
+      if (changed) atelier.listAgain();
       changed = false;
       if (!document.activeElement || document.activeElement === document.body) document.querySelector("[data-models]")?.focus();
     });

@@ -147,14 +147,17 @@
   };
 
   // ---- the lists of models say what is on disk, also when a run, the panel or another page fetched it
-  let asked = "";
+  const asked = new WeakMap(); // list -> what was on disk when it was last asked for
   const list = () => {
     const now = document.querySelector("[data-files-now]")?.dataset.filesNow;
-    const listed = document.querySelector("[data-files-listed]")?.dataset.filesListed;
-    if (!now || !listed || now === listed || now === asked) return;
-    asked = now;
-    document.getElementById("models-changed")?.click();
+    for (const listed of now ? document.querySelectorAll("[data-files-listed]") : []) {
+      const picker = listed.closest(".a-picker");
+      if (listed.dataset.filesListed === now || asked.get(picker) === now) continue;
+      asked.set(picker, now);
+      picker.querySelector(".a-models-changed")?.click();
+    }
   };
+  atelier.listAgain = () => document.querySelectorAll(".a-models-changed").forEach((button) => button.click());
 
   const ready = () => {
     paint();

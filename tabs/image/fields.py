@@ -232,7 +232,7 @@ class Fields:
             if "a-remember" in " ".join(part.elem_classes or ()):
                 part.change(None, part, None, js=f"(value) => atelier.draft('{part.elem_id}', value)", **quick())
         self.recalled = self._page.blocks.load(
-            None, parts, parts, js=f"(...now) => atelier.recall({names!r}, now)", **quick()
+            None, parts, parts, js=f"(...now) => atelier.recall('image', {names!r}, now)", **quick()
         )
         self.begin.change(lambda begin: begin[1], self.begin, self.picture, **quick())
         self.dice.click(lambda: "", None, self.of["seed"], **quick())

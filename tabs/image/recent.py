@@ -16,7 +16,7 @@ from tabs.image.import_settings import Restoring
 from tabs.image.result import Result, editor
 from tabs.shared import job_progress
 from tabs.shared.context import Page
-from tabs.shared.events import quick
+from tabs.shared.events import crossing, quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import fold
 
@@ -110,7 +110,7 @@ class Recent:
                 return _pick(request), gr.skip(), gr.skip()
             return "", page.publish(artifact.files[0]), gr.Tabs(selected="caption")
 
-        self.caption.click(send, picked, [self.line, page.pictures["caption"], page.tabs], **quick())
+        self.caption.click(send, picked, [self.line, page.pictures["caption"], page.tabs], **crossing("caption"))
 
 
 def _choose(event: gr.SelectData) -> int:

@@ -23,7 +23,7 @@ from tabs.image.fields import TASK, Fields, queued
 from tabs.image.form import plain
 from tabs.shared import job_progress
 from tabs.shared.context import Page
-from tabs.shared.events import quick
+from tabs.shared.events import crossing, quick
 from tabs.shared.i18n import language, t
 from tabs.shared.widgets import examples
 
@@ -230,7 +230,7 @@ class Result:
             return
         self.caption.click(
             lambda shown, index: ((shown.files[index] if shown else gr.skip()), gr.Tabs(selected="caption")),
-            [self.shown, self.chosen], [page.pictures["caption"], page.tabs], **quick(),
+            [self.shown, self.chosen], [page.pictures["caption"], page.tabs], **crossing("caption"),
         )  # fmt: skip
 
     def _sheet(self, artifact: Artifact) -> Any:

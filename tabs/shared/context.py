@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gradio as gr
 
@@ -25,7 +25,7 @@ from studio.results import Update
 from studio.service import Studio
 from studio.tasks.caption.runs import Desk, forget
 from tabs.shared import identity, job_progress
-from tabs.shared.events import quick
+from tabs.shared.events import crossing
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
@@ -43,18 +43,6 @@ _STRANGERS_KEEP = 3600.0
 """Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
 
 
-class Picker(Protocol):
-    """A list of a task's models, as the page sees it."""
-
-    list: gr.Dropdown
-    about: gr.HTML
-    row: gr.Row
-
-    def refresh(self, language: str, value: str | None = None) -> tuple[Any, ...]:
-        """What list, description and row become: new models may be here."""
-        ...
-
-
 @dataclass(slots=True)
 class Page:
     """What the tabs of one page share while it is built, and how they look things up while it runs."""
@@ -62,7 +50,6 @@ class Page:
     studio: Studio
     blocks: gr.Blocks
     tabs: gr.Tabs | None = None
-    pickers: list[Picker] = field(default_factory=list)
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
     restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
@@ -223,7 +210,7 @@ class Page:
         """Let a button put a text into another tab's prompt and go there."""
         if self.tabs is not None and task in self.prompts:
             button.click(
-                lambda words: (words, gr.Tabs(selected=task)), source, [self.prompts[task], self.tabs], **quick()
+                lambda words: (words, gr.Tabs(selected=task)), source, [self.prompts[task], self.tabs], **crossing(task)
             )
 
     def follow(self, job: Job, show: Show, progress: gr.HTML, request: gr.Request) -> Iterator[dict[Any, Any]]:

@@ -17,6 +17,11 @@ def quick() -> dict[str, Any]:
     return {**_SILENT, "queue": False}
 
 
+def crossing(tab: str) -> dict[str, Any]:
+    """Event settings for what changes another tab. That may never have been opened: its fields are fetched first."""
+    return {**quick(), "js": f"(...values) => atelier.opened({tab!r}, values)"}
+
+
 def pumping(js: str | None = None) -> dict[str, Any]:
     """Event settings for handlers that follow a job. The studio orders jobs itself, so Gradio does not limit them."""
     return {**_SILENT, "concurrency_limit": None, "js": js}

@@ -15,6 +15,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
 from studio.requests import Task
+from studio.service import Studio
 from studio.status import ModelInfo
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -28,7 +29,6 @@ class ModelPicker:
     def __init__(self, page: Page, task: Task) -> None:
         self._page = page
         self.task: Task = task
-        page.pickers.append(self)
         choices, value = self.choices("en")
         with gr.Column(elem_classes="a-picker", min_width=0):
             self.list = gr.Dropdown(
@@ -39,12 +39,17 @@ class ModelPicker:
                 self.get = gr.Button(t("page.download"), size="sm", elem_id=f"{task}-download")
                 self.cancel = gr.Button(t("page.cancel"), size="sm", visible=False)
             self.progress = gr.HTML(elem_classes="a-live")
+            mark = gr.HTML(visible="hidden", elem_classes="a-hidden")
+            again = gr.Button(visible="hidden", elem_id=f"{task}-listed", elem_classes="a-hidden a-models-changed")
         self.list.change(self._changed, self.list, [self.about, self.row], **quick())
         self.get.click(
             self._download, self.list, [self.progress, self.get, self.cancel, self.list, self.about, self.row],
             **pumping(),
         )  # fmt: skip
         self.cancel.click(self._stop, self.list, None, **quick())
+        shown = [mark, self.list, self.about, self.row]
+        page.blocks.load(self._listed, self.list, shown, **quick())
+        again.click(self._listed, self.list, shown, **quick())
 
     def choices(self, language: str, chosen: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
         """(label, id) of every model, and the one to begin with.
@@ -89,6 +94,11 @@ class ModelPicker:
         update = gr.update(choices=choices) if stays else gr.update(choices=choices, value=first)
         return update, self.describe(shown, language), self._row(shown)
 
+    def _listed(self, model: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """The list as it is now, in the browser's language, and how new it is."""
+        mark = files_mark(self._page.studio, "listed")  # before the list: what comes meanwhile is then seen as new
+        return mark, *self.refresh(language(request), model)
+
     def _info(self, model: str) -> ModelInfo:
         models = self._page.studio.models.list(self.task)
         return next(one for info in models for one in (info, *info.variants) if one.card.id == model)
@@ -129,6 +139,11 @@ class ModelPicker:
         for job in self._page.studio.jobs():
             if job.task == "download" and job.model == base_of(model):
                 job.cancel()
+
+
+def files_mark(studio: Studio, name: str) -> str:
+    """What is on disk, unseen: where the strip's "now" is not a list's "listed", page.js has the list drawn anew."""
+    return f'<i hidden data-files-{name}="{studio.models.on_disk}"></i>'
 
 
 def _worth(info: ModelInfo, chosen: str | None) -> list[ModelInfo]:

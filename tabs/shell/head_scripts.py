@@ -13,7 +13,17 @@ from studio.i18n import ASSETS
 
 FILES = ASSETS / "page"
 """Scripts, style sheets and icon of the page."""
-SCRIPTS = ("identity.js", "page.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js")
+SCRIPTS = (
+    "identity.js",
+    "page.js",
+    "tabs.js",
+    "fields.js",
+    "chat.js",
+    "editor.js",
+    "music.js",
+    "captions.js",
+    "models.js",
+)
 PLACE = b"<head>"
 
 

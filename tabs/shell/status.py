@@ -19,6 +19,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
+from tabs.shared.model_picker import files_mark
 
 SECONDS = 1.5
 
@@ -33,7 +34,7 @@ def build(page: Page) -> None:
     shown: dict[str, str] = {}
 
     def draw(request: gr.Request) -> str:
-        return render(page.studio.status(), page, language(request)) + files(page, "now")
+        return render(page.studio.status(), page, language(request)) + files_mark(page.studio, "now")
 
     def tick(request: gr.Request) -> object:
         """The strip's text, or nothing where it has not changed: an idle page sends and draws nothing."""
@@ -68,11 +69,6 @@ def render(status: Status, page: Page, language: str) -> str:
     label = html.escape(text("models.open", language), quote=True)
     opening = f'class="a-strip-models" data-models aria-haspopup="dialog" title="{label}"'
     return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
-
-
-def files(page: Page, name: str) -> str:
-    """What is on disk, unseen: where the strip's "now" is not the lists' "listed", page.js has those drawn anew."""
-    return f'<i hidden data-files-{name}="{page.studio.models.on_disk}"></i>'
 
 
 def _job(job: Job, update: Update, language: str) -> str:

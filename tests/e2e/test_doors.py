@@ -92,7 +92,7 @@ def test_a_file_that_is_too_large_is_refused(program: Program, studio: Studio) -
 
 def test_a_fault_of_ours_tells_nothing(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Models, "list", lambda *_: 1 / 0)
-    answer = program.send(program.event("models-changed"))
+    answer = program.send(program.event("chat-listed"))
     assert "division" not in answer
     assert "Something went wrong inside the studio" in answer  # with a number to find it by in the log
 

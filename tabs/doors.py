@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 
 from studio.service import Studio
 from tabs.door.bodies import Bodies
+from tabs.door.compression import Compression
 from tabs.door.gate import Gate
 from tabs.door.guard import Guard
 from tabs.door.password import Entrance
@@ -16,7 +17,8 @@ from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
 from tabs.door.veil import Veil
 from tabs.shared.audio_stream import Listening
-from tabs.shell.head_scripts import FILES, FirstScript, script
+from tabs.shell.bundle import FILES
+from tabs.shell.head import Head
 from tabs.shell.vendor import Vendor
 
 
@@ -32,6 +34,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
     theirs: dict[str, Any] = {"theirs": ledger.theirs, "home": home} if settings.public else {}
     return [
         Middleware(Guard, settings=settings),
+        Middleware(Compression),
         *veil,
         Middleware(Entrance, settings=settings),
         Middleware(Gate, folder=folder),
@@ -40,5 +43,5 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
         Middleware(Bodies, settings=settings, folder=folder, **theirs),
         Middleware(Listening, studio=studio),
         Middleware(Vendor, folder=FILES / "vendor"),
-        Middleware(FirstScript, script=script()),
+        Middleware(Head),
     ]

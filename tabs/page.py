@@ -19,11 +19,8 @@ from tabs.shared.events import quick
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
 from tabs.shell import status
-from tabs.shell.head_scripts import FILES
+from tabs.shell.bundle import FILES
 from tabs.shell.lazy_tabs import LazyBlocks
-from tabs.shell.theme import variables
-
-STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
 
 
 def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Blocks:
@@ -57,13 +54,12 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
 
 def launch_options(studio: Studio) -> dict[str, Any]:
     """What `Blocks.launch` needs to show the page as it is meant."""
-    from tabs.shared.i18n import tables
+    from tabs.shared.i18n import labels
     from tabs.shell.theme import Theme
 
     return {
         "theme": Theme(),
-        "css": variables() + "".join((FILES / name).read_text(encoding="utf-8") for name in STYLES),
-        "i18n": tables(),
+        "i18n": labels(),
         "footer_links": [],
         "run_history": False,
         "favicon_path": str(FILES / "icon.svg"),

@@ -27,6 +27,7 @@ from studio.settings import is_loopback
 from tabs.door.upload_quota import Ledger
 from tabs.doors import doors
 from tabs.page import build, launch_options
+from tabs.shell.queue_alarm import alarm
 
 log = logging.getLogger("studio")
 
@@ -36,9 +37,6 @@ PAGES_KEPT = 200
 TIDY_SECONDS = 300.0
 THREADS = 128
 """Handlers at work at the same time. Most of them wait for a job and cost nothing; 40 are fewer than jobs can be."""
-LOOKS_EVERY = 0.02
-"""Seconds between two looks of Gradio's queue whether somebody waits. By itself it looks a thousand times a second, for
-which an idle studio needs a tenth of a core."""
 
 
 def serve(studio: Studio) -> int:
@@ -99,7 +97,7 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     except OSError as error:  # the page puts pictures of examples where it shows them from
         raise disk_error(error, uploads) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
-    page._queue.sleep_when_free, page._queue.progress_update_sleep_when_free = LOOKS_EVERY, 0.1
+    alarm(page._queue)
     password = settings.password.get_secret_value()
     options: dict[str, Any] = launch_options(studio) | {
         "server_name": f"[{host}]" if ":" in host else host,

@@ -22,8 +22,10 @@
   // ---- theme: the person's choice, else the system's
   const dark = () => (stored.get(THEME) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const paint = () => {
+    document.documentElement.classList.toggle("dark", dark());
     if (document.body && document.body.classList.contains("dark") !== dark()) document.body.classList.toggle("dark", dark());
   };
+  paint(); // before anything is drawn
   if (/Mac|iPhone|iPad/.test(navigator.platform)) document.documentElement.classList.add("a-mac");
 
   document.addEventListener("click", (event) => {
@@ -162,7 +164,10 @@
   const ready = () => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    const settle = () => { polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); list(); };
+    const settle = () => {
+      if (document.getElementById("tabs")) document.getElementById("a-frame")?.remove();
+      polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); list();
+    };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
     const marks = ["data-files-now", "data-files-listed"]; // Gradio changes them in place
     new MutationObserver(list).observe(document.body, { attributes: true, attributeFilter: marks, subtree: true });

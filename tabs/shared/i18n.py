@@ -5,28 +5,32 @@ The language is the one that the person chose on the page (a cookie), else the b
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from studio import i18n
 
 COOKIE = "atelier_language"
 
 
-@cache
-def tables() -> gr.I18n:
-    """All texts in the form that `launch` hands to the browser."""
-    chinese = i18n.table("en") | i18n.table("zh-CN")
-    return gr.I18n(en=i18n.table("en"), zh=chinese, **{"zh-CN": chinese})
+_LABELS: set[str] = set()
+"""Keys of the texts that the browser looks up."""
 
 
 def t(key: str) -> Any:
     """The text for `key` as a label: the browser shows it in its language."""
     if key not in i18n.table("en"):
         raise KeyError(key)
-    return tables()(key)
+    _LABELS.add(key)
+    return I18nData(key)
+
+
+def labels() -> gr.I18n:
+    """The texts that the page built so far has as labels, in the form that `launch` hands to the browser."""
+    tables = {"en": i18n.table("en"), "zh-CN": i18n.table("en") | i18n.table("zh-CN")}
+    return gr.I18n(**{name: {key: table[key] for key in sorted(_LABELS)} for name, table in tables.items()})
 
 
 def language(request: gr.Request | None) -> str:

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from tabs.page import STYLES
-from tabs.shell.head_scripts import FILES
+from tabs.shell.bundle import FILES, STYLES
 from tabs.shell.theme import DARK, LIGHT, PAIRS, Theme, variables
 
 LEAST = 4.5

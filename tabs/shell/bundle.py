@@ -1,0 +1,97 @@
+"""Our scripts and our style sheet, each as one small file that browsers keep for as long as it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import rcssmin
+import rjsmin
+
+from studio.i18n import ASSETS
+from tabs.shell.theme import variables
+
+FILES = ASSETS / "page"
+"""Scripts, style sheets and icon of the page."""
+SCRIPTS = (
+    "identity.js", "page.js", "tabs.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js",
+)  # fmt: skip
+STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
+FOREVER = "public, max-age=31536000, immutable"
+"""How long browsers keep what changes its name with its content."""
+_WITHIN = ".gradio-container.gradio-container .contain"
+"""What Gradio's own parts are in. Twice the class: our rules then win over those that come with a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One file: name with the hash of its content, media type, content."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+@cache
+def script() -> Bundle:
+    """What the browser runs before anything else."""
+    made = rjsmin.jsmin("\n".join(_read(name) for name in SCRIPTS))
+    return _bundle("page", "js", "text/javascript", str(made))
+
+
+@cache
+def style() -> Bundle:
+    """The look: colours and all rules."""
+    plain = variables() + "".join(_read(name) for name in STYLES)
+    return _bundle("page", "css", "text/css", "".join(_strengthened(str(rcssmin.cssmin(plain)))))
+
+
+def _bundle(stem: str, ending: str, kind: str, text: str) -> Bundle:
+    content = text.encode()
+    return Bundle(f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}.{ending}", kind, content)
+
+
+def _read(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
+
+
+def _strengthened(css: str) -> Iterator[str]:
+    """Each rule as it is, for what stands outside of Gradio's parts, and once more for what stands inside of them."""
+    for head, body in blocks(css):
+        if head.startswith("@media"):
+            yield f"{head}{{{''.join(_strengthened(body))}}}"
+        elif head.startswith("@") or head == ":root":
+            yield f"{head}{{{body}}}"
+        else:
+            yield f"{head},{','.join(_inside(one) for one in _parted(head))}{{{body}}}"
+
+
+def blocks(css: str) -> Iterator[tuple[str, str]]:
+    """(what stands before the brace, what stands in it) of each block of a minified sheet."""
+    at = 0
+    while (opening := css.find("{", at)) >= 0:
+        depth, end = 1, opening
+        while depth:
+            end += 1
+            depth += {"{": 1, "}": -1}.get(css[end], 0)
+        yield css[at:opening].strip(), css[opening + 1 : end]
+        at = end + 1
+
+
+def _parted(selectors: str) -> list[str]:
+    """A list of selectors as its members; commas within brackets part nothing."""
+    parts, depth = [""], 0
+    for sign in selectors:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def _inside(selector: str) -> str:
+    dark, _, rest = selector.partition(".dark ")
+    return f".dark {_WITHIN} {rest}" if not dark and rest else f"{_WITHIN} {selector}"

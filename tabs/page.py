@@ -18,7 +18,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
-from tabs.shell import status
+from tabs.shell import remember, status
 from tabs.shell.bundle import FILES
 from tabs.shell.lazy_tabs import LazyBlocks
 
@@ -45,6 +45,9 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
         models_panel.build(page)
         for wire in page.on_ready:
             wire()
+        t("page.undo_replaced")  # said by assets/page/keep.js
+        for name, tab in built.items():
+            remember.wire(page, name, tab)
         blocks.load(_localised, None, head, **quick())
     speak(blocks)
     for block in blocks.blocks.values():
@@ -91,6 +94,7 @@ def _head(language: str) -> str:
     attributes = f"data-language={json.dumps(other)} lang={json.dumps(other)}"
     return (
         f'<button type="button" class="a-switch" {attributes} aria-label="{switch}: {name}">{name}</button>'
-        f'<button type="button" class="a-switch" data-theme-switch>{theme}</button>'
+        f'<button type="button" class="a-switch a-theme" data-theme-switch aria-label="{theme}" '
+        f'title="{theme}"></button>'
         f'<button type="button" class="a-switch" data-models aria-haspopup="dialog">{panel}</button>'
     )

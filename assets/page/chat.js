@@ -5,6 +5,14 @@
 
   // ---- which conversation is shown, and in which state: Gradio asks when something is pressed
   atelier.where = () => JSON.stringify({ chat: rows()?.dataset.chat ?? "", mark: rows()?.dataset.mark ?? "" });
+  // ---- and which one it was when the page was left: null where there was none yet
+  const LAST = "atelier_last_chat";
+  atelier.lastChat = () => { try { return localStorage.getItem(LAST); } catch { return null; } };
+  const note = () => {
+    const shown = rows()?.dataset.chat;
+    if (shown === undefined || shown === atelier.lastChat()) return;
+    try { localStorage.setItem(LAST, shown); } catch { /* private windows keep nothing */ }
+  };
   let order = null;
   atelier.order = () => JSON.stringify(order ?? {});
   const give = (what) => {
@@ -94,6 +102,7 @@
     if (thoughts) folded = !thoughts.open;
   });
   const settle = () => {
+    note();
     edit();
     const thoughts = document.querySelector("#chat-live .a-thoughts");
     if (!thoughts) folded = null;

@@ -186,9 +186,10 @@
       const editor = content && view();
       if (!editor) return;
       content.dataset.restored = "yes";
-      for (const kind of ["pointerdown", "keydown", "beforeinput"]) {
-        content.addEventListener(kind, () => placed.add(editor), true);
-      }
+      // Who comes with Tab and presses the keys of Run has not chosen a place.
+      const MOVES = /^(Arrow|Home|End|Page)/;
+      for (const kind of ["pointerdown", "beforeinput"]) content.addEventListener(kind, () => placed.add(editor), true);
+      content.addEventListener("keydown", (event) => { if (MOVES.test(event.key)) placed.add(editor); }, true);
       const draft = stored.get(DRAFT);
       let tries = 6; // Gradio puts its own text in once more while it draws
       restoring = true;

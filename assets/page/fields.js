@@ -1,8 +1,8 @@
-// Fields of the image and the music tab: parts that open and stay open, choices that are remembered, keys in the prompt, pictures
-// dropped on the column.
+// Fields of the image and the music tab: parts that open and stay open, keys in the prompt, pictures dropped on the
+// column.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
-  const CHOICE = "atelier_choice_", OPEN = "atelier_open_";
+  const OPEN = "atelier_open_";
   const stored = {
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
@@ -46,19 +46,6 @@
     }
   };
 
-  // ---- choices that are no text; Gradio calls these
-  let recalled = false; // what the page begins with is no choice of the person's
-  atelier.keep = (name, value) => { if (recalled) stored.set(CHOICE + name, JSON.stringify(value)); };
-  atelier.recall = async (tab, names, now) => {
-    await atelier.drawn(tab); // a field that is drawn later would say once more what it began with
-    setTimeout(() => { recalled = true; }, 0);
-    return names.map((name, i) => {
-      try {
-        const value = JSON.parse(stored.get(CHOICE + name));
-        return value !== null && typeof value === typeof now[i] && Array.isArray(value) === Array.isArray(now[i]) ? value : now[i];
-      } catch { return now[i]; }
-    });
-  };
   // A download that was just prepared: the link is drawn a moment after its file is known.
   atelier.press = (selector) => {
     const button = document.querySelector(selector);
@@ -129,7 +116,12 @@
     if (!file || looked.has(file)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    createImageBitmap(file).then((picture) => { picture.close(); looked.add(file); again(); }, () => handOver(file, other));
+    createImageBitmap(file).then((picture) => {
+      picture.close();
+      looked.add(file);
+      if (other === "image-other") atelier.shelve("image-picture", file);
+      again();
+    }, () => handOver(file, other));
   };
   document.addEventListener("change", (event) => {
     const input = event.target;

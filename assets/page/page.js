@@ -1,4 +1,4 @@
-// Keys, language, theme and drafts. Runs before Gradio starts, so the language is set before any label is drawn.
+// Keys, language and theme. Runs before Gradio starts, so the language is set before any label is drawn.
 (() => {
   const LANGUAGE = "atelier_language";
   const THEME = "atelier_theme";
@@ -8,7 +8,6 @@
   const stored = {
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
-    drop(key) { try { localStorage.removeItem(key); } catch { /* the same */ } },
   };
 
   // ---- language: Gradio asks the navigator, so the person's choice has to answer there
@@ -23,6 +22,9 @@
   const dark = () => (stored.get(THEME) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const paint = () => {
     document.documentElement.classList.toggle("dark", dark());
+    for (const button of document.querySelectorAll("[data-theme-switch]")) {
+      if (button.getAttribute("aria-pressed") !== String(dark())) button.setAttribute("aria-pressed", String(dark()));
+    }
     if (document.body && document.body.classList.contains("dark") !== dark()) document.body.classList.toggle("dark", dark());
   };
   paint(); // before anything is drawn
@@ -68,42 +70,12 @@
     }
   }, true);
 
-  // ---- drafts: what was typed and not sent is there again after the page was closed
-  const field = (box) => box.querySelector("textarea, input[type=text]");
-  const key = (box) => "atelier_draft_" + box.id;
-  document.addEventListener("input", (event) => {
-    const box = event.target.closest?.(".a-remember");
-    if (box) stored.set(key(box), event.target.value);
-  });
-  const SETTLING = 2000; // milliseconds in which Gradio may empty a field once more that it has just drawn
-  let acted = 0; // when the person last did something that may rightly change fields
-  for (const kind of ["click", "drop", "change"]) document.addEventListener(kind, () => { acted = performance.now(); }, true);
-  const hold = (box, input, since) => {
-    if (acted > since || performance.now() > since + SETTLING || !input.isConnected) {
-      delete input.dataset.held;
-      return;
-    }
-    const draft = stored.get(key(box));
-    if (draft && !input.value) {
-      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, draft);
-      input.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    setTimeout(() => hold(box, input, since), 50);
+  // ---- texts of the page's own parts, in the person's language: the same table that Gradio looks labels up in
+  atelier.say = (key) => window.gradio_config?.i18n_translations?.[document.documentElement.lang]?.[key] ?? key;
+  const say = () => {
+    for (const part of document.querySelectorAll("[data-say]:empty")) part.textContent = atelier.say(part.dataset.say);
   };
-  // What the server writes into a field is a draft like what is typed: Gradio calls this.
-  atelier.draft = (id, value) => {
-    const input = document.getElementById(id)?.querySelector("[data-restored]:not([data-held])");
-    if (input) stored.set("atelier_draft_" + id, value ?? "");
-  };
-  atelier.restore = () => {
-    for (const box of document.querySelectorAll(".a-remember")) {
-      const input = field(box);
-      if (!input || input.dataset.restored) continue;
-      input.dataset.restored = "yes";
-      input.dataset.held = "yes";
-      hold(box, input, performance.now());
-    }
-  };
+
   // ---- screen readers hear progress politely, and the name of every field
   const polite = () => {
     for (const live of document.querySelectorAll(".prose.a-live:not([aria-live])")) {
@@ -165,8 +137,8 @@
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     const settle = () => {
-      if (document.getElementById("tabs")) document.getElementById("a-frame")?.remove();
-      polite(); atelier.restore(); atelier.editor?.restore(); follow(); reveal(); list();
+      if (document.querySelector("#tabs, .gradio-container button")) document.getElementById("a-frame")?.remove();
+      say(); paint(); polite(); atelier.editor?.restore(); follow(); reveal(); list();
     };
     new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
     const marks = ["data-files-now", "data-files-listed"]; // Gradio changes them in place

@@ -10,10 +10,28 @@
     asked.set(tab, performance.now());
     opener.click();
   };
+  // ---- the open tab stands in the address, so that Back, a reload and a link lead to it
+  const button = (tab) => document.getElementById(`tab-${tab}-button`);
+  const named = () => decodeURIComponent(location.hash.slice(1));
+  let open = null, first = null;
+  // Called before Gradio begins: it opens the tab that the address names, and no other before it.
+  atelier.begin = () => {
+    const parts = window.gradio_config?.components ?? [];
+    const tabs = parts.find((part) => part.props?.elem_id === "tabs");
+    first = tabs?.props.selected ?? null;
+    if (tabs && parts.some((part) => part.type === "tabitem" && part.props.id === named())) tabs.props.selected = named();
+  };
   const settle = () => {
     const chosen = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]");
-    if (chosen) ask(chosen.id.replace(/^tab-|-button$/g, ""));
+    if (!chosen) return;
+    const tab = chosen.id.replace(/^tab-|-button$/g, "");
+    if (open !== null && tab !== open && tab !== (named() || first)) {
+      history.pushState(null, "", `#${tab}`);
+    }
+    open = tab;
+    ask(tab);
   };
+  addEventListener("popstate", () => button(named() || first)?.click());
 
   atelier.brought = (tab) => { here.add(tab); }; // Gradio calls this
   // Before a tab's fields are changed from elsewhere, it is fetched: Gradio calls this.

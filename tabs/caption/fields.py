@@ -47,6 +47,9 @@ class Fields:
                 self.unseen = gr.UploadButton("", type="filepath", elem_id="caption-unseen-file")
         with gr.Column(elem_classes="a-source", min_width=0, visible=False) as self.many:
             self._sources()
+
+    def settings(self) -> None:
+        """Everything below the run button, the model last."""
         with gr.Row(elem_classes="a-chips"):
             self.of["style"] = gr.Dropdown(
                 [(t(f"caption.style_{name}"), name) for name in ("plain", "prompt", "tags", "alt")], value="plain",
@@ -61,6 +64,7 @@ class Fields:
                 self._edits()
         with fold("caption-more", "page.more"):
             self._more()
+        self.picker.place()
 
     @property
     def inputs(self) -> set[Any]:
@@ -97,7 +101,6 @@ class Fields:
         local = settings.profile == "local"
         self.of["folder"] = gr.Textbox(
             label=t("caption.folder"), info=t("help.folder"), max_lines=1, visible=local, elem_id="caption-folder",
-            elem_classes="a-remember",
         )  # fmt: skip
         self.of["recursive"] = gr.Checkbox(
             label=t("caption.recursive"), value=False, visible=local, elem_id="caption-recursive"
@@ -189,5 +192,5 @@ def pairs(typed: str | None) -> Iterable[tuple[str, str]]:
 def _text(id: str, lines: int = 1, name: str = "", **more: Any) -> gr.Textbox:
     return gr.Textbox(
         label=t(name or f"label.{id}"), info=t(f"help.{id}"), lines=lines, max_lines=max(lines, 4),
-        elem_id=f"caption-{id}", elem_classes="a-remember", **more,
+        elem_id=f"caption-{id}", **more,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
+from tabs.shared.widgets import PASSING
 
 _SECONDS = 1.0
 """How often the list is drawn while captions are made: more would take from the browser what it needs to be used."""
@@ -39,7 +40,13 @@ class Many:
         self.run, self.number = gr.State(""), gr.State(0)
         with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.column:
             self.recent = gr.Dropdown(
-                [], value=None, label=t("caption.runs"), elem_id="caption-runs", filterable=False, visible=False
+                [],
+                value=None,
+                label=t("caption.runs"),
+                elem_id="caption-runs",
+                filterable=False,
+                visible=False,
+                elem_classes=PASSING,
             )
             self.line = gr.HTML(elem_id="caption-run-line", elem_classes="a-live")
             with gr.Row(visible=False, elem_classes="a-send") as self.tools:

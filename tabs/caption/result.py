@@ -16,8 +16,8 @@ from tabs.caption.fields import Fields
 from tabs.shared import job_progress, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
-from tabs.shared.i18n import language, t
-from tabs.shared.widgets import made
+from tabs.shared.i18n import language, said, t
+from tabs.shared.widgets import PASSING, made
 
 PICTURES = ASSETS / "examples"
 EXAMPLES = ("rocket", "cactus", "sunflower")
@@ -32,16 +32,20 @@ class Result:
         with gr.Column(min_width=0, elem_classes="a-source") as self.column:
             self.answer = gr.Textbox(
                 label=t("caption.result"), lines=5, max_lines=20, interactive=True, visible=False, buttons=["copy"],
-                elem_id="caption-text",
+                elem_id="caption-text", elem_classes=PASSING,
             )  # fmt: skip
             self.choices = gr.Radio(
-                [], label=t("caption.choose"), visible=False, elem_id="caption-choices", elem_classes="a-choices"
+                [],
+                label=t("caption.choose"),
+                visible=False,
+                elem_id="caption-choices",
+                elem_classes=["a-choices", PASSING],
             )
             self.details = gr.HTML(elem_id="caption-details")
             with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.second:
                 self.other = gr.Textbox(
                     label=t("caption.result_other"), lines=4, max_lines=20, interactive=True, buttons=["copy"],
-                    elem_id="caption-other-text",
+                    elem_id="caption-other-text", elem_classes=PASSING,
                 )  # fmt: skip
                 self.other_details = gr.HTML(elem_id="caption-other-details")
                 with gr.Row(elem_classes="a-send"):
@@ -56,7 +60,7 @@ class Result:
             )  # fmt: skip
             self.own_model = gr.HTML(elem_id="caption-own-model")  # not an `info`, which is read as Markdown
             with gr.Column(elem_classes="a-empty") as self.empty:
-                gr.Markdown(t("caption.empty"))
+                gr.HTML(said("caption.empty", "h2", "a-ask"))
                 with gr.Row(elem_classes="a-examples", elem_id="caption-examples"):
                     self.examples = {name: _example(name) for name in EXAMPLES}
 
@@ -100,7 +104,8 @@ class Result:
         self.choices.input(lambda chosen: chosen or gr.skip(), self.choices, self.answer, **raw)
         self.take.click(lambda other: other, self.other, self.answer, **quick())
         for name, button in self.examples.items():
-            button.click(self._fill(name), None, fields.of["picture"], **quick())
+            filled = button.click(self._fill(name), None, fields.of["picture"], **quick())
+            filled.then(None, None, None, js="() => atelier.run('caption')", **quick())
         fields.of["picture"].change(self._read, fields.of["picture"], [self.own, self.own_model], **raw)
         page.on_ready.append(lambda: [
             page.send_text(self.to_image, self.answer, "image"), page.send_text(self.to_music, self.answer, "music"),

@@ -32,6 +32,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-input", scale=38, elem_id="caption-input"):
             fields = Fields(page)
             run, stop = run_row(TASK, "caption.run", page.stop(TASK))
+            fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
             progress = gr.HTML(elem_id="caption-progress", elem_classes="a-live")
             result = Result(page)

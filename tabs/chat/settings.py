@@ -31,13 +31,12 @@ class ChatSettings:
                 label=t("label.system"), info=t("help.system"), lines=2, max_lines=8, elem_id="chat-system"
             )
             of: dict[str, gr.Textbox] = {}
-            kept = {"elem_classes": "a-number"}  # the conversation keeps it, not the browser
             with gr.Row():
                 for name in NAMES[:3]:
-                    of[name] = number("chat", name, **kept)
+                    of[name] = number("chat", name)
             with gr.Row():
-                of["max_tokens"] = number("chat", "max_tokens", **kept)
-                of["seed"] = seed_row("chat", **kept)
+                of["max_tokens"] = number("chat", "max_tokens")
+                of["seed"] = seed_row("chat")
         self.of = of
         self.fields = [picker.list, self.system, *of.values()]
 

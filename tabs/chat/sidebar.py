@@ -15,6 +15,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
+from tabs.shared.widgets import PASSING
 
 PAGE = 100
 """Conversations that are listed at once, and how many more come with each press."""
@@ -27,7 +28,7 @@ class ChatList:
         self._page = page
         self.prompt = gr.Textbox(
             show_label=False, label=t("label.message"), placeholder=t("chat.placeholder"), lines=1, max_lines=10,
-            elem_id="chat-prompt", elem_classes="a-remember", container=False, render=False, scale=1, autofocus=True,
+            elem_id="chat-prompt", container=False, render=False, scale=1, autofocus=True,
         )  # fmt: skip
         self.where = gr.Textbox(visible="hidden", elem_classes="a-hidden")  # the browser says what it shows
         self._most = gr.State(PAGE)
@@ -35,15 +36,23 @@ class ChatList:
             self._new = gr.Button(t("chat.new"), size="sm", elem_id="chat-new")
             self._find = gr.Textbox(
                 show_label=False, label=t("chat.search"), placeholder=t("chat.search"), container=False,
-                elem_id="chat-search", max_length=200,
+                elem_id="chat-search", max_length=200, elem_classes=PASSING,
             )  # fmt: skip
             self.list = gr.Radio(
-                [], show_label=False, label=t("chat.list"), container=False, elem_id="chat-list", elem_classes="a-list"
+                [],
+                show_label=False,
+                label=t("chat.list"),
+                container=False,
+                elem_id="chat-list",
+                elem_classes=["a-list", PASSING],
             )
             self.more = gr.Button(t("chat.more"), size="sm", visible=False, elem_id="chat-list-more")
             self.count = gr.HTML(elem_id="chat-list-count")
             with gr.Accordion(t("chat.manage"), open=False, elem_classes="a-more", elem_id="chat-manage"):
-                name = gr.Textbox(show_label=False, label=t("chat.name"), placeholder=t("chat.name"), container=False)
+                name = gr.Textbox(
+                    show_label=False, label=t("chat.name"), placeholder=t("chat.name"), container=False,
+                    elem_id="chat-name", elem_classes=PASSING,
+                )  # fmt: skip
                 with gr.Row():
                     rename = gr.Button(t("chat.rename"), size="sm", min_width=0)
                     delete = gr.Button(t("chat.delete"), size="sm", min_width=0, elem_id="chat-delete")

@@ -26,11 +26,12 @@ from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers
-from tabs.shared.widgets import examples, run_row
+from tabs.shared.widgets import run_row, tries
 
 TASK = "chat"
 ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
 """Errors after which the page shows the conversation anew."""
+EXAMPLES = ("chat.example1", "chat.example2", "chat.example3")
 DRAWING = 12
 """How many times longer than a long answer takes to be drawn the page waits before it draws it again."""
 Changes = dict[Any, Any]
@@ -49,16 +50,18 @@ def build(page: Page) -> None:
         chats = ChatList(page)
         with gr.Column(elem_classes="a-talk"):
             picker = ModelPicker(page, TASK)
+            with gr.Row(elem_classes="a-talk-head"):
+                picker.place()
+            settings = ChatSettings(page, picker)
             with gr.Column(elem_id="chat-talk", min_width=0):
                 talk = gr.HTML(elem_id="chat-said")
                 live = gr.HTML(elem_id="chat-live", visible=False)
-            starters = examples(TASK, chats.prompt, ("chat.example1", "chat.example2", "chat.example3"))
+            starters = tries(TASK, EXAMPLES)
             progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
             notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
             with gr.Row(elem_classes="a-composer"):
                 chats.prompt.render()
                 run, stop = run_row(TASK, "chat.run", halt)
-            settings = ChatSettings(page, picker)
     order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
     ordered = gr.Button(visible="hidden", elem_id="chat-order", elem_classes="a-hidden")
     page.prompts[TASK] = chats.prompt
@@ -280,15 +283,26 @@ def build(page: Page) -> None:
             return
         yield from open_(request, chats.newest(request), used)
 
-    def attach(used: str | None, request: gr.Request) -> Iterator[Changes]:
-        """A page that was opened again shows the answer that runs, else the newest conversation."""
+    def attach(last: str | None, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        """A page that was opened again shows what it showed: else the answer that runs, else the newest conversation.
+
+        Args:
+            last: the conversation that the browser showed last; empty for a new one, None where it never showed any.
+        """
+        if last == "":  # nothing was said yet: what the fields hold is the browser's to know
+            for changes in open_(request, "", used):
+                yield {part: now for part, now in changes.items() if part not in settings.fields}
+            return
+        try:
+            chats.load(request, last or "")
+        except StudioError:
+            last = None
         job = page.running(request, TASK)
-        yield from open_(request, job.tag if job else chats.newest(request), used)
+        yield from open_(request, last or (job.tag if job else chats.newest(request)), used)
 
     asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
     run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
     chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
-    chats.prompt.change(None, chats.prompt, None, js="(words) => atelier.draft('chat-prompt', words)", **quick())
     here = f"(_, ...rest) => [{WHERE}, ...rest]"
     offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
     ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
@@ -296,4 +310,5 @@ def build(page: Page) -> None:
         part.blur(keep, [chats.where, *settings.fields], None, js=here, **quick())
     picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
     chats.wire(new, opened, deleted, picker.list, outputs)
-    page.blocks.load(attach, picker.list, outputs, **pumping())
+    last = "(_, used) => [atelier.lastChat(), used]"
+    page.after_recall(TASK, fn=attach, inputs=[chats.where, picker.list], outputs=outputs, **pumping(js=last))

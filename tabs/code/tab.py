@@ -36,6 +36,7 @@ def build(page: Page) -> None:
     with gr.Column(elem_classes="a-code"):
         with gr.Row(elem_classes="a-code-top"):
             picker = ModelPicker(page, TASK)
+            picker.place()
             syntax = gr.Dropdown(
                 [(name, name) for name in LANGUAGES], value="python", label=t("label.language"), min_width=140,
                 elem_id="code-language", filterable=False, scale=0,
@@ -52,7 +53,9 @@ def build(page: Page) -> None:
             discard = gr.Button(t("code.discard"), size="lg", elem_id="code-discard")
         with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="code-more"):
             with gr.Row():
-                middle = gr.Checkbox(True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"))
+                middle = gr.Checkbox(
+                    True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"), elem_id="code-fill-in-middle"
+                )
                 max_tokens = number(TASK, "max_tokens")
                 temperature = number(TASK, "temperature")
                 seed = seed_row(TASK)

@@ -18,30 +18,32 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number
+from tabs.shared.widgets import PASSING, fold, number
 
 TASK = "image"
 SUFFIXES = (".avif", ".heic", ".heif", ".jxl", ".jfif", ".webp", ".tif", ".tiff")
 """Pictures whose kind not every system knows by name."""
-KEPT = ("styles", "shape", "scheduler", "tiling", "loras", "format", "metadata", "previews", "x_field", "y_field")
-"""Fields that are no text: what was chosen is kept in the browser, like the drafts of the others."""
 
 
 class Fields:
-    """Every field of the column, by the name it has in tabs.image.form."""
+    """Every field of the column, by the name it has in tabs.image.form. They stand where `words` and `settings` are
+    called."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self.of: dict[str, Any] = {}
         self.picker = ModelPicker(page, TASK)
         self.of["model"] = self.picker.list
-        self._words()
+
+    def settings(self) -> None:
+        """Everything below the run button, the model last."""
         self._shape()
         self._sampling()
         self._start()
         self._detail()
         self._grid()
         self._files()
+        self.picker.place()
 
     @property
     def inputs(self) -> set[Any]:
@@ -57,10 +59,11 @@ class Fields:
         """Updates that put values into fields."""
         return {self.of[name]: gr.update(value=value) for name, value in values.items()}
 
-    def _words(self) -> None:
+    def words(self) -> None:
+        """The prompt and what belongs to it."""
         self.of["prompt"] = gr.Textbox(
             label=t("label.prompt"), placeholder=t("image.placeholder"), lines=5, max_lines=14,
-            elem_id="image-prompt", elem_classes="a-remember",
+            elem_id="image-prompt",
         )  # fmt: skip
         with gr.Row(elem_classes="a-below"):
             self.tokens = gr.HTML(elem_id="image-tokens", elem_classes="a-under", min_width=0)
@@ -85,7 +88,7 @@ class Fields:
                 [], value=[], multiselect=True, label=t("label.styles"), elem_id="image-styles", min_width=0,
             )  # fmt: skip
             self.history = gr.Dropdown(
-                [], value=None, label=t("image.history"), elem_id="image-history", min_width=0,
+                [], value=None, label=t("image.history"), elem_id="image-history", min_width=0, elem_classes=PASSING,
                 visible=not self._page.studio.settings.public,
             )  # fmt: skip
 
@@ -110,7 +113,7 @@ class Fields:
         with fold("image-more", "image.fold_sampling"):
             self.of["negative_prompt"] = gr.Textbox(
                 label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2,
-                elem_id="image-negative-prompt", elem_classes="a-remember",
+                elem_id="image-negative-prompt",
             )  # fmt: skip
             with gr.Row():
                 self.of["steps"] = number(TASK, "steps")
@@ -176,7 +179,7 @@ class Fields:
                         elem_id=f"image-{side}-field", min_width=120,
                     )  # fmt: skip
                     self.of[f"{side}_values"] = gr.Textbox(
-                        label=t(f"image.{side}_values"), elem_id=f"image-{side}-values", elem_classes="a-remember",
+                        label=t(f"image.{side}_values"), elem_id=f"image-{side}-values",
                         max_lines=3, lines=1, scale=2, min_width=140,
                     )  # fmt: skip
             self.cells = gr.HTML(elem_id="image-cells", elem_classes="a-under")
@@ -185,7 +188,7 @@ class Fields:
         with fold("image-files", "image.fold_files"):
             self.of["pattern"] = gr.Textbox(
                 label=t("label.pattern"), info=t("help.pattern"), placeholder="[time]-[prompt_words]-[seed]",
-                max_lines=1, max_length=200, elem_id="image-pattern", elem_classes="a-remember",
+                max_lines=1, max_length=200, elem_id="image-pattern",
             )  # fmt: skip
             self.of["format"] = gr.Radio(
                 [("PNG", "png"), ("WebP", "webp"), ("JPEG", "jpeg")], value="png", label=t("label.format"),
@@ -224,17 +227,14 @@ class Fields:
 
     def wire(self) -> None:
         """Events that only move values from field to field, in the browser or here."""
-        names = [*KEPT]
-        parts = [self.of[name] for name in names]
-        for name, part in zip(names, parts, strict=True):
-            part.change(None, part, None, js=f"(value) => atelier.keep('{name}', value)", **quick())
-        for part in self.of.values():
-            if "a-remember" in " ".join(part.elem_classes or ()):
-                part.change(None, part, None, js=f"(value) => atelier.draft('{part.elem_id}', value)", **quick())
-        self.recalled = self._page.blocks.load(
-            None, parts, parts, js=f"(...now) => atelier.recall('image', {names!r}, now)", **quick()
+        put = self.begin.change(lambda begin: begin[1], self.begin, self.picture, **quick())
+        kept = gr.Textbox(visible="hidden", elem_classes="a-hidden")  # what the browser keeps of it
+        put.then(_address, self.begin, kept, **quick()).then(
+            None, kept, None, js="(address) => atelier.shelveFrom('image-picture', address)", **quick()
         )
-        self.begin.change(lambda begin: begin[1], self.begin, self.picture, **quick())
+        forget: dict[str, Any] = {"js": "() => atelier.shelve('image-picture', null)", **quick()}
+        self.picture.clear(None, None, None, **forget)
+        self.clear.click(None, None, None, **forget)
         self.dice.click(lambda: "", None, self.of["seed"], **quick())
         sides = [self.of[name] for name in ("shape", "width", "height")]
         self.swap.click(_swap, sides, sides, **quick())
@@ -255,6 +255,12 @@ def _icon(name: str) -> gr.Button:
         t(f"image.{name}"), size="sm", min_width=0, elem_id=f"image-{name.replace('_', '-')}",
         elem_classes="a-icon-button",
     )  # fmt: skip
+
+
+def _address(begin: tuple[str, Any]) -> str:
+    """Where the browser finds the picture that was put into the editor."""
+    value = begin[1]
+    return f"gradio_api/file={value['background']}" if value else ""
 
 
 def _swap(shape: str, width: str, height: str) -> tuple[str, str, str]:

@@ -48,7 +48,9 @@ class Missing:
         of["loras"].change(self._pair, [of["loras"], weights, self.paired], [weights, self.paired], **last)
         fields.drop.click(self._drop, [*self.parts, weights], [*self.outputs, weights], **raw)
         kept = [of[name] for name in _CHOSEN]
-        fields.recalled.then(self._recalled, [*self.parts, *kept], [*self.outputs, *kept], **raw)
+        self._page.after_recall(
+            "image", fn=self._recalled, inputs=[*self.parts, *kept], outputs=[*self.outputs, *kept], **raw
+        )
 
     def shown(self, values: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
         """Updates that put these values into the fields, what is missing marked as such."""

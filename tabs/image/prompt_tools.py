@@ -59,7 +59,8 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
 
     page.blocks.load(lists, None, [fields.lora_folder, fields.history, prompts], **quick())
     # After what was chosen before has come back, or they would speak of the fields as they were drawn.
-    fields.recalled.then(lines, [*asked, *sides], [fields.size, fields.cells], preprocess=False, **quick())
+    shown = [fields.size, fields.cells]
+    page.after_recall("image", fn=lines, inputs=[*asked, *sides], outputs=shown, preprocess=False, **quick())
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
 
 

@@ -24,11 +24,13 @@ from tabs.image.form import plain
 from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import crossing, quick
-from tabs.shared.i18n import language, t
-from tabs.shared.widgets import examples
+from tabs.shared.i18n import language, said, t
+from tabs.shared.widgets import menu, tries
 
 _OPEN_START = "() => atelier.unfold('image-start')"
 
+EXAMPLES = tuple(f"image.example{number}" for number in range(1, 13))
+"""What the empty state paints, in the order of its sheet (assets/examples/painted.webp)."""
 SMALL = 256
 """Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
 
@@ -47,6 +49,7 @@ class Result:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        tries(TASK, EXAMPLES[:6])
         self.progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
         self.preview = gr.Image(
             visible=False, show_label=False, container=False, interactive=False, buttons=[],
@@ -59,37 +62,32 @@ class Result:
         self.details = gr.HTML(elem_id="image-details", elem_classes="a-details")
         with gr.Column(visible=False, elem_classes="a-actions", min_width=0) as self.actions:
             with gr.Row(elem_classes="a-send"):
-                self.seed = _action("reuse_seed")
-                self.start = _action("use_as_start")
-                self.twice = _action("upscale2")
-                self.four = _action("upscale4")
-                self.compare = _action("compare")
-                self.again = _action("again")
-            with gr.Row(elem_classes="a-send"):
-                self.caption = _action("to_caption")
-                self.save = gr.DownloadButton(t("page.download"), size="sm", min_width=0, elem_id="image-save")
-                self.clean = _action("clean")
-                self.sheet = gr.DownloadButton(
-                    t("image.sheet"), size="sm", min_width=0, visible=False, elem_id="image-sheet"
-                )
-                self.clean_file = gr.DownloadButton(
-                    "", size="sm", elem_id="image-clean-file", visible="hidden", elem_classes="a-hidden"
-                )
+                self.save = gr.DownloadButton(t("page.save"), size="sm", min_width=0, elem_id="image-save")
+                with menu("image-use", "page.use_in"):
+                    self.start = _action("use_as_start")
+                    self.caption = _action("to_caption")
+                with menu("image-also", "page.also"):
+                    self.seed = _action("reuse_seed")
+                    self.again = _action("again")
+                    self.twice = _action("upscale2")
+                    self.four = _action("upscale4")
+                    self.compare = _action("compare")
+                    self.clean = _action("clean")
+                    self.sheet = gr.DownloadButton(
+                        t("image.sheet"), size="sm", min_width=0, visible=False, elem_id="image-sheet"
+                    )
+            self.clean_file = gr.DownloadButton(
+                "", size="sm", elem_id="image-clean-file", visible="hidden", elem_classes="a-hidden"
+            )
         self.note = gr.HTML(elem_id="image-compared", elem_classes="a-live")
         self.slider = gr.ImageSlider(
             visible=False, show_label=False, label=t("image.compare"), interactive=False, format="png",
             elem_id="image-slider", buttons=["fullscreen"], type="filepath", max_height=560, container=False,
         )  # fmt: skip
         with gr.Column(elem_classes="a-empty") as self.empty:
-            gr.Markdown(t("image.empty"))
-            self.examples = gr.Column(min_width=0)
+            gr.HTML(tiles())
         self.shown = gr.State(None)
         self.chosen = gr.State(0)
-
-    def add_examples(self, prompt: gr.Textbox) -> None:
-        """Things to try, once the prompt exists that they fill."""
-        with self.examples:
-            examples(TASK, prompt, ("image.example1", "image.example2", "image.example3"))
 
     @property
     def outputs(self) -> list[Any]:
@@ -248,6 +246,15 @@ class Result:
 def editor(file: str, strokes: str = "") -> dict[str, Any]:
     """The value of the picture editor for a file of the page's, with a layer of paint on it."""
     return {"background": file, "layers": [strokes] if strokes else [], "composite": file}
+
+
+def tiles() -> str:
+    """Pictures that the starter painted of EXAMPLES, each of which paints another one of its kind."""
+    pictures = "".join(
+        f'<button type="button" class="a-tile" data-try style="--at:{place}"><i></i>{said(key)}</button>'
+        for place, key in enumerate(EXAMPLES)
+    )
+    return f'{said("image.empty", "h2", "a-ask")}<div class="a-tiles">{pictures}</div>'
 
 
 def _action(name: str) -> gr.Button:

@@ -37,15 +37,16 @@ def build(page: Page) -> None:
     with gr.Row(elem_classes="a-frame"):
         with gr.Column(elem_classes="a-input", scale=38, elem_id="image-input"):
             fields = Fields(page)
+            fields.words()
             with gr.Row(elem_classes="a-run"):
                 run, stop = run_pair(TASK, "image.run", page.stop(TASK))
                 skip = gr.Button(t("image.skip"), visible=False, elem_id="image-skip", elem_classes="a-skip-button")
+            fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
             result = Result(page)
             recent = None if public else Recent(page)
     prompts = gr.HTML(elem_id="image-prompts", elem_classes="a-hidden")
     page.prompts[TASK] = fields.of["prompt"]
-    result.add_examples(fields.of["prompt"])
     missing = Missing(page, fields)
     restoring = Restoring(page, fields, missing)
     outputs = [run, stop, skip, *result.outputs]

@@ -41,9 +41,13 @@ class Fields:
         self.of: dict[str, Any] = {"model": self.picker.list}
         self.of["prompt"] = gr.Textbox(
             label=t("label.prompt"), placeholder=t("music.placeholder"), lines=3, max_lines=12,
-            elem_id="music-prompt", elem_classes="a-remember",
+            elem_id="music-prompt",
         )  # fmt: skip
         self.reading = gr.HTML(elem_id="music-reading", elem_classes="a-under")
+
+    def settings(self) -> None:
+        """Everything below the run button, the model last."""
+        page = self._page
         with gr.Row(elem_classes="a-sides"):
             self.of["duration"] = number(TASK, "duration", None)
             self.of["bars"] = number(TASK, "bars", None, placeholder="music.as_read")
@@ -57,7 +61,7 @@ class Fields:
         with fold("music-more", "page.more"):
             self.of["players"] = gr.Textbox(
                 label=t("label.players"), info=t("help.players"), placeholder=t("music.as_read"), max_lines=1,
-                elem_id="music-players", elem_classes="a-remember",
+                elem_id="music-players",
             )  # fmt: skip
             self.of["melody"] = gr.Textbox(
                 label=t("label.melody"), info=t("help.melody"), max_lines=3, elem_id="music-melody"
@@ -83,6 +87,7 @@ class Fields:
                 elem_classes="a-quiet-button",
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="music-restored", elem_classes="a-live")
+        self.picker.place()
 
     @property
     def inputs(self) -> list[Any]:

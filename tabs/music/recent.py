@@ -14,7 +14,7 @@ from tabs.music.take_cards import Take
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
-from tabs.shared.widgets import fold
+from tabs.shared.widgets import PASSING, fold
 
 MOST = 60
 
@@ -26,7 +26,12 @@ class Recent:
         self._page = page
         with fold("music-recent", "music.recent"):
             self.list = gr.Dropdown(
-                [], value=None, label=t("music.recent_choose"), elem_id="music-recent-list", filterable=True
+                [],
+                value=None,
+                label=t("music.recent_choose"),
+                elem_id="music-recent-list",
+                filterable=True,
+                elem_classes=PASSING,
             )
         self.found = gr.State(())
 

@@ -23,11 +23,12 @@ from tabs.shared import job_progress
 from tabs.shared.audio_stream import PREFIX
 from tabs.shared.context import Page
 from tabs.shared.events import quick
-from tabs.shared.i18n import language, t
-from tabs.shared.widgets import examples, read_number
+from tabs.shared.i18n import language, said
+from tabs.shared.widgets import read_number, tries
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
 _FETCH = "() => { if (atelier.fetching) atelier.press('#music-file'); atelier.fetching = false; }"
+EXAMPLES = tuple(f"music.example{number}" for number in range(1, 7))
 _KNOWN = reading_text.NOTES
 """Notes of an engine that the line under the prompt has said already."""
 
@@ -37,13 +38,14 @@ class Result:
 
     def __init__(self, page: Page, fields: Fields) -> None:
         self._page, self._fields = page, fields
+        tries(TASK, EXAMPLES)
         self.progress = gr.HTML(elem_id="music-progress", elem_classes="a-live")
         self.live = gr.HTML(elem_id="music-live", elem_classes="a-live")
         self.cards = gr.HTML(elem_id="music-takes", elem_classes="a-takes")
         self.said = gr.HTML(elem_id="music-said", elem_classes="a-live")
         with gr.Column(elem_classes="a-empty") as self.empty:
-            gr.Markdown(t("music.empty"))
-            examples(TASK, fields.of["prompt"], ("music.example1", "music.example2", "music.example3"))
+            gr.HTML(said("music.empty", "h2", "a-ask"))
+            tries(TASK, EXAMPLES, "a-cards")
         self._order = gr.Textbox(visible="hidden", elem_id="music-order", elem_classes="a-hidden")
         self._obey = gr.Button(visible="hidden", elem_id="music-obey", elem_classes="a-hidden")
         self._file = gr.DownloadButton("", visible="hidden", elem_id="music-file", elem_classes="a-hidden")

@@ -28,6 +28,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-input", scale=38, elem_id="music-input"):
             fields = Fields(page)
             run, stop = run_row(TASK, "music.run", page.stop(TASK))
+            fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
             result = Result(page, fields)
             recent = None if page.studio.settings.public else Recent(page)

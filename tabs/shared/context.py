@@ -32,7 +32,7 @@ from tabs.shared.presses import Bench, Presses, Shares
 
 Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
-_TAB_OF = {"upscale": "image"}
+TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
 _STRANGERS_ROOM = 2_000_000_000
 """Bytes that all of that together may take."""
@@ -56,6 +56,7 @@ class Page:
     presses: Presses = field(default_factory=Presses)
     bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
+    recalled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what follows it, by tab
     shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
     _looking: threading.Lock = field(init=False, default_factory=threading.Lock)
     _look_again: float = field(init=False, default=0.0)
@@ -64,6 +65,10 @@ class Page:
     def __post_init__(self) -> None:
         settings = self.studio.settings
         self.shares = Shares(settings.max_queue, settings.max_jobs_per_session)
+
+    def after_recall(self, task: Task, **event: Any) -> None:
+        """Have something done once a tab's fields are as the person left them (tabs.shell.remember)."""
+        self.recalled.setdefault(task, []).append(event)
 
     def who(self, request: gr.Request) -> str:
         """Who asks: the browser, the page where cookies are blocked, or a program by its session (`identity`)."""
@@ -229,4 +234,4 @@ class Page:
 
 
 def _tab(job: Job) -> str:
-    return _TAB_OF.get(job.task, job.task)
+    return TAB_OF.get(job.task, job.task)

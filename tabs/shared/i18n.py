@@ -27,6 +27,13 @@ def t(key: str) -> Any:
     return I18nData(key)
 
 
+def said(key: str, tag: str = "span", classes: str = "") -> str:
+    """An element of HTML with the text for `key`, which the browser puts into it in its language (page.js)."""
+    t(key)
+    named = f' class="{classes}"' if classes else ""
+    return f'<{tag}{named} data-say="{key}"></{tag}>'
+
+
 def labels() -> gr.I18n:
     """The texts that the page built so far has as labels, in the form that `launch` hands to the browser."""
     tables = {"en": i18n.table("en"), "zh-CN": i18n.table("en") | i18n.table("zh-CN")}

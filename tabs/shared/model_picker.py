@@ -24,13 +24,16 @@ from tabs.shared.i18n import language, t
 
 
 class ModelPicker:
-    """The list of a task's models, a line about the chosen one, and its download where it is not here yet."""
+    """The list of a task's models, a line about the chosen one, and its download where it is not here yet.
+
+    It exists before it stands on the page (`place`): fields ask for it, and it comes below them.
+    """
 
     def __init__(self, page: Page, task: Task) -> None:
         self._page = page
         self.task: Task = task
         choices, value = self.choices("en")
-        with gr.Column(elem_classes="a-picker", min_width=0):
+        with gr.Column(elem_classes="a-picker", min_width=0, render=False) as self._column:
             self.list = gr.Dropdown(
                 choices, value=value, label=t("page.model"), elem_id=f"{task}-model", filterable=False
             )
@@ -48,8 +51,12 @@ class ModelPicker:
         )  # fmt: skip
         self.cancel.click(self._stop, self.list, None, **quick())
         shown = [mark, self.list, self.about, self.row]
-        page.blocks.load(self._listed, self.list, shown, **quick())
+        page.after_recall(task, fn=self._listed, inputs=self.list, outputs=shown, **quick())
         again.click(self._listed, self.list, shown, **quick())
+
+    def place(self) -> None:
+        """Put it here."""
+        self._column.render()
 
     def choices(self, language: str, chosen: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
         """(label, id) of every model, and the one to begin with.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,10 @@ from studio.requests import Task
 from studio.results import Artifact
 from tabs.shared import job_progress
 from tabs.shared.events import quick
-from tabs.shared.i18n import language, t
+from tabs.shared.i18n import said, t
+
+PASSING = "a-passing"
+"""The class of a field that the page does not remember (tabs.shell.remember)."""
 
 
 def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
@@ -47,6 +50,15 @@ def fold(id: str, label: str) -> Iterator[gr.Column]:
         yield column
 
 
+@contextmanager
+def menu(id: str, label: str) -> Iterator[gr.Column]:
+    """A button that opens a short list of further buttons below it (assets/page/menus.js)."""
+    with gr.Column(elem_classes="a-menu", min_width=0, scale=0):
+        gr.Button(t(label), size="sm", elem_id=f"{id}-menu", elem_classes="a-menu-button", min_width=0)
+        with gr.Column(elem_id=id, elem_classes="a-menu-list", min_width=0) as column:
+            yield column
+
+
 def number(
     task: Task, name: str, help: str | None = "", placeholder: str = "page.model_default", **more: Any
 ) -> gr.Textbox:
@@ -59,7 +71,7 @@ def number(
         help: key of the line below its name; by default `help.<name>`, none where it is None.
     """
     options: dict[str, Any] = {"max_length": 20, "min_width": 120, "elem_id": f"{task}-{name.replace('_', '-')}"}
-    options |= {"elem_classes": "a-number a-remember"} | more
+    options |= {"elem_classes": "a-number"} | more
     info = None if help is None else t(help or f"help.{name}")
     return gr.Textbox(
         "", label=t(f"label.{name}"), info=info, placeholder=t(placeholder), max_lines=1, **options,
@@ -95,20 +107,12 @@ def read_whole(field: str, value: str | None) -> int | None:
     return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
 
 
-def examples(task: Task, target: gr.Textbox, keys: tuple[str, ...]) -> gr.Row:
-    """Things to try that work on this machine now; a click fills the prompt."""
-    with gr.Row(elem_classes="a-examples", elem_id=f"{task}-examples") as row:
-        for key in keys:
-            button = gr.Button(t(key), size="sm", elem_classes="a-example")
-            button.click(_example(key), None, target, **quick())
-    return row
-
-
-def _example(key: str) -> Callable[[gr.Request], str]:
-    def fill(request: gr.Request) -> str:
-        return text(key, language(request))
-
-    return fill
+def tries(task: Task, keys: Sequence[str], classes: str = "") -> gr.HTML:
+    """Things to try that work on this machine now. One press fills the prompt and runs it (assets/page/tries.js)."""
+    return gr.HTML(
+        "".join(f'<button type="button" class="a-example" data-try>{said(key)}</button>' for key in keys),
+        elem_id=f"{task}-examples" if not classes else None, elem_classes=["a-examples", *classes.split()],
+    )  # fmt: skip
 
 
 def made(artifact: Artifact, language: str) -> str:

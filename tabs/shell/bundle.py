@@ -16,7 +16,8 @@ from tabs.shell.theme import variables
 FILES = ASSETS / "page"
 """Scripts, style sheets and icon of the page."""
 SCRIPTS = (
-    "identity.js", "page.js", "tabs.js", "fields.js", "chat.js", "editor.js", "music.js", "captions.js", "models.js",
+    "identity.js", "page.js", "tabs.js", "keep.js", "tries.js", "menus.js", "jobs.js", "fields.js", "chat.js",
+    "editor.js", "music.js", "captions.js", "models.js",
 )  # fmt: skip
 STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css")
 FOREVER = "public, max-age=31536000, immutable"
@@ -44,8 +45,15 @@ def script() -> Bundle:
 @cache
 def style() -> Bundle:
     """The look: colours and all rules."""
-    plain = variables() + "".join(_read(name) for name in STYLES)
+    plain = variables() + "".join(_read(name) for name in STYLES).replace("painted.webp", sheet().name)
     return _bundle("page", "css", "text/css", "".join(_strengthened(str(rcssmin.cssmin(plain)))))
+
+
+@cache
+def sheet() -> Bundle:
+    """The pictures of the image tab's empty state."""
+    content = (ASSETS / "examples" / "painted.webp").read_bytes()
+    return Bundle(f"painted-{hashlib.sha256(content).hexdigest()[:12]}.webp", "image/webp", content)
 
 
 def _bundle(stem: str, ending: str, kind: str, text: str) -> Bundle:

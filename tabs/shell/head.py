@@ -33,10 +33,12 @@ def tags() -> bytes:
 
 @cache
 def frame(language: str) -> bytes:
-    """The page before it is drawn: its name and its tabs. assets/page/page.js takes it away."""
+    """The page before it is drawn: its name and its tabs, which assets/page/page.js takes away. By then Gradio's
+    description of the page is there, and assets/page/tabs.js looks at it."""
     tabs = "".join(f"<span>{html.escape(text(f'tab.{name}', language))}</span>" for name in TABS)
     name = html.escape(text("app.name", language))
-    return f'<div id="a-frame" aria-hidden="true"><b>{name}</b><div>{tabs}</div></div>'.encode()
+    page = f'<div id="a-frame" aria-hidden="true"><b>{name}</b><div>{tabs}</div></div>'
+    return f"{page}<script>window.atelier?.begin?.()</script>".encode()
 
 
 class Head:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from contextlib import suppress
 
 import gradio as gr
@@ -14,9 +15,10 @@ from studio.jobs.job import Job
 from studio.paths import gigabytes
 from studio.results import Update
 from studio.status import ManagerStatus, Resident, Status
+from tabs import TABS
 from tabs.models.memory_bars import shares
 from tabs.shared import job_progress
-from tabs.shared.context import Page
+from tabs.shared.context import TAB_OF, Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import files_mark
@@ -31,10 +33,18 @@ def build(page: Page) -> None:
         free = gr.Button(t("page.free_memory"), size="sm", elem_id="free-memory", min_width=0, scale=0,
             visible=not page.studio.settings.public,
         )  # fmt: skip
+        halt = gr.Button(visible="hidden", elem_id="strip-halt", elem_classes="a-hidden")
+        halted = gr.Textbox(visible="hidden", elem_classes="a-hidden")
     shown: dict[str, str] = {}
 
+    def ours(job: Job, request: gr.Request) -> bool:
+        """On one's own machine also the job of another browser."""
+        return not page.studio.settings.public or job.session == page.who(request)
+
     def draw(request: gr.Request) -> str:
-        return render(page.studio.status(), page, language(request)) + files_mark(page.studio, "now")
+        return render(page.studio.status(), page, language(request), lambda job: ours(job, request)) + files_mark(
+            page.studio, "now"
+        )
 
     def tick(request: gr.Request) -> object:
         """The strip's text, or nothing where it has not changed: an idle page sends and draws nothing."""
@@ -52,16 +62,22 @@ def build(page: Page) -> None:
             page.studio.models.unload()
         return draw(request)
 
+    def stop(id: str, request: gr.Request) -> None:
+        for job in page.studio.jobs():
+            if job.id == id and ours(job, request):
+                job.cancel()
+
+    halt.click(stop, halted, None, js="() => atelier.halting", **quick())
     page.blocks.load(tick, None, strip, **quick())
     gr.Timer(SECONDS).tick(tick, None, strip, **quick())
     free.click(empty, None, strip, **quick())
 
 
-def render(status: Status, page: Page, language: str) -> str:
-    """The strip as HTML."""
+def render(status: Status, page: Page, language: str, ours: Callable[[Job], bool] = lambda _: True) -> str:
+    """The strip as HTML. A job that is not `ours` leads nowhere and cannot be stopped."""
     # A job may have ended since the status was taken; what it ended with stands in its tab.
     now = [(job, job.snapshot()) for job in status.running]
-    parts = [_job(job, update, language) for job, update in now if not update.final]
+    parts = [_job(job, update, language, ours(job)) for job, update in now if not update.final]
     parts = parts or [f"<span>{text('page.idle', language)}</span>"]
     if status.waiting:
         parts.append(f"<span>{text('page.waiting', language, count=status.waiting)}</span>")
@@ -71,11 +87,22 @@ def render(status: Status, page: Page, language: str) -> str:
     return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
 
 
-def _job(job: Job, update: Update, language: str) -> str:
+def _job(job: Job, update: Update, language: str, ours: bool) -> str:
+    """A line that leads to the job's tab, and its own Stop (assets/page/jobs.js)."""
     kinds = {"download": "page.downloading_model", "load": "page.loading_model"}
     name = html.escape(text(kinds.get(job.task, f"tab.{job.task}"), language))
     title = f" {html.escape(variants.called(job.model, job.title, language))}" if job.task in kinds else ""
-    return f'<span class="a-job">{name}{title}: {job_progress.progress(update, language)}</span>'
+    line = f"{name}{title}: {job_progress.progress(update, language)}"
+    tab = TAB_OF.get(job.task, job.task)
+    if tab not in TABS or not ours:
+        return f'<span class="a-job">{line}</span>'
+    stop = html.escape(text("page.stop", language), quote=True)
+    halt = f'<button type="button" class="a-strip-stop" data-halt="{job.id}" aria-label="{stop}: {name}"></button>'
+    share = "" if not update.steps else f' data-share="{round(100 * update.step / update.steps)}"'
+    return (
+        f'<span class="a-job" data-job="{job.id}" data-tab="{tab}"{share}>'
+        f'<button type="button" class="a-strip-job" data-goto="{tab}">{line}</button>{halt}</span>'
+    )
 
 
 def _device(device: ManagerStatus, status: Status, page: Page, language: str) -> str:

@@ -10,6 +10,8 @@ import inspect
 
 from gradio.themes import Base, sizes
 
+from tabs import TABS
+
 LIGHT = {
     "page": "#f7f5f1",
     "surface": "#fffdfa",
@@ -22,6 +24,11 @@ LIGHT = {
     "accent-hover": "#235142",
     "on-accent": "#ffffff",
     "accent-soft": "#e2ece7",
+    "hue-chat": "#2c6552",
+    "hue-image": "#8a3d6b",
+    "hue-music": "#3d5a98",
+    "hue-code": "#7a5a16",
+    "hue-caption": "#5b4b8a",
     "warning": "#a33b17",
     "warning-soft": "#f8e7df",
     "code-word": "#7a3e9d",
@@ -41,6 +48,11 @@ DARK = {
     "accent-hover": "#9ad4bd",
     "on-accent": "#10231c",
     "accent-soft": "#24352e",
+    "hue-chat": "#86c5ac",
+    "hue-image": "#e3a5c6",
+    "hue-music": "#a3bdec",
+    "hue-code": "#dcbf7f",
+    "hue-caption": "#c3b4ee",
     "warning": "#f0a184",
     "warning-soft": "#3a2419",
     "code-word": "#d3a8ec",
@@ -53,6 +65,7 @@ PAIRS = (
     ("quiet", "sunken"), ("accent", "page"), ("accent", "surface"), ("on-accent", "accent"),
     ("on-accent", "accent-hover"), ("accent", "accent-soft"), ("warning", "surface"), ("warning", "warning-soft"),
     ("text", "accent-soft"), ("text", "warning-soft"), ("warning", "page"),
+    *(("on-accent", f"hue-{tab}") for tab in TABS), *((f"hue-{tab}", "page") for tab in TABS),
     ("code-word", "surface"), ("code-text", "surface"), ("code-number", "surface"), ("code-name", "surface"),
 )  # fmt: skip
 """(ink, ground): combinations that carry text."""

@@ -32,7 +32,7 @@ class Desk:
     def open(cls, page: Page, url: str, settled: bool = True) -> Self:
         """Go to the page; `settled`: wait until it has asked for what it has to take up again."""
         page.goto(url)
-        page.wait_for_selector("#chat-prompt textarea[data-restored]")
+        page.wait_for_selector("html[data-ready~=chat] #chat-prompt textarea")
         if settled:
             page.wait_for_function(TAKEN_UP, polling=50)
         return cls(page)
@@ -41,7 +41,7 @@ class Desk:
         """Click a tab's name."""
         self.page.locator("#tabs > .tab-wrapper [role=tab]:visible").nth(TABS.index(tab)).click()
         self.tab = tab
-        expect(self.page.locator(f"#{tab}-model")).to_be_visible()
+        expect(self.page.locator(f"html[data-ready~={tab}] #{tab}-model")).to_be_visible()
         return self
 
     def find(self, name: str) -> Locator:
@@ -66,9 +66,6 @@ class Desk:
         if self.tab in ("chat", "image", "music", "caption"):
             return self.fold("more")
         self.find("more").locator("button.label-wrap").click()
-        # They are drawn when they are first opened; what is typed before that is over is lost.
-        self.find("more").locator("[data-restored]").first.wait_for(state="attached")
-        self.page.wait_for_timeout(300)
         return self
 
     def fold(self, name: str) -> Self:
@@ -83,6 +80,14 @@ class Desk:
 
     def stop(self) -> Self:
         self.find("stop").click()
+        return self
+
+    def press(self, name: str) -> Self:
+        """Press what stands in a menu under the result."""
+        menus = self.page.locator(f"#tab-{self.tab} .a-menu")
+        menu = menus.filter(has=self.page.get_by_role("button", name=name, include_hidden=True))
+        menu.locator(".a-menu-button").click()
+        menu.get_by_role("button", name=name).click()
         return self
 
     @property

@@ -24,7 +24,7 @@ def test_a_caption_becomes_an_image_prompt(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_picture_becomes_a_caption(desk: Desk) -> None:
     desk.go("image").type("hills").run()
-    desk.page.get_by_role("button", name="Caption this").click()
+    desk.press("Caption this")
     desk.tab = "caption"
     expect(desk.find("image").locator("img")).to_be_visible()
     desk.run()
@@ -35,7 +35,7 @@ def test_the_same_seed_makes_the_same_picture(desk: Desk) -> None:
     desk.go("image").type("hills").more().run()
     picture = desk.page.locator("#image-gallery img").first
     first = _bytes(desk, picture.get_attribute("src"))
-    desk.page.get_by_role("button", name="Use seed").click()
+    desk.press("Use seed")
     expect(desk.field("seed")).not_to_have_value("")
     source = picture.get_attribute("src")
     desk.run()
@@ -46,7 +46,7 @@ def test_the_same_seed_makes_the_same_picture(desk: Desk) -> None:
 def test_a_picture_downloads_with_its_recipe(desk: Desk) -> None:
     desk.go("image").type("hills at dawn").run()
     with desk.page.expect_download() as download:
-        desk.page.get_by_role("button", name="Download", exact=True).click()
+        desk.find("save").click()
     with Image.open(download.value.path()) as picture:
         assert "hills at dawn" in str(picture.info)
 

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_picture_stays_one_clear_error_after_a_picture_was_sen
     desk: Desk, tmp_path: Path
 ) -> None:
     desk.go("image").paint("hills")
-    desk.page.get_by_role("button", name="Caption this").click()
+    desk.press("Caption this")
     desk.tab = "caption"
     expect(desk.page.locator("#caption-image img")).to_be_visible()
     desk.page.locator("#caption-image").get_by_label("Remove").click()

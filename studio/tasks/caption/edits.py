@@ -91,10 +91,15 @@ def written(before: str, caption: str, mode: Mode, edits: Edits, tags: bool | No
             text = joined(edits.trigger, text)
         return text + (end[0] if end else "")
 
+    def counted(text: str) -> int:
+        """Tokens. Of tags that are added, as many as they take in any order: else a run that was cut adds more when it
+        is made again. A comma between two signs that are wide is wide, and takes more."""
+        return tokens.count(text.replace(", ", "，") if adding and tags and max(text) >= chr(_WIDE) else text)
+
     caption = news(before, caption, tags) if adding else caption
     kept = caption
     if edits.token_limit:
-        kept = _fitting(caption, lambda new: tokens.count(whole(new)) + tokens.FRAME <= edits.token_limit, tags, adding)
+        kept = _fitting(caption, lambda new: counted(whole(new)) + tokens.FRAME <= edits.token_limit, tags, adding)
         if kept != caption and adding and not tags and says(before, kept):
             kept = ""  # an earlier run was cut at another place
     text = whole(kept)

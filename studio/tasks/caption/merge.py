@@ -24,6 +24,10 @@ def folded(text: str) -> str:
     return " ".join(flat.split()).strip(_EDGES) or " ".join(flat.split())
 
 
+_PARTING = " \t\r\n,，、;；"
+"""What only parts: a caption of nothing else says nothing."""
+
+
 def news(old: str, new: str, tags: bool) -> str:
     """The parts of `new` that are not in `old`, each once; all of it where there are none of them.
 
@@ -34,7 +38,7 @@ def news(old: str, new: str, tags: bool) -> str:
     found: list[str] = []
     for part in _PARTS.split(new) if tags else _SENTENCES.split(new):
         name = folded(part)
-        if name and name not in known and not (not tags and _stands(old, name)):
+        if part.strip(_PARTING) and name not in known and not (not tags and _stands(old, name)):
             found.append(part.strip())
             known.add(name)
     return _joint(new, tags).join(found)

@@ -35,7 +35,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="module")
 def fields(studio: Studio) -> Fields:
     with gr.Blocks() as blocks:
-        return Fields(context.Page(studio, blocks, studio.home.root / "cache"))
+        fields = Fields(context.Page(studio, blocks))
+        fields.words()
+        fields.settings()
+        return fields
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def test_sentences_that_are_there_are_not_added(old: str, new: str, after: str) 
     assert written(old, new, "append", Edits(), tags=False).text == after
 
 
+@example("苹果", "red, ﾘﾝｺﾞ", "prepend", "zxc", 16)
 @given(tag_lists, tag_lists, st.sampled_from(("append", "prepend")), st.sampled_from(("", "zxc")), st.integers(0, 40))
 def test_tags_added_again_change_nothing(old: str, new: str, mode: str, trigger: str, limit: int) -> None:
     edits = Edits(trigger=trigger, token_limit=limit and limit + 10)

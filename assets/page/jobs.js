@@ -1,0 +1,50 @@
+// What the strip knows of jobs: a dot on the tab where one runs or has ended unseen, the window's title, the way there.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const button = (tab) => document.getElementById(`tab-${tab}-button`);
+  const open = () => document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.id.replace(/^tab-|-button$/g, "");
+  const running = new Map(); // job -> tab
+  const unseen = new Set(); // tabs in which something has ended
+  let name = null;
+
+  const looked = (tab) => tab === open() && document.visibilityState === "visible";
+  const draw = () => {
+    const busy = new Set(running.values());
+    for (const tab of [...unseen]) if (looked(tab)) unseen.delete(tab);
+    for (const each of document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")) {
+      const tab = each.id.replace(/^tab-|-button$/g, "");
+      const dot = busy.has(tab) ? "running" : unseen.has(tab) ? "done" : "";
+      if ((each.dataset.dot ?? "") === dot) continue;
+      if (dot) each.dataset.dot = dot; else delete each.dataset.dot;
+    }
+    name ??= document.title;
+    const [tab] = busy.size ? busy : unseen;
+    const share = document.querySelector(`#strip-text [data-tab="${tab}"]`)?.dataset.share;
+    const sign = busy.size ? (share ? `${share}%` : "…") : "✓";
+    const title = tab ? `${sign} ${button(tab)?.innerText.trim() ?? ""} · ${name}` : name;
+    if (document.title !== title) document.title = title;
+  };
+  const look = () => {
+    if (!document.querySelector("#strip-text .prose, #strip-text span")) return;
+    const now = new Map([...document.querySelectorAll("#strip-text [data-job]")].map((job) => [job.dataset.job, job.dataset.tab]));
+    for (const [job, tab] of running) if (!now.has(job)) unseen.add(tab);
+    running.clear();
+    for (const [job, tab] of now) running.set(job, tab);
+    draw();
+  };
+
+  document.addEventListener("click", (event) => {
+    const goes = event.target.closest?.("[data-goto]"), halts = event.target.closest?.("[data-halt]");
+    if (goes) button(goes.dataset.goto)?.click();
+    if (!halts) return;
+    halts.disabled = true; // once is enough
+    atelier.halting = halts.dataset.halt; // Gradio asks for it
+    document.getElementById("strip-halt")?.click();
+  });
+  const ready = () => {
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["aria-selected"], subtree: true });
+    document.addEventListener("visibilitychange", draw);
+  };
+  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+})();

@@ -1,0 +1,215 @@
+// What a person typed or chose is there again: after a reload, a restart, in another language. One mechanism for all
+// fields (tabs/shell/remember.py), and one step back where the page itself put another text in the place of theirs.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const KEY = "atelier_fields_", SOON = 150; // milliseconds
+  const stored = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* full, or a private window, which keeps nothing */ } },
+  };
+  const latest = new Map(); // tab -> field -> value; what a page begins with is not in it
+  const due = new Map();
+
+  const read = (tab) => {
+    if (!latest.has(tab)) {
+      let found = null;
+      try { found = JSON.parse(stored.get(KEY + tab)); } catch { /* as good as none */ }
+      latest.set(tab, found && typeof found === "object" && !Array.isArray(found) ? found : {});
+    }
+    return latest.get(tab);
+  };
+  const write = (tab) => {
+    clearTimeout(due.get(tab));
+    due.delete(tab);
+    stored.set(KEY + tab, JSON.stringify(latest.get(tab)));
+  };
+  const flush = () => { for (const tab of [...due.keys()]) write(tab); };
+  addEventListener("pagehide", flush);
+  document.addEventListener("visibilitychange", flush);
+
+  // ---- files: their bytes are kept by the browser, since the studio clears away what was uploaded
+  const MOST = 64_000_000;
+  const files = (value) => {
+    if (!value || typeof value !== "object") return [];
+    if (typeof value.path === "string" && typeof value.url === "string") return [value];
+    return Object.values(value).flatMap(files);
+  };
+  const shelf = () => new Promise((done, fail) => {
+    const asked = indexedDB.open("atelier", 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("files");
+    asked.onsuccess = () => done(asked.result);
+    asked.onerror = () => fail(asked.error);
+  });
+  const on = async (how, act) => {
+    const base = await shelf();
+    try {
+      return await new Promise((done, fail) => {
+        const asked = act(base.transaction("files", how).objectStore("files"));
+        asked.onsuccess = () => done(asked.result);
+        asked.onerror = () => fail(asked.error);
+      });
+    } finally {
+      base.close();
+    }
+  };
+  const lay = async (file) => {
+    try {
+      if (await on("readonly", (shelf) => shelf.getKey(file.path))) return;
+      const answer = await fetch(file.url);
+      const bytes = answer.ok ? await answer.blob() : null;
+      if (bytes && bytes.size <= MOST) await on("readwrite", (shelf) => shelf.put(bytes, file.path));
+    } catch { /* a private window has no shelf */ }
+  };
+  const clear = async () => {
+    try {
+      const wanted = new Set([...latest.values()].flatMap(files).map((file) => file.path));
+      for (const path of await on("readonly", (shelf) => shelf.getAllKeys())) {
+        if (!wanted.has(path) && !path.startsWith(OWN)) await on("readwrite", (shelf) => shelf.delete(path));
+      }
+    } catch { /* the same */ }
+  };
+  // The picture editor's: it takes them as if they were chosen once more.
+  const OWN = "field:";
+  atelier.shelve = async (name, file) => {
+    try { await on("readwrite", (shelf) => file ? shelf.put(file, OWN + name) : shelf.delete(OWN + name)); } catch { /* the same */ }
+  };
+  atelier.shelveFrom = async (name, address) => {
+    const answer = address ? await fetch(address) : null;
+    if (answer?.ok) await atelier.shelve(name, new File([await answer.blob()], "start.png", { type: "image/png" }));
+  };
+  const unshelve = async (name) => {
+    let file = null;
+    try { file = await on("readonly", (shelf) => shelf.get(OWN + name)); } catch { return; }
+    if (file) atelier.unfold("image-start"); // what has a say in the next picture is to be seen
+    for (let tries = 200; file && tries; tries -= 1) {
+      const input = document.querySelector(`#${name}:has(canvas) input[type=file]`); // it takes nothing before it is drawn
+      if (input) {
+        await new Promise((done) => setTimeout(done, 200));
+        const carried = new DataTransfer();
+        carried.items.add(file);
+        input.files = carried.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+        return;
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
+  const fetched = async (file) => { // the file where the studio still has it, else sent once more; null where it is gone
+    try {
+      if ((await fetch(file.url, { method: "HEAD" })).ok) return file;
+      const bytes = await on("readonly", (shelf) => shelf.get(file.path));
+      if (!bytes) return null;
+      const form = new FormData();
+      form.append("files", new File([bytes], file.orig_name || "file", { type: file.mime_type || bytes.type }));
+      const root = (window.gradio_config?.root || "") + (window.gradio_config?.api_prefix || "/gradio_api");
+      const answer = await fetch(`${root}/upload`, { method: "POST", body: form });
+      if (!answer.ok) return null;
+      const [path] = await answer.json();
+      const again = { ...file, path, url: `${root}/file=${path}` };
+      await on("readwrite", (shelf) => shelf.put(bytes, path));
+      return again;
+    } catch { return null; }
+  };
+  const renewed = async (value) => {
+    if (!value || typeof value !== "object") return value;
+    if (typeof value.path === "string" && typeof value.url === "string") return fetched(value);
+    if (Array.isArray(value)) return (await Promise.all(value.map(renewed))).filter((one) => one !== null);
+    const parts = await Promise.all(Object.entries(value).map(async ([name, part]) => [name, await renewed(part)]));
+    return Object.fromEntries(parts);
+  };
+
+  // ---- Gradio calls these: with all fields of a tab whenever one of them changes, and when the tab is opened
+  const early = new Map(), filled = new Set(), all = new Map();
+  atelier.fields = (tab) => all.get(tab) ?? []; // the names of a tab's fields
+  atelier.keep = (tab, names, values) => {
+    const before = read(tab), now = Object.fromEntries(names.map((name, i) => [name, values[i]]));
+    if (!filled.has(tab)) { // what the page begins with is no choice of a person's; what another tab sends is
+      early.set(tab, now);
+      return;
+    }
+    if (JSON.stringify(before) === JSON.stringify(now)) return;
+    for (const name of names) replaced(name, before[name], now[name]);
+    latest.set(tab, now);
+    clearTimeout(due.get(tab));
+    due.set(tab, setTimeout(() => write(tab), SOON));
+    const had = new Set(files(before).map((file) => file.path)), have = files(now);
+    for (const file of have) if (!had.has(file.path)) lay(file);
+    if ([...had].some((path) => !have.some((file) => file.path === path))) clear();
+  };
+  const fits = (value, now) => value === null || now === null || now === undefined
+    || (typeof value === typeof now && Array.isArray(value) === Array.isArray(now));
+  atelier.recall = async (tab, names, now) => {
+    all.set(tab, names);
+    await atelier.drawn(tab); // a field that is drawn later would say once more what it began with
+    const kept = read(tab);
+    const values = await Promise.all(names.map(async (name, i) => {
+      if (!(name in kept) || !fits(kept[name], now[i]) || typed.has(name)) return undefined; // it stays as it is
+      if (early.has(tab) && JSON.stringify(early.get(tab)[name]) !== JSON.stringify(now[i])) return undefined;
+      if (typeof kept[name] === "string") typed.set(name, kept[name]);
+      return renewed(kept[name]);
+    }));
+    if (tab === "image") await unshelve("image-picture");
+    setTimeout(() => {
+      filled.add(tab);
+      const ready = document.documentElement.dataset;
+      ready.ready = [...new Set([...(ready.ready || "").split(" "), tab])].join(" ").trim();
+    }, 0);
+    return values;
+  };
+
+  // ---- one step back where the page put a text in the place of what was typed
+  const steps = new Map(); // field -> {before, after}
+  const typed = new Map(); // field -> what the person typed last, or had typed when the page was left
+  const area = (name) => document.querySelector(`#${name} textarea`);
+  const write_in = (field, words) => {
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const named = (field) => field.closest(".block[id]")?.id;
+  // The page writes into a field, as a button with an example does.
+  atelier.put = (field, words) => {
+    const name = named(field), before = typed.get(name);
+    write_in(field, words);
+    typed.set(name, before);
+  };
+  const replaced = (name, before, after) => {
+    if (before === after || typeof after !== "string") return;
+    if (typed.get(name) === after || !after.trim()) {
+      dismiss(name);
+    } else if (area(name) && before?.trim?.() && typed.get(name) === before) {
+      steps.set(name, { before, after });
+      offer(name);
+    }
+  };
+  const dismiss = (name) => {
+    steps.delete(name);
+    document.querySelector(`#${name} > .a-undo`)?.remove();
+  };
+  const back = (name) => {
+    const step = steps.get(name), field = area(name);
+    dismiss(name);
+    if (!step || !field) return;
+    write_in(field, step.before);
+    field.focus();
+  };
+  const offer = (name) => {
+    const field = document.getElementById(name);
+    field.querySelector(":scope > .a-undo")?.remove();
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "a-undo";
+    button.textContent = atelier.say("page.undo_replaced");
+    button.addEventListener("click", () => back(name));
+    field.append(button);
+  };
+  document.addEventListener("input", (event) => {
+    if (event.target.matches?.("textarea, input")) typed.set(named(event.target), event.target.value);
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    const name = event.target.closest?.(".block[id]")?.id;
+    if (!steps.has(name) || steps.get(name).after !== event.target.value) return;
+    event.preventDefault(); // the browser's own step back would glue both texts together
+    back(name);
+  }, true);
+})();

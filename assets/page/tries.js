@@ -1,0 +1,14 @@
+// Things to try: one press fills the prompt and runs it.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const SOON = 60; // milliseconds until Gradio knows what stands in a field
+  atelier.run = (tab) => setTimeout(() => document.getElementById(`${tab}-run`)?.click(), SOON);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-try]");
+    const tab = button?.closest("[id^=tab-]")?.id.slice("tab-".length);
+    const field = tab && document.querySelector(`#${tab}-prompt textarea`);
+    if (!field) return;
+    atelier.put(field, (button.querySelector("[data-say]") ?? button).textContent);
+    atelier.run(tab);
+  });
+})();

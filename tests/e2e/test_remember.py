@@ -1,0 +1,162 @@
+"""Every field of every tab stays as a person left it: the page is asked for its fields, so that none is forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio
+import pytest
+from playwright.sync_api import expect
+
+from e2e.conftest import Serve, Visit
+from e2e.desk import TABS, Desk, Tab
+from tabs.serve import free_port
+
+SEEN = """(names) => Object.fromEntries(names.map((name) => {
+    const field = document.getElementById(name);
+    if (!field) return [name, null];
+    const typed = [...field.querySelectorAll("textarea, input")].filter((one) => one.type !== "file");
+    const values = typed.map((one) => ["checkbox", "radio"].includes(one.type) ? one.checked : one.value);
+    const named = [...field.querySelectorAll(".token, .file-name, .filename")].map((one) => one.innerText.trim());
+    return [name, [values, named,
+                   field.querySelectorAll("img, audio, .waveform-container, #image-picture button").length]];
+}))"""
+"""What a person sees in each field."""
+
+
+def seen(desk: Desk) -> dict[str, Any]:
+    return desk.page.evaluate(SEEN, desk.page.evaluate("(tab) => atelier.fields(tab)", desk.tab))
+
+
+def fill(desk: Desk, name: str, files: dict[str, Path]) -> None:
+    """Put something else into a field than it holds."""
+    field = desk.page.locator(f"#{name}")
+    if name in files:
+        field.locator("input[type=file]").first.set_input_files(files[name])
+    elif field.locator("[role=combobox], [role=listbox]").count():
+        field.locator("input").first.click()
+        options = desk.page.get_by_role("option").filter(visible=True)
+        if options.count() > 1:
+            options.last.click()
+        desk.page.keyboard.press("Escape")
+    elif field.locator("input[type=radio]").count():
+        field.locator("label").last.click()
+        desk.page.wait_for_timeout(400)  # other fields may come and go with it
+    elif field.locator("input[type=checkbox]").count():
+        field.locator("input").click()
+    else:
+        field.locator("textarea, input").first.fill("3")
+
+
+def unfold(desk: Desk) -> None:
+    folded = desk.page.locator(f"#tab-{desk.tab} .a-fold-button[aria-expanded=false]:visible")
+    for id in [button.get_attribute("id") for button in folded.all()]:
+        if not (id or "").endswith("-recent-fold"):
+            desk.page.locator(f"#{id}").click()
+
+
+@pytest.mark.parametrize("tab", [tab for tab in TABS if tab != "code"])
+def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path: Path, files: dict[str, Path]) -> None:
+    port = free_port("127.0.0.1", 0)
+    studio, url = serve(demo=True, port=port)
+    desk = visit(url).go(tab)
+    first = seen(desk)
+    assert len(first) > 5
+    unfold(desk)
+    for name in first:
+        if desk.page.locator(f"#{name}").filter(visible=True).count():
+            fill(desk, name, files)
+    unfold(desk)
+    for name in first:  # those that another choice has brought
+        if desk.page.locator(f"#{name}").filter(visible=True).count() and seen(desk)[name] == first[name]:
+            fill(desk, name, files)
+    desk.page.wait_for_timeout(500)
+    left = seen(desk)
+    unchanged = {name for name in first if left[name] == first[name]} - ONE_CHOICE
+    assert unchanged == set()
+
+    def again() -> dict[str, Any]:
+        expect(desk.page.locator(f"html[data-ready~={tab}] #{tab}-model")).to_be_visible()
+        desk.until(lambda: seen(desk) == left)
+        return seen(desk)
+
+    desk.page.reload()
+    assert again() == left
+    for other in ("中文", "English"):
+        desk.page.get_by_role("button", name=other).click()
+        expect(desk.page.get_by_role("button", name=other)).to_be_hidden()
+    assert again() == left
+    desk.go("music" if tab == "chat" else "chat").page.go_back()
+    desk.tab = tab
+    assert again() == left
+
+    desk.page.goto("about:blank")
+    studio.close()
+    for page in gradio.Blocks.get_instances():
+        if page.server_port == port:
+            page.close(verbose=False)
+    serve(demo=True, port=port)
+    desk.page.goto(url + f"#{tab}")
+    assert again() == left
+
+
+ONE_CHOICE = {"chat-model", "image-model", "music-model", "caption-model", "caption-other", "image-loras"}
+"""Lists that hold one thing only, or nothing, with stand-ins."""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """What the fields for files get."""
+    import numpy as np
+    import soundfile
+    from PIL import Image
+
+    picture, sound = tmp_path / "a red square.png", tmp_path / "a tone.wav"
+    Image.new("RGB", (96, 96), "red").save(picture)
+    soundfile.write(sound, np.sin(np.arange(24_000) / 20) / 4, 24_000)
+    return {"caption-image": picture, "caption-files": picture, "music-sound": sound}
+
+
+def test_the_picture_to_start_from_is_there_again(desk: Desk, files: dict[str, Path]) -> None:
+    desk.go("image").start_from(files["caption-image"])
+    desk.page.wait_for_timeout(300)
+    desk.page.reload()
+    desk.go("image")
+    expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_visible()
+    desk.find("clear").click()
+    expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_hidden()
+    desk.page.wait_for_timeout(300)
+    desk.page.reload()
+    desk.go("image")
+    expect(desk.find("picture").get_by_role("button", name="Brush Size")).to_be_hidden()
+
+
+def test_a_text_that_the_page_replaced_comes_back(desk: Desk) -> None:
+    desk.go("image").type("my own words")
+    desk.page.get_by_role("button", name="A penguin").click()
+    expect(desk.field("prompt")).to_have_value("A penguin")
+    desk.page.get_by_role("button", name="Bring back your text").click()
+    expect(desk.field("prompt")).to_have_value("my own words")
+    desk.idle().page.get_by_role("button", name="A sunflower").click()
+    expect(desk.page.get_by_role("button", name="Bring back your text")).to_be_visible()
+    desk.field("prompt").press("Control+z")
+    expect(desk.field("prompt")).to_have_value("my own words")
+    expect(desk.page.get_by_role("button", name="Bring back your text")).to_have_count(0)
+
+
+def test_the_open_tab_is_in_the_address(desk: Desk, visit: Visit, url: str) -> None:
+    desk.go("music").go("caption")
+    assert desk.page.url.endswith("#caption")
+    desk.page.go_back()
+    expect(desk.page.locator("#music-model")).to_be_visible()
+    desk.page.go_back()
+    expect(desk.page.locator("#chat-model")).to_be_visible()
+    desk.page.go_forward()
+    expect(desk.page.locator("#music-model")).to_be_visible()
+    desk.page.reload()
+    expect(desk.page.locator("#music-model")).to_be_visible()
+    for address, tab in (("#image", "image"), ("#nowhere", "chat")):
+        other = desk.page.context.new_page()
+        other.goto(url + address)
+        expect(other.locator(f"#{tab}-model")).to_be_visible()

@@ -1,0 +1,25 @@
+"""The pictures of the image tab's empty state: each of its examples, painted once with seed 1, none chosen by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from studio.i18n import text
+
+KEYS = tuple(f"image.example{number}" for number in range(1, 13))
+SIDE = 128
+
+
+def write(paint: Any, target: Path) -> None:
+    """Paint all of them into one strip, from left to right.
+
+    Args:
+        paint: (prompt, seed) -> uint8 (128, 128, 3).
+    """
+    from PIL import Image
+
+    strip = Image.new("RGB", (SIDE * len(KEYS), SIDE), "white")
+    for place, key in enumerate(KEYS):
+        strip.paste(Image.fromarray(paint(text(key, "en"), 1)), (SIDE * place, 0))
+    strip.save(target, quality=90, method=6)

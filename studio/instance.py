@@ -1,6 +1,7 @@
 """One running studio among others at the same home: what it alone may use, and what those before it left.
 
     home/cache/instances/<id>/lock    held by the process for as long as it lives
+    home/cache/instances/<id>/jobs/   one empty file for each job that has not ended
     home/cache/gradio/<id>/           what its page shows: copies of outputs, uploads
     home/cache/sessions/<id>/         what strangers said and sent, on a public studio
 
@@ -44,6 +45,8 @@ class Instance:
         self._began = time.time()
         self.id = secrets.token_hex(8)
         self.closed = threading.Event()
+        self.interrupted: frozenset[str] = frozenset()
+        """Jobs that dead studios had not ended, as far as `clear` has found them."""
         self._locks = home.cache / "instances"
         self._lock = FileLock(self._locks / self.id / "lock", thread_local=False)
         try:
@@ -69,6 +72,21 @@ class Instance:
         """Where strangers' conversations and pictures lie; they go with this studio."""
         return self._home.cache / "sessions" / self.id
 
+    def begun(self, job: str) -> None:
+        """Remember that a job runs, until `ended`: should this studio end before, the next one knows."""
+        with suppress(OSError):  # a full disk is no reason not to run it
+            (self._jobs / job).parent.mkdir(exist_ok=True)
+            (self._jobs / job).touch()
+
+    def ended(self, job: str) -> None:
+        """A job has come to its end, whatever that is."""
+        with suppress(OSError):
+            (self._jobs / job).unlink(missing_ok=True)
+
+    @property
+    def _jobs(self) -> Path:
+        return self._locks / self.id / "jobs"
+
     def others(self) -> set[str]:
         """Ids of the studios that live at the same home now."""
         found = set[str]()
@@ -93,6 +111,8 @@ class Instance:
         An unfinished file of a living one is never touched: where others live, none is.
         """
         living = self.others()
+        dead = [file for file in self._locks.glob("*/jobs/*") if file.parts[-3] not in {self.id, *living}]
+        self.interrupted = frozenset(file.name for file in dead)
         for place in (self._home.cache / "gradio", self._home.cache / "sessions", self._locks):
             for entry in list(place.iterdir()) if place.is_dir() else []:
                 if entry.name not in {self.id, *living}:
@@ -110,7 +130,8 @@ class Instance:
         for place in (self.shown, self.sessions):
             shutil.rmtree(place, ignore_errors=True)
         self._lock.release()
-        shutil.rmtree(self._locks / self.id, ignore_errors=True)
+        if not any(self._jobs.glob("*")):
+            shutil.rmtree(self._locks / self.id, ignore_errors=True)
 
     def _remove_older(self, file: Path) -> None:
         """Remove a file unless a studio may have begun it that came after our look at who is there."""

@@ -95,6 +95,7 @@ class Studio:
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=None if settings.public else self.home.loras, learned=self.home.cache / "memory.json",
+            journal=self.instance,
         )  # fmt: skip
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")

@@ -24,7 +24,23 @@
     const title = tab ? `${sign} ${button(tab)?.innerText.trim() ?? ""} · ${name}` : name;
     if (document.title !== title) document.title = title;
   };
+  // ---- what stands in a tab, for the next time that the page is opened; Gradio asks for it
+  const STOOD = "atelier_stood_";
+  const stored = (tab) => { try { return JSON.parse(localStorage.getItem(STOOD + tab)) ?? {}; } catch { return {}; } };
+  const store = (tab, what) => {
+    const now = JSON.stringify({ ...stored(tab), ...what });
+    try { if (localStorage.getItem(STOOD + tab) !== now) localStorage.setItem(STOOD + tab, now); } catch { /* a private window */ }
+  };
+  atelier.stood = (tab) => JSON.stringify(stored(tab));
+  const note = () => {
+    for (const part of document.querySelectorAll("[data-made]")) {
+      const tab = part.closest("[id^=tab-]")?.id.slice("tab-".length);
+      if (tab) store(tab, { made: JSON.parse(part.dataset.made) });
+    }
+    for (const [job, tab] of running) store(tab, { job });
+  };
   const look = () => {
+    note();
     if (!document.querySelector("#strip-text .prose, #strip-text span")) return;
     const now = new Map([...document.querySelectorAll("#strip-text [data-job]")].map((job) => [job.dataset.job, job.dataset.tab]));
     for (const [job, tab] of running) if (!now.has(job)) unseen.add(tab);

@@ -56,6 +56,7 @@
       document.activeElement?.dispatchEvent(new Event("change", { bubbles: true }));
       run.click();
     } else if (event.key === "Escape") {
+      if (shown("ul.options, [role=listbox]")) return; // an open list closes first
       if (atelier.editor?.suggesting()) {
         shown("#code-discard")?.click();
         return;
@@ -82,6 +83,7 @@
       live.setAttribute("aria-live", "polite");
       live.setAttribute("aria-atomic", "true");
     }
+    for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
     // Where Gradio puts a copy button into a field's label, the label names the button and not the field.
     for (const area of document.querySelectorAll("label:has(.icon-button-wrapper) textarea:not([aria-label])")) {
       area.setAttribute("aria-label", area.closest("label").querySelector("[data-testid=block-info]")?.innerText.trim() ?? "");

@@ -28,6 +28,8 @@
     if (open !== null && tab !== open && tab !== (named() || first)) {
       history.pushState(null, "", `#${tab}`);
     }
+    // A list that is open would stay behind as an empty bar.
+    if (open !== null && tab !== open && document.activeElement?.matches?.("[role=combobox], [role=listbox]")) document.activeElement.blur();
     open = tab;
     ask(tab);
   };

@@ -4,6 +4,8 @@
   const SOON = 60; // milliseconds until Gradio knows what stands in a field
   atelier.run = (tab) => setTimeout(() => document.getElementById(`${tab}-run`)?.click(), SOON);
   document.addEventListener("click", (event) => {
+    const again = event.target.closest?.("[data-again]")?.closest("[id^=tab-]");
+    if (again) atelier.run(again.id.slice("tab-".length));
     const button = event.target.closest?.("[data-try]");
     const tab = button?.closest("[id^=tab-]")?.id.slice("tab-".length);
     const field = tab && document.querySelector(`#${tab}-prompt textarea`);

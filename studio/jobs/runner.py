@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
@@ -45,6 +45,14 @@ Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
 """What to tell of a failure, and what to offer (studio.jobs.suggestions)."""
 
 
+class Journal(Protocol):
+    """Where it is written down which jobs have not ended."""
+
+    def begun(self, job: str) -> None: ...
+
+    def ended(self, job: str) -> None: ...
+
+
 class Runner:
     """The jobs and the devices they run on.
 
@@ -54,6 +62,7 @@ class Runner:
         rescue: what to tell of a failure, and what to offer.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
+        journal: told which jobs have begun and which have ended; None for nobody.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Runner:
         rescue: Rescue,
         adapters: Path | None = None,
         learned: Path | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._store, self._library, self._adapters = store, library, adapters
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
@@ -75,6 +85,7 @@ class Runner:
         self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
+        self._journal = journal
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
@@ -100,6 +111,8 @@ class Runner:
         except BaseException:
             self.register.forget(job)
             raise
+        if self._journal is not None:
+            self._journal.begun(job.id)
         if final is not None:
             self._finals[job.id] = final
         if self._store.state(card) == "ready":
@@ -268,6 +281,8 @@ class Runner:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self._rescue(job, error) if error else (None, ())
         job.finish(kind, artifact, error, offers)
+        if self._journal is not None and not self._closed.is_set():
+            self._journal.ended(job.id)
         self.turns.leave(job.id)
 
 

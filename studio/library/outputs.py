@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import io
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from studio.errors import StudioError
 from studio.library import file_names, scan
 from studio.library.favourites import Stars
 from studio.library.file_names import Keep
@@ -127,6 +129,20 @@ class Library:
             if artifact := _read(path, self._root):
                 found.append(artifact)
         return tuple(found)
+
+    def named(self, ids: Iterable[str]) -> Artifact | None:
+        """The outputs of these ids as one artifact, those that are gone left out; None where none is here."""
+        found: list[Artifact] = []
+        for id in ids:
+            try:
+                path = inside(self._root, id)
+                found += [artifact] if path.is_file() and (artifact := _read(path, self._root)) else []
+            except (StudioError, IndexError):
+                continue
+        if not found:
+            return None
+        files = tuple(file for artifact in found for file in artifact.files)
+        return replace(found[0], files=files, recipes=tuple(one for artifact in found for one in artifact.recipes))
 
     def prompts(self, limit: int) -> tuple[str, ...]:
         """What earlier pictures were asked for with, newest first, each once."""

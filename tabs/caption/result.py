@@ -17,7 +17,7 @@ from tabs.shared import job_progress, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, said, t
-from tabs.shared.widgets import PASSING, made
+from tabs.shared.widgets import PASSING, made, menu
 
 PICTURES = ASSETS / "examples"
 EXAMPLES = ("rocket", "cactus", "sunflower")
@@ -51,9 +51,10 @@ class Result:
                 with gr.Row(elem_classes="a-send"):
                     self.take = gr.Button(t("caption.take_other"), size="sm", elem_id="caption-take-other")
             with gr.Row(visible=False, elem_classes="a-send") as self.send:
-                self.to_image = gr.Button(t("caption.to_image"), size="sm", elem_id="caption-to-image")
-                self.to_music = gr.Button(t("caption.to_music"), size="sm", elem_id="caption-to-music")
-                self.to_chat = gr.Button(t("caption.to_chat"), size="sm", elem_id="caption-to-chat")
+                with menu("caption-use", "page.use_in"):
+                    self.to_image = gr.Button(t("caption.to_image"), size="sm", elem_id="caption-to-image")
+                    self.to_music = gr.Button(t("caption.to_music"), size="sm", elem_id="caption-to-music")
+                    self.to_chat = gr.Button(t("caption.to_chat"), size="sm", elem_id="caption-to-chat")
             self.own = gr.Textbox(
                 label=t("caption.own"), lines=2, max_lines=10, interactive=False, visible=False, buttons=["copy"],
                 elem_id="caption-own",

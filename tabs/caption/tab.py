@@ -23,7 +23,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
 from tabs.shared.suggestions import Offers
-from tabs.shared.widgets import run_row
+from tabs.shared.widgets import heading, run_row
 
 
 def build(page: Page) -> None:
@@ -34,6 +34,7 @@ def build(page: Page) -> None:
             run, stop = run_row(TASK, "caption.run", page.stop(TASK))
             fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
+            heading(TASK)
             progress = gr.HTML(elem_id="caption-progress", elem_classes="a-live")
             result = Result(page)
             many = Many(page)
@@ -106,12 +107,12 @@ def build(page: Page) -> None:
             return {progress: job_progress.failure(error, language(request)), fields.unseen: None}
         return {progress: "", fields.unseen: None, fields.of["picture"]: shown}
 
-    def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def attach(left: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A page opened again takes up what runs, and shows the side that it belongs to."""
         jobs = page.jobs(request, TASK)
         if jobs and _of_many(jobs[-1]):
             yield {fields.of["what"]: "many", **_sides(columns, True)}
-        yield from page.attach(TASK, show, progress)(request)
+        yield from page.take_up(TASK, show, progress, request, left)
 
     # Raw: the studio measures a picture before anybody opens it, and Gradio would open it before any handler runs.
     start: dict[str, Any] = {
@@ -123,7 +124,7 @@ def build(page: Page) -> None:
         second.then(many.runs, many.run, many.recent, **quick())
     many.resume.click(resume, many.run, outputs, **pumping()).then(many.runs, many.run, many.recent, **quick())
     fields.of["what"].change(lambda what: _sides(columns, what == "many"), fields.of["what"], columns, **quick())
-    page.blocks.load(attach, None, [*outputs, *columns, fields.of["what"]], **pumping())
+    page.on_opening(TASK, attach, [*outputs, *columns, fields.of["what"]])
     fields.wire()
     fields.unseen.upload(unseen, fields.unseen, [progress, fields.unseen, fields.of["picture"]], **quick())
     result.wire(fields)

@@ -25,7 +25,11 @@ def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
     )
     if not running:
         rows += _end(chat, spoken)
-    hint = "" if chat.messages else f'<p class="a-talk-hint">{_said("empty", spoken)}</p>'
+    hint = (
+        ""
+        if chat.messages
+        else (f'<div class="a-talk-hint"><h2>{_said("empty", spoken)}</h2><p>{_said("empty_note", spoken)}</p></div>')
+    )
     shown = chat.id if chat.messages or chat.former else ""
     labels = "".join(f' data-{name}="{_said(name, spoken)}"' for name in ("submit", "cancel", "field"))
     return f'<div class="a-talk-rows" data-chat="{shown}" data-mark="{chat.mark}"{labels}>{rows or hint}</div>'

@@ -32,6 +32,7 @@ class ChatList:
         )  # fmt: skip
         self.where = gr.Textbox(visible="hidden", elem_classes="a-hidden")  # the browser says what it shows
         self._most = gr.State(PAGE)
+        gr.Button(t("chat.list"), size="sm", elem_id="chat-sidebar-fold", elem_classes="a-fold-button")  # on a phone
         with gr.Column(elem_classes="a-sidebar", elem_id="chat-sidebar", min_width=0):
             self._new = gr.Button(t("chat.new"), size="sm", elem_id="chat-new")
             self._find = gr.Textbox(

@@ -81,15 +81,13 @@ def build(page: Page) -> None:
             changes[progress] += _keys(spoken)
         return changes
 
-    def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def attach(left: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A page that was opened again shows the run that goes on, and the suggestion that came meanwhile."""
         jobs = page.jobs(request, TASK)
-        if not jobs or not isinstance(asked := jobs[-1].request, CodeRequest):
-            yield {progress: gr.skip()}
-            return
-        # The editor shows the suggestion where its text is still this.
-        yield {place: json.dumps({"id": jobs[-1].id, "before": asked.prefix, "after": asked.suffix})}
-        yield from page.follow(jobs[-1], show, progress, request)
+        if jobs and isinstance(asked := jobs[-1].request, CodeRequest):
+            # The editor shows the suggestion where its text is still this.
+            yield {place: json.dumps({"id": jobs[-1].id, "before": asked.prefix, "after": asked.suffix})}
+        yield from page.take_up(TASK, show, progress, request, left)
 
     def complete(
         before: str, after: str, model: str, syntax: str, middle: bool, max_tokens: str,
@@ -116,7 +114,7 @@ def build(page: Page) -> None:
     accept.click(None, None, None, js="() => window.atelier.editor.accept()", **quick())
     discard.click(None, None, None, js="() => window.atelier.editor.discard()", **quick())
     syntax.change(lambda name: gr.Code(language=name), syntax, editor, **quick())
-    page.blocks.load(attach, None, [*outputs, place], **pumping())
+    page.on_opening(TASK, attach, [*outputs, place])
 
 
 def _done(update: Update, written: str, spoken: str) -> str:

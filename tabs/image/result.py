@@ -25,13 +25,13 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import crossing, quick
 from tabs.shared.i18n import language, said, t
-from tabs.shared.widgets import menu, tries
+from tabs.shared.widgets import heading, menu, tries
 
 _OPEN_START = "() => atelier.unfold('image-start')"
 
 EXAMPLES = tuple(f"image.example{number}" for number in range(1, 13))
 """What the empty state paints, in the order of its sheet (assets/examples/painted.webp)."""
-SMALL = 256
+TINY, SMALL = 128, 256
 """Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
 
 
@@ -49,6 +49,7 @@ class Result:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        heading(TASK)
         tries(TASK, EXAMPLES[:6])
         self.progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
         self.preview = gr.Image(
@@ -119,13 +120,14 @@ class Result:
         across = len(layout.columns) if marks and layout is not None else 0
         shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
-        small = all(max(_size(each)) <= SMALL for each in artifact.recipes)
+        largest = max((max(_size(each)) for each in artifact.recipes), default=SMALL)
+        small = largest <= SMALL
         return {
             self.gallery: gr.update(
                 value=pictures,
                 visible=True,
                 columns=across or min(len(files), 4 if small else 2),
-                elem_classes=["a-small"] if small else [],
+                elem_classes=["a-tiny"] if largest <= TINY else ["a-small"] if small else [],
                 selected_index=None,
             ),
             self.details: self.line(shown, 0, spoken),
@@ -166,7 +168,8 @@ class Result:
         several = len(shown.files) > 1
         which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
         words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""
-        return f'{words}<p class="a-note" role="status">{html.escape(which + " · ".join(facts))}</p>'
+        line = f'{words}<p class="a-note" role="status">{html.escape(which + " · ".join(facts))}</p>'
+        return line + job_progress.made(self._page.ids(shown.artifact))
 
     def wire(self, fields: Fields) -> None:
         """What can be done with the chosen picture without running a model."""

@@ -104,7 +104,7 @@ def build(page: Page) -> None:
     for button, scale in ((result.twice, 2), (result.four, 4)):
         button.click(enlarge, [*picked, gr.State(scale)], outputs, **pumping())
     skip.click(_skip(page), None, None, **quick())
-    page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())
+    page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)

@@ -24,7 +24,7 @@ from tabs.shared.audio_stream import PREFIX
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, said
-from tabs.shared.widgets import read_number, tries
+from tabs.shared.widgets import heading, read_number, tries
 
 _ORDERED = "(_, ...rest) => [atelier.ordered, ...rest]"
 _FETCH = "() => { if (atelier.fetching) atelier.press('#music-file'); atelier.fetching = false; }"
@@ -38,6 +38,7 @@ class Result:
 
     def __init__(self, page: Page, fields: Fields) -> None:
         self._page, self._fields = page, fields
+        heading(TASK)
         tries(TASK, EXAMPLES)
         self.progress = gr.HTML(elem_id="music-progress", elem_classes="a-live")
         self.live = gr.HTML(elem_id="music-live", elem_classes="a-live")
@@ -58,10 +59,12 @@ class Result:
     def put(self, takes: tuple[Take, ...], spoken: str) -> dict[Any, Any]:
         """Show these pieces."""
         takes = takes[: take_cards.MOST]
-        stars = self._page.studio.library.stars.all()
+        library = self._page.studio.library
+        stars = library.stars.all()
         return {
             self.shown: takes,
-            self.cards: take_cards.draw(takes, stars, self._page, spoken),
+            self.cards: take_cards.draw(takes, stars, self._page, spoken)
+            + job_progress.made([] if self._page.studio.settings.public else [library.id(each.file) for each in takes]),
             self.empty: gr.update(visible=not takes),
         }
 

@@ -10,6 +10,7 @@ import gradio as gr
 from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.results import Update
+from tabs.music import take_cards
 from tabs.music.fields import TASK, Fields, wanted_request
 from tabs.music.input_audio import taken_sound
 from tabs.music.recent import Recent
@@ -56,7 +57,10 @@ def build(page: Page) -> None:
     }  # fmt: skip
     run.click(**start)
     Offers(page, TASK, fields.picker, fields.of).wire(**start)
-    page.blocks.load(page.attach(TASK, show, result.progress), None, outputs, **pumping())
+    page.attach(
+        TASK, show, result.progress, outputs,
+        lambda artifact, spoken: result.put(take_cards.takes(page, artifact), spoken),
+    )  # fmt: skip
     fields.wire()
     result.wire()
     if recent is not None:

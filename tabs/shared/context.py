@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import threading
@@ -21,11 +22,11 @@ from studio.jobs.job import Job
 from studio.library.chats import Chats
 from studio.paths import disk_error, occupied
 from studio.requests import Request, Task
-from studio.results import Update
+from studio.results import Artifact, Update
 from studio.service import Studio
 from studio.tasks.caption.runs import Desk, forget
 from tabs.shared import identity, job_progress
-from tabs.shared.events import crossing
+from tabs.shared.events import crossing, pumping
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
@@ -34,6 +35,8 @@ Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
 TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
+_MOST_STANDING = 100
+"""Outputs that a tab shows again at most."""
 _STRANGERS_ROOM = 2_000_000_000
 """Bytes that all of that together may take."""
 _STRANGERS_LOOK = 5.0
@@ -119,6 +122,12 @@ class Page:
 
         return stop
 
+    def ids(self, artifact: Artifact) -> list[str]:
+        """What the files of an artifact are called in the library; none where strangers' are not kept."""
+        if self.studio.settings.public:
+            return []
+        return [self.studio.library.id(file) for file in artifact.files]
+
     def require_room(self) -> None:
         """Raises StudioError strangers_full where what strangers have sent takes all that there is for it."""
         with self._looking:
@@ -200,16 +209,42 @@ class Page:
         job = self.running(request, task)
         return job is not None and not job.cancelled
 
-    def attach(self, task: Task, show: Show, progress: gr.HTML) -> Callable[[gr.Request], Iterator[dict[Any, Any]]]:
-        """The handler that lets a page opened again take up the job that runs, or show what was finished meanwhile."""
+    def attach(
+        self, task: Task, show: Show, progress: gr.HTML, outputs: list[Any],
+        put: Callable[[Artifact, str], dict[Any, Any]] | None = None,
+    ) -> None:  # fmt: skip
+        """Let a page opened again take up the job that runs, or show what was finished meanwhile.
 
-        def attach(request: gr.Request) -> Iterator[dict[Any, Any]]:
-            if jobs := self.jobs(request, task):
-                yield from self.follow(jobs[-1], show, progress, request)
-            else:
-                yield {progress: gr.skip()}
+        Where this studio knows of none, the results that stood there stand there again, and a job that ended with an
+        earlier studio is named.
 
-        return attach
+        Args:
+            put: what shows an artifact of the library, in a language; None where results are not kept there.
+        """
+
+        def attach(left: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+            yield from self.take_up(task, show, progress, request, left, put)
+
+        self.on_opening(task, attach, outputs)
+
+    def on_opening(self, task: Task, handler: Callable[..., Any], outputs: list[Any]) -> None:
+        """Have `handler` told what stood in a tab when it was left, as the browser says it (`take_up`)."""
+        left = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+        self.blocks.load(handler, left, outputs, **pumping(js=f"() => atelier.stood({task!r})"))
+
+    def take_up(
+        self, task: Task, show: Show, progress: gr.HTML, request: gr.Request, left: str,
+        put: Callable[[Artifact, str], dict[Any, Any]] | None = None,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        """What `attach` does."""
+        if jobs := self.jobs(request, task):
+            yield from self.follow(jobs[-1], show, progress, request)
+            return
+        spoken, (ids, job) = language(request), standing(left)
+        found = self.studio.library.named(ids) if put is not None and not self.studio.settings.public else None
+        changes: dict[Any, Any] = put(found, spoken) if put is not None and found is not None else {}
+        ended = job in self.studio.instance.interrupted
+        yield {**changes, progress: job_progress.interrupted(spoken) if ended else gr.skip()}
 
     def send_text(self, button: gr.Button, source: gr.Textbox, task: Task) -> None:
         """Let a button put a text into another tab's prompt and go there."""
@@ -231,6 +266,16 @@ class Page:
                 bare = replace(update, artifact=None, preview=None)
                 changes = show(bare, spoken) | {progress: job_progress.failure(explained(error), spoken)}
             yield changes
+
+
+def standing(left: str) -> tuple[list[str], str]:
+    """What a browser says that stood in a tab: ids of outputs, and of the job that ran last."""
+    try:
+        said = json.loads(left or "{}")
+        ids = [str(id)[:1000] for id in said.get("made") or ()][:_MOST_STANDING]
+        return ids, str(said.get("job") or "")
+    except (ValueError, TypeError, AttributeError):
+        return [], ""
 
 
 def _tab(job: Job) -> str:

@@ -7,8 +7,9 @@ same job again. Text, bars and errors are HTML of our own, escaped here.
 from __future__ import annotations
 
 import html
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -101,6 +102,18 @@ def offers(update: Update, language: str) -> str:
         for place, offer in enumerate(update.offers)
     )
     return f'<div class="a-offers" role="group" aria-label="{title}">{buttons}</div>'
+
+
+def made(ids: Iterable[str]) -> str:
+    """Which outputs are shown, unseen: the browser says it when the page is opened again (assets/page/jobs.js)."""
+    return f'<i hidden data-made="{html.escape(json.dumps(list(ids)), quote=True)}"></i>'
+
+
+def interrupted(language: str) -> str:
+    """That a job ended with the studio, and a button that runs what the fields hold (assets/page/tries.js)."""
+    said, again = text("page.interrupted", language), text("page.run_again", language)
+    button = f'<button type="button" class="a-offer" data-again>{html.escape(again)}</button>'
+    return f'<div class="a-note" role="status">{html.escape(said)}</div><div class="a-offers">{button}</div>'
 
 
 def note(words: str) -> str:

@@ -50,6 +50,11 @@ def fold(id: str, label: str) -> Iterator[gr.Column]:
         yield column
 
 
+def heading(task: Task) -> gr.HTML:
+    """The heading of a result: unseen, for an outline and for the keyboard (assets/page/focus.js)."""
+    return gr.HTML(said("page.result", "h2", "a-unseen"), elem_id=f"{task}-heading", elem_classes="a-bare")
+
+
 @contextmanager
 def menu(id: str, label: str) -> Iterator[gr.Column]:
     """A button that opens a short list of further buttons below it (assets/page/menus.js)."""

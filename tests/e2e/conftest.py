@@ -250,6 +250,12 @@ def _use(studio: Studio, catalog: Catalog) -> None:
     studio.models.unload()
 
 
+def slowed(studio: Studio, seconds: float) -> None:
+    """Let every step of a studio's stand-ins take so many seconds."""
+    cards = {id: replace(card, options={"step_seconds": seconds}) for id, card in studio.catalog.cards.items()}
+    _use(studio, replace(studio.catalog, cards=MappingProxyType(cards)))
+
+
 @pytest.fixture
 def url(studio: Studio, _demo: tuple[Studio, str]) -> str:
     """Where the studio of stand-ins is."""
@@ -260,11 +266,7 @@ def url(studio: Studio, _demo: tuple[Studio, str]) -> str:
 def pace(studio: Studio) -> Callable[[float], None]:
     """Let every step of the stand-ins take so many seconds."""
 
-    def pace(seconds: float) -> None:
-        cards = {id: replace(card, options={"step_seconds": seconds}) for id, card in studio.catalog.cards.items()}
-        _use(studio, replace(studio.catalog, cards=MappingProxyType(cards)))
-
-    return pace
+    return lambda seconds: slowed(studio, seconds)
 
 
 class Gate:

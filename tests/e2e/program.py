@@ -14,10 +14,14 @@ PATIENCE = 60.0
 
 
 class Program:
-    """The app, started, at `url`, until the `with` block ends."""
+    """The app, started, at `url`, until the `with` block ends.
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    Args:
+        settings: environment variables, such as STUDIO_DEMO="1".
+    """
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self._environment = _environment(home) | settings
         self.url = ""
 
     def restart(self) -> None:
@@ -31,7 +35,7 @@ class Program:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=_environment(self._home), stdout=subprocess.PIPE,
+            [sys.executable, "app.py"], cwd=ROOT, env=self._environment, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()

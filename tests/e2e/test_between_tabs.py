@@ -16,7 +16,7 @@ def test_a_caption_becomes_an_image_prompt(desk: Desk, tmp_path: Path) -> None:
     desk.go("caption").page.locator("#caption-image input[type=file]").set_input_files(file)
     expect(desk.page.locator("#caption-image").get_by_label("Remove")).to_be_visible()
     desk.run()
-    desk.page.get_by_role("button", name="Use as image prompt").click()
+    desk.press("Use as image prompt")
     expect(desk.page.locator("#image-model")).to_be_visible()
     desk.tab = "image"
     expect(desk.field("prompt")).to_have_value("a wide picture, mostly blue, 80 by 60 pixels")

@@ -74,7 +74,7 @@ def test_of_several_captions_one_is_chosen_and_sent_on(desk: Desk, tmp_path: Pat
     expect(desk.field("text")).to_have_value(desk.find("choices").locator("label").nth(1).inner_text().strip())
     assert chosen
     said = desk.field("text").input_value()
-    desk.page.get_by_role("button", name="Use as mood for music").click()
+    desk.press("Use as mood for music")
     desk.tab = "music"
     expect(desk.field("prompt")).to_have_value(said)
 

@@ -62,9 +62,9 @@ def test_drafts_survive_a_reload(desk: Desk) -> None:
     desk.go("image").type("a half-written prompt")
     desk.go("code").write("x = 41 + 1")
     desk.page.reload()
-    expect(desk.page.locator("#chat-prompt textarea")).to_have_value("a half-written message")
-    expect(desk.go("image").field("prompt")).to_have_value("a half-written prompt")
     desk.go("code").has_code("x = 41 + 1")
+    expect(desk.go("chat").field("prompt")).to_have_value("a half-written message")
+    expect(desk.go("image").field("prompt")).to_have_value("a half-written prompt")
 
 
 def test_a_sent_message_is_no_draft(desk: Desk) -> None:

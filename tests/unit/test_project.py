@@ -220,6 +220,25 @@ def test_a_benchmark_runs_with_what_a_user_installs(file):
 # Texts
 
 
+OTHER_WORDS = {
+    "令牌数": "词元数", "负面提示": "反向提示词", "引导强度": "引导系数", "变异": "变化", "载入": "加载",
+    "图像": "图片", "跳过层": "跳层", "长短": "长度", "设定": "设置",
+}  # fmt: skip
+"""One term has one Chinese word: those that are not used, and the one that is."""
+MEANT_SO = {"help.system"}
+"""Texts in which such a word is a verb of everyday language."""
+
+
+def test_a_term_has_one_chinese_word():
+    found = {}
+    for file in (ROOT / "assets" / "i18n" / "zh-CN").glob("*.json"):
+        for key, text in json.loads(file.read_text(encoding="utf-8")).items():
+            others = [other for other in OTHER_WORDS if other in text and key not in MEANT_SO]
+            others += re.findall(r"[A-G](?:大调|小调)", text)  # "D 大调" has its space
+            found |= {key: others} if others else {}
+    assert found == {}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("english", TEXTS, ids=lambda file: file.stem)
 def test_every_language_says_all_that_english_says(english, language):

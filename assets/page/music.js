@@ -82,8 +82,26 @@
   };
   atelier.live = () => ({ url: live.url, at: live.sound?.currentTime ?? 0, playing: Boolean(live.sound) && !live.sound.paused });
 
+  // ---- what sounds while another tab is open: in the strip, where it can be stopped
+  const title = (url) => document.querySelector(`.a-take[data-url="${CSS.escape(url)}"] .a-take-title p`)?.textContent;
+  const sounding = () => {
+    let chip = document.getElementById("a-sounding");
+    if (!now.source || document.getElementById("tab-music")?.offsetParent) return chip?.remove();
+    if (chip) return undefined;
+    chip = document.createElement("button");
+    chip.type = "button";
+    chip.id = "a-sounding";
+    chip.className = "a-strip-job";
+    chip.setAttribute("aria-label", `${atelier.say("page.stop")}: ${now.title || "♪"}`);
+    chip.textContent = `♪ ${now.title || ""}`;
+    chip.addEventListener("click", () => halt(position()));
+    return document.getElementById("strip-text")?.after(chip);
+  };
+
   // ---- what the cards show
   const draw = () => {
+    now.title = title(now.url) ?? now.title;
+    sounding();
     for (const card of cards()) {
       const mine = card.dataset.url === now.url, on = mine && Boolean(now.source);
       const at = mine ? position() : Number(card.dataset.at || 0), length = Number(card.dataset.seconds);

@@ -63,7 +63,7 @@ class ModelPicker:
 
         Variants stand below a model that is on disk or too large, where they fit; `chosen` in any case.
         """
-        models = self._page.studio.models.list(self.task)
+        models = sorted(self._page.studio.models.list(self.task), key=_farther)
         if not models:
             return [], None
         listed = [one for model in models for one in (model, *_worth(model, chosen))]
@@ -153,6 +153,11 @@ def files_mark(studio: Studio, name: str) -> str:
     return f'<i hidden data-files-{name}="{studio.models.on_disk}"></i>'
 
 
+def _farther(info: ModelInfo) -> int:
+    """What is here stands first, then what this machine can run, then the rest; each as the catalogue has it."""
+    return 2 if not info.fits else 0 if info.state == "ready" else 1
+
+
 def _worth(info: ModelInfo, chosen: str | None) -> list[ModelInfo]:
     """The variants of a model that are worth a line of the list."""
     here = info.state == "ready" or not info.fits
@@ -166,7 +171,4 @@ def _label(info: ModelInfo, language: str) -> str:
         return f"{variants.title(card, language)} · {memory}"
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
-    licence = licences.name(card.licence, language)
-    return " · ".join(
-        filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", licence, state))
-    )
+    return " · ".join(filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", state)))

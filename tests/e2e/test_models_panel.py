@@ -339,7 +339,7 @@ def test_a_model_in_a_process_of_its_own_says_what_that_takes(serve: Serve, visi
 def test_the_panel_speaks_chinese(stocked: tuple[Studio, str], visit: Visit) -> None:
     desk = opened(visit(stocked[1], locale="zh-CN"))
     expect(desk.page.get_by_role("dialog", name="模型")).to_contain_text("需下载 2.4 GB")
-    expect(row(desk, "sd-turbo").get_by_role("button", name="载入：SD-Turbo")).to_be_visible()
+    expect(row(desk, "sd-turbo").get_by_role("button", name="加载：SD-Turbo")).to_be_visible()
 
 
 @pytest.mark.parametrize(("language", "theme", "width"), VIEWS)

@@ -126,6 +126,20 @@ def test_a_dropped_piece_brings_its_settings_back(desk: Desk, visit: Visit, url:
     expect(other.field("prompt")).to_have_value("A tune for restoring")
 
 
+def test_what_sounds_can_be_stopped_from_another_tab(desk: Desk) -> None:
+    desk.go("music").compose("calm piano")
+    desk.takes.first.locator(".a-play").click()
+    desk.until(lambda: desk.heard["playing"])
+    desk.go("chat")
+    chip = desk.page.get_by_role("button", name="Stop: calm piano")
+    expect(chip).to_be_visible()
+    assert desk.heard["playing"]
+    chip.click()
+    desk.until(lambda: not desk.heard["playing"])
+    assert not desk.heard["playing"]
+    expect(chip).to_have_count(0)
+
+
 def test_stars_and_pieces_are_there_after_the_page_was_closed(desk: Desk, visit: Visit, url: str) -> None:
     desk.go("music").type("1", "duration").compose("a piece to keep")
     desk.order("star")

@@ -15,7 +15,7 @@ from e2e.desk import Desk
 from studio.i18n import text
 from studio.service import Studio
 
-PAINTER = "Painter · Apache-2.0 · ready"
+PAINTER = "Painter · ready"
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_variant_is_chosen_in_the_list_and_stays_there(tight: Studio, visit: V
 
 def test_the_buttons_speak_chinese(tight: Studio, visit: Visit, url: str, keep: Keep) -> None:
     desk = visit(url, locale="zh-CN", color_scheme="dark")
-    desk.go("image").choose("model", "Painter · Apache-2.0 · " + text("page.state_ready", "zh-CN"))
+    desk.go("image").choose("model", "Painter · " + text("page.state_ready", "zh-CN"))
     desk.type("山").shape(text("image.shape_custom", "zh-CN"))
     desk.type("512", "width").type("512", "height").run()
     expect(offers(desk).first).to_have_text("分块解码")
@@ -107,7 +107,7 @@ def test_a_folder_of_captions_goes_on_with_the_variant_that_is_offered(
     _use(studio, replace(studio.catalog, cards=with_captioner(studio.catalog.cards)))
     for name in ("a", "b"):
         Image.new("RGB", (80, 60), "red").save(tmp_path / f"{name}.png")
-    desk = visit(url).go("caption").choose("model", "Captioner · Apache-2.0 · ready")
+    desk = visit(url).go("caption").choose("model", "Captioner · ready")
     desk.page.get_by_role("radio", name="Many pictures").click()
     desk.type(str(tmp_path), "folder").find("dry").locator("input").uncheck()
     desk.run()

@@ -151,3 +151,32 @@ def test_what_nobody_looked_at_for_a_day_expires_and_its_folder_after_it(tmp_pat
     os.utime(tmp_path / "old", (now - 90_000, now - 90_000))
     expire(tmp_path, 86_400)
     assert not (tmp_path / "old").exists()
+
+
+# ---- jobs that a studio had not ended
+
+
+def test_a_job_that_had_not_ended_is_known_to_the_next_studio_alone(home: Home) -> None:
+    dead = Instance(home)
+    for job in ("done", "cut"):
+        dead.begun(job)
+    dead.ended("done")
+    dead.close()
+    living = Instance(home)
+    living.begun("mine")
+    living.clear()
+    assert living.interrupted == {"cut"}
+    beside = Instance(home)
+    beside.clear()
+    assert beside.interrupted == frozenset()  # "mine" runs, and "cut" has been told
+    for one in (living, beside):
+        one.close()
+
+
+def test_a_studio_that_has_ended_all_its_jobs_leaves_nothing(home: Home) -> None:
+    one = Instance(home)
+    one.begun("a")
+    one.ended("a")
+    one.ended("never begun")
+    one.close()
+    assert not list((home.cache / "instances").glob("*"))

@@ -114,6 +114,19 @@ def test_the_artifact_tells_how_the_run_ended(library: Library) -> None:
     assert library.recent()[0].finish == "cancelled"
 
 
+def test_outputs_are_found_by_their_ids_as_they_were_shown(home: Home, library: Library) -> None:
+    artifact = library.save("image", pictures(3), made("image", prompt="a cat", count=3))
+    ids = [library.id(file) for file in artifact.files]
+    artifact.files[1].unlink()
+    (home.root / "secret.png").write_bytes(artifact.files[0].read_bytes())
+    found = library.named([*ids, "image/none.png", "../secret.png", "/etc/passwd", "", "."])
+    assert found is not None
+    assert found.files == (artifact.files[0], artifact.files[2])
+    assert [own["seed"] for own in found.recipes] == [7, 9]
+    assert library.named(["image/none.png"]) is None
+    assert library.named([]) is None
+
+
 def test_a_chat_answer_is_an_artifact_without_files(home: Home, library: Library) -> None:
     artifact = library.save("chat", Output(text="Hello"), made("chat"))
     assert (artifact.files, artifact.text, artifact.recipe["seed"]) == ((), "Hello", 7)

@@ -108,6 +108,5 @@
     if (!thoughts) folded = null;
     else if (folded !== null && thoughts.open !== folded) thoughts.open = folded;
   };
-  const ready = () => new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  atelier.watch(settle);
 })();

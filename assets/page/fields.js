@@ -168,9 +168,5 @@
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }, true);
 
-  const ready = () => {
-    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
-    settle();
-  };
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  atelier.watch(settle);
 })();

@@ -1,6 +1,7 @@
 // Where the keyboard is: a button that is gone hands the focus on, so that it is never nowhere. While a job runs it is
 // on Stop, then on the result's heading.
 (() => {
+  const atelier = (window.atelier = window.atelier || {});
   const EVERY = 100, MOST = 36000; // milliseconds, and looks: an hour
   let watching = null;
   const shown = (element) => (element?.offsetParent ? element : null);
@@ -26,8 +27,7 @@
     const button = event.target.closest?.(".a-run-button");
     if (button && event.detail === 0) watch(button.id.replace(/-run$/, "")); // pressed with the keyboard, or by our keys
   }, true);
-  const ready = () => new MutationObserver(() => {
+  atelier.watch(() => {
     for (const heading of document.querySelectorAll("[id$=-heading] h2:not([tabindex])")) heading.tabIndex = -1;
-  }).observe(document.body, { childList: true, subtree: true });
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  });
 })();

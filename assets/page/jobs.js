@@ -57,10 +57,6 @@
     atelier.halting = halts.dataset.halt; // Gradio asks for it
     document.getElementById("strip-halt")?.click();
   });
-  const ready = () => {
-    new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
-    new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["aria-selected"], subtree: true });
-    document.addEventListener("visibilitychange", draw);
-  };
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  document.addEventListener("visibilitychange", () => { if (document.getElementById("strip-text")) draw(); });
+  atelier.watch(look);
 })();

@@ -62,7 +62,9 @@
   };
   const clear = async () => {
     try {
-      const wanted = new Set([...latest.values()].flatMap(files).map((file) => file.path));
+      flush(); // tabs that were not opened this time have files too: those stand in the store alone
+      const tabs = Object.keys(localStorage).filter((key) => key.startsWith(KEY)).map((key) => key.slice(KEY.length));
+      const wanted = new Set(tabs.map(read).flatMap(files).map((file) => file.path));
       for (const path of await on("readonly", (shelf) => shelf.getAllKeys())) {
         if (!wanted.has(path) && !path.startsWith(OWN)) await on("readwrite", (shelf) => shelf.delete(path));
       }
@@ -120,6 +122,9 @@
 
   // ---- Gradio calls these: with all fields of a tab whenever one of them changes, and when the tab is opened
   const early = new Map(), filled = new Set(), all = new Map();
+  const came = new Map(); // tab -> what was kept when it was opened
+  // What a field was left with, whatever has become of it since: a list drops a value before it knows the choice.
+  atelier.left = (tab, names, now) => names.map((name, i) => (came.get(tab) && name in came.get(tab) ? came.get(tab)[name] : now[i]));
   atelier.fields = (tab) => all.get(tab) ?? []; // the names of a tab's fields
   atelier.keep = (tab, names, values) => {
     const before = read(tab), now = Object.fromEntries(names.map((name, i) => [name, values[i]]));
@@ -136,19 +141,22 @@
     for (const file of have) if (!had.has(file.path)) lay(file);
     if ([...had].some((path) => !have.some((file) => file.path === path))) clear();
   };
+  const empty = (value) => value === null || value === undefined || value === "" || value === false || (Array.isArray(value) && !value.length);
+  const same = (one, other) => (empty(one) && empty(other)) || JSON.stringify(one) === JSON.stringify(other);
   const fits = (value, now) => value === null || now === null || now === undefined
     || (typeof value === typeof now && Array.isArray(value) === Array.isArray(now));
   atelier.recall = async (tab, names, now) => {
     all.set(tab, names);
     await atelier.drawn(tab); // a field that is drawn later would say once more what it began with
     const kept = read(tab);
+    came.set(tab, { ...kept });
     const values = await Promise.all(names.map(async (name, i) => {
       if (!(name in kept) || !fits(kept[name], now[i]) || typed.has(name)) return undefined; // it stays as it is
-      if (early.has(tab) && JSON.stringify(early.get(tab)[name]) !== JSON.stringify(now[i])) return undefined;
+      if (early.has(tab) && !same(early.get(tab)[name], now[i])) return undefined;
       if (typeof kept[name] === "string") typed.set(name, kept[name]);
       return renewed(kept[name]);
     }));
-    if (tab === "image") await unshelve("image-picture");
+    if (tab === "image") unshelve("image-picture");
     setTimeout(() => {
       filled.add(tab);
       const ready = document.documentElement.dataset;

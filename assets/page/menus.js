@@ -1,5 +1,6 @@
 // Buttons that open a short list of further buttons (tabs/shared/widgets.py: menu). Esc and a click elsewhere close it.
 (() => {
+  const atelier = (window.atelier = window.atelier || {});
   const list = (button) => document.getElementById(button.id.slice(0, -"-menu".length));
   const open = () => document.querySelector(".a-menu-list[data-open]");
   const close = (focus = false) => {
@@ -46,9 +47,5 @@
     event.preventDefault();
     event.stopImmediatePropagation();
   }, true);
-  const ready = () => {
-    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
-    settle();
-  };
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  atelier.watch(settle);
 })();

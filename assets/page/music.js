@@ -197,9 +197,5 @@
       draw();
     }
   };
-  const ready = () => {
-    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
-    settle();
-  };
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  atelier.watch(settle);
 })();

@@ -79,7 +79,7 @@
 
   // ---- screen readers hear progress politely, and the name of every field
   const polite = () => {
-    for (const live of document.querySelectorAll(".prose.a-live:not([aria-live])")) {
+    for (const live of document.querySelectorAll(".prose.a-live:not([aria-live], [id$=-progress] *)")) {
       live.setAttribute("aria-live", "polite");
       live.setAttribute("aria-atomic", "true");
     }
@@ -142,11 +142,8 @@
       if (document.querySelector("#tabs, .gradio-container button")) document.getElementById("a-frame")?.remove();
       say(); paint(); polite(); atelier.editor?.restore(); follow(); reveal(); list();
     };
-    new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
-    const marks = ["data-files-now", "data-files-listed"]; // Gradio changes them in place
-    new MutationObserver(list).observe(document.body, { attributes: true, attributeFilter: marks, subtree: true });
+    atelier.watch(settle);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-    settle();
   };
   if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
 })();

@@ -50,11 +50,5 @@
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
   };
 
-  const ready = () => {
-    new MutationObserver(settle).observe(document.body, {
-      childList: true, subtree: true, attributes: true, attributeFilter: ["aria-selected"],
-    });
-    settle();
-  };
-  if (document.body) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  atelier.watch(settle);
 })();

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.i18n import text
+from studio.i18n import table, text
 from studio.requests import PICTURE_FORMATS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
@@ -48,8 +48,10 @@ class Missing:
         of["loras"].change(self._pair, [of["loras"], weights, self.paired], [weights, self.paired], **last)
         fields.drop.click(self._drop, [*self.parts, weights], [*self.outputs, weights], **raw)
         kept = [of[name] for name in _CHOSEN]
+        names = [part.elem_id for part in (*self.parts, *kept)]
+        left: dict[str, Any] = raw | {"js": f"(...now) => atelier.left('image', {names!r}, now)"}
         self._page.after_recall(
-            "image", fn=self._recalled, inputs=[*self.parts, *kept], outputs=[*self.outputs, *kept], **raw
+            "image", fn=self._recalled, inputs=[*self.parts, *kept], outputs=[*self.outputs, *kept], **left
         )
 
     def shown(self, values: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
@@ -67,7 +69,7 @@ class Missing:
     def _choices(self, name: str, spoken: str) -> list[tuple[str, str]]:
         if name == "scheduler":
             return [(text("page.model_default", spoken), ""), *[(one, one) for one in SCHEDULERS]]
-        return [(one, one) for one in self._known(name)]
+        return [(_called(one, spoken), one) for one in self._known(name)]
 
     def _known(self, name: str) -> tuple[str, ...]:
         if name == "scheduler":
@@ -115,6 +117,11 @@ class Missing:
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             changes[self._fields.of[name]] = value if value in choices else choices[0]
         return changes
+
+
+def _called(name: str, spoken: str) -> str:
+    """What a style that comes with the studio is called in a language; a person's own file has its own name."""
+    return table(spoken).get(f"image.style_{name.replace(' ', '_')}", name)
 
 
 def reweighed(weights: str, before: Sequence[str], names: Sequence[str]) -> str:

@@ -52,6 +52,8 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
 def progress(update: Update, language: str, step: str = "step") -> str:
     """The line above the result: what happens now, how far it is, how long it will take.
 
+    It is no live region: what is told of it, and how often, assets/page/speak.js decides.
+
     Args:
         step: what the job's steps are called, a key below `progress.`.
     """
@@ -159,7 +161,10 @@ def _left(update: Update, language: str) -> str:
 def _bar(words: str, fraction: float | None) -> str:
     percent = "" if fraction is None else f' style="width:{min(max(fraction, 0), 1) * 100:.1f}%"'
     moving = " a-moving" if fraction is None else ""
+    now = "" if fraction is None else f' aria-valuenow="{min(max(fraction, 0), 1) * 100:.0f}"'
+    named = html.escape(words, quote=True)
     return (
-        f'<div class="a-progress" role="status"><span class="a-words">{html.escape(words)}</span>'
+        f'<div class="a-progress" role="progressbar" aria-label="{named}"{now}>'
+        f'<span class="a-words">{html.escape(words)}</span>'
         f'<span class="a-track"><span class="a-fill{moving}"{percent}></span></span></div>'
     )

@@ -171,4 +171,5 @@ def _label(info: ModelInfo, language: str) -> str:
         return f"{variants.title(card, language)} · {memory}"
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
-    return " · ".join(filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", state)))
+    limit = "" if card.commercial else licences.name(card.licence, language)  # what everybody may use is said below
+    return " · ".join(filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", limit, state)))

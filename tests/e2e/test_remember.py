@@ -118,6 +118,31 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {"caption-image": picture, "caption-files": picture, "music-sound": sound}
 
 
+SHELF = """() => new Promise((done) => {
+    const asked = indexedDB.open("atelier", 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("files");
+    asked.onsuccess = () => {
+        const keys = asked.result.transaction("files").objectStore("files").getAllKeys();
+        keys.onsuccess = () => { asked.result.close(); done(keys.result.map((key) => key.split("/").pop())); };
+    };
+})"""
+"""The files that the browser keeps."""
+
+
+def test_a_file_is_kept_for_as_long_as_its_field_holds_it(desk: Desk, files: dict[str, Path]) -> None:
+    desk.go("caption").page.locator("#caption-image input[type=file]").set_input_files(files["caption-image"])
+    desk.until(lambda: len(desk.page.evaluate(SHELF)) == 1)
+    desk.page.goto(desk.page.url.replace("#caption", "#music"))
+    desk.page.reload()
+    desk.tab = "music"
+    expect(desk.page.locator("html[data-ready~=music] #music-model")).to_be_visible()
+    desk.fold("hear").find("sound").locator("input[type=file]").set_input_files(files["music-sound"])
+    desk.until(lambda: len(desk.page.evaluate(SHELF)) == 2)
+    desk.find("sound").get_by_label("Clear").click()
+    desk.until(lambda: len(desk.page.evaluate(SHELF)) == 1)
+    assert desk.page.evaluate(SHELF) == ["a red square.png"]  # that tab was not even opened
+
+
 def test_the_picture_to_start_from_is_there_again(desk: Desk, files: dict[str, Path]) -> None:
     desk.go("image").start_from(files["caption-image"])
     desk.page.wait_for_timeout(300)

@@ -294,7 +294,8 @@ def build(page: Page) -> None:
                 yield {part: now for part, now in changes.items() if part not in settings.fields}
             return
         try:
-            chats.load(request, last or "")
+            if last:
+                chats.load(request, last)
         except StudioError:
             last = None
         job = page.running(request, TASK)

@@ -61,11 +61,11 @@ class Compression:
             headers["Cache-Control"] = FOREVER
         if len(body) < LEAST:
             return bytes(body)
-        key = path, headers.get("etag", "")
-        small = self._kept.get(key) if path.startswith(_STATIC) else None
+        key = (path, headers.get("etag", "")) if path.startswith(_STATIC) else None
+        small = self._kept.get(key) if key else None
         if small is None:
             small = gzip.compress(body, LEVEL, mtime=0)
-            if path.startswith(_STATIC):
+            if key:
                 self._keep(key, small)
         headers["Content-Encoding"] = "gzip"
         headers["Content-Length"] = str(len(small))

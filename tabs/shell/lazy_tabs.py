@@ -9,6 +9,7 @@ the same numbers. What a program sees of the page (`/config`, `/info`) is comple
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,10 @@ class LazyBlocks(gr.Blocks):
         root["layout"] = copy.deepcopy(root["layout"])  # it shares its branches with that of the whole page
         root["components"] = [id for id in root["components"] if id not in owners]
         root["dependencies"] = [id for id in root["dependencies"] if of_fn[id] is None]
+        events: defaultdict[int, list[str]] = defaultdict(list)
+        for one in config["dependencies"]:
+            for target, event in one["targets"]:
+                events[target].append(event)
         inputs = {id for one in config["dependencies"] for id in one["inputs"]}
         outputs = {id for one in config["dependencies"] for id in one["outputs"]}
         layouts = {id: _take(root["layout"], id) for id in set(owners.values())}
@@ -55,7 +60,7 @@ class LazyBlocks(gr.Blocks):
                 "render_id": tab._id,
                 "layout": layouts[tab._id],
                 "components": [
-                    _settled(one, config["dependencies"], inputs, outputs)
+                    _settled(one, events[one["id"]], inputs, outputs)
                     for one in config["components"]
                     if owners.get(one["id"]) == tab._id or one["id"] == tab._id
                 ],
@@ -116,13 +121,11 @@ def _take(layout: dict[str, Any], id: int) -> dict[str, Any] | None:
     return None
 
 
-def _settled(
-    component: dict[str, Any], dependencies: list[dict[str, Any]], inputs: set[int], outputs: set[int]
-) -> dict[str, Any]:
+def _settled(component: dict[str, Any], events: list[str], inputs: set[int], outputs: set[int]) -> dict[str, Any]:
     """A component as the browser needs it, with what it otherwise works out from the handlers of the whole page."""
     id, props = component["id"], dict(component["props"])
     value = props.get("value")
-    props["attached_events"] = [event for one in dependencies for target, event in one["targets"] if target == id]
+    props["attached_events"] = events
     if not isinstance(props.get("interactive"), bool):
         props["interactive"] = id in inputs or (id not in outputs and (not value and value is not False))
     return {key: value for key, value in component.items() if key not in _UNUSED} | {"props": props}

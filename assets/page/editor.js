@@ -18,10 +18,7 @@
   const placed = new WeakSet(); // editors in which the person put the cursor somewhere
 
   const box = () => document.querySelector("#code-editor");
-  const stored = {
-    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(key, value); } catch { /* full, or a private window */ } },
-  };
+  const { stored } = atelier;
 
   // CodeMirror keeps the view on its content element; the name of that property differs between its versions.
   const view = () => {

@@ -3,14 +3,8 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const OPEN = "atelier_open_";
-  const stored = {
-    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
-  };
-  const type = (input, text) => {
-    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, text);
-    input.dispatchEvent(new Event("input", { bubbles: true }));
-  };
+  const { stored } = atelier;
+  const { type } = atelier;
 
   // ---- parts that open
   const fold = (id, open) => {
@@ -106,11 +100,7 @@
   const looked = new WeakSet(), SHOWN = /^image\/(png|jpeg|webp|gif|bmp|avif)$/;
   const handOver = (file, other) => {
     const input = document.querySelector(`#${other} input[type=file]`);
-    if (!input) return;
-    const carried = new DataTransfer();
-    carried.items.add(file);
-    input.files = carried.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
+    if (input) atelier.choose(input, file);
   };
   const look = (event, file, other, again) => {
     if (!file || looked.has(file)) return;
@@ -162,10 +152,7 @@
     if (!input || !file) return;
     event.preventDefault();
     event.stopPropagation();
-    const carried = new DataTransfer();
-    carried.items.add(file);
-    input.files = carried.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
+    atelier.choose(input, file);
   }, true);
 
   atelier.watch(settle);

@@ -3,10 +3,7 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const KEY = "atelier_fields_", SOON = 150; // milliseconds
-  const stored = {
-    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(key, value); } catch { /* full, or a private window, which keeps nothing */ } },
-  };
+  const { stored } = atelier;
   const latest = new Map(); // tab -> field -> value; what a page begins with is not in it
   const due = new Map();
 
@@ -87,10 +84,7 @@
       const input = document.querySelector(`#${name}:has(canvas) input[type=file]`); // it takes nothing before it is drawn
       if (input) {
         await new Promise((done) => setTimeout(done, 200));
-        const carried = new DataTransfer();
-        carried.items.add(file);
-        input.files = carried.files;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
+        atelier.choose(input, file);
         return;
       }
       await new Promise((done) => setTimeout(done, 50));
@@ -169,15 +163,11 @@
   const steps = new Map(); // field -> {before, after}
   const typed = new Map(); // field -> what the person typed last, or had typed when the page was left
   const area = (name) => document.querySelector(`#${name} textarea`);
-  const write_in = (field, words) => {
-    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-  };
   const named = (field) => field.closest(".block[id]")?.id;
   // The page writes into a field, as a button with an example does.
   atelier.put = (field, words) => {
     const name = named(field), before = typed.get(name);
-    write_in(field, words);
+    atelier.type(field, words);
     typed.set(name, before);
   };
   const replaced = (name, before, after) => {
@@ -197,7 +187,7 @@
     const step = steps.get(name), field = area(name);
     dismiss(name);
     if (!step || !field) return;
-    write_in(field, step.before);
+    atelier.type(field, step.before);
     field.focus();
   };
   const offer = (name) => {

@@ -5,10 +5,7 @@
   const atelier = (window.atelier = window.atelier || {});
 
   const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(name + "="))?.split("=")[1];
-  const stored = {
-    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
-  };
+  const { stored } = atelier;
 
   // ---- language: Gradio asks the navigator, so the person's choice has to answer there
   const chosen = cookie(LANGUAGE) || stored.get(LANGUAGE); // in another site's frame there may be no cookies

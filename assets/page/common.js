@@ -1,0 +1,24 @@
+// What several scripts of the page do alike.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+
+  // The browser's store; a private window keeps nothing, and a full one no more.
+  atelier.stored = {
+    get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+    set(key, value) { try { localStorage.setItem(key, value); } catch { /* said above */ } },
+  };
+
+  // Put a text into a field so that Gradio hears of it.
+  atelier.type = (field, words) => {
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  // Give a file to a field as if it had been chosen there.
+  atelier.choose = (input, file) => {
+    const carried = new DataTransfer();
+    carried.items.add(file);
+    input.files = carried.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+})();

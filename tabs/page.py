@@ -10,15 +10,14 @@ from typing import Any
 
 import gradio as gr
 
-from studio.i18n import text
+from studio.i18n import table, text
 from studio.service import Studio
 from tabs import TABS
 from tabs.models import models_panel
 from tabs.shared.context import Page
-from tabs.shared.events import quick
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
-from tabs.shell import remember, status
+from tabs.shell import relabel, remember, status
 from tabs.shell.bundle import FILES
 from tabs.shell.lazy_tabs import LazyBlocks
 
@@ -46,9 +45,12 @@ def build(studio: Studio, restart: Callable[[], None] | None = None) -> gr.Block
         for wire in page.on_ready:
             wire()
         t("page.undo_replaced")  # said by assets/page/keep.js
+        for key in filter(lambda key: key.startswith("gradio."), table("en")):
+            t(key)  # said by assets/page/titles.js
         for name, tab in built.items():
             remember.wire(page, name, tab)
-        blocks.load(_localised, None, head, **quick())
+            relabel.wire(page, tab)
+        page.localised(_localised, None, head)
     speak(blocks)
     for block in blocks.blocks.values():
         block.keep_in_cache |= block.temp_files  # an example's picture belongs to the page and is no older than it

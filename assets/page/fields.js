@@ -31,7 +31,10 @@
     stored.set(OPEN + id, open ? "yes" : "");
   });
   const settle = () => {
-    for (const button of document.querySelectorAll(".a-icon-button:not([title])")) button.title = button.innerText.trim();
+    for (const button of document.querySelectorAll(".a-icon-button")) {
+      const name = button.textContent.trim();
+      if (button.title !== name) button.title = name;
+    }
     const upscaler = document.querySelector("[data-upscaler]")?.dataset.upscaler ?? "";
     for (const button of document.querySelectorAll("#image-upscale2, #image-upscale4")) if (button.title !== upscaler) button.title = upscaler;
     for (const button of document.querySelectorAll(".a-fold-button:not([aria-expanded])")) {

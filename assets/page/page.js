@@ -1,19 +1,8 @@
-// Keys, language and theme. Runs before Gradio starts, so the language is set before any label is drawn.
+// Keys and theme.
 (() => {
-  const LANGUAGE = "atelier_language";
   const THEME = "atelier_theme";
   const atelier = (window.atelier = window.atelier || {});
-
-  const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(name + "="))?.split("=")[1];
   const { stored } = atelier;
-
-  // ---- language: Gradio asks the navigator, so the person's choice has to answer there
-  const chosen = cookie(LANGUAGE) || stored.get(LANGUAGE); // in another site's frame there may be no cookies
-  const usual = navigator.language || "en";
-  const language = chosen || (usual.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
-  Object.defineProperty(navigator, "language", { get: () => language, configurable: true });
-  Object.defineProperty(navigator, "languages", { get: () => [language], configurable: true });
-  document.documentElement.lang = language;
 
   // ---- theme: the person's choice, else the system's
   const dark = () => (stored.get(THEME) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
@@ -28,16 +17,9 @@
   if (/Mac|iPhone|iPad/.test(navigator.platform)) document.documentElement.classList.add("a-mac");
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(".a-switch");
-    if (!button) return;
-    if (button.dataset.language) {
-      stored.set(LANGUAGE, button.dataset.language);
-      document.cookie = `${LANGUAGE}=${button.dataset.language}; path=/; max-age=31536000; samesite=lax`;
-      location.reload();
-    } else if ("themeSwitch" in button.dataset) {
-      stored.set(THEME, dark() ? "light" : "dark");
-      paint();
-    }
+    if (!event.target.closest?.("[data-theme-switch]")) return;
+    stored.set(THEME, dark() ? "light" : "dark");
+    paint();
   });
 
   // ---- keys
@@ -68,12 +50,6 @@
     }
   }, true);
 
-  // ---- texts of the page's own parts, in the person's language: the same table that Gradio looks labels up in
-  atelier.say = (key) => window.gradio_config?.i18n_translations?.[document.documentElement.lang]?.[key] ?? key;
-  const say = () => {
-    for (const part of document.querySelectorAll("[data-say]:empty")) part.textContent = atelier.say(part.dataset.say);
-  };
-
   // ---- screen readers hear progress politely, and the name of every field
   const polite = () => {
     for (const live of document.querySelectorAll(".prose.a-live:not([aria-live], [id$=-progress] *)")) {
@@ -81,9 +57,11 @@
       live.setAttribute("aria-atomic", "true");
     }
     for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
+    for (const icon of document.querySelectorAll("button > img[alt$=' icon']")) icon.alt = ""; // the button says it
     // Where Gradio puts a copy button into a field's label, the label names the button and not the field.
-    for (const area of document.querySelectorAll("label:has(.icon-button-wrapper) textarea:not([aria-label])")) {
-      area.setAttribute("aria-label", area.closest("label").querySelector("[data-testid=block-info]")?.innerText.trim() ?? "");
+    for (const area of document.querySelectorAll("label:has(.icon-button-wrapper) textarea")) {
+      const name = area.closest("label").querySelector("[data-testid=block-info]")?.textContent.trim();
+      if (name && area.getAttribute("aria-label") !== name) area.setAttribute("aria-label", name);
     }
   };
 
@@ -137,7 +115,7 @@
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     const settle = () => {
       if (document.querySelector("#tabs, .gradio-container button")) document.getElementById("a-frame")?.remove();
-      say(); paint(); polite(); atelier.editor?.restore(); follow(); reveal(); list();
+      paint(); polite(); atelier.editor?.restore(); follow(); reveal(); list();
     };
     atelier.watch(settle);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);

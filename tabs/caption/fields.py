@@ -90,7 +90,7 @@ class Fields:
         def others(request: gr.Request) -> Any:
             return gr.update(choices=[(t("caption.other_none"), NONE), *self._models(language(request))])
 
-        page.blocks.load(others, None, self.of["other"], **quick())
+        page.localised(others, None, self.of["other"])
 
     def _sources(self) -> None:
         settings = self._page.studio.settings

@@ -143,7 +143,7 @@ class Many:
                 None, None, None, js=_FETCH, **quick()
             )
         self._save.click(self._saved, self._typed, self.said, js=_TYPED, **quick())
-        page.blocks.load(self.runs, self.run, self.recent, **quick())
+        page.localised(self.runs, self.run, self.recent)
 
     def _desk(self, request: gr.Request) -> Any:
         return self._page.captions(request)

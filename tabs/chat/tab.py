@@ -312,4 +312,6 @@ def build(page: Page) -> None:
     picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
     chats.wire(new, opened, deleted, picker.list, outputs)
     last = "(_, used) => [atelier.lastChat(), used]"
-    page.after_recall(TASK, fn=attach, inputs=[chats.where, picker.list], outputs=outputs, **pumping(js=last))
+    opening = pumping(js=last)
+    page.after_recall(TASK, fn=attach, inputs=[chats.where, picker.list], outputs=outputs, **opening)
+    page.localised(attach, [chats.where, picker.list], outputs, on_opening=False, idle=True, **opening)

@@ -35,6 +35,7 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
 
     counted = [of["model"], of["prompt"], of["negative_prompt"]]
     gr.on([part.change for part in counted], count, counted, [fields.tokens, fields.read], **last)
+    page.localised(count, counted, [fields.tokens, fields.read], on_opening=False, preprocess=False)
 
     def size(model: str, shape: str, scale: str, request: gr.Request) -> str:
         return size_line(card(page, model), shape, scale, language(request))
@@ -48,7 +49,7 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     def lists(request: gr.Request) -> dict[Any, Any]:
         return {
             fields.lora_folder: folder_line(page, language(request)),
-            **earlier(page, fields, prompts),
+            **earlier(page, fields, prompts, language(request)),
         }
 
     def lines(
@@ -57,19 +58,20 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         spoken = language(request)
         return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
 
-    page.blocks.load(lists, None, [fields.lora_folder, fields.history, prompts], **quick())
+    page.localised(lists, None, [fields.lora_folder, fields.history, prompts])
     # After what was chosen before has come back, or they would speak of the fields as they were drawn.
     shown = [fields.size, fields.cells]
     page.after_recall("image", fn=lines, inputs=[*asked, *sides], outputs=shown, preprocess=False, **quick())
+    page.localised(lines, [*asked, *sides], shown, on_opening=False, preprocess=False)
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
 
 
-def earlier(page: Page, fields: Fields, prompts: gr.HTML) -> dict[Any, Any]:
+def earlier(page: Page, fields: Fields, prompts: gr.HTML, spoken: str) -> dict[Any, Any]:
     """The list of earlier prompts, as a choice and for the keys that walk through it."""
     known = page.studio.prompts(50)
     choices = [(_short(prompt, 90), prompt) for prompt in known]
     packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
-    upscaler = html.escape(page.studio.default_model("upscale").title, quote=True)
+    upscaler = html.escape(page.title(page.studio.default_model("upscale").id, spoken), quote=True)
     hidden = f'<span data-prompts="{packed}" data-upscaler="{upscaler}"></span>'
     return {fields.history: gr.update(choices=choices), prompts: hidden}
 

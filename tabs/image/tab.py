@@ -81,8 +81,9 @@ def build(page: Page) -> None:
 
     def after(model: str, prompt: str, negative: str, request: gr.Request) -> dict[Any, Any]:
         # the first count of a fresh program may have given up while the library was being read
-        counted = prompt_tools.token_line(page, model, prompt or "", language(request), negative or "")
-        return {**prompt_tools.earlier(page, fields, prompts), fields.tokens: counted}
+        spoken = language(request)
+        counted = prompt_tools.token_line(page, model, prompt or "", spoken, negative or "")
+        return {**prompt_tools.earlier(page, fields, prompts, spoken), fields.tokens: counted}
 
     # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
     # refuse what it did not know at the start, and open pictures before their size is known.

@@ -26,7 +26,7 @@ from studio.results import Artifact, Update
 from studio.service import Studio
 from studio.tasks.caption.runs import Desk, forget
 from tabs.shared import identity, job_progress
-from tabs.shared.events import crossing, pumping
+from tabs.shared.events import crossing, pumping, quick
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
@@ -209,6 +209,21 @@ class Page:
         job = self.running(request, task)
         return job is not None and not job.cancelled
 
+    def localised(
+        self, handler: Callable[..., Any], inputs: Any, outputs: Any, *, on_opening: bool = True, idle: bool = False,
+        **event: Any,
+    ) -> None:  # fmt: skip
+        """Have texts that the server writes written when the page is opened and when its language changes.
+
+        Args:
+            on_opening: False where something else already sees to the first time.
+            idle: in another language only where no job runs in the tab: what follows that job goes on following it.
+            event: settings of the event; by default those of `quick`.
+        """
+        again = gr.Button(visible="hidden", elem_classes=f"a-hidden a-localised{'-idle' if idle else ''}")
+        for trigger in (again.click, self.blocks.load) if on_opening else (again.click,):
+            trigger(handler, inputs, outputs, **(quick() | event))
+
     def attach(
         self, task: Task, show: Show, progress: gr.HTML, outputs: list[Any],
         put: Callable[[Artifact, str], dict[Any, Any]] | None = None,
@@ -230,7 +245,8 @@ class Page:
     def on_opening(self, task: Task, handler: Callable[..., Any], outputs: list[Any]) -> None:
         """Have `handler` told what stood in a tab when it was left, as the browser says it (`take_up`)."""
         left = gr.Textbox(visible="hidden", elem_classes="a-hidden")
-        self.blocks.load(handler, left, outputs, **pumping(js=f"() => atelier.stood({task!r})"))
+        event = pumping(js=f"() => atelier.stood({task!r})")
+        self.localised(handler, left, outputs, idle=True, **event)
 
     def take_up(
         self, task: Task, show: Show, progress: gr.HTML, request: gr.Request, left: str,

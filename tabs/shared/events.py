@@ -24,4 +24,4 @@ def crossing(tab: str) -> dict[str, Any]:
 
 def pumping(js: str | None = None) -> dict[str, Any]:
     """Event settings for handlers that follow a job. The studio orders jobs itself, so Gradio does not limit them."""
-    return {**_SILENT, "concurrency_limit": None, "js": js}
+    return {**_SILENT, "queue": True, "concurrency_limit": None, "js": js}

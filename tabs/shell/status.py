@@ -68,7 +68,7 @@ def build(page: Page) -> None:
                 job.cancel()
 
     halt.click(stop, halted, None, js="() => atelier.halting", **quick())
-    page.blocks.load(tick, None, strip, **quick())
+    page.localised(tick, None, strip)
     gr.Timer(SECONDS).tick(tick, None, strip, **quick())
     free.click(empty, None, strip, **quick())
 

@@ -73,6 +73,14 @@ class Desk:
         self.find(f"{name}-fold").click()
         return self
 
+    def unfold(self) -> Self:
+        """Open all parts of the tab in which something is set."""
+        folded = self.page.locator(f"#tab-{self.tab} .a-fold-button[aria-expanded=false]:visible")
+        for id in [button.get_attribute("id") for button in folded.all()]:
+            if not (id or "").endswith("-recent-fold"):
+                self.page.locator(f"#{id}").click()
+        return self
+
     def run(self) -> Self:
         """Press the run button, and see the tab at work or done."""
         self.find("run").click()

@@ -49,13 +49,6 @@ def fill(desk: Desk, name: str, files: dict[str, Path]) -> None:
         field.locator("textarea, input").first.fill("3")
 
 
-def unfold(desk: Desk) -> None:
-    folded = desk.page.locator(f"#tab-{desk.tab} .a-fold-button[aria-expanded=false]:visible")
-    for id in [button.get_attribute("id") for button in folded.all()]:
-        if not (id or "").endswith("-recent-fold"):
-            desk.page.locator(f"#{id}").click()
-
-
 @pytest.mark.parametrize("tab", [tab for tab in TABS if tab != "code"])
 def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path: Path, files: dict[str, Path]) -> None:
     port = free_port("127.0.0.1", 0)
@@ -63,11 +56,11 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     desk = visit(url).go(tab)
     first = seen(desk)
     assert len(first) > 5
-    unfold(desk)
+    desk.unfold()
     for name in first:
         if desk.page.locator(f"#{name}").filter(visible=True).count():
             fill(desk, name, files)
-    unfold(desk)
+    desk.unfold()
     for name in first:  # those that another choice has brought
         if desk.page.locator(f"#{name}").filter(visible=True).count() and seen(desk)[name] == first[name]:
             fill(desk, name, files)

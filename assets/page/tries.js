@@ -10,7 +10,7 @@
     const tab = button?.closest("[id^=tab-]")?.id.slice("tab-".length);
     const field = tab && document.querySelector(`#${tab}-prompt textarea`);
     if (!field) return;
-    atelier.put(field, (button.querySelector("[data-say]") ?? button).textContent);
+    atelier.put(field, (button.querySelector("[data-say], [lang]") ?? button).textContent);
     atelier.run(tab);
   });
 })();

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from studio.cli.console import Console
+from studio.cli.console import Console, language
+from studio.i18n import text
 from studio.results import Update
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def follow(
     if last.error is not None:
         console.offers = tuple(offer for offer in last.offers if offer.changes)
         raise last.error
+    for offer in last.offers:
+        console.note(text("offer.misread", language(), **offer.params))
+        console.note(f"{offer.said(language())}: --model {offer.changes['model']}")
     if last.kind == "cancelled" and last.artifact is None:
         raise KeyboardInterrupt
     return last

@@ -41,7 +41,7 @@ from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
-Rescue = Callable[[Job, StudioError], tuple[StudioError, tuple[Offer, ...]]]
+Rescue = Callable[[Job, StudioError | None], tuple[StudioError | None, tuple[Offer, ...]]]
 """What to tell of a failure, and what to offer (studio.jobs.suggestions)."""
 
 
@@ -59,7 +59,7 @@ class Runner:
     Args:
         fleet: the devices.
         copies: of models that this machine computes with in another type than they are stored in.
-        rescue: what to tell of a failure, and what to offer.
+        rescue: what to tell of a failure, and what to offer; asked also where nothing failed.
         adapters: the folder of LoRA files; None where nobody may use them.
         learned: the file of measured working memory; None forgets it.
         journal: told which jobs have begun and which have ended; None for nobody.
@@ -279,7 +279,7 @@ class Runner:
                 kind, error = "failed", error or failure
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
-        error, offers = self._rescue(job, error) if error else (None, ())
+        error, offers = self._rescue(job, error) if error or kind == "done" else (None, ())
         job.finish(kind, artifact, error, offers)
         if self._journal is not None and not self._closed.is_set():
             self._journal.ended(job.id)

@@ -17,7 +17,7 @@ from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
 from studio.errors import StudioError
-from studio.jobs import memory_need
+from studio.jobs import languages, memory_need
 from studio.jobs.job import Job
 from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.requests import CaptionRequest, Request
@@ -54,8 +54,10 @@ class Ladder:
     ) -> None:
         self._catalog, self._store, self._room, self._public = catalog, store, room, public
 
-    def after(self, job: Job, error: StudioError) -> tuple[StudioError, tuple[Offer, ...]]:
-        """What to tell of a failure, and what to offer. Never fails."""
+    def after(self, job: Job, error: StudioError | None) -> tuple[StudioError | None, tuple[Offer, ...]]:
+        """What to tell of a failure, and what to offer after it or after a success. Never fails."""
+        if error is None:
+            return None, self._understood(job)
         if error.code == "cooling_down":
             return error, (Offer(AGAIN),)
         requests = job.requests
@@ -71,6 +73,21 @@ class Ladder:
         except Exception:  # a help that fails must not hide the failure
             log.exception("nothing to offer for %s", card.id)
             return error, ()
+
+    def _understood(self, job: Job) -> tuple[Offer, ...]:
+        card = self._catalog().find(job.model)
+        if card is None or languages.reads_chinese(card) or not job.requests:
+            return ()
+        try:
+            fitting = [
+                one for one in self._catalog().for_task(job.requests[0].task) if one.needed <= self._room(one)[1]
+            ]
+            here = {one.id for one in fitting if self._store.state(one) == "ready"}
+            others = [one for one in fitting if one.id in here or not self._public]  # strangers fetch nothing
+            return languages.reader(card, job.requests, others, lambda one: one.id in here)
+        except Exception:
+            log.exception("nobody found who reads what %s was asked", card.id)
+            return ()
 
     def _found(
         self, error: StudioError, card: Card, requests: Sequence[Request]

@@ -22,6 +22,8 @@ from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 TASK = "caption"
 NONE = ""
+_ASKED = {"en": "in English", "zh": "用中文描述"}
+"""What asks for a language and for nothing else (studio.tasks.caption.styles.language_asked)."""
 _PARTS = re.compile(r"[,，、;；\n]")
 _PAIR = re.compile(r"\s*(?:=|→|->)\s*")
 
@@ -59,6 +61,10 @@ class Fields:
                 [(t(f"caption.{name}"), name) for name in ("short", "normal", "long")], value="normal",
                 label=t("label.length"), elem_id="caption-length", filterable=False, min_width=0,
             )  # fmt: skip
+            self.of["language"] = gr.Dropdown(
+                [(t(f"caption.language_{name or 'page'}"), name) for name in (NONE, "en", "zh")], value=NONE,
+                label=t("label.caption_language"), elem_id="caption-language", filterable=False, min_width=0,
+            )  # fmt: skip
         with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.edits:
             with fold("caption-edits", "caption.edits"):
                 self._edits()
@@ -74,6 +80,17 @@ class Fields:
     def named(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         """The values that Gradio gives by component, by name."""
         return {name: values[part] for name, part in self.of.items()}
+
+    def language(self, given: Mapping[str, Any], request: gr.Request) -> str:
+        """In which language a caption has to be asked for: the chosen one, else the page's where the model speaks it.
+
+        Empty for English from models that speak nothing else, and where an opening has a language of its own.
+        """
+        card = self._page.studio.catalog.find(given["model"] or "") or self._page.studio.default_model(TASK)
+        several = "zh" in card.languages
+        if chosen := given["language"]:
+            return chosen if several or chosen != "en" else ""
+        return "zh" if several and language(request) != "en" and not (given["opening"] or "").strip() else ""
 
     def wire(self) -> None:
         def turn(what: str) -> list[Any]:
@@ -139,12 +156,15 @@ class Fields:
         return [(variants.title(info.card, spoken), info.card.id) for info in self._page.studio.models.list(TASK)]
 
 
-def wanted_request(values: Mapping[str, Any], image: bytes = b"", model: str = "") -> CaptionRequest:
+def wanted_request(
+    values: Mapping[str, Any], image: bytes = b"", model: str = "", language: str = ""
+) -> CaptionRequest:
     """The request that the fields ask for.
 
     Args:
         image: the picture; none where the request stands for many.
         model: instead of the one that is chosen.
+        language: in which to answer, where nothing else says so.
 
     Raises:
         StudioError: a number that is none.
@@ -152,7 +172,7 @@ def wanted_request(values: Mapping[str, Any], image: bytes = b"", model: str = "
     return CaptionRequest(
         image=image,
         model=model or values["model"] or "",
-        prompt=values["prompt"] or "",
+        prompt=values["prompt"] or _ASKED.get(language, ""),
         length=values["length"],
         style=values["style"],
         opening=values["opening"] or "",

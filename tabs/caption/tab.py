@@ -61,12 +61,13 @@ def build(page: Page) -> None:
     def caption(given: dict[str, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         another = given["other"] not in ("", None, given["model"])
 
+        def wanted(picture: bytes) -> CaptionRequest:
+            return wanted_request(given, picture, language=fields.language(given, request))
+
         def show_first(update: Update, spoken: str) -> dict[Any, Any]:
             return show(update, spoken) | {due: given if another and update.kind == "done" else None}
 
-        yield from page.run(
-            TASK, lambda: wanted_request(given, uploaded.read_upload(given["picture"])), show_first, progress, request
-        )
+        yield from page.run(TASK, lambda: wanted(uploaded.read_upload(given["picture"])), show_first, progress, request)
 
     def beside(given: dict[str, Any] | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The second model's caption, as an event of its own: of what one event says quickly one after another, the
@@ -76,7 +77,10 @@ def build(page: Page) -> None:
             return
 
         def ask() -> CaptionRequest:
-            return wanted_request({**given, "count": 1}, uploaded.read_upload(given["picture"]), given["other"])
+            asked = {**given, "count": 1, "model": given["other"]}
+            return wanted_request(
+                asked, uploaded.read_upload(given["picture"]), language=fields.language(asked, request)
+            )
 
         yield from page.run(TASK, ask, lambda update, spoken: show(update, spoken, second=True), progress, request)
 
@@ -84,7 +88,8 @@ def build(page: Page) -> None:
         if page.busy(request, TASK):
             return
         try:
-            found, asked = _run(page, given, request), wanted_request({**given, "count": 1})
+            asked = wanted_request({**given, "count": 1}, language=fields.language(given, request))
+            found = _run(page, given, request)
         except StudioError as error:
             yield {progress: job_progress.failure(error, language(request))}
             return

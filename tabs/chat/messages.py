@@ -62,7 +62,8 @@ def progress(update: Update, spoken: str) -> str:
         tokens, rate = (round(artifact.stats.get(name, 0)) for name in ("tokens", "tokens_per_second"))
         model = artifact.recipe["model"]
         called = variants.called(model["id"], model["title"], spoken)
-        return job_progress.note(text("chat.figures", spoken, count=tokens, rate=rate, model=called))
+        figures = job_progress.note(text("chat.figures", spoken, count=tokens, rate=rate, model=called))
+        return job_progress.misread(update, spoken) + figures
     if update.kind == "running" and update.step and not update.stopping:
         seconds = f"{max(update.elapsed, 0.1):.0f}"
         return job_progress.note(text("chat.writing", spoken, count=update.step, seconds=seconds))

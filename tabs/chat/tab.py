@@ -15,6 +15,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.jobs.languages import reads_chinese
 from studio.tasks.chat.conversation import Chat, Entry
 from tabs.chat import message_actions, messages
 from tabs.chat.open_pages import WHERE, Place, Windows
@@ -26,7 +27,7 @@ from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers
-from tabs.shared.widgets import run_row, tries
+from tabs.shared.widgets import examples, run_row, tries
 
 TASK = "chat"
 ELSEWHERE = ("chat_changed", "chat_busy", "unknown_chat", "chat_damaged", "chat_unreadable", "chat_newer")
@@ -56,7 +57,7 @@ def build(page: Page) -> None:
             with gr.Column(elem_id="chat-talk", min_width=0):
                 talk = gr.HTML(elem_id="chat-said")
                 live = gr.HTML(elem_id="chat-live", visible=False)
-            starters = tries(TASK, EXAMPLES)
+            starters = tries(TASK, EXAMPLES, english=english(page, picker.list.value))
             progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
             notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
             with gr.Row(elem_classes="a-composer"):
@@ -301,6 +302,9 @@ def build(page: Page) -> None:
         job = page.running(request, TASK)
         yield from open_(request, last or (job.tag if job else chats.newest(request)), used)
 
+    picker.list.change(
+        lambda used: gr.update(value=examples(EXAMPLES, english(page, used))), picker.list, starters, **quick()
+    )
     asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
     run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
     chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
@@ -315,3 +319,9 @@ def build(page: Page) -> None:
     opening = pumping(js=last)
     page.after_recall(TASK, fn=attach, inputs=[chats.where, picker.list], outputs=outputs, **opening)
     page.localised(attach, [chats.where, picker.list], outputs, on_opening=False, idle=True, **opening)
+
+
+def english(page: Page, model: Any) -> bool:
+    """Whether a model reads English only."""
+    card = page.studio.catalog.find(str(model or ""))
+    return card is not None and not reads_chinese(card)

@@ -84,6 +84,8 @@ def progress(update: Update, language: str, step: str = "step") -> str:
             return failure(update.error, language) + offers(update, language)
         case "cancelled":
             return note(say("stopped"))
+        case "done":
+            return misread(update, language)
         case _:
             return ""
 
@@ -104,6 +106,14 @@ def offers(update: Update, language: str) -> str:
         for place, offer in enumerate(update.offers)
     )
     return f'<div class="a-offers" role="group" aria-label="{title}">{buttons}</div>'
+
+
+def misread(update: Update, language: str) -> str:
+    """That a model does not read the language in which it was asked, and one that does; nothing where it does."""
+    first = next(iter(update.offers), None)
+    if update.kind != "done" or first is None:
+        return ""
+    return note(text("offer.misread", language, **first.params)) + offers(update, language)
 
 
 def made(ids: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -112,12 +113,18 @@ def read_whole(field: str, value: str | None) -> int | None:
     return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
 
 
-def tries(task: Task, keys: Sequence[str], classes: str = "") -> gr.HTML:
+def tries(task: Task, keys: Sequence[str], classes: str = "", english: bool = False) -> gr.HTML:
     """Things to try that work on this machine now. One press fills the prompt and runs it (assets/page/tries.js)."""
     return gr.HTML(
-        "".join(f'<button type="button" class="a-example" data-try>{said(key)}</button>' for key in keys),
-        elem_id=f"{task}-examples" if not classes else None, elem_classes=["a-examples", *classes.split()],
+        examples(keys, english), elem_id=f"{task}-examples" if not classes else None,
+        elem_classes=["a-examples", *classes.split()],
     )  # fmt: skip
+
+
+def examples(keys: Sequence[str], english: bool = False) -> str:
+    """The buttons of `tries`, in the page's language or, for a model that reads nothing else, in English."""
+    words = [f'<span lang="en">{html.escape(text(key))}</span>' if english else said(key) for key in keys]
+    return "".join(f'<button type="button" class="a-example" data-try>{one}</button>' for one in words)
 
 
 def made(artifact: Artifact, language: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import expect
@@ -11,6 +13,7 @@ from playwright.sync_api import expect
 from e2e.conftest import Serve, Visit
 from e2e.desk import TABS, Desk
 from studio.i18n import table
+from studio.service import Studio
 
 SHOWN = """(tab) => {
     const found = [];
@@ -70,3 +73,45 @@ def test_gradios_own_titles_are_chinese(visit: Visit, serve: Serve) -> None:
     for tab in ("image", "music", "code", "caption"):
         desk.go(tab)
         assert left(desk, re.compile(r"[A-Z][a-z]+( [a-z]+)*").fullmatch) == []
+
+
+def english_only(studio: Studio) -> None:
+    """Let the studio have a chat model that reads English only, and begin with it."""
+    cards = dict(studio.catalog.cards)
+    mine = replace(cards.pop("demo-chat"), id="anglo", title="Anglo", languages=("en",))
+    object.__setattr__(
+        studio.catalog,
+        "cards",
+        MappingProxyType(
+            {"anglo": mine, **cards, "demo-chat": replace(mine, id="demo-chat", title="Sino", languages=("en", "zh"))}
+        ),
+    )
+
+
+def test_a_chinese_question_gets_an_offer_of_a_model_that_reads_it(visit: Visit, serve: Serve) -> None:
+    studio, url = serve(demo=True)
+    english_only(studio)
+    desk = visit(url, locale="zh-CN")
+    desk.choose("model", "Anglo · 可用")
+    expect(desk.find("examples")).to_contain_text("What is the capital of France?")
+    desk.type("法国的首都是哪里？").run()
+    expect(desk.progress).to_contain_text("Anglo 只懂英文")
+    desk.idle().page.get_by_role("button", name="改问懂中文的 Sino").click()
+    expect(desk.progress).to_contain_text("Sino")
+    expect(desk.answers).to_have_count(1)
+    expect(desk.field("model")).to_have_value(re.compile("Sino"))
+    desk.idle().page.get_by_role("button", name="新对话").click()
+    expect(desk.find("examples")).to_contain_text("法国的首都是哪里？")
+
+
+def test_a_caption_is_asked_for_in_the_pages_language(visit: Visit, serve: Serve) -> None:
+    studio, url = serve(demo=True)
+    desk = visit(url, locale="zh-CN").go("caption")
+    for language, asked in (("跟随页面", "用中文描述"), ("英文", "in English"), ("中文", "用中文描述")):
+        if language == "跟随页面":
+            desk.page.get_by_role("button", name="火箭").click()
+        else:
+            desk.choose("language", language).run()
+        desk.until(lambda: bool(studio.jobs()) and studio.jobs()[-1].requests[0].prompt == asked)  # noqa: B023
+        assert studio.jobs()[-1].requests[0].prompt == asked
+        desk.idle()

@@ -187,8 +187,8 @@ class CaptionModel(parking.Parking):
         notes: Notes = ()
         texts: dict[str, Any] = {}
         if self._kind == "blip":
-            notes = (("no_prompt", {}),) if prompt and opening else ()
-            opening = opening or prompt
+            notes = (("no_prompt", {}),) if prompt and (opening or language_asked(prompt)) else ()
+            opening = opening or ("" if language_asked(prompt) else prompt)
             texts = {"text": [opening] * len(pictures)} if opening else {}
         elif self._kind == "florence2":
             known = self._processor.task_prompts_without_inputs

@@ -147,7 +147,8 @@ class Update:
         fraction: 0..1 while loading, where the engine knows.
         seconds_left: an estimate from measured steps or bytes; None where there is nothing honest to say.
         text: new text since this reader's last update.
-        preview: PNG bytes of the newest preview, only when it is new to this reader.
+        previews: pictures in work or finished before the others, by their place among all, as PNG bytes; those that are
+            new to this reader.
         live: some of the sound in work can be heard already (Job.live).
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
@@ -166,7 +167,7 @@ class Update:
     fraction: float | None = None
     seconds_left: float | None = None
     text: str = ""
-    preview: bytes | None = field(default=None, repr=False)
+    previews: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     live: bool = False
     stopping: bool = False
     artifact: Artifact | None = None

@@ -23,6 +23,27 @@
   }, true);
   document.addEventListener("focusout", (event) => { if (event.target.closest?.("textarea[data-caption]")) send(); });
   addEventListener("pagehide", send);
+  // ---- a caption that stands beside another picture than its own shows its own
+  const picture = () => document.querySelector("#caption-image img")?.src ?? "";
+  let own = "";
+  document.addEventListener("click", (event) => { if (event.target.closest?.("#caption-run")) own = picture(); }, true);
+  atelier.watch(() => {
+    const details = document.querySelector("#caption-details");
+    if (!details) return;
+    const apart = own && picture() !== own && details.textContent.trim();
+    let shown = details.querySelector(":scope > .a-own");
+    if (!apart) { shown?.remove(); return; }
+    if (shown?.firstChild.src === own) return;
+    shown?.remove();
+    shown = document.createElement("figure");
+    shown.className = "a-own";
+    const image = document.createElement("img"), words = document.createElement("figcaption");
+    image.src = own;
+    image.alt = "";
+    words.textContent = atelier.say("caption.of_this");
+    shown.append(image, words);
+    details.append(shown);
+  });
   // A new list is drawn into the old one, and a field that was typed into keeps its words: not for another picture.
   new MutationObserver(() => {
     const list = document.querySelector("#caption-list [data-drawn]");

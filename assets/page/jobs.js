@@ -32,10 +32,14 @@
     try { if (localStorage.getItem(STOOD + tab) !== now) localStorage.setItem(STOOD + tab, now); } catch { /* a private window */ }
   };
   atelier.stood = (tab) => JSON.stringify(stored(tab));
+  const drawn = new Map(); // tab -> what was made there when it was last looked at
   const note = () => {
     for (const part of document.querySelectorAll("[data-made]")) {
       const tab = part.closest("[id^=tab-]")?.id.slice("tab-".length);
-      if (tab) store(tab, { made: JSON.parse(part.dataset.made) });
+      if (!tab || drawn.get(tab) === part.dataset.made) continue;
+      store(tab, { made: JSON.parse(part.dataset.made) });
+      drawn.set(tab, part.dataset.made);
+      for (const again of document.querySelectorAll(".a-lately-again")) again.click();
     }
     for (const [job, tab] of running) store(tab, { job });
   };
@@ -49,9 +53,20 @@
     draw();
   };
 
+  // ---- what was made lately is taken up in its own tab, which may never have been opened
+  const takeUp = async (id, tab) => {
+    atelier.taking = id; // Gradio asks for it
+    button(tab)?.click();
+    await atelier.opened(tab);
+    await atelier.drawn(tab);
+    document.getElementById(`${tab}-take-up`)?.click();
+  };
+
   document.addEventListener("click", (event) => {
     const goes = event.target.closest?.("[data-goto]"), halts = event.target.closest?.("[data-halt]");
     if (goes) button(goes.dataset.goto)?.click();
+    const take = event.target.closest?.("[data-take]");
+    if (take) takeUp(take.dataset.take, take.dataset.tab);
     if (!halts) return;
     halts.disabled = true; // once is enough
     atelier.halting = halts.dataset.halt; // Gradio asks for it

@@ -69,8 +69,12 @@ class Context(Protocol):
         """Sound that comes next in the piece in work, an array (channels, frames); asked for only with `previews`."""
         ...
 
-    def preview(self, picture: Image.Image) -> None:
-        """A picture of the work in progress. Cheap to call: the studio drops what it cannot show."""
+    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
+        """A picture of the work in progress. Cheap to call: the studio drops what it cannot show.
+
+        Args:
+            number: which of the request's pictures it is. whole: it is finished, and others still come.
+        """
         ...
 
 

@@ -90,7 +90,7 @@ class Watched(Protocol):
 
     def add_sound(self, samples: np.ndarray, rate: int) -> None: ...
 
-    def show(self, picture: Image.Image) -> None: ...
+    def show(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None: ...
 
 
 class RunContext:
@@ -147,9 +147,9 @@ class RunContext:
         if self.previews:
             self.job.add_sound(samples, rate)
 
-    def preview(self, picture: Image.Image) -> None:
+    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
         if self.previews:
-            self.job.show(picture)
+            self.job.show(picture, number, whole)
 
 
 class PartContext(RunContext):

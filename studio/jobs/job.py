@@ -82,8 +82,8 @@ class Job:
         self._state = _State()
         self._text: list[str] = []
         self.live: Live | None = None  # what can be heard of the work in progress
-        self._preview: bytes | None = None
-        self._preview_seq = 0
+        self._previews: dict[int, tuple[int, bytes]] = {}  # picture -> (the how manieth preview, PNG)
+        self._previewed = 0
         self._preview_time = 0.0
         self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
@@ -110,7 +110,7 @@ class Job:
         Between changes the current state is repeated every `heartbeat` seconds, so that whoever pumps this
         into a page is never far from noticing that the page is gone.
         """
-        seen_seq, seen_text, seen_preview = -1, 0, 0
+        seen_seq, seen_text, seen_previews = -1, 0, 0
         with self._changed:
             self.readers += 1
         try:
@@ -121,9 +121,8 @@ class Job:
                     seen_seq = self._seq
                     text = "".join(self._text[seen_text:])
                     seen_text = len(self._text)
-                    preview = self._preview if self._preview_seq != seen_preview else None
-                    seen_preview = self._preview_seq
-                    update = self._update(text, preview)
+                    update = self._update(text, seen_previews)
+                    seen_previews = self._previewed
                 yield update
                 if update.final:
                     return
@@ -135,7 +134,7 @@ class Job:
     def snapshot(self) -> Update:
         """The state now, with the whole text."""
         with self._changed:
-            return self._update("".join(self._text), self._preview)
+            return self._update("".join(self._text))
 
     def result(self) -> Artifact:
         """Wait for the end.
@@ -159,7 +158,9 @@ class Job:
         """Stop was pressed."""
         return self._cancelled.is_set()
 
-    def _update(self, text: str, preview: bytes | None) -> Update:
+    def _update(self, text: str, seen: int = 0) -> Update:
+        """The state now; previews only after the first `seen` ones."""
+        new = {number: data for number, (at, data) in sorted(self._previews.items()) if at > seen}
         state = self._state
         return Update(
             self.id, self._seq, state.kind,
@@ -168,7 +169,7 @@ class Job:
             step=state.step, steps=state.steps,
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
-            text=text, preview=preview, live=self.live is not None,
+            text=text, previews=new, live=self.live is not None,
             stopping=state.stopping, artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
 
@@ -218,6 +219,7 @@ class Job:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
             self.plan = self.plan.light() if self.plan else None
+            self._previews.clear()
             self._set(kind=kind, artifact=artifact, error=error, offers=offers, seconds_left=None, stopping=False)
 
     def progress_bytes(self, done: int, total: int) -> None:
@@ -246,6 +248,7 @@ class Job:
         """The model is there and works on this job now."""
         with self._changed:
             self._clock = None
+            self._previews.clear()
         self._skip.clear()
         self.move("running", fraction=None, seconds_left=None, step=0, steps=0)
 
@@ -262,18 +265,18 @@ class Job:
                 self._bump()
             self.live.add(samples)
 
-    def show(self, picture: Image.Image) -> None:
-        """Keep a preview, at most one every PREVIEW_SECONDS."""
+    def show(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
+        """Keep a preview of picture `number`, at most one every PREVIEW_SECONDS but for those that are `whole`."""
         now = time.monotonic()
-        if now - self._preview_time < PREVIEW_SECONDS:
+        if now - self._preview_time < PREVIEW_SECONDS and not whole:
             return
         small = picture.copy()
         small.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
         buffer = io.BytesIO()
         small.save(buffer, "PNG", compress_level=1)
         with self._changed:
-            self._preview, self._preview_time = buffer.getvalue(), now
-            self._preview_seq += 1
+            self._previewed += 1
+            self._previews[number], self._preview_time = (self._previewed, buffer.getvalue()), now
             self._bump()
 
     def _set(self, **fields: Any) -> None:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from studio.catalog.card import Card
-from studio.requests import ChatRequest, CodeRequest, Request, UpscaleRequest
+from studio.requests import Request
 from studio.results import Offer
+from studio.tasks.table import rules
 
 READS = "reads"
 """The kind of an offer of a model that reads the language, after a result of one that does not."""
@@ -21,13 +22,6 @@ def chinese(text: str) -> bool:
     signs = len(_CHINESE.findall(text))
     words = len(re.findall(r"[^\W\d_]", text))
     return signs >= 2 and signs >= _SHARE * words
-
-
-def words_of(request: Request) -> str:
-    """What a person wrote; empty for what has nothing to do with a language."""
-    if isinstance(request, ChatRequest):
-        return next((one.content for one in reversed(request.messages) if one.role == "user"), "")
-    return "" if isinstance(request, CodeRequest | UpscaleRequest) else request.prompt
 
 
 def reads_chinese(card: Card) -> bool:
@@ -45,7 +39,7 @@ def reader(
     Args:
         others: the models of the task that run on this machine.
     """
-    if reads_chinese(card) or not any(chinese(words_of(request)) for request in requests):
+    if reads_chinese(card) or not any(chinese(rules(request).language(request)) for request in requests):
         return ()
     able = [one for one in others if "zh" in one.languages and one.base != card.base and not one.gated]
     best = min(able, key=lambda one: (one.starter, not here(one), one.disk_bytes), default=None)

@@ -31,6 +31,7 @@ class Rules(Generic[R]):
         defaults: of numbers that nobody named, where the card says nothing either.
         admits: whether a model can do it at all.
         title: what people call it, before it is shortened.
+        language: what is written in a language that the model has to read; empty for what is not, as code.
         sources: files that something else is made of, the main one first; a caption is about its picture.
         marks: what changes the memory that is needed and not every engine's estimate.
         lighter: requests that need less memory, for the same model; takes a resolved request.
@@ -45,6 +46,7 @@ class Rules(Generic[R]):
     settled: Callable[[R, Card, bool], Mapping[str, Any]] = lambda _, __, ___: {}
     defaults: Callable[[R], Mapping[str, float]] = lambda _: {}
     admits: Callable[[R, Card], bool] = lambda _, __: True
+    language: Callable[[R], str] = lambda _: ""
     sources: Callable[[R], tuple[bytes, ...]] = lambda _: ()
     marks: Callable[[R], tuple[str, ...]] = lambda _: ()
 

@@ -41,6 +41,7 @@ class Result:
                 elem_id="caption-choices",
                 elem_classes=["a-choices", PASSING],
             )
+            t("caption.of_this")  # said by assets/page/captions.js
             self.details = gr.HTML(elem_id="caption-details")
             with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.second:
                 self.other = gr.Textbox(

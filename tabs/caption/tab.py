@@ -22,6 +22,7 @@ from tabs.shared import job_progress, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language
+from tabs.shared.lately import Lately
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import heading, run_row
 
@@ -38,6 +39,7 @@ def build(page: Page) -> None:
             progress = gr.HTML(elem_id="caption-progress", elem_classes="a-live")
             result = Result(page)
             many = Many(page)
+            Lately(page, TASK)
     page.pictures[TASK] = fields.of["picture"]
     due = gr.State(None)  # what the fields held for the first caption, where a second model is to make another
     outputs = [run, stop, progress, *result.outputs, *many.outputs]

@@ -17,7 +17,7 @@ from studio.results import Update
 from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
-from tabs.shared.i18n import t
+from tabs.shared.i18n import said, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import number, read_number, read_whole, run_row, seed_row
@@ -51,6 +51,7 @@ def build(page: Page) -> None:
             # Seen while the editor shows a suggestion: the style sheet asks the editor's script.
             accept = gr.Button(t("code.accept"), size="lg", elem_id="code-accept")
             discard = gr.Button(t("code.discard"), size="lg", elem_id="code-discard")
+            gr.HTML(said("code.leave", "p", "a-note"), elem_id="code-leave")
         with gr.Accordion(t("page.more"), open=False, elem_classes="a-more", elem_id="code-more"):
             with gr.Row():
                 middle = gr.Checkbox(

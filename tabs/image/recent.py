@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import gradio as gr
 
-from studio.errors import StudioError
 from studio.i18n import text
-from studio.media.image import decode_image
 from studio.results import Artifact
 from tabs.image.fields import Fields, queued
 from tabs.image.import_settings import Restoring
@@ -83,21 +80,12 @@ class Recent:
     def _read(self, pages: int) -> tuple[Any, ...]:
         """The first pages of the library, small."""
         both = [*self._page.studio.library.recent(("image", "upscale"), PAGE * pages)]
-        small = [self._small(artifact) for artifact in both]
-        return gr.update(value=[each for each in small if each]), tuple(both), pages, -1
-
-    def _small(self, artifact: Artifact) -> str:
-        """A small copy of a picture; an empty one of what cannot be read, so that the places stay the same."""
-        from PIL import Image
-
-        try:
-            picture = decode_image(artifact.files[0].read_bytes())
-        except (StudioError, OSError):
-            picture = Image.new("RGB", (_SMALL, _SMALL), (128, 128, 128))
-        picture.thumbnail((_SMALL, _SMALL))
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=85)
-        return self._page.offer(out.getvalue(), "small.jpg")
+        library, stars = self._page.studio.library, self._page.studio.library.stars.all()
+        small = [
+            (self._page.thumbnails.of(one.files[0], _SMALL), "★" if library.id(one.files[0]) in stars else None)
+            for one in both
+        ]
+        return gr.update(value=small), tuple(both), pages, -1
 
     def _send_to_caption(self, picked: list[Any]) -> None:
         page = self._page

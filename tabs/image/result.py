@@ -18,6 +18,7 @@ from studio.media.strip import clean
 from studio.recipes import origins, recipe
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update
+from tabs.image.cells import SMALL, Cells, lay
 from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
 from tabs.image.form import plain
@@ -31,8 +32,6 @@ _OPEN_START = "() => atelier.unfold('image-start')"
 
 EXAMPLES = tuple(f"image.example{number}" for number in range(1, 13))
 """What the empty state paints, in the order of its sheet (assets/examples/painted.webp)."""
-TINY, SMALL = 128, 256
-"""Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,7 @@ class Result:
         heading(TASK)
         tries(TASK, EXAMPLES[:6])
         self.progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
-        self.preview = gr.Image(
-            visible=False, show_label=False, container=False, interactive=False, buttons=[],
-            elem_id="image-preview", elem_classes="a-preview", format="png",
-        )  # fmt: skip
+        self.cells = Cells(page)
         self.gallery = gr.Gallery(
             show_label=False, label=t("image.pictures"), columns=1, object_fit="contain", height="auto", visible=False,
             interactive=False, elem_id="image-gallery", buttons=["fullscreen"], fit_columns=False,
@@ -64,6 +60,13 @@ class Result:
         with gr.Column(visible=False, elem_classes="a-actions", min_width=0) as self.actions:
             with gr.Row(elem_classes="a-send"):
                 self.save = gr.DownloadButton(t("page.save"), size="sm", min_width=0, elem_id="image-save")
+                self.star = gr.Button(
+                    t("page.star"),
+                    size="sm",
+                    min_width=0,
+                    elem_id="image-star",
+                    visible=not page.studio.settings.public,
+                )
                 with menu("image-use", "page.use_in"):
                     self.start = _action("use_as_start")
                     self.caption = _action("to_caption")
@@ -87,26 +90,23 @@ class Result:
         )  # fmt: skip
         with gr.Column(elem_classes="a-empty") as self.empty:
             gr.HTML(tiles())
+        t("page.starred")  # what the button is called later
         self.shown = gr.State(None)
         self.chosen = gr.State(0)
 
     @property
     def outputs(self) -> list[Any]:
         return [
-            self.progress, self.preview, self.gallery, self.details, self.actions, self.save, self.sheet, self.note,
-            self.slider, self.empty, self.shown, self.chosen,
+            self.progress, self.cells.part, self.gallery, self.details, self.actions, self.save, self.star, self.sheet,
+            self.note, self.slider, self.empty, self.shown, self.chosen,
         ]  # fmt: skip
 
     def show(self, update: Update, spoken: str) -> dict[Any, Any]:
         """What changes in the column for an update."""
         changes: dict[Any, Any] = {
-            self.progress: job_progress.progress(update, spoken) + job_progress.notes(update, spoken)
+            self.progress: job_progress.progress(update, spoken) + job_progress.notes(update, spoken),
+            self.cells.part: self.cells.show(update, self._job(update.job)),
         }
-        if update.preview:
-            changes[self.preview] = gr.update(value=self._page.offer(update.preview, "preview.png"), visible=True)
-            changes[self.empty] = gr.update(visible=False)
-        if update.final:
-            changes[self.preview] = gr.update(visible=False)
         if update.artifact is not None and update.artifact.files:
             changes |= self.put(update.artifact, spoken, update.job)
         return changes
@@ -121,19 +121,21 @@ class Result:
         shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
         largest = max((max(_size(each)) for each in artifact.recipes), default=SMALL)
-        small = largest <= SMALL
+        found_lay = lay(len(files), largest, across)
         return {
             self.gallery: gr.update(
                 value=pictures,
                 visible=True,
-                columns=across or min(len(files), 4 if small else 2),
-                elem_classes=["a-tiny"] if largest <= TINY else ["a-small"] if small else [],
+                columns=found_lay.columns,
+                elem_classes=list(found_lay.classes),
                 selected_index=None,
             ),
             self.details: self.line(shown, 0, spoken),
+            self.cells.part: "",
             self.empty: gr.update(visible=False),
             self.actions: gr.update(visible=True),
             self.save: gr.update(value=files[0]),
+            self.star: self._starred(shown, 0),
             self.sheet: self._sheet(artifact),
             self.note: "",
             self.slider: gr.update(visible=False),
@@ -178,10 +180,12 @@ class Result:
         def choose(shown: Shown | None, event: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
             index = int(event.index)
             if shown is None or not 0 <= index < len(shown.files):
-                return gr.skip(), gr.skip(), gr.skip()
-            return index, self.line(shown, index, language(request)), gr.update(value=shown.files[index])
+                return (gr.skip(),) * 4
+            save = gr.update(value=shown.files[index])
+            return index, self.line(shown, index, language(request)), save, self._starred(shown, index)
 
-        self.gallery.select(choose, self.shown, [self.chosen, self.details, self.save], **quick())
+        self.gallery.select(choose, self.shown, [self.chosen, self.details, self.save, self.star], **quick())
+        self.star.click(self._turn_star, picked, self.star, **quick())
         for button in (self.seed, fields.again):
             button.click(_seed, picked, fields.of["seed"], **quick())
         self.start.click(
@@ -199,6 +203,21 @@ class Result:
             None, None, None, js="() => atelier.press('#image-clean-file')", **quick()
         )
         self._page.on_ready.append(self._send_to_caption)
+
+    def _turn_star(self, shown: Shown | None, index: int) -> Any:
+        if shown is None:
+            return gr.skip()
+        library = self._page.studio.library
+        library.stars.turn(library.id(shown.artifact.files[index]))
+        return self._starred(shown, index)
+
+    def _starred(self, shown: Shown, index: int) -> Any:
+        """The button of the chosen picture: what it is called says whether that one has a star."""
+        library = self._page.studio.library
+        if self._page.studio.settings.public:
+            return gr.skip()
+        has = library.id(shown.artifact.files[index]) in library.stars.all()
+        return gr.update(value=t("page.starred" if has else "page.star"), elem_classes="a-starred" if has else "")
 
     def _compare(self, shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
         spoken = language(request)

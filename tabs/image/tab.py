@@ -27,6 +27,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
+from tabs.shared.lately import Lately
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_pair
 
@@ -45,6 +46,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-result", scale=62):
             result = Result(page)
             recent = None if public else Recent(page)
+            Lately(page, TASK, result.put, result.outputs)
     prompts = gr.HTML(elem_id="image-prompts", elem_classes="a-hidden")
     page.prompts[TASK] = fields.of["prompt"]
     missing = Missing(page, fields)

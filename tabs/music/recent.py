@@ -42,9 +42,7 @@ class Recent:
         def look(chosen: object, found: tuple[Artifact, ...], takes: tuple[Take, ...], request: gr.Request) -> Any:
             if not isinstance(chosen, int) or not 0 <= chosen < len(found):
                 return {}
-            new = take_cards.takes(self._page, found[chosen])
-            older = tuple(take for take in takes if take.file not in {each.file for each in new})
-            return result.put((*new, *older), language(request))
+            return result.beside(found[chosen], language(request), takes)
 
         self.list.input(look, [self.list, self.found, result.shown], result.outputs, preprocess=False, **quick())
 

@@ -14,7 +14,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.library.music_export import MUSIC
-from studio.results import Update
+from studio.results import Artifact, Update
 from studio.tasks.music import reading_text
 from tabs.music import take_cards
 from tabs.music.fields import TASK, Fields
@@ -45,8 +45,7 @@ class Result:
         self.cards = gr.HTML(elem_id="music-takes", elem_classes="a-takes")
         self.said = gr.HTML(elem_id="music-said", elem_classes="a-live")
         with gr.Column(elem_classes="a-empty") as self.empty:
-            gr.HTML(said("music.empty", "h2", "a-ask"))
-            tries(TASK, EXAMPLES, "a-cards")
+            gr.HTML(tunes())
         self._order = gr.Textbox(visible="hidden", elem_id="music-order", elem_classes="a-hidden")
         self._obey = gr.Button(visible="hidden", elem_id="music-obey", elem_classes="a-hidden")
         self._file = gr.DownloadButton("", visible="hidden", elem_id="music-file", elem_classes="a-hidden")
@@ -67,6 +66,12 @@ class Result:
             + job_progress.made([] if self._page.studio.settings.public else [library.id(each.file) for each in takes]),
             self.empty: gr.update(visible=not takes),
         }
+
+    def beside(self, artifact: Artifact, spoken: str, before: tuple[Take, ...]) -> dict[Any, Any]:
+        """Show an artifact's pieces above those that are shown."""
+        new = take_cards.takes(self._page, artifact)
+        older = tuple(take for take in before if take.file not in {each.file for each in new})
+        return self.put((*new, *older), spoken)
 
     def show(self, update: Update, spoken: str, before: tuple[Take, ...] = ()) -> dict[Any, Any]:
         """What changes in the column for an update; new pieces come above those from before."""
@@ -108,6 +113,15 @@ class Result:
         except StudioError as error:
             return {self.said: job_progress.failure(error, spoken)}
         return {self.said: ""}
+
+
+def tunes() -> str:
+    """Notes that the starter composed of EXAMPLES, each of which composes another piece of its kind."""
+    notes = "".join(
+        f'<button type="button" class="a-tile a-tune" data-try style="--at:{place}"><i></i>{said(key)}</button>'
+        for place, key in enumerate(EXAMPLES)
+    )
+    return f'{said("music.empty", "h2", "a-ask")}<div class="a-tiles a-tunes">{notes}</div>'
 
 
 def _listen(update: Update, spoken: str) -> str:

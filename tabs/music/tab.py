@@ -19,6 +19,7 @@ from tabs.music.take_cards import Take
 from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import pumping
+from tabs.shared.lately import Lately
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_row
 
@@ -33,6 +34,7 @@ def build(page: Page) -> None:
         with gr.Column(elem_classes="a-result", scale=62):
             result = Result(page, fields)
             recent = None if page.studio.settings.public else Recent(page)
+            Lately(page, TASK, result.beside, result.outputs, [result.shown])
     page.prompts[TASK] = fields.of["prompt"]
     outputs = [run, stop, *result.outputs]
 

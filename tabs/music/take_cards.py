@@ -11,7 +11,6 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from studio.catalog import licence, variants
 from studio.errors import StudioError
@@ -25,6 +24,7 @@ from studio.tasks.music.brief import genres
 from studio.tasks.music.reading_text import bar_words, genre_name, key_words, played_tempo
 from tabs.music import take_views
 from tabs.shared.context import Page
+from tabs.shared.uploaded import address
 
 MOST = 12
 """Takes that stay on the page; earlier ones are in the list of recent pieces."""
@@ -62,10 +62,10 @@ def _take(page: Page, file: Path, made: dict[str, Any], batch: str) -> Take:
     if notes(file).is_file():
         views["roll"] = take_views.roll(notes(file).read_bytes(), seconds)
     picture = page.offer(take_views.spectrum(audio), "spectrum.png")
-    views["spectrum"] = f'<img src="{_address(picture)}" alt="" loading="lazy">'
+    views["spectrum"] = f'<img src="{address(picture)}" alt="" loading="lazy">'
     if (melody := performance.melody(made.get("played", {}))) is not None:
         views["score"] = html.escape(abc.write(melody, str(made["parameters"].get("prompt", ""))), quote=True)
-    return Take(file, made, batch, seconds, _address(page.publish(file)), views)
+    return Take(file, made, batch, seconds, address(page.publish(file)), views)
 
 
 def draw(shown: tuple[Take, ...], stars: frozenset[str], page: Page, spoken: str) -> str:
@@ -105,6 +105,10 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
     )
     four = f'<button type="button" class="a-four">{say("four")}</button>' if _is_loop(take) else ""
     onwards = f'<button type="button" data-order="on">{say("on")}</button>' if goes_on else ""
+    again = (
+        f'{onwards}<button type="button" data-order="use">{say("use")}</button>'
+        f'<button type="button" data-order="seed">{say("reuse_seed")}</button>'
+    )
     label = say("piece", number=place + 1)
     return (
         f'<article class="a-take" data-place="{place}" data-batch="{html.escape(take.batch, quote=True)}" '
@@ -119,9 +123,17 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
         f'aria-valuemax="{take.seconds:.0f}" aria-valuenow="0">{stage}<i class="a-needle"></i></div>{sheet}'
         f'<div class="a-take-foot">'
         f'<span class="a-tools" role="group" aria-label="{say("views")}">{buttons}</span>{four}'
-        f'<span class="a-tools" role="group" aria-label="{say("files")}">{files}</span>'
-        f'<span class="a-tools">{onwards}<button type="button" data-order="use">{say("use")}</button>'
-        f'<button type="button" data-order="seed">{say("reuse_seed")}</button></span></div></article>'
+        f"{_menu(place, 'save', text('page.save', spoken), files)}"
+        f"{_menu(place, 'more', text('page.also', spoken), again)}</div></article>"
+    )
+
+
+def _menu(place: int, name: str, label: str, buttons: str) -> str:
+    """A button that opens a list of further ones (assets/page/menus.js)."""
+    id = f"take-{place}-{name}"
+    return (
+        f'<span class="a-menu"><button type="button" class="a-menu-button" id="{id}-menu">{html.escape(label)}</button>'
+        f'<span class="a-menu-list" id="{id}">{buttons}</span></span>'
     )
 
 
@@ -152,8 +164,3 @@ def _is_loop(take: Take) -> bool:
 def _clock(seconds: float) -> str:
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
-
-
-def _address(file: str) -> str:
-    """Where the browser finds a file of Gradio's cache; relative, for a page behind a proxy."""
-    return "gradio_api/file=" + quote(file)

@@ -30,6 +30,7 @@ from tabs.shared.events import crossing, pumping, quick
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
+from tabs.shared.thumbnails import Thumbnails
 
 Show = Callable[[Update, str], dict[Any, Any]]
 """What a tab changes for an update, in a language: component -> value."""
@@ -60,6 +61,7 @@ class Page:
     bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
     recalled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what follows it, by tab
+    thumbnails: Thumbnails = field(init=False)
     shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
     _looking: threading.Lock = field(init=False, default_factory=threading.Lock)
     _look_again: float = field(init=False, default=0.0)
@@ -67,6 +69,7 @@ class Page:
 
     def __post_init__(self) -> None:
         settings = self.studio.settings
+        self.thumbnails = Thumbnails(self.offer)
         self.shares = Shares(settings.max_queue, settings.max_jobs_per_session)
 
     def after_recall(self, task: Task, **event: Any) -> None:
@@ -279,7 +282,7 @@ class Page:
             except (StudioError, OSError) as error:
                 if not update.final:
                     continue
-                bare = replace(update, artifact=None, preview=None)
+                bare = replace(update, artifact=None, previews={})
                 changes = show(bare, spoken) | {progress: job_progress.failure(explained(error), spoken)}
             yield changes
 

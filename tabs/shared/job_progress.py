@@ -33,20 +33,20 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
     (`superseded`).
     """
     last: tuple[Any, ...] | None = None
-    sent, text, preview = 0.0, "", None
+    sent, text, previews = 0.0, "", dict[int, bytes]()
     for update in job.events(HEARTBEAT):
         if update.stopping and superseded():
             return
-        text, preview = text + update.text, update.preview or preview
+        text, previews = text + update.text, {**previews, **update.previews}
         stage = (update.kind, update.stopping, update.live)
         shown = (
             *stage, update.position, update.step, update.steps, round(update.elapsed),
             update.fraction, update.bytes_done // 500_000,
         )  # fmt: skip
         urgent = update.final or last is None or stage != last[:3]
-        if urgent or ((text or preview or shown != last) and time.monotonic() - sent >= PACE):
-            yield replace(update, text=text, preview=preview)
-            last, sent, text, preview = shown, time.monotonic(), "", None
+        if urgent or ((text or previews or shown != last) and time.monotonic() - sent >= PACE):
+            yield replace(update, text=text, previews=previews)
+            last, sent, text, previews = shown, time.monotonic(), "", {}
 
 
 def progress(update: Update, language: str, step: str = "step") -> str:

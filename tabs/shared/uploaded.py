@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gradio.utils import get_upload_folder
 
@@ -29,6 +30,11 @@ _MOST_LEVELS = 40
 def uploads() -> Path:
     """Where uploads go, and copies of outputs for the page: Gradio's own folder."""
     return Path(get_upload_folder())
+
+
+def address(file: str) -> str:
+    """Where the browser finds a file of Gradio's cache; relative, for a page behind a proxy."""
+    return "gradio_api/file=" + quote(file)
 
 
 def allowed(path: str, root: Path) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import rcssmin
 import rjsmin
@@ -46,15 +47,21 @@ def script() -> Bundle:
 @cache
 def style() -> Bundle:
     """The look: colours and all rules."""
-    plain = variables() + "".join(_read(name) for name in STYLES).replace("painted.webp", sheet().name)
+    plain = variables() + "".join(_read(name) for name in STYLES)
+    for name, sheet in sheets().items():
+        plain = plain.replace(name, sheet.name)
     return _bundle("page", "css", "text/css", "".join(_strengthened(str(rcssmin.cssmin(plain)))))
 
 
 @cache
-def sheet() -> Bundle:
-    """The pictures of the image tab's empty state."""
-    content = (ASSETS / "examples" / "painted.webp").read_bytes()
-    return Bundle(f"painted-{hashlib.sha256(content).hexdigest()[:12]}.webp", "image/webp", content)
+def sheets() -> Mapping[str, Bundle]:
+    """What the empty states show: pictures of the image tab's examples, notes of the music tab's."""
+    found = {}
+    for name in ("painted.webp", "composed.webp"):
+        content = (ASSETS / "examples" / name).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        found[name] = Bundle(f"{Path(name).stem}-{digest}.webp", "image/webp", content)
+    return found
 
 
 def _bundle(stem: str, ending: str, kind: str, text: str) -> Bundle:

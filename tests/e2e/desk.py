@@ -201,7 +201,11 @@ class Desk:
 
     def order(self, what: str, take: int = 0) -> Self:
         """Press a button of a card by what it orders."""
-        self.takes.nth(take).locator(f"[data-order={what}]").click()
+        button = self.takes.nth(take).locator(f"[data-order={what}]")
+        if not button.is_visible():
+            menu = button.locator("xpath=..").get_attribute("id")
+            self.page.locator(f"#{menu}-menu").click()
+        button.click()
         return self
 
     # ---- chat

@@ -84,7 +84,7 @@ class Recorder:
     def sound(self, samples: Any, rate: int) -> None:
         self.heard.append((samples, rate))
 
-    def preview(self, picture: Any) -> None:
+    def preview(self, picture: Any, number: int = 0, whole: bool = False) -> None:
         self.shown.append(picture)
 
 

@@ -309,7 +309,7 @@ def test_previews_come_only_where_they_are_wanted_and_change_nothing(slow: Calla
         job = studio.submit(HILLS, previews=previews)
         updates = list(job.events())
         assert updates[-1].artifact is not None
-        return any(update.preview for update in updates), pixels(updates[-1].artifact)
+        return any(update.previews for update in updates), pixels(updates[-1].artifact)
 
     without, plain = seen(False)
     with_previews, shown = seen(True)

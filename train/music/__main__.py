@@ -12,7 +12,7 @@ WORK = ROOT / "build" / "train" / "music"
 
 
 def main() -> None:
-    options = command.read("train.music", __doc__, ("data", "composer", "ship", "score"), WORK)
+    options = command.read("train.music", __doc__, ("data", "composer", "ship", "score", "examples"), WORK)
     folder, device = options.folder, options.device
     match options.command:
         case "data":
@@ -32,6 +32,10 @@ def main() -> None:
 
             for name, share in score.score(folder, SHIPPED, device).items():
                 print(f"{name}: {share:.1%}")
+        case "examples":
+            from train.music import examples
+
+            examples.write(examples.composed, ROOT / "assets" / "examples" / "composed.webp")
 
 
 if __name__ == "__main__":

@@ -146,6 +146,8 @@ class FakeModel:
             if picture is not None:
                 done.append(picture)
                 made.append(one)
+                if number + 1 < request.count:
+                    context.preview(picture, number, whole=True)
             elif stopped := context.cancelled:
                 break
         if not done:
@@ -168,7 +170,7 @@ class FakeModel:
                 return None
             self._step(context, number * steps + step + 1, steps * request.count)
             if context.previews:
-                context.preview(picture.filter(ImageFilter.GaussianBlur((steps - step) * 2)))
+                context.preview(picture.filter(ImageFilter.GaussianBlur((steps - step) * 2)), number)
         return picture
 
     def _enlarge(self, request: UpscaleRequest, context: Context) -> Output:

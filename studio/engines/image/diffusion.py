@@ -128,6 +128,8 @@ class DiffusionModel(parking.Parking):
                     finish = "cancelled"
                     break
                 seeds.append((one.seed or 0, one.variation_seed or 0))
+                if number + 1 < request.count:
+                    context.preview(pictures[-1], number, whole=True)
         if not pictures:
             raise Cancelled
         steps = request.count * (request.steps or 1)
@@ -204,7 +206,7 @@ class DiffusionModel(parking.Parking):
             if context.skipped():
                 raise SkippedError
             if expected is not None and step + 1 < steps:  # after the last step the picture itself comes
-                self._previews.show(expected(tensors["latents"]), context)
+                self._previews.show(expected(tensors["latents"]), context, number)
             return tensors
 
         try:

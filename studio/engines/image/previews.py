@@ -69,13 +69,13 @@ class Previews:
         self._began = self._shown = self._clock()
         self._spent = 0.0
 
-    def show(self, latents: Any, context: Context) -> None:
-        """Decode and hand over these latents, if it is time for it and they are such that the decoder reads."""
+    def show(self, latents: Any, context: Context, number: int) -> None:
+        """Decode and hand over these latents of a picture, if it is time for it and the decoder reads them."""
         now = self._clock()
         due = now - self._shown >= EVERY and self._spent + self._cost <= SHARE * (now - self._began)
         if not (due and self._reads(latents)):
             return
-        context.preview(self._decode(latents))
+        context.preview(self._decode(latents), number)
         self._shown = self._clock()
         self._cost = self._shown - now
         self._spent += self._cost

@@ -73,6 +73,8 @@ class Grid(Plan):
                 failures += [error] * (len(self.cells) - number)
                 break
             images += output.images
+            if number + 1 < len(self.cells):
+                inside.preview(images[-1], whole=True)
             seeds += output.seeds
             requests += [cell] * len(output.images)
             notes += [note for note in output.notes if note not in notes]
@@ -115,3 +117,6 @@ class _CellContext(PartContext):
         if total:
             self._planned[self._number] = total
         super().step(sum(self._planned[: self._number]) + done, sum(self._planned))
+
+    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
+        super().preview(picture, self._number + number, whole)

@@ -162,7 +162,7 @@ def test_previews_keep_their_share_small_and_come_when_they_are_cheap(folders, m
         started = clock.now
         while clock.now - started < 60:
             clock.now += step
-            previews.show(latents, context)
+            previews.show(latents, context, 0)
         work = clock.now - started - cost * len(context.shown)
         assert context.shown
         if run:

@@ -47,7 +47,7 @@ class Listener:
         if delta:
             self.words.append(delta)
 
-    def preview(self, picture: object) -> None: ...
+    def preview(self, picture: object, number: int = 0, whole: bool = False) -> None: ...
 
 
 @pytest.fixture(scope="module")

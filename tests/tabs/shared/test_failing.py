@@ -70,7 +70,7 @@ def test_a_picture_that_cannot_be_shown_ends_with_the_reason_and_the_buttons(stu
     shared, progress = Page(studio, None), gr.HTML()  # type: ignore[arg-type]
 
     def show(update: Update, _: str) -> dict[Any, Any]:
-        if update.preview or update.artifact:
+        if update.previews or update.artifact:
             full()
         return {"run": update.kind, progress: ""}
 

@@ -72,7 +72,7 @@ class Ear:
     def sound(self, samples: Any, rate: int) -> None:
         self.told.append(("sound", samples, rate))
 
-    def preview(self, picture: Any) -> None:
+    def preview(self, picture: Any, number: int = 0, whole: bool = False) -> None:
         self.told.append(("preview", picture))
 
     def kinds(self) -> set[str]:

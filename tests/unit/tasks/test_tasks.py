@@ -44,6 +44,7 @@ LEFT = {
     "studio/jobs/suggestions.py": (1, "narrows: a folder run has captions only"),
     "studio/tasks/image/lora_files.py": (1, "narrows: only pictures have adaptations"),
     "tabs/code/tab.py": (1, "narrows: a job of the code tab asked for code"),
+    "tabs/image/cells.py": (1, "narrows: an enlargement has no places to fill"),
     "tabs/image/reproduce.py": (1, "an enlargement is offered again from its file"),
     "tabs/image/tab.py": (1, "narrows: an enlargement is offered again from its file"),
 }

@@ -191,12 +191,12 @@ class Teller:
         if self.previews:
             self._channel.send("sound", samples, rate)
 
-    def preview(self, picture: Image.Image) -> None:
+    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
         """At most twice as many as the studio shows: the others need not cross."""
         now = time.monotonic()
-        if self.previews and now - self._shown >= PREVIEW_SECONDS / 2:
+        if self.previews and (whole or now - self._shown >= PREVIEW_SECONDS / 2):
             self._shown = now
-            self._channel.send("preview", picture)
+            self._channel.send("preview", picture, number, whole)
 
 
 class _Log(logging.Handler):

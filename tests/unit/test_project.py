@@ -59,7 +59,6 @@ def test_a_file_of_many_lines_asks_to_be_two(file):
 
 BASES = {
     "Casts": "engines whose weights become one float type while they are read say so in the same way",
-    "DownloadError": "errors, told apart by what can be done about them",
     "Parking": "loaded models of torch modules leave their device and come back in the same way",
     "PartContext": "what a plan tells of one part of its work is what it tells of all of it, but for the steps",
     "Plan": "plans answer what a job is asked of them, most of it in the same way",

@@ -75,19 +75,29 @@ class Models:
                 card.needed <= largest.budget,
                 self._store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
+                self._store.elsewhere(card), self._store.came(card),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)
 
-    def download(self, model: str, session: str = "") -> Job:
+    def download(self, model: str, session: str = "", origin: str = "", newest: bool = False) -> Job:
         """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 
+        Args:
+            origin: where from, now and from now on: "hub", "mirror", "modelscope" or an address; "" as before.
+            newest: the newest version in place of the one that is meant. Neither is for the public.
+
         Raises:
-            StudioError: unknown model, one without files, not offered to the public, or too many jobs.
+            StudioError: unknown model, one without files, not offered to the public, bad_origin, busy_download, or
+                too many jobs.
         """
         card = self._with_files(self._catalog.get(model).base)
-        if self._public and not card.starter:
+        if self._public and (not card.starter or origin or newest):
             raise StudioError("not_for_public")
+        if origin:
+            self._store.choose_origin(origin)
+        if newest:
+            self._store.renew(card)
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
 
     def delete(self, model: str) -> int:

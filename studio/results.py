@@ -149,6 +149,8 @@ class Update:
         text: new text since this reader's last update.
         preview: PNG bytes of the newest preview, only when it is new to this reader.
         live: some of the sound in work can be heard already (Job.live).
+        wait: seconds that a busy server is given before it is asked again, while downloading.
+        noted: what came up on the way, a key below `progress.`; "" for nothing.
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
     """
@@ -169,6 +171,8 @@ class Update:
     preview: bytes | None = field(default=None, repr=False)
     live: bool = False
     stopping: bool = False
+    wait: float = 0.0
+    noted: str = ""
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()

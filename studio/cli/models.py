@@ -45,15 +45,22 @@ def models(
 
 
 @app.command(help=say("help.download"))
-def download(id: Id, as_json: Json = False) -> None:
+def download(
+    id: Id,
+    origin: Annotated[str, typer.Option("--from", metavar="ORIGIN", help=say("help.from"))] = "",
+    newest: Annotated[bool, typer.Option("--newest", help=say("help.newest"))] = False,
+    as_json: Json = False,
+) -> None:
     with Console(as_json) as console, opened() as studio:
         title = studio.catalog.get(id).title
-        update = follow(console, studio.models.download(id, session="cli"), title)
+        update = follow(console, studio.models.download(id, "cli", origin, newest), title)
         info = next(info for info in studio.models.list() if info.card.id == studio.catalog.get(id).base)
         if as_json:
             console.document({"model": entry(info), "finish": update.kind})
         elif update.kind == "done":
             console.result(say("downloaded", title=title, size=gigabytes(info.disk_bytes)))
+            if info.came:
+                console.result(say("came_from", host=info.came))
         if update.kind == "cancelled":
             raise typer.Exit(STOPPED)
 
@@ -61,11 +68,14 @@ def download(id: Id, as_json: Json = False) -> None:
 @app.command(help=say("help.delete"))
 def delete(id: Id, as_json: Json = False) -> None:
     with Console(as_json) as console, opened() as studio:
-        title, freed = studio.catalog.get(id).title, studio.models.delete(id)
+        card = studio.catalog.get(id)
+        title, shared, freed = card.title, studio.store.elsewhere(card), studio.models.delete(id)
         if as_json:
             console.document({"model": id, "freed_bytes": freed})
         else:
             console.result(say("deleted" if freed else "nothing_deleted", title=title, size=gigabytes(freed)))
+            if freed and shared:
+                console.result(say("shared"))
 
 
 def entry(info: ModelInfo) -> dict[str, Any]:
@@ -87,6 +97,8 @@ def entry(info: ModelInfo) -> dict[str, Any]:
         "memory_bytes": card.memory_bytes,
         "disk_bytes": info.disk_bytes,
         "copy_bytes": info.copy_bytes,
+        "in_hub_cache": info.elsewhere,
+        "came_from": info.came,
         "languages": list(card.languages),
         "summary": card.summary.get(language()) or card.summary.get("en", ""),
         "variants": [

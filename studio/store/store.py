@@ -15,7 +15,7 @@ from pathlib import Path
 from studio.catalog.card import Card, Part, measure
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.store import composite, local, manifest
+from studio.store import composite, local, manifest, origin
 from studio.store.fetching import Progress, Told, untold
 from studio.store.item import Pieces, State, lock_name
 
@@ -145,6 +145,14 @@ class Store:
         self.delete(card)
         for piece in () if _stays(card) else _all(card):
             self._pieces.renew(piece)
+
+    def choose_origin(self, where: str) -> None:
+        """Remember where files are to come from: "hub", "mirror", "modelscope" or an address. Raises bad_origin."""
+        origin.choose(self._home, where)
+
+    def came(self, card: Card) -> str:
+        """The host that the card's own files came from; "" for the hub itself."""
+        return origin.came(self._home, card.source.repo) if card.source.kind == "hub" else ""
 
     def elsewhere(self, card: Card) -> bool:
         """Whether files of the card lie in the cache of the hub's library, where other programs use them too."""

@@ -18,9 +18,10 @@ from studio.manager import Fleet
 from studio.requests import Task
 from studio.settings import Settings
 from studio.status import ModelInfo
-from studio.store import Store
+from studio.store import Store, verify
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
+from studio.store.verify import Difference
 
 _LOOK_AGAIN = 1.0
 """Seconds for which what is on disk is taken to be as it was: many pages may ask."""
@@ -45,7 +46,7 @@ class Models:
         copies: Copies,
         used: Used,
     ) -> None:
-        self._public = settings.public
+        self._public, self._offline = settings.public, settings.offline
         self._catalog, self._store, self._fleet, self._runner = catalog, store, fleet, runner
         self._copies, self._used = copies, used
         self._looked = float("-inf"), ""
@@ -112,6 +113,16 @@ class Models:
         for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
             self.unload(id)
         return self._copies.delete(card) + self._store.delete(card)
+
+    def verify(self, model: str) -> list[Difference]:
+        """What the hub says otherwise than the catalogue about a model; empty too where nothing of it is of the hub.
+
+        Raises:
+            StudioError: unknown model; the hub does not answer.
+        """
+        if self._offline:
+            raise StudioError("offline_setting", model=self._catalog.get(model).title)
+        return verify.differences(self._catalog.get(model))
 
     def try_again(self, model: str) -> None:
         """Let a model that failed to load be loaded at once, without waiting."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from studio.catalog import licence, variants
 from studio.catalog.card import VARIANT
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
+from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.requests import TASKS, Task
 
@@ -78,6 +81,46 @@ def delete(id: Id, as_json: Json = False) -> None:
                 console.result(say("shared"))
 
 
+@app.command(name="verify", help=say("help.verify"))
+def verify(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", show_default=False, help=say("help.verify_ids"))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Exit code 1 where anything differs or could not be asked."""
+    found: list[dict[str, Any]] = []
+    with Console(as_json) as console, opened() as studio:
+        for card in [studio.catalog.get(id) for id in ids or studio.catalog.cards]:
+            if card.source.kind != "hub" and not any(part.source.kind == "hub" for part in card.parts):
+                continue
+            told: dict[str, Any] = {"id": card.id, "unchecked": list(card.unchecked), "differences": []}
+            found.append(told)
+            try:
+                told["differences"] = [asdict(one) for one in studio.models.verify(card.id)]
+            except StudioError as error:
+                told["error"] = {"code": error.code, "what": error.what(language()), "next": error.next(language())}
+            if not as_json:
+                for line in _verdict(told):
+                    console.result(line)
+        if as_json:
+            console.document({"models": found})
+    if any(told["differences"] or "error" in told for told in found):
+        raise typer.Exit(1)
+
+
+def _verdict(told: dict[str, Any]) -> Iterator[str]:
+    for one in told["differences"]:
+        what = say(f"verify.{one['what']}")
+        yield say("verify.differs", id=told["id"], what=what, repo=one["repo"], ours=one["ours"], theirs=one["theirs"])
+    if "error" in told:
+        yield say("verify.not_asked", id=told["id"], reason=told["error"]["what"])
+        if told["unchecked"]:
+            yield say("verify.unchecked", id=told["id"], fields=", ".join(told["unchecked"]))
+    elif not told["differences"]:
+        yield say("verify.right", id=told["id"])
+
+
 def entry(info: ModelInfo) -> dict[str, Any]:
     """A model as --json prints it. Sizes in bytes."""
     card = info.card
@@ -92,6 +135,7 @@ def entry(info: ModelInfo) -> dict[str, Any]:
         "licence": card.licence,
         "licence_url": card.licence_url,
         "commercial": card.commercial,
+        "unchecked": list(card.unchecked),
         "parameters": card.parameters,
         "download_bytes": card.disk_bytes,
         "memory_bytes": card.memory_bytes,

@@ -30,6 +30,7 @@ class Hub:
         self.host = urlsplit(self.endpoint).netloc
         self.place, self.wish, self.commit = Path(order["place"]), order["revision"], ""
         self.token: bool | None = None
+        self.told: dict[str, Any] = {}
         self.cache = self.disk = hub_cache.place()
         self.blobs = hub_cache.folder(self.repo) / "blobs"
 
@@ -44,7 +45,9 @@ class Hub:
             if not self._refused_token(error):
                 raise
             return self.listing()
-        answer = told.json()  # not `HfApi.model_info`, which wants every field that the hub has of mirrors too
+        answer = self.told = (
+            told.json()
+        )  # not `HfApi.model_info`, which wants every field that the hub has of mirrors too
         self.commit, entries = str(answer["sha"]), [_entry(one) for one in answer["siblings"]]
         if not entries or len(self.commit) != 40 or (self.wish and self.commit != self.wish):
             raise ValueError("no list of files, or that of another version")

@@ -46,7 +46,7 @@ def fetch(
         raise Cancelled
     process = subprocess.Popen(
         [sys.executable, "-m", "studio.store.courier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=_environment(), cwd=ROOT,
+        stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=_environment(), cwd=ROOT, **_apart(),
     )  # fmt: skip
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdin is not None
@@ -101,6 +101,13 @@ def _read(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
         for line in out:
             lines.put(line)
     lines.put("")
+
+
+def _apart() -> dict[str, Any]:
+    """A group of its own: Ctrl-C in the terminal is for the studio, which then ends it."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
 
 
 def _environment() -> dict[str, str]:

@@ -3,11 +3,14 @@
 import os
 import sys
 
+from studio import proxies
+
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before anything imports gradio or a hub client
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["DO_NOT_TRACK"] = "1"
 if os.environ.get("SPACE_ID"):
     os.environ.setdefault("STUDIO_PROFILE", "space")
+proxies.settle(os.environ)
 
 
 def main() -> int:

@@ -31,9 +31,11 @@ def run() -> int:
     claim_stdout()
     for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS"):
         os.environ.setdefault(name, "1")
+    from studio import proxies
     from studio.cli.console import leave_pipe
     from studio.cli.words import main
 
+    proxies.settle(os.environ)
     try:
         code = main()
         sys.stdout.flush()

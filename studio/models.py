@@ -18,9 +18,10 @@ from studio.manager import Fleet
 from studio.requests import Task
 from studio.settings import Settings
 from studio.status import ModelInfo
-from studio.store import Store
+from studio.store import Store, verify
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
+from studio.store.verify import Difference
 
 _LOOK_AGAIN = 1.0
 """Seconds for which what is on disk is taken to be as it was: many pages may ask."""
@@ -45,7 +46,7 @@ class Models:
         copies: Copies,
         used: Used,
     ) -> None:
-        self._public = settings.public
+        self._public, self._offline = settings.public, settings.offline
         self._catalog, self._store, self._fleet, self._runner = catalog, store, fleet, runner
         self._copies, self._used = copies, used
         self._looked = float("-inf"), ""
@@ -75,19 +76,29 @@ class Models:
                 card.needed <= largest.budget,
                 self._store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
+                self._store.elsewhere(card), self._store.came(card),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)
 
-    def download(self, model: str, session: str = "") -> Job:
+    def download(self, model: str, session: str = "", origin: str = "", newest: bool = False) -> Job:
         """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 
+        Args:
+            origin: where from, now and from now on: "hub", "mirror", "modelscope" or an address; "" as before.
+            newest: the newest version in place of the one that is meant. Neither is for the public.
+
         Raises:
-            StudioError: unknown model, one without files, not offered to the public, or too many jobs.
+            StudioError: unknown model, one without files, not offered to the public, bad_origin, busy_download, or
+                too many jobs.
         """
         card = self._with_files(self._catalog.get(model).base)
-        if self._public and not card.starter:
+        if self._public and (not card.starter or origin or newest):
             raise StudioError("not_for_public")
+        if origin:
+            self._store.choose_origin(origin)
+        if newest:
+            self._store.renew(card)
         return self._runner.download(Job("download", card.title, model=card.id, session=session), card)
 
     def delete(self, model: str) -> int:
@@ -102,6 +113,16 @@ class Models:
         for id in (card.id, *(f"{card.id}{VARIANT}{name}" for name in variants.of(card))):
             self.unload(id)
         return self._copies.delete(card) + self._store.delete(card)
+
+    def verify(self, model: str) -> list[Difference]:
+        """What the hub says otherwise than the catalogue about a model; empty too where nothing of it is of the hub.
+
+        Raises:
+            StudioError: unknown model; the hub does not answer.
+        """
+        if self._offline:
+            raise StudioError("offline_setting", model=self._catalog.get(model).title)
+        return verify.differences(self._catalog.get(model))
 
     def try_again(self, model: str) -> None:
         """Let a model that failed to load be loaded at once, without waiting."""

@@ -150,6 +150,8 @@ class Update:
         previews: pictures in work or finished before the others, by their place among all, as PNG bytes; those that are
             new to this reader.
         live: some of the sound in work can be heard already (Job.live).
+        wait: seconds that a busy server is given before it is asked again, while downloading.
+        noted: what came up on the way, a key below `progress.`; "" for nothing.
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
     """
@@ -170,6 +172,8 @@ class Update:
     previews: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     live: bool = False
     stopping: bool = False
+    wait: float = 0.0
+    noted: str = ""
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()

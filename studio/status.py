@@ -22,6 +22,7 @@ class ModelInfo:
         disk_bytes: of its files and its copy. copy_bytes: of the copy alone, which may make room for others.
         resident: where it is in memory; None where it is not. device: which device's memory.
         variants: the ways of running it in less memory that work here.
+        elsewhere: its files lie in the cache of the hub's library. came: from which host, where that was not the hub.
         cooling: it failed to load a moment ago.
         last_used: seconds since the epoch at which somebody last asked for it; None where nobody did.
     """
@@ -37,6 +38,8 @@ class ModelInfo:
     variants: tuple[ModelInfo, ...] = ()
     last_used: float | None = None
     copy_bytes: int = 0
+    elsewhere: bool = False
+    came: str = ""
 
 
 @dataclass(frozen=True, slots=True)

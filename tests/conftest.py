@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_CACHE"] = os.path.join(tempfile.gettempdir(), f"no-hub-cache-{os.getpid()}")  # never a person's own
 for name in [name for name in os.environ if name.startswith("STUDIO_")]:
     del os.environ[name]  # a developer's own settings must not decide what the tests see
 if "PYTEST_XDIST_WORKER" in os.environ:

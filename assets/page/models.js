@@ -65,7 +65,7 @@
     else if (what === "ask" || what === "keep") ask(what === "ask" ? id : "");
     else {
       if (what === "delete") ask("");
-      if (["delete", "download", "resume", "again"].includes(what)) changed = true;
+      if (["delete", "download", "resume", "again", "newest"].includes(what) || what.startsWith("from_")) changed = true;
       acted = id;
       tell(`${what} ${id}`.trim());
       if (what === "restart") comeBack();

@@ -10,6 +10,9 @@ from typing import Any, Literal
 from studio.catalog.engines import ENGINES
 from studio.requests import Task
 
+Commercial = bool | None | Literal["under-1m"]
+"""Whether the licence allows business: None where that is not known; "under-1m" below a yearly revenue of a million US
+dollars."""
 SourceKind = Literal["bundled", "package", "hub", "local"]
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
@@ -84,6 +87,7 @@ class Card:
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
         isolate: it runs in a process of its own.
+        unchecked: fields that nobody could hold against the hub yet.
 
     A variant of a model (studio.catalog.variants) has the model's id, "@" and its own name as id, and the model's
     files.
@@ -96,7 +100,7 @@ class Card:
     source: Source
     licence: str
     licence_url: str
-    commercial: bool | None
+    commercial: Commercial
     parameters: int
     disk_bytes: int
     memory_bytes: int
@@ -111,6 +115,7 @@ class Card:
     own: bool = False
     parts: tuple[Part, ...] = ()
     isolate: bool = False
+    unchecked: tuple[str, ...] = ()
 
     @property
     def needed(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from studio.catalog.card import Card, Source, measure
+from studio.catalog.card import Card, Commercial, Source, measure
 from studio.catalog.engines import ENGINES, EngineFacts
 from studio.catalog.licence import UNKNOWN
 from studio.catalog.source_reader import PLACES, read_parts, read_source
@@ -44,7 +44,7 @@ _NOT_DEFAULTS = {
 _KEYS = (
     *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),
     *("commercial", "parameters", "disk", "memory", "least_memory", "languages", "summary", "starter", "gated"),
-    *("defaults", "limits", "options", "parts", "isolate"),
+    *("defaults", "limits", "options", "parts", "isolate", "unchecked"),
 )
 
 
@@ -95,7 +95,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         source=source,
         licence=reader.text("licence", needed=not own) or UNKNOWN,
         licence_url=link,
-        commercial=reader.flag("commercial", needed=not own) if not own or "commercial" in reader.table else None,
+        commercial=_commercial(reader, own),
         parameters=reader.whole("parameters", needed=sized),
         disk_bytes=disk,
         memory_bytes=memory,
@@ -110,7 +110,14 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         own=own,
         parts=read_parts(reader, source, own),
         isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
+        unchecked=reader.texts("unchecked"),
     )
+
+
+def _commercial(reader: TableReader, own: bool) -> Commercial:
+    if reader.table.get("commercial") == "under-1m":
+        return "under-1m"
+    return reader.flag("commercial", needed=not own) if not own or "commercial" in reader.table else None
 
 
 def _facts(engine: object) -> EngineFacts | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studio.catalog.card import Commercial
 from studio.i18n import text
 
 UNKNOWN = "unknown"
@@ -12,11 +13,13 @@ def name(licence: str, language: str) -> str:
     return text("page.licence_unknown", language) if licence.strip() in ("", UNKNOWN) else licence
 
 
-def limit(commercial: bool | None, language: str) -> str:
+def limit(commercial: Commercial, language: str) -> str:
     """What it forbids; empty where that is nothing, or not known."""
+    if commercial == "under-1m":
+        return text("page.commercial_under_1m", language)
     return text("page.non_commercial", language) if commercial is False else ""
 
 
-def said(licence: str, commercial: bool | None, language: str) -> str:
+def said(licence: str, commercial: Commercial, language: str) -> str:
     """Both in one line."""
     return " · ".join(filter(None, (name(licence, language), limit(commercial, language))))

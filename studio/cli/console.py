@@ -167,11 +167,14 @@ def describe(update: Update, title: str = "", step: str = "step") -> tuple[str, 
         return (say("progress.queued", count=update.position), update.position) if update.position else ("", 0)
     if update.kind == "downloading":
         done, rate = gigabytes(update.bytes_done), gigabytes(update.bytes_per_second)
+        note = say(f"progress.{update.noted}") if update.noted else ""
+        if update.wait >= 1:
+            return say("progress.server_waits", title=title, seconds=f"{update.wait:.0f}") + note, 0
         if not update.bytes_total:
-            return say("progress.downloading", title=title, done=done), 0
+            return say("progress.downloading", title=title, done=done) + note, 0
         parts = say("progress.downloading_of", title=title, done=done, total=gigabytes(update.bytes_total))
         speed = say("progress.rate", rate=rate) if update.bytes_per_second else ""
-        return parts + speed + left, 10 * update.bytes_done // update.bytes_total
+        return parts + speed + left + note, 10 * update.bytes_done // update.bytes_total
     if update.kind == "loading":
         share = f" {update.fraction:.0%}" if update.fraction else ""
         return say("progress.loading", title=title) + share, 0

@@ -128,12 +128,13 @@ def _network(studio: Studio) -> Check:
         return Check("network", say("doctor.offline_setting"), "note")
     import httpx
 
-    from studio.store.http import client
-    from studio.store.hub import endpoint
+    from studio.store import origin
 
+    if origin.offline():
+        return Check("network", say("doctor.offline_hub"), "note")
+    where = origin.chosen(studio.home)
     try:
-        with client() as connection:
-            connection.head(endpoint(), timeout=_PATIENCE)
+        httpx.head(origin.MODELSCOPE_HOST if where == origin.MODELSCOPE else where, timeout=_PATIENCE)
     except (httpx.HTTPError, httpx.InvalidURL):
         return Check("network", say("doctor.unreachable"), "note")
     return Check("network", say("doctor.reachable"))

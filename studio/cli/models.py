@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from studio.catalog import licence, variants
 from studio.catalog.card import VARIANT
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
+from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.requests import TASKS, Task
 
@@ -45,15 +48,22 @@ def models(
 
 
 @app.command(help=say("help.download"))
-def download(id: Id, as_json: Json = False) -> None:
+def download(
+    id: Id,
+    origin: Annotated[str, typer.Option("--from", metavar="ORIGIN", help=say("help.from"))] = "",
+    newest: Annotated[bool, typer.Option("--newest", help=say("help.newest"))] = False,
+    as_json: Json = False,
+) -> None:
     with Console(as_json) as console, opened() as studio:
         title = studio.catalog.get(id).title
-        update = follow(console, studio.models.download(id, session="cli"), title)
+        update = follow(console, studio.models.download(id, "cli", origin, newest), title)
         info = next(info for info in studio.models.list() if info.card.id == studio.catalog.get(id).base)
         if as_json:
             console.document({"model": entry(info), "finish": update.kind})
         elif update.kind == "done":
             console.result(say("downloaded", title=title, size=gigabytes(info.disk_bytes)))
+            if info.came:
+                console.result(say("came_from", host=info.came))
         if update.kind == "cancelled":
             raise typer.Exit(STOPPED)
 
@@ -61,11 +71,54 @@ def download(id: Id, as_json: Json = False) -> None:
 @app.command(help=say("help.delete"))
 def delete(id: Id, as_json: Json = False) -> None:
     with Console(as_json) as console, opened() as studio:
-        title, freed = studio.catalog.get(id).title, studio.models.delete(id)
+        card = studio.catalog.get(id)
+        title, shared, freed = card.title, studio.store.elsewhere(card), studio.models.delete(id)
         if as_json:
             console.document({"model": id, "freed_bytes": freed})
         else:
             console.result(say("deleted" if freed else "nothing_deleted", title=title, size=gigabytes(freed)))
+            if freed and shared:
+                console.result(say("shared"))
+
+
+@app.command(name="verify", help=say("help.verify"))
+def verify(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", show_default=False, help=say("help.verify_ids"))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Exit code 1 where anything differs or could not be asked."""
+    found: list[dict[str, Any]] = []
+    with Console(as_json) as console, opened() as studio:
+        for card in [studio.catalog.get(id) for id in ids or studio.catalog.cards]:
+            if card.source.kind != "hub" and not any(part.source.kind == "hub" for part in card.parts):
+                continue
+            told: dict[str, Any] = {"id": card.id, "unchecked": list(card.unchecked), "differences": []}
+            found.append(told)
+            try:
+                told["differences"] = [asdict(one) for one in studio.models.verify(card.id)]
+            except StudioError as error:
+                told["error"] = {"code": error.code, "what": error.what(language()), "next": error.next(language())}
+            if not as_json:
+                for line in _verdict(told):
+                    console.result(line)
+        if as_json:
+            console.document({"models": found})
+    if any(told["differences"] or "error" in told for told in found):
+        raise typer.Exit(1)
+
+
+def _verdict(told: dict[str, Any]) -> Iterator[str]:
+    for one in told["differences"]:
+        what = say(f"verify.{one['what']}")
+        yield say("verify.differs", id=told["id"], what=what, repo=one["repo"], ours=one["ours"], theirs=one["theirs"])
+    if "error" in told:
+        yield say("verify.not_asked", id=told["id"], reason=told["error"]["what"])
+        if told["unchecked"]:
+            yield say("verify.unchecked", id=told["id"], fields=", ".join(told["unchecked"]))
+    elif not told["differences"]:
+        yield say("verify.right", id=told["id"])
 
 
 def entry(info: ModelInfo) -> dict[str, Any]:
@@ -82,11 +135,14 @@ def entry(info: ModelInfo) -> dict[str, Any]:
         "licence": card.licence,
         "licence_url": card.licence_url,
         "commercial": card.commercial,
+        "unchecked": list(card.unchecked),
         "parameters": card.parameters,
         "download_bytes": card.disk_bytes,
         "memory_bytes": card.memory_bytes,
         "disk_bytes": info.disk_bytes,
         "copy_bytes": info.copy_bytes,
+        "in_hub_cache": info.elsewhere,
+        "came_from": info.came,
         "languages": list(card.languages),
         "summary": card.summary.get(language()) or card.summary.get("en", ""),
         "variants": [

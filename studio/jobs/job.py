@@ -41,6 +41,8 @@ class _State:
     fraction: float | None = None
     seconds_left: float | None = None
     stopping: bool = False
+    waits_until: float = 0.0
+    noted: str = ""
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()
@@ -170,7 +172,9 @@ class Job:
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
             text=text, previews=new, live=self.live is not None,
-            stopping=state.stopping, artifact=state.artifact, error=state.error, offers=state.offers,
+            stopping=state.stopping, noted=state.noted,
+            wait=max(state.waits_until - time.monotonic(), 0.0) if state.kind == "downloading" else 0.0,
+            artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
 
     # ---- steering
@@ -232,6 +236,11 @@ class Job:
             rate = (done - first) / (now - since) if now - since > 0.5 else 0.0
             left = (total - done) / rate if rate > 0 and total else None
             self._set(kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left)
+
+    def told(self, what: str, number: float) -> None:
+        """What a download has to say beside its bytes: ``wait`` with seconds, or the name of a note."""
+        with self._changed:
+            self._set(**({"waits_until": time.monotonic() + number} if what == "wait" else {"noted": what}))
 
     def progress_step(self, done: int, total: int) -> None:
         """Steps of a run so far. The first step is left out of the pace: it warms things up."""

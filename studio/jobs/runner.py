@@ -157,7 +157,7 @@ class Runner:
         """On a download thread: get the files, then go on."""
         job.move("downloading")
         try:
-            self._store.fetch(card, job.progress_bytes, lambda: job.cancelled or self._closed.is_set())
+            self._store.fetch(card, job.progress_bytes, lambda: job.cancelled or self._closed.is_set(), job.told)
         except Cancelled:
             self._settle(job, "cancelled")
         except StudioError as error:

@@ -26,7 +26,7 @@ from importlib import metadata
 from typing import Any
 
 from studio import __version__
-from studio.catalog.card import Card
+from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif
 from studio.recipes import origins, untrusted
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
@@ -159,6 +159,10 @@ def from_json(text: str) -> dict[str, Any] | None:
     return _shaped(found)
 
 
+def _commercial(told: object) -> Commercial:
+    return told if isinstance(told, bool) else "under-1m" if told == "under-1m" else None
+
+
 def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | None:
     """Decoded JSON in the shape of a recipe; None where it is none."""
     if not isinstance(found, dict) or not str(found.get("format", "")).startswith("atelier/"):
@@ -173,7 +177,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "task": found["task"],
         "model": {
             **{key: _string(model.get(key)) for key in ("id", "title", "revision", "licence", "licence_url")},
-            "commercial": model["commercial"] if isinstance(model.get("commercial"), bool) else None,
+            "commercial": _commercial(model.get("commercial")),
         },
         "parameters": given,
         "seed": _number(found.get("seed"), int),

@@ -116,7 +116,7 @@ def _put(original: Path, target: Path) -> None:
     with writing(target) as temporary:
         temporary.unlink()
         try:
-            os.link(original, temporary)
+            os.link(original.resolve(), temporary)
         except OSError:  # other file systems: FAT, some network drives
             shutil.copyfile(original, temporary)
 

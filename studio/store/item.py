@@ -6,6 +6,7 @@ A piece is a card whose source is a package or the hub. Knows nothing of how mod
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,11 @@ from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, gigabytes
 from studio.store import hub, manifest, package_index
-from studio.store.http import LOOK_UP
+from studio.store.fetching import LOOK_UP, Progress, Told
+
+log = logging.getLogger("studio")
 
 State = Literal["ready", "partial", "absent"]
-Progress = Callable[[int, int], None]
 
 
 class Pieces:
@@ -41,6 +43,8 @@ class Pieces:
         folder = self.folder(piece)
         if manifest.files(folder, piece):
             return "ready"
+        if piece.source.kind == "hub" and self._adopted(piece):
+            return "ready"
         return "partial" if manifest.started(folder) else "absent"
 
     def files(self, piece: Card) -> tuple[Path, ...]:
@@ -49,7 +53,17 @@ class Pieces:
 
     def used(self, piece: Card) -> int:
         """Bytes on disk, unfinished downloads included."""
-        return manifest.used(self.folder(piece), piece)
+        folder = self.folder(piece)
+        return manifest.used(folder, piece) + (hub.begun(folder) if piece.source.kind == "hub" else 0)
+
+    def elsewhere(self, piece: Card) -> bool:
+        """Whether its files lie in the cache of the hub's library, where other programs use them too."""
+        return piece.source.kind == "hub" and any(file.is_symlink() for file in self.files(piece))
+
+    def renew(self, piece: Card) -> None:
+        """Have the next download of it take the newest version; the caller holds its lock."""
+        if piece.source.kind == "hub":
+            hub.renew(self._home, piece)
 
     def missing(self, piece: Card, disk_bytes: int) -> StudioError:
         """Why its files cannot be used. `disk_bytes`: what the person would have to fetch."""
@@ -62,7 +76,7 @@ class Pieces:
             return f"{source.package}=={source.version}"
         return hub.commit(self._home, piece)
 
-    def bring(self, piece: Card, progress: Progress, cancelled: Callable[[], bool]) -> None:
+    def bring(self, piece: Card, progress: Progress, cancelled: Callable[[], bool], told: Told) -> None:
         """Fetch it, unless another caller just did. Raises what the sources raise."""
 
         def waiting() -> None:
@@ -75,20 +89,24 @@ class Pieces:
             try:
                 if not sizes:
                     kind = hub if piece.source.kind == "hub" else package_index
-                    sizes = kind.fetch(self._home, piece, progress, cancelled, self._keep_free)
+                    sizes = kind.fetch(self._home, piece, progress, cancelled, self._keep_free, told)
             except OSError as error:
                 raise disk_error(error, self.folder(piece)) from error
             manifest.add(self.folder(piece), piece, sizes)
 
     def drop(self, piece: Card) -> int:
         """Delete its files, except those that another card wants; the caller holds its lock. Returns bytes freed."""
-        folder = self.folder(piece)
-        freed = manifest.remove(folder, piece)
-        if piece.source.kind == "hub" and not folder.exists():
-            hub.unlock(self._home, piece)
-            if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-                folder.parent.rmdir()
-        return freed
+        if piece.source.kind == "hub":
+            return hub.drop(self._home, piece)
+        return manifest.remove(self.folder(piece), piece)
+
+    def _adopted(self, piece: Card) -> bool:
+        """Another program fetched it, and now it is here too."""
+        try:
+            return hub.adopt(self._home, piece)
+        except (OSError, StudioError) as error:
+            log.warning("%s is in the cache and cannot be used from there: %s", piece.id, error)
+            return False
 
     def _had(self, piece: Card) -> dict[str, int]:
         """Its files and sizes, where another card brought all of them out of the same package."""

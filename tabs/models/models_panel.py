@@ -131,6 +131,10 @@ class Panel:
                 studio.models.delete(model)
             case "download" | "resume":
                 studio.models.download(model, who)
+            case "from_hub" | "from_mirror" | "from_modelscope":
+                studio.models.download(model, who, origin=what.removeprefix("from_"))
+            case "newest":
+                studio.models.download(model, who, newest=True)
             case "cancel":
                 for job in studio.jobs():
                     if job.task in _ASKED and job.model == model:

@@ -41,7 +41,7 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
         stage = (update.kind, update.stopping, update.live)
         shown = (
             *stage, update.position, update.step, update.steps, round(update.elapsed),
-            update.fraction, update.bytes_done // 500_000,
+            update.fraction, update.bytes_done // 500_000, update.noted,
         )  # fmt: skip
         urgent = update.final or last is None or stage != last[:3]
         if urgent or ((text or previews or shown != last) and time.monotonic() - sent >= PACE):
@@ -68,7 +68,8 @@ def progress(update: Update, language: str, step: str = "step") -> str:
             if update.bytes_per_second:
                 words += f" · {gigabytes(update.bytes_per_second)}/s"
             fraction = update.bytes_done / update.bytes_total if update.bytes_total else None
-            return _bar(words + _left(update, language), fraction)
+            words += "".join(f" · {one}" for one in told(update, language)) or _left(update, language)
+            return _bar(words, fraction)
         case "loading":
             return _bar(say("loading", seconds=f"{update.elapsed:.0f}"), update.fraction)
         case "running" if update.stopping:
@@ -88,6 +89,13 @@ def progress(update: Update, language: str, step: str = "step") -> str:
             return misread(update, language)
         case _:
             return ""
+
+
+def told(update: Update, language: str) -> list[str]:
+    """What a download has to say beside its bytes."""
+    say = _sayer(language)
+    waits = [say("server_waits", seconds=f"{update.wait:.0f}")] if update.wait >= 1 else []
+    return [*waits, *([say(update.noted)] if update.noted else [])]
 
 
 def failure(error: StudioError, language: str) -> str:

@@ -171,5 +171,7 @@ def _label(info: ModelInfo, language: str) -> str:
         return f"{variants.title(card, language)} · {memory}"
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
-    limit = "" if card.commercial else licences.name(card.licence, language)  # what everybody may use is said below
+    limit = (
+        "" if card.commercial is True else licences.name(card.licence, language)
+    )  # what everybody may use is said below
     return " · ".join(filter(None, (variants.title(card, language), gigabytes(size) if size > 1 else "", limit, state)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import httpx
+
 from tests.e2e.program import Program
 
 
@@ -29,3 +31,10 @@ def test_a_killed_studio_leaves_nothing_to_the_next_and_sigterm_ends_that_cleanl
         assert not before & set(left(home))
         assert program.end(signal.SIGTERM) == 0
         assert left(home) == []
+
+
+def test_the_page_starts_and_answers_whatever_the_proxy_variables_say(tmp_path: Path) -> None:
+    dead = "http://127.0.0.1:9"
+    proxies = {"ALL_PROXY": "socks://127.0.0.1:9/", "HTTP_PROXY": dead, "http_proxy": dead, "HTTPS_PROXY": dead}
+    with Program(tmp_path / "home", STUDIO_DEMO="1", NO_PROXY="", no_proxy="", **proxies) as program:
+        assert httpx.get(program.url, trust_env=False).status_code == 200

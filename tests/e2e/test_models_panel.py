@@ -22,7 +22,7 @@ from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest
 from studio.results import Output
 from studio.service import Studio
-from studio.store.item import Progress
+from studio.store.fetching import Progress, Told, untold
 from tabs.serve import free_port
 
 Serve = Callable[..., tuple[Studio, str]]
@@ -54,7 +54,13 @@ class Shelf:
             raise StudioError("not_on_disk", model=card.title, size="")
         return Path()
 
-    def fetch(self, card: Card, progress: Progress, cancelled: Callable[[], bool]) -> Path:
+    def elsewhere(self, card: Card) -> bool:
+        return False
+
+    def came(self, card: Card) -> str:
+        return ""
+
+    def fetch(self, card: Card, progress: Progress, cancelled: Callable[[], bool], told: Told = untold) -> Path:
         for step in range(1, 9):
             progress(card.disk_bytes * step // 16, card.disk_bytes)
             time.sleep(0.02)

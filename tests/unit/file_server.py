@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class FileServer(ThreadingHTTPServer):
 
     def asked(self, path: str) -> list[str]:
         """The Range headers of the requests for `path`."""
-        return [asked for found, asked, *_ in self.requests if found == path]
+        return [asked for found, asked, *_ in self.requests if found == path and asked != "HEAD"]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is part of these tests."""
@@ -70,6 +71,39 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, b"")
         else:
             self._file(server.files[path], asked)
+
+    def do_HEAD(self) -> None:
+        """What the hub says of a file of /OWNER/NAME/resolve/COMMIT/FILE."""
+        path = urlsplit(self.path).path
+        before, _, after = path.partition("/resolve/")
+        revision, _, name = after.partition("/")
+        known = [
+            known
+            for known in self.server.files
+            if known.startswith(f"{before}/resolve/") and known.endswith(f"/{name}")
+        ]
+        if revision != "main":
+            known = [one for one in known if one == path]
+        self.server.requests.append(
+            (path, "HEAD", self.headers.get("User-Agent", ""), self.headers.get("Authorization", ""))
+        )
+        if not known or path in self.server.refused:
+            return self._answer(
+                403 if path in self.server.refused else 404,
+                b"",
+                {"X-Error-Code": "GatedRepo" if known else "EntryNotFound"},
+            )
+        body = self.server.files[known[-1]]
+        git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
+        self.send_response(200)
+        for key, value in {
+            "ETag": f'"{hashlib.sha256(body).hexdigest() if len(body) > 1000 else git}"',
+            "Content-Length": str(len(body)),
+            "X-Repo-Commit": known[-1].partition("/resolve/")[2].partition("/")[0],
+        }.items():  # fmt: skip
+            self.send_header(key, value)
+        self.end_headers()
+        return None
 
     def _file(self, body: bytes, asked: str) -> None:
         match = re.fullmatch(r"bytes=(\d+)-", asked) if self.server.ranges else None

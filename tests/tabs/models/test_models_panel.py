@@ -133,6 +133,42 @@ def test_a_job_that_failed_says_why_and_what_next(info: ModelInfo) -> None:
     assert "this machine can give 2 GB. Pick a smaller model" in model_row.draw(entry, "en", NOW, True)
 
 
+@pytest.mark.parametrize(
+    ("code", "host", "does"),
+    [
+        ("hub_unreachable", "huggingface.co", ("again", "from_modelscope", "from_mirror", "ask")),
+        ("hub_busy", "hf-mirror.com", ("again", "from_modelscope", "from_hub", "ask")),
+        ("hub_broken", "modelscope.cn", ("again", "from_hub", "from_mirror", "ask")),
+        ("not_on_modelscope", "", ("again", "from_hub", "from_mirror", "ask")),
+        ("version_gone", "", ("again", "newest", "ask")),
+        ("no_space", "", ("again", "ask")),
+    ],
+)
+def test_a_download_that_failed_offers_the_other_places(
+    info: ModelInfo, code: str, host: str, does: tuple[str, ...]
+) -> None:
+    error = StudioError(
+        code, model="m", host=host, repo="a/b", version="1", minutes=2, status=403,
+        needed="1 GB", free="0", kept="0", path="p",
+    )  # fmt: skip
+    entry = Entry(info, update("failed", error=error))
+    assert model_row.actions(entry) == does
+    for language in ("en", "zh-CN"):
+        drawn = model_row.draw(entry, language, NOW, True)
+        assert all(f'data-do="{action}"' in drawn for action in does)
+        assert "models." not in drawn
+
+
+def test_a_row_says_that_a_server_is_waited_for_where_files_came_from_and_who_else_uses_them(info: ModelInfo) -> None:
+    busy = update("downloading", bytes_done=GB, bytes_total=3 * GB, wait=12.0, noted="token_refused")
+    drawn = model_row.draw(Entry(info, busy), "en", NOW, True)
+    assert "going on in 12 s" in drawn
+    assert "refused your access token" in drawn
+    shared = model_row.draw(Entry(replace(info, elsewhere=True, came="modelscope.cn")), "en", NOW, True)
+    assert "from modelscope.cn" in shared
+    assert "Other programs that use it there would fetch it again" in shared
+
+
 def test_a_row_says_how_much_of_a_model_on_the_disk_is_its_copy(info: ModelInfo) -> None:
     shown = model_row.draw(Entry(replace(info, copy_bytes=2 * GB)), "en", NOW, True)
     assert "3.0 GB on disk</span><span>2.0 GB of it a copy" in shown

@@ -91,7 +91,7 @@ def test_ours_says_what_each_model_is_good_for_in_both_languages(shipped: Catalo
 def test_licences_that_forbid_business_are_marked(shipped: Catalog) -> None:
     for card in shipped.cards.values():
         if re.search(r"NC|Non-Commercial|Stability|NSCL", card.licence):
-            assert not card.commercial, card.id
+            assert card.commercial is not True, card.id
 
 
 def test_ours_uses_every_engine_but_the_stand_in_and_one_for_files_of_ones_own(shipped: Catalog) -> None:

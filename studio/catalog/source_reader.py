@@ -33,12 +33,18 @@ def read_parts(reader: TableReader, source: Source, own: bool) -> tuple[Part, ..
     """The tables [models.<id>.parts.<folder>]: of the hub, or of a package where the table is ours."""
     allowed = ("hub",) if own else ("hub", "package")
     tables = reader.mapping("parts")
-    if tables and (source.kind == "local" or not (source.path or source.repo or source.package)):
-        reader.flaw("parts", "only a model that is fetched or bundled has parts")
+    if tables and (_whole_folder(source) or not (source.path or source.repo or source.package)):
+        reader.flaw("parts", "only a model that is fetched, bundled or one file has parts")
         return ()
-    if tables and source.files and len(source.files) == 1 and not any(sign in source.files[0] for sign in "*?["):
+    alone = len(source.files) == 1 and not any(sign in source.files[0] for sign in "*?[")
+    if tables and alone and not source.files[0].lower().endswith((".safetensors", ".gguf")):
         reader.flaw("parts", "a model of a single file has no folder for parts")
     return tuple(_part(reader, str(folder), table, allowed) for folder, table in tables.items())
+
+
+def _whole_folder(source: Source) -> bool:
+    """A folder of the person's, which has whatever it needs."""
+    return source.kind == "local" and not source.path.lower().endswith((".safetensors", ".gguf"))
 
 
 def _part(reader: TableReader, folder: str, table: object, allowed: tuple[str, ...]) -> Part:
@@ -102,8 +108,6 @@ def _source(reader: TableReader, allowed: tuple[str, ...], home: Path) -> Source
     path = _expanded(reader, value)
     if value.lower().endswith(PICKLES):
         reader.flaw("path", f"{path.name} is a format that can run code; use .safetensors or .gguf")
-    elif value.lower().endswith(".safetensors"):
-        reader.flaw("path", "give the folder, which holds the model's configuration too")
     return Source("local", path=str(path if path.is_absolute() else home / path), files=files, sha256=hashes)
 
 

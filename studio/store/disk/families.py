@@ -53,14 +53,24 @@ _NETWORKS: tuple[tuple[str, str], ...] = (
 VIDEO = frozenset({"ltx-video", "wan", "hunyuan-video", "mochi", "cosmos"})
 FRONTS = (UNET, "net.", "")
 
-_CONTROL = re.compile(
-    r"^(control_model\.|controlnet_cond_embedding\.|controlnet_blocks\.|controlnet_\w+\.|lllite_|input_hint_block\.)"
-    r"|^control_(all_x_embedder|layers)\."
+_CONTROL = (
+    *("control_model.", "controlnet_", "lllite_", "input_hint_block.", "control_all_x_embedder.", "control_layers."),
 )
 _LORA = re.compile(
     r"\.(lora_(down|up)|lora_[AB]|hada_w1_[ab]|lokr_w[12](_[ab])?|lora_mid|oft_blocks|dora_scale)(\.|$)"
     r"|^lora_(unet|te\d?|transformer)_|_lora\.(down|up)\.weight$"
 )
+_ADAPTED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("sdxl", ("lora_te1_", "lora_te2_", "text_encoder_2.", "input_blocks_8_1_transformer_blocks_1",
+              "input_blocks_4_1_transformer_blocks_1", "down_blocks_2_attentions_1_transformer_blocks_1",
+              "down_blocks.2.attentions.1.transformer_blocks.1")),
+    ("flux1", ("single_transformer_blocks", "double_blocks", "single_blocks")),
+    ("sd3", ("joint_blocks", "joint_transformer_blocks")),
+    ("qwen-image", ("img_mod", "add_q_proj")),
+    ("z-image", ("adaLN_modulation", "layers_0_attention", "layers.0.attention")),
+    ("sd1", ("lora_te_", "lora_unet_", "unet.")),
+)  # fmt: skip
+"""Family -> what stands in the names of its adaptations and in none of those further up."""
 _UPSCALER = (
     ("esrgan", re.compile(r"^(model\.1\.sub\.0\.RDB1\.conv1\.0|body\.0\.rdb1\.conv1|RRDB_trunk\.0\.RDB1\.conv1)\.")),
     ("swin2sr", re.compile(r"^(swin2sr\.encoder\.|layers\.0\.residual_group\.blocks\.0\.attn\.logit_scale)")),
@@ -88,26 +98,18 @@ def adapter(shapes: Shapes) -> bool:
     return any(_LORA.search(name) for name in list(shapes)[:40])
 
 
-def adapter_family(shapes: Shapes) -> str:
-    """The family that an adaptation was made for; "" where its names do not tell."""
-    names = "\n".join(list(shapes)[:4000])
-    for family, sign in (
-        ("sdxl", r"lora_te2_|text_encoder_2\.|conditioner\.embedders"
-                 r"|(?:input_blocks_[48]_1|down_blocks_2_attentions_\d)_transformer_blocks_[2-9]"),
-        ("flux1", r"single_transformer_blocks|double_blocks|single_blocks"),
-        ("sd3", r"joint_blocks|joint_transformer_blocks"),
-        ("qwen-image", r"transformer_blocks[._]\d+[._](attn[._]add_|img_m)"),
-        ("z-image", r"layers[._]\d+[._](attention|adaLN_modulation)"),
-        ("sd1", r"lora_te_|lora_unet_|^unet\."),
-    ):  # fmt: skip
-        if re.search(sign, names, re.M):
-            return family
-    return ""
+def adapter_family(names: str) -> str:
+    """The family that an adaptation was made for; "" where its names do not tell.
+
+    Args:
+        names: its tensors' names, or its header as it stands.
+    """
+    return next((family for family, signs in _ADAPTED if any(sign in names for sign in signs)), "")
 
 
 def control(shapes: Shapes) -> bool:
     """Whether these are a ControlNet's tensors."""
-    return any(_CONTROL.search(name) for name in list(shapes)[:400])
+    return any(name.startswith(_CONTROL) for name in shapes)
 
 
 def upscaler(shapes: Shapes) -> str:
@@ -177,7 +179,9 @@ def _variant(family: str, shapes: Shapes, front: str) -> str:
         guided = front + "guidance_in.in_layer.weight" in shapes
         return {384: "fill", 128: "control"}.get(width, "dev" if guided else "schnell")
     if family == "flux2":
-        return "dev" if front + "guidance_in.in_layer.weight" in shapes else "klein"
+        if front + "guidance_in.in_layer.weight" in shapes:
+            return "dev"
+        return "klein-9b" if shapes.get(front + "img_in.weight", (0,))[0] == 4096 else "klein"
     if family == "sd3":
         if front + "joint_blocks.37.x_block.mlp.fc1.weight" in shapes:
             return "3.5-large"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +28,17 @@ Reason = Literal[
 
 SUFFIXES = (".safetensors", ".sft", ".gguf")
 _HEADER = 100 << 20
-_WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+_WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4}
 _LORA = (b".lora_down.", b".lora_A.", b".hada_w1_a", b".lokr_w1", b".oft_blocks")
 _END = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d+\s*,\s*(\d+)')
-_META = re.compile(rb'"__metadata__"\s*:\s*(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})')
-_PACKED = re.compile(r"\.(quant_state\.\w+|absmax|qweight|wscales|scale_weight|weight_scale|comfy_quant)$|^scaled_fp8$")
+_ENOUGH = 12_000
+"""Bytes of an adaptation's header, at either end, that tell what it is."""
+_META = re.compile(rb'"__metadata__"\s*:\s*(\{(?:[^{}"]+|"(?:[^"\\]+|\\.)*")*+\})')
+_PACKED = (
+    *(b".quant_state.", b'.absmax"', b'.qweight"', b'.wscales"', b'.scale_weight"', b'.weight_scale"'),
+    *(b'.comfy_quant"', b'"scaled_fp8"'),
+)
+"""In the names of tensors that are packed with scales of their own."""
 _ENCODERS = ("t5", "t5encoder", "bert", "nomic-bert", "jina-bert-v2", "gemma-embedding")
 _VIDEO = ("ltxv", "hyvid", "wan", "cosmos")
 
@@ -113,28 +118,33 @@ def _disguise(start: bytes, size: int, file: Path) -> Reason:
 
 def _safetensors(raw: bytes, size: int, file: Path) -> Weights:
     rest = size - 8 - len(raw)
-    if any(sign in raw for sign in _LORA):
+    if any(sign in raw for sign in _LORA) and b'"first_stage_model.' not in raw:
         return _adapter(raw, size, rest)
     try:
         table = json.loads(raw)
         meta = table.pop("__metadata__", None) or {}
         shapes = {name: tuple(entry["shape"]) for name, entry in table.items()}
-        end = max((entry["data_offsets"][1] for entry in table.values()), default=0)
-        counts: Counter[str] = Counter()
-        for name, entry in table.items():
-            counts[entry["dtype"]] += math.prod(shapes[name])
+        sizes: dict[str, int] = {}
+        end = 0
+        for entry in table.values():
+            (start, stop), dtype = entry["data_offsets"], entry["dtype"]
+            sizes[dtype] = sizes.get(dtype, 0) + stop - start
+            end = max(end, stop)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         return Weights("unusable", nbytes=size, reason="damaged")
     if end != rest:
         return Weights("unusable", nbytes=size, reason="cut" if end > rest else "damaged")
     meta = meta if isinstance(meta, dict) else {}
     found = _what(shapes)
-    dtype = max(counts, key=lambda name: counts[name]) if counts else ""
     found = replace(
-        found, dtype=dtype, parameters=sum(counts.values()), nbytes=size, title=_title(meta),
-    )  # fmt: skip
+        found,
+        dtype=max(sizes, key=lambda name: sizes[name] // _WIDTHS.get(name, 1)) if sizes else "",
+        parameters=sum(count // _WIDTHS.get(name, 1) for name, count in sizes.items()),
+        nbytes=size,
+        title=_title(meta),
+    )
     if found.kind in ("checkpoint", "denoiser"):
-        if any(_PACKED.search(name) for name in shapes):
+        if any(sign in raw for sign in _PACKED):
             return replace(found, reason="packed")
         return _predicts(found, shapes, meta, file)
     return found
@@ -142,16 +152,17 @@ def _safetensors(raw: bytes, size: int, file: Path) -> Weights:
 
 def _adapter(raw: bytes, size: int, rest: int) -> Weights:
     """An adaptation, of which people have thousands: its names are looked for as they stand, which is faster."""
-    end = max((int(number) for number in _END.findall(raw)), default=0)
+    end = _end(raw[-_ENOUGH:])  # nearly all programs write the last tensor last
+    end = end if end == rest else _end(raw)
     if end != rest:
         return Weights("unusable", nbytes=size, reason="cut" if end > rest else "damaged")
-    names = {name.decode("utf-8", "replace"): () for name in re.findall(rb'"([^"\\]{3,200})"\s*:\s*\{', raw)[:4000]}
-    names.pop("__metadata__", None)
     meta = _metadata(raw)
-    family = _adapted(meta) or families.adapter_family(names)
-    if not families.adapter(names):  # a whole model into which one was put as it is
-        return Weights("other", nbytes=size, reason="unknown")
+    family = _adapted(meta) or families.adapter_family((raw[:_ENOUGH] + raw[-_ENOUGH:]).decode("utf-8", "replace"))
     return Weights("lora", family, nbytes=size, title=_title(meta), holds=("adapter",))
+
+
+def _end(raw: bytes) -> int:
+    return max((int(number) for number in _END.findall(raw)), default=0)
 
 
 def _metadata(raw: bytes) -> dict[str, Any]:
@@ -178,7 +189,7 @@ def _adapted(meta: Mapping[str, Any]) -> str:
 def _what(shapes: families.Shapes) -> Weights:
     """What the tensors are, by their names and shapes."""
     if families.adapter(shapes):
-        return Weights("lora", families.adapter_family(shapes), holds=("adapter",))
+        return Weights("lora", families.adapter_family("\n".join(shapes)), holds=("adapter",))
     if families.control(shapes):
         return Weights("control")
     if (found := families.denoiser(shapes)) is not None:

@@ -110,7 +110,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         limits=limits,
         options=reader.mapping("options"),
         own=own,
-        parts=read_parts(reader, source, own),
+        parts=read_parts(reader, source, own, engine == "diffusion"),
         isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
     )
 

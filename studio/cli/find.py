@@ -11,7 +11,6 @@ from studio.cli.console import Console, language, say
 from studio.cli.follow import opened
 from studio.i18n import text
 from studio.paths import gigabytes
-from studio.store.disk.cards import family_name
 
 if TYPE_CHECKING:
     from studio.own import Report, Seen
@@ -67,6 +66,8 @@ def _usable(one: Seen) -> str:
     card = one.card
     assert card is not None
     tabs = ", ".join(text(f"tab.{task}", language()) for task in card.tasks if task != "upscale") or "upscale"
+    from studio.store.disk.cards import family_name
+
     what = family_name(one.found.weights.family, one.found.weights.variant)
     size = gigabytes(one.found.weights.nbytes)
     notes = [] if one.fits else [say("state.too_big")]
@@ -78,6 +79,8 @@ def _usable(one: Seen) -> str:
 
 
 def _not_usable(one: Seen) -> str:
+    from studio.store.disk.cards import family_name
+
     kind = one.found.weights.kind
     what = text(f"disk.kind.{kind}", language()) if kind != "unusable" else ""
     family = family_name(one.found.weights.family) if one.found.reason == "family" else ""

@@ -73,6 +73,7 @@ class Store:
         Raises:
             StudioError: not_on_disk, missing_files, or unsafe_file for a path of the user's; disk_full, cannot_write.
         """
+        self.model_hash(card)
         if _stays(card):
             return local.checked(card)
         if card.source.kind in _HERE:

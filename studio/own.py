@@ -11,16 +11,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.catalog import own_toml
 from studio.catalog.card import Card
+from studio.catalog.card_reader import read_card
 from studio.catalog.catalog import Catalog
+from studio.catalog.engines import ENGINES
 from studio.errors import StudioError
 from studio.manager import Fleet
 from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
-from studio.store.disk import cards
+from studio.store.disk import cards, naming
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
+from studio.store.disk.naming import Named
 from studio.store.disk.parts import Completed
 from studio.store.disk.places import Place
 
@@ -128,6 +132,49 @@ class Own:
         self._private()
         self._folders.forget(folder)
         return self._again()
+
+    def name(self, text: str, choice: str = "") -> Named:
+        """What a model is that a person names: a hub id, an address of the hub or of ModelScope, or a path.
+
+        Args:
+            choice: one of its quantisations or files, where it has several.
+
+        Raises:
+            StudioError: not_for_public; why it cannot be found or used (studio.store.disk.naming).
+        """
+        self._private()
+        where = naming.parse(text)
+        named = naming.of_path(where, self._folders.last()) if where.kind == "path" else naming.of_repository(where)
+        return named.chosen(choice) if choice and named.choices else named
+
+    def fits(self, named: Named, nbytes: int = 0) -> bool:
+        """Whether some device has the memory for a named model, or for `nbytes` of it."""
+        needed, managers = int((nbytes or named.nbytes) * 1.1), self._fleet.suited(ENGINES[named.engine].cpu_only)
+        return any(needed <= manager.status().budget for manager in managers)
+
+    def add(self, named: Named, id: str = "") -> Card:
+        """Write a named model into models.toml; it stands in the lists at once.
+
+        Args:
+            id: what it is called there; made of its title by default.
+
+        Raises:
+            StudioError: not_for_public; no_choice where it has several and none was chosen; taken_id, bad_own_models,
+                cannot_write.
+        """
+        self._private()
+        if named.choices:
+            raise StudioError("no_choice", name="–", names=", ".join(one.name for one in named.choices))
+        with self._changing:
+            wanted = id or cards.plain_id(named.title, self._catalog.cards)
+            if wanted in self._catalog.cards:
+                raise StudioError("taken_id", model=wanted)
+            if isinstance(read := read_card(wanted, named.table(), own=True, home=self._home.root), list):
+                raise StudioError("bad_own_models", path=wanted, reason="; ".join(f"{f} {m}" for f, m in read))
+            own_toml.add(self._home.own_models, wanted, named.table())
+            found = self._folders.last()
+            self._catalog.reread(self._home, lambda taken: cards.cards(found, taken))
+            return self._catalog.get(wanted)
 
     def hashed(self, short: str) -> str:
         """The id of the checkpoint that has this hash, as a picture's settings name it; "" where none is known."""

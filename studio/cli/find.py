@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.catalog import licence
 from studio.cli.console import Console, language, say
 from studio.cli.follow import opened
+from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
 
 if TYPE_CHECKING:
     from studio.own import Report, Seen
+    from studio.store.disk.naming import Named
 
 Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
 Where = Annotated[list[str] | None, typer.Argument(metavar="[FOLDER]...", show_default=False, help=say("help.folder"))]
@@ -46,6 +49,55 @@ def find(
             console.note(say("find.kept", count=count))
         elif usable and folders:
             console.note(say("find.how_to_keep"))
+
+
+def add(
+    what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False, help=say("help.what"))],
+    choice: Annotated[str, typer.Option("--choose", metavar="NAME", help=say("help.choose"))] = "",
+    id: Annotated[str, typer.Option("--id", help=say("help.id"))] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=say("help.dry_look"))] = False,
+    as_json: Json = False,
+) -> None:
+    with Console(as_json) as console, opened() as studio:
+        named = studio.own.name(what, choice)
+        fits = {one.name: studio.own.fits(named, one.nbytes) for one in named.choices}
+        whole = {
+            "title": named.title, "tasks": list(named.tasks), "engine": named.engine, "family": named.family,
+            "files": dict(named.files), "bytes": named.nbytes, "licence": named.licence,
+            "licence_url": named.licence_url, "commercial": named.commercial,
+            "fits": studio.own.fits(named) if named.files else None,
+            "choices": [{"name": one.name, "bytes": one.nbytes, "fits": fits[one.name]} for one in named.choices],
+        }  # fmt: skip
+        if not as_json:
+            for line in _told(named, fits, whole["fits"]):
+                console.result(line)
+        if named.choices and not dry_run:
+            raise StudioError("no_choice", name="–", names=", ".join(one.name for one in named.choices))
+        card = None if dry_run else studio.own.add(named, id)
+        if as_json:
+            console.document({**whole, "id": card.id if card else ""})
+        elif card is not None:
+            state = studio.store.state(card)
+            console.note(say("add.added" if state == "ready" else "add.added_away", id=card.id))
+
+
+def _told(named: Named, fits: dict[str, bool], whole: bool | None) -> list[str]:
+    from studio.store.disk.cards import family_name
+
+    tabs = [text(f"tab.{task}", language()) for task in named.tasks if task != "upscale"]
+    lines = [
+        f"{say('head.title')}: {named.title}",
+        f"{say('head.tasks')}: {', '.join(tabs)}",
+        f"{say('add.family')}: {family_name(named.family)}",
+        f"{say('head.licence')}: {licence.said(named.licence, named.commercial, language())}",
+    ]
+    if named.files:
+        size = f"{say('head.size')}: {gigabytes(named.nbytes)}"
+        lines.append(size if whole else f"{size} ({say('state.too_big')})")
+    lines += [f"{say('add.part')}: {part.source.repo} {gigabytes(part.disk_bytes)}" for part in named.parts]
+    for one in named.choices:
+        lines.append(f"  {one.name}  {gigabytes(one.nbytes)}{'' if fits[one.name] else '  ' + say('state.too_big')}")
+    return lines
 
 
 def _answer(console: Console, as_json: bool, document: dict[str, Any], line: str) -> None:

@@ -22,6 +22,7 @@ app = typer.Typer(help=say("help.models"), invoke_without_command=True, rich_mar
 Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False, help=say("help.model"))]
 app.command(help=say("help.find"))(find.find)
+app.command(help=say("help.add"))(find.add)
 
 
 @app.callback()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -77,11 +78,21 @@ def cards(found: Iterable[Found], taken: Collection[str]) -> dict[str, Card]:
 
 def card_id(one: Found, taken: Collection[str]) -> str:
     """An id of a model's name; with a few signs of its path where another has it."""
-    name = re.sub(r"[^a-z0-9]+", "-", one.title.lower()).strip("-")[:60].strip("-") or "model"
+    name = _plain(one.title)
     mark = hashlib.sha256(str(one.path).encode()).hexdigest()
     return (
         name if name not in taken else f"{name}-{mark[:4]}" if f"{name}-{mark[:4]}" not in taken else f"{name}-{mark}"
     )
+
+
+def plain_id(title: str, taken: Collection[str]) -> str:
+    """An id of a model's name; with a number where another has it."""
+    name = _plain(title)
+    return next(id for number in itertools.count(1) if (id := name if number == 1 else f"{name}-{number}") not in taken)
+
+
+def _plain(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-") or "model"
 
 
 def card(id: str, one: Found, what: Completed) -> Card:

@@ -120,7 +120,7 @@ def _walk(place: Place, headers: Headers) -> Iterator[Found]:
     """What lies below a place. Links are followed, each folder once."""
     seen: set[tuple[int, int]] = set()
     if place.folder.is_file():
-        yield replace(_file(place.folder, headers), program=place.program)
+        yield replace(_alone(place.folder, headers), program=place.program)
         return
     for top, folders, names in os.walk(place.folder, followlinks=True):
         with suppress(OSError):
@@ -143,7 +143,14 @@ def _walk(place: Place, headers: Headers) -> Iterator[Found]:
                     continue
                 yield replace(_file(folder / name, headers), program=place.program)
             elif name.lower().endswith(PICKLES) and _large(folder / name):
-                yield Found(folder / name, Weights("unusable", reason="pickle"), place.program, name, reason="pickle")
+                yield replace(_alone(folder / name, headers), program=place.program)
+
+
+def _alone(file: Path, headers: Headers) -> Found:
+    """A file that is named or comes alone; one whose ending says that it can run code is not opened."""
+    if file.name.lower().endswith(PICKLES):
+        return Found(file, Weights("unusable", reason="pickle"), title=file.name, reason="pickle")
+    return _file(file, headers)
 
 
 def _large(file: Path) -> bool:
@@ -163,8 +170,11 @@ def _newest(snapshots: Path, names: list[str]) -> list[str]:
 
 
 def _file(file: Path, headers: Headers) -> Found:
-    """What one file is, and what it is good for."""
-    what = headers.read(file)
+    return of_weights(file, headers.read(file))
+
+
+def of_weights(file: Path, what: Weights) -> Found:
+    """What a file is good for, from what its header says."""
     known = Found(file, what, title=what.title if what.kind == "language" and what.title else file.stem)
     if what.reason:
         return replace(known, reason=what.reason)
@@ -221,11 +231,12 @@ def _folder(folder: Path, names: list[str]) -> Found | None:
         return replace(kind, reason="pickle" if pickled else "cut") if pickled or names else None
     if config.get("auto_map"):
         return replace(kind, reason="code")
-    tasks, engine = _of_architecture(architecture)
+    tasks, engine = of_architecture(architecture)
     return replace(kind, tasks=tasks, engine=engine, reason="" if tasks else "family")
 
 
-def _of_architecture(name: str) -> tuple[tuple[Task, ...], str]:
+def of_architecture(name: str) -> tuple[tuple[Task, ...], str]:
+    """What a model of transformers can be asked for, and the engine; nothing where it is run by none."""
     if _LANGUAGE.search(name):
         return ("chat",), "text"
     if name.startswith("Musicgen") and "Melody" not in name:

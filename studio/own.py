@@ -21,7 +21,7 @@ from studio.manager import Fleet
 from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
-from studio.store.disk import cards, naming
+from studio.store.disk import cards, naming, repository
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
 from studio.store.disk.naming import Named
@@ -144,7 +144,7 @@ class Own:
         """
         self._private()
         where = naming.parse(text)
-        named = naming.of_path(where, self._folders.last()) if where.kind == "path" else naming.of_repository(where)
+        named = naming.of_path(where, self._folders.last()) if where.kind == "path" else repository.of_repository(where)
         return named.chosen(choice) if choice and named.choices else named
 
     def fits(self, named: Named, nbytes: int = 0) -> bool:

@@ -11,9 +11,10 @@ import tiny_checkpoints
 from tiny import CPU, Recorder, card, load
 from tiny_pipelines import pixels
 
+from studio.catalog import variants
 from studio.catalog.card import Source
 from studio.engines.image.diffusion import DiffusionEngine
-from studio.engines.image.single_file import configs
+from studio.engines.image.single_file import configs, loading
 from studio.engines.image.single_file.tokenizer import clip_tokenizer
 from studio.errors import StudioError
 from studio.requests import ImageRequest
@@ -266,6 +267,22 @@ def test_sizes_samplers_and_tokens_are_told_without_loading(made):
     assert ENGINE.tokens(one, file, words) == ENGINE.tokens(card("diffusion"), folder, words)
     flow = card("diffusion", source=Source("local", path=str(made("flux1")[1])))
     assert not ENGINE.samples(flow, made("flux1")[1], "Euler a")
+
+
+def test_a_checkpoint_of_the_hub_lies_in_its_folder_beside_what_it_lacks(tmp_path):
+    (tmp_path / "rest").mkdir()
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    one = card("diffusion", source=Source("hub", repo="owner/x", files=("x.safetensors",)))
+    assert loading.checkpoint(one, tmp_path) == tmp_path / "x.safetensors"
+    assert loading.checkpoint(one, tmp_path / "x.safetensors") == tmp_path / "x.safetensors"
+    assert loading.rest_of(one, tmp_path) == tmp_path / "rest"
+    whole = card("diffusion", source=Source("hub", repo="owner/x", files=("a", "b")))
+    assert loading.checkpoint(whole, tmp_path) is None
+
+
+def test_packed_weights_have_no_variants_in_fewer_bits():
+    assert variants.of(card("diffusion", source=Source("local", path="/x/a.gguf"))) == ()
+    assert "int8" in variants.of(card("diffusion", source=Source("local", path="/x/a.safetensors")))
 
 
 def test_clip_reads_as_it_was_published():

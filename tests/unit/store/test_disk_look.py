@@ -10,12 +10,14 @@ import disk_files
 import pytest
 from disk_files import CLIP, SD1, SDXL, UNET, VAE
 
+from studio.catalog.card import Card
 from studio.paths import Home
-from studio.store import Store
+from studio.store import Store, manifest
 from studio.store.disk import cards, places
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Headers, look
 from studio.store.disk.places import Place
+from studio.store.item import Pieces
 
 WHOLE = SD1 | VAE | {CLIP: (77, 768)}
 FLUX = {
@@ -279,3 +281,29 @@ def test_folders_are_remembered_in_the_persons_own_file_and_nothing_of_it_is_los
     assert Folders(home).again() == ()
     assert folders.forget(shelf) == ()
     assert home.own_models.read_text().startswith(mine)
+
+
+def test_a_part_is_fetched_beside_a_checkpoint_that_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk_files.weights(tmp_path / "bare.safetensors", SD1 | {CLIP: (77, 768)})
+    (card,) = cards.cards(look([Place(tmp_path)], Headers()), ()).values()
+
+    def bring(pieces: Pieces, piece: Card, *_: object) -> None:
+        for name in piece.source.files:
+            pieces.folder(piece).mkdir(parents=True, exist_ok=True)
+            (pieces.folder(piece) / name).write_bytes(b"part")
+        manifest.add(pieces.folder(piece), piece, dict.fromkeys(piece.source.files, 4))
+
+    monkeypatch.setattr(Pieces, "bring", bring)
+    store = Store(Home.at(tmp_path / "home"))
+    folder = store.fetch(card, lambda *_: None, lambda: False)
+    assert store.state(card) == "ready"
+    assert sorted(one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()) == [
+        "rest/vae/config.json", "rest/vae/diffusion_pytorch_model.safetensors",
+    ]  # fmt: skip
+    assert store.path(card) == folder
+    store.delete(card)
+    assert store.state(card) == "absent"
+    assert file.exists()
+    assert not folder.exists()

@@ -394,7 +394,8 @@ def test_commands_in_documents_exist(page):
             assert words[0] in {"git", "cd", "sudo"} or (ROOT / words[0]).exists(), line
         if words[0] in ("studio", "start.py") and words[1:2] not in ([], ["test"]):
             assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
-            named = len(words) > 2 and re.search(rf"^\s+{re.escape(words[2])}\s", usage(words[1]), re.M)
+            word = words[2] if len(words) > 2 and words[2][0] != "-" else ""
+            named = word and re.search(rf"^\s+{re.escape(word)}\s", usage(words[1]), re.M)
             inner = words[2:3] if named else []
             for option in (word for word in words[2:] if word.startswith("--")):
                 assert option in usage(words[1], *inner), line

@@ -12,6 +12,8 @@ from typing import Any
 from studio.i18n import text
 
 Param = str | int | float
+_KEYS = {"field": "field.", "kind": "disk.kind.", "part": "disk.part."}
+"""Parameter -> how a value begins that is a key of a text."""
 
 
 class StudioError(Exception):
@@ -36,11 +38,11 @@ class StudioError(Exception):
         return text(f"error.{self.code}.next", language, **self._spoken(language))
 
     def _spoken(self, language: str) -> dict[str, Param]:
-        """The parameters with the field's name (a key, ``"field.width"``) in the reader's language."""
-        name = self.params.get("field")
-        if isinstance(name, str) and name.startswith("field."):
-            return {**self.params, "field": text(name, language)}
-        return self.params
+        """The parameters with those that are keys of texts (``"field.width"``) in the reader's language."""
+        return {
+            name: text(value, language) if isinstance(value, str) and value.startswith(_KEYS.get(name, "\0")) else value
+            for name, value in self.params.items()
+        }
 
     def __str__(self) -> str:
         return f"{self.what()} {self.next()}".strip()

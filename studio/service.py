@@ -29,6 +29,7 @@ from studio.library.inputs import Sources
 from studio.library.outputs import Library
 from studio.manager import Fleet
 from studio.models import Models
+from studio.own import Own
 from studio.paths import Home
 from studio.requests import (
     Axis,
@@ -64,6 +65,7 @@ class Studio:
 
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
+        own: the person's own models: in their folders, and those that they name.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -100,6 +102,7 @@ class Studio:
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
+        self.own = Own(settings, self.home, self.catalog, self.store, fleet)
         self._copies.trim()
 
     def __enter__(self) -> Self:
@@ -112,10 +115,12 @@ class Studio:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
         self.instance.clear()
         self._sources.clear()
+        self.own.refresh()
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
         self._token_counter.close()
+        self.store.close()
         self._runner.close(timeout)
         self.instance.close()
 

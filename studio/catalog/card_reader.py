@@ -79,6 +79,8 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         reader.flaw("engine", f"{engine} does {' and '.join(sorted(facts.tasks))}, not {', '.join(tasks)}")
     if engine == "llama" and source.kind in ("hub", "package") and not source.files:
         reader.flaw("files", "name the one .gguf file that is meant")
+    if engine != "diffusion" and source.kind == "local" and source.path.lower().endswith(".safetensors"):
+        reader.flaw("path", "give the folder, which holds the model's configuration too")
     defaults, limits = reader.mapping("defaults"), reader.mapping("limits")
     _check_defaults(reader, tasks, defaults, limits)
     link = reader.text("licence_url", needed=not own)
@@ -108,7 +110,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         limits=limits,
         options=reader.mapping("options"),
         own=own,
-        parts=read_parts(reader, source, own),
+        parts=read_parts(reader, source, own, engine == "diffusion"),
         isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
         unchecked=reader.texts("unchecked"),
     )
@@ -169,10 +171,10 @@ def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
     """The engine for a model whose owner named none: from its files where they are here, else from its task."""
     folder = Path(source.path) if source.kind == "local" else None
     names = (source.path, *source.files, source.repo)
-    if any(name.lower().endswith((".gguf", "-gguf")) for name in names) or (folder and any(folder.glob("*.gguf"))):
-        return "llama"
     if "image" in tasks:
         return "diffusion"
+    if any(name.lower().endswith((".gguf", "-gguf")) for name in names) or (folder and any(folder.glob("*.gguf"))):
+        return "llama"
     if "upscale" in tasks:
         return "upscaler"
     if "music" in tasks:

@@ -6,7 +6,7 @@ Knows nothing of downloads (studio.store) or of memory (studio.manager).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from studio.catalog import variants
 from studio.catalog.card import DEMO, VARIANT, Card, Source
 from studio.catalog.card_reader import read_card
+from studio.catalog.own_toml import FOLDERS
 from studio.catalog.toml_reader import suggestion
 from studio.errors import StudioError
 from studio.i18n import ASSETS, text
@@ -38,12 +39,16 @@ class Problem:
         return f"{self.file.name}: {place}: {self.message}" if place else f"{self.file.name}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Catalog:
-    """All models by id, and what could not be read."""
+    """All models by id, and what could not be read.
+
+    `cards` is never changed, only replaced as a whole: whoever goes through it may do so on any thread.
+    """
 
     cards: Mapping[str, Card] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    _files: Mapping[str, Card] | None = None
 
     @classmethod
     def load(cls, home: Home, *, public: bool = False, demo: bool = False, builtin: Path | None = None) -> Catalog:
@@ -62,6 +67,22 @@ class Catalog:
         if not public and home.own_models.exists():
             _read(home.own_models, home, True, cards, problems)
         return cls(MappingProxyType(cards), tuple(problems))
+
+    def beside(self, found: Callable[[Collection[str]], Mapping[str, Card]]) -> None:
+        """Have models stand beside those of the files, in place of such as stood there before.
+
+        Args:
+            found: given the ids that are taken, the others' cards.
+        """
+        if self._files is None:
+            self._files = self.cards
+        self.cards = MappingProxyType({**found(self._files.keys()), **self._files})
+
+    def reread(self, home: Home, found: Callable[[Collection[str]], Mapping[str, Card]]) -> None:
+        """Read the files anew, after one of them was changed."""
+        fresh = Catalog.load(home)
+        self._files, self.problems = fresh.cards, fresh.problems
+        self.beside(found)
 
     def get(self, id: str) -> Card:
         """The card called `id`, also that of a variant: ``sd-turbo@int8``.
@@ -107,7 +128,7 @@ def _read(file: Path, home: Home, own: bool, cards: dict[str, Card], problems: l
         problems.append(Problem(file, "", "", f"is not TOML: {error}"))
         return
     for name in document:
-        if name != "models":
+        if name not in (("models", FOLDERS) if own else ("models",)):
             problems.append(Problem(file, name, "", "a model's table is called [models.<id>]"))
     tables = document.get("models", {})
     if not isinstance(tables, dict):

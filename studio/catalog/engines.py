@@ -75,7 +75,10 @@ ENGINES: dict[str, EngineFacts] = {
     "diffusion": EngineFacts(
         place="studio.engines.image.diffusion:DiffusionEngine",
         tasks=("image",),
-        options=(*_PIPELINE, "max_sequence_length", "preview", "tile_above"),
+        options=(
+            *(*_PIPELINE, "max_sequence_length", "preview", "tile_above"),
+            *("vae", "text_encoders", "rest", "prediction"),
+        ),
         variants=_BITS_AND_PARTS,
         linear=0.33,  # small painters are mostly convolutions
         linear_large=0.85,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from studio.catalog.card import PICKLES, Part, Source
+from studio.catalog.card import PICKLES, WEIGHTS, Part, Source
 from studio.catalog.toml_reader import TableReader, suggestion
 
 PLACES = ("hub", "package", "bundled", "path")
@@ -29,16 +29,26 @@ def read_source(reader: TableReader, own: bool, home: Path) -> Source:
     return _source(reader, ("hub", "path") if own else ("hub", "package", "bundled"), home)
 
 
-def read_parts(reader: TableReader, source: Source, own: bool) -> tuple[Part, ...]:
-    """The tables [models.<id>.parts.<folder>]: of the hub, or of a package where the table is ours."""
+def read_parts(reader: TableReader, source: Source, own: bool, one_file: bool = False) -> tuple[Part, ...]:
+    """The tables [models.<id>.parts.<folder>]: of the hub, or of a package where the table is ours.
+
+    Args:
+        one_file: the engine runs checkpoints of one file, which lack what others have beside them.
+    """
     allowed = ("hub",) if own else ("hub", "package")
     tables = reader.mapping("parts")
-    if tables and (source.kind == "local" or not (source.path or source.repo or source.package)):
-        reader.flaw("parts", "only a model that is fetched or bundled has parts")
+    if tables and (_whole_folder(source, one_file) or not (source.path or source.repo or source.package)):
+        reader.flaw("parts", "only a model that is fetched, bundled or one file has parts")
         return ()
-    if tables and source.files and len(source.files) == 1 and not any(sign in source.files[0] for sign in "*?["):
+    alone = len(source.files) == 1 and not any(sign in source.files[0] for sign in "*?[")
+    if tables and alone and not one_file:
         reader.flaw("parts", "a model of a single file has no folder for parts")
     return tuple(_part(reader, str(folder), table, allowed) for folder, table in tables.items())
+
+
+def _whole_folder(source: Source, one_file: bool) -> bool:
+    """A place of the person's that has whatever it needs."""
+    return source.kind == "local" and not (one_file and source.path.lower().endswith(WEIGHTS))
 
 
 def _part(reader: TableReader, folder: str, table: object, allowed: tuple[str, ...]) -> Part:
@@ -102,8 +112,6 @@ def _source(reader: TableReader, allowed: tuple[str, ...], home: Path) -> Source
     path = _expanded(reader, value)
     if value.lower().endswith(PICKLES):
         reader.flaw("path", f"{path.name} is a format that can run code; use .safetensors or .gguf")
-    elif value.lower().endswith(".safetensors"):
-        reader.flaw("path", "give the folder, which holds the model's configuration too")
     return Source("local", path=str(path if path.is_absolute() else home / path), files=files, sha256=hashes)
 
 

@@ -47,10 +47,15 @@ _WORDS = {"4-bit": "int4", "16-bit": "bits16", "pictures": "pictures"}
 
 def of(card: Card) -> tuple[Variant, ...]:
     """The variants that a model has, on whatever device: none of what its own table asks for already."""
-    if card.starter or card.variant or card.options.get("quantise"):
+    if card.starter or card.variant or card.options.get("quantise") or _packed(card):
         return ()
     known, apart = ENGINES[card.engine].variants, card.options.get("offload") == "model"
     return tuple(name for name in NAMES if name in known and not (apart and name == OFFLOAD))
+
+
+def _packed(card: Card) -> bool:
+    """Its weights are in fewer bits as they lie in the file."""
+    return any(name.lower().endswith(".gguf") for name in (card.source.path, *card.source.files))
 
 
 def on(card: Card, device: Device) -> tuple[Variant, ...]:

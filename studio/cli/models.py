@@ -10,6 +10,7 @@ import typer
 
 from studio.catalog import licence, variants
 from studio.catalog.card import VARIANT
+from studio.cli import find
 from studio.cli.console import STOPPED, Console, columns, language, say
 from studio.cli.follow import follow, opened
 from studio.errors import StudioError
@@ -23,6 +24,8 @@ app = typer.Typer(help=say("help.models"), invoke_without_command=True, rich_mar
 
 Json = Annotated[bool, typer.Option("--json", help=say("help.json"))]
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False, help=say("help.model"))]
+app.command(help=say("help.find"))(find.find)
+app.command(help=say("help.add"))(find.add)
 
 
 @app.callback()

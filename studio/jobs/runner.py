@@ -254,7 +254,8 @@ class Runner:
         try:
             made = recipe.make_recipe(
                 request, card,
-                revision=self._store.revision(card), device=str(device), hardware=device.hardware,
+                revision=self._store.revision(card), model_hash=self._store.model_hash(card),
+                device=str(device), hardware=device.hardware,
                 adapters=lora_files.hashes((request, *plan.requests), self._adapters),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip

@@ -60,12 +60,14 @@ class Found:
     Attributes:
         fields: fields of ImageRequest, unchecked.
         model: its name, as written there.
+        model_hash: the first digits of its file's SHA-256.
         unknown: settings that we do not have, as "Name: value".
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     model: str = ""
     unknown: tuple[str, ...] = ()
+    model_hash: str = ""
 
 
 def write(recipe: Mapping[str, Any], version: str = "") -> str:
@@ -88,6 +90,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "CFG scale": given.get("guidance_scale"),
         "Seed": recipe["seed"],
         "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
+        "Model hash": model.get("hash") or None,
         "Model": model["title"] or model["id"] or None,
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
@@ -171,7 +174,13 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["tiling"] = True
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
-    return Found(fields, values.get("model", "") or model, tuple(unknown))
+    return Found(fields, values.get("model", "") or model, tuple(unknown), _hash(values))
+
+
+def _hash(values: Mapping[str, str]) -> str:
+    """The hash of the model; "" where none is written, or one of the old kind that names no contents."""
+    found = values.get("model hash", "").strip().lower()
+    return found[:64] if re.fullmatch(r"[0-9a-f]{10,64}", found) else ""
 
 
 def _resources(text: str) -> tuple[str, list[dict[str, Any]]]:

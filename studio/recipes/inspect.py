@@ -60,6 +60,7 @@ class Restored:
         broken: something that looked like settings could not be read.
         unread: the program is known by its signs; nothing that it wrote was understood.
         text: the `parameters` text that it was read from; empty in the other forms.
+        model_hash: the first digits of the SHA-256 of the model's file; empty where none is named.
     """
 
     form: Form
@@ -71,6 +72,7 @@ class Restored:
     unread: bool = False
     text: str = ""
     wrong: tuple[str, ...] = ()
+    model_hash: str = ""
 
     @property
     def program(self) -> str:
@@ -111,8 +113,9 @@ def restore_recipe(made: dict[str, Any]) -> Restored:
     given = {name: value for name, value in given.items() if value is not None}
     fields, wrong = untrusted.image_fields(given)
     return Restored(
-        "atelier", fields, told["model"]["id"] or told["model"]["title"], (), made, wrong=_told(wrong, given)
-    )
+        "atelier", fields, told["model"]["id"] or told["model"]["title"], (), made, wrong=_told(wrong, given),
+        model_hash=told["model"].get("hash", ""),
+    )  # fmt: skip
 
 
 def origin(data: bytes) -> dict[str, Any] | None:
@@ -241,7 +244,10 @@ def _theirs(form: Form, found: Found, broken: bool = False, text: str = "") -> R
     fields, wrong = untrusted.image_fields(found.fields)
     unknown = tuple(untrusted.clean(one, 200).replace("\n", " ") for one in found.unknown[:MAX_UNKNOWN])
     model = untrusted.clean(found.model, 300).strip()
-    return Restored(form, fields, model, unknown, None, broken, text=text, wrong=_told(wrong, found.fields))
+    return Restored(
+        form, fields, model, unknown, None, broken, text=text, wrong=_told(wrong, found.fields),
+        model_hash=found.model_hash,
+    )  # fmt: skip
 
 
 def _told(wrong: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from studio.tasks.music import performance
 FORMAT = "atelier/1"
 MAX_CHARACTERS = 6_000_000  # the longest code prefix and suffix, escaped
 LIBRARIES = ("torch", "transformers", "diffusers", "audiocraft", "xllamacpp")
+_HASH = re.compile(r"[0-9a-f]{10,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLACES = ("recipe", "ICMT", "comment")
 
@@ -44,6 +45,7 @@ def make_recipe(
     card: Card,
     *,
     revision: str = "",
+    model_hash: str = "",
     device: str = "cpu",
     hardware: str = "",
     adapters: Mapping[str, str] | None = None,
@@ -56,6 +58,7 @@ def make_recipe(
     Args:
         request: resolved, so that nothing in it is None.
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
+        model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
         adapters: name -> SHA-256 of the files of `loras`.
         seconds: time of the run itself, without waiting and loading.
@@ -71,6 +74,7 @@ def make_recipe(
             "licence": card.licence,
             "licence_url": card.licence_url,
             "commercial": card.commercial,
+            **({"hash": model_hash} if model_hash else {}),
         },
         "parameters": parameters(request),
         "seed": request.seed,
@@ -178,6 +182,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "model": {
             **{key: _string(model.get(key)) for key in ("id", "title", "revision", "licence", "licence_url")},
             "commercial": _commercial(model.get("commercial")),
+            **({"hash": short} if _HASH.fullmatch(short := _string(model.get("hash"))) else {}),
         },
         "parameters": given,
         "seed": _number(found.get("seed"), int),

@@ -32,9 +32,9 @@ def as_card(card: Card, part: Part) -> Card:
 
 
 def bundled_files(card: Card) -> dict[str, Path]:
-    """The files of a bundled model: name inside its folder -> where it is in assets."""
+    """The files of a bundled model: name inside its folder -> where it is in assets. Those of others stay apart."""
     top = local.place(card)
-    if not top.is_dir():
+    if card.source.kind != "bundled" or not top.is_dir():
         return {}
     found = (path for path in sorted(top.rglob("*")) if path.is_file() and not path.name.startswith("."))
     return {path.relative_to(top).as_posix(): path for path in found}
@@ -64,8 +64,8 @@ def short_hash(text: str) -> str:
 
 
 def home_of(home: Home, card: Card) -> Path:
-    """The folder that holds what a bundled model with parts takes."""
-    return home.models / "bundled" / card.base
+    """The folder that holds what a model with parts takes, where its own files are bundled or the person's."""
+    return home.models / card.source.kind / card.base
 
 
 def layout(part: Part, files: Mapping[str, Path]) -> dict[str, Path]:

@@ -45,7 +45,7 @@ def checked(card: Card) -> Path:
 
 def _refuse_pickles(path: Path, card: Card) -> None:
     if path.is_file():
-        if path.suffix.lower() not in WEIGHTS:
+        if path.suffix.lower() not in WEIGHTS and not _gguf(path):
             raise StudioError("unsafe_file", file=path.name)
         return
     folders = [path]
@@ -61,3 +61,12 @@ def _refuse_pickles(path: Path, card: Card) -> None:
             raise StudioError("unsafe_file", file=str((folder / pickles[0]).relative_to(path)))
     if not any(file.suffix.lower() in WEIGHTS for file in path.rglob("*")):
         raise StudioError("missing_files", model=card.title, file="*.safetensors")
+
+
+def _gguf(path: Path) -> bool:
+    """Whether a file of another name begins as GGUF does: Ollama calls its files by their hashes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False

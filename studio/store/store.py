@@ -16,10 +16,14 @@ from studio.catalog.card import Card, Part, measure
 from studio.errors import Cancelled, StudioError
 from studio.paths import Home
 from studio.store import composite, local, manifest, origin
+from studio.store.disk.hashes import ModelHashes
 from studio.store.fetching import Progress, Told, untold
 from studio.store.item import Pieces, State, lock_name
 
 log = logging.getLogger("studio")
+
+_HERE = ("bundled", "local")
+"""Kinds of sources whose own files are on this machine in any case."""
 
 
 class Store:
@@ -28,6 +32,9 @@ class Store:
     Args:
         offline: never try the network.
         keep_free: bytes of disk space that downloads leave.
+
+    Attributes:
+        hashes: of the files of checkpoints.
     """
 
     def __init__(self, home: Home, *, offline: bool = False, keep_free: int = 0) -> None:
@@ -35,12 +42,26 @@ class Store:
         self._offline = offline
         self._pieces = Pieces(home, keep_free)
         self._prints = composite.Fingerprints()
+        self.hashes = ModelHashes(home.cache / "hashes.json")
+
+    def close(self) -> None:
+        """Read no more in the background."""
+        self.hashes.close()
+
+    def model_hash(self, card: Card) -> str:
+        """The short hash of a checkpoint of one file; "" for other models, and where it is still being read."""
+        file = local.place(card)
+        if card.source.kind != "local" or not file.is_file() or card.engine != "diffusion":
+            return ""
+        if not (found := self.hashes.short(file)):
+            self.hashes.ask((file,))
+        return found
 
     def state(self, card: Card) -> State:
         """Whether the card's files are here, optional parts aside. Cheap: no file is read but short lists of them."""
         if _stays(card):
             return "ready" if local.there(card) else "absent"
-        if card.source.kind == "bundled" and not local.there(card):
+        if card.source.kind in _HERE and not local.there(card):
             return "absent"
         states = [self._pieces.state(piece) for piece in _needed(card)]
         if all(state == "ready" for state in states):
@@ -53,14 +74,15 @@ class Store:
         Raises:
             StudioError: not_on_disk, missing_files, or unsafe_file for a path of the user's; disk_full, cannot_write.
         """
+        self.model_hash(card)
         if _stays(card):
             return local.checked(card)
-        if card.source.kind == "bundled":
+        if card.source.kind in _HERE:
             local.checked(card)
         for piece in _needed(card):
             if self._pieces.state(piece) != "ready":
                 raise self._pieces.missing(piece, card.disk_bytes)
-        if card.source.kind == "bundled":
+        if card.source.kind in _HERE:
             return self._assembled(card)
         folder = self._pieces.folder(card)
         place = manifest.single(folder, self._pieces.files(card))
@@ -87,7 +109,7 @@ class Store:
         """
         if _stays(card):
             return self.path(card)
-        if card.source.kind == "bundled":
+        if card.source.kind in _HERE:
             local.checked(card)
         needed = _needed(card)
         missing = [piece for piece in _all(card) if self._pieces.state(piece) != "ready"]
@@ -125,7 +147,7 @@ class Store:
                     looks = iter((False, False, True))
                     alone = self._pieces.alone(name, lambda looks=looks: next(looks, True), lambda: None)
                     locks.enter_context(alone)
-                if card.source.kind == "bundled":
+                if card.source.kind in _HERE:
                     top = composite.home_of(self._home, card)
                     freed += composite.alone(top)
                     shutil.rmtree(top, ignore_errors=True)
@@ -163,7 +185,7 @@ class Store:
         if _stays(card):
             return measure(local.place(card)) if card.source.path else 0
         fetched = sum(self._pieces.used(piece) for piece in _all(card))
-        return fetched + measure(local.place(card)) if fetched and card.source.kind == "bundled" else fetched
+        return fetched + measure(local.place(card)) if fetched and card.source.kind in _HERE else fetched
 
     def revision(self, card: Card) -> str:
         """What names the exact files that decide the output; "" where nothing does.
@@ -201,7 +223,10 @@ class Store:
                 manifest.add_links(folder, card, part.folder, sizes)
 
     def _assembled(self, card: Card) -> Path:
-        """The folder of a bundled model with its parts; made where it is not there as it should be."""
+        """The folder of a bundled model with its parts; made where it is not there as it should be.
+
+        Of a model of the person's it holds the parts alone: whoever loads it knows where its own files are.
+        """
         own = composite.bundled_files(card)
         linked: dict[str, Path] = {}
         contents = [self._prints.of(own)]
@@ -240,10 +265,10 @@ def _all(card: Card) -> tuple[Card, ...]:
 
 
 def _needed(card: Card) -> tuple[Card, ...]:
-    own = () if card.source.kind == "bundled" else (card,)
+    own = () if card.source.kind in _HERE else (card,)
     return (*own, *(composite.as_card(card, part) for part in card.parts if not part.optional))
 
 
 def _stays(card: Card) -> bool:
     """Its files are used where they are, and are not ours to fetch or delete."""
-    return card.source.kind == "local" or (card.source.kind == "bundled" and not card.parts)
+    return card.source.kind in _HERE and not card.parts

@@ -9,7 +9,8 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.store import composite, origin
+from studio.store import composite
+from studio.store.listing import listing
 from studio.store.wanted import choose
 
 LENIENT = 0.02
@@ -38,35 +39,23 @@ def differences(card: Card) -> list[Difference]:
     Raises:
         StudioError: hub_offline; the hub does not answer, or not as one.
     """
-    if origin.offline():
-        raise StudioError("hub_offline", model=card.title)
     return [one for piece in pieces(card) for one in _piece(piece, piece is card)]
 
 
 def _piece(piece: Card, whole: bool) -> list[Difference]:
-    from studio.store.courier import explained
-    from studio.store.remotes import Hub
-    from studio.store.transfer import Line
-
     source = piece.source
-    order = {
-        "kind": "hub", "endpoint": origin.endpoint(), "repo": source.repo, "revision": source.revision, "place": ".",
-        "model": piece.title,
-    }  # fmt: skip
-    line = Line(lambda _: None, 0)
-    hub = Hub(order, line)
     try:
-        _, entries = line.retry(lambda _: hub.listing())
-        chosen = choose(entries, source.files, str(piece.options.get("variant", "")), piece.title)
-    except Exception as error:
-        known = explained(error, order, hub.host)
+        found = listing(source.repo, source.revision, piece.title)
+        chosen = choose(found.entries, source.files, str(piece.options.get("variant", "")), piece.title)
+    except StudioError as known:
         what = {"not_on_hub": "repository", "version_gone": "commit", "missing_files": "files", "only_pickles": "files"}
         if known.code not in what:
-            raise known from None
+            raise
         ours = {"repository": source.repo, "commit": source.revision}.get(what[known.code], ", ".join(source.files))
         return [Difference(source.repo, what[known.code], ours or "*.safetensors", known.what())]
     return [
-        Difference(source.repo, *one) for one in _facts(piece, whole, hub.told, sum(one.size for one in chosen), chosen)
+        Difference(source.repo, *one)
+        for one in _facts(piece, whole, found.told, sum(one.size for one in chosen), chosen)
     ]
 
 

@@ -79,7 +79,7 @@ class Restoring:
         if not _usable(found):
             return {line: job_progress.failure(StudioError("broken_metadata"), spoken)}
         model, models = found.model, self._page.studio.models.list("image")
-        known = _known(found, models)
+        known = _known(found, models, self._page.studio.own.hashed(found.model_hash) if found.model_hash else "")
         here = known is not None and (known.state == "ready" or known.card.starter)
         card = known.card if known is not None and here else self._page.studio.default_model("image")
         picture, missing = self._source(found)
@@ -149,8 +149,14 @@ def _size(named: Any) -> int:
     return size if isinstance(size, int) else 0
 
 
-def _known(found: Restored, models: tuple[ModelInfo, ...]) -> ModelInfo | None:
-    """The model of the catalogue that is meant: by its id, its title, or the end of its hub's name."""
+def _known(found: Restored, models: tuple[ModelInfo, ...], hashed: str = "") -> ModelInfo | None:
+    """The model of the catalogue that is meant: by its file's hash, its id, its title, or the end of its hub's name.
+
+    Args:
+        hashed: the id of the model whose file has the hash; "" where none has.
+    """
+    if (same := next((model for model in models if hashed and model.card.id == hashed), None)) is not None:
+        return same
     wanted = _plain(found.model)
     if not wanted:
         return None

@@ -393,9 +393,11 @@ def test_commands_in_documents_exist(page):
             assert words[0] in {"git", "cd", "sudo"} or (ROOT / words[0]).exists(), line
         if words[0] in ("studio", "start.py") and words[1:2] not in ([], ["test"]):
             assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
-            deeper = words[1:3] if words[1] == "models" and words[2:3] and not words[2].startswith("-") else words[1:2]
+            word = words[2] if len(words) > 2 and words[2][0] != "-" else ""
+            named = word and re.search(rf"^\s+{re.escape(word)}\s", usage(words[1]), re.M)
+            inner = words[2:3] if named else []
             for option in (word for word in words[2:] if word.startswith("--")):
-                assert option in usage(*deeper), line
+                assert option in usage(words[1], *inner), line
 
 
 def test_the_test_tools_are_pinned_where_a_newer_one_would_find_new_faults():

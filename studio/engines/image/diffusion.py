@@ -1,6 +1,7 @@
 """Pictures from words, and from pictures, through diffusers.
 
-Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors.
+Takes a folder with model_index.json whose pipeline class is one of `PIPELINES`, and opens only its *.safetensors; or
+one file, as other programs keep models (studio.engines.image.single_file).
 Pictures are made one after another, each from its own generator on the CPU, so that picture i of a batch is the same as
 a single picture with seed + i, on every device; relatives of one picture share its seed and have variation_seed + i.
 Painting over a picture goes through pipelines of the same modules, so no weights are held twice. Pictures are returned,
@@ -8,6 +9,7 @@ not written.
 
 Read from the card:
     options.dtype, options.ignore_code: see _torch. options.preview: see _previews.
+    options.vae, .text_encoders, .rest, .prediction: of a checkpoint of one file, see single_file.loading.
     options.variant: "fp16" where the weights are named so; found out by itself where there are no others.
     options.offload: "model" keeps only the part that works on the GPU (CUDA); "none" (default).
     options.quantise: see _quantised.
@@ -33,11 +35,13 @@ from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines.image.previews import Previews, watch
+from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
 from studio.results import Output, Tokens
 from studio.tasks.image import glossary
+from studio.tasks.image.schedulers import fits
 from studio.tasks.seeds import stepped, varied
 
 PIPELINES = (
@@ -47,7 +51,9 @@ PIPELINES = (
     "StableDiffusion3Pipeline",
     "PixArtSigmaPipeline",
     "ZImagePipeline",
+    "FluxPipeline",
     "Flux2KleinPipeline",
+    "QwenImagePipeline",
     "SanaPipeline",
     "SanaSprintPipeline",
 )
@@ -58,19 +64,35 @@ class DiffusionEngine(torch_loading.Casts):
     """Diffusers pipelines that make pictures."""
 
     def weights(self, card: Card, files: Path) -> int:
+        if file := loading.checkpoint(card, files):
+            try:
+                return loading.nbytes(card, file, loading.rest_of(card, files)) or card.memory_bytes
+            except (OSError, ValueError, KeyError, TypeError):  # a broken file is reported by load, with its reason
+                return card.memory_bytes
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
         return work(card, request)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
-        return DiffusionModel(card, diffusers_loading.load(card, files, device, PIPELINES), files, device)
+        if file := loading.checkpoint(card, files):
+            pipe = loading.load(card, file, loading.rest_of(card, files), device, PIPELINES)
+            pipe = diffusers_loading.settled(card, pipe, device)
+        else:
+            pipe = diffusers_loading.load(card, files, device, PIPELINES)
+        return DiffusionModel(card, pipe, files, device)
 
     def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
         """How much of the prompt the model reads. Zeros where nobody can tell."""
+        if loading.checkpoint(card, files):
+            return token_count.of_checkpoint(loading.chunked(card, files), prompt)
         return token_count.count(card, files, glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt)
 
-    def samples(self, card: Card, files: Path, scheduler: str) -> bool:  # noqa: ARG002
+    def samples(self, card: Card, files: Path, scheduler: str) -> bool:
+        if loading.checkpoint(card, files):
+            config = loading.scheduler_config(card, files)
+            rest = loading.rest_of(card, files)
+            return fits(scheduler, config) if config or rest is None else diffusers_loading.samples(rest, scheduler)
         return diffusers_loading.samples(files, scheduler)
 
 

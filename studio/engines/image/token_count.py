@@ -21,6 +21,8 @@ _LENGTHS = {
     "PixArtSigmaPipeline": 300,
     "ZImagePipeline": 512,
     "Flux2KleinPipeline": 512,
+    "FluxPipeline": 512,
+    "QwenImagePipeline": 1024,
     "SanaPipeline": 300,
     "SanaSprintPipeline": 300,
 }
@@ -52,6 +54,19 @@ def count(card: Card, files: Path, prompt: str) -> Tokens:
             return Tokens(sum(map(len, chunks)), len(chunks) * prompt_chunks.room(tokenizer), "")
     except Exception:  # nobody wrote a tokenizer for this; a count is no reason to fail
         return Tokens(0, 0, "")
+
+
+def of_checkpoint(tokenizer: Any | None, prompt: str) -> Tokens:
+    """The same for a checkpoint of one file, whose CLIP reads any length.
+
+    Args:
+        tokenizer: None for a model that reads in another way: nobody counts then.
+    """
+    if tokenizer is None:
+        return Tokens(0, 0, "")
+    with _lock:
+        chunks = prompt_chunks.split(tokenizer, timetable(prompt, _STEPS)[0])
+    return Tokens(sum(map(len, chunks)), len(chunks) * prompt_chunks.room(tokenizer), "")
 
 
 def excess(tokenizer: Any, card: Card, pipeline: str, prompt: str) -> int:

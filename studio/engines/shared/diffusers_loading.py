@@ -58,6 +58,7 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
 
         dtype = torch_loading.dtype_for(card, files, device)
         absent: dict[str, Any] = {part: None for part in _OPTIONAL if part in index and not (files / part).is_dir()}
+        absent |= {part: None for part, named in index.items() if named == [None, None]}  # the library misses them
         variant = {"variant": name} if (name := torch_loading.variant(card, files)) else {}
         if index.get("text_encoder") == ["transformers", "BertModel"]:
             absent["text_encoder"] = _bert(files / "text_encoder", dtype=dtype, **variant)
@@ -65,14 +66,19 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
             pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
                 files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
             )
-        pipe.set_progress_bar_config(disable=True)
-        offloaded = card.options.get("offload") == "model" and device.kind == "cuda"
-        for name, part in modules(pipe).items():
-            if name not in quantise.DECODERS:
-                quantise.quantise(card, part, Device("cpu") if offloaded else device)
-        if offloaded:
-            pipe.enable_model_cpu_offload(gpu_id=device.index)
-        return pipe
+        return settled(card, pipe, device)
+
+
+def settled(card: Card, pipe: Any, device: Device) -> Any:
+    """The pipeline as its card wants it: quiet, in fewer bits, its parts kept off the device."""
+    pipe.set_progress_bar_config(disable=True)
+    offloaded = card.options.get("offload") == "model" and device.kind == "cuda"
+    for name, part in modules(pipe).items():
+        if name not in quantise.DECODERS:
+            quantise.quantise(card, part, Device("cpu") if offloaded else device)
+    if offloaded:
+        pipe.enable_model_cpu_offload(gpu_id=device.index)
+    return pipe
 
 
 def _bert(folder: Path, **how: Any) -> Any:

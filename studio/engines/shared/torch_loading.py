@@ -93,7 +93,12 @@ def stored_bytes(card: Card, files: Path, text: bool = False) -> int:
 
 def _tensor_bytes(entry: dict[str, Any], dtype: str) -> int:
     kind = entry["dtype"]
-    return math.prod(entry["shape"]) * (_WIDTH[dtype] if kind in FLOATS else _BYTES.get(kind, 1))
+    return numbers(entry) * (_WIDTH[dtype] if kind in FLOATS else _BYTES.get(kind, 1))
+
+
+def numbers(entry: dict[str, Any]) -> int:
+    """How many numbers a tensor has; `entry` is its line in a file's header."""
+    return math.prod(entry["shape"])
 
 
 class Casts:

@@ -1,30 +1,22 @@
 """GGUF files: what one says about its model beside the weights, and its tokenizer as llama.cpp runs it.
 
-The header is read once, without loading the model (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Tokens
-are counted by llama.cpp itself, over the port that it opens on loopback: the library hands out no other way.
+The header is read once, without loading the model (studio.store.gguf). Tokens are counted by llama.cpp itself, over
+the port that it opens on loopback: the library hands out no other way.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import mmap
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from studio.store.gguf import read_header
 
 _CONTROL = 3  # a token's type: it steers the model and is no text
-_STRING, _ARRAY = 8, 9
-_SIZES: Mapping[int, tuple[str, int]] = {
-    0: ("B", 1), 1: ("b", 1), 2: ("H", 2), 3: ("h", 2), 4: ("I", 4), 5: ("i", 4), 6: ("f", 4), 7: ("?", 1),
-    10: ("Q", 8), 11: ("q", 8), 12: ("d", 8),
-}  # fmt: skip
 _WANTED = ("tokenizer.chat_template", "tokenizer.ggml.tokens", "tokenizer.ggml.token_type",
            "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.add_bos_token")  # fmt: skip
-_MOST = 64 * 1024 * 1024
-"""Bytes of a header that are looked at: the largest vocabularies and their merges take a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +43,7 @@ def read_facts(file: Path) -> Facts:
     Raises:
         ValueError: it is damaged.
     """
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        try:
-            found = _Header(mapped[:_MOST]).read()
-        except (struct.error, IndexError, OverflowError, MemoryError, RecursionError) as error:
-            raise ValueError(f"its header cannot be read: {error}") from None
+    found = read_header(file, _WANTED).values
     tokens, kinds = found.get("tokenizer.ggml.tokens", []), found.get("tokenizer.ggml.token_type", [])
     if not isinstance(tokens, list) or not isinstance(kinds, list):
         raise ValueError("its vocabulary is none")
@@ -68,57 +56,6 @@ def read_facts(file: Path) -> Facts:
     template = found.get("tokenizer.chat_template", "")
     numbers = {str(text): number for number, text in enumerate(tokens)}
     return Facts(template if isinstance(template, str) else "", numbers, special, token("bos"), token("eos"))
-
-
-class _Header:
-    """The keys and values at the beginning of a GGUF file."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def read(self) -> dict[str, Any]:
-        if self._data[:4] != b"GGUF":
-            raise ValueError("it is not a GGUF file")
-        self._at = 16  # magic, version and the number of tensors
-        found: dict[str, Any] = {}
-        for _ in range(self._number("Q", 8)):
-            key = self._text().decode("utf-8", "replace")
-            value = self._value(self._number("I", 4), key in _WANTED)
-            if key in _WANTED:
-                found[key] = value
-        return found
-
-    def _number(self, form: str, size: int) -> int:
-        (value,) = struct.unpack_from("<" + form, self._data, self._at)
-        self._at += size
-        return value
-
-    def _text(self) -> bytes:
-        length = self._number("Q", 8)
-        if length > len(self._data) - self._at:
-            raise ValueError("a text reaches beyond its header")
-        self._at += length
-        return self._data[self._at - length : self._at]
-
-    def _value(self, kind: int, wanted: bool) -> Any:
-        if kind == _STRING:
-            return self._text().decode("utf-8", "replace")
-        if kind != _ARRAY:
-            if kind not in _SIZES:
-                raise ValueError(f"a value of the unknown kind {kind}")
-            return self._number(*_SIZES[kind])
-        inner, count = self._number("I", 4), self._number("Q", 8)
-        if count > len(self._data) - self._at:
-            raise ValueError("a list reaches beyond its header")
-        if inner in _SIZES:
-            form, size = _SIZES[inner]
-            begin, self._at = self._at, self._at + size * count
-            return list(struct.unpack_from(f"<{count}{form}", self._data, begin)) if wanted else []
-        if inner == _STRING and not wanted:
-            for _ in range(count):
-                self._text()
-            return []
-        return [self._value(inner, wanted) for _ in range(count)]
 
 
 class Tokenizer:

@@ -1,0 +1,206 @@
+"""The person's own models: those on the disk already, in folders that they pointed at, and those that they name.
+
+The part of studio.service that is about them: `studio.own`. Not for the public.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.catalog import own_toml
+from studio.catalog.card import Card
+from studio.catalog.card_reader import read_card
+from studio.catalog.catalog import Catalog
+from studio.catalog.engines import ENGINES
+from studio.errors import StudioError
+from studio.manager import Fleet
+from studio.paths import Home
+from studio.settings import Settings
+from studio.store import Store
+from studio.store.disk import cards, naming, repository
+from studio.store.disk.folders import Folders
+from studio.store.disk.look import Found
+from studio.store.disk.naming import Named
+from studio.store.disk.parts import Completed
+from studio.store.disk.places import Place
+
+log = logging.getLogger("studio")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A model that a look found.
+
+    Attributes:
+        found: what it is.
+        card: how it would stand in the lists; None where it cannot be used.
+        fits: some device has the memory for it.
+        what: what it lacks, and where that comes from.
+    """
+
+    found: Found
+    card: Card | None
+    fits: bool
+    what: Completed
+
+    @property
+    def reason(self) -> str:
+        """A key of a text that says why it cannot be used; "" where it can."""
+        if self.card is not None:
+            return ""
+        reason = self.found.reason or "lacks"
+        return f"disk.{'why' if reason in _WHY else 'kind'}.{reason}"
+
+
+_WHY = ("family", "part", "lora", "network", "no_use", "code", "lacks")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a look found, models that can be used first. `remembered`: the folders that the person points at."""
+
+    places: tuple[Place, ...]
+    seen: tuple[Seen, ...]
+    remembered: tuple[Path, ...]
+
+
+class Own:
+    """What a studio knows of the person's own models.
+
+    Args:
+        catalog: they stand in it beside the others.
+    """
+
+    def __init__(self, settings: Settings, home: Home, catalog: Catalog, store: Store, fleet: Fleet) -> None:
+        self._closed_to = settings.public or settings.demo
+        self._public = settings.public
+        self._home, self._catalog, self._store, self._fleet = home, catalog, store, fleet
+        self._folders = Folders(home)
+        self._changing = threading.Lock()
+        if not self._closed_to and (found := self._folders.last()):
+            self._catalog.beside(lambda taken: cards.cards(found, taken))
+
+    def refresh(self) -> threading.Thread | None:
+        """Look again in the background at what the folders hold, and at the checkpoints' hashes.
+
+        Returns the thread; None where nobody points at any folder.
+        """
+        if self._closed_to or not self._folders.remembered():
+            return None
+        thread = threading.Thread(target=self._again, name="own-models", daemon=True)
+        thread.start()
+        return thread
+
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that the person points at."""
+        return () if self._public else self._folders.remembered()
+
+    def look(self, folders: Iterable[Path] = ()) -> Report:
+        """What lies in these folders, in those of other programs where none is named. Nothing is kept.
+
+        Raises:
+            StudioError: not_for_public; no_folder where one does not exist.
+        """
+        self._private()
+        looked = self._folders.look(folders)
+        made = {card.source.path: card for card in cards.cards(looked.found, ()).values()}
+        lacking = cards.completed(looked.found)
+        seen = [self._seen(one, made.get(str(one.path)), lacking) for one in looked.found]
+        seen.sort(key=lambda one: (one.card is None, one.found.tasks, one.found.title.casefold()))
+        return Report(looked.places, tuple(seen), self._folders.remembered())
+
+    def remember(self, folders: Iterable[Path]) -> int:
+        """Point at these folders from now on; their models stand in the lists. Returns how many those are.
+
+        Raises:
+            StudioError: not_for_public, no_folder, bad_own_models, cannot_write.
+        """
+        self._private()
+        self._folders.remember(folders)
+        return self._again()
+
+    def forget(self, folder: Path) -> int:
+        """Point at this folder no longer. Returns how many models of the others are left.
+
+        Raises:
+            StudioError: not_for_public, no_folder, bad_own_models, cannot_write.
+        """
+        self._private()
+        self._folders.forget(folder)
+        return self._again()
+
+    def name(self, text: str, choice: str = "") -> Named:
+        """What a model is that a person names: a hub id, an address of the hub or of ModelScope, or a path.
+
+        Args:
+            choice: one of its quantisations or files, where it has several.
+
+        Raises:
+            StudioError: not_for_public; why it cannot be found or used (studio.store.disk.naming).
+        """
+        self._private()
+        where = naming.parse(text)
+        named = naming.of_path(where, self._folders.last()) if where.kind == "path" else repository.of_repository(where)
+        return named.chosen(choice) if choice and named.choices else named
+
+    def fits(self, named: Named, nbytes: int = 0) -> bool:
+        """Whether some device has the memory for a named model, or for `nbytes` of it."""
+        needed, managers = int((nbytes or named.nbytes) * 1.1), self._fleet.suited(ENGINES[named.engine].cpu_only)
+        return any(needed <= manager.status().budget for manager in managers)
+
+    def add(self, named: Named, id: str = "") -> Card:
+        """Write a named model into models.toml; it stands in the lists at once.
+
+        Args:
+            id: what it is called there; made of its title by default.
+
+        Raises:
+            StudioError: not_for_public; no_choice where it has several and none was chosen; taken_id, bad_own_models,
+                cannot_write.
+        """
+        self._private()
+        if named.choices:
+            raise StudioError("no_choice", name="–", names=", ".join(one.name for one in named.choices))
+        with self._changing:
+            wanted = id or cards.plain_id(named.title, self._catalog.cards)
+            if wanted in self._catalog.cards:
+                raise StudioError("taken_id", model=wanted)
+            if isinstance(read := read_card(wanted, named.table(), own=True, home=self._home.root), list):
+                raise StudioError("bad_own_models", path=wanted, reason="; ".join(f"{f} {m}" for f, m in read))
+            own_toml.add(self._home.own_models, wanted, named.table())
+            found = self._folders.last()
+            self._catalog.reread(self._home, lambda taken: cards.cards(found, taken))
+            return self._catalog.get(wanted)
+
+    def hashed(self, short: str) -> str:
+        """The id of the checkpoint that has this hash, as a picture's settings name it; "" where none is known."""
+        file = self._store.hashes.named(short)
+        if file is None or self._public:
+            return ""
+        return next((card.id for card in self._catalog.cards.values() if card.source.path == str(file)), "")
+
+    def _again(self) -> int:
+        with self._changing:
+            found = self._folders.again()
+            made: Mapping[str, Card] = {}
+
+            def beside(taken: Collection[str]) -> Mapping[str, Card]:
+                nonlocal made
+                made = cards.cards(found, taken)
+                return made
+
+            self._catalog.reread(self._home, beside)
+        self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
+        return len(made)
+
+    def _seen(self, one: Found, card: Card | None, lacking: Mapping[str, Completed]) -> Seen:
+        fits = card is not None and card.needed <= self._fleet.room(card)[1]
+        return Seen(one, card, fits, lacking.get(str(one.path), Completed({})))
+
+    def _private(self) -> None:
+        if self._public:
+            raise StudioError("not_for_public")

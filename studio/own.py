@@ -21,7 +21,9 @@ from studio.manager import Fleet
 from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
+from studio.store import token as hub_token
 from studio.store.disk import cards, naming, repository
+from studio.store.disk.cards import family_name
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
 from studio.store.disk.naming import Named
@@ -29,6 +31,9 @@ from studio.store.disk.parts import Completed
 from studio.store.disk.places import Place
 
 log = logging.getLogger("studio")
+
+
+__all__ = ["Named", "Own", "Place", "Report", "Seen", "family_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,15 @@ class Own:
             found = self._folders.last()
             self._catalog.reread(self._home, lambda taken: cards.cards(found, taken))
             return self._catalog.get(wanted)
+
+    def keep_token(self, token: str) -> None:
+        """Keep an access token of the hub, for models that ask people to accept their licence first.
+
+        Raises:
+            StudioError: not_for_public, token_refused.
+        """
+        self._private()
+        hub_token.keep(token)
 
     def hashed(self, short: str) -> str:
         """The id of the checkpoint that has this hash, as a picture's settings name it; "" where none is known."""

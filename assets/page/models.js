@@ -23,6 +23,14 @@
         <button type="button" class="a-close" data-do="close"><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 3l10 10M13 3L3 13"/></svg></button></header>
       <div class="a-models-body">
         <div class="a-models-said"></div><div class="a-models-memory"></div>
+        <details class="a-adding" hidden><summary></summary>
+          <form class="a-ask-row"><label><span></span><input type="text" data-words="name" autocomplete="off" spellcheck="false"></label>
+            <button type="submit" data-do="name" class="a-first"></button></form>
+          <div class="a-adding-named"></div>
+          <h3></h3><form class="a-ask-row"><label><span></span><input type="text" data-words="look_into" autocomplete="off" spellcheck="false"></label>
+            <button type="submit" data-do="look_into"></button><button type="button" data-do="find"></button></form>
+          <div class="a-adding-folders"></div>
+        </details>
         <div class="a-filter" role="radiogroup"></div>
         <div class="a-models-list"></div><p class="a-note a-models-none" hidden></p>
         <div class="a-models-gone"></div>
@@ -36,7 +44,8 @@
       if (!document.activeElement || document.activeElement === document.body) document.querySelector("[data-models]")?.focus();
     });
     drawer.addEventListener("click", click);
-    drawer.addEventListener("change", (event) => { only = event.target.value; filter(); });
+    drawer.addEventListener("change", (event) => { if (event.target.name === "models-only") { only = event.target.value; filter(); } });
+    drawer.addEventListener("submit", (event) => event.preventDefault()); // its button tells
   };
 
   const open = () => {
@@ -67,7 +76,11 @@
       if (what === "delete") ask("");
       if (["delete", "download", "resume", "again", "newest"].includes(what) || what.startsWith("from_")) changed = true;
       acted = id;
-      tell(`${what} ${id}`.trim());
+      const typed = button.closest(".a-ask-row")?.querySelector(`[data-words="${what}"]`);
+      if (typed && !typed.value.trim()) { typed.focus(); return; }
+      tell([what, typed ? "" : button.dataset.with, button.dataset.with ? "" : id, typed?.value.trim()].filter(Boolean).join(" "));
+      if (typed?.type === "password") typed.value = "";
+      if (["add", "use_folder", "forget_folder"].includes(what)) changed = true;
       if (what === "restart") comeBack();
     }
   };
@@ -123,6 +136,7 @@
     if (!restart) fill(find(".a-models-said"), panel.said);
     fill(find(".a-models-memory"), panel.memory);
     fill(find(".a-models-gone"), panel.gone);
+    if (panel.adding) adding(panel);
     const list = find(".a-models-list"), known = new Set();
     for (const { task, title, rows: models } of panel.groups) {
       let group = list.querySelector(`[data-task="${task}"]`);
@@ -143,6 +157,25 @@
     filters(panel);
     filter();
     count();
+  };
+
+  const adding = ({ words, adding: told }) => {
+    const part = find(".a-adding");
+    if (part.hidden) {
+      const [name, folder] = part.querySelectorAll("form");
+      const put = (form, label, example, ...buttons) => {
+        form.querySelector("span").textContent = label;
+        form.querySelector("input").placeholder = example;
+        form.querySelectorAll("button").forEach((button, at) => { button.textContent = buttons[at]; });
+      };
+      put(name, words.add_what, words.add_example, words.add_look);
+      put(folder, words.find_folder, "", words.find_look, words.find_here);
+      part.hidden = false;
+    }
+    find(".a-adding summary").textContent = words.add_title;
+    find(".a-adding h3").textContent = words.find_title;
+    fill(find(".a-adding-named"), told.named);
+    fill(find(".a-adding-folders"), told.folders);
   };
 
   const shows = { all: () => true, here: (model) => model.dataset.here === "true", memory: (model) => model.dataset.memory === "true" };

@@ -60,11 +60,11 @@ class Entry:
         return self.job.error if self.job is not None and self.job.kind == "failed" else None
 
 
-def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
+def draw(entry: Entry, spoken: str, now: float, acts: bool, tokens: bool = False) -> str:
     """What stands in a model's row.
 
     Args:
-        now: seconds since the epoch. acts: whether this person may do anything about it.
+        now: seconds since the epoch. acts: whether this person may do anything about it. tokens: may name a token.
     """
     info, card = entry.info, entry.info.card
     title = variants.title(card, spoken)
@@ -78,6 +78,8 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool) -> str:
     if entry.error is not None:
         what, then = (html.escape(said(spoken)) for said in (entry.error.what, entry.error.next))
         parts.append(f'<p class="a-model-why">{what} {then}</p>')
+        if tokens and entry.error.code == "gated":
+            parts.append(token_field(spoken))
     elif entry.state == "failed" and info.cooling is not None:
         parts.append(f'<p class="a-model-why">{html.escape(info.cooling.reason)}</p>')
     does = "".join(_button(action, title, spoken, entry) for action in actions(entry)) if acts else ""
@@ -110,6 +112,15 @@ def actions(entry: Entry) -> tuple[str, ...]:
             return ("bring_back", "unload", "unpin" if resident.pinned else "pin", *rid)
         case _:
             return ()
+
+
+def token_field(spoken: str) -> str:
+    """A field for an access token, which the hub's own library keeps."""
+    return (
+        f'<p class="a-model-facts">{_say("token_help", spoken)}</p><div class="a-ask-row"><input type="password" '
+        f'autocomplete="off" data-words="token" aria-label="{_say("token", spoken)}" placeholder="hf_…">'
+        f'<button type="button" data-do="token">{_say("token_keep", spoken)}</button></div>'
+    )
 
 
 def _ways(error: StudioError | None) -> tuple[str, ...]:

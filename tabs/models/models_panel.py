@@ -21,6 +21,7 @@ from studio.jobs.job import Job
 from studio.requests import TASKS
 from studio.status import ModelInfo
 from tabs.models import memory_bars, model_row
+from tabs.models.adding import Adding
 from tabs.models.model_row import Entry
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -29,7 +30,10 @@ from tabs.shared.i18n import cookies, language
 from tabs.shared.identity import SESSION
 
 _FILTERS = ("all", "here", "memory")
-_FIXED = ("title", "close", "show", "none_here", "none_memory", "restarting", "restart_late")
+_FIXED = (
+    "title", "close", "show", "none_here", "none_memory", "restarting", "restart_late", "add_title", "add_what",
+    "add_example", "add_look", "find_title", "find_here", "find_folder", "find_look",
+)  # fmt: skip
 _ASKED = ("download", "load")
 """Jobs that the panel's buttons begin."""
 _BROWSERS = 500
@@ -54,6 +58,7 @@ class Panel:
         self._page = page
         self._sent: dict[str, str] = {}
         self._failed: dict[str, StudioError] = {}
+        self._adding = Adding(page.studio)
 
     @property
     def acts(self) -> bool:
@@ -79,6 +84,8 @@ class Panel:
         except StudioError as error:
             self._failed[who] = error
         now = self.draw(spoken, self._failed.get(who))
+        if self._adding.open:
+            now["adding"] = self._adding.draw(who, spoken)
         key = json.dumps(now, ensure_ascii=False)
         if self._sent.get(who) == key:
             return gr.skip()
@@ -116,7 +123,7 @@ class Panel:
 
     def _do(self, what: str, model: str, request: gr.Request) -> None:
         studio, who = self._page.studio, self._page.who(request)
-        if what == "look":
+        if what == "look" or self._adding.do(what, model, str(request.session_hash)):
             return
         if not self.acts:
             raise StudioError("not_for_public")
@@ -167,7 +174,7 @@ class Panel:
             "state": entry.state,
             "here": info.state != "absent" or entry.state in ("queued", "downloading"),
             "memory": info.resident is not None and info.card.has_files,
-            "html": model_row.draw(entry, spoken, now, self.acts),
+            "html": model_row.draw(entry, spoken, now, self.acts, self._adding.open),
         }
 
 

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 COMMIT, NEWER = hashlib.sha1(b"commit").hexdigest(), "b" * 40
 WEIGHTS = bytes(range(256)) * 8192  # 2 MiB
 FILES = {
-    "config.json": b'{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}\n' * 30,
+    "config.json": b'{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "note": "%s"}' % (b"x" * 1900),
     "tokenizer.json": b'{"version": "1.0"}\n' * 2000,
     "empty.txt": b"",
     "model.safetensors": WEIGHTS,

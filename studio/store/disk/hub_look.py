@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from studio.catalog.card import PICKLES
+from studio.errors import StudioError
 from studio.store import origin
 from studio.store.disk.weights import Weights, read_weights
 from studio.store.listing import listing as list_repository
@@ -83,19 +84,23 @@ def page(repo: str) -> str:
 
 
 def _begin(found: Listing, name: str, count: int) -> bytes:
-    """The first bytes of a file; fewer or none where they do not come."""
+    """The first bytes of a file; fewer or none where they do not come. Raises StudioError gated."""
     from huggingface_hub import get_session, get_token
+    from huggingface_hub.errors import GatedRepoError
+    from huggingface_hub.utils import hf_raise_for_status
 
     url = f"{origin.endpoint()}/{found.repo}/resolve/{found.commit}/{quote(name)}"
     asked = {"Range": f"bytes=0-{count - 1}"} | ({"Authorization": f"Bearer {token}"} if (token := get_token()) else {})
     data = b""
     try:
         with get_session().stream("GET", url, headers=asked, timeout=_SECONDS, follow_redirects=True) as answer:
-            answer.raise_for_status()
+            hf_raise_for_status(answer)
             for piece in answer.iter_bytes():
                 data += piece
                 if len(data) >= count:
                     break
+    except GatedRepoError:
+        raise StudioError("gated", model=found.repo, url=page(found.repo)) from None
     except Exception as error:  # the hub's library raises many kinds; what is not known is said so
         log.info("%s of %s could not be looked at: %s", name, found.repo, error)
         return b""

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from studio.catalog.card import Commercial, Part
 from studio.errors import StudioError
 from studio.requests import Task
+from studio.store import origin
 from studio.store.disk import look
 from studio.store.disk.cards import defaults
 from studio.store.disk.look import Found
@@ -149,7 +150,8 @@ def parse(text: str) -> Reference:
     address = urlsplit(said if "://" in said else f"https://{said}")
     host = (address.hostname or "").removeprefix("www.")
     steps = [unquote(step) for step in address.path.split("/") if step]
-    if host in _HUBS and len(steps) >= 2 and _REPO.fullmatch("/".join(steps[:2])):
+    hubs = (*_HUBS, urlsplit(origin.endpoint()).hostname or "")  # a mirror too
+    if host in hubs and len(steps) >= 2 and _REPO.fullmatch("/".join(steps[:2])):
         file = "/".join(steps[4:]) if len(steps) > 4 and steps[2] in ("blob", "resolve") else ""
         return Reference("hub", repo="/".join(steps[:2]), file=file, site=host)
     if host in _SCOPES and len(steps) >= 3 and steps[0] == "models" and _REPO.fullmatch("/".join(steps[1:3])):

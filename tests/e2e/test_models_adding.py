@@ -1,0 +1,84 @@
+"""Models that a person brings: named in the panel, or found on the disk, and then in the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import disk_files
+import pytest
+from fake_hub import FakeHub, serving_hub
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.conftest import Keep, Serve, Visit
+from tests.e2e.desk import Desk
+from tests.e2e.test_models_panel import opened, row
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with serving_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+def adding(desk: Desk) -> Locator:
+    part = desk.page.locator(".a-adding")
+    part.locator("summary").first.click()
+    return part
+
+
+def test_a_model_is_named_told_added_and_fetched(hub: FakeHub, serve: Serve, visit: Visit, keep: Keep) -> None:
+    studio, url = serve(device="cpu", prepare=False, keep_free_gb=0)
+    desk = opened(visit(url))
+    part = adding(desk)
+    name = part.get_by_label("Hub name, address or path")
+    for what, refusal in (("case/binonly", "formats that can run code"), ("case/nosuch", "case/nosuch")):
+        name.fill(what)
+        name.press("Enter")
+        expect(part.locator("[role=alert]")).to_contain_text(refusal, timeout=20_000)
+    name.fill(f"{hub.url}/case/plain/tree/main")
+    name.press("Enter")
+    expect(part.locator(".a-named")).to_contain_text("Chat", timeout=20_000)
+    keep(desk, "models-named")
+    part.get_by_role("button", name="Add and download").click()
+    expect(row(desk, "plain")).to_have_attribute("data-state", "disk", timeout=30_000)
+    expect(part.get_by_role("button", name="Open Chat")).to_be_visible()
+    name.fill("case/gated")
+    name.press("Enter")
+    expect(part.locator("[role=alert]")).to_contain_text("accept its licence", timeout=20_000)
+    keep(desk, "models-token")
+    part.get_by_label("Access token").fill("hf_wrong")
+    part.get_by_role("button", name="Keep").click()
+    expect(part.locator("[role=alert]")).to_contain_text("did not take this access token", timeout=20_000)
+    name.fill(f"{hub.url}/case/plain/tree/main")
+    name.press("Enter")
+    part.get_by_role("button", name="Add and download").click(timeout=20_000)
+    part.get_by_role("button", name="Open Chat").click(timeout=20_000)
+    expect(desk.page.locator("#models")).to_be_hidden()
+    assert studio.catalog.get("plain").own
+
+
+def test_a_folder_of_another_program_is_looked_at_and_used(
+    serve: Serve, visit: Visit, keep: Keep, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    disk_files.weights(folder / "dreamer.safetensors", disk_files.SD1 | disk_files.VAE | {disk_files.CLIP: (77, 768)})
+    (folder / "old.ckpt").write_bytes(b"\x80\x02}q\x00." + bytes(3_000_000))
+    _, url = serve(device="cpu", prepare=False, keep_free_gb=0)
+    desk = opened(visit(url, locale="zh-CN"))
+    part = adding(desk)
+    part.get_by_label("文件夹").fill(str(folder))
+    part.get_by_role("button", name="查看文件夹").click()
+    expect(part.locator(".a-place")).to_contain_text("dreamer", timeout=20_000)
+    part.get_by_text("1 个不能使用").click()
+    expect(part.locator(".a-place details")).to_contain_text("old.ckpt")
+    keep(desk, "models-folder-zh")
+    part.get_by_role("button", name="使用这 1 个").click()
+    expect(row(desk, "dreamer")).to_have_attribute("data-state", "disk", timeout=20_000)
+    part.get_by_role("button", name="不再使用").click()
+    expect(row(desk, "dreamer")).to_have_count(0, timeout=20_000)

@@ -56,7 +56,10 @@ def test_what_was_there_comes_back_where_nothing_came(desk: Desk) -> None:
 def test_a_picture_that_is_opened_is_larger(desk: Desk, count: int) -> None:
     desk.go("image").shape("Custom").type("192", "width").type("128", "height").field("count").fill(str(count))
     desk.paint("hills", count)
+    desk.until(lambda: bool(desk.pictures.first.evaluate("(picture) => picture.complete && picture.naturalHeight")))
     before = places(desk, "#image-gallery .grid-wrap img")[0]
     desk.page.locator("#image-gallery .thumbnail-lg").first.click()
-    expect(desk.page.locator("#image-gallery .media-button img")).to_be_visible()
+    opened = desk.page.locator("#image-gallery .media-button img")
+    expect(opened).to_be_visible()
+    desk.until(lambda: places(desk, "#image-gallery .media-button img")[0][2] > before[2])
     assert places(desk, "#image-gallery .media-button img")[0][2] > before[2]

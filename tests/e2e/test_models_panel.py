@@ -76,6 +76,11 @@ class Shelf:
     def revision(self, card: Card) -> str:
         return card.id and ""
 
+    def model_hash(self, card: Card) -> str:
+        return card.id and ""
+
+    def close(self) -> None: ...
+
 
 class Parking(FakeModel):
     """A stand-in that can leave its device."""

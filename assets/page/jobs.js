@@ -26,10 +26,10 @@
   };
   // ---- what stands in a tab, for the next time that the page is opened; Gradio asks for it
   const STOOD = "atelier_stood_";
-  const stored = (tab) => { try { return JSON.parse(localStorage.getItem(STOOD + tab)) ?? {}; } catch { return {}; } };
+  const stored = (tab) => { try { return JSON.parse(atelier.stored.get(STOOD + tab)) ?? {}; } catch { return {}; } };
   const store = (tab, what) => {
     const now = JSON.stringify({ ...stored(tab), ...what });
-    try { if (localStorage.getItem(STOOD + tab) !== now) localStorage.setItem(STOOD + tab, now); } catch { /* a private window */ }
+    if (atelier.stored.get(STOOD + tab) !== now) atelier.stored.set(STOOD + tab, now);
   };
   atelier.stood = (tab) => JSON.stringify(stored(tab));
   const drawn = new Map(); // tab -> what was made there when it was last looked at

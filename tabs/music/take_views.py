@@ -44,11 +44,25 @@ def roll(midi: bytes, seconds: float) -> str:
     Args:
         seconds: of the sound; its end is the right edge.
     """
+    scale = 1000 / max(seconds, 1e-3)
+    notes = [(start * scale, length * scale, pitch, voice) for start, length, pitch, voice in voices(midi)]
+    low = min((note for _, _, note, _ in notes), default=60)
+    high = max(max((note for _, _, note, _ in notes), default=60), low + _LEAST_SPAN)
+    shapes = "".join(
+        f'<rect class="a-voice-{voice % _VOICES}" x="{x:.1f}" y="{high - note}" '
+        f'width="{max(width, 1):.1f}" height="1"/>'
+        for x, width, note, voice in sorted(notes, key=lambda one: -one[3])
+    )
+    return _svg(1000, high - low + 1, shapes)
+
+
+def voices(midi: bytes) -> list[tuple[float, float, int, int]]:
+    """Start and length in seconds, pitch and voice of all notes of a MIDI file but its drums, by its first tempo."""
     import mido
 
     file = mido.MidiFile(file=io.BytesIO(midi))
     tempo = next((message.tempo for message in file.tracks[0] if message.type == "set_tempo"), 500_000)
-    scale = tempo / 1e6 / file.ticks_per_beat / max(seconds, 1e-3) * 1000
+    scale = tempo / 1e6 / file.ticks_per_beat
     notes: list[tuple[float, float, int, int]] = []
     for voice, track in enumerate(file.tracks[1:]):
         at, begun = 0, dict[int, int]()
@@ -61,14 +75,7 @@ def roll(midi: bytes, seconds: float) -> str:
             elif message.type in ("note_on", "note_off") and message.note in begun:
                 start = begun.pop(message.note)
                 notes.append((start * scale, (at - start) * scale, message.note, voice))
-    low = min((note for _, _, note, _ in notes), default=60)
-    high = max(max((note for _, _, note, _ in notes), default=60), low + _LEAST_SPAN)
-    shapes = "".join(
-        f'<rect class="a-voice-{voice % _VOICES}" x="{x:.1f}" y="{high - note}" '
-        f'width="{max(width, 1):.1f}" height="1"/>'
-        for x, width, note, voice in sorted(notes, key=lambda one: -one[3])
-    )
-    return _svg(1000, high - low + 1, shapes)
+    return notes
 
 
 def spectrum(audio: Audio) -> bytes:

@@ -113,12 +113,9 @@ def read_whole(field: str, value: str | None) -> int | None:
     return int(found) if found is not None and found.is_integer() else found  # pyright: ignore[reportReturnType]
 
 
-def tries(task: Task, keys: Sequence[str], classes: str = "", english: bool = False) -> gr.HTML:
+def tries(task: Task, keys: Sequence[str], english: bool = False) -> gr.HTML:
     """Things to try that work on this machine now. One press fills the prompt and runs it (assets/page/tries.js)."""
-    return gr.HTML(
-        examples(keys, english), elem_id=f"{task}-examples" if not classes else None,
-        elem_classes=["a-examples", *classes.split()],
-    )  # fmt: skip
+    return gr.HTML(examples(keys, english), elem_id=f"{task}-examples", elem_classes="a-examples")
 
 
 def examples(keys: Sequence[str], english: bool = False) -> str:

@@ -42,7 +42,7 @@ class LazyBlocks(gr.Blocks):
         config: dict[str, Any] = super().get_config_file()  # pyright: ignore
         if not self._deferred:
             return config
-        owners = {id: tab._id for tab in self._deferred.values() for id in _below(tab)}
+        owners = {id: tab._id for tab in self._deferred.values() for id in (part._id for part in below(tab))}
         of_fn = {id: self._owner(fn, owners) for id, fn in self.fns.items()}
         root = config["page"][""]
         root["layout"] = copy.deepcopy(root["layout"])  # it shares its branches with that of the whole page
@@ -103,10 +103,11 @@ class LazyBlocks(gr.Blocks):
         return touched.pop()
 
 
-def _below(block: Any) -> Iterator[int]:
+def below(block: Any) -> Iterator[Any]:
+    """All parts inside a part of the page."""
     for child in getattr(block, "children", ()):
-        yield child._id
-        yield from _below(child)
+        yield child
+        yield from below(child)
 
 
 def _take(layout: dict[str, Any], id: int) -> dict[str, Any] | None:

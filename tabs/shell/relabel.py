@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from tabs.shared.context import Page
+from tabs.shell.lazy_tabs import below
 
 _TEXTS = ("label", "info", "placeholder", "value")
 MARK = "__i18n__{"
@@ -21,7 +22,7 @@ MARK = "__i18n__{"
 
 def wire(page: Page, room: Any) -> None:
     """Have the labels of everything below `room`, a tab, told anew."""
-    labels = {part: said for part in _below(room) if (said := _said(part))}
+    labels = {part: said for part in below(room) if (said := _said(part))}
 
     def tell() -> dict[Any, Any]:
         return {part: gr.update(**dict[str, Any](said)) for part, said in labels.items()}
@@ -33,9 +34,3 @@ def wire(page: Page, room: Any) -> None:
 def _said(part: Any) -> dict[str, str]:
     found = {name: getattr(part, name, None) for name in _TEXTS}
     return {name: str(said) for name, said in found.items() if isinstance(said, str | I18nData) and MARK in str(said)}
-
-
-def _below(block: Any) -> Any:
-    for child in getattr(block, "children", ()):
-        yield child
-        yield from _below(child)

@@ -41,7 +41,7 @@ def left(desk: Desk, wrong: Callable[[str], object]) -> list[str]:
         found[:] = [text for text in desk.page.evaluate(SHOWN, desk.tab) if text not in SAME and wrong(text)]
         return not found
 
-    desk.until(none)
+    desk.until(none, 30)
     return found
 
 

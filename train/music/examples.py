@@ -5,11 +5,11 @@ Only what the notes look like is shipped, and no sound.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.i18n import text
+from tabs.music.take_views import voices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ KEYS = tuple(f"music.example{number}" for number in range(1, 7))
 WIDTH, HEIGHT = 320, 96
 SECONDS = 12.0
 _VOICES = ("#4d6fb0", "#b9862f", "#7b6fb0", "#a3583f", "#4d83a8", "#8a8578")
-_DRUMS = 9
 _TIMES = 4
 """How much larger it is drawn first, for smooth edges."""
 
@@ -38,7 +37,9 @@ def write(compose: Callable[[str], bytes], target: Path) -> None:
 
     strip = Image.new("RGBA", (WIDTH * len(KEYS), HEIGHT))
     for place, key in enumerate(KEYS):
-        strip.paste(_drawn(_notes(compose(text(key, "en")))), (WIDTH * place, 0))
+        strip.paste(
+            _drawn([note for note in voices(compose(text(key, "en"))) if note[0] < SECONDS]), (WIDTH * place, 0)
+        )
     strip.save(target, quality=80, method=6)
 
 
@@ -54,26 +55,6 @@ def composed(prompt: str) -> bytes:
         return notes(made.files[0]).read_bytes()
 
 
-def _notes(midi: bytes) -> list[Note]:
-    import mido
-
-    found: list[Note] = []
-    for voice, track in enumerate(mido.MidiFile(file=io.BytesIO(midi)).tracks):
-        whole = mido.MidiFile(file=io.BytesIO(midi))
-        whole.tracks[:] = [whole.tracks[0], track] if voice else [track]
-        at, begun = 0.0, dict[int, float]()
-        for message in whole:  # in seconds, by the tempo of the first track
-            at += message.time
-            if getattr(message, "channel", _DRUMS) == _DRUMS:
-                continue
-            if message.type == "note_on" and message.velocity:
-                begun[message.note] = at
-            elif message.type in ("note_on", "note_off") and message.note in begun:
-                start = begun.pop(message.note)
-                found.append((start, at - start, message.note, voice))
-    return [note for note in found if note[0] < SECONDS]
-
-
 def _drawn(notes: list[Note]) -> Image.Image:
     from PIL import Image, ImageDraw
 
@@ -84,7 +65,5 @@ def _drawn(notes: list[Note]) -> Image.Image:
     for start, length, pitch, voice in sorted(notes, key=lambda note: -note[3]):
         left, top = start / SECONDS * large.width, (high - pitch + 1) * row
         right = left + max(length / SECONDS * large.width - _TIMES, _TIMES * 2)
-        draw.rounded_rectangle(
-            (left, top, right, top + row * 0.86), row * 0.3, fill=_VOICES[(voice - 1) % len(_VOICES)]
-        )
+        draw.rounded_rectangle((left, top, right, top + row * 0.86), row * 0.3, fill=_VOICES[voice % len(_VOICES)])
     return large.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)

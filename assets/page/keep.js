@@ -172,10 +172,13 @@
   };
   const replaced = (name, before, after) => {
     if (before === after || typeof after !== "string") return;
-    if (typed.get(name) === after || !after.trim()) {
+    const field = area(name), mine = typed.get(name); // not `before`: what was typed a moment ago may not have been told
+    if (field && field.value !== after) return; // told late: it stands there no more
+    if (mine === after || !after.trim()) {
       dismiss(name);
-    } else if (area(name) && before?.trim?.() && typed.get(name) === before) {
-      steps.set(name, { before, after });
+      if (mine !== after) typed.delete(name); // it was sent, or taken away
+    } else if (field && mine?.trim()) {
+      steps.set(name, { before: mine, after });
       offer(name);
     }
   };

@@ -18,6 +18,7 @@ TINY, SMALL = 128, 256
 """Pixels of a side; pictures up to that are shown four in a row, and one alone not enlarged beyond recognition."""
 MOST = 100
 """Places that are drawn at most."""
+_NAME = said("image.in_work", classes="a-unseen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +72,4 @@ def _drawn(lay: Lay, sizes: list[tuple[int, int]], known: dict[int, str]) -> str
         for place, (width, height) in enumerate(sizes[:MOST])
     )
     classes = " ".join(("a-cells", *lay.classes))
-    name = said("image.in_work", classes="a-unseen")
-    return f'<div class="{classes}" style="--across:{lay.columns}">{cells}</div>{name}'
+    return f'<div class="{classes}" style="--across:{lay.columns}">{cells}</div>{_NAME}'

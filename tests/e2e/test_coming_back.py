@@ -20,7 +20,7 @@ def test_a_job_goes_on_and_can_be_stopped_by_the_page_that_comes_back(
     gate.shut(after=1)
     expect(back.progress).to_contain_text("Step 3 of 60")
     assert not studio.jobs()[-1].done
-    expect(back.page.locator("#image-preview img")).to_be_visible()
+    expect(back.page.locator(".a-cells img")).to_be_visible()
 
     stranger = visit(url).go("image")
     expect(stranger.find("run")).to_be_visible()

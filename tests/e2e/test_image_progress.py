@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from e2e.conftest import Gate
 from e2e.desk import Desk
 
 PLACES = """(parts) => [...document.querySelectorAll(parts)].map((part) => {
@@ -21,12 +22,13 @@ def places(desk: Desk, parts: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(("count", "before"), [(1, False), (3, True)])
-def test_nothing_jumps_when_pictures_are_done(desk: Desk, count: int, before: bool) -> None:
+def test_nothing_jumps_when_pictures_are_done(desk: Desk, gate: Gate, count: int, before: bool) -> None:
     desk.go("image")
     if before:
         desk.paint("a valley")
     desk.field("count").fill(str(count))
-    desk.more().field("steps").fill("60")
+    desk.more().field("steps").fill("20")
+    gate.shut(after=10 if count == 1 else 30)
     desk.type("hills").run()
     cells = desk.page.locator(".a-cells > div")
     expect(cells.locator("img").last).to_be_visible()
@@ -35,15 +37,16 @@ def test_nothing_jumps_when_pictures_are_done(desk: Desk, count: int, before: bo
         expect(cells.locator("img")).to_have_count(2)  # the first is done, the second in work, the third to come
         expect(desk.pictures.first).to_be_hidden()
     during = places(desk, ".a-cells > div")
+    gate.open()
     expect(cells).to_have_count(0)
     expect(desk.pictures).to_have_count(count)
     desk.until(lambda: places(desk, "#image-gallery .grid-wrap img") == during)
     assert places(desk, "#image-gallery .grid-wrap img") == during
 
 
-def test_what_was_there_comes_back_where_nothing_came(desk: Desk) -> None:
+def test_what_was_there_comes_back_where_nothing_came(desk: Desk, gate: Gate) -> None:
     desk.go("image").paint("a valley")
-    desk.more().field("steps").fill("150")
+    gate.shut(after=3)
     desk.type("hills").run()
     expect(desk.page.locator(".a-cells img")).to_be_visible()
     expect(desk.pictures.first).to_be_hidden()

@@ -149,7 +149,7 @@ def test_work_in_progress_looks_right(desk: Desk, gate: Gate, keep: Callable[[De
     gate.shut(after=3)
     desk.go("image").type("hills at dawn").more().type("7", "seed").type("8", "steps").more().run()
     expect(desk.progress).to_contain_text("Step 3 of 8")
-    expect(desk.page.locator("#image-preview img")).to_be_visible()
+    expect(desk.page.locator(".a-cells img")).to_be_visible()
     keep(desk, "image-running-en-light-1440")
 
 

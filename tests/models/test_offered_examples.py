@@ -15,9 +15,11 @@ from studio.catalog.catalog import Catalog
 from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
 from studio.paths import Home
+from studio.jobs.languages import reads_chinese
 from studio.requests import ChatRequest, CodeRequest, Message
 from studio.store import Store
 from studio.tasks import limits
+from tabs.chat.tab import EXAMPLES
 from tabs.code.tab import EXAMPLE
 
 SEEDS = (1, 2, 3)
@@ -49,8 +51,11 @@ def model(card: Card, starter_home: Path) -> Iterator[LlamaModel]:
 
 
 def test_each_offered_example_is_here() -> None:
-    for language in ("en", "zh-CN"):
-        assert {words for key, words in table(language).items() if re.fullmatch(r"chat\.example\d", key)} == set(ABOUT)
+    assert {table("en")[key] for key in EXAMPLES} == set(ABOUT)
+
+
+def test_a_chinese_page_offers_the_starter_no_example_that_it_does_not_read(card: Card) -> None:
+    assert not reads_chinese(card)
 
 
 @pytest.mark.parametrize("words", ABOUT)

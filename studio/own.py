@@ -6,6 +6,7 @@ The part of studio.service that is about them: `studio.own`. Not for the public.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,13 +23,13 @@ from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
 from studio.store import token as hub_token
-from studio.store.disk import cards, naming, repository
+from studio.store.disk import cards, dropped, naming, repository
 from studio.store.disk.cards import family_name
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
 from studio.store.disk.naming import Named
 from studio.store.disk.parts import Completed
-from studio.store.disk.places import Place
+from studio.store.disk.places import Place, usual
 
 log = logging.getLogger("studio")
 
@@ -151,6 +152,16 @@ class Own:
         where = naming.parse(text)
         named = naming.of_path(where, self._folders.last()) if where.kind == "path" else repository.of_repository(where)
         return named.chosen(choice) if choice and named.choices else named
+
+    def dropped(self, name: str, nbytes: int | None) -> Path:
+        """Where a file or folder (`nbytes` None) lies that was dropped onto the page, among the usual places.
+
+        Raises:
+            StudioError: not_for_public, dropped_unfound.
+        """
+        self._private()
+        near = (self._home.models, *self._folders.remembered(), *(one.folder for one in usual(os.environ, Path.home())))
+        return dropped.find(name, nbytes, (*near, *dropped.usual(Path.home())))
 
     def fits(self, named: Named, nbytes: int = 0) -> bool:
         """Whether some device has the memory for a named model, or for `nbytes` of it."""

@@ -159,6 +159,11 @@
     return values;
   };
 
+  // A tab's fields hold what was kept.
+  atelier.settled = async (tab) => {
+    while (!filled.has(tab)) await new Promise((done) => setTimeout(done, 50));
+  };
+
   // ---- one step back where the page put a text in the place of what was typed
   const steps = new Map(); // field -> {before, after}
   const typed = new Map(); // field -> what the person typed last, or had typed when the page was left

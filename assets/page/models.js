@@ -3,7 +3,7 @@
   const atelier = (window.atelier = window.atelier || {});
   const SECOND = 1000;
   const orders = []; // what the server is to be told next
-  let drawer, news, rows = new Map(), only = "all", asking = "", acted = "";
+  let drawer, news, rows = new Map(), only = "all", asking = "", acted = "", toward = "";
   let waiting = 0, ticking = 0, restart = 0, changed = false, ahead = 0; // seconds by which the server's clock differs
 
   const find = (selector) => drawer.querySelector(selector);
@@ -12,7 +12,7 @@
     waiting = performance.now();
     document.getElementById("models-obey")?.click();
   };
-  atelier.models = { order: () => orders.shift() ?? "look" };
+  atelier.models = { order: () => orders.shift() ?? "look", chosen: () => [wanted] };
 
   const build = () => {
     drawer = document.createElement("dialog");
@@ -26,6 +26,7 @@
         <details class="a-adding" hidden><summary></summary>
           <form class="a-ask-row"><label><span></span><input type="text" data-words="name" autocomplete="off" spellcheck="false"></label>
             <button type="submit" data-do="name" class="a-first"></button></form>
+          <p class="a-note a-adding-drop"></p>
           <div class="a-adding-named"></div>
           <h3></h3><form class="a-ask-row"><label><span></span><input type="text" data-words="look_into" autocomplete="off" spellcheck="false"></label>
             <button type="submit" data-do="look_into"></button><button type="button" data-do="find"></button></form>
@@ -45,6 +46,7 @@
     });
     drawer.addEventListener("click", click);
     drawer.addEventListener("change", (event) => { if (event.target.name === "models-only") { only = event.target.value; filter(); } });
+    for (const what of ["dragover", "dragleave", "drop"]) drawer.addEventListener(what, drag);
     drawer.addEventListener("submit", (event) => event.preventDefault()); // its button tells
   };
 
@@ -70,6 +72,10 @@
     }
     const row = button.closest(".a-model"), id = row?.dataset.id ?? "", what = button.dataset.do;
     if (what === "close") drawer.close();
+    else if (what === "use") {
+      drawer.close();
+      if (button.dataset.model) take(button.dataset.goto, button.dataset.model);
+    }
     else if (what === "licence") return;
     else if (what === "ask" || what === "keep") ask(what === "ask" ? id : "");
     else {
@@ -83,6 +89,28 @@
       if (["add", "use_folder", "forget_folder"].includes(what)) changed = true;
       if (what === "restart") comeBack();
     }
+  };
+
+  // ---- a file, a folder or a link is dropped: a file stays where it is, the server looks for it there
+  const drag = (event) => {
+    event.preventDefault(); // the browser would open it
+    const part = find(".a-adding"), { dataTransfer: dropped, type } = event;
+    drawer.classList.toggle("a-dropping", type === "dragover" && !part.hidden);
+    if (type !== "drop" || part.hidden) return;
+    const [file] = dropped.files, folder = dropped.items[0]?.webkitGetAsEntry?.()?.isDirectory;
+    const [link] = (dropped.getData("text/uri-list") || dropped.getData("text/plain")).trim().split("\n");
+    if (!file && !link) return;
+    part.open = true;
+    if (!file) part.querySelector("[data-words=name]").value = link;
+    tell(file ? `dropped ${file.name}/${folder ? "" : file.size}` : `name ${link}`);
+  };
+
+  // ---- its tab opens with the model chosen; it may be the first time that it opens
+  let wanted = "";
+  const take = async (tab, model) => {
+    await atelier.settled(tab);
+    wanted = model;
+    document.getElementById(`${tab}-choose`)?.click();
   };
 
   // ---- deleting asks first
@@ -157,6 +185,8 @@
     filters(panel);
     filter();
     count();
+    rows.get(toward)?.scrollIntoView({ block: "center" });
+    toward = "";
   };
 
   const adding = ({ words, adding: told }) => {
@@ -174,6 +204,7 @@
     }
     find(".a-adding summary").textContent = words.add_title;
     find(".a-adding h3").textContent = words.find_title;
+    find(".a-adding-drop").textContent = words.add_drop;
     fill(find(".a-adding-named"), told.named);
     fill(find(".a-adding-folders"), told.folders);
   };
@@ -223,5 +254,12 @@
     }, SECOND);
   };
 
-  document.addEventListener("click", (event) => { if (event.target.closest?.("[data-models]")) open(); });
+  document.addEventListener("click", (event) => {
+    const way = event.target.closest?.("[data-panel]");
+    if (way || event.target.closest?.("[data-models]")) open();
+    if (!way) return;
+    toward = way.dataset.model;
+    changed = true;
+    tell(`${way.dataset.panel} ${toward}`);
+  });
 })();

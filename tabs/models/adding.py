@@ -19,7 +19,7 @@ from studio.i18n import text
 from studio.own import Named, Place, Report, Seen, family_name
 from studio.paths import gigabytes
 from studio.service import Studio
-from tabs.models.model_row import token_field
+from tabs.models.model_row import taking_up, token_field
 from tabs.shared import job_progress
 from tabs.shared.context import TAB_OF
 from tabs.shared.failing import explained
@@ -64,6 +64,7 @@ class Adding:
         tasks: dict[str, Callable[[_Asked], None]] = {
             "name": lambda asked: self._name(asked, words, ""),
             "choose": lambda asked: self._name(asked, asked.words, words),
+            "dropped": lambda asked: self._dropped(asked, words),
             "add": lambda asked: self._add(asked, who),
             "token": lambda asked: self._token(asked, words, who),
             "find": lambda asked: self._look(asked, ()),
@@ -80,7 +81,7 @@ class Adding:
             if asked.busy:
                 return True
             asked.busy, asked.error, asked.added = True, None, ""
-        if what == "name":
+        if what in ("name", "dropped"):
             asked.words = words
         threading.Thread(target=self._aside, args=(tasks[what], asked), name="adding", daemon=True).start()
         return True
@@ -115,6 +116,16 @@ class Adding:
         named = self._studio.own.name(words, choice)
         asked.fits = not named.files or self._studio.own.fits(named)
         asked.named = named
+
+    def _dropped(self, asked: _Asked, words: str) -> None:
+        """`words`: the name and the bytes of a file, or the name of a folder and a slash."""
+        name, _, size = words.rpartition("/")
+        path = self._studio.own.dropped(name, int(size[:20]) if size.isdecimal() else None)
+        asked.words = str(path)
+        if path.is_dir():
+            self._look(asked, (path,))
+        else:
+            self._name(asked, asked.words, "")
 
     def _add(self, asked: _Asked, who: str) -> None:
         if asked.named is None:
@@ -189,7 +200,7 @@ class Adding:
         tab = TAB_OF.get(card.tasks[0], card.tasks[0])
         said = html.escape(text("models.added", spoken, model=card.title))
         go = html.escape(text("models.open_tab", spoken, tab=text(f"tab.{tab}", spoken)))
-        return f'<p role="status">{said}</p><button type="button" data-do="close" data-goto="{tab}">{go}</button>'
+        return f'<p role="status">{said}</p><button type="button" {taking_up(card)}>{go}</button>'
 
     def _drawn_folders(self, asked: _Asked, spoken: str) -> str:
         def say(key: str, **params: object) -> str:

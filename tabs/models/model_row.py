@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from studio.catalog import licence as licences
 from studio.catalog import variants
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.paths import gigabytes
 from studio.results import Update
 from studio.status import ModelInfo, Resident
 from tabs.shared import job_progress
+from tabs.shared.context import TAB_OF
+from tabs.shared.other_places import ways
 
 _PLAIN = ("unload", "ask", "cancel", "download")
 """Buttons that never stand out: nothing waits for them, or there are dozens of them."""
-
-_UNREACHED = ("hub_unreachable", "hub_broken", "hub_busy", "not_a_hub", "refused")
-"""Errors that another place to fetch from may help with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,26 @@ def actions(entry: Entry) -> tuple[str, ...]:
         case "downloading" | "queued":
             return ("cancel",)
         case "failed":
-            return ("again", *_ways(entry.error), *rid)
+            return ("again", *ways(entry.error), *rid)
         case "absent":
             return ("download",) if fetched(info) else ()
         case "partial":
             return ("resume", *rid)
         case "disk":
-            return (*(("load",) if info.fits else ()), *rid)
+            return (*(("use", "load") if info.fits else ()), *rid)
         case "ready" | "working" if resident is not None:
-            return ("unload", "unpin" if resident.pinned else "pin", *rid)
+            return ("use", "unload", "unpin" if resident.pinned else "pin", *rid)
         case "parked_state" if resident is not None:
-            return ("bring_back", "unload", "unpin" if resident.pinned else "pin", *rid)
+            return ("use", "bring_back", "unload", "unpin" if resident.pinned else "pin", *rid)
         case _:
             return ()
+
+
+def taking_up(card: Card) -> str:
+    """Attributes of a button that closes the panel and goes to the model's tab, with the model chosen there."""
+    tab = TAB_OF.get(card.tasks[0], card.tasks[0])
+    chosen = f' data-model="{html.escape(card.id, quote=True)}"' if tab in card.tasks else ""
+    return f'data-do="use" data-goto="{tab}"{chosen}'
 
 
 def token_field(spoken: str) -> str:
@@ -121,17 +128,6 @@ def token_field(spoken: str) -> str:
         f'autocomplete="off" data-words="token" aria-label="{_say("token", spoken)}" placeholder="hf_…">'
         f'<button type="button" data-do="token">{_say("token_keep", spoken)}</button></div>'
     )
-
-
-def _ways(error: StudioError | None) -> tuple[str, ...]:
-    """Where else a model may come from, whose download failed like this."""
-    if error is None or error.code not in (*_UNREACHED, "version_gone", "not_on_modelscope"):
-        return ()
-    if error.code == "version_gone":
-        return ("newest",)
-    if error.code == "not_on_modelscope" or "modelscope" in str(error.params.get("host", "")):
-        return ("from_hub", "from_mirror")
-    return ("from_modelscope", "from_hub" if "mirror" in str(error.params.get("host", "")) else "from_mirror")
 
 
 def fetched(info: ModelInfo) -> bool:
@@ -249,6 +245,8 @@ def _button(action: str, title: str, spoken: str, entry: Entry) -> str:
     says = _say(word, spoken)
     label = html.escape(text("models.of_model", spoken, action=text(f"models.{word}", spoken), model=title), quote=True)
     first = ' class="a-first"' if action == actions(entry)[0] and action not in _PLAIN else ""
+    if action == "use":
+        return f'<button type="button"{first} {taking_up(entry.info.card)} aria-label="{label}">{says}</button>'
     return f'<button type="button"{first} data-do="{action}" aria-label="{label}">{says}</button>'
 
 

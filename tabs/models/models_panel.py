@@ -32,7 +32,7 @@ from tabs.shared.identity import SESSION
 _FILTERS = ("all", "here", "memory")
 _FIXED = (
     "title", "close", "show", "none_here", "none_memory", "restarting", "restart_late", "add_title", "add_what",
-    "add_example", "add_look", "find_title", "find_here", "find_folder", "find_look",
+    "add_example", "add_look", "add_drop", "find_title", "find_here", "find_folder", "find_look",
 )  # fmt: skip
 _ASKED = ("download", "load")
 """Jobs that the panel's buttons begin."""

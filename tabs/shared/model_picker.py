@@ -17,7 +17,7 @@ from studio.paths import gigabytes
 from studio.requests import Task
 from studio.service import Studio
 from studio.status import ModelInfo
-from tabs.shared import job_progress
+from tabs.shared import job_progress, other_places
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
@@ -44,6 +44,8 @@ class ModelPicker:
             self.progress = gr.HTML(elem_classes="a-live")
             mark = gr.HTML(visible="hidden", elem_classes="a-hidden")
             again = gr.Button(visible="hidden", elem_id=f"{task}-listed", elem_classes="a-hidden a-models-changed")
+            named = gr.Textbox(visible="hidden", elem_classes="a-hidden")  # a list refuses what it does not show yet
+            choose = gr.Button(visible="hidden", elem_id=f"{task}-choose", elem_classes="a-hidden")
         self.list.change(self._changed, self.list, [self.about, self.row], **quick())
         self.get.click(
             self._download, self.list, [self.progress, self.get, self.cancel, self.list, self.about, self.row],
@@ -53,6 +55,7 @@ class ModelPicker:
         shown = [mark, self.list, self.about, self.row]
         page.after_recall(task, fn=self._listed, inputs=self.list, outputs=shown, **quick())
         again.click(self._listed, self.list, shown, **quick())
+        choose.click(self._chosen, named, shown, js="() => atelier.models.chosen()", **quick())
 
     def place(self) -> None:
         """Put it here."""
@@ -106,6 +109,12 @@ class ModelPicker:
         mark = files_mark(self._page.studio, "listed")  # before the list: what comes meanwhile is then seen as new
         return mark, *self.refresh(language(request), model)
 
+    def _chosen(self, model: str, request: gr.Request) -> tuple[Any, ...]:
+        """The list with a model chosen that the panel named."""
+        mark, update, about, row = self._listed(model, request)
+        known = any(id == model for _, id in self.choices("en", model)[0])
+        return mark, update | {"value": model} if known else update, about, row
+
     def _info(self, model: str) -> ModelInfo:
         models = self._page.studio.models.list(self.task)
         return next(one for info in models for one in (info, *info.variants) if one.card.id == model)
@@ -140,6 +149,8 @@ class ModelPicker:
             )
         last = job.snapshot()
         shown = job_progress.progress(last, spoken)
+        if last.kind == "failed" and not self._page.studio.settings.public:
+            shown += other_places.buttons(last.error, base_of(model), spoken)
         yield shown, gr.update(visible=True), gr.update(visible=False), *self.refresh(spoken, model)
 
     def _stop(self, model: str) -> None:

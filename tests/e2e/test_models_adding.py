@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def test_a_model_is_named_told_added_and_fetched(hub: FakeHub, serve: Serve, vis
     part.get_by_role("button", name="Add and download").click(timeout=20_000)
     part.get_by_role("button", name="Open Chat").click(timeout=20_000)
     expect(desk.page.locator("#models")).to_be_hidden()
+    expect(desk.field("model")).to_have_value(re.compile("plain"))
     assert studio.catalog.get("plain").own
 
 
@@ -82,3 +84,32 @@ def test_a_folder_of_another_program_is_looked_at_and_used(
     expect(row(desk, "dreamer")).to_have_attribute("data-state", "disk", timeout=20_000)
     part.get_by_role("button", name="不再使用").click()
     expect(row(desk, "dreamer")).to_have_count(0, timeout=20_000)
+
+
+DROP = """([name, bytes]) => {
+    const carried = new DataTransfer();
+    if (bytes) carried.items.add(new File([new Uint8Array(bytes)], name));
+    else carried.setData("text/uri-list", name);
+    document.querySelector("#models").dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
+}"""
+
+
+def test_a_file_or_a_link_is_dropped(
+    hub: FakeHub, serve: Serve, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "Downloads").mkdir()
+    file = tmp_path / "Downloads" / "dreamer.safetensors"
+    disk_files.weights(file, disk_files.SD1 | disk_files.VAE | {disk_files.CLIP: (77, 768)})
+    _, url = serve(device="cpu", prepare=False, keep_free_gb=0)
+    desk = opened(visit(url))
+    expect(desk.page.get_by_text("Or drop a file")).to_be_attached()
+    desk.page.evaluate(DROP, ["dreamer.safetensors", file.stat().st_size])
+    part = desk.page.locator(".a-adding")
+    expect(part.locator(".a-named")).to_contain_text("dreamer", timeout=20_000)
+    part.get_by_role("button", name="Add", exact=False).last.click()
+    expect(part.get_by_role("button", name="Open Image")).to_be_visible(timeout=20_000)
+    desk.page.evaluate(DROP, ["another.safetensors", 77])
+    expect(part.locator("[role=alert]")).to_contain_text("another.safetensors was not found", timeout=20_000)
+    desk.page.evaluate(DROP, [f"{hub.url}/case/plain/tree/main", 0])
+    expect(part.get_by_role("button", name="Add and download")).to_be_visible(timeout=20_000)

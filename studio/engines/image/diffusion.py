@@ -279,6 +279,10 @@ class DiffusionModel(parking.Parking):
             "num_inference_steps": one.steps,
             "guidance_scale": request.guidance_scale,
         }
+        if _guides_by_a_second_prompt(member.pipe):
+            wanted["true_cfg_scale"] = wanted.pop("guidance_scale")
+            if not request.negative_prompt.strip():
+                wanted["negative_prompt"] = " "  # without one the scale would count for nothing
         if start is not None:
             wanted |= {"image": start.image, "mask_image": start.mask, "strength": one.strength}
             if "original_inference_steps" in accepts and one.strength is not None:  # strength thins out those it knows
@@ -307,6 +311,11 @@ class DiffusionModel(parking.Parking):
             vae.enable_tiling()
         elif hasattr(vae, "disable_tiling"):
             vae.disable_tiling()
+
+
+def _guides_by_a_second_prompt(pipe: Any) -> bool:
+    """Whether `guidance_scale` is for distilled weights only, and the usual guidance has a name of its own."""
+    return type(pipe).__name__.startswith("QwenImage") and not pipe.transformer.config.guidance_embeds
 
 
 def _prompt(request: ImageRequest, number: int) -> str:

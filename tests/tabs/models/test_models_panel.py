@@ -61,16 +61,16 @@ CASES: dict[str, tuple[dict[str, Any], Update | None, str, tuple[str, ...]]] = {
         update("downloading", bytes_done=GB, bytes_total=3 * GB, bytes_per_second=5e6, seconds_left=400.0),
         "1.0 GB of 3.0 GB</span><span>5 MB/s</span><span>7 min left", ("cancel",),
     ),
-    "disk": (HERE, None, "On disk", ("load", "ask")),
+    "disk": (HERE, None, "On disk", ("use", "load", "ask")),
     "queued": (HERE, update("queued", position=2), "Waiting, 2 in front", ("cancel",)),
     "loading": ({"resident": replace(THERE, state="loading")}, None, "45 %", ()),
-    "ready": ({"resident": THERE}, None, 'frees in <time data-until="1000090">', ("unload", "pin", "ask")),
-    "working": ({"resident": replace(THERE, in_use=True, work=GB)}, None, "1.0 GB kept", ("unload", "pin", "ask")),
+    "ready": ({"resident": THERE}, None, 'frees in <time data-until="1000090">', ("use", "unload", "pin", "ask")),
+    "working": ({"resident": replace(THERE, in_use=True, work=GB)}, None, "1.0 GB kept", ("use", "unload", "pin", "ask")),
     "leaving": ({"resident": replace(THERE, in_use=True, leaving=True)}, None, "when its work is done", ()),
     "parking": ({"resident": replace(THERE, state="parking")}, None, "being parked", ()),
     "parked_state": (
         {"resident": replace(THERE, state="parked", host=GB)}, None, "1.0 GB held",
-        ("bring_back", "unload", "pin", "ask"),
+        ("use", "bring_back", "unload", "pin", "ask"),
     ),
     "placing": ({"resident": replace(THERE, state="placing")}, None, "Comes back", ()),
     "unloading": ({"resident": replace(THERE, state="unloading")}, None, "Leaves memory", ()),
@@ -121,7 +121,7 @@ def test_what_cannot_be_done_with_a_model_without_files_is_refused(studio: Studi
 
 def test_a_pinned_model_can_be_let_go_and_one_that_parks_says_so(info: ModelInfo) -> None:
     pinned = Entry(replace(info, resident=replace(THERE, pinned=True, seconds_left=None)))
-    assert model_row.actions(pinned)[1] == "unpin"
+    assert model_row.actions(pinned)[2] == "unpin"
     drawn = model_row.draw(Entry(replace(info, resident=replace(THERE, parks=True))), "en", NOW, True)
     assert "parks in" in drawn
 
@@ -183,7 +183,7 @@ def test_a_variant_has_a_row_while_it_is_in_memory_and_leaves_the_files_alone(st
     assert [one.info.card.id for one in shown.entries([replace(info, variants=(asleep,))])] == ["m"]
     model, variant = shown.entries([replace(info, variants=(awake,))])
     assert (model.state, variant.state) == ("disk", "ready")
-    assert model_row.actions(variant) == ("unload", "pin")
+    assert model_row.actions(variant) == ("use", "unload", "pin")
 
 
 def test_a_model_that_does_not_fit_names_the_variant_that_would(info: ModelInfo) -> None:
@@ -194,7 +194,7 @@ def test_a_model_that_does_not_fit_names_the_variant_that_would(info: ModelInfo)
 
 def test_what_came_with_the_studio_cannot_be_deleted(info: ModelInfo) -> None:
     bundled = replace(info, card=replace(info.card, source=Source("bundled", path="x")))
-    assert model_row.actions(Entry(bundled)) == ("load",)
+    assert model_row.actions(Entry(bundled)) == ("use", "load")
 
 
 def test_what_does_not_fit_is_not_offered_for_loading(info: ModelInfo) -> None:

@@ -2,6 +2,14 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
 
+  // Gradio copies the settings of a field whenever it reads one, and asks the browser to copy each number and word by
+  // itself: tens of thousands while a tab opens. Those are their own copies; functions have none, in any case.
+  const { structuredClone: copy } = window, REFUSED = new DOMException("A function has no copy.", "DataCloneError");
+  window.structuredClone = (value, ...how) => {
+    if (typeof value === "function") throw REFUSED;
+    return Object(value) === value || typeof value === "symbol" ? copy(value, ...how) : value;
+  };
+
   // The browser's store; a private window keeps nothing, and a full one no more.
   atelier.stored = {
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },

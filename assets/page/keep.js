@@ -114,21 +114,21 @@
     return Object.fromEntries(parts);
   };
 
-  // ---- Gradio calls these: with all fields of a tab whenever one of them changes, and when the tab is opened
+  // ---- Gradio calls these: with a field that changes, and with all fields of a tab when it is opened
   const early = new Map(), filled = new Set(), all = new Map();
   const came = new Map(); // tab -> what was kept when it was opened
   // What a field was left with, whatever has become of it since: a list drops a value before it knows the choice.
   atelier.left = (tab, names, now) => names.map((name, i) => (came.get(tab) && name in came.get(tab) ? came.get(tab)[name] : now[i]));
   atelier.fields = (tab) => all.get(tab) ?? []; // the names of a tab's fields
-  atelier.keep = (tab, names, values) => {
-    const before = read(tab), now = Object.fromEntries(names.map((name, i) => [name, values[i]]));
+  atelier.keep = (tab, name, now) => {
     if (!filled.has(tab)) { // what the page begins with is no choice of a person's; what another tab sends is
-      early.set(tab, now);
+      early.set(tab, { ...early.get(tab), [name]: now });
       return;
     }
+    const kept = read(tab), before = kept[name];
     if (JSON.stringify(before) === JSON.stringify(now)) return;
-    for (const name of names) replaced(name, before[name], now[name]);
-    latest.set(tab, now);
+    replaced(name, before, now);
+    latest.set(tab, { ...kept, [name]: now });
     clearTimeout(due.get(tab));
     due.set(tab, setTimeout(() => write(tab), SOON));
     const had = new Set(files(before).map((file) => file.path)), have = files(now);
@@ -146,7 +146,7 @@
     came.set(tab, { ...kept });
     const values = await Promise.all(names.map(async (name, i) => {
       if (!(name in kept) || !fits(kept[name], now[i]) || typed.has(name)) return undefined; // it stays as it is
-      if (early.has(tab) && !same(early.get(tab)[name], now[i])) return undefined;
+      if (name in (early.get(tab) ?? {}) && !same(early.get(tab)[name], now[i])) return undefined;
       if (typeof kept[name] === "string") typed.set(name, kept[name]);
       return renewed(kept[name]);
     }));

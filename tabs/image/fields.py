@@ -135,8 +135,11 @@ class Fields:
                 label=t("image.start"), show_label=False, type="filepath", sources=("upload", "clipboard"),
                 transforms=(), layers=False, format="png", height=340, canvas_size=(512, 512),
                 brush=gr.Brush(default_size="auto", colors=["#%02x%02x%02x" % PAINT], color_mode="fixed"),  # noqa: UP031
-                placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture",
+                placeholder=t("image.start_empty"), buttons=["fullscreen"], elem_id="image-picture", visible=False,
             )  # fmt: skip
+            # a canvas for a graphics card, and the scripts that draw on it, weigh more than the rest of the tab
+            opened = gr.Button(visible="hidden", elem_id="image-start-open", elem_classes="a-hidden")
+            opened.click(None, None, self.picture, js="() => ({ __type__: 'update', visible: true })", **quick())
             self.of["picture"] = self.picture
             Strokes().behind(self.picture)
             with gr.Column(elem_id="image-other", elem_classes="a-hidden", min_width=0):

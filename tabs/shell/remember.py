@@ -36,8 +36,9 @@ def wire(page: Page, name: str, tab: gr.Tab) -> None:
     """Keep a tab's fields in the browser, and fill them when the tab is opened."""
     parts = fields(tab)
     names = [part.elem_id for part in parts]
-    triggers = [part.change for part in parts]
-    gr.on(triggers, None, parts, None, js=f"(...now) => atelier.keep({name!r}, {names!r}, now)", **quick())
+    # One event a field: Gradio looks up and copies every field that an event has, at each letter that is typed.
+    for part in parts:
+        part.change(None, part, None, js=f"(now) => atelier.keep({name!r}, {part.elem_id!r}, now)", **quick())
     recalled = page.blocks.load(
         None, parts, parts, js=f"(...now) => atelier.recall({name!r}, {names!r}, now)", **quick()
     )

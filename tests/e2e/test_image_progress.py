@@ -34,6 +34,9 @@ def test_nothing_jumps_when_pictures_are_done(desk: Desk, gate: Gate, count: int
     expect(cells.locator("img").last).to_be_visible()
     expect(cells).to_have_count(count)
     if count > 1:
+        expect(desk.progress).to_contain_text("Step 30 of 60")
+        desk.page.wait_for_timeout(500)  # previews keep their distance
+        gate.shut(after=2)
         expect(cells.locator("img")).to_have_count(2)  # the first is done, the second in work, the third to come
         expect(desk.pictures.first).to_be_hidden()
     during = places(desk, ".a-cells > div")

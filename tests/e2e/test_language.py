@@ -21,7 +21,7 @@ SHOWN = """(tab) => {
         const texts = document.createTreeWalker(room, NodeFilter.SHOW_TEXT);
         for (let text = texts.nextNode(); text; text = texts.nextNode()) {
             const seen = text.parentElement.checkVisibility();
-            if (seen && !text.parentElement.closest("#speak, [aria-hidden=true]")) found.push(text.data.trim());
+            if (seen && !text.parentElement.closest("#speak, .a-lately, [aria-hidden=true]")) found.push(text.data.trim());
         }
         for (const part of room.querySelectorAll("[title], [aria-label], [placeholder]")) {
             for (const name of ["title", "aria-label", "placeholder"]) found.push(part.getAttribute(name));
@@ -29,7 +29,7 @@ SHOWN = """(tab) => {
     }
     return found.filter(Boolean);
 }"""
-"""Every text of a tab that is seen or read out."""
+"""Every text of a tab that is seen or read out, but for prompts of people's."""
 SAME = {"English", "中文", "Atelier", "A red apple", "Calm piano with soft strings", "LoRA", "Apache-2.0"}
 
 

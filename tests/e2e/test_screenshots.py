@@ -70,13 +70,16 @@ def _work(desk: Desk, tab: Tab, picture: Path) -> None:
 
 @pytest.mark.parametrize(
     ("language", "theme", "width"),
-    [("en", "light", 1440), MORE, pytest.param("en", "light", 420, marks=pytest.mark.picture), ("zh-CN", "dark", 420)],
+    [
+        ("en", "light", 1440), MORE, ("zh-CN", "dark", 420),
+        *(pytest.param("en", "light", width, marks=pytest.mark.picture) for width in (420, 1920)),
+    ],
 )
 def test_every_tab_looks_right_empty_and_with_a_result(
     visit: Callable[..., Desk], url: str, keep: Callable[[Desk, str], None], tmp_path: Path,
     language: str, theme: str, width: int,
 ) -> None:  # fmt: skip
-    height = 900 if width > 800 else 860
+    height = {420: 860, 1440: 900, 1920: 1080}[width]
     desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": height})
     upload = tmp_path / "upload.png"
     Image.linear_gradient("L").resize((640, 420)).save(upload)

@@ -20,8 +20,9 @@ SHOWN = """(tab) => {
     for (const room of document.querySelectorAll(`#head, #strip, #tabs > .tab-wrapper, #tab-${tab}`)) {
         const texts = document.createTreeWalker(room, NodeFilter.SHOW_TEXT);
         for (let text = texts.nextNode(); text; text = texts.nextNode()) {
-            const seen = text.parentElement.checkVisibility();
-            if (seen && !text.parentElement.closest("#speak, .a-lately, [aria-hidden=true]")) found.push(text.data.trim());
+            const part = text.parentElement;
+            const told = part.checkVisibility() && !part.closest("#speak, .a-lately, [aria-hidden=true]");
+            if (told) found.push(text.data.trim());
         }
         for (const part of room.querySelectorAll("[title], [aria-label], [placeholder]")) {
             for (const name of ["title", "aria-label", "placeholder"]) found.push(part.getAttribute(name));

@@ -71,7 +71,9 @@ def _work(desk: Desk, tab: Tab, picture: Path) -> None:
 @pytest.mark.parametrize(
     ("language", "theme", "width"),
     [
-        ("en", "light", 1440), MORE, ("zh-CN", "dark", 420),
+        ("en", "light", 1440),
+        MORE,
+        ("zh-CN", "dark", 420),
         *(pytest.param("en", "light", width, marks=pytest.mark.picture) for width in (420, 1920)),
     ],
 )

@@ -14,8 +14,8 @@ from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
-from studio.paths import Home
 from studio.jobs.languages import reads_chinese
+from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest, Message
 from studio.store import Store
 from studio.tasks import limits

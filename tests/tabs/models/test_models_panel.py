@@ -65,7 +65,9 @@ CASES: dict[str, tuple[dict[str, Any], Update | None, str, tuple[str, ...]]] = {
     "queued": (HERE, update("queued", position=2), "Waiting, 2 in front", ("cancel",)),
     "loading": ({"resident": replace(THERE, state="loading")}, None, "45 %", ()),
     "ready": ({"resident": THERE}, None, 'frees in <time data-until="1000090">', ("use", "unload", "pin", "ask")),
-    "working": ({"resident": replace(THERE, in_use=True, work=GB)}, None, "1.0 GB kept", ("use", "unload", "pin", "ask")),
+    "working": (
+        {"resident": replace(THERE, in_use=True, work=GB)}, None, "1.0 GB kept", ("use", "unload", "pin", "ask"),
+    ),
     "leaving": ({"resident": replace(THERE, in_use=True, leaving=True)}, None, "when its work is done", ()),
     "parking": ({"resident": replace(THERE, state="parking")}, None, "being parked", ()),
     "parked_state": (

@@ -105,14 +105,25 @@
     const input = document.querySelector(`#${other} input[type=file]`);
     if (input) atelier.choose(input, file);
   };
+  // The picture editor takes nothing before its canvas is there and set up, which on a slow machine comes later than
+  // the field for files.
+  const canvas = async () => {
+    const there = () => document.querySelector("#image-picture canvas");
+    const late = !there();
+    for (let tries = 200; !there() && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+    if (late) await new Promise((done) => setTimeout(done, 300));
+  };
   const look = (event, file, other, again) => {
     if (!file || looked.has(file)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    createImageBitmap(file).then((picture) => {
+    createImageBitmap(file).then(async (picture) => {
       picture.close();
       looked.add(file);
-      if (other === "image-other") atelier.shelve("image-picture", file);
+      if (other === "image-other") {
+        await canvas();
+        atelier.shelve("image-picture", file);
+      }
       again();
     }, () => handOver(file, other));
   };

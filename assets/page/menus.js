@@ -18,6 +18,7 @@
     }
   };
   document.addEventListener("click", (event) => {
+    if (!event.isTrusted) return; // a script's, which nobody's hand did
     const button = event.target.closest?.(".a-menu-button");
     const other = button && !list(button)?.dataset.open;
     close();

@@ -27,7 +27,7 @@ from typing import Any
 
 from studio import __version__
 from studio.catalog.card import Card, Commercial
-from studio.media import embedded, exif
+from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
 from studio.requests import TASKS, ImageRequest, Lora, Message, Request
 from studio.tasks.music import performance
@@ -209,12 +209,13 @@ def _before(found: object, depth: int) -> dict[str, Any] | None:
 
 
 def read_recipe(data: bytes) -> dict[str, Any] | None:
-    """The recipe inside a PNG, JPEG, WebP, WAV or FLAC file, or a `.json` or `.txt` one; None where there is none.
+    """The recipe inside a PNG, JPEG, WebP, SVG, WAV or FLAC file, or a `.json` or `.txt` one; None where there is none.
 
     Reads containers only: no pixel and no sample is decoded. Never raises on hostile bytes.
     """
     found = embedded.texts(data)
-    candidates = [found[place] for place in _PLACES if place in found]
+    candidates = [drawn] if (drawn := vectors.read_recipe(data)) else []
+    candidates += [found[place] for place in _PLACES if place in found]
     if block := embedded.exif_block(data):
         candidates.append(exif.description(block))
     if not candidates and len(data) <= MAX_CHARACTERS and data[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":

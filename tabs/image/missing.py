@@ -115,7 +115,8 @@ class Missing:
         named, kept = (styles, loras, scheduler), (shape, format, x, y)
         changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
-            changes[self._fields.of[name]] = value if value in choices else choices[0]
+            if value not in choices:  # else it may be chosen anew while this is on its way
+                changes[self._fields.of[name]] = choices[0]
         return changes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.jobs.plans.grid import Grid
-from studio.media.strip import clean
 from studio.recipes import origins, recipe
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update
+from tabs.image import copies
 from tabs.image.cells import SMALL, Cells, lay
 from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
@@ -77,6 +78,8 @@ class Result:
                     self.four = _action("upscale4")
                     self.compare = _action("compare")
                     self.clean = _action("clean")
+                    self.cut = _action("cut_out")
+                    self.vector = _action("vector")
                     self.sheet = gr.DownloadButton(
                         t("image.sheet"), size="sm", min_width=0, visible=False, elem_id="image-sheet"
                     )
@@ -199,9 +202,10 @@ class Result:
             return self._compare(shown, index, request)
 
         self.compare.click(compare, picked, [self.note, self.slider], **quick())
-        self.clean.click(self._clean, picked, [self.clean_file, self.note], **quick()).then(
-            None, None, None, js="() => atelier.press('#image-clean-file')", **quick()
-        )
+        for button, make in ((self.clean, copies.clean), (self.cut, copies.cut_out), (self.vector, copies.vector)):
+            button.click(self._copy(make), picked, [self.clean_file, self.note], **quick()).then(
+                None, self.clean_file, None, js="(made) => made && atelier.press('#image-clean-file')", **quick()
+            )
         self._page.on_ready.append(self._send_to_caption)
 
     def _turn_star(self, shown: Shown | None, index: int) -> Any:
@@ -234,15 +238,16 @@ class Result:
         slider = gr.update(value=(before, shown.files[index]), visible=True)
         return job_progress.note(text(f"image.compared_{kind}", spoken)), slider
 
-    def _clean(self, shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
-        if shown is None:
-            return gr.skip(), gr.skip()
-        file = Path(shown.files[index])
-        try:
-            data = clean(file.read_bytes())
-        except OSError:
-            return gr.skip(), job_progress.failure(StudioError("file_not_found", path=file.name), language(request))
-        return self._page.offer(data, f"picture{file.suffix}"), gr.skip()
+    def _copy(self, make: Callable[[Path, str], copies.Made]) -> Callable[..., tuple[Any, Any]]:
+        """A handler that hands `make`'s file to the hidden download, and shows what is said of it."""
+
+        def copy(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
+            if shown is None:
+                return None, gr.skip()
+            made, said = copies.offered(self._page, Path(shown.files[index]), language(request), make)
+            return made, said or gr.skip()
+
+        return copy
 
     def _send_to_caption(self) -> None:
         page = self._page

@@ -21,10 +21,11 @@ SHOWN = """(tab) => {
         const texts = document.createTreeWalker(room, NodeFilter.SHOW_TEXT);
         for (let text = texts.nextNode(); text; text = texts.nextNode()) {
             const part = text.parentElement;
-            const told = part.checkVisibility() && !part.closest("#speak, .a-lately, [aria-hidden=true]");
+            const told = part.checkVisibility() && !part.closest("#speak, .a-lately-row, [aria-hidden=true]");
             if (told) found.push(text.data.trim());
         }
         for (const part of room.querySelectorAll("[title], [aria-label], [placeholder]")) {
+            if (part.closest(".a-lately-row")) continue;
             for (const name of ["title", "aria-label", "placeholder"]) found.push(part.getAttribute(name));
         }
     }

@@ -152,11 +152,11 @@ def test_the_picture_to_start_from_is_there_again(desk: Desk, files: dict[str, P
 
 def test_a_text_that_the_page_replaced_comes_back(desk: Desk) -> None:
     desk.go("image").type("my own words")
-    desk.page.get_by_role("button", name="A penguin").click()
+    desk.page.locator("#tab-image [data-try]:visible", has_text="A penguin").click()
     expect(desk.field("prompt")).to_have_value("A penguin")
     desk.page.get_by_role("button", name="Bring back your text").click()
     expect(desk.field("prompt")).to_have_value("my own words")
-    desk.idle().page.get_by_role("button", name="A sunflower").click()
+    desk.idle().page.locator("#tab-image [data-try]:visible", has_text="A sunflower").click()
     expect(desk.page.get_by_role("button", name="Bring back your text")).to_be_visible()
     desk.field("prompt").press("Control+z")
     expect(desk.field("prompt")).to_have_value("my own words")

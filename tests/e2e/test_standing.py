@@ -22,7 +22,8 @@ def test_after_a_restart_the_results_stand_and_a_job_that_was_cut_off_is_named(
     slowed(studio, 0.2)
     desk.go("image").type("hills at night").run()
     expect(desk.page.locator("#strip-text [data-job]")).to_be_visible()
-    desk.page.wait_for_timeout(300)
+    known = "() => JSON.parse(localStorage.getItem('atelier_stood_image') ?? '{}').job"
+    desk.until(lambda: desk.page.evaluate(known) == studio.jobs()[-1].id)
     desk.page.goto("about:blank")
     studio.close()
     for page in gradio.Blocks.get_instances():

@@ -22,7 +22,7 @@ def main() -> None:
     options = command.read(
         "train.image",
         __doc__,
-        ("data", "autoencoder", "denoiser", "decoder", "score", "sheet", "examples", "ship"),
+        ("data", "autoencoder", "denoiser", "decoder", "record", "distil", "score", "sheet", "examples", "ship"),
         WORK,
     )
     folder, device = options.folder, options.device
@@ -44,6 +44,14 @@ def main() -> None:
             from train.image import autoencoder
 
             autoencoder.finish(folder, options.minutes or 10, device)
+        case "record":
+            from train.image import distil
+
+            distil.record(folder, text_encoder(folder), SHIPPED / "unet", options.minutes or 60, device)
+        case "distil":
+            from train.image import distil
+
+            distil.train(folder, text_encoder(folder), SHIPPED / "unet", options.minutes or 60, device)
         case "score":
             from train.image import score
 

@@ -112,8 +112,7 @@ def train(folder: Path, text_encoder: Path, minutes: float, device: str) -> None
     read, random = Reader(text_encoder, device), np.random.default_rng(run.step)
     torch.manual_seed(run.step)
     signal, noise_level, times = schedule(device)
-    weights = np.array([0.0 if e["held_out"] else _WEIGHTS.get(e["group"], 1.0) for e in entries])
-    weights /= weights.sum()
+    weights = group_weights(entries)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
     while run.going():
         which = random.choice(len(entries), BATCH, p=weights)
@@ -132,6 +131,12 @@ def train(folder: Path, text_encoder: Path, minutes: float, device: str) -> None
         run.update(value, RATE, note=f"{run.step * BATCH} samples")
     model.load_state_dict(run.average)
     model.save_pretrained(folder / "unet")
+
+
+def group_weights(entries: list[dict[str, Any]]) -> np.ndarray:
+    """How often each picture is seen, as shares of 1; those that are held out never."""
+    weights = np.array([0.0 if e["held_out"] else _WEIGHTS.get(e["group"], 1.0) for e in entries])
+    return weights / weights.sum()
 
 
 def schedule(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

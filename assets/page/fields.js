@@ -37,11 +37,21 @@
     }
     const upscaler = document.querySelector("[data-upscaler]")?.dataset.upscaler ?? "";
     for (const button of document.querySelectorAll("#image-upscale2, #image-upscale4")) if (button.title !== upscaler) button.title = upscaler;
+    for (const facts of document.querySelectorAll(".a-facts:not([data-kept])")) {
+      facts.dataset.kept = "yes";
+      if (stored.get(FACTS) === "yes") facts.open = true;
+    }
     for (const button of document.querySelectorAll(".a-fold-button:not([aria-expanded])")) {
       const id = button.id.slice(0, -"-fold".length);
       if (document.getElementById(id)) fold(id, stored.get(OPEN + id) === "yes" && !id.endsWith("-recent"));
     }
   };
+
+  // ---- facts about a picture: open or closed as they were left
+  const FACTS = "atelier_facts";
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.(".a-facts")) stored.set(FACTS, event.target.open ? "yes" : "");
+  }, true);
 
   // A download that was just prepared: the link is drawn a moment after its file is known.
   atelier.press = (selector) => {

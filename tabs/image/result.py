@@ -166,14 +166,17 @@ class Result:
             facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
         seconds = f"{made['seconds']:.1f}"
         called = variants.called(model["id"], model["title"], spoken)
-        facts.append(text("page.made_with", spoken, model=called, seconds=seconds))
+        by = text("page.made_with", spoken, model=called, seconds=seconds)
         card = self._page.studio.catalog.find(model["id"])
         if card is None or card.has_files:  # else no model had a part in it
             facts.append(licence.name(model["licence"], spoken))
         several = len(shown.files) > 1
         which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
         words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""
-        line = f'{words}<p class="a-note" role="status">{html.escape(which + " · ".join(facts))}</p>'
+        line = (
+            f'{words}<div class="a-note" role="status"><details class="a-facts"><summary>{html.escape(which + by)}'
+            f"</summary><p>{html.escape(' · '.join(facts))}</p></details></div>"
+        )
         return line + job_progress.made(self._page.ids(shown.artifact))
 
     def wire(self, fields: Fields) -> None:

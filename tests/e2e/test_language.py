@@ -102,6 +102,7 @@ def test_a_chinese_question_gets_an_offer_of_a_model_that_reads_it(visit: Visit,
     expect(desk.progress).to_contain_text("Sino")
     expect(desk.answers).to_have_count(1)
     expect(desk.field("model")).to_have_value(re.compile("Sino"))
+    expect(desk.progress).to_contain_text("Sino ·")
     desk.idle().page.get_by_role("button", name="新对话").click()
     expect(desk.find("examples")).to_contain_text("法国的首都是哪里？")
 

@@ -84,6 +84,8 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     desk.tab = tab
     assert again() == left
 
+    if tab != "image":  # a restart is a restart for all of them
+        return
     desk.page.goto("about:blank")
     studio.close()
     for page in gradio.Blocks.get_instances():

@@ -23,7 +23,8 @@ from studio.results import Output
 from studio.service import Studio
 
 MORE = pytest.param("zh-CN", "dark", 1440, marks=pytest.mark.picture)
-VIEWS = [("en", "light", 1440), MORE, ("en", "light", 420)]
+WIDE = pytest.param("en", "light", 1440, marks=pytest.mark.picture)
+VIEWS = [WIDE, MORE, ("en", "light", 420)]
 WORDS = {
     "chat": "Why is the sky blue?", "image": "hills at dawn", "music": "calm piano", "caption": "",
     "code": "def area(radius: float) -> float:",

@@ -11,7 +11,6 @@ from where it comes out, so that its errors do not add up.
 # pyright: reportPrivateImportUsage=false, reportArgumentType=false
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from pathlib import Path
@@ -33,13 +32,17 @@ SHARD = 2048
 _SIDE, _CHANNELS = 8, 8
 
 
-def times(steps: int) -> list[int]:
-    """The timesteps of a trailing sampler, and behind them -1: no noise at all."""
+def walk(steps: int) -> list[tuple[int, int]]:
+    """The steps of diffusers' trailing DDIM sampler: from which timestep to which; -1 is no noise at all.
+
+    Where the steps do not divide the schedule, it lands a little beside the place from which it goes on.
+    """
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True)
     scheduler.set_timesteps(steps)
-    return [*(int(t) for t in scheduler.timesteps), -1]
+    wide = SCHEDULE["num_train_timesteps"] // steps
+    return [(int(t), max(int(t) - wide, -1)) for t in scheduler.timesteps]
 
 
 def levels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,7 +71,7 @@ def record(folder: Path, text_encoder: Path, shipped: Path, minutes: float, devi
     weights, model, read = group_weights(entries), teacher(shipped, device), Reader(text_encoder, device)
     (folder / "ways").mkdir(exist_ok=True)
     a, s = levels(device)
-    places, each = times(TAUGHT), TAUGHT // STEPS
+    steps, each = walk(TAUGHT), TAUGHT // STEPS
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
     until, number = time.monotonic() + minutes * 60, len(list((folder / "ways").glob("*.npz")))
     while time.monotonic() < until:
@@ -83,7 +86,7 @@ def record(folder: Path, text_encoder: Path, shipped: Path, minutes: float, devi
             with autocast:
                 words = read([*[""] * BATCH, *said[at : at + BATCH]])
             ways[at : at + BATCH, 0] = x.half().cpu()
-            for step, (t, then) in enumerate(itertools.pairwise(places), 1):
+            for step, (t, then) in enumerate(steps, 1):
                 with autocast:
                     found = model(torch.cat([x, x]), t, words).sample.float()
                 plain, guided = found.chunk(2)
@@ -110,7 +113,7 @@ def train(folder: Path, text_encoder: Path, shipped: Path, minutes: float, devic
     read, random = Reader(text_encoder, device), np.random.default_rng(run.step)
     torch.manual_seed(run.step)
     a, s = levels(device)
-    places = torch.tensor(times(STEPS), device=device)
+    places = torch.tensor([*(t for t, _ in walk(STEPS)), -1], device=device)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
 
     def velocity(x: torch.Tensor, t: torch.Tensor, words: torch.Tensor) -> torch.Tensor:

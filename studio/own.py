@@ -87,7 +87,9 @@ class Own:
         self._home, self._catalog, self._store, self._fleet = home, catalog, store, fleet
         self._folders = Folders(home)
         self._changing = threading.Lock()
+        self._loras: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
+            self._loras = _adaptations(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -100,6 +102,11 @@ class Own:
         thread = threading.Thread(target=self._again, name="own-models", daemon=True)
         thread.start()
         return thread
+
+    @property
+    def loras(self) -> tuple[Path, ...]:
+        """Files of adaptations in the folders that the person points at."""
+        return self._loras
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""
@@ -219,6 +226,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
+            self._loras = _adaptations(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -229,3 +237,7 @@ class Own:
     def _private(self) -> None:
         if self._public:
             raise StudioError("not_for_public")
+
+
+def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
+    return tuple(one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 from studio.catalog import variants
@@ -85,7 +86,7 @@ class Studio:
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store)
-        self._prompts = PromptFiller(self.home, public=settings.public)
+        self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -96,8 +97,7 @@ class Studio:
         ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
-            adapters=None if settings.public else self.home.loras, learned=self.home.cache / "memory.json",
-            journal=self.instance,
+            adapters=self._lora_folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
@@ -110,6 +110,12 @@ class Studio:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _lora_folders(self) -> tuple[Path, ...]:
+        """Where adaptations lie, the studio's own folder first."""
+        if self.settings.public:
+            return ()
+        return tuple(dict.fromkeys((self.home.loras, *(file.parent for file in self.own.loras))))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""

@@ -8,7 +8,7 @@ from typing import Any
 class Quiet:
     """See studio.engines.base.Context."""
 
-    adapters, previews, cancelled = None, False, False
+    adapters, previews, cancelled = (), False, False
 
     def alive(self) -> None: ...
 

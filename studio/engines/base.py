@@ -28,8 +28,8 @@ class Context(Protocol):
     """What a run may tell, and the questions it must ask between steps."""
 
     @property
-    def adapters(self) -> Path | None:
-        """The folder of LoRA files, for requests that name some; None where there is none."""
+    def adapters(self) -> tuple[Path, ...]:
+        """Folders of LoRA files, for requests that name some: the first that has a name counts."""
         ...
 
     @property

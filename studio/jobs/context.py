@@ -100,14 +100,14 @@ class RunContext:
         beat: tells the device's watchdog that the run is alive.
 
     Attributes:
-        adapters: the folder of LoRA files, if any. previews: False where nobody looks: engines make none then.
+        adapters: folders of LoRA files. previews: False where nobody looks: engines make none then.
         crowded: whether others wait while it runs.
     """
 
     def __init__(
         self,
         job: Watched,
-        adapters: Path | None = None,
+        adapters: tuple[Path, ...] = (),
         *,
         beat: Callable[[], None] = lambda: None,
         crowded: Callable[[], bool] = lambda: False,

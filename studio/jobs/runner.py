@@ -60,7 +60,7 @@ class Runner:
         fleet: the devices.
         copies: of models that this machine computes with in another type than they are stored in.
         rescue: what to tell of a failure, and what to offer; asked also where nothing failed.
-        adapters: the folder of LoRA files; None where nobody may use them.
+        adapters: the folders of LoRA files; none where nobody may use them.
         learned: the file of measured working memory; None forgets it.
         journal: told which jobs have begun and which have ended; None for nobody.
     """
@@ -73,7 +73,7 @@ class Runner:
         fleet: Fleet,
         copies: Copies,
         rescue: Rescue,
-        adapters: Path | None = None,
+        adapters: Callable[[], tuple[Path, ...]] = tuple,
         learned: Path | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -209,7 +209,7 @@ class Runner:
                 job.begin_run()
                 assert lease.model is not None
                 beat, crowded = manager.lane.beat, self.register.crowded
-                context = RunContext(job, self._adapters, beat=beat, crowded=crowded)
+                context = RunContext(job, self._adapters(), beat=beat, crowded=crowded)
                 fresh = self._learned.unknown(device, card.id, need.shape)
                 with proxy.measuring(lease.model, manager.device, fresh) as peak:
                     output = plan.run(lease.model, context)
@@ -256,7 +256,7 @@ class Runner:
                 request, card,
                 revision=self._store.revision(card), model_hash=self._store.model_hash(card),
                 device=str(device), hardware=device.hardware,
-                adapters=lora_files.hashes((request, *plan.requests), self._adapters),
+                adapters=lora_files.hashes((request, *plan.requests), self._adapters()),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
             made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))

@@ -225,13 +225,15 @@ class Adding:
         folder, program = place.folder, place.program
         inside = [one for one in report.seen if one.found.path.is_relative_to(folder)]
         usable = [one for one in inside if one.card is not None]
-        rest = [one for one in inside if one.card is None]
+        loras = sum(one.found.reason == "lora" for one in inside)
+        rest = [one for one in inside if one.card is None and one.found.reason != "lora"]
         title = f"<h4>{html.escape(program or folder.name)} <code>{html.escape(str(folder))}</code></h4>"
         good = "".join(f"<li>{_usable(one, spoken)}</li>" for one in usable[:_MOST])
         bad = "".join(f"<li>{_refused(one, spoken)}</li>" for one in rest[:_MOST])
+        good += f"<li>{say('loras_found', count=loras)}</li>" if loras else ""
         button = ""
-        if usable and folder not in kept:
-            button = _button("use_folder", say("use_folder", count=len(usable)), str(folder), first=True)
+        if (usable or loras) and folder not in kept:
+            button = _button("use_folder", say("use_folder", count=len(usable) + loras), str(folder), first=True)
         more = f"<details><summary>{say('cannot', count=len(rest))}</summary><ul>{bad}</ul></details>" if rest else ""
         return f'<section class="a-place">{title}{button}<ul>{good}</ul>{more}</section>'
 

@@ -53,7 +53,7 @@ class Recorder:
         adapters: Path | None = None,
     ) -> None:
         self.stop_after, self.skip_after = stop_after, skip_after
-        self.previews, self.adapters = previews, adapters
+        self.previews, self.adapters = previews, () if adapters is None else (adapters,)
         self.steps: list[tuple[int, int]] = []
         self.texts: list[str] = []
         self.shown: list[Any] = []

@@ -76,7 +76,8 @@ class ProbeModel:
 
     def _facts(self, context: Context) -> Output:
         names = ("HF_HUB_OFFLINE", "DO_NOT_TRACK", "HF_TOKEN", "STUDIO_PASSWORD")
-        facts = [str(self._where.threads), str(context.adapters), *(os.environ.get(name, "unset") for name in names)]
+        folders = map(str, context.adapters)
+        facts = [str(self._where.threads), *folders, *(os.environ.get(name, "unset") for name in names)]
         return Output(text=" ".join(facts))
 
     def _everything(self, context: Context) -> Output:

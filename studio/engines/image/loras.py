@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from studio.engines.image import lycoris
 from studio.engines.shared import torch_loading
 from studio.errors import StudioError
 from studio.requests import Lora
+from studio.tasks.image import lora_files
 
 _Stamp = tuple[str, int, int]
 """Name, time and size of a file: another file under the same name is another adaptation."""
@@ -31,7 +32,7 @@ class Adapters:
         self._card, self._pipe = card, pipe
         self._loaded: tuple[_Stamp, ...] = ()
 
-    def apply(self, loras: tuple[Lora, ...], folder: Path | None) -> None:
+    def apply(self, loras: tuple[Lora, ...], folders: Sequence[Path]) -> None:
         """Have these on the pipeline and no others; of the same one named twice the weights add up.
 
         Raises:
@@ -40,17 +41,17 @@ class Adapters:
         """
         wanted: dict[_Stamp, float] = {}
         for lora in sorted(loras, key=lambda lora: lora.name):  # sums depend on their order in the last bit
-            stamp = _stamp(lora.name, folder)
+            stamp = _stamp(lora.name, folders)
             wanted[stamp] = wanted.get(stamp, 0.0) + lora.weight
         wanted = {stamp: weight for stamp, weight in wanted.items() if weight}
         if tuple(wanted) != self._loaded:
             self._clear()
-            self._load(tuple(wanted), folder)
+            self._load(tuple(wanted), folders)
         if wanted:
             self._pipe.set_adapters([_name(number) for number in range(len(wanted))], list(wanted.values()))
 
-    def _load(self, stamps: tuple[_Stamp, ...], folder: Path | None) -> None:
-        if not stamps or folder is None:
+    def _load(self, stamps: tuple[_Stamp, ...], folders: Sequence[Path]) -> None:
+        if not stamps:
             return
         if find_spec("peft") is None:
             raise StudioError("missing_package", model=self._card.title, package="peft")
@@ -59,7 +60,7 @@ class Adapters:
         self._loaded = stamps
         try:
             for number, stamp in enumerate(stamps):
-                self._read(stamp[0], folder / f"{stamp[0]}.safetensors", _name(number))
+                self._read(stamp[0], _file(stamp[0], folders), _name(number))
         except BaseException:
             self._clear()
             raise
@@ -119,12 +120,15 @@ def _quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _stamp(name: str, folder: Path | None) -> _Stamp:
-    path = folder / f"{name}.safetensors" if folder is not None else None
+def _file(name: str, folders: Sequence[Path]) -> Path:
+    if (file := lora_files.find(name, folders)) is None:
+        raise StudioError("lora_missing", name=name)
+    return file
+
+
+def _stamp(name: str, folders: Sequence[Path]) -> _Stamp:
     try:
-        if path is None or path.parent != folder or not name.strip(". "):
-            raise FileNotFoundError
-        found = path.stat()
-    except (OSError, ValueError):  # NUL bytes, names that are too long
+        found = _file(name, folders).stat()
+    except OSError:
         raise StudioError("lora_missing", name=name) from None
     return name, found.st_mtime_ns, found.st_size

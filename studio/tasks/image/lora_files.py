@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from studio.requests import ImageRequest, Request
@@ -15,14 +15,26 @@ from studio.requests import ImageRequest, Request
 SUFFIX = ".safetensors"
 
 
-def hashes(requests: Iterable[Request | None], folder: Path | None) -> dict[str, str]:
+def find(name: str, folders: Iterable[Path]) -> Path | None:
+    """The file of an adaptation: that of the first folder which has one of this name. Names lead out of no folder."""
+    for folder in folders:
+        path = folder / f"{name}{SUFFIX}"
+        try:
+            if path.parent == folder and name.strip(". ") and path.is_file():
+                return path
+        except (OSError, ValueError):  # NUL bytes, names that are too long
+            continue
+    return None
+
+
+def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by name of every adaptation that the requests use; without those that cannot be read."""
-    if folder is None:
-        return {}
     found = {}
     names = {lora.name for request in requests if isinstance(request, ImageRequest) for lora in request.loras}
     for name in sorted(names):
-        path = folder / f"{name}{SUFFIX}"
+        path = find(name, folders)
+        if path is None:
+            continue
         try:
             state = path.stat()
             found[name] = _hash(path, state.st_size, state.st_mtime_ns)

@@ -6,8 +6,9 @@ The words themselves are filled in by studio.tasks.image.prompt_template. Nothin
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from studio.errors import StudioError
 from studio.paths import Home
@@ -23,10 +24,14 @@ STYLES, WILDCARDS = ROOT / "assets" / "styles", ROOT / "assets" / "wildcards"
 
 
 class PromptFiller:
-    """Styles, wildcards and adaptations that lie ready. On a public studio only what came with it."""
+    """Styles, wildcards and adaptations that lie ready. On a public studio only what came with it.
 
-    def __init__(self, home: Home, *, public: bool = False) -> None:
-        self._home, self._public = home, public
+    Args:
+        more: files of adaptations elsewhere.
+    """
+
+    def __init__(self, home: Home, more: Callable[[], Iterable[Path]] = tuple, *, public: bool = False) -> None:
+        self._home, self._more, self._public = home, more, public
         self._styles = Wordlists(*([] if public else [home.styles]), STYLES)
         self._wildcards = Wordlists(*([] if public else [home.wildcards]), WILDCARDS)
 
@@ -37,10 +42,11 @@ class PromptFiller:
         return self._wildcards.names()
 
     def loras(self) -> tuple[str, ...]:
-        """The names of the adaptations in home/loras."""
+        """The names of the adaptations in home/loras, and of those that other programs left on the disk."""
         if self._public:
             return ()
-        names = {file.stem for file in self._home.loras.glob("*.safetensors") if file.is_file()}
+        own = (file for file in self._home.loras.glob("*.safetensors") if file.is_file())
+        names = {file.stem for file in (*own, *self._more())}
         return tuple(sorted((name for name in names if PLAIN_NAME.fullmatch(name)), key=str.casefold))
 
     def fill(self, request: ImageRequest) -> tuple[ImageRequest, ...]:

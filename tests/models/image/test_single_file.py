@@ -1,6 +1,7 @@
 """Checkpoints of one file, in the layout of their publishers: they load offline and paint what the folder paints."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 
@@ -85,6 +86,15 @@ def test_a_whole_checkpoint_paints_what_the_folder_paints(made, name):
 def test_a_network_that_paints_takes_the_rest_from_the_folder_of_the_whole_model(made, name):
     folder, file = made(name)
     assert painted(file, options={"rest": str(folder)}) == painted(folder)
+
+
+def test_qwen_image_is_guided_by_the_scale_that_its_pipeline_reads(made):
+    folder, _ = made("qwen_image")
+    weak, strong, other = (painted(folder, replace(ASK, **asked)) for asked in (
+        {"guidance_scale": 1.0}, {"guidance_scale": 8.0}, {"guidance_scale": 8.0, "negative_prompt": "a blue square"},
+    ))  # fmt: skip
+    assert weak != strong
+    assert strong != other
 
 
 def states_of(file):

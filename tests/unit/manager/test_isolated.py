@@ -43,7 +43,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 class Ear:
     """A context that keeps what it was told, with switches to press; `when` is called after each step."""
 
-    adapters: Path | None = None
+    adapters: tuple[Path, ...] = ()
     previews = True
 
     def __init__(self, when: Callable[[Ear], None] = lambda _: None) -> None:
@@ -245,8 +245,8 @@ def test_it_has_our_threads_no_network_no_telemetry_and_no_secrets(load, monkeyp
     monkeypatch.setenv("STUDIO_PASSWORD", "secret")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     ear = Ear()
-    ear.adapters = Path("loras")
-    assert said(load(), "facts", ear) == "2 loras 1 1 unset unset"
+    ear.adapters = (Path("loras"), Path("more"))
+    assert said(load(), "facts", ear) == "2 loras more 1 1 unset unset"
 
 
 def test_parking_and_captioning_several_at_once_reach_it(load) -> None:

@@ -113,11 +113,13 @@ class Worker:
         )
         return [name for name in ("together", "run_many") if hasattr(self._model, name)]
 
-    def do_run(self, request: Any, adapters: Path | None, previews: bool, fresh: bool) -> tuple[Any, int | None]:
+    def do_run(self, request: Any, adapters: tuple[Path, ...], previews: bool, fresh: bool) -> tuple[Any, int | None]:
         """The output, and the most bytes that it took to make."""
         return self._measured(self._loaded.run, request, adapters, previews, fresh)
 
-    def do_run_many(self, requests: Any, adapters: Path | None, previews: bool, fresh: bool) -> tuple[Any, int | None]:
+    def do_run_many(
+        self, requests: Any, adapters: tuple[Path, ...], previews: bool, fresh: bool
+    ) -> tuple[Any, int | None]:
         return self._measured(self._loaded.run_many, requests, adapters, previews, fresh)
 
     def do_together(self, request: Any) -> int:
@@ -141,7 +143,7 @@ class Worker:
         return self._model
 
     def _measured(
-        self, run: Callable[..., Any], asked: Any, adapters: Path | None, previews: bool, fresh: bool
+        self, run: Callable[..., Any], asked: Any, adapters: tuple[Path, ...], previews: bool, fresh: bool
     ) -> tuple[Any, int | None]:
         context = Teller(self._channel, self._stop, self._skip, adapters, previews)
         with measuring(self._device, fresh) as peak:
@@ -153,7 +155,7 @@ class Teller:
     """The context of a run here: tells the studio, and knows whether Stop or Skip was pressed there."""
 
     def __init__(
-        self, channel: Channel, stop: threading.Event, skip: threading.Event, adapters: Path | None, previews: bool
+        self, channel: Channel, stop: threading.Event, skip: threading.Event, adapters: tuple[Path, ...], previews: bool
     ) -> None:
         self._channel, self._stop, self._skip = channel, stop, skip
         self.adapters, self.previews = adapters, previews

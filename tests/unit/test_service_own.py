@@ -1,0 +1,55 @@
+"""A person's own folders, through the whole service: what lies there is listed and found where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import disk_files
+import pytest
+
+from studio.errors import StudioError
+from studio.requests import ImageRequest, Lora
+from studio.service import Studio
+from studio.settings import Settings
+from studio.tasks.image import lora_files
+
+LORA = {"lora_unet_x.lora_down.weight": (4, 320), "lora_te_text_model_x.lora_down.weight": (4, 768)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Adaptations as another program keeps them, one of them in a folder of its own, beside a checkpoint."""
+    for name in ("ink", "people/gouache"):
+        file = tmp_path / "Lora" / f"{name}.safetensors"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        disk_files.weights(file, LORA)
+    disk_files.weights(tmp_path / "Lora" / "whole.safetensors", disk_files.SD1 | disk_files.VAE)
+    return tmp_path / "Lora"
+
+
+def test_adaptations_of_a_folder_are_used_where_they_lie(tmp_path: Path, folder: Path) -> None:
+    settings = Settings(home=tmp_path / "home", device="cpu", keep_free_gb=0, _env_file=None)  # pyright: ignore
+    with Studio(settings) as studio:
+        disk_files.weights(studio.home.loras / "ink.safetensors", LORA)
+        assert studio.loras() == ("ink",)
+        with pytest.raises(StudioError) as refused:
+            studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+        assert refused.value.code == "no_lora"
+        studio.own.remember([folder])
+        assert studio.loras() == ("gouache", "ink")
+        assert studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+        folders = studio._lora_folders()
+        assert lora_files.find("gouache", folders) == folder / "people" / "gouache.safetensors"
+        assert lora_files.find("ink", folders) == studio.home.loras / "ink.safetensors"  # ours comes first
+        assert set(
+            lora_files.hashes([ImageRequest(prompt="a", loras=(Lora("gouache", 1.0), Lora("gone", 1.0)))], folders)
+        ) == {"gouache"}
+    with Studio(settings) as again:  # without a look
+        assert again.loras() == ("gouache", "ink")
+        again.own.forget(folder)
+        assert again.loras() == ("ink",)
+
+
+@pytest.mark.parametrize("name", ["../ink", "people/../ink", "", ".", "..", "a\0b", "x" * 400])
+def test_a_name_leads_out_of_no_folder(folder: Path, name: str) -> None:
+    assert lora_files.find(name, [folder, folder / "people"]) is None

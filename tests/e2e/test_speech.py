@@ -41,4 +41,4 @@ def test_a_run_is_told_in_five_announcements_at_most(desk: Desk, gate: Gate) -> 
     desk.idle().page.wait_for_timeout(500)
     heard = desk.page.evaluate("window.heard")
     assert 3 <= len(heard) <= 5, heard
-    assert heard[-1].startswith("Seed"), heard
+    assert heard[-1].startswith("Demo painter"), heard

@@ -42,7 +42,7 @@ class FakeHub:
         requests: (method, path, Range, whether with a token) of everything that was asked.
         files: what every repository holds, unless its case says otherwise.
         gate: the file server waits for it in the middle of the weights of `held`.
-        patience: seconds that a busy hub asks for. born: when it started; it is down for `down` seconds.
+        patience: seconds that a busy hub asks for. born: when it was first asked; it is down for `down` seconds.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class FakeHub:
         self.count: Counter[tuple[str, str]] = Counter()
         self.files: dict[str, bytes] = dict(FILES)
         self.gate = threading.Event()
-        self.patience, self.born, self.down = 1, time.monotonic(), 2.0
+        self.patience, self.born, self.down = 1, 0.0, 2.0
         self.newest = COMMIT
         self._hub, self._cdn, self._scope = (_Server(kind, self) for kind in (_Hub, _Cdn, _Scope))
         self._closed = socket.socket()  # bound and not listening: nobody else gets the port
@@ -229,6 +229,7 @@ class _Hub(_Base):
             return self.send(401, X_Error_Message="Invalid credentials in Authorization header")
         limit = {"RateLimit": f'"resolvers";r=0;t={world.patience - 1}'}
         limit["RateLimit_Policy"] = '"fixed window";"resolvers";q=3000;w=300'
+        world.born = world.born or time.monotonic()
         down = time.monotonic() - world.born < world.down
         busy = {
             "rate_hint": (n == 1, 429, limit), "rate_window": (down, 429, limit),

@@ -134,6 +134,8 @@ def explained(error: Exception, order: dict[str, Any], host: str) -> StudioError
             return StudioError("not_a_hub", model=model, host=host)
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return StudioError("hub_unreachable", model=model, host=_asked(error) or host)
+        case RuntimeError() if "client has been closed" in str(error):
+            return StudioError("hub_unreachable", model=model, host=host)
         case httpx2.TransportError() | BusyError():
             return StudioError("hub_broken", model=model, host=_asked(error) or host)
         case OSError() if error.errno is not None and isinstance(error.filename, str):

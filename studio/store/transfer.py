@@ -208,6 +208,11 @@ class Line:
             time.sleep(wait)
 
 
+_PASSING = ("Consistency check", "client has been closed")
+"""What the library says of a file that changed under it; and of its connections, which it closes for all files at once
+where one of them fails."""
+
+
 def _patience(error: Exception, moved: bool, refused: int) -> int:
     """How many attempts without a byte follow one that ended like this.
 
@@ -220,7 +225,7 @@ def _patience(error: Exception, moved: bool, refused: int) -> int:
         return 0 if "CERTIFICATE_VERIFY" in str(error) else len(WAITS) if moved else _UNREACHABLE
     if _refused_elsewhere(error):
         return len(WAITS) if refused <= REFUSALS else 0
-    passing = isinstance(error, (BusyError, httpx2.TransportError)) or "Consistency check" in str(error)
+    passing = isinstance(error, (BusyError, httpx2.TransportError)) or any(one in str(error) for one in _PASSING)
     return len(WAITS) if passing else 0
 
 

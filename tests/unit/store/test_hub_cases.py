@@ -16,7 +16,7 @@ from tiny_card import tiny_card
 from studio.catalog.card import Card, Source
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.store import Store, origin, transfer
+from studio.store import Store, courier, origin, transfer
 
 
 @pytest.fixture
@@ -223,3 +223,10 @@ def test_a_card_with_another_version_in_its_own_folder_keeps_it(home: Home, hub:
     fetch(home, replace(card("plain", revision=COMMIT)))
     assert hub.asked("/files/") == [f"bytes={1 << 20}-"]
     assert not hub.asked("resolve-cache")
+
+
+def test_connections_that_the_library_closed_for_another_file_are_opened_again() -> None:
+    closed = RuntimeError("Cannot send a request, as the client has been closed.")
+    assert transfer._patience(closed, False, 0) == len(transfer.WAITS)
+    assert transfer._patience(RuntimeError("something else"), False, 0) == 0
+    assert courier.explained(closed, {"model": "Tiny"}, "hub").code == "hub_unreachable"

@@ -81,10 +81,9 @@
     try { file = await on("readonly", (shelf) => shelf.get(OWN + name)); } catch { return; }
     if (file) atelier.unfold("image-start"); // what has a say in the next picture is to be seen
     for (let tries = 200; file && tries; tries -= 1) {
-      const input = document.querySelector(`#${name}:has(canvas) input[type=file]`); // it takes nothing before it is drawn
+      const input = document.querySelector(`#${name} input[type=file]`);
       if (input) {
-        await new Promise((done) => setTimeout(done, 200));
-        atelier.choose(input, file);
+        atelier.choose(input, file); // fields.js has it wait for the canvas
         return;
       }
       await new Promise((done) => setTimeout(done, 50));

@@ -112,7 +112,7 @@ class ModelPicker:
     def _chosen(self, model: str, request: gr.Request) -> tuple[Any, ...]:
         """The list with a model chosen that the panel named."""
         mark, update, about, row = self._listed(model, request)
-        known = any(id == model for _, id in self.choices("en", model)[0])
+        known = any(id == model for _, id in update["choices"])
         return mark, update | {"value": model} if known else update, about, row
 
     def _info(self, model: str) -> ModelInfo:

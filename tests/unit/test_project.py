@@ -259,17 +259,33 @@ def fields(text: str) -> set[str]:
     return {field for _, field, _, _ in string.Formatter().parse(text) if field}
 
 
-def test_every_error_has_a_text():
-    codes = set()
+def raised() -> list[tuple[str, str, set[str] | None]]:
+    """Every StudioError that the code makes: where, its code and the values it gives; None where they are computed."""
+    found = []
     for file in MODULES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("StudioError") and node.args:
-                first = node.args[0]
-                codes |= {first.value} if isinstance(first, ast.Constant) else set()
+                if isinstance(code := node.args[0], ast.Constant):
+                    given = {word.arg or "**" for word in node.keywords}
+                    found.append((f"{name(file)}:{node.lineno}", code.value, None if "**" in given else given))
+    assert found
+    return found
+
+
+def test_every_error_has_a_text():
     texts = json.loads((ROOT / "assets" / "i18n" / "en" / "error.json").read_text(encoding="utf-8"))
-    missing = {f"error.{code}.{part}" for code in codes for part in ("what", "next")} - texts.keys()
-    assert codes
-    assert not missing
+    assert not {f"error.{code}.{part}" for _, code, _ in raised() for part in ("what", "next")} - texts.keys()
+
+
+def test_every_error_gives_its_text_what_it_names():
+    """Two places that mean different things by one code show it: one of them leaves a placeholder empty."""
+    texts = json.loads((ROOT / "assets" / "i18n" / "en" / "error.json").read_text(encoding="utf-8"))
+    lacking = []
+    for where, code, given in raised():
+        named = fields(texts[f"error.{code}.what"]) | fields(texts[f"error.{code}.next"])
+        if given is not None and named - given:
+            lacking.append((where, code, named - given))
+    assert lacking == []
 
 
 # Files

@@ -45,7 +45,7 @@ def convert(source: Path, target: Path, text_encoder: Path, codec: Path | None =
     taken = [source / LM_FILE, *([source / CODEC_FILE] if codec is None else _tensors_in(codec))]
     for file in [*taken, text_encoder / "config.json", *_tensors_in(text_encoder)]:
         if not file.is_file():
-            raise StudioError("not_a_checkpoint", file=str(file), reason="there is no such file")
+            raise StudioError("not_convertible", file=str(file), reason="there is no such file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         require_space(target.parent, sum(f.stat().st_size for f in [*taken, *_tensors_in(text_encoder)]), _KEEP_FREE)
@@ -89,14 +89,14 @@ def _checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise
     except Exception as error:  # damaged files raise nearly every type
         reason = "it is damaged, or holds program code and not only tensors"
-        raise StudioError("not_a_checkpoint", file=str(file), reason=reason) from error
+        raise StudioError("not_convertible", file=str(file), reason=reason) from error
     package = package if isinstance(package, dict) else {}
     if "pretrained" in package:
         reason = f"it only names another model, {str(package['pretrained'])[:80]}: give that one with --codec"
-        raise StudioError("not_a_checkpoint", file=str(file), reason=reason)
+        raise StudioError("not_convertible", file=str(file), reason=reason)
     state, text = package.get("best_state"), package.get("xp.cfg")
     if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()) or not state:
-        raise StudioError("not_a_checkpoint", file=str(file), reason="it holds no weights called best_state")
+        raise StudioError("not_convertible", file=str(file), reason="it holds no weights called best_state")
     return {str(name): tensor for name, tensor in state.items()}, _settings(file, text)
 
 
@@ -111,7 +111,7 @@ def _settings(file: Path, text: object) -> dict[str, Any]:
             if not any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
                 settings = yaml.safe_load(text)
     if not isinstance(settings, dict):
-        raise StudioError("not_a_checkpoint", file=str(file), reason="it holds no configuration called xp.cfg")
+        raise StudioError("not_convertible", file=str(file), reason="it holds no configuration called xp.cfg")
     return settings
 
 
@@ -122,7 +122,7 @@ def _parts(file: Path, settings: dict[str, Any], names: tuple[str, ...]) -> dict
         json.dumps(found, allow_nan=False)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"its configuration cannot be read ({type(error).__name__}: {error})"
-        raise StudioError("not_a_checkpoint", file=str(file), reason=reason) from None
+        raise StudioError("not_convertible", file=str(file), reason=reason) from None
     return found
 
 
@@ -172,7 +172,7 @@ def _transformers(source: Path, folder: Path, without: tuple[str, ...] = ()) -> 
         try:
             found = load_file(file)
         except SafetensorError as error:
-            raise StudioError("not_a_checkpoint", file=str(file), reason=str(error)) from None
+            raise StudioError("not_convertible", file=str(file), reason=str(error)) from None
         state |= {name: tensor for name, tensor in found.items() if not name.startswith(without)} if without else found
     save_file(state, folder / "model.safetensors", {"format": "pt"})
 

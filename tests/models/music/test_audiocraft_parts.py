@@ -152,7 +152,7 @@ def test_program_code_in_a_checkpoint_is_refused_and_not_run(published, name, zi
     torch.save(package(extra=Hostile(mark)), published / "in" / name, _use_new_zipfile_serialization=zipped)
     with pytest.raises(StudioError) as caught:
         turned(published)
-    assert caught.value.code == "not_a_checkpoint"
+    assert caught.value.code == "not_convertible"
     assert "program code" in str(caught.value.params["reason"])
     assert left(published) == set()
 
@@ -179,7 +179,7 @@ def test_a_file_that_is_something_else_leaves_nothing_behind(published, content)
     torch.save(content, published / "in" / "state_dict.bin")
     with pytest.raises(StudioError) as caught:
         turned(published)
-    assert caught.value.code == "not_a_checkpoint"
+    assert caught.value.code == "not_convertible"
     assert left(published) == set()
 
 
@@ -193,7 +193,7 @@ def test_a_damaged_or_missing_file_is_named(published, file, harm):
         path.write_bytes(path.read_bytes()[:100] if harm == "cut" else b"")
     with pytest.raises(StudioError) as caught:
         turned(published)
-    assert caught.value.code == "not_a_checkpoint"
+    assert caught.value.code == "not_convertible"
     assert path.name in str(caught.value.params["file"])
     assert left(published) == set()
 

@@ -22,7 +22,7 @@ def main() -> None:
     options = command.read(
         "train.image",
         __doc__,
-        ("data", "autoencoder", "denoiser", "decoder", "record", "distil", "score", "sheet", "examples", "ship"),
+        ("data", "autoencoder", "denoiser", "further", "decoder", "record", "distil", "score", "sheet", "examples", "ship"),
         WORK,
     )
     folder, device = options.folder, options.device
@@ -39,7 +39,11 @@ def main() -> None:
         case "denoiser":
             from train.image import denoiser
 
-            denoiser.train(folder, text_encoder(folder), options.minutes or 75, device)
+            denoiser.train(folder, text_encoder(folder), SHIPPED, options.minutes or 75, device)
+        case "further":
+            from train.image import denoiser
+
+            denoiser.train(folder, text_encoder(folder), SHIPPED, options.minutes or 35, device, further=True)
         case "decoder":
             from train.image import autoencoder
 
@@ -47,11 +51,11 @@ def main() -> None:
         case "record":
             from train.image import distil
 
-            distil.record(folder, text_encoder(folder), SHIPPED / "unet", options.minutes or 60, device)
+            distil.record(folder, text_encoder(folder), taught(folder), options.minutes or 60, device)
         case "distil":
             from train.image import distil
 
-            distil.train(folder, text_encoder(folder), SHIPPED / "unet", options.minutes or 60, device)
+            distil.train(folder, text_encoder(folder), taught(folder), options.minutes or 60, device)
         case "score":
             from train.image import score
 
@@ -73,6 +77,11 @@ def main() -> None:
 
             denoiser.export(folder, text_encoder(folder), SHIPPED)
             glossary.write(folder, SHIPPED / "glossary.json")
+
+
+def taught(folder: Path) -> Path:
+    """The denoiser that was trained here."""
+    return folder / "unet"
 
 
 def text_encoder(folder: Path) -> Path:

@@ -24,6 +24,7 @@ from train.run import Run
 
 INNER = (16, 32, 64, 128)
 WHOLE = (16, *INNER)
+LARGE = (16, *WHOLE)
 LATENT = 8
 BATCH = 32
 RATE = 2e-3
@@ -33,7 +34,7 @@ SAMPLES = 16
 
 
 def build(channels: tuple[int, ...] = WHOLE) -> Any:
-    """An untrained AutoencoderKL, 2.6 M parameters; 16 times smaller on each side with five levels, 8 with four."""
+    """An untrained AutoencoderKL, 2.6 M parameters; 8 x 8 latents of 64 x 64 pictures with four levels, 128 with five."""
     from diffusers import AutoencoderKL
 
     count = len(channels)
@@ -44,20 +45,21 @@ def build(channels: tuple[int, ...] = WHOLE) -> Any:
         layers_per_block=1,
         latent_channels=LATENT,
         norm_num_groups=8,
-        sample_size=data.SIZE,
+        sample_size=8 << (count - 1),
         mid_block_add_attention=False,
         scaling_factor=1.0,
     )
 
 
-def grow(inner: Any) -> Any:
-    """A five-level autoencoder round a trained four-level one: every weight that fits is taken over."""
-    whole = build()
+def grow(inner: Any, channels: tuple[int, ...] = WHOLE) -> Any:
+    """An autoencoder of one level more round a trained one: every weight that fits is taken over."""
+    whole = build(channels)
     state, known = whole.state_dict(), inner.state_dict()
-    last = len(INNER) - 1
+    levels = len(channels) - 1
+    last = levels - 1
     for name, value in known.items():
         moved = name
-        for level in range(len(INNER)):
+        for level in range(levels):
             moved = moved.replace(f"encoder.down_blocks.{level}.", f"encoder.down_blocks.{level + 1}!", 1)
         moved = moved.replace("!", ".")
         if name.startswith(("encoder.conv_in", "decoder.conv_norm_out", "decoder.conv_out")):

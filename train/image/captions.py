@@ -31,7 +31,7 @@ def caption(entry: dict[str, Any], variant: int, random: np.random.Generator) ->
     """One caption of an icon, or of its recoloured version number `variant` (0: as drawn).
 
     Args:
-        entry: label, tags, style, and colours (names with shares) of each variant.
+        entry: label, tags with their rarity, style, and colours (names with shares) of each variant.
     """
     said = _subject(entry, variant, random)
     words = []
@@ -55,9 +55,11 @@ def coloured(name: str) -> bool:
 def _subject(entry: dict[str, Any], variant: int, random: np.random.Generator) -> str:
     label = entry["label"].lower()
     name = label
-    fitting = [tag for tag in entry["tags"] if not _COLOUR.search(tag)]
-    if fitting and random.random() < 0.15:
-        name = str(random.choice(fitting))
+    fitting = [(tag, rarity) for tag, rarity in zip(entry["tags"], entry["rarity"], strict=True)
+               if not _COLOUR.search(tag)]  # fmt: skip
+    if fitting and random.random() < 0.3:  # "coffee" for a hot beverage, "gift" for a wrapped gift: what people say
+        tags, rarities = zip(*fitting, strict=True)
+        name = str(random.choice(tags, p=np.array(rarities) / sum(rarities)))
     own = bool(_COLOUR.search(name))
     if variant or random.random() < 0.15:
         name = _COLOUR.sub("", name).strip() or label

@@ -19,9 +19,9 @@ import numpy as np
 
 from train.image import colours, sources
 
-SIZE = 128
-MARGIN = 6
-"""Pixels of white round each icon: many are drawn to the very edge."""
+SIZE, LARGE = 128, 256
+MARGIN = 6 / 128
+"""White round each icon, as a share of the side: many are drawn to the very edge."""
 
 RECOLOURED = 3
 
@@ -63,6 +63,27 @@ def _key(hexcode: str) -> str:
 
 def build(folder: Path) -> None:
     """Fetch, choose and render everything into `folder`."""
+    drawn, entries = _drawn(folder, SIZE)
+    _hold_out(entries)
+    for entry, measured in zip(entries, _recoloured(drawn, folder / "pictures.npy"), strict=True):
+        entry["colours"] = measured
+    (folder / "pictures.json").write_text(json.dumps(entries, ensure_ascii=False), encoding="utf-8")
+    held = sum(entry["held_out"] for entry in entries)
+    print(f"{len(entries)} pictures of {len({e['concept'] for e in entries})} concepts, {held} held out")
+
+
+def large(folder: Path) -> np.ndarray:
+    """The same icons twice as large, from which crispness is learnt: `large.npy`, written on the first call (4 GB)."""
+    if not (folder / "large.npy").is_file():
+        part = folder / "large.part.npy"
+        drawn, _ = _drawn(folder, LARGE)
+        _recoloured(drawn, part)
+        part.replace(folder / "large.npy")
+    return np.load(folder / "large.npy", mmap_mode="r")
+
+
+def _drawn(folder: Path, size: int) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """Every icon that is worth painting, uint8 (size, size, 4), and what it is called."""
     from resvg_py import svg_to_bytes  # type: ignore[import-not-found]
 
     known = concepts(folder / "packages")
@@ -83,20 +104,22 @@ def build(folder: Path) -> None:
             if concept is None or icon is None or _key(code) in seen:
                 continue
             seen.add(_key(code))
-            drawn.append(render(svg_to_bytes, bodies, icon))
+            drawn.append(render(svg_to_bytes, bodies, icon, size))
             entries.append({"concept": _key(code), "style": icons.words[0], **concept})
-    _hold_out(entries)
-    pictures = np.lib.format.open_memmap(
-        folder / "pictures.npy", "w+", np.uint8, (len(drawn), 1 + RECOLOURED, SIZE, SIZE, 3)
-    )
+    return drawn, entries
+
+
+def _recoloured(drawn: list[np.ndarray], file: Path) -> list[list[list[tuple[str, float]]]]:
+    """Write every icon as it is and in other colours into `file`; returns the colours measured in each."""
+    side = drawn[0].shape[0]
+    pictures = np.lib.format.open_memmap(file, "w+", np.uint8, (len(drawn), 1 + RECOLOURED, side, side, 3))
+    found = []
     with ProcessPoolExecutor() as pool:
         for index, (variants, measured) in enumerate(pool.map(_recolour, drawn, range(len(drawn)), chunksize=64)):
             pictures[index] = variants
-            entries[index]["colours"] = measured
+            found.append(measured)
     pictures.flush()
-    (folder / "pictures.json").write_text(json.dumps(entries, ensure_ascii=False), encoding="utf-8")
-    held = sum(entry["held_out"] for entry in entries)
-    print(f"{len(entries)} pictures of {len({e['concept'] for e in entries})} concepts, {held} held out")
+    return found
 
 
 def _recolour(picture: np.ndarray, seed: int) -> tuple[np.ndarray, list[list[tuple[str, float]]]]:
@@ -106,19 +129,20 @@ def _recolour(picture: np.ndarray, seed: int) -> tuple[np.ndarray, list[list[tup
     return colours.on_white(np.stack(variants)), [colours.measure(variant) for variant in variants]
 
 
-def render(rasterise: Any, bodies: dict[str, Any], icon: dict[str, Any]) -> np.ndarray:
+def render(rasterise: Any, bodies: dict[str, Any], icon: dict[str, Any], side: int = SIZE) -> np.ndarray:
     import io
 
     from PIL import Image
 
-    width, height = (icon.get(side, bodies.get(side, 16)) for side in ("width", "height"))
+    width, height = (icon.get(one, bodies.get(one, 16)) for one in ("width", "height"))
     box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
-    inner = SIZE - 2 * MARGIN
+    margin = round(side * MARGIN)
+    inner = side - 2 * margin
     size = f'width="{inner}" height="{inner}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {size}>{icon["body"]}</svg>'
     picture = Image.open(io.BytesIO(bytes(rasterise(svg_string=svg)))).convert("RGBA")
-    whole = Image.new("RGBA", (SIZE, SIZE))
-    whole.paste(picture.resize((inner, inner)) if picture.size != (inner, inner) else picture, (MARGIN, MARGIN))
+    whole = Image.new("RGBA", (side, side))
+    whole.paste(picture.resize((inner, inner)) if picture.size != (inner, inner) else picture, (margin, margin))
     return np.asarray(whole)
 
 
@@ -135,7 +159,19 @@ def _hold_out(entries: list[dict[str, Any]]) -> None:
         entries[chosen.choice(styles[concept])]["held_out"] = True
 
 
+def entries(folder: Path) -> list[dict[str, Any]]:
+    """What is known of each picture. `rarity` says of each tag how few things have it, as shares of 1."""
+    found = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+    having: dict[str, set[str]] = {}
+    for entry in found:
+        for tag in entry["tags"]:
+            having.setdefault(tag, set()).add(entry["concept"])
+    for entry in found:
+        entry["rarity"] = [1 / len(having[tag]) for tag in entry["tags"]]
+    return found
+
+
 def load(folder: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """The pictures (memory-mapped) and their entries."""
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")
-    return pictures, json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+    return pictures, entries(folder)

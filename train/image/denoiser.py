@@ -25,7 +25,7 @@ CHANNELS = (128, 160)
 HEADS = (4, 5)
 TOKENS = 24
 """Word pieces of a prompt that are read, the two marks at its ends among them."""
-BATCH = 64
+BATCH = 128
 RATE = 6e-4
 EMPTY = 0.1
 AS_DRAWN = 0.5
@@ -79,36 +79,48 @@ class Reader:
 
 
 @torch.no_grad()
-def encode(folder: Path, device: str) -> None:
-    """Write `latents.npy`: float16, (N, 4, 2, 8, 8, 8): icon, colour, mirrored or not."""
+def encode(folder: Path, shipped: Path, device: str) -> None:
+    """Write `latents.npy`: float16, (N, 4, 2, 8, 8, 8): icon, colour, mirrored or not.
+
+    By the inner levels that were trained here, else by the autoencoder that is shipped: their latents are the same.
+    """
     from diffusers import AutoencoderKL
 
     pictures, _ = data.load(folder)
-    model: Any = AutoencoderKL.from_pretrained(folder / "inner").to(device).eval()
+    own = (folder / "inner").is_dir()
+    model: Any = AutoencoderKL.from_pretrained(folder / "inner" if own else shipped / "vae").float().to(device).eval()
+    pool = data.SIZE // model.config.sample_size
     side = data.SIZE // 16
     latents = np.zeros((*pictures.shape[:2], 2, autoencoder.LATENT, side, side), np.float16)
     for index in range(0, len(pictures), 16):
         some = torch.from_numpy(pictures[index : index + 16]).to(device)
         count, colours = some.shape[:2]
-        some = functional.avg_pool2d(some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1, 2)
+        some = functional.avg_pool2d(some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1, pool)
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             found = [model.encode(way).latent_dist.mean.float() for way in (some, some.flip(3))]
         latents[index : index + 16] = torch.stack(found, 1).view(count, colours, 2, *found[0].shape[1:]).cpu().numpy()
     np.save(folder / "latents.npy", latents)
 
 
-def train(folder: Path, text_encoder: Path, minutes: float, device: str) -> None:
-    """Train for so many minutes, from the last checkpoint if there is one, and write `unet`."""
+def train(folder: Path, text_encoder: Path, shipped: Path, minutes: float, device: str, further: bool = False) -> None:
+    """Train for so many minutes, from the last checkpoint if there is one, and write `unet`.
+
+    Args:
+        further: begin with the weights that are shipped, at half the learning rate.
+    """
     from diffusers.models.attention_processor import AttnProcessor
 
     if not (folder / "latents.npy").is_file():
-        encode(folder, device)
+        encode(folder, shipped, device)
     latents = np.load(folder / "latents.npy")
-    entries = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+    entries = data.entries(folder)
     model = build().to(device)
+    if further:
+        model.load_state_dict(load(shipped / "unet", device).state_dict())
     model.set_attn_processor(AttnProcessor())  # the backward of PyTorch's fused attention halves the pace on a CPU
-    optimiser = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    run = Run(folder / "denoiser.pt", model, optimiser, minutes, average=0.999)
+    rate = RATE / 2 if further else RATE
+    optimiser = torch.optim.AdamW(model.parameters(), rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    run = Run(folder / ("further.pt" if further else "denoiser.pt"), model, optimiser, minutes, average=0.999)
     read, random = Reader(text_encoder, device), np.random.default_rng(run.step)
     torch.manual_seed(run.step)
     signal, noise_level, times = schedule(device)
@@ -128,9 +140,16 @@ def train(folder: Path, text_encoder: Path, minutes: float, device: str) -> None
             words = read(said)
             velocity = model(a * clean + s * noise, t, words).sample
         value = functional.mse_loss(velocity.float(), a * noise - s * clean)
-        run.update(value, RATE, note=f"{run.step * BATCH} samples")
+        run.update(value, rate, note=f"{run.step * BATCH} samples")
     model.load_state_dict(run.average)
     model.save_pretrained(folder / "unet")
+
+
+def load(folder: Path, device: str) -> Any:
+    """A UNet from a folder as diffusers lays it out, in full precision."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel.from_pretrained(folder).to(torch.float32).to(device).eval()
 
 
 def group_weights(entries: list[dict[str, Any]]) -> np.ndarray:

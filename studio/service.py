@@ -67,6 +67,7 @@ class Studio:
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
         own: the person's own models: in their folders, and those that they name.
+        easel: pictures that are painted while their words are typed.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -99,6 +100,7 @@ class Studio:
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=self._lora_folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
+        self.easel = self._runner.easel(self._intake)
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)

@@ -13,6 +13,7 @@ from tabs.door.compression import Compression
 from tabs.door.gate import Gate
 from tabs.door.guard import Guard
 from tabs.door.password import Entrance
+from tabs.door.sketching import Sketching
 from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
 from tabs.door.veil import Veil
@@ -42,6 +43,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
         Middleware(Quota, settings=settings, ledger=ledger, folder=folder),
         Middleware(Bodies, settings=settings, folder=folder, **theirs),
         Middleware(Listening, studio=studio),
+        Middleware(Sketching, studio=studio),
         Middleware(Vendor, folder=FILES / "vendor"),
         Middleware(Head),
     ]

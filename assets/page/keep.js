@@ -68,8 +68,10 @@
     } catch { /* the same */ }
   };
   // The picture editor's: it takes them as if they were chosen once more.
-  const OWN = "field:";
+  const OWN = "field:", holding = new Set();
+  atelier.holds = (name) => holding.has(name); // whether there is a picture in a picture editor
   atelier.shelve = async (name, file) => {
+    if (file) holding.add(name); else holding.delete(name);
     try { await on("readwrite", (shelf) => file ? shelf.put(file, OWN + name) : shelf.delete(OWN + name)); } catch { /* the same */ }
   };
   atelier.shelveFrom = async (name, address) => {
@@ -118,6 +120,9 @@
   const came = new Map(); // tab -> what was kept when it was opened
   // What a field was left with, whatever has become of it since: a list drops a value before it knows the choice.
   atelier.left = (tab, names, now) => names.map((name, i) => (came.get(tab) && name in came.get(tab) ? came.get(tab)[name] : now[i]));
+  const hearers = [];
+  atelier.onKept = (hear) => hearers.push(hear);
+  atelier.values = (tab) => read(tab); // what a tab's fields hold; what was never changed is not among it
   atelier.fields = (tab) => all.get(tab) ?? []; // the names of a tab's fields
   atelier.keep = (tab, name, now) => {
     if (!filled.has(tab)) { // what the page begins with is no choice of a person's; what another tab sends is
@@ -128,6 +133,7 @@
     if (JSON.stringify(before) === JSON.stringify(now)) return;
     replaced(name, before, now);
     latest.set(tab, { ...kept, [name]: now });
+    for (const hear of hearers) hear(tab, name);
     clearTimeout(due.get(tab));
     due.set(tab, setTimeout(() => write(tab), SOON));
     const had = new Set(files(before).map((file) => file.path)), have = files(now);

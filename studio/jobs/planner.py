@@ -124,8 +124,8 @@ class Intake:
         card = self._card(base)
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
-        seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or _seed())
-        x, y = grid_axes.settled(x, _seed), y and grid_axes.settled(y, _seed)
+        seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
+        x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
         cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
         asked = [self._sampled(self._resolved(cell, card), card) for cell in cells]
         filled = tuple(self._filled(cell, card)[0] for cell, _ in asked)
@@ -164,7 +164,7 @@ class Intake:
         limits.check(request, card, public=self._public)
         if not _hearing(request, card):
             raise StudioError("cannot_hear", model=card.title)
-        full = replace(limits.resolve(request, card, _seed, public=self._public), model=card.id)
+        full = replace(limits.resolve(request, card, draw_seed, public=self._public), model=card.id)
         if self._public and isinstance(full, MusicRequest):
             _check_length(full, card)
         return full
@@ -212,7 +212,7 @@ def _check_length(request: MusicRequest, card: Card) -> None:
         raise StudioError("too_many_bars", seconds=f"{read.brief.seconds:.0f}", limit=f"{longest:g}")
 
 
-def _seed() -> int:
+def draw_seed() -> int:
     return secrets.randbelow(DRAWN_SEED + 1)
 
 

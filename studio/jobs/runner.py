@@ -24,7 +24,9 @@ from studio.jobs.context import Plan, RunContext, Yielded
 from studio.jobs.job import Job
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs
+from studio.jobs.planner import Intake
 from studio.jobs.queue import Register
+from studio.jobs.sketches import Easel
 from studio.jobs.turns import Turns
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
@@ -89,6 +91,10 @@ class Runner:
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
+
+    def easel(self, intake: Intake) -> Easel:
+        """Where sketches are painted, which give way to the jobs."""
+        return Easel(intake, self._store, self.fleet, self._specs, self.register, self._adapters)
 
     # ---- jobs
 

@@ -16,7 +16,7 @@ from studio.library.file_names import Keep
 from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
-from tabs.image import prompt_tools, reproduce, unshowable
+from tabs.image import prompt_tools, reproduce, sketch, unshowable
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
@@ -42,8 +42,10 @@ def build(page: Page) -> None:
             with gr.Row(elem_classes="a-run"):
                 run, stop = run_pair(TASK, "image.run", page.stop(TASK))
                 skip = gr.Button(t("image.skip"), visible=False, elem_id="image-skip", elem_classes="a-skip-button")
+            switch = sketch.switch()
             fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
+            sketch.place()
             result = Result(page)
             recent = None if public else Recent(page)
             Lately(page, TASK, result.put, result.outputs)
@@ -109,6 +111,7 @@ def build(page: Page) -> None:
     skip.click(_skip(page), None, None, **quick())
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
+    sketch.wire(page, fields, switch)
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)
@@ -127,7 +130,7 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
     if asked.x is not None:
         return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
-    return page.studio.submit(asked.request, who, **options)
+    return page.studio.submit(page.studio.easel.take(asked.request, who), who, **options)
 
 
 def _sized(page: Page, changes: Mapping[str, Any], model: str) -> dict[str, Any]:

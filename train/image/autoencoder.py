@@ -34,7 +34,7 @@ SAMPLES = 16
 
 
 def build(channels: tuple[int, ...] = WHOLE) -> Any:
-    """An untrained AutoencoderKL, 2.6 M parameters; for pictures of 64 pixels a side with four levels, 128 with five."""
+    """An untrained AutoencoderKL of 2.6 M parameters: 64 pixels a side with four levels, twice that with each more."""
     from diffusers import AutoencoderKL
 
     count = len(channels)

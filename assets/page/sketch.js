@@ -37,6 +37,9 @@
     image.src = address;
     image.alt = prompt;
     try { await image.decode(); } catch { /* a newer one has come */ }
+    const side = Math.max(image.naturalWidth, image.naturalHeight); // it is as large as the result will be
+    figure.classList.toggle("a-tiny", side <= 128);
+    figure.classList.toggle("a-small", side > 128 && side <= 256);
     if (before) URL.revokeObjectURL(before);
     figure.dataset.seed = answer.headers.get("x-seed");
     figure.dataset.seconds = answer.headers.get("x-seconds");

@@ -18,7 +18,7 @@ from studio.jobs.plans.grid import Grid
 from studio.recipes import origins, recipe
 from studio.requests import ImageRequest
 from studio.results import Artifact, Update
-from tabs.image import copies
+from tabs.image import copies, sketch
 from tabs.image.cells import SMALL, Cells, lay
 from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
@@ -51,6 +51,7 @@ class Result:
         self._page = page
         heading(TASK)
         tries(TASK, EXAMPLES[:6])
+        sketch.place()
         self.progress = gr.HTML(elem_id="image-progress", elem_classes="a-live")
         self.cells = Cells(page)
         self.gallery = gr.Gallery(

@@ -45,7 +45,6 @@ def build(page: Page) -> None:
             switch = sketch.switch()
             fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
-            sketch.place()
             result = Result(page)
             recent = None if public else Recent(page)
             Lately(page, TASK, result.put, result.outputs)

@@ -288,7 +288,8 @@ class Gate:
     def step(self, job: Job) -> None:
         """Called by a stand-in before each of its steps."""
         with self._changed:
-            while self._left < 1 and (self._firm or not (job.cancelled or job._skip.is_set())):
+            skip = getattr(job, "_skip", None)  # a sketch has none
+            while self._left < 1 and (self._firm or not (job.cancelled or (skip and skip.is_set()))):
                 self._changed.wait(0.01)
             self._left = max(self._left - 1, 0)
 

@@ -69,6 +69,10 @@ class Result:
                     elem_id="image-star",
                     visible=not page.studio.settings.public,
                 )
+                with menu("image-vary", "image.vary"):
+                    self.four_like = _action("four_like")
+                    self.near = _action("near")
+                    self.far = _action("far")
                 with menu("image-use", "page.use_in"):
                     self.start = _action("use_as_start")
                     self.caption = _action("to_caption")

@@ -16,7 +16,7 @@ from studio.library.file_names import Keep
 from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
-from tabs.image import prompt_tools, reproduce, sketch, unshowable
+from tabs.image import like_this, prompt_tools, reproduce, sketch, unshowable
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
@@ -114,6 +114,7 @@ def build(page: Page) -> None:
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)
+    like_this.wire(page, result, outputs, show)
     restoring.wire()
     missing.wire()
     unshowable.wire(page, fields)

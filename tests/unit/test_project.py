@@ -264,10 +264,11 @@ def raised() -> list[tuple[str, str, set[str] | None]]:
     found = []
     for file in MODULES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            made = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("StudioError") and node.args
-            if made and isinstance(code := node.args[0], ast.Constant):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("StudioError") and node.args):
+                continue
+            if isinstance(code := node.args[0], ast.Constant):
                 given = {word.arg or "**" for word in node.keywords}
-                found.append((f"{name(file)}:{node.lineno}", code.value, None if "**" in given else given))
+                found.append((f"{name(file)}:{node.lineno}", str(code.value), None if "**" in given else given))
     assert found
     return found
 

@@ -4,6 +4,11 @@
   const SOON = 60; // milliseconds until Gradio knows what stands in a field
   atelier.run = (tab) => setTimeout(() => document.getElementById(`${tab}-run`)?.click(), SOON);
   document.addEventListener("click", (event) => {
+    const advised = event.target.closest?.("[data-advised]");
+    if (advised) { // Gradio asks for it
+      atelier.advised = advised.dataset.advised;
+      document.getElementById("image-advised")?.click();
+    }
     const again = event.target.closest?.("[data-again]")?.closest("[id^=tab-]");
     if (again) atelier.run(again.id.slice("tab-".length));
     const button = event.target.closest?.("[data-try]");

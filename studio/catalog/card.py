@@ -84,6 +84,7 @@ class Card:
         defaults: request field -> the value that suits this model.
         limits: `max_<field>` and `min_<field>` of a request, `multiple` (of sides), `max_pixels`, `context` (tokens).
         options: what the engine has to know.
+        advice: settings with which it does well (studio.tasks.image.advice).
         own: from the user's models.toml.
         parts: folders of the model that come from somewhere else.
         isolate: it runs in a process of its own.
@@ -112,6 +113,7 @@ class Card:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    advice: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     parts: tuple[Part, ...] = ()
     isolate: bool = False

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from studio.catalog.advice_reader import advice_flaws
 from studio.catalog.card import Card, Commercial, Source, measure
 from studio.catalog.engines import ENGINES, EngineFacts
 from studio.catalog.licence import UNKNOWN
@@ -44,7 +45,7 @@ _NOT_DEFAULTS = {
 _KEYS = (
     *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),
     *("commercial", "parameters", "disk", "memory", "least_memory", "languages", "summary", "starter", "gated"),
-    *("defaults", "limits", "options", "parts", "isolate", "unchecked"),
+    *("defaults", "limits", "options", "advice", "parts", "isolate", "unchecked"),
 )
 
 
@@ -109,6 +110,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         defaults=defaults,
         limits=limits,
         options=reader.mapping("options"),
+        advice=_advice(reader, tasks),
         own=own,
         parts=read_parts(reader, source, own, engine == "diffusion"),
         isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
@@ -155,6 +157,15 @@ def _check_defaults(
             low, high = limits.get(f"min_{name}", value), limits.get(f"max_{name}", value)
             if not low <= value <= high:
                 reader.flaw(f"defaults.{name}", f"{value} lies outside this model's limits")
+
+
+def _advice(reader: TableReader, tasks: tuple[Task, ...]) -> Mapping[str, Any]:
+    advice = reader.mapping("advice")
+    if advice and "image" not in tasks:
+        reader.flaw("advice", "is for models that paint")
+    for name, message in advice_flaws(advice):
+        reader.flaw(f"advice.{name}", message)
+    return advice
 
 
 def _summary(reader: TableReader, own: bool) -> Mapping[str, str]:

@@ -111,6 +111,7 @@ class Fields:
 
     def _sampling(self) -> None:
         with fold("image-more", "image.fold_sampling"):
+            self.advice = gr.HTML(elem_id="image-advice-chips", elem_classes="a-live")
             self.of["negative_prompt"] = gr.Textbox(
                 label=t("label.negative_prompt"), info=t("help.negative_prompt"), lines=2,
                 elem_id="image-negative-prompt",

@@ -22,6 +22,7 @@ from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
 from tabs.image.missing import Missing
 from tabs.image.recent import Recent
+from tabs.image.recommended import Recommended
 from tabs.image.result import Result, Shown
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -43,6 +44,7 @@ def build(page: Page) -> None:
                 run, stop = run_pair(TASK, "image.run", page.stop(TASK))
                 skip = gr.Button(t("image.skip"), visible=False, elem_id="image-skip", elem_classes="a-skip-button")
             switch = sketch.switch()
+            recommended = Recommended()
             fields.settings()
         with gr.Column(elem_classes="a-result", scale=62):
             result = Result(page)
@@ -111,6 +113,7 @@ def build(page: Page) -> None:
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
     sketch.wire(page, fields, switch)
+    recommended.wire(page, fields)
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)

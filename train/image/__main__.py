@@ -106,7 +106,7 @@ def text_encoder(folder: Path) -> Path:
 
 
 def painter(shipped: Path, encoder: Path, device: str) -> Any:
-    """(prompt, seed) -> uint8 (128, 128, 3), with the settings of the catalogue."""
+    """(prompt, seed) -> uint8 (256, 256, 3), with the settings of the catalogue."""
     import numpy as np
     import torch
     from diffusers import StableDiffusionPipeline

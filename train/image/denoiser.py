@@ -174,15 +174,18 @@ def schedule(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtype = torch.float16) -> None:
-    """Write the pipeline as diffusers lays it out, without the text encoder's weights: those are a package's."""
+    """Write the pipeline as diffusers lays it out, without the text encoder's weights: those are a package's.
+
+    The student and the decoder for 256 pixels where they have been trained, else the denoiser and the smaller decoder.
+    """
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import BertModel, BertTokenizer
 
     encoder: Any = BertModel.from_pretrained(text_encoder, add_pooling_layer=False)
     encoder.config.use_attention_mask = True  # the pipeline hands the mask over only where this is said
     parts: Any = {
-        "vae": AutoencoderKL.from_pretrained(folder / "vae"),
-        "unet": UNet2DConditionModel.from_pretrained(folder / "unet"),
+        "vae": AutoencoderKL.from_pretrained(_last(folder, "crisp", "vae")),
+        "unet": UNet2DConditionModel.from_pretrained(_last(folder, "student", "unet")),
         "tokenizer": BertTokenizer.from_pretrained(text_encoder, model_max_length=TOKENS),
         "text_encoder": encoder,
         "scheduler": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True, steps_offset=1),
@@ -201,3 +204,8 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
     for config in target.glob("*/config.json"):  # diffusers notes where it read a part from: a folder of this machine
         kept = {k: v for k, v in json.loads(config.read_text(encoding="utf-8")).items() if k != "_name_or_path"}
         config.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def _last(folder: Path, *names: str) -> Path:
+    """The first of these parts that has been trained."""
+    return next((folder / name for name in names if (folder / name).is_dir()), folder / names[-1])

@@ -8,18 +8,20 @@ from typing import Any
 from studio.i18n import text
 
 KEYS = tuple(f"image.example{number}" for number in range(1, 13))
-SIDE = 128
+SIDE = 192
+"""Pixels a picture: a tile is at most so wide on a screen of two pixels a point."""
 
 
 def write(paint: Any, target: Path) -> None:
     """Paint all of them into one strip, from left to right.
 
     Args:
-        paint: (prompt, seed) -> uint8 (128, 128, 3).
+        paint: (prompt, seed) -> uint8, square.
     """
     from PIL import Image
 
     strip = Image.new("RGB", (SIDE * len(KEYS), SIDE), "white")
     for place, key in enumerate(KEYS):
-        strip.paste(Image.fromarray(paint(text(key, "en"), 1)), (SIDE * place, 0))
+        picture = Image.fromarray(paint(text(key, "en"), 1))
+        strip.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (SIDE * place, 0))
     strip.save(target, quality=90, method=6)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
@@ -94,9 +95,12 @@ class Judge(nn.Module):
 
 
 def train_judge(folder: Path, text_encoder: Path, minutes: float, device: str) -> Judge:
-    """The judge, trained for so many minutes on every icon, held out or not."""
+    """The judge, trained for so many minutes on every icon, held out or not; or as it was trained before."""
     pictures, entries = data.load(folder)
     judge = Judge().to(device)
+    if (folder / "judge.safetensors").is_file():
+        judge.load_state_dict(load_file(folder / "judge.safetensors"))
+        return judge.eval()
     run = Run(folder / "judge.pt", judge, torch.optim.AdamW(judge.parameters(), _RATE, weight_decay=0.05), minutes)
     read, chance = Reader(text_encoder, device), np.random.default_rng(run.step)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
@@ -112,6 +116,7 @@ def train_judge(folder: Path, text_encoder: Path, minutes: float, device: str) -
         value = (functional.cross_entropy(likeness, goal) + functional.cross_entropy(likeness.T, goal)) / 2
         share = (likeness.argmax(1) == goal).float().mean().item()
         run.update(value, _RATE, note=f"right {share:.0%} of {_BATCH}")
+    save_file(judge.state_dict(), folder / "judge.safetensors")
     return judge.eval()
 
 
@@ -141,19 +146,26 @@ def score(folder: Path, text_encoder: Path, paint: Any, minutes: float, device: 
     """Paint all prompts, judge them, and write `score.json`.
 
     Args:
-        paint: (prompt, seed) -> uint8 (128, 128, 3).
+        paint: (prompt, seed) -> uint8, square, the judge's 128 pixels or a multiple of them.
     """
     _, entries = data.load(folder)
     judge, read = train_judge(folder, text_encoder, minutes, device), Reader(text_encoder, device)
     found: dict[str, list[bool]] = {}
     for seed, task in enumerate(tasks(entries)):
-        good = right(judge, read, paint(task.prompt, seed), task.meaning, task.others)
+        good = right(judge, read, _small(paint(task.prompt, seed)), task.meaning, task.others)
         found.setdefault(task.kind, []).append(good)
     shares = {kind: sum(marks) / len(marks) for kind, marks in found.items()}
     shares["all"] = sum(sum(marks) for marks in found.values()) / sum(len(marks) for marks in found.values())
     shares["real icons"] = _real(folder, judge, read)
     (folder / "score.json").write_text(json.dumps(shares, indent=2) + "\n", encoding="utf-8")
     return shares
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """A picture at the size at which the judge has learnt to look."""
+    by = len(picture) // data.SIZE
+    parts = picture.reshape(data.SIZE, by, data.SIZE, by, 3).astype(np.float32)
+    return parts.mean((1, 3)).round().astype(np.uint8)
 
 
 def _real(folder: Path, judge: Judge, read: Reader) -> float:

@@ -22,19 +22,19 @@ def write(paint: Any, target: Path, columns: int = 8) -> None:
     """Paint all prompts into one labelled picture.
 
     Args:
-        paint: (prompt, seed) -> uint8 (128, 128, 3).
+        paint: (prompt, seed) -> uint8, square.
     """
     from PIL import Image, ImageDraw
 
     from studio.tasks.image.contact_sheet import label_font
 
-    side, label = 128, 22
+    side, label = 192, 22
     rows = -(-len(PROMPTS) // columns)
     sheet = Image.new("RGB", (columns * (side + 8) + 8, rows * (side + label + 8) + 8), "white")
     draw = ImageDraw.Draw(sheet)
     font = label_font("".join(PROMPTS), 11)
     for index, prompt in enumerate(PROMPTS):
         left, top = 8 + index % columns * (side + 8), 8 + index // columns * (side + label + 8)
-        sheet.paste(Image.fromarray(paint(prompt, 1)), (left, top))
+        sheet.paste(Image.fromarray(paint(prompt, 1)).resize((side, side), Image.Resampling.LANCZOS), (left, top))
         draw.text((left + side / 2, top + side + 3), prompt, "#444444", font, anchor="ma")
     sheet.save(target, optimize=True)

@@ -1,4 +1,4 @@
-"""Chinese words and what the image starter reads for them.
+"""Words and what the image starter reads for them: Chinese ones in English, English ones by the names that it knows.
 
 Names come from emojibase's Chinese labels; a tag of one icon stands for that icon, one of several is paired with
 the English word that they share most. What emoji names do not have (colours, measure words, styles) is listed by
@@ -11,8 +11,9 @@ import json
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
-from train.image import data
+from train.image import captions, data
 
 BY_HAND = {
     # colours
@@ -79,6 +80,17 @@ BY_HAND = {
 """Wins over everything that is derived."""
 
 
+THINGS = ("animals", "food", "travel", "activities", "objects")
+CALLED = {
+    "globe": "globe showing europe-africa", "earth": "globe showing europe-africa", "cake": "birthday cake",
+    "coffee": "hot beverage", "cup of coffee": "hot beverage", "tea": "teacup without handle", "gift": "wrapped gift",
+    "present": "wrapped gift", "car": "automobile", "plane": "airplane", "bike": "bicycle", "phone": "mobile phone",
+    "football": "soccer ball", "computer": "laptop", "planet": "ringed planet", "beer": "beer mug",
+    "sunflowers": "sunflower", "umbrella": "umbrella", "corn": "ear of corn", "boat": "sailboat",
+}  # fmt: skip
+"""What people say most often, where several things have the word."""
+
+
 def build(folder: Path) -> dict[str, str]:
     """Chinese word -> English words ("" for what carries no meaning in a prompt)."""
     known = data.concepts(folder / "packages").values()
@@ -107,7 +119,31 @@ def build(folder: Path) -> dict[str, str]:
                 table[name.strip()] = concept["label"].lower()
     table |= BY_HAND
     chinese = re.compile(r"[\u3400-\u9fff]")
-    return {word: table[word] for word in sorted(table) if chinese.search(word)}
+    return {word: table[word] for word in sorted(table) if chinese.search(word)} | names(list(known))
+
+
+def names(known: list[dict[str, Any]]) -> dict[str, str]:
+    """What people call a thing -> the label by which it was learnt.
+
+    Only where there is no doubt: one label alone ends in the word, or one thing alone has it as a tag. Labels of
+    several words that end in such a word stand for themselves.
+    """
+    labels = {concept["label"].lower() for concept in known}
+    ends: dict[str, set[str]] = defaultdict(set)
+    tagged: dict[str, set[str]] = defaultdict(set)
+    for concept in known:
+        label = concept["label"].lower()
+        if re.fullmatch(r"[a-z' -]+", label) and concept["group"] in THINGS:
+            ends[label.split()[-1]].add(label)
+            for tag in concept["tags"]:
+                tagged[tag.lower()].add(label)
+    found = dict(CALLED)
+    for word in sorted({*ends, *tagged} - labels - found.keys()):
+        owners = ends[word] if len(ends[word]) == 1 else tagged[word] if not ends[word] else set()
+        if len(owners) == 1 and re.fullmatch(r"[a-z]{3,}(?: [a-z]+)?", word) and not captions.coloured(word):
+            found[word] = next(iter(owners))
+    kept = {label: label for label in sorted(labels) if " " in label and label.split()[-1] in found}
+    return dict(sorted((kept | found).items()))
 
 
 def write(folder: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A request as an English-only model reads it, by the glossary beside its files, and what the person should know."""
+"""A request as a small model reads it, by the glossary beside its files, and what the person should know."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def translate_request(request: ImageRequest, table: Mapping[str, str]) -> tuple[
         return request, []
     notes: Notes = []
     if (first := prompts[0] if prompts else prompt) and first not in texts:
-        notes.append(("read_as", {"prompt": first}))
+        given = request.prompts[0] if prompts else request.prompt
+        notes.append(("read_as" if glossary.chinese(given) else "known_as", {"prompt": first}))
     if unknown := dict.fromkeys(word for reading in readings for word in reading.unknown):
         notes.append(("unknown_words", {"words": "、".join(unknown)}))
     return replace(request, prompt=prompt, negative_prompt=negative, prompts=tuple(prompts)), notes

@@ -1,6 +1,8 @@
-"""A prompt in Chinese, read word by word for a model that knows English only.
+"""A prompt as a small model reads it: Chinese word by word in English, and things by the names that it knows.
 
-The longest known word wins at each place (forward maximum matching). The table comes with the model's files.
+In Chinese the longest known word wins at each place (forward maximum matching). Of an English prompt only the thing
+itself is looked up, the last words before the first comma: "a blue gift, flat style" is "a blue wrapped gift, flat
+style" for a model that has learnt presents by that name. The table comes with the model's files.
 """
 
 from __future__ import annotations
@@ -18,6 +20,11 @@ _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SIGNS = str.maketrans(
     dict(zip("，。、；：（）！？", (", ", ". ", ", ", "; ", ": ", "(", ")", ". ", ". "), strict=True))
 )
+_SUBJECT = re.compile(r"[A-Za-z][A-Za-z' -]*[A-Za-z](?=\s*(?:,|$))")
+"""Plain words up to the first comma; a prompt with weights or brackets is taken at its word."""
+_WORD = re.compile(r"[A-Za-z'-]+")
+_NAME = 8
+"""Words of a name at most."""
 _MAX_BYTES = 4_000_000
 
 
@@ -54,10 +61,17 @@ def _table(file: Path, modified: int, size: int) -> Mapping[str, str]:  # noqa: 
     return MappingProxyType(said)
 
 
+def chinese(text: str) -> bool:
+    """Whether a text has Chinese words."""
+    return bool(_CHINESE.search(text))
+
+
 def read_prompt(prompt: str, table: Mapping[str, str]) -> Reading:
-    """The prompt with its Chinese words in English; everything else stays as it is."""
-    if not table or not _CHINESE.search(prompt):
+    """The prompt with its Chinese words in English and its thing by the name that is known; the rest stays."""
+    if not table:
         return Reading(prompt)
+    if not _CHINESE.search(prompt):
+        return Reading(_named(prompt, table))
     longest = max(map(len, table))
     unknown: list[str] = []
 
@@ -80,4 +94,17 @@ def read_prompt(prompt: str, table: Mapping[str, str]) -> Reading:
 
     read_as = _CHINESE.sub(words, prompt.translate(_SIGNS))
     tidy = re.sub(r"([(\[{|])\s+|\s+(?=[,.;:)\]}|])", r"\1", re.sub(r"\s+", " ", read_as)).strip(" ,")
-    return Reading(tidy, tuple(dict.fromkeys(unknown)))
+    return Reading(_named(tidy, table), tuple(dict.fromkeys(unknown)))
+
+
+def _named(prompt: str, table: Mapping[str, str]) -> str:
+    """The prompt with the thing that it asks for called as the model knows it; the longest name wins."""
+    found = _SUBJECT.match(prompt)
+    if found is None:
+        return prompt
+    words = [(match.start(), match.group().lower()) for match in _WORD.finditer(found[0])]
+    for first in range(max(len(words) - _NAME, 0), len(words)):
+        name = " ".join(word for _, word in words[first:])
+        if (known := table.get(name)) is not None:
+            return prompt if known == name else prompt[: words[first][0]] + known + prompt[found.end() :]
+    return prompt

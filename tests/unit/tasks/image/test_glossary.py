@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.tasks.image import glossary
 
+STARTER = Path(__file__).resolve().parents[4] / "assets" / "starters" / "image"
 TABLE = {"红": "red", "苹果": "apple", "红苹果": "red apple", "一个": "", "的": "", "猫": "cat", "扁平": "flat style"}
 
 
@@ -56,3 +58,43 @@ def test_a_damaged_table_is_no_table(tmp_path: Path) -> None:
     (tmp_path / glossary.FILE).write_text(json.dumps({"猫": "cat", "狗": 3}), encoding="utf-8")
     assert glossary.load_glossary(tmp_path) == {"猫": "cat"}
     assert glossary.load_glossary(tmp_path / "missing") == {}
+
+
+# Things by the names that a model knows
+
+NAMES = {"gift": "wrapped gift", "wrapped gift": "wrapped gift", "cup of coffee": "hot beverage", "礼物": "gift"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [
+        ("gift", "wrapped gift"),
+        ("A Gift", "A wrapped gift"),
+        ("a blue gift, flat style", "a blue wrapped gift, flat style"),
+        ("a wrapped gift", "a wrapped gift"),
+        ("A Wrapped Gift", "A Wrapped Gift"),
+        ("a cup of coffee , on white", "a hot beverage , on white"),
+        ("gift shop", "gift shop"),
+        ("flat style, gift", "flat style, gift"),
+        ("a (gift:1.2)", "a (gift:1.2)"),
+        ("a [gift|cake]", "a [gift|cake]"),
+        ("two gifts", "two gifts"),
+        ("蓝色的礼物", "wrapped gift"),
+        ("", ""),
+        ("gift\n", "wrapped gift\n"),
+    ],
+)
+def test_a_thing_is_called_as_the_model_knows_it(prompt: str, read: str) -> None:
+    assert glossary.read_prompt(prompt, NAMES).prompt == read
+
+
+def test_the_starters_names_lead_to_what_it_knows() -> None:
+    table = glossary.load_glossary(STARTER)
+    english = {word: known for word, known in table.items() if not glossary.chinese(word)}
+    assert len(english) > 1000
+    for word, known in english.items():
+        assert glossary.read_prompt(known, table).prompt == known, word  # read once is enough
+    for word, known in (("gift", "wrapped gift"), ("coffee", "hot beverage"), ("cake", "birthday cake")):
+        assert glossary.read_prompt(word, table).prompt == known
+    for word in ("rocket", "ice cream", "hot dog", "cat face", "red apple", "cat"):
+        assert glossary.read_prompt(word, table).prompt == word

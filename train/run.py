@@ -45,6 +45,10 @@ class Run:
         self._began = self._saved = self._said = time.monotonic()
         self._first = self.step
 
+    def begin(self) -> None:
+        """The clock starts here: what was made ready before is not training."""
+        self._began = self._saved = self._said = time.monotonic()
+
     @property
     def fraction(self) -> float:
         """How much of the budget is spent, 0..1."""

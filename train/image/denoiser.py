@@ -62,18 +62,31 @@ class Reader:
 
         self._tokenizer = BertTokenizer.from_pretrained(folder)
         self._model: Any = BertModel.from_pretrained(folder, add_pooling_layer=False).to(device).eval()  # pyright: ignore
-        self._device = device
+        self.device = device
 
     def _pieces(self, texts: list[str]) -> Any:
         return self._tokenizer(texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt")
 
     def mask(self, texts: list[str]) -> torch.Tensor:
         """Which of the 24 places hold something, (count, 24)."""
-        return self._pieces(texts).attention_mask.to(self._device)
+        return self._pieces(texts).attention_mask.to(self.device)
+
+    @torch.no_grad()
+    def means(self, texts: list[str], at_once: int = 256) -> torch.Tensor:
+        """The mean of the word vectors of each text, (count, 384)."""
+        found = []
+        for at in range(0, len(texts), at_once):
+            some = texts[at : at + at_once]
+            pieces = self._tokenizer(some, padding=True, max_length=TOKENS, truncation=True, return_tensors="pt")
+            pieces, mask = pieces.to(self.device), pieces.attention_mask.to(self.device).float()
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+                states = self._model(**pieces).last_hidden_state
+            found.append((states.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+        return torch.cat(found)
 
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> torch.Tensor:
-        pieces = self._pieces(texts).to(self._device)
+        pieces = self._pieces(texts).to(self.device)
         found = self._model(input_ids=pieces.input_ids, attention_mask=pieces.attention_mask)
         return found.last_hidden_state.float()
 

@@ -30,7 +30,8 @@ WALKS = 0.45
 """The last share of the budget, in which it walks alone."""
 HEARD = 0.05
 """How much the critics' word counts against the distance from the teacher's way."""
-SHARD = 2048
+SHARD, FREE = 2048, 2048
+"""Ways a file; prompts for which there is no way."""
 _SIDE, _CHANNELS = 8, 8
 
 
@@ -110,53 +111,71 @@ def train(folder: Path, text_encoder: Path, unet: Path, minutes: float, device: 
     """
     from diffusers.models.attention_processor import AttnProcessor
 
-    said, ways = _recorded(folder)
+    texts, ways = _recorded(folder)
     critics = critic.train(folder, text_encoder, minutes / 8, device)
     model = load(unet, device).train()
     model.set_attn_processor(AttnProcessor())
     optimiser = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     run = Run(folder / "student.pt", model, optimiser, minutes, average=0.998)
-    lesson = Lesson(model, critics, Reader(text_encoder, device), np.random.default_rng(run.step), device)
     torch.manual_seed(run.step)
-    entries = data.entries(folder)
-    weights = group_weights(entries)
+    random, read, entries = np.random.default_rng(run.step), Reader(text_encoder, device), data.entries(folder)
+    lesson = Lesson(model, critics, random, device)
+    known = Prompts(read, texts, random)
+    free = Prompts(read, _free(entries, group_weights(entries), random, FREE), random)
+    run.begin()
     while run.going():
-        chosen = lesson.random.choice(len(said), BATCH)
-        words, way = [said[i] for i in chosen], torch.from_numpy(ways[chosen]).to(device).float()
+        chosen = random.choice(len(texts), BATCH)
+        way = torch.from_numpy(ways[chosen]).to(device).float()
         if run.fraction < 1 - WALKS:
-            run.update(lesson.jumps(words, way), RATE, note=f"{run.step * BATCH} jumps")
+            run.update(lesson.jumps(known[chosen], way), RATE, note=f"{run.step * BATCH} jumps")
             continue
-        near, own = lesson.walks(words, way)
-        _, free = lesson.walks(_free(entries, weights, lesson.random, BATCH // 2), None)
-        heard = (2 * own + free) / 3
-        note = f"way {float(near):.4f}  critics {float(own):.3f}, {float(free):.3f}"
-        run.update(near + HEARD * heard, RATE / 2, note=note)
+        near, own = lesson.walks(known[chosen], way)
+        _, other = lesson.walks(free[random.choice(FREE, BATCH // 2)], None)
+        note = f"way {float(near):.4f}  critics {float(own):.3f}, {float(other):.3f}"
+        run.update(near + HEARD * (2 * own + other) / 3, RATE / 2, note=note)
     model.load_state_dict(run.average)
     model.save_pretrained(folder / "student")
+
+
+class Prompts:
+    """Texts as the denoiser and the critics take them, read once: that takes longer than a step of training.
+
+    Attributes:
+        states: word vectors, float16, (count, 24, 384). said: what the critics hear.
+    """
+
+    def __init__(self, read: Reader, texts: list[str], random: np.random.Generator) -> None:
+        with torch.autocast(torch.device(read.device).type, torch.bfloat16):
+            found = [read(texts[at : at + 128]).half() for at in range(0, len(texts), 128)]
+        self.states = torch.cat(found)  # by autocast's rules there are no halves on a processor
+        self.said = critic.listen(read, texts, random)
+
+    def __getitem__(self, chosen: np.ndarray) -> tuple[torch.Tensor, critic.Said]:
+        return self.states[chosen].float(), self.said[chosen]
 
 
 class Lesson:
     """The two ways of learning, by one jump and by the whole walk."""
 
-    def __init__(self, model: Any, critics: Any, read: Any, random: np.random.Generator, device: str) -> None:
-        self._model, self._critics, self._read, self.random = model, critics, read, random
+    def __init__(self, model: Any, critics: Any, random: np.random.Generator, device: str) -> None:
+        self._model, self._critics, self._random = model, critics, random
         self._a, self._s = levels(device)
         self._places = torch.tensor([*(t for t, _ in walk(STEPS)), -1], device=device)
         self._autocast = torch.autocast(torch.device(device).type, torch.bfloat16)
 
-    def jumps(self, said: list[str], way: torch.Tensor) -> torch.Tensor:
+    def jumps(self, prompts: tuple[torch.Tensor, critic.Said], way: torch.Tensor) -> torch.Tensor:
         """The loss of one jump, from a random place of each way to the next."""
-        count = len(said)
-        with self._autocast:
-            words = self._read(said)
-        step = torch.from_numpy(self.random.integers(0, STEPS, count)).to(way.device)
+        words, count = prompts[0], len(way)
+        step = torch.from_numpy(self._random.integers(0, STEPS, count)).to(way.device)
         x, goal = way[torch.arange(count), step], way[torch.arange(count), step + 1]
         t, then = self._places[step], self._places[step + 1]
         a, s, to_a, to_s = (_shaped(level) for level in (self._a[t], self._s[t], self._a[then], self._s[then]))
         wanted = (goal - (to_a * a + to_s * s) * x) / (to_s * a - to_a * s)
         return functional.mse_loss(self._velocity(x, t, words), wanted)
 
-    def walks(self, said: list[str], way: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def walks(
+        self, prompts: tuple[torch.Tensor, critic.Said], way: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """How far the whole walk ends from the teacher's, and what the critics say of its end.
 
         Learning goes back through a random number of its last steps, which costs half and teaches as much.
@@ -164,20 +183,18 @@ class Lesson:
         Args:
             way: of the teacher with the same noise, (count, 5, 8, 8, 8); none starts from any noise.
         """
-        with self._autocast:
-            words = self._read(said)
-        x = torch.randn(len(said), _CHANNELS, _SIDE, _SIDE, device=words.device) if way is None else way[:, 0]
-        near, first = torch.zeros((), device=x.device), int(self.random.integers(0, STEPS))
+        words, said = prompts
+        x = torch.randn(len(words), _CHANNELS, _SIDE, _SIDE, device=words.device) if way is None else way[:, 0]
+        near, first = torch.zeros((), device=x.device), int(self._random.integers(0, STEPS))
         for step in range(STEPS):
             t, then = self._places[step], self._places[step + 1]
             with torch.set_grad_enabled(step >= first):
-                velocity = self._velocity(x, t.expand(len(said)), words)
+                velocity = self._velocity(x, t.expand(len(words)), words)
                 x = jump(x, velocity, self._a[t], self._s[t], self._a[then], self._s[then])
             if way is not None:
                 near = near + functional.mse_loss(x, way[:, step + 1])
         with self._autocast:
-            seen = x + critic.NOISE * torch.randn_like(x)
-            return near, critic.mistakes(self._critics, seen, self._read, said, self.random)
+            return near, critic.mistakes(self._critics, x + critic.NOISE * torch.randn_like(x), said)
 
     def _velocity(self, x: torch.Tensor, t: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         with self._autocast:

@@ -1,4 +1,4 @@
-"""Tiny ControlNets of the real classes with random weights, in diffusers' folders and in single files of both layouts."""
+"""Tiny ControlNets of the real classes with random weights: in folders, and in single files of both layouts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ def made_for(unet: Any, channels: tuple[int, ...] = (16, 32), seed: int = 0) -> 
     with torch.no_grad():
         for name, weights in network.named_parameters():
             if "controlnet_" in name:
+                weights.normal_(std=0.3)
+    return network
+
+
+def made_for_transformer(transformer: Any) -> Any:
+    """The same of Stable Diffusion 3, FLUX.1 and Qwen-Image."""
+    import diffusers
+    import torch
+
+    name = type(transformer).__name__.replace("Transformer2DModel", "ControlNetModel")
+    kind: Any = getattr(diffusers, name)
+    torch.manual_seed(0)
+    config = {key: value for key, value in transformer.config.items() if not key.startswith("_")}
+    config = {key: value for key, value in config.items() if key in kind.__init__.__wrapped__.__annotations__}
+    network = kind(**config)
+    with torch.no_grad():
+        for weights in network.parameters():
+            if not weights.any():
                 weights.normal_(std=0.3)
     return network
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,24 @@ class Controls:
         self._networks: dict[_Stamp, Any] = {}
         self._wanted: tuple[_Wanted, ...] = ()
         self._members: dict[str, Member] = {}
+        self._before: list[_Stamp] = []
 
     def apply(self, controls: tuple[Control, ...], folders: Sequence[Path]) -> None:
         """Have these before the pipelines and no others.
 
         Raises:
-            StudioError: control_missing, control_wrong, control_form, control_not_taken, bad_file, bad_image,
-                broken_model, out_of_memory. No ControlNet is before the pipelines then.
+            StudioError: control_missing, control_wrong, control_form, control_not_taken, control_several, bad_file,
+                bad_image, broken_model, out_of_memory. No ControlNet is before the pipelines then.
         """
         counted = counting(controls)
-        before, self._wanted = self._wanted, ()
+        ways = PIPELINES.get(type(self._family.pipe).__name__)
+        if len(counted) > 1 and ways is not None and not ways.several:
+            raise StudioError("control_several", model=self._card.title)
+        self._wanted = ()
         stamps = [_stamp(one.model, folders) for one in counted]
+        if stamps != self._before:  # pipelines hold theirs in memory
+            self._members.clear()
+        self._before = stamps
         self._networks = {stamp: network for stamp, network in self._networks.items() if stamp in stamps}
         for stamp in dict.fromkeys(stamps):
             if stamp not in self._networks:
@@ -72,8 +80,6 @@ class Controls:
             _Wanted(one, decode_image(one.image), self._networks[stamp])
             for one, stamp in zip(counted, stamps, strict=True)
         )
-        if [each.network for each in before] != [each.network for each in self._wanted]:
-            self._members.clear()
 
     def member(self, over: bool, masked: bool = False) -> Member | None:
         """The pipeline with the ControlNets before it, for what `Family.member` takes; None where there are none.
@@ -102,6 +108,18 @@ class Controls:
         }
         return given if len(controls) > 1 else {name: one[0] for name, one in given.items()}
 
+    @contextmanager
+    def chance(self, seed: int) -> Iterator[None]:
+        """With the dice of the whole process thrown by `seed`: Stable Diffusion 3 takes the maps' latents by them."""
+        if not self._wanted:
+            yield
+            return
+        import torch
+
+        with torch.random.fork_rng([self._device.index or 0] if self._device.kind == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
     def nbytes(self) -> int:
         """Bytes of the ControlNets that are in memory."""
         return torch_loading.nbytes(*self._networks.values())
@@ -125,20 +143,21 @@ class Controls:
         import diffusers
 
         pipe = self._family.pipe
-        _, words, image, mask = PIPELINES[type(pipe).__name__]
+        ways = PIPELINES[type(pipe).__name__]
         # the inpainting pipelines with a UNet know four channels and nine
-        by_hand = kind == "mask" and (not mask or pipe.unet.config.in_channels not in (4, 9))
-        name = {"words": words, "image": image, "mask": image if by_hand else mask}[kind]
+        by_hand = kind == "mask" and (not ways.mask or pipe.unet.config.in_channels not in (4, 9))
+        name = {"words": ways.words, "image": ways.image, "mask": ways.image if by_hand else ways.mask}[kind]
         if not name:
             raise StudioError("control_over", model=self._card.title)
         made: Any = getattr(diffusers, name)
-        networks = [each.network for each in self._wanted]
+        networks: Any = [each.network for each in self._wanted]
+        networks = networks if len(networks) > 1 else networks[0]
         takes = inspect.signature(made.__init__).parameters
         given = {key: value for key, value in {**pipe.config, **pipe.components}.items() if key in takes}
         if "requires_safety_checker" in takes:
             given["requires_safety_checker"] = False
         with torch_loading.loading(self._card, self._device, "diffusers"):
-            sister = made(**given, controlnet=networks if len(networks) > 1 else networks[0])
+            sister = made(**given, controlnet=networks)
         sister.set_progress_bar_config(disable=True)
         return Member(sister, inspect.signature(sister.__call__).parameters, by_hand)
 
@@ -157,7 +176,8 @@ def check(card: Card, files: Path, request: ImageRequest, folders: Sequence[Path
     """Refuse, from headers alone, controls that a model cannot be painted with.
 
     Raises:
-        StudioError: control_missing, control_wrong, control_form, control_not_taken, control_over, bad_file.
+        StudioError: control_missing, control_wrong, control_form, control_not_taken, control_over, control_several,
+            bad_file.
     """
     counted = counting(request.controls)
     if not counted:
@@ -169,7 +189,9 @@ def check(card: Card, files: Path, request: ImageRequest, folders: Sequence[Path
         head = control_heads.read_head(one.model, _place(one.model, folders))
         if network:
             control_heads.check_fit(head, one.model, card, pipeline, network)
-    if (request.image or request.hires_scale > 1) and pipeline and not PIPELINES[pipeline][2]:
+    if pipeline and len(counted) > 1 and not PIPELINES[pipeline].several:
+        raise StudioError("control_several", model=card.title)
+    if pipeline and (request.image or request.hires_scale > 1) and not PIPELINES[pipeline].image:
         raise StudioError("control_over", model=card.title)
 
 

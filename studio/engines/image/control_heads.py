@@ -23,25 +23,41 @@ from studio.store.disk.weights import read_weights
 from studio.tasks.image import control_files
 
 LDM = "control_model."
-PIPELINES: Mapping[str, tuple[str, str, str, str]] = {
-    "StableDiffusionPipeline": (
-        "ControlNetModel", "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
-        "StableDiffusionControlNetInpaintPipeline",
-    ),
-    "LatentConsistencyModelPipeline": (
-        "ControlNetModel", "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
-        "StableDiffusionControlNetInpaintPipeline",
-    ),
-    "StableDiffusionXLPipeline": (
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """How a pipeline is steered, by the names of classes in diffusers.
+
+    Attributes:
+        network: its ControlNets.
+        words, image, mask: what paints with them from nothing, over a picture, over a mask; "" where nothing does: over
+            a mask `image` is then used, with what is kept put back after each step.
+        several: it takes more than one picture.
+    """
+
+    network: str
+    words: str
+    image: str = ""
+    mask: str = ""
+    several: bool = True
+
+
+_FIRST = Steered(
+    "ControlNetModel", "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
+    "StableDiffusionControlNetInpaintPipeline",
+)  # fmt: skip
+PIPELINES: Mapping[str, Steered] = {
+    "StableDiffusionPipeline": _FIRST,
+    "LatentConsistencyModelPipeline": _FIRST,
+    "StableDiffusionXLPipeline": Steered(
         "ControlNetModel", "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
         "StableDiffusionXLControlNetInpaintPipeline",
     ),
-    "StableDiffusion3Pipeline": ("SD3ControlNetModel", "StableDiffusion3ControlNetPipeline", "", ""),
-    "FluxPipeline": ("FluxControlNetModel", "FluxControlNetPipeline", "FluxControlNetImg2ImgPipeline", ""),
-    "QwenImagePipeline": ("QwenImageControlNetModel", "QwenImageControlNetPipeline", "", ""),
+    "StableDiffusion3Pipeline": Steered("SD3ControlNetModel", "StableDiffusion3ControlNetPipeline"),
+    "FluxPipeline": Steered("FluxControlNetModel", "FluxControlNetPipeline", "FluxControlNetImg2ImgPipeline"),
+    "QwenImagePipeline": Steered("QwenImageControlNetModel", "QwenImageControlNetPipeline", several=False),
 }  # fmt: skip
-"""Pipeline -> its ControlNets' class, and the pipelines that paint with them: from nothing, over a picture, over a
-mask. "" where there is none: over a mask that of a picture is then used, with what is kept put back after each step."""
 _WIDTHS = {
     "ControlNetModel": ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type"),
     "SD3ControlNetModel": ("in_channels", "joint_attention_dim", "pooled_projection_dim"),
@@ -53,8 +69,12 @@ _FORMS = (
     ("ControlNet-LLLite", re.compile(r"^lllite_")),
     ("ControlNet Union", re.compile(r"^(task_embedding|control_add_embedding\.|transformer_layes\.)")),
     ("Z-Image ControlNet", re.compile(r"^control_(layers|all_x_embedder)\.")),
-    ("T2I-Adapter", re.compile(r"^(adapter\.)?(body|conv_in|channels)\b.*")),
+    ("Control-LoRA", re.compile(r"^lora_controlnet$")),
+    # diffusers' converter drops its embedding of sizes; published ones of XL are in diffusers' layout
+    ("ControlNet XL, label_emb", re.compile(r"^(control_model\.)?label_emb\.")),
+    ("T2I-Adapter", re.compile(r"^(adapter\.)?body\.")),
 )
+"""Files that begin like ControlNets or serve the same end, and are none that is read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +115,7 @@ def check_fit(head: Head, name: str, card: Card, pipeline: str, network: Mapping
     """
     if pipeline not in PIPELINES:
         raise StudioError("control_not_taken", model=card.title)
-    kind = PIPELINES[pipeline][0]
+    kind = PIPELINES[pipeline].network
     apart = [key for key in _WIDTHS[kind] if _width(head.config, key) != _width(network, key)]
     if head.kind != kind or [key for key in apart if key in head.config]:
         raise StudioError("control_wrong", name=name, model=card.title)
@@ -140,7 +160,7 @@ def _of_folder(name: str, place: Path) -> Head:
         kind = str(config["_class_name"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise StudioError("bad_file", path=name, reason="config.json is damaged") from None
-    known = {kind for kind, *_ in PIPELINES.values()}
+    known = {one.network for one in PIPELINES.values()}
     if kind not in known or config.get("num_mode"):
         raise StudioError("control_form", name=name, form="ControlNet Union" if config.get("num_mode") else kind[:60])
     return Head(place, kind, {**config, "addition_embed_type": config.get("addition_embed_type")})
@@ -149,7 +169,7 @@ def _of_folder(name: str, place: Path) -> Head:
 def _of_file(name: str, place: Path) -> Head:
     try:
         shapes = beside.tensors(place)
-        for form, sign in _FORMS[:3]:
+        for form, sign in _FORMS:
             if any(sign.match(each) for each in shapes):
                 raise StudioError("control_form", name=name, form=form)
         inner = bare(shapes, LDM) if any(each.startswith(LDM) for each in shapes) else dict(shapes)
@@ -159,8 +179,7 @@ def _of_file(name: str, place: Path) -> Head:
             return Head(place, "ControlNetModel", _of_diffusers(inner))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise StudioError("bad_file", path=place.name, reason="not a ControlNet's safetensors file") from None
-    adapter = any(_FORMS[3][1].match(each) for each in inner)
-    raise StudioError("control_form", name=name, form=_FORMS[3][0] if adapter else "?")
+    raise StudioError("control_form", name=name, form="?")
 
 
 def _of_makers(shapes: Shapes) -> dict[str, Any]:
@@ -168,12 +187,12 @@ def _of_makers(shapes: Shapes) -> dict[str, Any]:
     found = read.unet({**shapes, "out.2.weight": (4,)})
     hint = {int(match[1]): shape for each, shape in shapes.items() if (match := _HINT.match(each))}
     kept = ("in_channels", "block_out_channels", "layers_per_block", "down_block_types", "use_linear_projection",
-            "transformer_layers_per_block", "cross_attention_dim", "projection_class_embeddings_input_dim")  # fmt: skip
+            "transformer_layers_per_block", "cross_attention_dim")  # fmt: skip
     config = {key: found[key] for key in kept if key in found}
     outward = sorted(hint)[:-1]  # the last one leads into the network
     config["conditioning_channels"] = hint[0][1]
     config["conditioning_embedding_out_channels"] = [hint[0][0], *(hint[one][0] for one in outward[2::2])]
-    config["addition_embed_type"] = "text_time" if "label_emb.0.0.weight" in shapes else None
+    config["addition_embed_type"] = None
     return config
 
 

@@ -244,15 +244,16 @@ class DiffusionModel(parking.Parking):
             return tensors
 
         try:
-            result = pipe(
-                **self._arguments(request, one, start, generator, member),
-                **self._controls.arguments(one.size, member),
-                **words.arguments,
-                **words.watched(("latents",)),
-                generator=generator,
-                callback_on_step_end=after_step,
-                output_type="np",
-            ).images[0]
+            with self._controls.chance(request.seed or 0):
+                result = pipe(
+                    **self._arguments(request, one, start, generator, member),
+                    **self._controls.arguments(one.size, member),
+                    **words.arguments,
+                    **words.watched(("latents",)),
+                    generator=generator,
+                    callback_on_step_end=after_step,
+                    output_type="np",
+                ).images[0]
         finally:
             self._family.restore()
         if context.skipped():  # pressed while it was decoded

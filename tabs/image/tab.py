@@ -112,6 +112,8 @@ def build(page: Page) -> None:
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
     sketch.wire(page, fields, switch)
+    if fields.steering is not None:
+        fields.steering.wire(fields.of["model"], lambda model: prompt_tools.card(page, model))
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)

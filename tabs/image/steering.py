@@ -82,7 +82,7 @@ def shown_map(values: Mapping[str, Any], card: Card) -> bytes:
     """The map of a slot as a PNG file, at the size that is painted.
 
     Args:
-        values: `picture`, `preprocessor` and `fit` of the slot; `shape`, `width`, `height` and `hires_scale` of the tab.
+        values: `picture`, `preprocessor` and `fit` of the slot; the tab's `shape`, `width`, `height`, `hires_scale`.
 
     Raises:
         StudioError: no_picture, bad_image, image_too_large, out_of_range, not_a_choice, not_uploaded.

@@ -1,4 +1,4 @@
-"""A picture that is held to another one, all the way: asked for, painted by a real class, kept, restored, made again."""
+"""A picture held to another one, all the way: asked for, painted by a real class, kept, restored, made again."""
 
 import io
 from dataclasses import replace

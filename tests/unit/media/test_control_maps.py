@@ -69,9 +69,7 @@ def test_colours_are_fields_and_tiles_are_without_details() -> None:
     tile = np.asarray(PREPROCESSORS["tile"](picture)).astype(int)
     rough = np.abs(np.diff(np.asarray(picture).astype(int), axis=1)).mean()
     assert np.abs(np.diff(tile, axis=1)).mean() < rough / 2
-    assert np.asarray(PREPROCESSORS["invert"](picture))[5, 5].tolist() == [
-        255 - one for one in picture.getpixel((5, 5))
-    ]
+    assert (np.asarray(PREPROCESSORS["invert"](picture)) == 255 - np.asarray(picture)).all()
     grey = np.asarray(PREPROCESSORS["luminance"](picture))
     assert (grey[..., 0] == grey[..., 1]).all()
 

@@ -38,14 +38,21 @@ def control_map(picture: Image.Image, preprocessor: str, size: _Size, fit: Contr
         preprocessor: one of `PREPROCESSORS`; "" takes the picture as it is.
     """
     made = PREPROCESSORS[preprocessor]
+    way = _resampling(picture.size, size)
     if fit == "stretch":
-        return made(picture.resize(size, Image.Resampling.LANCZOS))
+        return made(picture.resize(size, way))
     if fit == "crop":
-        return made(ImageOps.fit(picture, size, Image.Resampling.LANCZOS))
-    inner = made(ImageOps.contain(picture, size, Image.Resampling.LANCZOS))
+        return made(ImageOps.fit(picture, size, way))
+    inner = made(ImageOps.contain(picture, size, way))
     whole = Image.new("RGB", size, _border(inner))
     whole.paste(inner, ((size[0] - inner.width) // 2, (size[1] - inner.height) // 2))
     return whole
+
+
+def _resampling(old: _Size, new: _Size) -> Image.Resampling:
+    """How a picture is brought to another size: by Lanczos an edge would ring, and each ring be an edge of its own."""
+    larger = max(after / before for before, after in zip(old, new, strict=True)) > 1
+    return Image.Resampling.BICUBIC if larger else Image.Resampling.HAMMING
 
 
 def canny(picture: Image.Image, low: int = _LOW, high: int = _HIGH) -> Image.Image:

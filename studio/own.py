@@ -250,5 +250,4 @@ def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
 
 
 def _controls(found: Iterable[Found]) -> tuple[Path, ...]:
-    """Those that a name can be given: in the hub's cache a folder is called by its version."""
-    return tuple(one.path for one in found if one.reason == "control" and one.path.parent.name != "snapshots")
+    return tuple(one.path for one in found if one.reason == "control")

@@ -12,6 +12,8 @@ from studio.tasks.image.limits import PLAIN_NAME
 from studio.tasks.image.lora_files import SUFFIX, hash_file
 
 CONFIG = "config.json"
+_HUB = "models--"
+"""How the folder of a repository begins in the hub's cache."""
 
 
 class ControlNets:
@@ -28,7 +30,7 @@ class ControlNets:
         """Where they lie, the studio's own folder last: that is where `find` begins."""
         if self._public:
             return ()
-        return (*dict.fromkeys(place.parent for place in self._more()), self._home.controlnets)
+        return (*dict.fromkeys(_repository(place) or place.parent for place in self._more()), self._home.controlnets)
 
     def names(self) -> tuple[str, ...]:
         if self._public:
@@ -48,7 +50,9 @@ class ControlNets:
 
 
 def name_of(place: Path) -> str:
-    """What a ControlNet is called by its file or folder."""
+    """What a ControlNet is called by its file or folder; in the hub's cache by its repository, without the owner."""
+    if (repository := _repository(place)) is not None:
+        return repository.name.rpartition("--")[2]
     return place.stem if place.suffix == SUFFIX else place.name
 
 
@@ -62,6 +66,10 @@ def find(name: str, folders: Sequence[Path]) -> Path | None:
         return None
     for folder in reversed(folders):
         try:
+            if folder.name.startswith(_HUB):
+                if folder.name.endswith(f"--{name}") and (place := _version(folder)) is not None:
+                    return place
+                continue
             if (folder / name / CONFIG).is_file() and weights(folder / name) is not None:
                 return folder / name
             if (path := folder / f"{name}{SUFFIX}").is_file():
@@ -69,6 +77,21 @@ def find(name: str, folders: Sequence[Path]) -> Path | None:
         except (OSError, ValueError):  # NUL bytes, names that are too long
             continue
     return None
+
+
+def _repository(place: Path) -> Path | None:
+    """The folder of the hub's cache in which one of its versions lies; None for what lies elsewhere."""
+    above = place.parent.parent
+    return above if place.parent.name == "snapshots" and above.name.startswith(_HUB) else None
+
+
+def _version(repository: Path) -> Path | None:
+    """Of the versions in the hub's cache the one that was asked for last; None where it is no ControlNet."""
+    found = {one.name: one for one in (repository / "snapshots").iterdir() if (one / CONFIG).is_file()}
+    named = repository / "refs" / "main"
+    meant = named.read_text(encoding="utf-8").strip() if named.is_file() else ""
+    place = found.get(meant) or found.get(max(found, default=""))
+    return place if place is not None and weights(place) is not None else None
 
 
 def weights(place: Path) -> Path | None:

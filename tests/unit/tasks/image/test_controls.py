@@ -116,6 +116,36 @@ def test_an_adaptation_and_a_controlnet_may_have_the_same_name(home: Home) -> No
     assert control_files.find("ink", where) == home.controlnets / "ink.safetensors"
 
 
+def test_those_of_the_hubs_cache_are_called_by_their_repository(home: Home, tmp_path: Path) -> None:
+    cache = tmp_path / "hub" / "models--maker--canny-xl-1.0"
+    old, new = (folder(cache / "snapshots" / name) for name in ("0ld", "aew"))
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0ld\n")
+    nets = ControlNets(home, lambda: (old,))
+    assert nets.names() == ("canny-xl-1.0",)
+    assert control_files.find("canny-xl-1.0", nets.folders()) == old
+    (cache / "refs" / "main").unlink()
+    assert control_files.find("canny-xl-1.0", nets.folders()) == new
+    assert control_files.find("0ld", nets.folders()) is None
+
+
+def test_a_look_through_folders_finds_files_and_folders(home: Home, tmp_path: Path) -> None:
+    from studio.store.disk.look import Headers, look
+    from studio.store.disk.places import Place
+    from studio.store.safetensors import header_bytes
+
+    place = folder(tmp_path / "shelf" / "depth")
+    (place / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    (tmp_path / "shelf" / "lines.safetensors").write_bytes(
+        header_bytes({"control_model.input_hint_block.0.weight": tensor}) + bytes(4)
+    )
+    found = look([Place(tmp_path / "shelf")], Headers())
+    assert {(one.path.name, one.reason, one.weights.kind) for one in found} == {
+        ("depth", "control", "control"), ("lines.safetensors", "control", "control"),
+    }  # fmt: skip
+
+
 def test_strangers_get_none(home: Home) -> None:
     (home.controlnets / "edges.safetensors").write_bytes(b"own")
     nets = ControlNets(home, public=True)

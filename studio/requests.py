@@ -250,11 +250,9 @@ R = TypeVar("R", bound=Request)
 
 def light(request: R) -> R:
     """A request without the pictures and sounds it came with: what is over is remembered, and these are large."""
-    heavy: dict[str, Any] = {name: b"" for name, value in _values(request) if isinstance(value, bytes) and value}
-    if isinstance(request, ImageRequest) and any(one.image for one in request.controls):
-        heavy["controls"] = tuple(replace(one, image=b"") for one in request.controls)
+    values = {part.name: getattr(request, part.name) for part in fields(request)}
+    heavy: dict[str, Any] = {name: b"" for name, value in values.items() if isinstance(value, bytes) and value}
+    controls = values.get("controls", ())
+    if any(one.image for one in controls):
+        heavy["controls"] = tuple(replace(one, image=b"") for one in controls)
     return replace(request, **heavy) if heavy else request
-
-
-def _values(request: Request) -> list[tuple[str, Any]]:
-    return [(part.name, getattr(request, part.name)) for part in fields(request)]

@@ -33,7 +33,7 @@ from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.memory_estimates import Learned
 from studio.recipes import inspect, origins, recipe
-from studio.requests import ImageRequest, Request
+from studio.requests import Request
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
@@ -296,6 +296,5 @@ class Runner:
 
 def _began_with(request: Request) -> bytes:
     """The picture or sound that something else was made of, empty for none."""
-    if isinstance(request, ImageRequest):  # its first file may be one that only steers it
-        return request.image
-    return next(iter(rules(request).sources(request)), b"")
+    image = getattr(request, "image", None)  # without one, its first file may be one that only steers it
+    return next(iter(rules(request).sources(request)), b"") if image is None else image

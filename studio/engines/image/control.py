@@ -27,7 +27,7 @@ from studio.engines.shared import torch_loading
 from studio.errors import StudioError
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import Control, ImageRequest
+from studio.requests import Control, ImageRequest, Request
 from studio.tasks.image import control_files
 
 _SHARE = 0.36
@@ -195,9 +195,9 @@ def check(card: Card, files: Path, request: ImageRequest, folders: Sequence[Path
         raise StudioError("control_over", model=card.title)
 
 
-def work(card: Card, request: ImageRequest) -> int:
+def work(card: Card, request: Request) -> int:
     """Bytes that the ControlNets of a request take, by the share of a model that they usually are."""
-    return round(len({one.model for one in counting(request.controls)}) * card.memory_bytes * _SHARE)
+    return round(len({one.model for one in counting(getattr(request, "controls", ()))}) * card.memory_bytes * _SHARE)
 
 
 def _read(head: Head, network: Any, dtype: Any) -> Any:

@@ -73,8 +73,7 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        held = control.work(card, request) if isinstance(request, ImageRequest) else 0
-        return work(card, request) + held
+        return work(card, request) + control.work(card, request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)

@@ -115,7 +115,7 @@ def _names(folder: Path) -> tuple[str, ...]:
 
 def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by name of the weights of every ControlNet that the requests use; without those that cannot be read."""
-    used = {one.model for request in requests if isinstance(request, ImageRequest) for one in request.controls}
+    used = {one.model for request in requests for one in getattr(request, "controls", ())}
     found = {}
     for name in sorted(used):
         place = find(name, folders)

@@ -62,7 +62,7 @@ class Seen:
         return f"disk.{'why' if reason in _WHY else 'kind'}.{reason}"
 
 
-_WHY = ("family", "part", "lora", "network", "no_use", "code", "lacks")
+_WHY = ("family", "part", "lora", "control", "network", "no_use", "code", "lacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,9 @@ class Own:
         self._folders = Folders(home)
         self._changing = threading.Lock()
         self._loras: tuple[Path, ...] = ()
+        self._controls: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
-            self._loras = _adaptations(found)
+            self._loras, self._controls = _adaptations(found), _controls(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -107,6 +108,11 @@ class Own:
     def loras(self) -> tuple[Path, ...]:
         """Files of adaptations in the folders that the person points at."""
         return self._loras
+
+    @property
+    def controls(self) -> tuple[Path, ...]:
+        """Files and folders of ControlNets in the folders that the person points at."""
+        return self._controls
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""
@@ -226,7 +232,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
-            self._loras = _adaptations(found)
+            self._loras, self._controls = _adaptations(found), _controls(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -241,3 +247,7 @@ class Own:
 
 def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
     return tuple(one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
+
+
+def _controls(found: Iterable[Found]) -> tuple[Path, ...]:
+    return tuple(one.path for one in found if one.reason == "control")

@@ -8,15 +8,17 @@ by the service before the job starts, so that a recipe never holds `None`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
 SoundUse = Literal["continue", "follow"]
 Role = Literal["user", "assistant"]
 CaptionLength = Literal["short", "normal", "long"]
 CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
+ControlFit = Literal["crop", "fill", "stretch"]
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
+CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 
@@ -55,6 +57,28 @@ class Lora:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A picture that says where things stand, and the ControlNet that holds the painting to it.
+
+    Attributes:
+        model: the ControlNet by the stem of its file or the name of its folder.
+        image: the bytes of the picture's file.
+        preprocessor: what makes a map of the picture (studio.media.control_maps); "" where it is one already.
+        weight: how strongly it counts, 0..2. start, end: from where to where in the painting, 0..1.
+        fit: how a picture of another shape comes to the size that is painted: its middle, all of it with a margin, or
+            pulled.
+    """
+
+    model: str
+    image: bytes = field(default=b"", repr=False)
+    preprocessor: str = ""
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    fit: ControlFit = "crop"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """`count` pictures; picture i uses seed + i, so that each can be made again alone.
@@ -74,6 +98,7 @@ class ImageRequest:
         loras: adaptations to apply.
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
+        controls: pictures that the painting is held to.
     """
 
     prompt: str
@@ -98,6 +123,7 @@ class ImageRequest:
     loras: tuple[Lora, ...] = ()
     hires_scale: float = 1.0
     hires_strength: float | None = None
+    controls: tuple[Control, ...] = ()
     task: Literal["image"] = "image"
 
 
@@ -224,5 +250,9 @@ R = TypeVar("R", bound=Request)
 
 def light(request: R) -> R:
     """A request without the pictures and sounds it came with: what is over is remembered, and these are large."""
-    heavy = {part.name: b"" for part in fields(request) if isinstance(getattr(request, part.name), bytes)}
-    return replace(request, **heavy) if any(getattr(request, name) for name in heavy) else request
+    values = {part.name: getattr(request, part.name) for part in fields(request)}
+    heavy: dict[str, Any] = {name: b"" for name, value in values.items() if isinstance(value, bytes) and value}
+    controls = values.get("controls", ())
+    if any(one.image for one in controls):
+        heavy["controls"] = tuple(replace(one, image=b"") for one in controls)
+    return replace(request, **heavy) if heavy else request

@@ -51,6 +51,7 @@ from studio.store.upcast_cache import Copies
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
+from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -88,7 +89,8 @@ class Studio:
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
-        self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
+        self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
+        self._intake = Intake(self.catalog, self.store, self._prompts, self._controls, public=settings.public)
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
         self._copies = Copies(
@@ -114,10 +116,11 @@ class Studio:
         self.close()
 
     def _lora_folders(self) -> tuple[Path, ...]:
-        """Where adaptations lie, the studio's own folder first."""
+        """Where adaptations lie, the studio's own folder first; behind them where ControlNets do, its own last."""
         if self.settings.public:
             return ()
-        return tuple(dict.fromkeys((self.home.loras, *(file.parent for file in self.own.loras))))
+        loras = (self.home.loras, *(file.parent for file in self.own.loras))
+        return tuple(dict.fromkeys((*loras, *self._controls.folders())))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -266,6 +269,10 @@ class Studio:
     def loras(self) -> tuple[str, ...]:
         """Names of the adaptations in home/loras; none on a public studio."""
         return self._prompts.loras()
+
+    def controlnets(self) -> tuple[str, ...]:
+        """Names of the ControlNets in home/controlnets and of those of other programs; none on a public studio."""
+        return self._controls.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

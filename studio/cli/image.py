@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,8 +12,9 @@ from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prom
 from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
+from studio.media.control_maps import PREPROCESSORS
 from studio.recipes import recipe
-from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
+from studio.requests import Axis, Control, ControlFit, ImageRequest, Lora, UpscaleRequest
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def image(
     variation_seed: Annotated[int | None, typer.Option("--variation-seed", help=say("help.variation_seed"))] = None,
     clip_skip: Annotated[int, typer.Option("--clip-skip", help=say("help.clip_skip"))] = 0,
     lora: Annotated[list[str] | None, typer.Option("--lora", metavar="NAME:WEIGHT", help=say("help.lora"))] = None,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", metavar="NAME=FILE", help=say("help.control"))
+    ] = None,
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
@@ -65,6 +69,7 @@ def image(
             image=_file(start), mask=_file(mask), strength=strength, variation=variation,
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
+            controls=tuple(_control(console, one) for one in control or ()),
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
 
@@ -120,3 +125,32 @@ def _lora(console: Console, typed: str) -> Lora:
         return Lora(name.strip(), float(weight or 1))
     except ValueError:
         console.usage(say("wrong_lora", text=typed))
+
+
+def _control(console: Console, typed: str) -> Control:
+    """NAME=FILE, and behind it what is not as usual: :PREPROCESSOR:WEIGHT:START:END:FIT.
+
+    A file may have colons in its name (C:\\maps\\a.png): what stands behind it begins at a preprocessor.
+    """
+    name, equals, rest = typed.partition("=")
+    file, *more = _split_control(rest)
+    preprocessor, *others = [*more, *("", "", "", "", "")[len(more) :]]
+    try:
+        weight, start, end = (float(one or usual) for one, usual in zip(others, ("1", "0", "1"), strict=False))
+    except ValueError:
+        console.usage(say("wrong_control", text=typed))
+    if not equals or not name.strip() or not file:
+        console.usage(say("wrong_control", text=typed))
+    return Control(
+        name.strip(), read_bytes(file, MAX_IMAGE_BYTES), "" if preprocessor == "none" else preprocessor,
+        weight, start, end, cast("ControlFit", others[3] or "crop"),
+    )  # fmt: skip
+
+
+def _split_control(text: str) -> list[str]:
+    """The file, and what stands behind it."""
+    parts = text.split(":")
+    for place in range(1, len(parts)):
+        if parts[place] in (*PREPROCESSORS, "none"):
+            return [":".join(parts[:place]), *parts[place:]]
+    return [text]

@@ -7,7 +7,7 @@ of a loaded model are called on one thread, one call at a time; engines need no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -17,7 +17,7 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
-from studio.requests import CaptionRequest, MusicRequest, Request, SoundUse
+from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, SoundUse
 from studio.results import Output, Tokens
 
 if TYPE_CHECKING:  # a process that computes pictures need not read the words of music
@@ -29,7 +29,8 @@ class Context(Protocol):
 
     @property
     def adapters(self) -> tuple[Path, ...]:
-        """Folders of LoRA files, for requests that name some: the first that has a name counts."""
+        """Folders of LoRA files for requests that name some, of which the first that has a name counts; then those of
+        ControlNets, of which the last does."""
         ...
 
     @property
@@ -195,6 +196,19 @@ class ChoosesSampler(Protocol):
 
     def samples(self, card: Card, files: Path, scheduler: str) -> bool:
         """Whether the model can be painted with by a sampler, from its files."""
+        ...
+
+
+@runtime_checkable
+class TakesControls(Protocol):
+    """An engine of pictures whose painting can be held to other pictures. Others are never given any."""
+
+    def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Raise StudioError where a model cannot be painted with the controls of a request, from headers alone.
+
+        Args:
+            folders: as `Context.adapters`.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, engine
+from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, engine
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -33,6 +33,7 @@ from studio.tasks.caption.run import Run
 from studio.tasks.chat.conversation import Chat
 from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
+from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -57,8 +58,12 @@ class Order:
 class Intake:
     """Takes requests in, for one profile."""
 
-    def __init__(self, catalog: Catalog, store: Store, prompts: PromptFiller, *, public: bool) -> None:
+    def __init__(
+        self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None, *,
+        public: bool,
+    ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
+        self._controls = controls
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -93,6 +98,7 @@ class Intake:
             return Order(card, Single(request, keep=keep))
         if request.mask:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
+        self._steered(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -124,6 +130,7 @@ class Intake:
         card = self._card(base)
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
+        self._steered(whole, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
         cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
@@ -180,6 +187,17 @@ class Intake:
         if kind.samples(card, self._store.path(card), request.scheduler):
             return request, ()
         return replace(request, scheduler=""), (("own_scheduler", {"name": request.scheduler}),)
+
+    def _steered(self, request: ImageRequest, card: Card) -> None:
+        """Refuse controls that are not here or do not fit the model, before anything is loaded for them."""
+        if not request.controls or self._controls is None:
+            return
+        self._controls.require(request)
+        kind = engine(card.engine)
+        if not isinstance(kind, TakesControls):
+            raise StudioError("control_not_taken", model=card.title)
+        if self._store.state(card) == "ready":
+            kind.check_controls(card, self._store.path(card), request, self._controls.folders())
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

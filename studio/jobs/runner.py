@@ -38,7 +38,7 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import lora_files
+from studio.tasks.image import control_files, lora_files
 from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
@@ -62,7 +62,7 @@ class Runner:
         fleet: the devices.
         copies: of models that this machine computes with in another type than they are stored in.
         rescue: what to tell of a failure, and what to offer; asked also where nothing failed.
-        adapters: the folders of LoRA files; none where nobody may use them.
+        adapters: the folders of LoRA files and of ControlNets; none where nobody may use them.
         learned: the file of measured working memory; None forgets it.
         journal: told which jobs have begun and which have ended; None for nobody.
     """
@@ -263,6 +263,7 @@ class Runner:
                 revision=self._store.revision(card), model_hash=self._store.model_hash(card),
                 device=str(device), hardware=device.hardware,
                 adapters=lora_files.hashes((request, *plan.requests), self._adapters()),
+                controlnets=control_files.hashes((request, *plan.requests), self._adapters()),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
             made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
@@ -295,4 +296,5 @@ class Runner:
 
 def _began_with(request: Request) -> bytes:
     """The picture or sound that something else was made of, empty for none."""
-    return next(iter(rules(request).sources(request)), b"")
+    image = getattr(request, "image", None)  # without one, its first file may be one that only steers it
+    return next(iter(rules(request).sources(request)), b"") if image is None else image

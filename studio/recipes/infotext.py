@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.recipes import infotext_passages, sampler_names
+from studio.recipes import control_text, infotext_passages, sampler_names
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
@@ -101,6 +101,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Hires upscaler": "Lanczos" if hires else None,
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
         "VAE tiling": "True" if given.get("tiling") else None,
+        **control_text.write_units(given.get("controls") or ()),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
         "Version": version or _version(recipe),
     }
@@ -155,7 +156,11 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     said = {_plain(name): (name, value) for name, value in settings}
     values = {name: value for name, (_, value) in said.items()}
     known = {*_FIELDS, *_FACTS, *_ELSEWHERE}
-    unknown = [f"{name}: {value}" for plain, (name, value) in said.items() if plain not in known]
+    unknown = [
+        f"{name}: {value}"
+        for plain, (name, value) in said.items()
+        if plain not in known and not control_text.UNIT.fullmatch(plain)
+    ]
     prompt, loras = without_loras(prompt)
     prompt, nets = without_hypernets(prompt)
     fields: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
@@ -168,6 +173,10 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["loras"] = loras
     unknown += _second(values, fields)
     unknown += _sampler(values, fields)
+    controls, missing = control_text.read_units(values)
+    unknown += missing
+    if controls:
+        fields["controls"] = controls
     if (skip := number(values.get("clip skip"))) is not None:
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":

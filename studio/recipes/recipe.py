@@ -29,7 +29,7 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import TASKS, ImageRequest, Lora, Message, Request
+from studio.requests import TASKS, Control, ImageRequest, Lora, Message, Request
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
@@ -49,6 +49,7 @@ def make_recipe(
     device: str = "cpu",
     hardware: str = "",
     adapters: Mapping[str, str] | None = None,
+    controlnets: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -60,7 +61,7 @@ def make_recipe(
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
         model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
-        adapters: name -> SHA-256 of the files of `loras`.
+        adapters, controlnets: name -> SHA-256 of the files of `loras`, and of `controls`.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -83,6 +84,7 @@ def make_recipe(
         "device": device,
         **({"hardware": hardware} if hardware else {}),
         **({"adapters": dict(adapters)} if adapters else {}),
+        **({"controlnets": dict(controlnets)} if controlnets else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -95,11 +97,7 @@ def parameters(request: Request) -> dict[str, Any]:
         value = getattr(request, field.name)
         if field.name in ("task", "model", "seed"):
             continue  # beside the parameters, not twice
-        if isinstance(value, bytes):
-            value = {"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)} if value else ""
-        elif isinstance(value, tuple):
-            value = [_plain(one) for one in value]
-        found[field.name] = value
+        found[field.name] = [_plain(one) for one in value] if isinstance(value, tuple) else _hashed(value)
     return found
 
 
@@ -137,13 +135,19 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
 
 
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every file that went in (`image`, `mask`), by the name of its field."""
-    found = {}
-    for name, value in recipe["parameters"].items():
-        hash = value.get("sha256") if isinstance(value, dict) else None
-        if isinstance(hash, str) and _SHA256.fullmatch(hash):
-            found[name] = hash
+    """The SHA-256 of every file that went in, by the name of its field: `image`, `mask`, `controls.0` …."""
+    found = {name: hash for name, value in recipe["parameters"].items() if (hash := _named_by(value))}
+    controls = recipe["parameters"].get("controls")
+    for number, one in enumerate(controls if isinstance(controls, list) else ()):
+        if isinstance(one, dict) and (hash := _named_by(one.get("image"))):
+            found[f"controls.{number}"] = hash
     return found
+
+
+def _named_by(value: object) -> str:
+    """The hash by which a recipe names a file; "" where it names none."""
+    hash = value.get("sha256") if isinstance(value, dict) else None
+    return hash if isinstance(hash, str) and _SHA256.fullmatch(hash) else ""
 
 
 def to_json(recipe: Mapping[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -176,6 +180,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
+    networks = found.get("controlnets")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -191,6 +196,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "device": _string(found.get("device")),
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
+        **({"controlnets": _strings(networks)} if isinstance(networks, dict) and networks else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
@@ -226,7 +232,16 @@ def read_recipe(data: bytes) -> dict[str, Any] | None:
 def _plain(value: object) -> object:
     if isinstance(value, Message):
         return {"role": value.role, "content": value.content}
+    if isinstance(value, Control):
+        return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else value
+
+
+def _hashed(value: object) -> object:
+    """A value as JSON can hold it: bytes as their hash and size."""
+    if isinstance(value, bytes):
+        return {"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)} if value else ""
+    return value
 
 
 def _string(value: object) -> str:

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import PICTURE_FORMATS, ImageRequest, PictureFormat, UpscaleRequest
+from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
@@ -25,8 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", "lora NAME" (hashes), the name of a package, or a
-            field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME" and "ControlNet NAME" (hashes), the name of a
+            package, or a field of the request.
     """
 
     what: str
@@ -66,17 +66,25 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     Raises:
         StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
     """
-    found = {name: source(hash) for name, hash in recipe.sources(made).items() if name in ("image", "mask")}
-    if None in found.values():
+    named = {
+        name: hash for name, hash in recipe.sources(made).items() if name.startswith(("image", "mask", "controls."))
+    }
+    files = {name: data for name, hash in named.items() if (data := source(hash)) is not None}
+    if len(files) < len(named):
         raise StudioError("no_source")
-    pictures = {name: data for name, data in found.items() if data is not None}
+    pictures = {name: data for name, data in files.items() if name in ("image", "mask")}
     if made["task"] == "upscale" and "image" in pictures:
         scale, tile = (int(number(made["parameters"].get(name)) or 0) for name in ("scale", "tile"))
         return UpscaleRequest(image=pictures["image"], model=made["model"]["id"], scale=scale, tile=tile)
     wanted = recipe.to_request(made)
     if wanted is None:
         raise StudioError("no_recipe")
-    return replace(wanted, **pictures)
+    return replace(wanted, **pictures, controls=with_pictures(wanted.controls, files))
+
+
+def with_pictures(controls: tuple[Control, ...], files: Mapping[str, bytes]) -> tuple[Control, ...]:
+    """Controls of a recipe with their pictures, which are named as in `recipe.sources`."""
+    return tuple(replace(one, image=files.get(f"controls.{number}", one.image)) for number, one in enumerate(controls))
 
 
 def picture_format(data: bytes) -> PictureFormat:
@@ -108,6 +116,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(name, version, now["software"].get(name)) for name, version in before["software"].items()]
     files = now.get("adapters", {})
     pairs += [(f"lora {name}", hash, files.get(name)) for name, hash in before.get("adapters", {}).items()]
+    files = now.get("controlnets", {})
+    pairs += [(f"ControlNet {name}", hash, files.get(name)) for name, hash in before.get("controlnets", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

@@ -11,9 +11,19 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.requests import Lora
+from studio.media.control_maps import PREPROCESSORS
+from studio.requests import CONTROL_FITS, Control, Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
-from studio.tasks.image.limits import FILLED_PROMPT, LORA_WEIGHT, LORAS, NUMBERS, STYLES, TEXTS
+from studio.tasks.image.limits import (
+    CONTROL_NUMBERS,
+    CONTROLS,
+    FILLED_PROMPT,
+    LORA_WEIGHT,
+    LORAS,
+    NUMBERS,
+    STYLES,
+    TEXTS,
+)
 from studio.tasks.seeds import SEEDS
 
 MAX_NAMES = 32
@@ -52,6 +62,8 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_names(name, value, cut, found, wrong)
         elif name == "loras":
             _take_loras(value, cut, found, wrong)
+        elif name == "controls":
+            _take_controls(value, cut, found, wrong)
     return found, tuple(wrong)
 
 
@@ -144,3 +156,31 @@ def _take_loras(value: object, cut: bool, found: dict[str, Any], wrong: list[str
         wrong.append("loras")
         del loras[int(LORAS.high) :]
     found["loras"] = tuple(loras)
+
+
+def _take_controls(value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
+    """Controls without their pictures, which a text can only name: all, or none where one is wrong."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_NAMES:
+        wrong.append("controls")
+        return
+    controls = []
+    for one in value:
+        given = one if isinstance(one, dict) else {}
+        model, preprocessor, fit = given.get("model"), given.get("preprocessor", ""), given.get("fit", "crop")
+        numbers = {
+            name.removeprefix("control_"): number(given.get(name.removeprefix("control_"), row.default))
+            for name, row in CONTROL_NUMBERS.items()
+        }
+        sound = preprocessor in tuple(PREPROCESSORS) and fit in CONTROL_FITS
+        if not isinstance(model, str) or not model.strip() or not sound or None in numbers.values():
+            wrong.append("controls")  # of none then: their pictures are named by their places
+            return
+        held = {
+            name: min(max(float(numbers[name] or 0.0), row.low), row.high)
+            for name, row in ((name.removeprefix("control_"), row) for name, row in CONTROL_NUMBERS.items())
+        }
+        controls.append(Control(clean(model, NAME.high), b"", preprocessor, fit=fit, **held))
+    if cut and len(controls) > CONTROLS.high:
+        wrong.append("controls")
+        del controls[int(CONTROLS.high) :]
+    found["controls"] = tuple(controls)

@@ -44,7 +44,7 @@ RULES: Mapping[Task, Rules[Any]] = {
         settled=image.settled,
         title=lambda request: request.prompt,
         language=lambda request: request.prompt,
-        sources=lambda request: _given(request.image, request.mask),
+        sources=lambda request: _given(request.image, request.mask, *(one.image for one in request.controls)),
         marks=image.marks,
         lighter=lighter_image.painted,
     ),

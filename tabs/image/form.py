@@ -13,7 +13,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
-from tabs.image import shapes, source
+from tabs.image import shapes, source, steering
 from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
@@ -65,7 +65,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         variation=_number(values, "variation") or 0.0, variation_seed=_whole(values, "variation_seed"),
         clip_skip=_whole(values, "clip_skip") or 0, tiling=bool(values["tiling"]),
         loras=loras(values["loras"] or (), values["lora_weights"] or ""),
-        hires_scale=scale, hires_strength=_number(values, "hires_strength"),
+        hires_scale=scale, hires_strength=_number(values, "hires_strength"), controls=steering.wanted(values),
     )  # fmt: skip
 
 

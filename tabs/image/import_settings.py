@@ -36,6 +36,7 @@ class Restoring:
             *[fields.of[name] for name in names],
             fields.drop,
             missing.paired,
+            *(fields.steering.outputs if fields.steering is not None else ()),
         ]
 
     def wire(self) -> None:
@@ -89,6 +90,7 @@ class Restoring:
             choices, _ = self._fields.picker.choices(spoken, card.id)
             changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
         changes |= self._fields.started(picture)
+        missing = self._steered(found, changes) or missing
         ours = found.form in ("atelier", "a1111")
         words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
         if not found.fields.get("prompt"):
@@ -128,6 +130,18 @@ class Restoring:
             return None, True
         paint = self._page.offer(layer, "mask.png") if layer else ""
         return editor(self._page.offer(image, "start.png"), paint), False
+
+    def _steered(self, found: Restored, changes: dict[Any, Any]) -> bool:
+        """Puts the controls into their slots; whether one of their pictures is not here, or none is told."""
+        if self._fields.steering is None:
+            return False
+        controls = found.fields.get("controls", ())
+        given = origins.painting(found.recipe)["parameters"].get("controls") if found.recipe else None
+        named = [one.get("image") if isinstance(one, dict) else None for one in given or ()]
+        kept = [self._kept(named[place]) if place < len(named) else None for place in range(len(controls))]
+        files = [self._page.offer(data, "control.png") if data else None for data in kept]
+        changes |= self._fields.steering.restored(controls, files)
+        return None in files
 
     def _kept(self, named: Any) -> bytes | None:
         if not _size(named):

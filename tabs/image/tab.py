@@ -114,6 +114,8 @@ def build(page: Page) -> None:
     fields.wire()
     sketch.wire(page, fields, switch)
     recommended.wire(page, fields)
+    if fields.steering is not None:
+        fields.steering.wire(fields.of["model"], lambda model: prompt_tools.card(page, model))
     prompt_tools.wire(page, fields, prompts)
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)

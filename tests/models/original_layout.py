@@ -22,9 +22,12 @@ _OUTER = {
 
 
 def unet(model: Any) -> dict[str, Any]:
-    layers = model.config.layers_per_block
+    return unet_states(model.state_dict(), model.config.layers_per_block)
+
+
+def unet_states(states: dict[str, Any], layers: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in states.items():
         outer = next((new + name[len(old) :] for old, new in _OUTER.items() if name.startswith(old + ".")), "")
         found[UNET + (outer or _inner(name, layers))] = tensor.contiguous()
     return found

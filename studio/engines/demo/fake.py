@@ -11,7 +11,7 @@ import colorsys
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -71,6 +71,9 @@ class FakeEngine:
     def hears(self, card: Card) -> tuple[SoundUse, ...]:
         del card
         return SOUND_USES
+
+    def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Whatever lies there steers it."""
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device

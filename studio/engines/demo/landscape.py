@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from studio.media import masks
+from studio.media.control_maps import control_map
 from studio.media.image import decode_image
 from studio.requests import ImageRequest
 
@@ -28,7 +29,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
         words += f"/{request.clip_skip}"
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
-    picture = _at(size, request, words, int(request.seed or 0))
+    picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
     if not request.image:
         return picture
     start = ImageOps.fit(decode_image(request.image), size)
@@ -37,6 +38,14 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
         return picture
     mask = ImageOps.fit(masks.read_mask(request.mask), size).point([0] * 128 + [255] * 128)
     return Image.composite(picture, start, mask)
+
+
+def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:
+    """With the maps of its controls shining through, each by its weight and for how long it counts."""
+    for one in request.controls:
+        shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit)
+        picture = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
+    return picture
 
 
 def _at(size: tuple[int, int], request: ImageRequest, words: str, seed: int) -> Image.Image:

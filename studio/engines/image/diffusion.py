@@ -21,7 +21,7 @@ Read from the card:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.image import conditioning, init_image, latents, remarks, token_count, translation
+from studio.engines.image import conditioning, control, init_image, latents, remarks, token_count, translation
+from studio.engines.image.control import Controls
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
@@ -72,7 +73,10 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request)
+        return work(card, request) + control.work(card, request)
+
+    def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        control.check(card, files, request, folders)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         if file := loading.checkpoint(card, files):
@@ -103,16 +107,20 @@ class DiffusionModel(parking.Parking):
         self._card, self._device, self._glossary = card, device, glossary.load_glossary(files)
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
+        self._controls: Any = Controls(card, self._family, device)
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes()
+        return self._weights.nbytes() + self._controls.nbytes()
 
     def close(self) -> None:
-        self._family = self._adapters = self._previews = self._weights = None
+        self._family = self._adapters = self._controls = self._previews = self._weights = None
+
+    def _forget(self) -> None:
+        self._controls.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         size = request.width or 0, request.height or 0
@@ -124,6 +132,8 @@ class DiffusionModel(parking.Parking):
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
+        self._controls.apply(request.controls, context.adapters)
+        self._controls.member(source is not None, source is not None and source.mask is not None)
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
@@ -205,7 +215,8 @@ class DiffusionModel(parking.Parking):
         if start is not None and one.steps == 0:
             return start.image
         masked = start is not None and start.mask is not None
-        member = self._family.member(start is not None, masked)
+        over = start is not None, masked
+        member = self._controls.member(*over) or self._family.member(*over)
         pipe = member.pipe
         pipe.scheduler = self._family.scheduler(request.scheduler)
         looked_at = context.previews and self._previews.possible
@@ -232,14 +243,16 @@ class DiffusionModel(parking.Parking):
             return tensors
 
         try:
-            result = pipe(
-                **self._arguments(request, one, start, generator, member),
-                **words.arguments,
-                **words.watched(("latents",)),
-                generator=generator,
-                callback_on_step_end=after_step,
-                output_type="np",
-            ).images[0]
+            with self._controls.chance(request.seed or 0):
+                result = pipe(
+                    **self._arguments(request, one, start, generator, member),
+                    **self._controls.arguments(one.size, member),
+                    **words.arguments,
+                    **words.watched(("latents",)),
+                    generator=generator,
+                    callback_on_step_end=after_step,
+                    output_type="np",
+                ).images[0]
         finally:
             self._family.restore()
         if context.skipped():  # pressed while it was decoded

@@ -187,7 +187,7 @@ def of_weights(file: Path, what: Weights) -> Found:
         return replace(known, tasks=("image",), engine="diffusion", missing=lacks(what))
     if what.kind in ("vae", "text_encoder", "projector"):
         return replace(known, reason="part")
-    return replace(known, reason={"lora": "lora", "upscaler": "network"}.get(what.kind, "no_use"))
+    return replace(known, reason={"lora": "lora", "control": "control", "upscaler": "network"}.get(what.kind, "no_use"))
 
 
 def lacks(what: Weights) -> tuple[str, ...]:
@@ -219,6 +219,8 @@ def _folder(folder: Path, names: list[str]) -> Found | None:
         return None
     config = _json(folder / "config.json")
     if "_class_name" in config:  # one part of a pipeline that lies alone
+        if "ControlNet" in str(config["_class_name"]) and any(name.endswith(".safetensors") for name in names):
+            return Found(folder, Weights("control", nbytes=_bytes(folder)), title=title, reason="control")
         part = Found(folder, Weights("vae" if "Autoencoder" in str(config["_class_name"]) else "other"), title=title)
         return replace(part, reason="part")
     stated = config.get("architectures")

@@ -8,7 +8,8 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora
+from studio.media.control_maps import PREPROCESSORS
+from studio.requests import CONTROL_FITS, Control, ImageRequest, Lora
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -47,6 +48,13 @@ FILLED_PROMPT = Letters(20_000, 4_000)
 """A prompt whose wildcards and styles are filled in."""
 LORAS = Bound(0, 8, 8, 0)
 LORA_WEIGHT = Bound(-4, 4, 4, 1.0, whole=False)
+CONTROLS = Bound(0, 4, 2, 0)
+CONTROL_NUMBERS: Mapping[str, Bound] = {
+    "control_weight": Bound(0, 2, 2, 1.0, whole=False),
+    "control_start": Bound(0, 1, 1, 0.0, whole=False),
+    "control_end": Bound(0, 1, 1, 1.0, whole=False),
+}
+"""Of one picture that steers, each by the name of its field there with `control_` before it."""
 STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
@@ -55,7 +63,7 @@ PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x0
 
 def check(request: ImageRequest, card: Card, public: bool) -> None:
     """Raises StudioError: not_a_choice, not_text, too_many, too_long, empty, prompts_count, not_plain, bad_image,
-    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple.
+    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple, no_picture, control_order.
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
@@ -70,6 +78,9 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_list("loras", request.loras, LORAS, public)
     for lora in request.loras:
         _check_lora(lora, public)
+    check_list("controls", request.controls, CONTROLS, public)
+    for control in request.controls:
+        _check_control(control, public)
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -84,13 +95,13 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
 def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
     """Both sides, and lists that are fixed."""
     width, height = sides(request, card, public=public)
-    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras")}
+    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls")}
     return {"width": width, "height": height, **lists}
 
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    named = tuple(name for name in ("tiling", "image", "mask", "loras") if getattr(request, name))
+    named = tuple(name for name in ("tiling", "image", "mask", "loras", "controls") if getattr(request, name))
     return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
 
 
@@ -101,6 +112,21 @@ def _check_lora(lora: object, public: bool) -> None:
     if not PLAIN_NAME.fullmatch(lora.name):
         raise StudioError("not_plain", field=label("loras"), value=lora.name[:40])
     check_number("lora_weight", lora.weight, LORA_WEIGHT)
+
+
+def _check_control(control: object, public: bool) -> None:
+    if not isinstance(control, Control):
+        raise StudioError("not_text", field=label("controls"))
+    check_text("controls", control.model, NAME, public)
+    if not PLAIN_NAME.fullmatch(control.model):
+        raise StudioError("not_plain", field=label("controls"), value=control.model[:40])
+    check_choice("preprocessor", control.preprocessor, tuple(PREPROCESSORS))
+    check_choice("control_fit", control.fit, CONTROL_FITS)
+    for name, row in CONTROL_NUMBERS.items():
+        check_number(name, getattr(control, name.removeprefix("control_")), row)
+    if control.start >= control.end:
+        raise StudioError("control_order", start=f"{control.start:g}", end=f"{control.end:g}")
+    check_picture("control_image", control.image, public)
 
 
 def _check_size(request: ImageRequest, card: Card, public: bool) -> None:

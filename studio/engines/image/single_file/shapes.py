@@ -15,7 +15,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 Config = dict[str, Any]
 
 
-def _count(shapes: Shapes, pattern: str) -> int:
+def count_blocks(shapes: Shapes, pattern: str) -> int:
     """How many blocks there are whose number the pattern's group finds."""
     found = re.compile(pattern)
     numbers = [int(match[1]) for name in shapes if (match := found.match(name))]
@@ -32,13 +32,13 @@ def unet(shapes: Shapes, heads: int = 0) -> Config:
     channels: list[int] = []
     depths: list[int] = []
     layers, here = 0, 0
-    for block in range(1, _count(shapes, r"input_blocks\.(\d+)\.")):
+    for block in range(1, count_blocks(shapes, r"input_blocks\.(\d+)\.")):
         if f"input_blocks.{block}.0.op.weight" in shapes:
             layers, here = max(layers, here), 0
             continue
         if here == 0:
             channels.append(shapes[f"input_blocks.{block}.0.out_layers.3.weight"][0])
-            depths.append(_count(shapes, rf"input_blocks\.{block}\.1\.transformer_blocks\.(\d+)\."))
+            depths.append(count_blocks(shapes, rf"input_blocks\.{block}\.1\.transformer_blocks\.(\d+)\."))
         here += 1
     layers = max(layers, here)
     across = next((shape[-1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), levels[0])
@@ -63,13 +63,13 @@ def unet(shapes: Shapes, heads: int = 0) -> Config:
 
 def vae(shapes: Shapes) -> Config:
     """A picture decoder as the makers of Stable Diffusion name its layers."""
-    levels = _count(shapes, r"encoder\.down\.(\d+)\.") or _count(shapes, r"decoder\.up\.(\d+)\.")
+    levels = count_blocks(shapes, r"encoder\.down\.(\d+)\.") or count_blocks(shapes, r"decoder\.up\.(\d+)\.")
     side = "encoder.down" if "encoder.conv_in.weight" in shapes else "decoder.up"
     return {
         "in_channels": 3,
         "out_channels": 3,
         "block_out_channels": [shapes[f"{side}.{level}.block.0.conv1.weight"][0] for level in range(levels)],
-        "layers_per_block": _count(shapes, r"encoder\.down\.0\.block\.(\d+)\.") or 2,
+        "layers_per_block": count_blocks(shapes, r"encoder\.down\.0\.block\.(\d+)\.") or 2,
         "down_block_types": ["DownEncoderBlock2D"] * levels,
         "up_block_types": ["UpDecoderBlock2D"] * levels,
         "latent_channels": shapes["decoder.conv_in.weight"][1],
@@ -87,7 +87,7 @@ def clip(shapes: Shapes) -> Config:
         "intermediate_size": shapes["text_model.encoder.layers.0.mlp.fc1.weight"][0],
         "max_position_embeddings": positions,
         "num_attention_heads": max(width // 64, 1),
-        "num_hidden_layers": _count(shapes, r"text_model\.encoder\.layers\.(\d+)\."),
+        "num_hidden_layers": count_blocks(shapes, r"text_model\.encoder\.layers\.(\d+)\."),
         "projection_dim": shapes.get("text_projection.weight", (width,))[0],
         "vocab_size": shapes["text_model.embeddings.token_embedding.weight"][0],
     }
@@ -105,7 +105,7 @@ def open_clip(shapes: Shapes, last: bool = True) -> Config:
         "intermediate_size": shapes["transformer.resblocks.0.mlp.c_fc.weight"][0],
         "max_position_embeddings": positions,
         "num_attention_heads": max(width // 64, 1),
-        "num_hidden_layers": _count(shapes, r"transformer\.resblocks\.(\d+)\.") - (0 if last else 1),
+        "num_hidden_layers": count_blocks(shapes, r"transformer\.resblocks\.(\d+)\.") - (0 if last else 1),
         "projection_dim": shapes.get("text_projection", (width, width))[-1],
         "vocab_size": shapes["token_embedding.weight"][0],
     }
@@ -120,7 +120,7 @@ def t5(shapes: Shapes) -> Config:
         "d_model": width,
         "d_kv": inner // heads,
         "d_ff": shapes["encoder.block.0.layer.1.DenseReluDense.wo.weight"][1],
-        "num_layers": _count(shapes, r"encoder\.block\.(\d+)\."),
+        "num_layers": count_blocks(shapes, r"encoder\.block\.(\d+)\."),
         "num_heads": heads,
         "relative_attention_num_buckets": buckets,
     }
@@ -134,7 +134,7 @@ def sd3(shapes: Shapes) -> Config:
         "patch_size": shapes["x_embedder.proj.weight"][-1],
         "in_channels": shapes["x_embedder.proj.weight"][1],
         "out_channels": shapes["x_embedder.proj.weight"][1],
-        "num_layers": _count(shapes, r"joint_blocks\.(\d+)\."),
+        "num_layers": count_blocks(shapes, r"joint_blocks\.(\d+)\."),
         "attention_head_dim": 64,
         "num_attention_heads": width // 64,
         "joint_attention_dim": shapes["context_embedder.weight"][1],
@@ -151,8 +151,8 @@ def flux1(shapes: Shapes) -> Config:
     head = shapes["double_blocks.0.img_attn.norm.key_norm.scale"][0]
     return {
         "in_channels": shapes["img_in.weight"][1],
-        "num_layers": _count(shapes, r"double_blocks\.(\d+)\."),
-        "num_single_layers": _count(shapes, r"single_blocks\.(\d+)\."),
+        "num_layers": count_blocks(shapes, r"double_blocks\.(\d+)\."),
+        "num_single_layers": count_blocks(shapes, r"single_blocks\.(\d+)\."),
         "attention_head_dim": head,
         "num_attention_heads": shapes["img_in.weight"][0] // head,
         "joint_attention_dim": shapes["txt_in.weight"][1],

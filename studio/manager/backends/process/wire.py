@@ -25,7 +25,7 @@ CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
-        *(requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora),
+        *(requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora, requests.Control),
         *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )
 }

@@ -68,6 +68,10 @@ class ImageRequest:
         image: a picture to start from, as the bytes of its file; empty for none.
         mask: what of `image` is painted anew, as the bytes of a picture: white yes, black no; empty for all of it.
         strength: how far from `image` it may go, 0..1.
+        masked_only: what the mask marks is cut out, painted as `width` x `height`, and put back into `image`, whose
+            size the picture then has.
+        mask_padding: how much round it is cut out as well, in pixels of `image`.
+        mask_blur: how softly what is painted begins at the mask's edge, in pixels of `image`.
         variation: how much of the starting noise comes from `variation_seed` instead, 0..1.
         clip_skip: how many of the text encoder's last layers are left out.
         tiling: decode in tiles at any size; without it only where a picture is large.
@@ -91,6 +95,9 @@ class ImageRequest:
     image: bytes = field(default=b"", repr=False)
     mask: bytes = field(default=b"", repr=False)
     strength: float | None = None
+    masked_only: bool = False
+    mask_padding: int = 32
+    mask_blur: int = 4
     variation: float = 0.0
     variation_seed: int | None = None
     clip_skip: int = 0

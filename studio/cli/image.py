@@ -38,6 +38,9 @@ def image(
     start: Annotated[str, typer.Option("--image", metavar="FILE", help=say("help.start"))] = "",
     mask: Annotated[str, typer.Option("--mask", metavar="FILE", help=say("help.mask"))] = "",
     strength: Annotated[float | None, typer.Option("--strength", help=say("help.strength"))] = None,
+    masked_only: Annotated[bool, typer.Option("--masked-only", help=say("help.masked_only"))] = False,
+    mask_padding: Annotated[int, typer.Option("--mask-padding", help=say("help.mask_padding"))] = 32,
+    mask_blur: Annotated[int, typer.Option("--mask-blur", help=say("help.mask_blur"))] = 4,
     variation: Annotated[float, typer.Option("--variation", help=say("help.variation"))] = 0.0,
     variation_seed: Annotated[int | None, typer.Option("--variation-seed", help=say("help.variation_seed"))] = None,
     clip_skip: Annotated[int, typer.Option("--clip-skip", help=say("help.clip_skip"))] = 0,
@@ -63,6 +66,7 @@ def image(
             prompt=prompt_text(prompt), negative_prompt=negative, styles=tuple(style or ()), width=width, height=height,
             steps=steps, guidance_scale=guidance, scheduler=scheduler, count=count, seed=seed, model=model,
             image=_file(start), mask=_file(mask), strength=strength, variation=variation,
+            masked_only=masked_only, mask_padding=mask_padding, mask_blur=mask_blur,
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
         )  # fmt: skip

@@ -42,6 +42,7 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
+    "mask blur", "inpaint area", "masked area padding",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -80,7 +81,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
     painted = _painted(given)
     name, schedule = _split(str(given.get("scheduler") or OWN))
     hires, started = (given.get("hires_scale") or 1) > 1, bool(_size(given.get("image")))
-    varied = bool(given.get("variation"))
+    varied, masked = bool(given.get("variation")), bool(_size(given.get("mask")))
     whole = f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None
     strength = given.get("strength") if started else given.get("hires_strength") if hires else None
     settings = {
@@ -100,6 +101,9 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Hires resize": whole if hires else None,
         "Hires upscaler": "Lanczos" if hires else None,
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
+        "Mask blur": given.get("mask_blur") if masked else None,
+        "Inpaint area": "Only masked" if masked and given.get("masked_only") else None,
+        "Masked area padding": given.get("mask_padding") if masked and given.get("masked_only") else None,
         "VAE tiling": "True" if given.get("tiling") else None,
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
         "Version": version or _version(recipe),
@@ -172,9 +176,22 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":
         fields["tiling"] = True
+    unknown += _painted_in(values, fields)
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
     return Found(fields, values.get("model", "") or model, tuple(unknown), _hash(values))
+
+
+def _painted_in(said: Mapping[str, str], fields: dict[str, Any]) -> list[str]:
+    """What is painted of a masked picture, put into `fields`; an area that is none of ours."""
+    fields |= {ours: said[name] for name, ours in _MASKED.items() if name in said}
+    area = said.get("inpaint area", "Whole picture")
+    if area == "Only masked":
+        fields["masked_only"] = True
+    return [] if area in ("Only masked", "Whole picture") else [f"Inpaint area: {area}"]
+
+
+_MASKED = {"mask blur": "mask_blur", "masked area padding": "mask_padding"}
 
 
 def _hash(values: Mapping[str, str]) -> str:

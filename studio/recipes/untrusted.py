@@ -43,7 +43,7 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_number(name, value, cut, found, wrong)
         elif name in TEXTS:
             _take_text(name, value, found, wrong)
-        elif name == "tiling":
+        elif name in ("tiling", "masked_only"):
             if isinstance(value, bool):
                 found[name] = value
             else:

@@ -152,10 +152,19 @@ class Fields:
                     t("image.clear_start"), size="sm", elem_id="image-clear", elem_classes="a-quiet-button", min_width=0
                 )
             self.of["strength"] = number(TASK, "strength")
+            self._masked()
             gr.Markdown(t("image.extend"), elem_classes="a-heading")
             with gr.Row(elem_classes="a-extend"):
                 for name in form.EXTEND:
                     self.of[name] = number(TASK, name, placeholder="page.zero", help=None, min_width=0)
+
+    def _masked(self) -> None:
+        self.of["masked_only"] = gr.Checkbox(
+            False, label=t("label.masked_only"), info=t("help.masked_only"), elem_id="image-masked-only"
+        )
+        with gr.Row():
+            self.of["mask_padding"] = number(TASK, "mask_padding", placeholder="page.number_32")
+            self.of["mask_blur"] = number(TASK, "mask_blur", placeholder="page.number_4")
 
     def _detail(self) -> None:
         with fold("image-detail", "image.fold_detail"):

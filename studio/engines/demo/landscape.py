@@ -10,10 +10,9 @@ import math
 import random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
-from studio.media import masks
-from studio.media.image import decode_image
+from studio.engines.image import init_image
 from studio.requests import ImageRequest
 
 
@@ -31,12 +30,9 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     picture = _at(size, request, words, int(request.seed or 0))
     if not request.image:
         return picture
-    start = ImageOps.fit(decode_image(request.image), size)
-    picture = Image.blend(start, picture, float(request.strength or 0))
-    if not request.mask:
-        return picture
-    mask = ImageOps.fit(masks.read_mask(request.mask), size).point([0] * 128 + [255] * 128)
-    return Image.composite(picture, start, mask)
+    cutout = init_image.read_source(request)
+    assert cutout is not None
+    return cutout.put_back(Image.blend(cutout.source.image, picture, float(request.strength or 0)))
 
 
 def _at(size: tuple[int, int], request: ImageRequest, words: str, seed: int) -> Image.Image:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,10 @@ class DiffusionModel(parking.Parking):
         self._family = self._adapters = self._previews = self._weights = None
 
     def run(self, request: ImageRequest, context: Context) -> Output:
-        size = request.width or 0, request.height or 0
         request, said = translation.translate_request(request, self._glossary)
         request, fitted = remarks.fitted(request, self._family)
-        source = init_image.read_source(request.image, request.mask, size)
+        cutout = init_image.read_source(request)
+        source = cutout and cutout.source
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
@@ -140,7 +141,7 @@ class DiffusionModel(parking.Parking):
                 one = stepped(request, number, relatives)
                 try:
                     context.check()
-                    pictures.append(self._picture(one, passes, source, number, context, progress))
+                    pictures.append(self._picture(one, passes, cutout, number, context, progress))
                 except SkippedError:
                     continue
                 except Cancelled:
@@ -166,7 +167,7 @@ class DiffusionModel(parking.Parking):
         self,
         request: ImageRequest,
         passes: tuple[Pass, ...],
-        source: init_image.Source | None,
+        cutout: init_image.Cutout | None,
         number: int,
         context: Context,
         progress: Progress,
@@ -175,21 +176,21 @@ class DiffusionModel(parking.Parking):
         import torch
 
         generator = torch.Generator("cpu").manual_seed(request.seed or 0)
-        start = source
-        picture: Image.Image | None = None
+        start = source = cutout and cutout.source
+        here: init_image.Source | None = None
+        painted: Image.Image | None = None
         for part, one in enumerate(passes):
-            if picture is not None:
-                larger = init_image.enlarged(picture, one.size)
-                start = init_image.Source(larger, source and source.mask)
+            if painted is not None:
+                larger = init_image.enlarged(painted if here is None else here.kept(painted), one.size)
+                start = init_image.Source(larger)
                 # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
-                start = start if source is None else init_image.Source(source.kept(larger), source.mask)
+                start = start if source is None else replace(source, image=source.kept(larger))
             here = start and start.sized(one.size)
             told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            picture = self._paint(request, one, here, number, generator, context, told)
-            # encoding and decoding change every pixel a little: outside the mask the given ones are put back
-            picture = here.kept(picture) if here is not None else picture
-        assert picture is not None
-        return picture
+            painted = self._paint(request, one, here, number, generator, context, told)
+        assert painted is not None
+        # encoding and decoding change every pixel a little: outside the mask the given ones are put back
+        return painted if cutout is None else cutout.put_back(painted)
 
     def _paint(
         self,

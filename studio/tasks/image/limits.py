@@ -34,6 +34,8 @@ NUMBERS: Mapping[str, Bound] = {
     "count": Bound(1, 16, 4, 1),
     "seed": SEED,
     "strength": Bound(0, 1, 1, 0.6, whole=False),
+    "mask_padding": Bound(0, 512, 512, 32),
+    "mask_blur": Bound(0, 64, 64, 4),
     "variation": Bound(0, 1, 1, 0.0, whole=False),
     "variation_seed": SEED,
     "clip_skip": Bound(0, 12, 12, 0),
@@ -59,6 +61,7 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
+    check_choice("masked_only", request.masked_only, (True, False))
     check_list("prompts", request.prompts, NUMBERS["count"], public)
     for prompt in request.prompts:
         check_text("prompts", prompt, FILLED_PROMPT, public)

@@ -14,7 +14,7 @@ _FROM_HALF = [max(0, 2 * value - 255) for value in range(256)]
 _DEEP = [0] * 230 + [255] * 26
 _ANY = [0] + [255] * 255
 _RING = 12  # pixels outside of the mask in which colours are compared
-_FAR = 48.0  # levels, of 255: further apart than that, another thing was painted there and not another colour
+_FAR = 24.0  # levels, of 255: further apart than that, another thing was painted there and not another colour
 
 
 def soft_edge(mask: Image.Image, blur: float) -> Image.Image:

@@ -15,6 +15,9 @@ SoundUse = Literal["continue", "follow"]
 Role = Literal["user", "assistant"]
 CaptionLength = Literal["short", "normal", "long"]
 CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
+Seamless = Literal["", "both", "x", "y"]
+"""Ways in which a picture goes on at its opposite edge: not at all, all round, left to right, or top to bottom."""
+SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
@@ -75,6 +78,7 @@ class ImageRequest:
         variation: how much of the starting noise comes from `variation_seed` instead, 0..1.
         clip_skip: how many of the text encoder's last layers are left out.
         tiling: decode in tiles at any size; without it only where a picture is large.
+        seamless: in which way its opposite edges fit together, so that it can be laid out as tiles.
         loras: adaptations to apply.
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
@@ -102,6 +106,7 @@ class ImageRequest:
     variation_seed: int | None = None
     clip_skip: int = 0
     tiling: bool = False
+    seamless: Seamless = ""
     loras: tuple[Lora, ...] = ()
     hires_scale: float = 1.0
     hires_strength: float | None = None

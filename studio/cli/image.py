@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,7 +13,7 @@ from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
-from studio.requests import Axis, ImageRequest, Lora, UpscaleRequest
+from studio.requests import Axis, ImageRequest, Lora, Seamless, UpscaleRequest
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def image(
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
+    seamless: Annotated[str, typer.Option("--seamless", metavar="both|x|y", help=say("help.seamless"))] = "",
     grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
     grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
     count: Count = 1,
@@ -68,6 +69,7 @@ def image(
             image=_file(start), mask=_file(mask), strength=strength, variation=variation,
             masked_only=masked_only, mask_padding=mask_padding, mask_blur=mask_blur,
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
+            seamless=cast(Seamless, seamless),
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.requests import Lora
+from studio.requests import SEAMLESS, Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.limits import FILLED_PROMPT, LORA_WEIGHT, LORAS, NUMBERS, STYLES, TEXTS
 from studio.tasks.seeds import SEEDS
@@ -45,6 +45,11 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_text(name, value, found, wrong)
         elif name in ("tiling", "masked_only"):
             if isinstance(value, bool):
+                found[name] = value
+            else:
+                wrong.append(name)
+        elif name == "seamless":
+            if value in SEAMLESS:
                 found[name] = value
             else:
                 wrong.append(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.requests import SEAMLESS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import form, shapes
@@ -180,6 +181,10 @@ class Fields:
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
+            self.of["seamless"] = gr.Radio(
+                [(t(f"image.seamless_{way or 'off'}"), way) for way in SEAMLESS], value="", label=t("label.seamless"),
+                info=t("help.seamless"), elem_id="image-seamless", elem_classes="a-segments",
+            )  # fmt: skip
 
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]

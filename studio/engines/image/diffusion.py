@@ -31,7 +31,7 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.image import conditioning, init_image, latents, remarks, token_count, translation
+from studio.engines.image import conditioning, init_image, latents, remarks, seamless, token_count, translation
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
@@ -125,13 +125,17 @@ class DiffusionModel(parking.Parking):
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
+        # a part that is put back somewhere must fit there and not to itself
+        if request.seamless and not (seamless.possible(self._family.pipe) and (cutout is None or not cutout.whole)):
+            fitted.append(("no_seamless", {}))
+            request = replace(request, seamless="")
         self._adapters.apply(request.loras, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
-        with torch_loading.working(self._card):
+        with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
             notes = [*said, *(source.notes if source else ()), *fitted]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
@@ -181,7 +185,8 @@ class DiffusionModel(parking.Parking):
         painted: Image.Image | None = None
         for part, one in enumerate(passes):
             if painted is not None:
-                larger = init_image.enlarged(painted if here is None else here.kept(painted), one.size)
+                whole = painted if here is None else here.kept(painted)
+                larger = seamless.enlarged(whole, one.size, request.seamless)
                 start = init_image.Source(larger)
                 # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
                 start = start if source is None else replace(source, image=source.kept(larger))

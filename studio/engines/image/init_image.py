@@ -128,7 +128,3 @@ def smaller(size: _Size, scale: float, multiple: int) -> _Size:
     """The size of a first pass that is enlarged `scale` times, each side a multiple of what the model asks for."""
     width, height = (min(side, max(multiple, round(side / scale / multiple) * multiple)) for side in size)
     return width, height
-
-
-def enlarged(picture: Image.Image, size: _Size) -> Image.Image:
-    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora
+from studio.requests import SEAMLESS, ImageRequest, Lora
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -61,6 +61,7 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
+    check_choice("seamless", request.seamless, SEAMLESS)
     check_choice("masked_only", request.masked_only, (True, False))
     check_list("prompts", request.prompts, NUMBERS["count"], public)
     for prompt in request.prompts:

@@ -86,6 +86,8 @@ def test_what_decided_nothing_is_not_written() -> None:
         ({"clip_skip": 1}, {"Clip skip": "2"}),
         ({"image": b"x", "strength": 0.6}, {"Denoising strength": "0.6"}),
         ({"image": b"x", "mask": b"y"}, {"Mask blur": "4"}),
+        ({"seamless": "both"}, {"Tiling": "True"}),
+        ({"seamless": "y"}, {"Tile X": "False", "Tile Y": "True"}),
         (
             {"image": b"x", "mask": b"y", "masked_only": True, "mask_padding": 0, "mask_blur": 8},
             {"Mask blur": "8", "Inpaint area": "Only masked", "Masked area padding": "0"},
@@ -328,3 +330,17 @@ def test_a_mask_is_told_again_by_a_recipe_that_was_enlarged() -> None:
 
     said = as_other_web_uis_read(origins.text(larger))
     assert (said["Inpaint area"], said["Masked area padding"]) == ("Only masked", "32")
+
+
+@pytest.mark.parametrize(
+    ("said", "way"),
+    [
+        ("Tiling: True", "both"), ("Tile X: True, Tile Y: False", "x"), ("Tile X: False, Tile Y: True", "y"),
+        ("Tile X: True, Tile Y: True, Start Tiling From Step: 0, Stop Tiling After Step: -1", "both"),
+        ("Tiling: False", None),
+    ],
+)  # fmt: skip
+def test_edges_that_fit_together_are_read_as_others_write_them(said: str, way: str | None) -> None:
+    read = found(f"moss\nSteps: 20, Sampler: Euler, Seed: 5, Size: 512x512, {said}")
+    assert (read.fields.get("seamless"), read.unknown) == (way, ())
+    assert "tiling" not in read.fields, "decoding in tiles is another thing"

@@ -125,6 +125,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", hires_scale=4, width=2560, height=2568), "out_of_range", "pixels"),
         (ImageRequest(prompt="a", hires_strength=2), "out_of_range", "hires_strength"),
         (ImageRequest(prompt="a", tiling="yes"), "not_a_choice", "tiling"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", seamless="xy"), "not_a_choice", "seamless"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", masked_only="yes"), "not_a_choice", "masked_only"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", mask_padding=-1), "out_of_range", "mask_padding"),
         (ImageRequest(prompt="a", mask_blur=65), "out_of_range", "mask_blur"),
@@ -204,7 +205,19 @@ def test_no_row_of_the_table_lets_the_public_ask_for_more() -> None:
 
 def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
-    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "masked_only", "metre", "loop", "sound", "sound_use"}
+    elsewhere |= {
+        "prompts",
+        "styles",
+        "mask",
+        "loras",
+        "tiling",
+        "masked_only",
+        "seamless",
+        "metre",
+        "loop",
+        "sound",
+        "sound_use",
+    }
     elsewhere |= {"style", "require", "forbid"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default

@@ -88,8 +88,9 @@ class Own:
         self._folders = Folders(home)
         self._changing = threading.Lock()
         self._loras: tuple[Path, ...] = ()
+        self._embeddings: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
-            self._loras = _adaptations(found)
+            self._loras, self._embeddings = _adaptations(found), _inversions(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -107,6 +108,11 @@ class Own:
     def loras(self) -> tuple[Path, ...]:
         """Files of adaptations in the folders that the person points at."""
         return self._loras
+
+    @property
+    def embeddings(self) -> tuple[Path, ...]:
+        """Files of textual inversions in the folders that are pointed at."""
+        return self._embeddings
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""
@@ -226,7 +232,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
-            self._loras = _adaptations(found)
+            self._loras, self._embeddings = _adaptations(found), _inversions(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -241,3 +247,7 @@ class Own:
 
 def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
     return tuple(one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
+
+
+def _inversions(found: Iterable[Found]) -> tuple[Path, ...]:
+    return tuple(one.path for one in found if one.weights.kind == "embedding")

@@ -86,7 +86,7 @@ class Studio:
         self.chats = Chats(self.home.chats)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
-        self._token_counter = TokenCounter(self.store)
+        self._token_counter = TokenCounter(self.store, self._adapter_folders)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
         self._fleet = fleet = Fleet.of_this_machine(settings)
@@ -98,7 +98,7 @@ class Studio:
         ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
-            adapters=self._lora_folders, learned=self.home.cache / "memory.json", journal=self.instance,
+            adapters=self._adapter_folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
         self.easel = self._runner.easel(self._intake)
         self._saying = threading.Lock()
@@ -113,11 +113,12 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _lora_folders(self) -> tuple[Path, ...]:
-        """Where adaptations lie, the studio's own folder first."""
+    def _adapter_folders(self) -> tuple[Path, ...]:
+        """Where adaptations and embeddings lie, the studio's own folders first."""
         if self.settings.public:
             return ()
-        return tuple(dict.fromkeys((self.home.loras, *(file.parent for file in self.own.loras))))
+        others = (file.parent for file in (*self.own.loras, *self.own.embeddings))
+        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others)))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""

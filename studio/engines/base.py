@@ -7,7 +7,7 @@ of a loaded model are called on one thread, one call at a time; engines need no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -29,7 +29,7 @@ class Context(Protocol):
 
     @property
     def adapters(self) -> tuple[Path, ...]:
-        """Folders of LoRA files, for requests that name some: the first that has a name counts."""
+        """Folders of LoRA files and of embeddings, for requests that name some: the first that has a name counts."""
         ...
 
     @property
@@ -184,8 +184,8 @@ class Engine(Protocol):
 class CountsTokens(Protocol):
     """An engine of pictures that knows its model's tokenizer."""
 
-    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
-        """How much of a prompt the model reads."""
+    def tokens(self, card: Card, files: Path, prompt: str, adapters: Sequence[Path] = ()) -> Tokens:
+        """How much of a prompt the model reads; `adapters` as in Context."""
         ...
 
 

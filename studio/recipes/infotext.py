@@ -43,7 +43,7 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
-    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y",
+    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -106,6 +106,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Mask blur": given.get("mask_blur") if masked else None,
         "Inpaint area": "Only masked" if masked and given.get("masked_only") else None,
         "Masked area padding": given.get("mask_padding") if masked and given.get("masked_only") else None,
+        "TI hashes": ", ".join(f"{name}: {hash[:12]}" for name, hash in _inversions(recipe)) or None,
         "VAE tiling": "True" if given.get("tiling") else None,
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
@@ -185,6 +186,12 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
     return Found(fields, values.get("model", "") or model, tuple(unknown), _hash(values))
+
+
+def _inversions(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Name and hash of each embedding; which ones are read is for the prompt to say, where their names stand."""
+    found = recipe.get("embeddings")
+    return [(str(name), str(hash)) for name, hash in found.items()] if isinstance(found, dict) else []
 
 
 def _tiled(said: Mapping[str, str]) -> str:

@@ -49,6 +49,7 @@ def make_recipe(
     device: str = "cpu",
     hardware: str = "",
     adapters: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -60,7 +61,7 @@ def make_recipe(
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
         model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
-        adapters: name -> SHA-256 of the files of `loras`.
+        adapters: name -> SHA-256 of the files of `loras`. embeddings: the same of those that the prompts name.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -83,6 +84,7 @@ def make_recipe(
         "device": device,
         **({"hardware": hardware} if hardware else {}),
         **({"adapters": dict(adapters)} if adapters else {}),
+        **({"embeddings": dict(embeddings)} if embeddings else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -176,6 +178,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
+    inversions = found.get("embeddings")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -191,6 +194,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         "device": _string(found.get("device")),
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
+        **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

@@ -21,7 +21,7 @@ Read from the card:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,16 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.image import conditioning, init_image, latents, remarks, seamless, token_count, translation
+from studio.engines.image import (
+    conditioning,
+    embeddings,
+    init_image,
+    latents,
+    remarks,
+    seamless,
+    token_count,
+    translation,
+)
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
@@ -83,11 +92,13 @@ class DiffusionEngine(torch_loading.Casts):
             pipe = diffusers_loading.load(card, files, device, PIPELINES)
         return DiffusionModel(card, pipe, files, device)
 
-    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+    def tokens(self, card: Card, files: Path, prompt: str, adapters: Sequence[Path] = ()) -> Tokens:
         """How much of the prompt the model reads. Zeros where nobody can tell."""
         if loading.checkpoint(card, files):
-            return token_count.of_checkpoint(loading.chunked(card, files), prompt)
-        return token_count.count(card, files, glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt)
+            found = embeddings.sizes([prompt], adapters)
+            return token_count.of_checkpoint(loading.chunked(card, files), prompt, found)
+        read = glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt
+        return token_count.count(card, files, read, embeddings.sizes([prompt], adapters, token_count.widths(files)))
 
     def samples(self, card: Card, files: Path, scheduler: str) -> bool:
         if loading.checkpoint(card, files):
@@ -104,6 +115,7 @@ class DiffusionModel(parking.Parking):
         self._card, self._device, self._glossary = card, device, glossary.load_glossary(files)
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
+        self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
@@ -130,13 +142,15 @@ class DiffusionModel(parking.Parking):
             fitted.append(("no_seamless", {}))
             request = replace(request, seamless="")
         self._adapters.apply(request.loras, context.adapters)
+        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
+        self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
         with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
-            notes = [*said, *(source.notes if source else ()), *fitted]
+            notes = [*said, *(source.notes if source else ()), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
             self._previews.begin()
@@ -255,7 +269,7 @@ class DiffusionModel(parking.Parking):
     def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
         return conditioning.condition(
             member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
-            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second),
+            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second), self._embeddings,
         )  # fmt: skip
 
     def _checked(self, result: Any) -> Image.Image:

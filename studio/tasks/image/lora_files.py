@@ -33,14 +33,18 @@ def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[
     names = {lora.name for request in requests if isinstance(request, ImageRequest) for lora in request.loras}
     for name in sorted(names):
         path = find(name, folders)
-        if path is None:
-            continue
-        try:
-            state = path.stat()
-            found[name] = _hash(path, state.st_size, state.st_mtime_ns)
-        except OSError:
-            continue
+        if path is not None and (hash := hash_of(path)):
+            found[name] = hash
     return found
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        state = path.stat()
+        return _hash(path, state.st_size, state.st_mtime_ns)
+    except OSError:
+        return ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -344,3 +344,14 @@ def test_edges_that_fit_together_are_read_as_others_write_them(said: str, way: s
     read = found(f"moss\nSteps: 20, Sampler: Euler, Seed: 5, Size: 512x512, {said}")
     assert (read.fields.get("seamless"), read.unknown) == (way, ())
     assert "tiling" not in read.fields, "decoding in tiles is another thing"
+
+
+def test_embeddings_stay_words_of_the_prompt_and_their_hashes_are_told_as_others_tell_them() -> None:
+    told = made(prompt="a wall of moss", negative_prompt="EasyNegative")
+    told["embeddings"] = {"moss": "0123456789abcdef", "EasyNegative": "c74b4e810b030f6b"}
+    text = infotext.write(told)
+    assert as_other_web_uis_read(text)["TI hashes"] == "moss: 0123456789ab, EasyNegative: c74b4e810b03"
+    read = found(text)
+    assert (read.fields["prompt"], read.fields["negative_prompt"], read.unknown) == (
+        "a wall of moss", "EasyNegative", (),
+    )  # fmt: skip

@@ -89,8 +89,9 @@ class Own:
         self._changing = threading.Lock()
         self._loras: tuple[Path, ...] = ()
         self._controls: tuple[Path, ...] = ()
+        self._embeddings: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
-            self._loras, self._controls = _adaptations(found), _controls(found)
+            self._loras, self._controls, self._embeddings = _adaptations(found), _controls(found), _inversions(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -113,6 +114,11 @@ class Own:
     def controls(self) -> tuple[Path, ...]:
         """Files and folders of ControlNets in the folders that the person points at."""
         return self._controls
+
+    @property
+    def embeddings(self) -> tuple[Path, ...]:
+        """Files of textual inversions in the folders that are pointed at."""
+        return self._embeddings
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""
@@ -232,7 +238,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
-            self._loras, self._controls = _adaptations(found), _controls(found)
+            self._loras, self._controls, self._embeddings = _adaptations(found), _controls(found), _inversions(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -251,3 +257,7 @@ def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
 
 def _controls(found: Iterable[Found]) -> tuple[Path, ...]:
     return tuple(one.path for one in found if one.reason == "control")
+
+
+def _inversions(found: Iterable[Found]) -> tuple[Path, ...]:
+    return tuple(one.path for one in found if one.weights.kind == "embedding")

@@ -6,6 +6,7 @@ home/models.toml  the user's own models    home/inputs/    pictures that picture
 home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
+home/embeddings/  textual inversions, by their names in a prompt
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Home:
             StudioError: it cannot be made or written.
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
-        own = (home.styles, home.wildcards, home.loras, home.controlnets)  # made so that people find where theirs go
+        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets)  # so that people find them
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,6 +81,10 @@ class Home:
     @property
     def controlnets(self) -> Path:
         return self.root / "controlnets"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.root / "embeddings"
 
     @property
     def inputs(self) -> Path:

@@ -16,6 +16,9 @@ Role = Literal["user", "assistant"]
 CaptionLength = Literal["short", "normal", "long"]
 CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
 ControlFit = Literal["crop", "fill", "stretch"]
+Seamless = Literal["", "both", "x", "y"]
+"""Ways in which a picture goes on at its opposite edge: not at all, all round, left to right, or top to bottom."""
+SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
 CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
@@ -92,9 +95,14 @@ class ImageRequest:
         image: a picture to start from, as the bytes of its file; empty for none.
         mask: what of `image` is painted anew, as the bytes of a picture: white yes, black no; empty for all of it.
         strength: how far from `image` it may go, 0..1.
+        masked_only: what the mask marks is cut out, painted as `width` x `height`, and put back into `image`, whose
+            size the picture then has.
+        mask_padding: how much round it is cut out as well, in pixels of `image`.
+        mask_blur: how softly what is painted begins at the mask's edge, in pixels of `image`.
         variation: how much of the starting noise comes from `variation_seed` instead, 0..1.
         clip_skip: how many of the text encoder's last layers are left out.
         tiling: decode in tiles at any size; without it only where a picture is large.
+        seamless: in which way its opposite edges fit together, so that it can be laid out as tiles.
         loras: adaptations to apply.
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
@@ -116,10 +124,14 @@ class ImageRequest:
     image: bytes = field(default=b"", repr=False)
     mask: bytes = field(default=b"", repr=False)
     strength: float | None = None
+    masked_only: bool = False
+    mask_padding: int = 32
+    mask_blur: int = 4
     variation: float = 0.0
     variation_seed: int | None = None
     clip_skip: int = 0
     tiling: bool = False
+    seamless: Seamless = ""
     loras: tuple[Lora, ...] = ()
     hires_scale: float = 1.0
     hires_strength: float | None = None

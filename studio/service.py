@@ -87,7 +87,7 @@ class Studio:
         self.chats = Chats(self.home.chats)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
-        self._token_counter = TokenCounter(self.store)
+        self._token_counter = TokenCounter(self.store, self._adapter_folders)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
         self._intake = Intake(self.catalog, self.store, self._prompts, self._controls, public=settings.public)
@@ -100,7 +100,7 @@ class Studio:
         ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
-            adapters=self._lora_folders, learned=self.home.cache / "memory.json", journal=self.instance,
+            adapters=self._adapter_folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
         self.easel = self._runner.easel(self._intake)
         self._saying = threading.Lock()
@@ -115,12 +115,13 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _lora_folders(self) -> tuple[Path, ...]:
-        """Where adaptations lie, the studio's own folder first; behind them where ControlNets do, its own last."""
+    def _adapter_folders(self) -> tuple[Path, ...]:
+        """Where adaptations and embeddings lie, the studio's own folders first; behind them where ControlNets do, its
+        own last."""
         if self.settings.public:
             return ()
-        loras = (self.home.loras, *(file.parent for file in self.own.loras))
-        return tuple(dict.fromkeys((*loras, *self._controls.folders())))
+        others = (file.parent for file in (*self.own.loras, *self.own.embeddings))
+        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others, *self._controls.folders())))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""

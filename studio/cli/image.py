@@ -14,7 +14,7 @@ from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.media.control_maps import PREPROCESSORS
 from studio.recipes import recipe
-from studio.requests import Axis, Control, ControlFit, ImageRequest, Lora, UpscaleRequest
+from studio.requests import Axis, Control, ControlFit, ImageRequest, Lora, Seamless, UpscaleRequest
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def image(
     start: Annotated[str, typer.Option("--image", metavar="FILE", help=say("help.start"))] = "",
     mask: Annotated[str, typer.Option("--mask", metavar="FILE", help=say("help.mask"))] = "",
     strength: Annotated[float | None, typer.Option("--strength", help=say("help.strength"))] = None,
+    masked_only: Annotated[bool, typer.Option("--masked-only", help=say("help.masked_only"))] = False,
+    mask_padding: Annotated[int, typer.Option("--mask-padding", help=say("help.mask_padding"))] = 32,
+    mask_blur: Annotated[int, typer.Option("--mask-blur", help=say("help.mask_blur"))] = 4,
     variation: Annotated[float, typer.Option("--variation", help=say("help.variation"))] = 0.0,
     variation_seed: Annotated[int | None, typer.Option("--variation-seed", help=say("help.variation_seed"))] = None,
     clip_skip: Annotated[int, typer.Option("--clip-skip", help=say("help.clip_skip"))] = 0,
@@ -49,6 +52,7 @@ def image(
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
+    seamless: Annotated[str, typer.Option("--seamless", metavar="both|x|y", help=say("help.seamless"))] = "",
     grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
     grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
     count: Count = 1,
@@ -67,7 +71,9 @@ def image(
             prompt=prompt_text(prompt), negative_prompt=negative, styles=tuple(style or ()), width=width, height=height,
             steps=steps, guidance_scale=guidance, scheduler=scheduler, count=count, seed=seed, model=model,
             image=_file(start), mask=_file(mask), strength=strength, variation=variation,
+            masked_only=masked_only, mask_padding=mask_padding, mask_blur=mask_blur,
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
+            seamless=cast(Seamless, seamless),
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
             controls=tuple(_control(console, one) for one in control or ()),
         )  # fmt: skip

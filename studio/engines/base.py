@@ -29,8 +29,8 @@ class Context(Protocol):
 
     @property
     def adapters(self) -> tuple[Path, ...]:
-        """Folders of LoRA files for requests that name some, of which the first that has a name counts; then those of
-        ControlNets, of which the last does."""
+        """Folders of LoRA files and of embeddings for requests that name some, of which the first that has a name
+        counts; then those of ControlNets, of which the last does."""
         ...
 
     @property
@@ -185,8 +185,8 @@ class Engine(Protocol):
 class CountsTokens(Protocol):
     """An engine of pictures that knows its model's tokenizer."""
 
-    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
-        """How much of a prompt the model reads."""
+    def tokens(self, card: Card, files: Path, prompt: str, adapters: Sequence[Path] = ()) -> Tokens:
+        """How much of a prompt the model reads; `adapters` as in Context."""
         ...
 
 

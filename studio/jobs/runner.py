@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -38,7 +38,7 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import control_files, lora_files
+from studio.tasks.image import control_files, embedding_files, lora_files
 from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
@@ -264,6 +264,7 @@ class Runner:
                 device=str(device), hardware=device.hardware,
                 adapters=lora_files.hashes((request, *plan.requests), self._adapters()),
                 controlnets=control_files.hashes((request, *plan.requests), self._adapters()),
+                embeddings=self._embeddings((request, *plan.requests), output),
                 finish=output.finish, seconds=seconds,
             )  # fmt: skip
             made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
@@ -274,6 +275,13 @@ class Runner:
             self._settle(job, "failed", error=failures.internal(error))
         else:
             self._settle(job, "cancelled" if output.finish == "cancelled" else "done", artifact)
+
+    def _embeddings(self, requests: Iterable[Request | None], output: Output) -> dict[str, str]:
+        """Hashes of the embeddings that had a part in an output: those that its notes say were left out had none."""
+        left = {
+            one for code, told in output.notes if code in embedding_files.UNREAD for one in told["names"].split(", ")
+        }
+        return embedding_files.hashes(requests, self._adapters(), left)
 
     def _settle(self, job: Job, kind: End, artifact: Artifact | None = None, error: StudioError | None = None) -> None:
         """The end of a job: what has to be kept is kept before anybody hears of it."""

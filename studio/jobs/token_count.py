@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from studio.catalog.card import Card
 from studio.engines.base import CountsTokens, engine
@@ -19,10 +21,14 @@ PATIENCE = 1.5
 
 
 class TokenCounter:
-    """Counts on a thread of its own."""
+    """Counts on a thread of its own.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        adapters: the folders of embeddings, among others; none where nobody may use them.
+    """
+
+    def __init__(self, store: Store, adapters: Callable[[], tuple[Path, ...]] = tuple) -> None:
+        self._store, self._adapters = store, adapters
         self._counting = ThreadPoolExecutor(1, thread_name_prefix="tokens")
 
     def close(self) -> None:
@@ -41,7 +47,7 @@ class TokenCounter:
             if not isinstance(kind, CountsTokens):
                 return UNKNOWN
             asked = self._counting.submit(
-                kind.tokens, card, self._store.path(card), prompt_template.take_loras(prompt)[0]
+                kind.tokens, card, self._store.path(card), prompt_template.take_loras(prompt)[0], self._adapters()
             )
             try:
                 return asked.result(PATIENCE)

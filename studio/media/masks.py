@@ -17,6 +17,8 @@ from PIL import Image, ImageChops
 from studio.errors import StudioError
 from studio.media.image import decode
 
+Box = tuple[int, int, int, int]
+"""Left, upper, right and lower edge, in pixels."""
 HALF = 128
 """Least value, of 255, that is painted anew."""
 _ONE = 24  # levels by which a colour of paint may differ from itself, for the sake of lossy formats
@@ -32,6 +34,39 @@ def read_mask(data: bytes) -> Image.Image:
     if _extent(found)[1] < HALF:
         raise StudioError("mask_empty")
     return found
+
+
+def marked_box(mask: Image.Image, padding: int = 0) -> Box | None:
+    """The smallest box round what is painted, `padding` pixels wider where the picture goes on; None where nothing is.
+
+    Args:
+        mask: "L", as `read_mask` gives it.
+    """
+    found = mask.point([0] * HALF + [255] * (256 - HALF)).getbbox()
+    if found is None:
+        return None
+    left, top, right, bottom = found
+    return (
+        max(left - padding, 0), max(top - padding, 0),
+        min(right + padding, mask.width), min(bottom + padding, mask.height),
+    )  # fmt: skip
+
+
+def shaped_box(box: Box, aspect: float, size: tuple[int, int]) -> Box:
+    """The box made wider or higher until its sides are as `aspect` says, moved so that little of it lies outside.
+
+    Args:
+        aspect: width by height.
+        size: of the picture. Where the box is larger, it reaches beyond both of its edges.
+    """
+    sides = box[2] - box[0], box[3] - box[1]
+    wanted = max(sides[0], round(sides[1] * aspect)), max(sides[1], round(sides[0] / aspect))
+    left, top = (_moved((box[at] + box[at + 2] - wanted[at]) // 2, wanted[at], size[at]) for at in (0, 1))
+    return left, top, left + wanted[0], top + wanted[1]
+
+
+def _moved(start: int, length: int, room: int) -> int:
+    return (room - length) // 2 if length > room else min(max(start, 0), room - length)
 
 
 def _marked(picture: Image.Image) -> Image.Image:

@@ -8,8 +8,9 @@ Rules as in that project's modules/infotext_utils.py: a value with a comma, a co
 Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting, where ours is that of the finished
 picture. Where the passages stand: studio.recipes.infotext_passages. Names are compared without case and hyphens, since
 SD.Next writes `CLiP-skip`, and by its own words for the second painting. `Wildcard prompt` is the name that the
-wildcards extension gives the text before filling in. `VAE tiling`, `Tiling` being something else there, and `Hires
-denoising strength` are ours; other programs pass over them.
+wildcards extension gives the text before filling in. `Tiling` is edges that fit together, `Tile X` and `Tile Y` the
+same one way alone, as the asymmetric-tiling extension has it. `VAE tiling` and `Hires denoising strength` are ours;
+other programs pass over them.
 
 What is read is unchecked: studio.recipes.untrusted judges the values.
 """
@@ -42,6 +43,7 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
+    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -49,6 +51,7 @@ _FACTS = {
     "wildcard negative prompt", "template", "negative template", "hires upscaler", "civitai resources",
     "civitai metadata", "app", "pipeline", "created date", "operations", "refine", "hires mode", "hires force", "index",
     "batch", "parser", "raw prompt", "raw negative prompt", "performance", "refiner hash", "module 1", "module 2",
+    "start tiling from step", "stop tiling after step",
 }  # fmt: skip
 """What says nothing about how to paint."""
 
@@ -80,7 +83,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
     painted = _painted(given)
     name, schedule = _split(str(given.get("scheduler") or OWN))
     hires, started = (given.get("hires_scale") or 1) > 1, bool(_size(given.get("image")))
-    varied = bool(given.get("variation"))
+    varied, masked = bool(given.get("variation")), bool(_size(given.get("mask")))
     whole = f"{given['width']}x{given['height']}" if "width" in given and "height" in given else None
     strength = given.get("strength") if started else given.get("hires_strength") if hires else None
     settings = {
@@ -100,8 +103,13 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Hires resize": whole if hires else None,
         "Hires upscaler": "Lanczos" if hires else None,
         "Hires denoising strength": given.get("hires_strength") if hires and started else None,
+        "Mask blur": given.get("mask_blur") if masked else None,
+        "Inpaint area": "Only masked" if masked and given.get("masked_only") else None,
+        "Masked area padding": given.get("mask_padding") if masked and given.get("masked_only") else None,
+        "TI hashes": ", ".join(f"{name}: {hash[:12]}" for name, hash in _inversions(recipe)) or None,
         "VAE tiling": "True" if given.get("tiling") else None,
         **control_text.write_units(given.get("controls") or ()),
+        **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
         "Version": version or _version(recipe),
     }
@@ -181,9 +189,45 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":
         fields["tiling"] = True
+    if way := _tiled(values):
+        fields["seamless"] = way
+    unknown += _painted_in(values, fields)
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
     return Found(fields, values.get("model", "") or model, tuple(unknown), _hash(values))
+
+
+def _inversions(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Name and hash of each embedding; which ones are read is for the prompt to say, where their names stand."""
+    found = recipe.get("embeddings")
+    return [(str(name), str(hash)) for name, hash in found.items()] if isinstance(found, dict) else []
+
+
+def _tiled(said: Mapping[str, str]) -> str:
+    """In which way a picture's edges fit together; one way alone is what the extension for that writes."""
+    if said.get("tiling") == "True":
+        return "both"
+    across, down = (said.get(f"tile {way}") == "True" for way in "xy")
+    return "both" if across and down else "x" if across else "y" if down else ""
+
+
+_TILES: Mapping[str, Mapping[str, str]] = {
+    "both": {"Tiling": "True"},
+    "x": {"Tile X": "True", "Tile Y": "False"},
+    "y": {"Tile X": "False", "Tile Y": "True"},
+}
+
+
+def _painted_in(said: Mapping[str, str], fields: dict[str, Any]) -> list[str]:
+    """What is painted of a masked picture, put into `fields`; an area that is none of ours."""
+    fields |= {ours: said[name] for name, ours in _MASKED.items() if name in said}
+    area = said.get("inpaint area", "Whole picture")
+    if area == "Only masked":
+        fields["masked_only"] = True
+    return [] if area in ("Only masked", "Whole picture") else [f"Inpaint area: {area}"]
+
+
+_MASKED = {"mask blur": "mask_blur", "masked area padding": "mask_padding"}
 
 
 def _hash(values: Mapping[str, str]) -> str:

@@ -112,7 +112,7 @@ def _sound(made: Made) -> dict[str, Any]:
     """A stranger's recipe, its parameters of the right type."""
     fields, _ = untrusted.image_fields({**made["parameters"], "seed": made["seed"]}, cut=False)
     given = foreign(fields, "")["parameters"]
-    return {**made, "parameters": given | {name: made["parameters"].get(name) for name in ("image",)}}
+    return {**made, "parameters": given | {name: made["parameters"].get(name) for name in ("image", "mask")}}
 
 
 def _links(made: Made) -> Iterator[dict[str, Any]]:

@@ -50,6 +50,7 @@ def make_recipe(
     hardware: str = "",
     adapters: Mapping[str, str] | None = None,
     controlnets: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -62,6 +63,7 @@ def make_recipe(
         model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
         adapters, controlnets: name -> SHA-256 of the files of `loras`, and of `controls`.
+        embeddings: the same of those that the prompts name.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -85,6 +87,7 @@ def make_recipe(
         **({"hardware": hardware} if hardware else {}),
         **({"adapters": dict(adapters)} if adapters else {}),
         **({"controlnets": dict(controlnets)} if controlnets else {}),
+        **({"embeddings": dict(embeddings)} if embeddings else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -181,6 +184,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
     networks = found.get("controlnets")
+    inversions = found.get("embeddings")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -197,6 +201,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
         **({"controlnets": _strings(networks)} if isinstance(networks, dict) and networks else {}),
+        **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

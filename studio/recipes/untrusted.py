@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.media.control_maps import PREPROCESSORS
-from studio.requests import CONTROL_FITS, Control, Lora
+from studio.requests import CONTROL_FITS, SEAMLESS, Control, Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
@@ -53,8 +53,13 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_number(name, value, cut, found, wrong)
         elif name in TEXTS:
             _take_text(name, value, found, wrong)
-        elif name == "tiling":
+        elif name in ("tiling", "masked_only"):
             if isinstance(value, bool):
+                found[name] = value
+            else:
+                wrong.append(name)
+        elif name == "seamless":
+            if value in SEAMLESS:
                 found[name] = value
             else:
                 wrong.append(name)

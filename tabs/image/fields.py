@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.requests import SEAMLESS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import form, shapes
@@ -156,10 +157,19 @@ class Fields:
                     t("image.clear_start"), size="sm", elem_id="image-clear", elem_classes="a-quiet-button", min_width=0
                 )
             self.of["strength"] = number(TASK, "strength")
+            self._masked()
             gr.Markdown(t("image.extend"), elem_classes="a-heading")
             with gr.Row(elem_classes="a-extend"):
                 for name in form.EXTEND:
                     self.of[name] = number(TASK, name, placeholder="page.zero", help=None, min_width=0)
+
+    def _masked(self) -> None:
+        self.of["masked_only"] = gr.Checkbox(
+            False, label=t("label.masked_only"), info=t("help.masked_only"), elem_id="image-masked-only"
+        )
+        with gr.Row():
+            self.of["mask_padding"] = number(TASK, "mask_padding", placeholder="page.number_32")
+            self.of["mask_blur"] = number(TASK, "mask_blur", placeholder="page.number_4")
 
     def _detail(self) -> None:
         with fold("image-detail", "image.fold_detail"):
@@ -175,6 +185,10 @@ class Fields:
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
+            self.of["seamless"] = gr.Radio(
+                [(t(f"image.seamless_{way or 'off'}"), way) for way in SEAMLESS], value="", label=t("label.seamless"),
+                info=t("help.seamless"), elem_id="image-seamless", elem_classes="a-segments",
+            )  # fmt: skip
 
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]

@@ -21,11 +21,18 @@ EMPTY: Mapping[str, Any] = {
     "prompt": "", "styles": [], "shape": "", "width": "", "height": "", "count": "", "seed": "",
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
+    "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
-_TYPED = ("steps", "guidance_scale", "strength", "clip_skip", "variation", "hires_scale", "hires_strength")
-_NOTHING = {"clip_skip": 0, "variation": 0.0, "hires_scale": 1.0}  # what an empty field stands for
+_TYPED = (
+    "steps", "guidance_scale", "strength", "clip_skip", "variation", "hires_scale", "hires_strength", "mask_padding",
+    "mask_blur",
+)  # fmt: skip
+_NOTHING: Mapping[str, Any] = {
+    "clip_skip": 0, "variation": 0.0, "hires_scale": 1.0, "mask_padding": 32, "mask_blur": 4,
+}  # fmt: skip
+"""What an empty field stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
     start = source.start(drawing, extend)
     scale = _number(values, "hires_scale") or 1.0
     width, height = _size(values, card, start, scale)
+    padding, blur = _whole(values, "mask_padding"), _whole(values, "mask_blur")
     return ImageRequest(
         prompt=values["prompt"] or "", model=card.id, negative_prompt=values["negative_prompt"] or "",
         styles=tuple(values["styles"] or ()), width=width, height=height,
@@ -64,8 +72,11 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         image=start.image, mask=start.mask, strength=_number(values, "strength"),
         variation=_number(values, "variation") or 0.0, variation_seed=_whole(values, "variation_seed"),
         clip_skip=_whole(values, "clip_skip") or 0, tiling=bool(values["tiling"]),
+        seamless=values["seamless"] or "",
         loras=loras(values["loras"] or (), values["lora_weights"] or ""),
-        hires_scale=scale, hires_strength=_number(values, "hires_strength"), controls=steering.wanted(values),
+        hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
+        mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
+        mask_blur=_NOTHING["mask_blur"] if blur is None else blur, controls=steering.wanted(values),
     )  # fmt: skip
 
 
@@ -108,7 +119,8 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
         out["strength"] = ""
     if made.get("hires_scale", 1) == 1:
         out["hires_strength"] = ""
-    out["tiling"] = made.get("tiling") is True
+    out["tiling"], out["masked_only"] = made.get("tiling") is True, made.get("masked_only") is True
+    out["seamless"] = made.get("seamless") or ""
     out["styles"] = list(made.get("styles", ()))
     adapted = list(made.get("loras", ()))
     out["loras"] = [lora.name for lora in adapted]
@@ -139,6 +151,8 @@ def _size(values: Mapping[str, Any], card: Card, start: source.Start, scale: flo
         return _whole(values, "width"), _whole(values, "height")
     if shape:
         return shapes.sized(shape, card, scale)
+    if start.mask and values["masked_only"]:
+        return None, None  # the studio gives it the shape of what is marked
     if start.image and scale == 1:
         return shapes.following(start.width, start.height, card)
     return None, None

@@ -136,7 +136,8 @@ def folder_line(page: Page, spoken: str) -> str:
     """Where adaptations are looked for; a public studio tells nobody."""
     if page.studio.settings.public:
         return ""
-    return f"<p>{html.escape(text('image.lora_folder', spoken, folder=page.studio.home.loras))}</p>"
+    home = page.studio.home
+    return f"<p>{html.escape(text('image.lora_folder', spoken, folder=home.loras, embeddings=home.embeddings))}</p>"
 
 
 def cells_line(x: str, xs: str, y: str, ys: str, spoken: str) -> str:

@@ -23,6 +23,7 @@ from tabs.image.cells import SMALL, Cells, lay
 from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
 from tabs.image.form import plain
+from tabs.image.tiled import nine
 from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import crossing, quick
@@ -82,6 +83,7 @@ class Result:
                     self.twice = _action("upscale2")
                     self.four = _action("upscale4")
                     self.compare = _action("compare")
+                    self.nine = _action("tiled")
                     self.clean = _action("clean")
                     self.cut = _action("cut_out")
                     self.vector = _action("vector")
@@ -210,6 +212,7 @@ class Result:
             return self._compare(shown, index, request)
 
         self.compare.click(compare, picked, [self.note, self.slider], **quick())
+        self.nine.click(_nine, picked, [self.note, self.slider], **quick())
         for button, make in ((self.clean, copies.clean), (self.cut, copies.cut_out), (self.vector, copies.vector)):
             button.click(self._copy(make), picked, [self.clean_file, self.note], **quick()).then(
                 None, self.clean_file, None, js="(made) => made && atelier.press('#image-clean-file')", **quick()
@@ -320,6 +323,14 @@ def _seed(shown: Shown | None, index: int) -> Any:
     told = origins.painting(shown.artifact.recipes[index]) if shown else None
     known = told is not None and told["task"] == "image" and told["seed"] is not None
     return str(told["seed"]) if told is not None and known else gr.skip()
+
+
+def _nine(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:
+    """The picture laid out nine times, in the place of a comparison."""
+    size = _pixels(shown.files[index]) if shown else None
+    if shown is None or size is None:
+        return gr.skip(), gr.skip()
+    return nine(shown.files[index], size, language(request)), gr.update(visible=False)
 
 
 def _pixels(file: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from studio.errors import StudioError
 from studio.requests import ImageRequest, Lora
 from studio.service import Studio
 from studio.settings import Settings
-from studio.tasks.image import lora_files
+from studio.tasks.image import embedding_files, lora_files
 
 LORA = {"lora_unet_x.lora_down.weight": (4, 320), "lora_te_text_model_x.lora_down.weight": (4, 768)}
 
@@ -38,7 +38,7 @@ def test_adaptations_of_a_folder_are_used_where_they_lie(tmp_path: Path, folder:
         studio.own.remember([folder])
         assert studio.loras() == ("gouache", "ink")
         assert studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
-        folders = studio._lora_folders()
+        folders = studio._adapter_folders()
         assert lora_files.find("gouache", folders) == folder / "people" / "gouache.safetensors"
         assert lora_files.find("ink", folders) == studio.home.loras / "ink.safetensors"  # ours comes first
         assert set(
@@ -48,6 +48,20 @@ def test_adaptations_of_a_folder_are_used_where_they_lie(tmp_path: Path, folder:
         assert again.loras() == ("gouache", "ink")
         again.own.forget(folder)
         assert again.loras() == ("ink",)
+
+
+def test_embeddings_of_a_folder_are_found_by_their_names(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", device="cpu", keep_free_gb=0, _env_file=None)  # pyright: ignore
+    other = tmp_path / "webui" / "embeddings"
+    other.mkdir(parents=True)
+    disk_files.weights(other / "moss.safetensors", {"emb_params": (4, 768)})
+    disk_files.weights(other / "pair.safetensors", {"clip_l": (4, 768), "clip_g": (4, 1280)})
+    with Studio(settings) as studio:
+        disk_files.weights(studio.home.embeddings / "pair.safetensors", {"clip_l": (1, 768), "clip_g": (1, 1280)})
+        studio.own.remember([other.parent])
+    with Studio(settings) as again:
+        found = embedding_files.named(["moss and pair"], again._adapter_folders())
+        assert found == {"moss": other / "moss.safetensors", "pair": again.home.embeddings / "pair.safetensors"}
 
 
 @pytest.mark.parametrize("name", ["../ink", "people/../ink", "", ".", "..", "a\0b", "x" * 400])

@@ -10,15 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs import token_count
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
-from studio.recipes import recipe
+from studio.recipes import recipe, reproduce
 from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update
 from studio.service import Studio
@@ -344,7 +346,7 @@ def test_a_tokenizer_that_fails_is_no_error(studio: Studio, monkeypatch: pytest.
 def test_nobody_waits_long_for_a_count(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, calls = threading.Event(), []
 
-    def count(_: object, __: object, ___: object, prompt: str) -> Tokens:
+    def count(_: object, __: object, ___: object, prompt: str, ____: object) -> Tokens:
         calls.append(prompt)
         go_on.wait(10)
         return Tokens(7, 75, "")
@@ -427,3 +429,33 @@ def test_so_it_is_for_every_cell_of_a_grid(studio: Studio, monkeypatch: pytest.M
     artifact = studio.submit_grid(HILLS, Axis("scheduler", ("Euler, DDIM, Heun, Euler",)), None).result()
     assert [one["parameters"]["scheduler"] for one in artifact.recipes] == ["", "DDIM", "", ""]
     assert artifact.notes == (("own_scheduler", {"name": "Euler"}), ("own_scheduler", {"name": "Heun"}))
+
+
+# ---- embeddings
+
+
+def test_an_embedding_that_a_prompt_names_is_in_the_recipe_by_its_hash(studio: Studio) -> None:
+    file = studio.home.embeddings / "Moss.safetensors"
+    save_file({"emb_params": np.zeros((2, 768), np.float32)}, file)
+    artifact = made(studio, prompt="a wall of moss", negative_prompt="people")
+    hash = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert artifact.recipes[0]["embeddings"] == {"Moss": hash}
+    told = recipe.read_recipe(artifact.files[0].read_bytes())
+    assert told is not None
+    assert told["embeddings"] == {"Moss": hash}
+    with Image.open(artifact.files[0]) as picture:
+        assert f'TI hashes: "Moss: {hash[:12]}"' in picture.info["parameters"]
+    assert "embeddings" not in made(studio, prompt="a wall").recipes[0]
+    save_file({"emb_params": np.ones((2, 768), np.float32)}, file)
+    again = made(studio, prompt="a wall of moss", negative_prompt="people")
+    compared = reproduce.compare(
+        artifact.files[0].read_bytes(), artifact.recipes[0], again.files[0].read_bytes(), again.recipes[0]
+    )
+    assert [one.what for one in compared.differences] == ["embedding Moss"]
+
+
+def test_a_pickle_that_a_prompt_names_is_refused_before_anything_loads(studio: Studio, public: Studio) -> None:
+    (studio.home.embeddings / "moss.pt").write_bytes(b"")
+    assert refusal(lambda: studio.submit(replace(HILLS, prompt="a wall of moss"))).code == "embedding_pickle"
+    assert refusal(lambda: studio.submit(replace(HILLS, negative_prompt="moss"))).code == "embedding_pickle"
+    assert wait(public.submit(replace(HILLS, prompt="a wall of moss"))).error is None

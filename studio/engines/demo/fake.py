@@ -63,8 +63,8 @@ class FakeEngine:
         each = int(card.options.get("pixel_bytes", 0)) // (4 if request.tiling else 1)
         return 1_000_000 + (request.width or 0) * (request.height or 0) * each
 
-    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
-        del card, files
+    def tokens(self, card: Card, files: Path, prompt: str, adapters: Sequence[Path] = ()) -> Tokens:
+        del card, files, adapters
         words = plain(prompt).split()
         return Tokens(len(words), TOKENS, " ".join(words[TOKENS:]))
 

@@ -10,12 +10,12 @@ import math
 import random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
-from studio.media import masks
+from studio.engines.image import init_image
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import ImageRequest
+from studio.requests import ImageRequest, Seamless
 
 
 def paint(request: ImageRequest, number: int) -> Image.Image:
@@ -30,14 +30,25 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
     picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
+    picture = _continued(picture, request.seamless)
     if not request.image:
         return picture
-    start = ImageOps.fit(decode_image(request.image), size)
-    picture = Image.blend(start, picture, float(request.strength or 0))
-    if not request.mask:
-        return picture
-    mask = ImageOps.fit(masks.read_mask(request.mask), size).point([0] * 128 + [255] * 128)
-    return Image.composite(picture, start, mask)
+    cutout = init_image.read_source(request)
+    assert cutout is not None
+    return cutout.put_back(Image.blend(cutout.source.image, picture, float(request.strength or 0)))
+
+
+def _continued(picture: Image.Image, way: Seamless) -> Image.Image:
+    """The picture with its mirror image behind it, half as large: one whose edges fit."""
+    for wanted, flip, half in (
+        ("x", Image.Transpose.FLIP_LEFT_RIGHT, (2, 1)),
+        ("y", Image.Transpose.FLIP_TOP_BOTTOM, (1, 2)),
+    ):
+        if way in ("both", wanted):
+            small = picture.resize((picture.width // half[0], picture.height // half[1]))
+            picture.paste(small, (0, 0))
+            picture.paste(small.transpose(flip), (picture.width - small.width, picture.height - small.height))
+    return picture
 
 
 def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:

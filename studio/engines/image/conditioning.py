@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.engines.image import prompt_chunks, prompt_embeds
+from studio.engines.image.embeddings import Embeddings
 from studio.tasks.image import prompt_schedule
 from studio.tasks.image.prompt_weights import plain
 
 Tensors = Mapping[str, Any]
+NONE = Embeddings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,22 @@ class Conditioning:
 
 
 def condition(
-    pipe: Any, accepts: Container[str], prompt: str, negative: str, guidance: float, skip: int, steps: int, begun: int
+    pipe: Any,
+    accepts: Container[str],
+    prompt: str,
+    negative: str,
+    guidance: float,
+    skip: int,
+    steps: int,
+    begun: int,
+    embeddings: Embeddings = NONE,
 ) -> Conditioning:
     """How `pipe` is told of a prompt and a negative prompt.
 
     Args:
         skip: layers of the text encoder that are left out.
         steps: of this pass, as far as one can tell before. begun: passes that lie behind.
+        embeddings: those that the prompts may name; only for pipelines that read in chunks.
     """
     every = [prompt_schedule.timetable(text, steps, begun) for text in (prompt, negative)]
     chunked = prompt_chunks.reads(pipe)
@@ -62,21 +73,26 @@ def condition(
     if not prompt_embeds.takes_weights(pipe, accepts):  # it reads one prompt for all steps
         return Conditioning(prompt_embeds.prompt_arguments(pipe, accepts, every[0][0], every[1][0], guidance, skip))
     pairs = list(zip(*every, strict=True))
-    long = chunked and any(_count(pipe, text) > 1 for texts in every for text in set(texts))
+    long = chunked and any(
+        _count(pipe, text, embeddings) > 1 or embeddings.named(text) for texts in every for text in set(texts)
+    )
     if len(set(pairs)) == 1 and not long:
         first = [
             prompt_schedule.BREAK.sub(" ", text) if prompt_schedule.BREAK.search(text) else text for text in pairs[0]
         ]
         return Conditioning(prompt_embeds.prompt_arguments(pipe, accepts, first[0], first[1], guidance, skip))
     left_out = prompt_embeds.skipped(pipe, skip) if "clip_skip" in accepts else 0
-    count = max(_count(pipe, text) for texts in every for text in set(texts)) if chunked else 1
+    count = max(_count(pipe, text, embeddings) for texts in every for text in set(texts)) if chunked else 1
     guided = guidance > 1 and pipe.unet.config.time_cond_proj_dim is None and "negative_prompt_embeds" in accepts
     known: dict[str, tuple[Any, Any]] = {}
 
     def encoded(text: str) -> tuple[Any, Any]:
         if text not in known:
-            read = _by_chunks if chunked else _at_once
-            known[text] = read(pipe, accepts, text, left_out, count)
+            known[text] = (
+                _by_chunks(pipe, text, left_out, count, embeddings)
+                if chunked
+                else _at_once(pipe, accepts, text, left_out)
+            )
         return known[text]
 
     def negated(text: str, like: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -123,29 +139,31 @@ def _encoders(pipe: Any) -> list[tuple[Any, Any]]:
     return [(tokenizer, encoder) for tokenizer, encoder in pairs if encoder is not None]
 
 
-def _count(pipe: Any, text: str) -> int:
-    return max(len(prompt_chunks.split(tokenizer, text)) for tokenizer, _ in _encoders(pipe))
+def _count(pipe: Any, text: str, embeddings: Embeddings) -> int:
+    return max(len(prompt_chunks.split(tokenizer, text, embeddings.sizes)) for tokenizer, _ in _encoders(pipe))
 
 
-def _at_once(pipe: Any, accepts: Container[str], text: str, skip: int, _: int) -> tuple[Any, Any]:
+def _at_once(pipe: Any, accepts: Container[str], text: str, skip: int) -> tuple[Any, Any]:
     """By a reader that takes all of a text or nothing: its embeddings, and the pooled ones where there are some."""
     found = prompt_embeds.embeddings(pipe, accepts, {"prompt": plain(text)}, text, "", 0.0, skip)
     return found["prompt_embeds"], found.get("pooled_prompt_embeds")
 
 
-def _by_chunks(pipe: Any, _: Container[str], text: str, skip: int, count: int) -> tuple[Any, Any]:
+def _by_chunks(pipe: Any, text: str, skip: int, count: int, embeddings: Embeddings) -> tuple[Any, Any]:
     """The same chunk by chunk; pooled is the first chunk's, as everywhere in the field."""
     import torch
 
     double = getattr(pipe, "text_encoder_2", None) is not None
     parts, pooled = [], None
-    for tokenizer, encoder in _encoders(pipe):
-        chunks = [prompt_chunks.whole(tokenizer, tokens) for tokens in prompt_chunks.split(tokenizer, text)]
+    for place, (tokenizer, encoder) in enumerate(_encoders(pipe)):
+        split = prompt_chunks.split(tokenizer, text, embeddings.sizes)
+        chunks = [prompt_chunks.whole(tokenizer, tokens) for tokens in split]
         chunks += [prompt_chunks.whole(tokenizer, [])] * (count - len(chunks))
         states = []
         for number, chunk in enumerate(chunks):
             ids = torch.tensor([chunk.ids], device=pipe._execution_device)
-            read = encoder(ids, output_hidden_states=True)
+            with embeddings.put(encoder, place, chunk):
+                read = encoder(ids, output_hidden_states=True)
             if number == 0 and read[0].ndim == 2:
                 pooled = read[0]
             state = read.hidden_states[-(skip + 2)] if double else _state(encoder, read, skip)

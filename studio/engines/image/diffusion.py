@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,17 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.image import conditioning, control, init_image, latents, remarks, token_count, translation
+from studio.engines.image import (
+    conditioning,
+    control,
+    embeddings,
+    init_image,
+    latents,
+    remarks,
+    seamless,
+    token_count,
+    translation,
+)
 from studio.engines.image.control import Controls
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
@@ -86,11 +97,13 @@ class DiffusionEngine(torch_loading.Casts):
             pipe = diffusers_loading.load(card, files, device, PIPELINES)
         return DiffusionModel(card, pipe, files, device)
 
-    def tokens(self, card: Card, files: Path, prompt: str) -> Tokens:
+    def tokens(self, card: Card, files: Path, prompt: str, adapters: Sequence[Path] = ()) -> Tokens:
         """How much of the prompt the model reads. Zeros where nobody can tell."""
         if loading.checkpoint(card, files):
-            return token_count.of_checkpoint(loading.chunked(card, files), prompt)
-        return token_count.count(card, files, glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt)
+            found = embeddings.sizes([prompt], adapters)
+            return token_count.of_checkpoint(loading.chunked(card, files), prompt, found)
+        read = glossary.read_prompt(prompt, glossary.load_glossary(files)).prompt
+        return token_count.count(card, files, read, embeddings.sizes([prompt], adapters, token_count.widths(files)))
 
     def samples(self, card: Card, files: Path, scheduler: str) -> bool:
         if loading.checkpoint(card, files):
@@ -108,6 +121,7 @@ class DiffusionModel(parking.Parking):
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
+        self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
@@ -123,10 +137,10 @@ class DiffusionModel(parking.Parking):
         self._controls.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
-        size = request.width or 0, request.height or 0
         request, said = translation.translate_request(request, self._glossary)
         request, fitted = remarks.fitted(request, self._family)
-        source = init_image.read_source(request.image, request.mask, size)
+        cutout = init_image.read_source(request)
+        source = cutout and cutout.source
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
@@ -134,14 +148,20 @@ class DiffusionModel(parking.Parking):
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
+        # a part that is put back somewhere must fit there and not to itself
+        if request.seamless and not (seamless.possible(self._family.pipe) and (cutout is None or not cutout.whole)):
+            fitted.append(("no_seamless", {}))
+            request = replace(request, seamless="")
         self._adapters.apply(request.loras, context.adapters)
+        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
+        self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
-        with torch_loading.working(self._card):
-            notes = [*said, *(source.notes if source else ()), *fitted]
+        with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
+            notes = [*said, *(source.notes if source else ()), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
             self._previews.begin()
@@ -150,7 +170,7 @@ class DiffusionModel(parking.Parking):
                 one = stepped(request, number, relatives)
                 try:
                     context.check()
-                    pictures.append(self._picture(one, passes, source, number, context, progress))
+                    pictures.append(self._picture(one, passes, cutout, number, context, progress))
                 except SkippedError:
                     continue
                 except Cancelled:
@@ -176,7 +196,7 @@ class DiffusionModel(parking.Parking):
         self,
         request: ImageRequest,
         passes: tuple[Pass, ...],
-        source: init_image.Source | None,
+        cutout: init_image.Cutout | None,
         number: int,
         context: Context,
         progress: Progress,
@@ -185,21 +205,22 @@ class DiffusionModel(parking.Parking):
         import torch
 
         generator = torch.Generator("cpu").manual_seed(request.seed or 0)
-        start = source
-        picture: Image.Image | None = None
+        start = source = cutout and cutout.source
+        here: init_image.Source | None = None
+        painted: Image.Image | None = None
         for part, one in enumerate(passes):
-            if picture is not None:
-                larger = init_image.enlarged(picture, one.size)
-                start = init_image.Source(larger, source and source.mask)
+            if painted is not None:
+                whole = painted if here is None else here.kept(painted)
+                larger = seamless.enlarged(whole, one.size, request.seamless)
+                start = init_image.Source(larger)
                 # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
-                start = start if source is None else init_image.Source(source.kept(larger), source.mask)
+                start = start if source is None else replace(source, image=source.kept(larger))
             here = start and start.sized(one.size)
             told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            picture = self._paint(request, one, here, number, generator, context, told)
-            # encoding and decoding change every pixel a little: outside the mask the given ones are put back
-            picture = here.kept(picture) if here is not None else picture
-        assert picture is not None
-        return picture
+            painted = self._paint(request, one, here, number, generator, context, told)
+        assert painted is not None
+        # encoding and decoding change every pixel a little: outside the mask the given ones are put back
+        return painted if cutout is None else cutout.put_back(painted)
 
     def _paint(
         self,
@@ -262,7 +283,7 @@ class DiffusionModel(parking.Parking):
     def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
         return conditioning.condition(
             member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
-            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second),
+            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second), self._embeddings,
         )  # fmt: skip
 
     def _checked(self, result: Any) -> Image.Image:

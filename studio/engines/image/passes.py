@@ -71,9 +71,12 @@ def _pass(size: tuple[int, int], steps: int, strength: float | None) -> Pass:
 
 
 def tiled(card: Card, request: ImageRequest) -> bool:
-    """Whether a picture is decoded in tiles: where it is asked for, and where it is large."""
+    """Whether a picture is decoded in tiles: where it is asked for, and where it is large.
+
+    Never where its edges have to fit: each tile's edges would, and not the picture's.
+    """
     pixels = (request.width or 0) * (request.height or 0)
-    return request.tiling or pixels > card.options.get("tile_above", _TILE_ABOVE)
+    return not request.seamless and (request.tiling or pixels > card.options.get("tile_above", _TILE_ABOVE))
 
 
 def work(card: Card, request: Request) -> int:

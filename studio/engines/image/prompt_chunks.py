@@ -8,12 +8,16 @@ piece that is full ends behind its last comma where that is not far back, else b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from studio.tasks.image import embedding_files
 from studio.tasks.image.prompt_schedule import BREAK
 from studio.tasks.image.prompt_weights import attention
 
+NONE: Mapping[str, int] = {}
+"""No embeddings."""
+_PLACE = 0  # what is looked up where a vector takes its place; no mark, and so of no meaning to the encoder
 BACK = 20
 """Tokens that may move into the next chunk so that a phrase stays whole."""
 
@@ -30,20 +34,29 @@ class Token:
 
     Attributes:
         comma: it is one. inside: it goes on with the word of the token before it.
+        vector: the embedding, and which of its vectors, that take its place; None for a token of the vocabulary.
+        whole: how many tokens from here on belong into one chunk.
     """
 
     id: int
     weight: float
     comma: bool = False
     inside: bool = False
+    vector: tuple[str, int] | None = None
+    whole: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What an encoder reads at once: as many tokens as it was taught, with their weights."""
+    """What an encoder reads at once: as many tokens as it was taught, with their weights.
+
+    Attributes:
+        vectors: by place, what of an embedding stands there instead.
+    """
 
     ids: list[int]
     weights: list[float]
+    vectors: Mapping[int, tuple[str, int]] = field(default_factory=dict)
 
 
 def declared(index: Mapping[str, Any]) -> bool:
@@ -60,9 +73,13 @@ def reads(pipe: Any) -> bool:
     return clip and getattr(pipe, "unet", None) is not None
 
 
-def split(tokenizer: Any, prompt: str) -> list[list[Token]]:
-    """The prompt's tokens in chunks, without the marks round them; at least one, which may be empty."""
-    return cut(_segments(tokenizer, prompt), room(tokenizer))
+def split(tokenizer: Any, prompt: str, embeddings: Mapping[str, int] = NONE) -> list[list[Token]]:
+    """The prompt's tokens in chunks, without the marks round them; at least one, which may be empty.
+
+    Args:
+        embeddings: names that stand for so many vectors instead of being words.
+    """
+    return cut(_segments(tokenizer, prompt, embeddings), room(tokenizer))
 
 
 def room(tokenizer: Any) -> int:
@@ -76,6 +93,9 @@ def cut(segments: Sequence[Sequence[Token]], room: int) -> list[list[Token]]:
     for segment in segments:
         here: list[Token] = []
         for token in segment:
+            if here and token.whole > 1 and len(here) + token.whole > room:  # an embedding is not parted
+                chunks.append(here)
+                here = []
             if len(here) == room:
                 at = _border(here, token)
                 chunks.append(here[:at])
@@ -94,7 +114,8 @@ def whole(tokenizer: Any, tokens: Sequence[Token]) -> Chunk:
     ids = [*before, *(token.id for token in tokens), *after]
     weights = [*(1.0 for _ in before), *(token.weight for token in tokens), *(1.0 for _ in after)]
     missing = int(tokenizer.model_max_length) - len(ids)
-    return Chunk(ids + [tokenizer.pad_token_id] * missing, weights + [1.0] * missing)
+    vectors = {at: token.vector for at, token in enumerate(tokens, len(before)) if token.vector is not None}
+    return Chunk(ids + [tokenizer.pad_token_id] * missing, weights + [1.0] * missing, vectors)
 
 
 def _border(here: Sequence[Token], following: Token) -> int:
@@ -112,7 +133,7 @@ def _border(here: Sequence[Token], following: Token) -> int:
     return start if start > 0 and full - start <= BACK else full
 
 
-def _segments(tokenizer: Any, prompt: str) -> list[list[Token]]:
+def _segments(tokenizer: Any, prompt: str, embeddings: Mapping[str, int]) -> list[list[Token]]:
     """The tokens between BREAKs. The weight of one is that of the text in which it ends."""
     pieces = attention(prompt)
     text = "".join(words for words, _ in pieces)
@@ -120,9 +141,26 @@ def _segments(tokenizer: Any, prompt: str) -> list[list[Token]]:
     found, start = [], 0
     for mark in [*BREAK.finditer(text), None]:
         end = mark.start() if mark else len(text)
-        found.append(_tokens(tokenizer, text[start:end], letters[start:end]))
+        found.append(_with_embeddings(tokenizer, text[start:end], letters[start:end], embeddings))
         start = mark.end() if mark else end
     return found
+
+
+def _with_embeddings(tokenizer: Any, text: str, letters: Sequence[float], embeddings: Mapping[str, int]) -> list[Token]:
+    """The tokens, and in the place of each name as many as its embedding has vectors."""
+    words = embedding_files.words(embeddings)
+    by_name = {name.casefold(): name for name in embeddings}
+    found, start = [], 0
+    for match in [] if words is None else words.finditer(text):
+        if (name := by_name.get(match[0].casefold())) is None:  # letters that are the same only when folded otherwise
+            continue
+        found += _tokens(tokenizer, text[start : match.start()], letters[start : match.start()])
+        count, weight = embeddings[name], letters[match.end() - 1]
+        found += [
+            Token(_PLACE, weight, inside=at > 0, vector=(name, at), whole=1 if at else count) for at in range(count)
+        ]
+        start = match.end()
+    return found + _tokens(tokenizer, text[start:], letters[start:])
 
 
 def _tokens(tokenizer: Any, text: str, letters: Sequence[float]) -> list[Token]:

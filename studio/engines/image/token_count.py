@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,14 @@ _lock = threading.Lock()
 _cache: dict[str, tuple[int, Any]] = {}
 
 
-def count(card: Card, files: Path, prompt: str) -> Tokens:
+def count(card: Card, files: Path, prompt: str, embeddings: Mapping[str, int] = prompt_chunks.NONE) -> Tokens:
     """Tokens of the prompt without its weights and without those that every prompt gets; what is not read of it.
 
     Of a prompt that changes from step to step, what it is at first. All zero where the folder has no tokenizer that
     can be read.
+
+    Args:
+        embeddings: names that stand for so many vectors, where the model reads them.
     """
     try:
         index = json.loads((files / "model_index.json").read_text(encoding="utf-8"))
@@ -50,13 +54,23 @@ def count(card: Card, files: Path, prompt: str) -> Tokens:
             tokenizer = _tokenizer(_folder(files, pipeline))
             if not prompt_chunks.declared(index):
                 return _measured(tokenizer, card, pipeline, plain(BREAK.sub(" ", first)))
-            chunks = prompt_chunks.split(tokenizer, first)
+            chunks = prompt_chunks.split(tokenizer, first, embeddings)
             return Tokens(sum(map(len, chunks)), len(chunks) * prompt_chunks.room(tokenizer), "")
     except Exception:  # nobody wrote a tokenizer for this; a count is no reason to fail
         return Tokens(0, 0, "")
 
 
-def of_checkpoint(tokenizer: Any | None, prompt: str) -> Tokens:
+def widths(files: Path) -> tuple[int, ...]:
+    """Widths of the CLIP encoders in a pipeline's folder, in their order; none where that cannot be read."""
+    try:
+        parts = (files / name / "config.json" for name in ("text_encoder", "text_encoder_2"))
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in parts if file.is_file()]
+        return tuple(int(each["hidden_size"]) for each in found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def of_checkpoint(tokenizer: Any | None, prompt: str, embeddings: Mapping[str, int] = prompt_chunks.NONE) -> Tokens:
     """The same for a checkpoint of one file, whose CLIP reads any length.
 
     Args:
@@ -65,7 +79,7 @@ def of_checkpoint(tokenizer: Any | None, prompt: str) -> Tokens:
     if tokenizer is None:
         return Tokens(0, 0, "")
     with _lock:
-        chunks = prompt_chunks.split(tokenizer, timetable(prompt, _STEPS)[0])
+        chunks = prompt_chunks.split(tokenizer, timetable(prompt, _STEPS)[0], embeddings)
     return Tokens(sum(map(len, chunks)), len(chunks) * prompt_chunks.room(tokenizer), "")
 
 

@@ -9,7 +9,7 @@ from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ImageRequest, Request
 from studio.tasks.image.limits import PLAIN_NAME
-from studio.tasks.image.lora_files import SUFFIX, hash_file
+from studio.tasks.image.lora_files import SUFFIX, hash_of
 
 CONFIG = "config.json"
 _HUB = "models--"
@@ -119,6 +119,6 @@ def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[
     found = {}
     for name in sorted(used):
         place = find(name, folders)
-        if place is not None and (file := weights(place)) is not None and (told := hash_file(file)):
+        if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
             found[name] = told
     return found

@@ -24,7 +24,7 @@ from studio.tasks.image import prompt_template
 from studio.tasks.image.limits import CELLS, NUMBERS
 from studio.tasks.image.schedulers import OWN
 
-WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip")
+WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip", "mask_padding", "mask_blur")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
 TEXTS = ("scheduler", "negative_prompt", "styles", "replace")
 LORA = "lora"

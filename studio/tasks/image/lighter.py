@@ -16,7 +16,7 @@ _SMALLEST_SIDE = 128
 
 
 def painted(request: ImageRequest, card: Card, public: bool) -> Kinds:
-    yield "tiles", iter([] if request.tiling else [({"tiling": True}, {})])
+    yield "tiles", iter([] if request.tiling or request.seamless else [({"tiling": True}, {})])
     yield "smaller", _sizes(request, card, public)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.media.control_maps import PREPROCESSORS
-from studio.requests import CONTROL_FITS, Control, ImageRequest, Lora
+from studio.requests import CONTROL_FITS, SEAMLESS, Control, ImageRequest, Lora
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -35,6 +35,8 @@ NUMBERS: Mapping[str, Bound] = {
     "count": Bound(1, 16, 4, 1),
     "seed": SEED,
     "strength": Bound(0, 1, 1, 0.6, whole=False),
+    "mask_padding": Bound(0, 512, 512, 32),
+    "mask_blur": Bound(0, 64, 64, 4),
     "variation": Bound(0, 1, 1, 0.0, whole=False),
     "variation_seed": SEED,
     "clip_skip": Bound(0, 12, 12, 0),
@@ -67,6 +69,8 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
+    check_choice("seamless", request.seamless, SEAMLESS)
+    check_choice("masked_only", request.masked_only, (True, False))
     check_list("prompts", request.prompts, NUMBERS["count"], public)
     for prompt in request.prompts:
         check_text("prompts", prompt, FILLED_PROMPT, public)

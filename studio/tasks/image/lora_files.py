@@ -33,12 +33,12 @@ def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[
     names = {lora.name for request in requests if isinstance(request, ImageRequest) for lora in request.loras}
     for name in sorted(names):
         path = find(name, folders)
-        if path is not None and (told := hash_file(path)):
+        if path is not None and (told := hash_of(path)):
             found[name] = told
     return found
 
 
-def hash_file(path: Path) -> str:
+def hash_of(path: Path) -> str:
     """SHA-256 of a file's contents, "" where it cannot be read."""
     try:
         state = path.stat()

@@ -15,7 +15,7 @@ from studio.paths import Home
 from studio.requests import ImageRequest, Lora
 from studio.settings import ROOT
 from studio.tasks.bounds import check_many
-from studio.tasks.image import prompt_template
+from studio.tasks.image import embedding_files, prompt_template
 from studio.tasks.image.limits import FILLED_PROMPT, LORAS, PLAIN_NAME
 from studio.tasks.image.wordlists import Wordlists
 from studio.tasks.seeds import varied
@@ -58,8 +58,16 @@ class PromptFiller:
             request: checked and resolved.
 
         Raises:
-            StudioError: no_style, no_wildcard, wildcard_loop, bad_lora, no_lora, too_long, out_of_range.
+            StudioError: no_style, no_wildcard, wildcard_loop, bad_lora, no_lora, too_long, out_of_range,
+                embedding_pickle.
         """
+        filled = self._filled(request)
+        if not self._public:
+            texts = {text for one in filled for text in (one.prompt, *one.prompts, one.negative_prompt)}
+            embedding_files.refuse_pickles(sorted(texts), self._home.embeddings)
+        return filled
+
+    def _filled(self, request: ImageRequest) -> tuple[ImageRequest, ...]:
         if request.prompts:
             return (self._with_known_loras(request),)
         prompt, negative = request.prompt, request.negative_prompt

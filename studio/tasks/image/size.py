@@ -1,6 +1,6 @@
-"""Size of a picture: the sides that were asked for, or those of the picture it starts from.
+"""Size of a picture: the sides that were asked for, or those of the picture or the part of it that it starts from.
 
-Knows headers only; no pixel is decoded.
+Knows headers only; no pixel is decoded but those of a mask that says which part is painted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 
 from studio.catalog.card import Card
-from studio.media import formats
+from studio.media import formats, masks
 from studio.media.image import check_image
 from studio.requests import ImageRequest
 from studio.tasks.bounds import Bound, with_card
@@ -49,6 +49,7 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
     """Width and height of what is painted; those that were not asked for are made up.
 
     Without a picture to start from: the model's own. With one: its aspect, at the model's own number of pixels.
+    Where only what a mask marks is painted, that is the picture; it is put back at its own size.
     Enlarging (`hires_scale`) makes both larger. What is made up lies within the bounds; what was asked for stays.
     """
     scale = request.hires_scale
@@ -57,7 +58,7 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
     own = [card.defaults.get(f, r.default) * scale for f, r in zip(("width", "height"), rows, strict=True)]
     wide, high = own
     if request.image and None in asked:
-        given = upright(request.image)
+        given = _marked(request) or upright(request.image)
         aspect = given[0] / given[1]
         if request.height is not None:
             wide = request.height * aspect
@@ -79,6 +80,14 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
     while width * height > room and max(width, height) > rows[0].multiple:  # both were rounded up
         width, height = (width - rows[0].multiple, height) if width >= height else (width, height - rows[1].multiple)
     return width, height
+
+
+def _marked(request: ImageRequest) -> tuple[int, int] | None:
+    """Sides of the part that is painted, where it is only one. Raises StudioError: mask_empty, bad_image."""
+    if not (request.masked_only and request.mask):
+        return None
+    box = masks.marked_box(masks.read_mask(request.mask), int(request.mask_padding))
+    return (box[2] - box[0], box[3] - box[1]) if box else None
 
 
 def _within(value: float, row: Bound) -> float:

@@ -82,3 +82,13 @@ def test_four_at_once_equal_the_four_single_ones(paint):
 
 def test_a_chinese_prompt_is_painted_as_it_was_read(paint):
     assert (look(paint("一个红苹果", steps=4)) == look(paint("red apple", steps=4))).all()
+
+
+def test_edges_fit_together_where_that_is_asked_for(paint):
+    """The step across the edge by the mean step between neighbours: near 1 where the picture simply goes on."""
+    one, two = (look(paint("night sky with stars", seamless="both", seed=seed, steps=12)) / 255.0 for seed in (4, 5))
+    for axis in (0, 1):
+        inner = np.abs(np.diff(one, axis=axis)).mean()
+        assert (one.take(0, axis).min(axis=-1) < 0.8).mean() > 0.1, "something lies on the edge"
+        assert np.abs(one.take(0, axis) - one.take(-1, axis)).mean() < 2 * inner
+        assert np.abs(one.take(0, axis) - two.take(-1, axis)).mean() > 3 * inner, "edges of two pictures do not fit"

@@ -96,7 +96,8 @@ def test_a_request_comes_back_as_the_fields_that_made_it(card: Card) -> None:
     given = values(
         prompt="a (red:1.2) house", negative_prompt="people", steps="12", guidance_scale="5.5", seed="7", count="2",
         shape="wide", styles=["ink"], variation="0.25", variation_seed="9", clip_skip="1", hires_strength="0.4",
-        hires_scale="2", loras=["moss"], lora_weights="0.8", tiling=True,
+        hires_scale="2", loras=["moss"], lora_weights="0.8", tiling=True, masked_only=True, mask_padding="0",
+        mask_blur="9", seamless="y",
     )  # fmt: skip
     request = form.request(given, card, Drawing())
     made = {name: getattr(request, name) for name in request.__slots__ if getattr(request, name) is not None}

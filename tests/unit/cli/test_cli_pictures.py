@@ -41,6 +41,7 @@ def test_every_way_to_paint_reaches_the_recipe(run: Run, picture: Path, tmp_path
     result = run(
         "image", "a {b}", "--style", "mine", "--image", picture, "--mask", mask, "--strength", 0.4, "--variation", 0.2,
         "--variation-seed", 9, "--clip-skip", 1, "--lora", "fog:0.5", "--hires", 2, "--hires-strength", 0.3, "--tiling",
+        "--masked-only", "--mask-padding", 8, "--mask-blur", 2, "--seamless", "both",
         "--width", 128, "--height", 128, "--seed", 5, "--json",
     )  # fmt: skip
     assert result.code == 0, result.out
@@ -48,6 +49,7 @@ def test_every_way_to_paint_reaches_the_recipe(run: Run, picture: Path, tmp_path
     expected = {
         "prompt": "a {b}", "prompts": ["a {b}, in ink"], "negative_prompt": "colour", "styles": ["mine"],
         "strength": 0.4, "variation": 0.2, "variation_seed": 9, "clip_skip": 1, "tiling": True, "hires_scale": 2.0,
+        "masked_only": True, "mask_padding": 8, "mask_blur": 2, "seamless": "both",
         "hires_strength": 0.3, "loras": [{"name": "fog", "weight": 0.5}],
     }  # fmt: skip
     assert given | expected == given

@@ -85,6 +85,13 @@ def test_what_decided_nothing_is_not_written() -> None:
         ({"scheduler": "DPM++ 2M Karras"}, {"Sampler": "DPM++ 2M", "Schedule type": "Karras"}),
         ({"clip_skip": 1}, {"Clip skip": "2"}),
         ({"image": b"x", "strength": 0.6}, {"Denoising strength": "0.6"}),
+        ({"image": b"x", "mask": b"y"}, {"Mask blur": "4"}),
+        ({"seamless": "both"}, {"Tiling": "True"}),
+        ({"seamless": "y"}, {"Tile X": "False", "Tile Y": "True"}),
+        (
+            {"image": b"x", "mask": b"y", "masked_only": True, "mask_padding": 0, "mask_blur": 8},
+            {"Mask blur": "8", "Inpaint area": "Only masked", "Masked area padding": "0"},
+        ),
         ({"variation": 0.25, "variation_seed": 9}, {"Variation seed": "9", "Variation seed strength": "0.25"}),
         ({"hires_scale": 1.5, "hires_strength": 0.4}, {"Hires upscale": "1.5", "Denoising strength": "0.4"}),
         ({"hires_scale": 2.0, "height": 768}, {"Size": "256x384", "Hires resize": "512x768"}),
@@ -297,3 +304,54 @@ def test_any_value_in_any_place_is_taken_or_left(data: st.DataObject) -> None:
     fields, _ = image_fields(understood[1].fields)
     request = ImageRequest(**{"prompt": "", **fields})
     recipe.to_json(recipe.parameters(request)).encode()
+
+
+# ---- pictures that were painted in (modules/processing.py writes these three)
+
+
+def test_what_others_painted_in_a_mask_is_read() -> None:
+    text = "a hat\nSteps: 20, Sampler: Euler, Seed: 5, Size: 512x512, Denoising strength: 0.75, "
+    read = found(text + "Mask blur: 8, Inpaint area: Only masked, Masked area padding: 64")
+    fields, wrong = image_fields(read.fields)
+    assert (fields["masked_only"], fields["mask_padding"], fields["mask_blur"]) == (True, 64, 8)
+    assert (fields["strength"], read.unknown, wrong) == (0.75, (), ())
+    whole = found(text + "Mask blur: 4, Inpaint area: Whole picture")
+    assert ("masked_only" in whole.fields, whole.unknown) == (False, ())
+    odd = found(text + "Mask blur: soft, Inpaint area: Elsewhere")
+    assert odd.unknown == ("Inpaint area: Elsewhere",)
+    assert image_fields(odd.fields)[1] == ("mask_blur",)
+
+
+def test_a_mask_is_told_again_by_a_recipe_that_was_enlarged() -> None:
+    before = made(image=b"x", mask=b"y", masked_only=True)
+    larger = {"format": recipe.FORMAT, "task": "upscale", "model": before["model"], "parameters": {"scale": 2},
+              "seed": 0, "software": {}, "origin": before}  # fmt: skip
+    from studio.recipes import origins
+
+    said = as_other_web_uis_read(origins.text(larger))
+    assert (said["Inpaint area"], said["Masked area padding"]) == ("Only masked", "32")
+
+
+@pytest.mark.parametrize(
+    ("said", "way"),
+    [
+        ("Tiling: True", "both"), ("Tile X: True, Tile Y: False", "x"), ("Tile X: False, Tile Y: True", "y"),
+        ("Tile X: True, Tile Y: True, Start Tiling From Step: 0, Stop Tiling After Step: -1", "both"),
+        ("Tiling: False", None),
+    ],
+)  # fmt: skip
+def test_edges_that_fit_together_are_read_as_others_write_them(said: str, way: str | None) -> None:
+    read = found(f"moss\nSteps: 20, Sampler: Euler, Seed: 5, Size: 512x512, {said}")
+    assert (read.fields.get("seamless"), read.unknown) == (way, ())
+    assert "tiling" not in read.fields, "decoding in tiles is another thing"
+
+
+def test_embeddings_stay_words_of_the_prompt_and_their_hashes_are_told_as_others_tell_them() -> None:
+    told = made(prompt="a wall of moss", negative_prompt="EasyNegative")
+    told["embeddings"] = {"moss": "0123456789abcdef", "EasyNegative": "c74b4e810b030f6b"}
+    text = infotext.write(told)
+    assert as_other_web_uis_read(text)["TI hashes"] == "moss: 0123456789ab, EasyNegative: c74b4e810b03"
+    read = found(text)
+    assert (read.fields["prompt"], read.fields["negative_prompt"], read.unknown) == (
+        "a wall of moss", "EasyNegative", (),
+    )  # fmt: skip

@@ -25,7 +25,8 @@ UNSLOTH = json.dumps({"prompt": "a château", "steps": 20, "guidance": 7, "seed"
 REQUEST = ImageRequest(
     prompt="a {red|blue} house", prompts=("a red house",), negative_prompt="rain", model="m", styles=("ink",), width=64,
     height=96, steps=4, guidance_scale=1.5, scheduler="Euler a", seed=7, image=b"picture", mask=b"mask", strength=0.6,
-    variation=0.1, variation_seed=9, clip_skip=1, tiling=True, loras=(Lora("fog", 0.5),), hires_scale=2.0,
+    variation=0.1, variation_seed=9, clip_skip=1, masked_only=True, mask_padding=16,
+    mask_blur=2, tiling=True, seamless="x", loras=(Lora("fog", 0.5),), hires_scale=2.0,
     hires_strength=0.4,
 )  # fmt: skip
 

@@ -125,6 +125,10 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", hires_scale=4, width=2560, height=2568), "out_of_range", "pixels"),
         (ImageRequest(prompt="a", hires_strength=2), "out_of_range", "hires_strength"),
         (ImageRequest(prompt="a", tiling="yes"), "not_a_choice", "tiling"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", seamless="xy"), "not_a_choice", "seamless"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", masked_only="yes"), "not_a_choice", "masked_only"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", mask_padding=-1), "out_of_range", "mask_padding"),
+        (ImageRequest(prompt="a", mask_blur=65), "out_of_range", "mask_blur"),
         (ImageRequest(prompt="a", prompts=("b", "c")), "prompts_count", "prompts"),
         (ImageRequest(prompt="a", count=2, prompts=("b",)), "prompts_count", "prompts"),
         (ImageRequest(prompt="a", prompts=("b",) * 17), "too_many", "prompts"),
@@ -201,8 +205,8 @@ def test_no_row_of_the_table_lets_the_public_ask_for_more() -> None:
 
 def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
-    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "metre", "loop", "sound", "sound_use"}
-    elsewhere |= {"style", "require", "forbid", "controls"}
+    elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "masked_only", "seamless", "metre", "loop", "sound"}
+    elsewhere |= {"sound_use", "style", "require", "forbid", "controls"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default
         names = {field.name for field in fields(kind)}

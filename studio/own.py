@@ -30,6 +30,8 @@ from studio.store.disk.look import Found
 from studio.store.disk.naming import Named
 from studio.store.disk.parts import Completed
 from studio.store.disk.places import Place, usual
+from studio.tasks.image import lora_files
+from studio.tasks.image.lora_files import Placed
 
 log = logging.getLogger("studio")
 
@@ -87,9 +89,9 @@ class Own:
         self._home, self._catalog, self._store, self._fleet = home, catalog, store, fleet
         self._folders = Folders(home)
         self._changing = threading.Lock()
-        self._loras: tuple[Path, ...] = ()
+        self._loras: tuple[Placed, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
-            self._loras = _adaptations(found)
+            self._loras = self._adaptations(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -104,7 +106,7 @@ class Own:
         return thread
 
     @property
-    def loras(self) -> tuple[Path, ...]:
+    def loras(self) -> tuple[Placed, ...]:
         """Files of adaptations in the folders that the person points at."""
         return self._loras
 
@@ -226,7 +228,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
-            self._loras = _adaptations(found)
+            self._loras = self._adaptations(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -238,6 +240,7 @@ class Own:
         if self._public:
             raise StudioError("not_for_public")
 
-
-def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
-    return tuple(one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
+    def _adaptations(self, found: Iterable[Found]) -> tuple[Placed, ...]:
+        pointed = tuple(Path(os.path.abspath(one.expanduser())) for one in self._folders.remembered())
+        files = (one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
+        return tuple(lora_files.placed(file, pointed) for file in files)

@@ -117,7 +117,7 @@ class Studio:
         """Where adaptations lie, the studio's own folder first."""
         if self.settings.public:
             return ()
-        return tuple(dict.fromkeys((self.home.loras, *(file.parent for file in self.own.loras))))
+        return tuple(dict.fromkeys((self.home.loras, *(one.root for one in self.own.loras))))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -264,7 +264,7 @@ class Studio:
         return self._prompts.wildcards()
 
     def loras(self) -> tuple[str, ...]:
-        """Names of the adaptations in home/loras; none on a public studio."""
+        """Names of the adaptations in home/loras and in the person's folders; none on a public studio."""
         return self._prompts.loras()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from studio.requests import Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
-from studio.tasks.image.limits import FILLED_PROMPT, LORA_WEIGHT, LORAS, NUMBERS, STYLES, TEXTS
+from studio.tasks.image.limits import FILLED_PROMPT, LORA_NAME, LORA_WEIGHT, LORAS, NUMBERS, STYLES, TEXTS
 from studio.tasks.seeds import SEEDS
 
 MAX_NAMES = 32
@@ -139,7 +139,7 @@ def _take_loras(value: object, cut: bool, found: dict[str, Any], wrong: list[str
         if not name or weight is None:
             wrong.append("loras")
             continue
-        loras.append(Lora(clean(name, NAME.high), min(max(float(weight), LORA_WEIGHT.low), LORA_WEIGHT.high)))
+        loras.append(Lora(clean(name, LORA_NAME.high), min(max(float(weight), LORA_WEIGHT.low), LORA_WEIGHT.high)))
     if cut and len(loras) > LORAS.high:
         wrong.append("loras")
         del loras[int(LORAS.high) :]

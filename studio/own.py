@@ -23,7 +23,8 @@ from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
 from studio.store import token as hub_token
-from studio.store.disk import cards, dropped, naming, repository
+from studio.store.disk import adaptations, cards, dropped, naming, repository
+from studio.store.disk.adaptations import Notes
 from studio.store.disk.cards import family_name
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
@@ -36,7 +37,7 @@ from studio.tasks.image.lora_files import Placed
 log = logging.getLogger("studio")
 
 
-__all__ = ["Named", "Own", "Place", "Report", "Seen", "family_name"]
+__all__ = ["Named", "Notes", "Own", "Place", "Report", "Seen", "family_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,18 @@ class Own:
     def loras(self) -> tuple[Placed, ...]:
         """Files of adaptations in the folders that the person points at."""
         return self._loras
+
+    def family(self, model: str) -> str:
+        """The family of a model that is on the disk, for what is made for such models; "" where nothing tells."""
+        card = self._catalog.find(model)
+        try:
+            if card is None or self._store.state(card) != "ready":
+                return ""
+            return adaptations.model_family(
+                Path(card.source.path) if card.source.kind == "local" else self._store.path(card)
+            )
+        except (StudioError, OSError):
+            return ""
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""

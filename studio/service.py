@@ -46,6 +46,7 @@ from studio.results import Artifact, Tokens
 from studio.settings import Settings
 from studio.status import Status
 from studio.store import Store
+from studio.store.disk.adaptations import Shelf
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
 from studio.tasks.caption.run import Run
@@ -67,6 +68,7 @@ class Studio:
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
         own: the person's own models: in their folders, and those that they name.
+        adaptations: what is known of their adaptations.
         easel: pictures that are painted while their words are typed.
 
     Raises:
@@ -88,6 +90,7 @@ class Studio:
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
+        self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._intake = Intake(self.catalog, self.store, self._prompts, public=settings.public)
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device

@@ -13,7 +13,6 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import table, text
-from studio.errors import StudioError
 from studio.requests import PICTURE_FORMATS
 from studio.tasks.image import lora_files
 from studio.tasks.image.grid_axes import FIELDS as AXES

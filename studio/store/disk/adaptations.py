@@ -103,9 +103,11 @@ class Shelf:
         return {name: found[str(file)] for name, file in files.items()}
 
     def one(self, name: str) -> Notes | None:
-        """What is known of one, as it was at the last look."""
+        """What is known of one, as it was at the last look; None where there is none of this name."""
+        if self._known is None:
+            return self.notes().get(name)
         file = self._files().get(name)
-        return (self._known or {}).get(str(file)) if file is not None else None
+        return self._known.get(str(file)) if file is not None else None
 
     def _recalled(self) -> dict[str, Notes]:
         try:
@@ -231,7 +233,7 @@ def _said(sidecar: Mapping[str, Any]) -> Notes:
         title=next(filter(None, map(_line, names)), ""),
         base="" if base.casefold() in ("unknown", "other") else base,
         words=next(filter(None, map(_phrases, (*words, inner.get("trainedWords")))), ()),
-        weight=next((one for one in map(_weight, (sidecar.get("preferred weight"), tips.get("strength"))) if one), None),
+        weight=_weight(sidecar.get("preferred weight")) or _weight(tips.get("strength")),
     )
 
 

@@ -104,7 +104,8 @@ def test_what_the_person_wrote_comes_first(desk: Desk) -> None:
     "said",
     ["", "[", "[]", "null", "{" * 100_000, '{"activation text": ["a", 1, null]}', '{"activation text": {"a": 1}}',
      '{"preferred weight": "2"}', '{"preferred weight": 1e999}', '{"preferred weight": true}', '{"model": 3}',
-     '{"civitai": [1], "modelVersions": [[]]}', '{"usage_tips": "["}', '{"activation text": "' + "a" * 2_000_000 + '"}'],
+     '{"civitai": [1], "modelVersions": [[]]}', '{"usage_tips": "["}',
+     '{"activation text": "' + "a" * 2_000_000 + '"}'],
 )  # fmt: skip
 def test_what_makes_no_sense_says_nothing(desk: Desk, said: str) -> None:
     desk.beside(".json", said)
@@ -114,7 +115,8 @@ def test_what_makes_no_sense_says_nothing(desk: Desk, said: str) -> None:
 
 
 def test_nothing_in_it_is_markup(desk: Desk) -> None:
-    desk.beside(".json", {"activation text": "<img src=x onerror=alert(1)>ink\n\x00‮ <lora:ink:1>, <b", "sd version": "<i>"})
+    words = "<img src=x onerror=alert(1)>ink\n\x00\u202e <lora:ink:1>, <b"
+    desk.beside(".json", {"activation text": words, "sd version": "<i>"})
     assert desk.notes.words == ("ink , b",)
     assert "<" not in repr(desk.notes)
 
@@ -125,7 +127,16 @@ JSON = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    ["activation text", "preferred weight", "trainedWords", "baseModel", "model", "civitai", "modelVersions", "usage_tips"]
+    [
+        "activation text",
+        "preferred weight",
+        "trainedWords",
+        "baseModel",
+        "model",
+        "civitai",
+        "modelVersions",
+        "usage_tips",
+    ]
 )
 
 

@@ -172,7 +172,7 @@ class Fields:
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             if not self._page.studio.settings.public:
                 with fold("image-shelf", "image.browse_loras"):
-                    self.shelf = gr.HTML(elem_id="image-shelf-cards", elem_classes="a-bare")
+                    self.shelf = gr.HTML(elem_id="image-shelf-cards")
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
 

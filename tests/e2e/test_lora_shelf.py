@@ -43,6 +43,7 @@ def test_one_is_found_and_put_in_with_its_words(adapted: Studio, visit: Visit, u
     ink, wash, search = card(desk, "style/ink"), card(desk, "style/wash"), desk.page.locator(".a-shelf-search")
     expect(wash).to_contain_text("does not fit")
     expect(ink).not_to_contain_text("does not fit")
+    ink.scroll_into_view_if_needed()
     desk.until(lambda: bool(ink.locator("img").evaluate("image => image.complete && image.naturalWidth")))
     assert ink.locator("img").evaluate("image => image.naturalWidth") == 256
     keep(desk, "adaptations")
@@ -70,7 +71,8 @@ def test_one_is_found_and_put_in_with_its_words(adapted: Studio, visit: Visit, u
     expect(desk.find("loras")).not_to_contain_text("style/ink")
     expect(desk.field("lora-weights")).to_have_value("")
     ink.click()
-    desk.run().idle()
+    desk.run()
+    expect(desk.pictures).to_have_count(1)
     (artifact,) = [job.snapshot().artifact for job in adapted.jobs()]
     assert artifact is not None
     assert artifact.recipe["parameters"]["loras"] == [{"name": "style/ink", "weight": 0.7}]

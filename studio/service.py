@@ -293,7 +293,8 @@ class Studio:
         final: Final | None = None,
     ) -> Job:
         request = order.plan.request
-        variants.require(order.card, self.catalog.get(order.card.base), self._fleet.room(order.card)[0])
+        for card in (order.card, *order.plan.cards):
+            variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
             position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,

@@ -32,7 +32,8 @@ _WORDS_SHOWN = 90
 def wire(page: Page, fields: Fields, missing: Missing) -> None:
     """The cards are read when the part is opened; a press on one fills the fields."""
     t("image.shelf_nothing")  # said by assets/page/shelf.js
-    of, raw = fields.of, quick() | {"preprocess": False}
+    of = fields.of
+    raw: dict[str, Any] = quick() | {"preprocess": False}
     opened = gr.State(False)
     opening = gr.Button(visible="hidden", elem_id="image-shelf-open", elem_classes="a-hidden")
     chosen = gr.Textbox(visible="hidden", elem_classes="a-hidden")
@@ -63,7 +64,7 @@ def wire(page: Page, fields: Fields, missing: Missing) -> None:
         if notes is None and name not in (loras or ()):
             return {}
         names, typed = taken(name, notes.weight if notes else None, loras or (), weights or "")
-        values = dict(zip(NAMED, (styles, names, scheduler), strict=True))
+        values: dict[str, Any] = dict(zip(NAMED, (styles, names, scheduler), strict=True))
         return {**missing.shown(values, language(request)), of["lora_weights"]: typed}
 
     inputs = [chosen, *missing.parts, of["lora_weights"]]

@@ -7,7 +7,7 @@ between any two jobs. What one model painted is kept when another cannot be had.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -58,9 +58,11 @@ class ModelsGrid(Grid):
         """
         card, board = self._next(), self.board
         assert card is not None
-        mine = self._of(card)
+        mine, part = self._of(card), _Part(context, self, card)
+        if board.passed:
+            part.go_on()
         try:
-            board.outputs.append(Grid(self.request, mine).run(model, _Part(context, self, card)))
+            board.outputs.append(Grid(self.request, mine).run(model, part))
         except Cancelled:  # or all of its cells were skipped
             if context.cancelled:
                 return self._merged("cancelled")
@@ -95,7 +97,7 @@ class ModelsGrid(Grid):
     def _next(self) -> Card | None:
         return next((card for card in self.cards if card.id not in self.board.passed), None)
 
-    def _merged(self, finish: str) -> Output:
+    def _merged(self, finish: Literal["stop", "cancelled"]) -> Output:
         """What was painted, in the order of the cells."""
         board = self.board
         left = [(request, one, number) for one in board.outputs for number, request in enumerate(one.requests)]
@@ -132,7 +134,12 @@ class _Part(PartContext):
         cards, board = plan.cards, plan.board
         self._behind = plan.steps_of(tuple(one for one in cards if one.id in board.passed))
         self._ahead = plan.steps_of(tuple(one for one in cards if one.id != card.id and one.id not in board.passed))
+        self._all = plan.steps_of(cards)
         self._pictures = sum(len(one.images) for one in board.outputs)
+
+    def go_on(self) -> None:
+        """The bar stands where the model before left it."""
+        self.resume(self._behind, self._all)
 
     def step(self, done: int, total: int = 0) -> None:
         super().step(self._behind + done, self._behind + total + self._ahead)

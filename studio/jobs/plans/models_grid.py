@@ -6,7 +6,7 @@ between any two jobs. What one model painted is kept when another cannot be had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from PIL import Image
@@ -14,10 +14,11 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
-from studio.jobs.context import PartContext, RunContext, Yielded
+from studio.jobs.context import PartContext, Plan, RunContext, Yielded
 from studio.jobs.plans.grid import Grid
-from studio.requests import ImageRequest, Request
+from studio.requests import ImageRequest, Request, light
 from studio.results import Note, Output
+from studio.tasks.image.grid_axes import Layout
 
 
 @dataclass(slots=True)
@@ -30,15 +31,22 @@ class Board:
 
 
 @dataclass(frozen=True)
-class ModelsGrid(Grid):
+class ModelsGrid(Plan):
     """Cells of several models.
 
     Attributes:
+        cells, layout: as those of a `Grid`.
         owners: the model of each cell.
     """
 
-    owners: tuple[Card, ...] = ()
+    cells: tuple[ImageRequest, ...]
+    layout: Layout
+    owners: tuple[Card, ...]
     board: Board = field(default_factory=Board, compare=False, repr=False)
+
+    @property
+    def requests(self) -> tuple[ImageRequest, ...]:
+        return self.cells
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -83,6 +91,12 @@ class ModelsGrid(Grid):
         if (following := self._next()) is not None:
             return following
         return self._merged("stop") if self.board.outputs else None
+
+    def sheet(self, output: Output) -> Image.Image | None:
+        return Grid(self.request, self.cells, self.layout).sheet(output)
+
+    def light(self) -> Plan:
+        return replace(self, request=light(self.request), cells=tuple(light(cell) for cell in self.cells))
 
     def so_far(self) -> Output | None:
         return self._merged("cancelled") if self.board.outputs else None
@@ -148,7 +162,7 @@ class _Part(PartContext):
         super().preview(picture, self._pictures + number, whole)
 
 
-def by_models(owners: tuple[Card, ...], **plan: Any) -> Grid:
+def by_models(owners: tuple[Card, ...], **plan: Any) -> Plan:
     """A plan for cells of these models: of one alone an ordinary grid."""
     if len({card.id for card in owners}) > 1:
         return ModelsGrid(owners=owners, **plan)

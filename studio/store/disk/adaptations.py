@@ -206,14 +206,15 @@ def _frequent(said: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
         counts: dict[str, int] = {}
         for folder in folders.values():
             for tag, count in folder.items():
-                if isinstance(count, int) and (word := _line(tag)):
-                    counts[word] = counts.get(word, 0) + count
+                if isinstance(count, int) and tag.strip():
+                    counts[tag.strip()] = counts.get(tag.strip(), 0) + count
     except (ValueError, AttributeError, TypeError, RecursionError):
         return (), ()
     ordered = sorted(counts, key=lambda word: -counts[word])[:_TAGS]
     most = counts[ordered[0]] if ordered else 0
-    always = tuple(word for word in ordered if counts[word] == most)
-    return tuple(ordered), always if most > 1 and len(always) <= 2 < len(counts) else ()
+    always = [word for word in ordered if counts[word] == most]
+    few = most > 1 and len(always) <= 2 < len(counts)
+    return _phrases(ordered, _TAGS), _phrases(always) if few else ()
 
 
 def _said(sidecar: Mapping[str, Any]) -> Notes:
@@ -249,10 +250,10 @@ def _weight(said: object) -> float | None:
     return float(said) if said and abs(said) <= _HEAVIEST else None
 
 
-def _phrases(said: object) -> tuple[str, ...]:
+def _phrases(said: object, most: int = _WORDS) -> tuple[str, ...]:
     """One text, or several, each once."""
     several = said if isinstance(said, list) else [said]
-    found = (_line(one).strip(" ,") for one in several[:_WORDS])
+    found = (_line(one).strip(" ,") for one in several[:most])
     return tuple(dict.fromkeys(one for one in found if one))
 
 

@@ -23,18 +23,21 @@ from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
 from studio.store import token as hub_token
-from studio.store.disk import cards, dropped, naming, repository
+from studio.store.disk import adaptations, cards, dropped, naming, repository
+from studio.store.disk.adaptations import Notes
 from studio.store.disk.cards import family_name
 from studio.store.disk.folders import Folders
 from studio.store.disk.look import Found
 from studio.store.disk.naming import Named
 from studio.store.disk.parts import Completed
 from studio.store.disk.places import Place, usual
+from studio.tasks.image import lora_files
+from studio.tasks.image.lora_files import Placed
 
 log = logging.getLogger("studio")
 
 
-__all__ = ["Named", "Own", "Place", "Report", "Seen", "family_name"]
+__all__ = ["Named", "Notes", "Own", "Place", "Report", "Seen", "family_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,11 @@ class Own:
         self._home, self._catalog, self._store, self._fleet = home, catalog, store, fleet
         self._folders = Folders(home)
         self._changing = threading.Lock()
-        self._loras: tuple[Path, ...] = ()
+        self._loras: tuple[Placed, ...] = ()
         self._controls: tuple[Path, ...] = ()
         self._embeddings: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
-            self._loras, self._controls, self._embeddings = _adaptations(found), _controls(found), _inversions(found)
+            self._note(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
 
     def refresh(self) -> threading.Thread | None:
@@ -106,7 +109,7 @@ class Own:
         return thread
 
     @property
-    def loras(self) -> tuple[Path, ...]:
+    def loras(self) -> tuple[Placed, ...]:
         """Files of adaptations in the folders that the person points at."""
         return self._loras
 
@@ -119,6 +122,18 @@ class Own:
     def embeddings(self) -> tuple[Path, ...]:
         """Files of textual inversions in the folders that are pointed at."""
         return self._embeddings
+
+    def family(self, model: str) -> str:
+        """The family of a model that is on the disk, for what is made for such models; "" where nothing tells."""
+        card = self._catalog.find(model)
+        try:
+            if card is None or self._store.state(card) != "ready":
+                return ""
+            return adaptations.model_family(
+                Path(card.source.path) if card.source.kind == "local" else self._store.path(card)
+            )
+        except (StudioError, OSError):
+            return ""
 
     def folders(self) -> tuple[Path, ...]:
         """The folders that the person points at."""
@@ -238,7 +253,7 @@ class Own:
                 return made
 
             self._catalog.reread(self._home, beside)
-            self._loras, self._controls, self._embeddings = _adaptations(found), _controls(found), _inversions(found)
+            self._note(found)
         self._store.hashes.ask(one.path for one in found if one.engine == "diffusion" and one.usable)
         return len(made)
 
@@ -250,14 +265,10 @@ class Own:
         if self._public:
             raise StudioError("not_for_public")
 
-
-def _adaptations(found: Iterable[Found]) -> tuple[Path, ...]:
-    return tuple(one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
-
-
-def _controls(found: Iterable[Found]) -> tuple[Path, ...]:
-    return tuple(one.path for one in found if one.reason == "control")
-
-
-def _inversions(found: Iterable[Found]) -> tuple[Path, ...]:
-    return tuple(one.path for one in found if one.weights.kind == "embedding")
+    def _note(self, found: Collection[Found]) -> None:
+        """Keep in mind what of a look is no model: adaptations, ControlNets, textual inversions."""
+        pointed = tuple(Path(os.path.abspath(one.expanduser())) for one in self._folders.remembered())
+        loras = (one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
+        self._loras = tuple(lora_files.placed(file, pointed) for file in loras)
+        self._controls = tuple(one.path for one in found if one.reason == "control")
+        self._embeddings = tuple(one.path for one in found if one.weights.kind == "embedding")

@@ -46,6 +46,7 @@ from studio.results import Artifact, Tokens
 from studio.settings import Settings
 from studio.status import Status
 from studio.store import Store
+from studio.store.disk.adaptations import Shelf
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
 from studio.tasks.caption.run import Run
@@ -68,6 +69,7 @@ class Studio:
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
         own: the person's own models: in their folders, and those that they name.
+        adaptations: what is known of their adaptations.
         easel: pictures that are painted while their words are typed.
 
     Raises:
@@ -89,6 +91,7 @@ class Studio:
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store, self._adapter_folders)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
+        self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
         self._intake = Intake(self.catalog, self.store, self._prompts, self._controls, public=settings.public)
         self._fleet = fleet = Fleet.of_this_machine(settings)
@@ -120,7 +123,7 @@ class Studio:
         own last."""
         if self.settings.public:
             return ()
-        others = (file.parent for file in (*self.own.loras, *self.own.embeddings))
+        others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
         return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others, *self._controls.folders())))
 
     def clear(self) -> None:
@@ -268,7 +271,7 @@ class Studio:
         return self._prompts.wildcards()
 
     def loras(self) -> tuple[str, ...]:
-        """Names of the adaptations in home/loras; none on a public studio."""
+        """Names of the adaptations in home/loras and in the person's folders; none on a public studio."""
         return self._prompts.loras()
 
     def controlnets(self) -> tuple[str, ...]:
@@ -298,7 +301,8 @@ class Studio:
         final: Final | None = None,
     ) -> Job:
         request = order.plan.request
-        variants.require(order.card, self.catalog.get(order.card.base), self._fleet.room(order.card)[0])
+        for card in (order.card, *order.plan.cards):
+            variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
             position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from studio.service import Studio
+from tabs.door.adaptation_pictures import AdaptationPictures
 from tabs.door.bodies import Bodies
 from tabs.door.compression import Compression
 from tabs.door.gate import Gate
@@ -44,6 +45,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
         Middleware(Bodies, settings=settings, folder=folder, **theirs),
         Middleware(Listening, studio=studio),
         Middleware(Sketching, studio=studio),
+        Middleware(AdaptationPictures, studio=studio),
         Middleware(Vendor, folder=FILES / "vendor"),
         Middleware(Head),
     ]

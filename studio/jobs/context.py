@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
-from studio.errors import Cancelled
+from studio.errors import Cancelled, StudioError
 from studio.requests import Request, light
 from studio.results import Kind, Note, Output
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from studio.catalog.card import Card
     from studio.engines.base import Loaded
     from studio.library.file_names import Keep
 
 
 class Yielded(Exception):
-    """Raised by a plan that has worked for long while others wait: it goes on behind them. Never shown."""
+    """Raised by a plan that has worked for long while others wait: it goes on behind them. Never shown.
+
+    Args:
+        card: the model that it goes on with, where that is another one.
+    """
+
+    def __init__(self, card: Card | None = None) -> None:
+        super().__init__()
+        self.card = card
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,26 @@ class Plan(ABC):
     def requests(self) -> tuple[Request, ...]:
         """What the model is asked, one after another; memory has to suffice for each."""
         return (self.request,)
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The models that it needs one after another, where there are several."""
+        return ()
+
+    def wanted(self, card: Card) -> tuple[Request, ...]:
+        """Those of `requests` that one model is asked."""
+        del card
+        return self.requests
+
+    def missed(self, card: Card, error: StudioError) -> Card | Output | None:
+        """What becomes of a plan whose model cannot be had or fails: the model that it goes on with, what there is
+        already, or nothing, which ends the job."""
+        del card, error
+        return None
+
+    def so_far(self) -> Output | None:
+        """What earlier runs have made, which is kept when it is stopped while it waits; None for most."""
+        return None
 
     @abstractmethod
     def run(self, model: Loaded, context: RunContext) -> Output:
@@ -157,3 +186,10 @@ class PartContext(RunContext):
 
     def __init__(self, whole: RunContext) -> None:
         super().__init__(whole.job, whole.adapters, beat=whole.beat, crowded=whole.crowded)
+        self._whole = whole  # which may be a part itself
+
+    def step(self, done: int, total: int = 0) -> None:
+        self._whole.step(done, total)
+
+    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
+        self._whole.preview(picture, number, whole)

@@ -18,6 +18,7 @@ from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.jobs.plans.chat_turn import ChatTurn, without_thoughts
 from studio.jobs.plans.grid import Grid
+from studio.jobs.plans.models_grid import by_models
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
@@ -127,6 +128,7 @@ class Intake:
 
     def grid(self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
+        x, y = self._by_id(x), y and self._by_id(y)
         card = self._card(base)
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
@@ -134,12 +136,24 @@ class Intake:
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
         cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
-        asked = [self._sampled(self._resolved(cell, card), card) for cell in cells]
-        filled = tuple(self._filled(cell, card)[0] for cell, _ in asked)
+        owners = tuple(self._card(cell) for cell in cells)
+        asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
+        filled = tuple(self._filled(cell, own)[0] for (cell, _), own in zip(asked, owners, strict=True))
         notes: list[Note] = []
         for _, told in asked:
             notes += [note for note in told if note not in notes]
-        return Order(card, Grid(self._sampled(whole, card)[0], filled, layout, keep=keep, notes=tuple(notes)))
+        plan = by_models(
+            owners, request=self._sampled(whole, card)[0], cells=filled, layout=layout, keep=keep, notes=tuple(notes)
+        )
+        return Order(owners[0], plan)
+
+    def _by_id(self, axis: Axis) -> Axis:
+        """An axis of models with their ids, where people wrote what they are called. Raises StudioError as `order`."""
+        if axis.field != "model":
+            return axis
+        titles = {card.title.casefold(): card.id for card in self._catalog.for_task("image")}
+        named = (titles.get(value.casefold(), value) for value in grid_axes.values(axis))
+        return replace(axis, values=tuple(self._catalog.get(value).id for value in named))
 
     def captions(self, run: Run, request: CaptionRequest) -> Order:
         """A run's request: as it was settled when the run began, else `request`, settled now.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
@@ -87,6 +87,7 @@ class Runner:
         self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
+        self._spent: dict[str, float] = {}  # seconds of those that go on with another model
         self._journal = journal
         self._lock = threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
@@ -121,6 +122,10 @@ class Runner:
             self._journal.begun(job.id)
         if final is not None:
             self._finals[job.id] = final
+        self._begin(job, card)
+
+    def _begin(self, job: Job, card: Card) -> None:
+        """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
         if self._store.state(card) == "ready":
             self.turns.ask(job.id, lambda: self._ask(job, card))
         else:
@@ -144,7 +149,7 @@ class Runner:
         with self._lock:
             waiting = self._tickets.pop(job.id, None)
         if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
-            self._settle(job, "cancelled")
+            self._stopped(job)
 
     def close(self, timeout: float) -> None:
         self._closed.set()
@@ -165,9 +170,9 @@ class Runner:
         try:
             self._store.fetch(card, job.progress_bytes, lambda: job.cancelled or self._closed.is_set(), job.told)
         except Cancelled:
-            self._settle(job, "cancelled")
+            self._stopped(job)
         except StudioError as error:
-            self._settle(job, "failed", error=error)
+            self._missed(job, card, error)
         except Exception as error:
             self._settle(job, "failed", error=failures.internal(error))
         else:
@@ -180,9 +185,9 @@ class Runner:
             alone: it ran out of memory before.
         """
         try:
-            need = memory_need.of(card, self._store.path(card), job.requests)
+            need = memory_need.of(card, self._store.path(card), job.plan.wanted(card) if job.plan else ())
         except StudioError as error:
-            self._settle(job, "failed", error=error)
+            self._missed(job, card, error)
             return
         except Exception as error:
             self._settle(job, "failed", error=failures.internal(error))
@@ -194,7 +199,7 @@ class Runner:
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager, lease, need)),
-            refused=lambda error: self._settle(job, "failed", error=failures.titled(error, card)),
+            refused=lambda error: self._missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: job.move("loading", fraction=fraction),
             waiting=lambda: job.move("queued", fraction=None),
         )  # fmt: skip
@@ -208,7 +213,8 @@ class Runner:
         """On the lane: compute, keep, finish."""
         plan, output = job.plan, None
         error: StudioError | None = None
-        yielded, started, device = False, time.monotonic(), str(manager.device)
+        following: Card | None = None
+        started, device = time.monotonic(), str(manager.device)
         peak = Peak()
         try:
             if not job.cancelled and plan is not None:
@@ -221,8 +227,8 @@ class Runner:
                     output = plan.run(lease.model, context)
         except Cancelled:
             pass
-        except Yielded:
-            yielded = True
+        except Yielded as handed:
+            following = handed.card or card
         except StudioError as failure:
             error = failures.bare(failure)
         except Exception as failure:
@@ -230,18 +236,22 @@ class Runner:
         finally:
             lease.release()
             self._copies.used(card)
-        if output is not None and peak.nbytes is not None:
+        before = self._spent.pop(job.id, 0.0)
+        seconds = before + time.monotonic() - started
+        if (output is not None or (following is not None and following.id != card.id)) and peak.nbytes is not None:
             self._learned.note(device, card.id, need.shape, peak.nbytes)
-        if yielded:
-            self.turns.ask(job.id, lambda: self._ask(job, card))  # behind those that waited
+        if following is not None:
+            self._spent[job.id] = seconds if following.id != card.id else 0.0
+            self._begin(job, following)
         elif error is not None:
+            self._spent[job.id] = before
             self._failed(job, card, error, need, device)
         elif plan is None:
             self._settle(job, "done")  # it was only to be loaded
         elif output is None:
-            self._settle(job, "cancelled")
+            self._stopped(job)
         else:
-            self._keep(job, plan, card, manager.device, output, time.monotonic() - started)
+            self._keep(job, plan, card, manager.device, output, seconds)
 
     def _failed(self, job: Job, card: Card, error: StudioError, need: Demand, device: str) -> None:
         """A run ended in an error. Out of memory is tried once more, alone, unless the job has spoken already."""
@@ -253,22 +263,51 @@ class Runner:
                 memory.collect()
                 self._ask(job, card, alone=True)
                 return
-        self._settle(job, "failed", error=error)
+        self._missed(job, card, error)
+
+    def _missed(self, job: Job, card: Card, error: StudioError) -> None:
+        """A model cannot be had, or failed: the job goes on with another, keeps what it has, or fails."""
+        plan = job.plan
+        left = plan.missed(card, error) if plan is not None and not job.cancelled else None
+        if plan is None or left is None:
+            self._settle(job, "failed", error=error)
+        elif isinstance(left, Output):
+            self._keep_earlier(job, plan, left)
+        else:
+            self._begin(job, left)
+
+    def _stopped(self, job: Job) -> None:
+        """Stop was pressed while nothing of the job was computed: what earlier runs of it made is kept."""
+        left = job.plan.so_far() if job.plan is not None else None
+        if job.plan is None or left is None:
+            self._settle(job, "cancelled")
+        else:
+            self._keep_earlier(job, job.plan, left)
+
+    def _keep_earlier(self, job: Job, plan: Plan, left: Output) -> None:
+        card = plan.cards[0]
+        device = self.fleet.suited_to(card)[0].device
+        self._keep(job, plan, card, device, left, self._spent.get(job.id, 0.0))
 
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
         request, keep = plan.request, plan.keep
         try:
-            made = recipe.make_recipe(
-                request, card,
-                revision=self._store.revision(card), model_hash=self._store.model_hash(card),
-                device=str(device), hardware=device.hardware,
-                adapters=lora_files.hashes((request, *plan.requests), self._adapters()),
-                controlnets=control_files.hashes((request, *plan.requests), self._adapters()),
-                embeddings=self._embeddings((request, *plan.requests), output),
-                finish=output.finish, seconds=seconds,
-            )  # fmt: skip
-            made = origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
-            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output))
+            adapters = lora_files.hashes((request, *plan.requests), self._adapters())
+            controlnets = control_files.hashes((request, *plan.requests), self._adapters())
+            embeddings = self._embeddings((request, *plan.requests), output)
+
+            def made_with(card: Card) -> dict[str, Any]:
+                made = recipe.make_recipe(
+                    request, card,
+                    revision=self._store.revision(card), model_hash=self._store.model_hash(card),
+                    device=str(device), hardware=device.hardware, adapters=adapters,
+                    controlnets=controlnets, embeddings=embeddings, finish=output.finish, seconds=seconds,
+                )  # fmt: skip
+                return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
+
+            each = {one.id: made_with(one) for one in plan.cards}
+            made = each[plan.cards[0].id] if each else made_with(card)
+            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output), each)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
@@ -288,6 +327,7 @@ class Runner:
         with self._lock:
             self._tickets.pop(job.id, None)
             final = self._finals.pop(job.id, None)
+            self._spent.pop(job.id, None)
         if final is not None:
             try:
                 final(job, artifact, error)

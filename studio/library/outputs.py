@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -75,6 +75,7 @@ class Library:
         made: dict[str, Any],
         keep: Keep | None = None,
         sheet: Image.Image | None = None,
+        each: Mapping[str, dict[str, Any]] | None = None,
     ) -> Artifact:
         """Write an output with its recipe: all of its files, or none.
 
@@ -83,6 +84,7 @@ class Library:
         Args:
             made: the recipe of the whole run (studio.recipes.recipe.make_recipe).
             keep: how pictures are named and written; by default as this library does.
+            each: model -> recipe of the whole run, where pictures of several models are among it.
             sheet: the contact sheet of a grid, written beside the first picture as `<name>-grid.png`.
 
         Raises:
@@ -92,7 +94,8 @@ class Library:
         pieces = max(len(output.images), len(output.audio), 1)
         seeds = output.seeds or tuple(made["seed"] + index for index in range(pieces))
         if output.requests:
-            of_each = [{**made, **_alone(request)} for request in output.requests]
+            whole = {id: {**one, "finish": output.finish} for id, one in (each or {}).items()}
+            of_each = [{**whole.get(request.model, made), **_alone(request)} for request in output.requests]
         else:
             of_each = [made] * len(seeds)
         steps = output.variation_seeds or (None,) * len(seeds)

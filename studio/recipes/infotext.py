@@ -322,7 +322,8 @@ def _painted(given: Mapping[str, Any]) -> str:
 
 def _with_loras(prompt: str, loras: Iterable[Mapping[str, Any]]) -> str:
     there = {one["name"] for one in without_loras(prompt)[1]}
-    tags = [f"<lora:{one['name']}:{_number(one['weight'])}>" for one in loras if one["name"] not in there]
+    called = [(str(one["name"]).rpartition("/")[2], one["weight"]) for one in loras]  # they know no folders
+    tags = [f"<lora:{name}:{_number(weight)}>" for name, weight in called if name not in there]
     return " ".join([prompt, *tags])
 
 

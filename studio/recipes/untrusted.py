@@ -18,6 +18,7 @@ from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
     CONTROLS,
     FILLED_PROMPT,
+    LORA_NAME,
     LORA_WEIGHT,
     LORAS,
     NUMBERS,
@@ -156,7 +157,7 @@ def _take_loras(value: object, cut: bool, found: dict[str, Any], wrong: list[str
         if not name or weight is None:
             wrong.append("loras")
             continue
-        loras.append(Lora(clean(name, NAME.high), min(max(float(weight), LORA_WEIGHT.low), LORA_WEIGHT.high)))
+        loras.append(Lora(clean(name, LORA_NAME.high), min(max(float(weight), LORA_WEIGHT.low), LORA_WEIGHT.high)))
     if cut and len(loras) > LORAS.high:
         wrong.append("loras")
         del loras[int(LORAS.high) :]

@@ -183,6 +183,9 @@ class Fields:
                 )  # fmt: skip
                 self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
+            if not self._page.studio.settings.public:
+                with fold("image-shelf", "image.browse_loras"):
+                    self.shelf = gr.HTML(elem_id="image-shelf-cards")
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
             self.of["seamless"] = gr.Radio(

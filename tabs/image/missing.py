@@ -11,8 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from studio.errors import StudioError
 from studio.i18n import table, text
 from studio.requests import PICTURE_FORMATS
+from studio.tasks.image import lora_files
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import shapes
@@ -56,6 +58,7 @@ class Missing:
 
     def shown(self, values: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
         """Updates that put these values into the fields, what is missing marked as such."""
+        values = {**values, "loras": self._by_name(values["loras"])}
         changes: dict[Any, Any] = {}
         for name, part in zip(NAMED, self.parts, strict=True):
             marked = [(text("image.not_here", spoken, name=one), one) for one in self._absent(name, values[name])]
@@ -75,6 +78,16 @@ class Missing:
         if name == "scheduler":
             return ("", *SCHEDULERS)
         return self._page.studio.styles() if name == "styles" else self._page.studio.loras()
+
+    def _by_name(self, loras: Any) -> list[str]:
+        """Adaptations by the names that they have here: other programs name their files without folders."""
+        known, found = self._known("loras"), []
+        for one in loras or ():
+            try:
+                found.append(lora_files.meant(str(one), known) or str(one))
+            except StudioError:  # several have that name: the person has to say which
+                found.append(str(one))
+        return found
 
     def _absent(self, name: str, value: Any) -> list[str]:
         chosen = value if isinstance(value, list) else [value or ""]

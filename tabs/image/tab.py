@@ -16,7 +16,7 @@ from studio.library.file_names import Keep
 from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
-from tabs.image import like_this, prompt_tools, reproduce, sketch, unshowable
+from tabs.image import like_this, lora_shelf, prompt_tools, reproduce, sketch, unshowable
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
@@ -123,6 +123,8 @@ def build(page: Page) -> None:
     restoring.wire()
     missing.wire()
     unshowable.wire(page, fields)
+    if not public:
+        lora_shelf.wire(page, fields, missing)
     if recent is not None:
         recent.wire(fields, result, restoring)
 

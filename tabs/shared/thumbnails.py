@@ -33,7 +33,7 @@ class Thumbnails:
             if (known := self._made.get(key)) and Path(known).is_file():  # the page's copies are cleared away in time
                 self._made.move_to_end(key)
                 return known
-        made = self._offer(_small(picture, side), "small.webp")
+        made = self._offer(small_copy(picture, side), "small.webp")
         with self._lock:
             self._made[key] = made
             while len(self._made) > _MOST:
@@ -41,7 +41,8 @@ class Thumbnails:
         return made
 
 
-def _small(file: Path, side: int) -> bytes:
+def small_copy(file: Path, side: int) -> bytes:
+    """The small copy of a picture as WebP; a grey square of one that cannot be read."""
     from PIL import Image
 
     try:

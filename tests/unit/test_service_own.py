@@ -36,16 +36,17 @@ def test_adaptations_of_a_folder_are_used_where_they_lie(tmp_path: Path, folder:
             studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
         assert refused.value.code == "no_lora"
         studio.own.remember([folder])
-        assert studio.loras() == ("gouache", "ink")
-        assert studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+        assert studio.loras() == ("ink", "people/gouache")
+        (filled,) = studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+        assert filled.loras == (Lora("people/gouache", 1.0),)
         folders = studio._adapter_folders()
-        assert lora_files.find("gouache", folders) == folder / "people" / "gouache.safetensors"
+        assert lora_files.find("people/gouache", folders) == folder / "people" / "gouache.safetensors"
         assert lora_files.find("ink", folders) == studio.home.loras / "ink.safetensors"  # ours comes first
         assert set(
-            lora_files.hashes([ImageRequest(prompt="a", loras=(Lora("gouache", 1.0), Lora("gone", 1.0)))], folders)
-        ) == {"gouache"}
+            lora_files.hashes([ImageRequest(prompt="a", loras=(filled.loras[0], Lora("gone", 1.0)))], folders)
+        ) == {"people/gouache"}
     with Studio(settings) as again:  # without a look
-        assert again.loras() == ("gouache", "ink")
+        assert again.loras() == ("ink", "people/gouache")
         again.own.forget(folder)
         assert again.loras() == ("ink",)
 

@@ -156,7 +156,7 @@ def _adapter(raw: bytes, size: int, rest: int) -> Weights:
     end = end if end == rest else _end(raw)
     if end != rest:
         return Weights("unusable", nbytes=size, reason="cut" if end > rest else "damaged")
-    meta = _metadata(raw)
+    meta = metadata(raw)
     family = _adapted(meta) or families.adapter_family((raw[:_ENOUGH] + raw[-_ENOUGH:]).decode("utf-8", "replace"))
     return Weights("lora", family, nbytes=size, title=_title(meta), holds=("adapter",))
 
@@ -165,7 +165,8 @@ def _end(raw: bytes) -> int:
     return max((int(number) for number in _END.findall(raw)), default=0)
 
 
-def _metadata(raw: bytes) -> dict[str, Any]:
+def metadata(raw: bytes) -> dict[str, Any]:
+    """What the header of a safetensors file says of it; nothing where that cannot be read."""
     match = _META.search(raw)
     try:
         found = json.loads(match[1]) if match else {}

@@ -3,6 +3,7 @@
     1, 2, 4          those three                 1-4              1, 2, 3, 4
     10-30 (+10)      10, 20, 30: steps of ten    0.5-1.0 [3]      0.5, 0.75, 1: three, evenly spread
     cat, "a, b"      quotes keep a comma      cat, , dog       of words an empty one is a value too
+    ink, wash:0.5    adaptations, which stand for one another: none is without them
 
 The forms are those of AUTOMATIC1111's X/Y/Z plot; the commas of Chinese and Japanese part values as well. Whether a
 value suits a model is for studio.tasks.limits to say.
@@ -26,12 +27,12 @@ from studio.tasks.image.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip", "mask_padding", "mask_blur")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
-TEXTS = ("scheduler", "negative_prompt", "styles", "replace")
+TEXTS = ("scheduler", "negative_prompt", "styles", "replace", "model")
 LORA = "lora"
-"""`lora` is the weight of every adaptation, `lora:NAME` that of one."""
+"""`lora` is one adaptation or another, or the weight of all; `lora:NAME` is the weight of that one."""
 FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
 NONE = "none"
-"""As a value of `styles`: without one."""
+"""As a value of `styles` and of `lora`: without one."""
 
 _ENTRY = re.compile(r'[^\S\n]*(?:"((?:[^"]|"")*)"|“([^”]*)”)?([^,，、；\n]*)([,，、；\n]|\Z)')
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,6})?"
@@ -60,7 +61,8 @@ def values(axis: Axis) -> tuple[str, ...]:
     entries = _entries(axis.values[0]) if len(axis.values) == 1 else [value.strip() for value in axis.values]
     found: list[str] = []
     for entry in entries:
-        found += [entry] if field in TEXTS else _spread(entry, field in WHOLE)
+        named = field in TEXTS or (axis.field == LORA and entry and not _counts(entry))
+        found += [entry] if named else _spread(entry, field in WHOLE)
         _check_many(len(found))
     if not found or (field == "replace" and not found[0]):
         raise StudioError("empty", field=label("axis"))
@@ -93,14 +95,14 @@ def cells(base: ImageRequest, x: Axis, y: Axis | None, *, public: bool = False) 
     alone = replace(base, count=1, prompts=())
     found = []
     for row in rows:
-        request = _with(alone, y, row, rows[0]) if y else alone
-        found += [_with(request, x, column, columns[0]) for column in columns]
+        request = _with(alone, y, row, rows) if y else alone
+        found += [_with(request, x, column, columns) for column in columns]
     return found, Layout(_labels(x, columns), _labels(y, rows) if y else ("",))
 
 
-def _with(request: ImageRequest, axis: Axis, value: str, first: str) -> ImageRequest:
-    """The request with one value of one axis."""
-    field = axis.field
+def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...]) -> ImageRequest:
+    """The request with one of the values of an axis."""
+    field, first = axis.field, found[0]
     if field == "replace":
         if first not in request.prompt and first not in request.negative_prompt:
             raise StudioError("not_in_prompt", text=first[:80])
@@ -110,6 +112,8 @@ def _with(request: ImageRequest, axis: Axis, value: str, first: str) -> ImageReq
         return replace(request, styles=() if value.casefold() in ("", NONE) else (value,))
     if field in TEXTS:
         return replace(request, **{field: value})
+    if field == LORA and not _counts(value):
+        return _adapted(request, value, [_adaptation(one)[0] for one in found if not _counts(one)])
     number = _number(field, value)
     if field == LORA or field.startswith(LORA + ":"):
         return _weighted(request, field.partition(":")[2], number)
@@ -125,6 +129,35 @@ def _weighted(request: ImageRequest, name: str, weight: float) -> ImageRequest:
     return replace(request, prompt=prompt, loras=loras)
 
 
+def _adapted(request: ImageRequest, value: str, others: list[str]) -> ImageRequest:
+    """The request with one adaptation in the place of all that the axis names; others stay."""
+    name, weight = _adaptation(value)
+    prompt, tagged = prompt_template.without_loras(request.prompt, lambda own: any(_same(own, one) for one in others))
+    given = (*tagged, *(lora for lora in request.loras if any(_same(lora.name, one) for one in others)))
+    loras = tuple(lora for lora in request.loras if lora not in given)
+    if name.casefold() != NONE:
+        usual = next((lora.weight for lora in given if _same(lora.name, name)), 1.0)
+        loras = (*loras, Lora(name, usual if weight is None else weight))
+    return replace(request, prompt=prompt, loras=loras)
+
+
+def _adaptation(value: str) -> tuple[str, float | None]:
+    """The name of an adaptation, and its weight where one is written behind it."""
+    name, colon, weight = value.rpartition(":")
+    return (name.strip(), float(weight)) if colon and re.fullmatch(_NUMBER, weight.strip()) else (value, None)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names may mean the same adaptation: either may be without its folder."""
+    return one == other or one.endswith("/" + other) or other.endswith("/" + one)
+
+
+def _counts(entry: str) -> bool:
+    """Whether an entry is a number or a range of them."""
+    plain = unicodedata.normalize("NFKC", entry).strip()
+    return re.fullmatch(_NUMBER, plain) is not None or _RANGE.fullmatch(plain) is not None
+
+
 def _number(field: str, value: str) -> int | float:
     try:
         number = int(value) if re.fullmatch(r"-?[0-9]{1,40}", value) else float(value)
@@ -137,6 +170,7 @@ def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
     if axis.field == "replace":
         return found
     name = axis.field.partition(":")[2] or axis.field.replace("_", " ").capitalize()
+    name = "LoRA" if axis.field == LORA else name
     empty = {"scheduler": OWN, "styles": NONE}.get(axis.field, "–")
     return tuple(f"{name}: {value or empty}" for value in found)
 

@@ -61,6 +61,9 @@ STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
+LORA_NAME = Letters(200, 200, needed=True)
+LORA_PATH = re.compile(rf"{PLAIN_NAME.pattern}(?:/{PLAIN_NAME.pattern}){{0,7}}")
+"""Names of adaptations: the path below their folder, without what the file ends with."""
 
 
 def check(request: ImageRequest, card: Card, public: bool) -> None:
@@ -112,8 +115,8 @@ def marks(request: ImageRequest) -> tuple[str, ...]:
 def _check_lora(lora: object, public: bool) -> None:
     if not isinstance(lora, Lora):
         raise StudioError("not_text", field=label("loras"))
-    check_text("loras", lora.name, NAME, public)
-    if not PLAIN_NAME.fullmatch(lora.name):
+    check_text("loras", lora.name, LORA_NAME, public)
+    if not LORA_PATH.fullmatch(lora.name):
         raise StudioError("not_plain", field=label("loras"), value=lora.name[:40])
     check_number("lora_weight", lora.weight, LORA_WEIGHT)
 

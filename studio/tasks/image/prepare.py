@@ -6,7 +6,7 @@ The words themselves are filled in by studio.tasks.image.prompt_template. Nothin
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from studio.paths import Home
 from studio.requests import ImageRequest, Lora
 from studio.settings import ROOT
 from studio.tasks.bounds import check_many
-from studio.tasks.image import embedding_files, prompt_template
-from studio.tasks.image.limits import FILLED_PROMPT, LORAS, PLAIN_NAME
+from studio.tasks.image import embedding_files, lora_files, prompt_template
+from studio.tasks.image.limits import FILLED_PROMPT, LORAS
+from studio.tasks.image.lora_files import Placed
 from studio.tasks.image.wordlists import Wordlists
 from studio.tasks.seeds import varied
 
@@ -27,10 +28,10 @@ class PromptFiller:
     """Styles, wildcards and adaptations that lie ready. On a public studio only what came with it.
 
     Args:
-        more: files of adaptations elsewhere.
+        more: adaptations elsewhere.
     """
 
-    def __init__(self, home: Home, more: Callable[[], Iterable[Path]] = tuple, *, public: bool = False) -> None:
+    def __init__(self, home: Home, more: Callable[[], Iterable[Placed]] = tuple, *, public: bool = False) -> None:
         self._home, self._more, self._public = home, more, public
         self._styles = Wordlists(*([] if public else [home.styles]), STYLES)
         self._wildcards = Wordlists(*([] if public else [home.wildcards]), WILDCARDS)
@@ -43,11 +44,17 @@ class PromptFiller:
 
     def loras(self) -> tuple[str, ...]:
         """The names of the adaptations in home/loras, and of those that other programs left on the disk."""
+        return tuple(self.adaptations())
+
+    def adaptations(self) -> dict[str, Path]:
+        """Name -> file of every adaptation, in the order of the alphabet; of two of one name the studio's own."""
         if self._public:
-            return ()
-        own = (file for file in self._home.loras.glob("*.safetensors") if file.is_file())
-        names = {file.stem for file in (*own, *self._more())}
-        return tuple(sorted((name for name in names if PLAIN_NAME.fullmatch(name)), key=str.casefold))
+            return {}
+        found: dict[str, Path] = {}
+        for one in (*lora_files.below(self._home.loras), *self._more()):
+            if name := one.name:
+                found.setdefault(name, one.file)
+        return {name: found[name] for name in sorted(found, key=str.casefold)}
 
     def fill(self, request: ImageRequest) -> tuple[ImageRequest, ...]:
         """The request with everything filled in, or one a picture where these differ in more than words and seed.
@@ -58,8 +65,8 @@ class PromptFiller:
             request: checked and resolved.
 
         Raises:
-            StudioError: no_style, no_wildcard, wildcard_loop, bad_lora, no_lora, too_long, out_of_range,
-                embedding_pickle.
+            StudioError: no_style, no_wildcard, wildcard_loop, bad_lora, no_lora, lora_ambiguous, too_long,
+                out_of_range, embedding_pickle.
         """
         filled = self._filled(request)
         if not self._public:
@@ -76,7 +83,8 @@ class PromptFiller:
             prompt, negative = prompt_template.with_style(prompt, style), prompt_template.with_negative(negative, style)
         request = replace(request, negative_prompt=negative)
         painted = [prompt_template.take_loras(self._words(prompt, seed)) for seed in _seeds(request)]
-        found = [_joined(request.loras, loras) for _, loras in painted]
+        known = self.loras() if request.loras or any(loras for _, loras in painted) else ()
+        found = [_joined(_named(request.loras, known), _named(loras, known)) for _, loras in painted]
         words = tuple(text for text, _ in painted)
         if all(loras == found[0] for loras in found):
             plain = all(text == request.prompt for text in words)
@@ -109,11 +117,12 @@ class PromptFiller:
             raise StudioError("not_for_public")
         check_many("loras", len(request.loras), LORAS)
         known = self.loras()
-        for lora in request.loras:
+        loras = _joined(_named(request.loras, known), ())
+        for lora in loras:
             if lora.name not in known:
                 listed = ", ".join(known[:20]) or "–"
                 raise StudioError("no_lora", name=lora.name, path=str(self._home.loras), known=listed)
-        return request
+        return replace(request, loras=loras)
 
 
 def _seeds(request: ImageRequest) -> Iterator[int]:
@@ -122,7 +131,12 @@ def _seeds(request: ImageRequest) -> Iterator[int]:
     return (int(request.seed or 0) + number * step for number in range(request.count))
 
 
+def _named(loras: Iterable[Lora], known: Collection[str]) -> tuple[Lora, ...]:
+    """Adaptations by the names that they have here; what there is none of keeps its own."""
+    return tuple(replace(lora, name=lora_files.meant(lora.name, known) or lora.name) for lora in loras)
+
+
 def _joined(chosen: tuple[Lora, ...], named: tuple[Lora, ...]) -> tuple[Lora, ...]:
     """The adaptations that were chosen and those in the prompt; where both name one, the prompt's weight counts."""
-    names = {lora.name for lora in named}
-    return (*(lora for lora in chosen if lora.name not in names), *named)
+    found = {lora.name: lora for lora in named}
+    return (*(lora for lora in chosen if lora.name not in found), *found.values())

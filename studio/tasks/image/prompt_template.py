@@ -137,6 +137,23 @@ def with_weight(text: str, name: str, weight: float) -> str:
     return _LORA.sub(weigh, text)
 
 
+def without_loras(text: str, out: Callable[[str], bool]) -> tuple[str, tuple[Lora, ...]]:
+    """`text` without the adaptations whose names `out` holds for, and those; others stay as they are written."""
+    found: list[Lora] = []
+
+    def kept(tag: re.Match[str]) -> str:
+        name = tag[1].partition(":")[0]
+        if not out(name.strip()):
+            return tag[0]
+        found.extend(take_loras(tag[0])[1])
+        return ""
+
+    left = _LORA.sub(kept, text)
+    if not found:
+        return text, ()
+    return re.sub(r"(,)(?:\s*,)+", r"\1", re.sub(r"[ \t]+(?=[, ])", "", left)).strip(" \t,"), tuple(found)
+
+
 def _choose(text: str, dice: random.Random) -> str:
     """One of each `{a|b}`, inner ones first; one pass, however deep they lie in one another."""
     open_braces: list[list[list[str]]] = []  # of each brace that is open: its alternatives, each in pieces

@@ -116,6 +116,12 @@ def test_a_new_file_under_an_old_name_is_read_anew(painter, loras, tmp_path):
     assert paint(painter, tmp_path, Lora("mine")) != one
 
 
+def test_a_file_in_a_folder_of_its_own_is_used_by_its_path(painter, loras, tmp_path):
+    (tmp_path / "style.v1").mkdir()
+    (tmp_path / "style.v1" / "mine.safetensors").write_bytes((loras / "first.safetensors").read_bytes())
+    assert paint(painter, tmp_path, Lora("style.v1/mine")) == paint(painter, loras, Lora("first"))
+
+
 @pytest.mark.parametrize("name", ["absent", "../first", "a/first", "", "..", "nul\0", "x" * 300])
 def test_a_name_without_a_file_is_named(painter, loras, name):
     with pytest.raises(StudioError) as caught:

@@ -63,6 +63,23 @@ def test_what_is_missing_is_a_choice_that_says_so(missing: Missing, fields: Fiel
     assert missing.shown(GONE, "zh-CN")[fields.of["loras"]]["choices"][-1] == ("away（本机没有）", "away")
 
 
+def test_a_name_without_its_folder_becomes_the_one_that_is_here(
+    missing: Missing, fields: Fields, studio: Studio
+) -> None:
+    for name in ("style/wash", "style/fog", "people/fog"):
+        file = studio.home.loras / f"{name}.safetensors"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    try:
+        shown = missing.shown({"styles": [], "loras": ["wash", "fog"], "scheduler": ""}, "en")
+        assert shown[fields.of["loras"]]["value"] == ["style/wash", "fog"]
+        assert "fog" in shown[fields.drop]["value"], "which of the two only the person knows"
+        assert "wash" not in shown[fields.drop]["value"]
+    finally:
+        for name in ("style/wash", "style/fog", "people/fog"):
+            (studio.home.loras / f"{name}.safetensors").unlink()
+
+
 def test_nothing_is_said_where_everything_is_here(missing: Missing, fields: Fields) -> None:
     here = {"styles": [], "loras": ["moss"], "scheduler": "Euler"}
     assert missing.names(here) == []

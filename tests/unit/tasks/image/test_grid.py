@@ -349,3 +349,36 @@ def test_chinese_labels_are_written_and_not_drawn_as_boxes() -> None:
     """Two signs differ on the sheet; boxes would be alike."""
     one, other = (contact_sheet.sheet(Layout(rows=("",), columns=(label,)), [None]) for label in ("猫", "狗"))
     assert one.tobytes() != other.tobytes(), "no font here has Chinese signs; on Debian: fonts-noto-cjk"
+
+
+# Adaptations and models
+
+
+def test_adaptations_stand_for_one_another_and_others_stay() -> None:
+    base = replace(HILLS, prompt="hills <lora:ink:0.4>, sea", loras=(Lora("quick", 0.9), Lora("style/wash", 0.3)))
+    found = cells(base, Axis("lora", ("none, ink, wash:0.5, people/mara",)))
+    assert [cell.loras for cell in found] == [
+        (Lora("quick", 0.9),), (Lora("quick", 0.9), Lora("ink", 0.4)), (Lora("quick", 0.9), Lora("wash", 0.5)),
+        (Lora("quick", 0.9), Lora("people/mara")),
+    ]  # fmt: skip
+    assert {cell.prompt for cell in found} == {"hills, sea"}
+
+
+def test_names_and_weights_of_adaptations_are_told_apart() -> None:
+    assert grid_axes.values(Axis("lora", ("0.5-1.0 [2], ink, 2, １:1, v1-5:0.5",))) == (
+        "0.5", "1", "ink", "2", "１:1", "v1-5:0.5",
+    )  # fmt: skip
+    one = cells(HILLS, Axis("lora", ("1:1",)))[0]
+    assert one.loras == (Lora("1", 1.0),), "an adaptation that is called like a number has its weight behind it"
+    _, layout = grid_axes.cells(HILLS, Axis("lora", ("ink:0.5, none",)), None)
+    assert layout.columns == ("LoRA: ink:0.5", "LoRA: none")
+
+
+def test_two_axes_of_adaptations_go_together() -> None:
+    found = cells(HILLS, Axis("lora", ("ink, none",)), Axis("lora", ("mara, none",)))
+    assert [tuple(lora.name for lora in cell.loras) for cell in found] == [("mara", "ink"), ("mara",), ("ink",), ()]
+
+
+def test_a_model_is_a_value() -> None:
+    found = cells(HILLS, Axis("model", ("one, two",)), Axis("steps", ("1, 2",)))
+    assert [(cell.model, cell.steps) for cell in found] == [("one", 1), ("two", 1), ("one", 2), ("two", 2)]

@@ -5,6 +5,7 @@ home/chats/       conversations            home/cache/     can be deleted at any
 home/models.toml  the user's own models    home/inputs/    pictures that pictures were made from, by hash
 home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
+home/upscalers/   networks that enlarge pictures
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Home:
             StudioError: it cannot be made or written.
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
-        own = (home.styles, home.wildcards, home.loras)  # made so that people find where theirs go
+        own = (home.styles, home.wildcards, home.loras, home.upscalers)  # made so that people find where theirs go
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,6 +76,10 @@ class Home:
     @property
     def loras(self) -> Path:
         return self.root / "loras"
+
+    @property
+    def upscalers(self) -> Path:
+        return self.root / "upscalers"
 
     @property
     def inputs(self) -> Path:

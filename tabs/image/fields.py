@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
-from tabs.image import form, shapes
+from tabs.image import form, shapes, upscalers
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
@@ -170,6 +170,7 @@ class Fields:
                 )  # fmt: skip
                 self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
+            self.upscaler = upscalers.place(self._page)
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
 

@@ -1,0 +1,37 @@
+"""Choice of what the buttons below a picture enlarge it with, where there is more than one thing to choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.i18n import text
+from tabs.shared.context import Page
+from tabs.shared.i18n import t
+
+
+def place(page: Page) -> gr.Dropdown:
+    """The list, as it is now. Its value is the id of a model; "" leaves it to the studio."""
+    ready = _ready(page, "en")
+    return gr.Dropdown(
+        [(t("page.auto"), ""), *ready], value="", label=t("label.upscaler"), info=t("help.upscaler"), filterable=False,
+        elem_id="image-upscaler", min_width=120, visible=len(ready) > 1,
+    )  # fmt: skip
+
+
+def listed(page: Page, spoken: str) -> Any:
+    """The update of the list for what is on disk now, in a language."""
+    ready = _ready(page, spoken)
+    return gr.update(choices=[(text("page.auto", spoken), ""), *ready], visible=len(ready) > 1)
+
+
+def named(page: Page, chosen: str, spoken: str) -> str:
+    """What the chosen one is called; the one that the studio takes where none is, or where it is gone."""
+    known = chosen if chosen and page.studio.catalog.find(chosen) else page.studio.default_model("upscale").id
+    return page.title(known, spoken)
+
+
+def _ready(page: Page, spoken: str) -> list[tuple[str, str]]:
+    models = page.studio.models.list("upscale")
+    return [(page.title(model.card.id, spoken), model.card.id) for model in models if model.state == "ready"]

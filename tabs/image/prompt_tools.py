@@ -78,8 +78,8 @@ def earlier(page: Page, fields: Fields, prompts: gr.HTML, spoken: str, upscaler:
     known = page.studio.prompts(50)
     choices = [(_short(prompt, 90), prompt) for prompt in known]
     packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
-    called = html.escape(upscalers.named(page, upscaler, spoken), quote=True)
-    hidden = f'<span data-prompts="{packed}" data-upscaler="{called}"></span>'
+    called = [html.escape(upscalers.named(page, upscaler, scale, spoken), quote=True) for scale in (2, 4)]
+    hidden = f'<span data-prompts="{packed}" data-upscaler2="{called[0]}" data-upscaler4="{called[1]}"></span>'
     return {fields.history: gr.update(choices=choices), prompts: hidden}
 
 

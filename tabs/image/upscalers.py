@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
+from studio.requests import UpscaleRequest
 from tabs.shared.context import Page
 from tabs.shared.i18n import t
 
@@ -26,10 +27,11 @@ def listed(page: Page, spoken: str) -> Any:
     return gr.update(choices=[(text("page.auto", spoken), ""), *ready], visible=len(ready) > 1)
 
 
-def named(page: Page, chosen: str, spoken: str) -> str:
-    """What the chosen one is called; the one that the studio takes where none is, or where it is gone."""
-    known = chosen if chosen and page.studio.catalog.find(chosen) else page.studio.default_model("upscale").id
-    return page.title(known, spoken)
+def named(page: Page, chosen: str, scale: int, spoken: str) -> str:
+    """What the chosen one is called; where none is, or it is gone, the one that the studio takes for this scale."""
+    if chosen and page.studio.catalog.find(chosen):
+        return page.title(chosen, spoken)
+    return page.title(page.studio.default_model("upscale", UpscaleRequest(image=b"", scale=scale)).id, spoken)
 
 
 def _ready(page: Page, spoken: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import disk_files
 import pytest
 
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora
+from studio.requests import ImageRequest, Lora, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.image import lora_files
@@ -70,13 +70,17 @@ def test_upscalers_in_the_homes_own_folder_stand_in_the_lists(tmp_path: Path) ->
             ("upscale",), "upscale_network", {"min_scale": 2, "max_scale": 4},
         )  # fmt: skip
         assert again.default_model("upscale") is card
+        double = {name: shape for name, shape in disk_files.ESRGAN.items() if "conv_up2" not in name}
+        disk_files.weights(again.home.upscalers / "2x.safetensors", double)
+        again.own.refresh().join()  # pyright: ignore[reportOptionalMemberAccess]
+        assert again.default_model("upscale").id == "2x"  # the smaller one
+        assert again.default_model("upscale", UpscaleRequest(image=b"", scale=4)).id == "4x-sharp"
+        (again.home.upscalers / "2x.safetensors").unlink()
         named = again.own.name(str(again.home.upscalers / "anime" / "4x Sharp.safetensors"))
         assert named.table()["limits"] == {"min_scale": 2, "max_scale": 4}
         (again.home.upscalers / "anime" / "4x Sharp.safetensors").unlink()
-        thread = again.own.refresh()
-        assert thread is not None
-        thread.join()
-        assert again.default_model("upscale").id == "lanczos"
+    with Studio(settings) as last:
+        assert last.default_model("upscale").id == "lanczos"
 
 
 def test_an_upscaler_of_one_file_may_be_named(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
 
     filled = [fields.lora_folder, fields.upscaler, fields.history, prompts]
-    page.localised(lists, [fields.upscaler], filled, preprocess=False)
+    # after what was chosen before has come back, or the buttons would be named by what nobody chose
+    page.after_recall("image", fn=lists, inputs=[fields.upscaler], outputs=filled, preprocess=False, **quick())
+    page.localised(lists, [fields.upscaler], filled, on_opening=False, preprocess=False)
 
     def upscaled(upscaler: str, request: gr.Request) -> dict[Any, Any]:
         return earlier(page, fields, prompts, language(request), upscaler)

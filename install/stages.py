@@ -171,11 +171,13 @@ class Install:
             self.constraints.write_text(f"torch=={version}\n", encoding="utf-8")
 
     def packages(self) -> None:
-        """Install everything in the requirements."""
-        names = list(state.REQUIREMENTS.values()) if self.tests else [state.REQUIREMENTS["app"]]
-        self.terminal.stage("packages: " + " and ".join(names))
+        """Install everything in the requirements; some of it without what it says that it depends on."""
+        names = [state.REQUIREMENTS[group] for group in ("app", *(("tests",) if self.tests else ()))]
+        bare = state.REQUIREMENTS["bare"]
+        self.terminal.stage("packages: " + " and ".join([*names, bare]))
         files = [part for name in names for part in ("-r", os.path.join(state.ROOT, name))]
         count = self.runner.pip("install", "-c", str(self.constraints), *files)
+        count += self.runner.pip("install", "--no-deps", "-r", os.path.join(state.ROOT, bare))
         self.terminal.done(f"{count} installed")
 
     def check_gpu(self) -> None:

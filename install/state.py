@@ -11,7 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 STAMP = os.path.join(VENV, "atelier.stamp")
-REQUIREMENTS = {"app": "requirements.txt", "tests": "requirements-dev.txt"}
+REQUIREMENTS = {"app": "requirements.txt", "bare": "requirements-bare.txt", "tests": "requirements-dev.txt"}
 
 
 def identity():
@@ -37,7 +37,7 @@ def marks(tests):
 
     lines = []
     for group, name in sorted(REQUIREMENTS.items()):
-        if group == "app" or tests:
+        if group != "tests" or tests:
             with open(os.path.join(ROOT, name), "rb") as file:
                 lines.append(group + " " + hashlib.sha256(identity().encode() + file.read()).hexdigest())
     return lines

@@ -102,7 +102,7 @@ class Own:
 
         Returns the thread; None where nobody points at any folder.
         """
-        if self._closed_to or not self._folders.remembered():
+        if self._closed_to or not self._folders.watched():
             return None
         thread = threading.Thread(target=self._again, name="own-models", daemon=True)
         thread.start()

@@ -7,6 +7,7 @@ home/styles/      words round a prompt     home/wildcards/ lists of words to dra
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
 home/embeddings/  textual inversions, by their names in a prompt
+home/upscalers/   networks that enlarge pictures
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Home:
             StudioError: it cannot be made or written.
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
-        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets)  # so that people find them
+        # made so that people find where theirs go
+        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,6 +87,10 @@ class Home:
     @property
     def embeddings(self) -> Path:
         return self.root / "embeddings"
+
+    @property
+    def upscalers(self) -> Path:
+        return self.root / "upscalers"
 
     @property
     def inputs(self) -> Path:

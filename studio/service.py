@@ -139,13 +139,16 @@ class Studio:
         self._runner.close(timeout)
         self.instance.close()
 
-    def default_model(self, task: Task) -> Card:
+    def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
+
+        Args:
+            request: models that cannot do it at all are passed over, as long as one can.
 
         Raises:
             StudioError: the catalogue has nothing for this task.
         """
-        return self._intake.default_model(task)
+        return self._intake.default_model(task, request)
 
     def status(self) -> Status:
         """Models, memory and jobs now."""

@@ -35,8 +35,11 @@
       const name = button.textContent.trim();
       if (button.title !== name) button.title = name;
     }
-    const upscaler = document.querySelector("[data-upscaler]")?.dataset.upscaler ?? "";
-    for (const button of document.querySelectorAll("#image-upscale2, #image-upscale4")) if (button.title !== upscaler) button.title = upscaler;
+    const upscalers = document.querySelector("[data-upscaler2]")?.dataset ?? {};
+    for (const scale of [2, 4]) {
+      const name = upscalers[`upscaler${scale}`] ?? "";
+      for (const button of document.querySelectorAll(`#image-upscale${scale}`)) if (button.title !== name) button.title = name;
+    }
     for (const facts of document.querySelectorAll(".a-facts:not([data-kept])")) {
       facts.dataset.kept = "yes";
       if (stored.get(FACTS) === "yes") facts.open = true;

@@ -42,6 +42,8 @@ _NOT_DEFAULTS = {
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
     *("melody", "sound", "sound_use", "sound_keep"),
 }
+ONE_FILE = ("diffusion", "upscale_network")
+"""Engines whose models may be one safetensors file."""
 _KEYS = (
     *("title", "task", "tasks", "engine", *PLACES, "revision", "files", "sha256", "licence", "licence_url"),
     *("commercial", "parameters", "disk", "memory", "least_memory", "languages", "summary", "starter", "gated"),
@@ -80,7 +82,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         reader.flaw("engine", f"{engine} does {' and '.join(sorted(facts.tasks))}, not {', '.join(tasks)}")
     if engine == "llama" and source.kind in ("hub", "package") and not source.files:
         reader.flaw("files", "name the one .gguf file that is meant")
-    if engine != "diffusion" and source.kind == "local" and source.path.lower().endswith(".safetensors"):
+    if engine not in ONE_FILE and source.kind == "local" and source.path.lower().endswith(".safetensors"):
         reader.flaw("path", "give the folder, which holds the model's configuration too")
     defaults, limits = reader.mapping("defaults"), reader.mapping("limits")
     _check_defaults(reader, tasks, defaults, limits)
@@ -187,7 +189,8 @@ def guess_engine(tasks: tuple[Task, ...], source: Source) -> str:
     if any(name.lower().endswith((".gguf", "-gguf")) for name in names) or (folder and any(folder.glob("*.gguf"))):
         return "llama"
     if "upscale" in tasks:
-        return "upscaler"
+        one = source.path if source.kind == "local" else source.files[0] if len(source.files) == 1 else ""
+        return "upscale_network" if one.lower().endswith(".safetensors") else "upscaler"
     if "music" in tasks:
         try:
             text = (folder / "config.json").read_text("utf-8", "replace") if folder else source.repo

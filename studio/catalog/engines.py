@@ -119,6 +119,11 @@ ENGINES: dict[str, EngineFacts] = {
         tasks=("upscale",),
         options=(*_TORCH, "tile"),
     ),
+    "upscale_network": EngineFacts(
+        place="studio.engines.image.upscale_network:UpscaleNetworkEngine",
+        tasks=("upscale",),
+        options=("dtype", "tile"),
+    ),
     "resample": EngineFacts(
         place="studio.engines.image.resample:ResampleEngine",
         tasks=("upscale",),

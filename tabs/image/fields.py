@@ -11,7 +11,7 @@ import gradio as gr
 from studio.requests import SEAMLESS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
-from tabs.image import form, shapes
+from tabs.image import form, shapes, upscalers
 from tabs.image.control import Steering
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
@@ -186,6 +186,7 @@ class Fields:
             if not self._page.studio.settings.public:
                 with fold("image-shelf", "image.browse_loras"):
                     self.shelf = gr.HTML(elem_id="image-shelf-cards")
+            self.upscaler = upscalers.place(self._page)
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
             self.of["seamless"] = gr.Radio(

@@ -13,7 +13,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.tasks.image import grid_axes
-from tabs.image import form, shapes
+from tabs.image import form, shapes, upscalers
 from tabs.image.fields import Fields
 from tabs.shared.context import Page
 from tabs.shared.events import quick
@@ -46,10 +46,11 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     sides = [of[name] for name in ("x_field", "x_values", "y_field", "y_values")]
     gr.on([*[part.change for part in sides]], _cells, sides, fields.cells, **last)
 
-    def lists(request: gr.Request) -> dict[Any, Any]:
+    def lists(upscaler: str, request: gr.Request) -> dict[Any, Any]:
         return {
             fields.lora_folder: folder_line(page, language(request)),
-            **earlier(page, fields, prompts, language(request)),
+            fields.upscaler: upscalers.listed(page, language(request)),
+            **earlier(page, fields, prompts, language(request), upscaler),
         }
 
     def lines(
@@ -58,7 +59,15 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         spoken = language(request)
         return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
 
-    page.localised(lists, None, [fields.lora_folder, fields.history, prompts])
+    filled = [fields.lora_folder, fields.upscaler, fields.history, prompts]
+    # after what was chosen before has come back, or the buttons would be named by what nobody chose
+    page.after_recall("image", fn=lists, inputs=[fields.upscaler], outputs=filled, preprocess=False, **quick())
+    page.localised(lists, [fields.upscaler], filled, on_opening=False, preprocess=False)
+
+    def upscaled(upscaler: str, request: gr.Request) -> dict[Any, Any]:
+        return earlier(page, fields, prompts, language(request), upscaler)
+
+    fields.upscaler.change(upscaled, fields.upscaler, [fields.history, prompts], **last)
     # After what was chosen before has come back, or they would speak of the fields as they were drawn.
     shown = [fields.size, fields.cells]
     page.after_recall("image", fn=lines, inputs=[*asked, *sides], outputs=shown, preprocess=False, **quick())
@@ -66,13 +75,13 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     fields.history.input(lambda prompt: (prompt or "", None), fields.history, [of["prompt"], fields.history], **quick())
 
 
-def earlier(page: Page, fields: Fields, prompts: gr.HTML, spoken: str) -> dict[Any, Any]:
-    """The list of earlier prompts, as a choice and for the keys that walk through it."""
+def earlier(page: Page, fields: Fields, prompts: gr.HTML, spoken: str, upscaler: str = "") -> dict[Any, Any]:
+    """The list of earlier prompts, as a choice and for the keys that walk through it; and what `upscaler` is called."""
     known = page.studio.prompts(50)
     choices = [(_short(prompt, 90), prompt) for prompt in known]
     packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
-    upscaler = html.escape(page.title(page.studio.default_model("upscale").id, spoken), quote=True)
-    hidden = f'<span data-prompts="{packed}" data-upscaler="{upscaler}"></span>'
+    called = [html.escape(upscalers.named(page, upscaler, scale, spoken), quote=True) for scale in (2, 4)]
+    hidden = f'<span data-prompts="{packed}" data-upscaler2="{called[0]}" data-upscaler4="{called[1]}"></span>'
     return {fields.history: gr.update(choices=choices), prompts: hidden}
 
 

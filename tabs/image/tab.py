@@ -65,12 +65,15 @@ def build(page: Page) -> None:
     def generate(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield from page.drive(TASK, lambda who: _start(page, fields.named(values), who), show, result.progress, request)
 
-    def enlarge(shown: Shown | None, index: int, scale: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def enlarge(
+        shown: Shown | None, index: int, scale: int, upscaler: str | None, request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
         if shown is None:
             return
 
         made = shown.artifact.recipes[index]
-        yield from larger(shown.files[index], made, UpscaleRequest(image=b"", scale=scale), request)
+        asked = UpscaleRequest(image=b"", scale=scale, model=upscaler or "")
+        yield from larger(shown.files[index], made, asked, request)
 
     def larger(file: str, made: Any, asked: UpscaleRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
         def start(who: str) -> Job:  # a job that is over keeps no picture, but its tag says which file it was
@@ -84,11 +87,11 @@ def build(page: Page) -> None:
             made = job.plan.keep.origin if job.plan and job.plan.keep else None
             yield from larger(job.tag, made, replace(job.request, **changes), request)
 
-    def after(model: str, prompt: str, negative: str, request: gr.Request) -> dict[Any, Any]:
+    def after(model: str, prompt: str, negative: str, upscaler: str, request: gr.Request) -> dict[Any, Any]:
         # the first count of a fresh program may have given up while the library was being read
         spoken = language(request)
         counted = prompt_tools.token_line(page, model, prompt or "", spoken, negative or "")
-        return {**prompt_tools.earlier(page, fields, prompts, spoken), fields.tokens: counted}
+        return {**prompt_tools.earlier(page, fields, prompts, spoken, upscaler), fields.tokens: counted}
 
     # Raw: the choices in some fields change while the page is open, and the studio checks every value. Gradio would
     # refuse what it did not know at the start, and open pictures before their size is known.
@@ -101,14 +104,14 @@ def build(page: Page) -> None:
     ).wire(**start)  # fmt: skip
     run.click(**start).then(
         after,
-        [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"]],
+        [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"], fields.upscaler],
         [fields.history, prompts, fields.tokens],
         **quick(),
         preprocess=False,
     )
     picked = [result.shown, result.chosen]
     for button, scale in ((result.twice, 2), (result.four, 4)):
-        button.click(enlarge, [*picked, gr.State(scale)], outputs, **pumping())
+        button.click(enlarge, [*picked, gr.State(scale), fields.upscaler], outputs, preprocess=False, **pumping())
     skip.click(_skip(page), None, None, **quick())
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()

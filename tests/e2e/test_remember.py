@@ -96,7 +96,15 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     assert again() == left
 
 
-ONE_CHOICE = {"chat-model", "image-model", "music-model", "caption-model", "caption-other", "image-loras"}
+ONE_CHOICE = {
+    "chat-model",
+    "image-model",
+    "music-model",
+    "caption-model",
+    "caption-other",
+    "image-loras",
+    "image-upscaler",
+}
 """Lists that hold one thing only, or nothing, with stand-ins."""
 
 

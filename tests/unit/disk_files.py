@@ -28,6 +28,11 @@ SDXL = {
     XL_SECOND: (77, 1280),
 }
 
+ESRGAN = {
+    "conv_first.weight": (64, 3, 3, 3), "body.0.rdb1.conv1.weight": (32, 64, 3, 3), "conv_body.weight": (64, 64, 3, 3),
+    "conv_up1.weight": (64, 64, 3, 3), "conv_up2.weight": (64, 64, 3, 3), "conv_last.weight": (3, 64, 3, 3),
+}  # fmt: skip
+
 
 def weights(
     file: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str = "F16", meta: Mapping[str, str] | None = None

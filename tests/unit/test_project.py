@@ -303,12 +303,24 @@ def test_a_model_is_never_stored_as_a_pickle():
 def test_requirements_leave_out_what_breaks_or_doubles_the_install():
     wanted = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
     names = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in wanted.splitlines() if line}
-    assert not names & {"torchaudio", "torchvision", "audiocraft", "xformers"}
+    assert not names & {"torchaudio", "torchvision", "audiocraft", "xformers", *BARE}
+
+
+BARE = ("spandrel",)
+"""Packages that declare torchvision and need none: installed without what they declare (requirements-bare.txt)."""
+
+
+def test_what_is_installed_bare_is_exact_and_finds_what_it_needs_among_the_others():
+    lines = (ROOT / "requirements-bare.txt").read_text().splitlines()
+    assert {line.partition("==")[0] for line in lines if line[:1] != "#"} == set(BARE)
+    app = (ROOT / "requirements.txt").read_text().splitlines()
+    needed = {"torch", "safetensors", "numpy", "einops"}
+    assert needed <= {re.split(r"[\[<>=]", line)[0] for line in app}
 
 
 def test_every_dependency_has_a_reason():
     reasons = (ROOT / "docs" / "decisions" / "002-dependencies.md").read_text(encoding="utf-8")
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
+    for line in [*(ROOT / "requirements.txt").open(), *(ROOT / "requirements-bare.txt").open()]:
         package = re.split(r"[\[<>=]", line)[0]
         assert line.startswith("#") or f"`{package}`" in reasons, package
 

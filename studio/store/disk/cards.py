@@ -52,6 +52,17 @@ def defaults(found: Found) -> dict[str, Any]:
     return dict(known)
 
 
+def limits(found: Found) -> dict[str, int]:
+    """The largest picture that suits a model; of an upscaler its scale, and less by making its result smaller."""
+    weights = found.weights
+    if found.engine == "diffusion":
+        return {"max_width": 2048, "max_height": 2048, "multiple": _MULTIPLE.get(weights.family, 16)}
+    if found.engine == "upscale_network":
+        most = int(weights.variant.removeprefix("×"))
+        return {"min_scale": min(2, most), "max_scale": most}
+    return {}
+
+
 def completed(found: Iterable[Found]) -> dict[str, Completed]:
     """Path -> what the picture models among these lack, and where it comes from."""
     everything = tuple(found)
@@ -106,7 +117,7 @@ def card(id: str, one: Found, what: Completed) -> Card:
         source=Source("local", path=str(one.path)), licence=UNKNOWN, licence_url="", commercial=None,
         parameters=weights.parameters, disk_bytes=size, memory_bytes=memory, least_memory=memory,
         languages=(), summary=_summary(one), defaults=defaults(one) if image else {},
-        limits={"max_width": 2048, "max_height": 2048, "multiple": _MULTIPLE.get(weights.family, 16)} if image else {},
+        limits=limits(one),
         options=dict(what.options), own=True, parts=what.parts, isolate=ENGINES[one.engine].native,
     )  # fmt: skip
 

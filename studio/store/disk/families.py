@@ -71,15 +71,6 @@ _ADAPTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sd1", ("lora_te_", "lora_unet_", "unet.")),
 )  # fmt: skip
 """Family -> what stands in the names of its adaptations and in none of those further up."""
-_UPSCALER = (
-    ("esrgan", re.compile(r"^(model\.1\.sub\.0\.RDB1\.conv1\.0|body\.0\.rdb1\.conv1|RRDB_trunk\.0\.RDB1\.conv1)\.")),
-    ("swin2sr", re.compile(r"^(swin2sr\.encoder\.|layers\.0\.residual_group\.blocks\.0\.attn\.logit_scale)")),
-    ("swinir", re.compile(r"^layers\.0\.residual_group\.blocks\.0\.attn\.(relative_position_bias_table|qkv\.weight)")),
-    ("dat", re.compile(r"^layers\.0\.blocks\.0\.(attn\.attns\.0|ffn\.sg)\.")),
-    ("hat", re.compile(r"^layers\.0\.residual_group\.overlap_attn\.")),
-    ("compact", re.compile(r"^body\.0\.weight$")),
-    ("span", re.compile(r"^block_1\.c1_r\.")),
-)
 
 
 _VECTORS = (768, 1024, 1280, 2048, 4096)
@@ -110,14 +101,6 @@ def adapter_family(names: str) -> str:
 def control(shapes: Shapes) -> bool:
     """Whether these are a ControlNet's tensors."""
     return any(name.startswith(_CONTROL) for name in shapes)
-
-
-def upscaler(shapes: Shapes) -> str:
-    """The architecture of a network that enlarges; "" where it is none."""
-    for kind, sign in _UPSCALER:
-        if any(sign.search(name) for name in shapes):
-            return kind
-    return ""
 
 
 def embedding(shapes: Shapes) -> bool:

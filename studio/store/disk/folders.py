@@ -21,7 +21,7 @@ from studio.store.disk.weights import Weights
 
 log = logging.getLogger("studio")
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,27 @@ class Folders:
     """The folders of one studio. Safe to use from several threads.
 
     Args:
-        home: its models.toml names the folders, its cache remembers what lay in them.
+        home: its models.toml names the folders, its cache remembers what lay in them. Its own folder of upscalers is
+            looked at as well, where there is something in it.
     """
 
     def __init__(self, home: Home) -> None:
-        self._toml, self._kept = home.own_models, home.cache / "found.json"
+        self._toml, self._kept, self._upscalers = home.own_models, home.cache / "found.json", home.upscalers
         self._lock = threading.Lock()
         self._headers: Headers | None = None
 
     def remembered(self) -> tuple[Path, ...]:
         """The folders that the person pointed at."""
         return own_toml.folders(self._toml)
+
+    def watched(self) -> tuple[Path, ...]:
+        """Those, and the home's own folder of upscalers where there is something in it."""
+        known = self.remembered()
+        try:
+            filled = self._upscalers not in known and any(self._upscalers.iterdir())
+        except OSError:
+            filled = False
+        return (*known, self._upscalers) if filled else known
 
     def remember(self, folders: Iterable[Path]) -> tuple[Path, ...]:
         """Point at these too. Returns all.
@@ -87,19 +97,20 @@ class Folders:
             StudioError: no_folder where one does not exist.
         """
         named = tuple(Place(absolute(folder)) for folder in folders)
-        where = named or places.usual(os.environ, Path.home())
+        own = tuple(Place(folder) for folder in self.watched() if folder == self._upscalers)
+        where = named or (*places.usual(os.environ, Path.home()), *own)
         return Look(where, self._look(where))
 
     def again(self) -> tuple[Found, ...]:
         """What lies in the folders that are remembered, looked up now and kept for the next start."""
-        where = tuple(Place(folder) for folder in self.remembered() if folder.is_dir())
+        where = tuple(Place(folder) for folder in self.watched() if folder.is_dir())
         found = self._look(where)
         self._keep(found)
         return found
 
     def last(self) -> tuple[Found, ...]:
         """What lay there at the last look; nothing is opened but one list. Empty where nobody points at anything."""
-        known = self.remembered()
+        known = self.watched()
         if not known:
             return ()
         try:
@@ -128,7 +139,7 @@ class Folders:
         there = {str(one.path) for one in found}
         kept = Headers({path: row for path, row in headers.known.items() if path in there})
         document = {
-            "version": _VERSION, "folders": [str(one) for one in self.remembered()], "headers": kept.as_json(),
+            "version": _VERSION, "folders": [str(one) for one in self.watched()], "headers": kept.as_json(),
             "found": [_row(one) for one in found],
         }  # fmt: skip
         try:

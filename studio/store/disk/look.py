@@ -20,6 +20,7 @@ from studio.requests import Task
 from studio.store.disk import places
 from studio.store.disk.places import Place
 from studio.store.disk.weights import SUFFIXES, Weights, read_weights
+from studio.store.safetensors import FLOATS
 
 MOST_FILES = 50_000
 """Files after which a look ends: somebody pointed at a whole disk."""
@@ -187,7 +188,12 @@ def of_weights(file: Path, what: Weights) -> Found:
         return replace(known, tasks=("image",), engine="diffusion", missing=lacks(what))
     if what.kind in ("vae", "text_encoder", "projector"):
         return replace(known, reason="part")
-    return replace(known, reason={"lora": "lora", "control": "control", "upscaler": "network"}.get(what.kind, "no_use"))
+    if what.kind == "upscaler":
+        runs = what.variant and what.dtype in FLOATS
+        return (
+            replace(known, tasks=("upscale",), engine="upscale_network") if runs else replace(known, reason="network")
+        )
+    return replace(known, reason=what.kind if what.kind in ("lora", "control") else "no_use")
 
 
 def lacks(what: Weights) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from studio.errors import StudioError
 from studio.requests import Task
 from studio.store import origin
 from studio.store.disk import look
-from studio.store.disk.cards import defaults
+from studio.store.disk.cards import defaults, limits
 from studio.store.disk.look import Found
 from studio.store.disk.parts import complete
 from studio.store.disk.places import Place
@@ -207,6 +207,8 @@ def checked(known: Named, one: Found, others: tuple[Found, ...] = ()) -> Named:
         raise StudioError("missing_part", model=one.title, part=f"disk.part.{part}")
     image = one.engine == "diffusion"
     more = {"defaults": defaults(one), "options": dict(done.options)} if image else {}
+    if one.engine == "upscale_network":
+        more = {"limits": limits(one)}
     return replace(
         known, tasks=one.tasks, engine=one.engine, family=one.weights.family, title=known.title or one.title,
         fields=more, parts=done.parts,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studio.store import gguf
-from studio.store.disk import families
+from studio.store.disk import families, networks
 
 Kind = Literal[
     "checkpoint", "denoiser", "vae", "text_encoder", "lora", "control", "embedding", "upscaler", "language",
@@ -50,7 +50,7 @@ class Weights:
     Attributes:
         kind: "checkpoint" holds more than the network that paints, "denoiser" that alone.
         family: of pictures (studio.store.disk.families), or the architecture that a GGUF file names.
-        variant: which of the family.
+        variant: which of the family; of an upscaler that can be run its scale, "×4".
         prediction: "v_prediction" or "epsilon" where the file says so.
         zero_snr: it was taught to begin at pure noise.
         dtype: in which most of its numbers are stored, as the header calls it.
@@ -197,8 +197,8 @@ def _what(shapes: families.Shapes) -> Weights:
         parts = families.holds(shapes)
         kind: Kind = "denoiser" if parts == ("denoiser",) else "checkpoint"
         return Weights(kind, found.family, found.variant, holds=parts)
-    if network := families.upscaler(shapes):
-        return Weights("upscaler", network)
+    if (network := networks.upscaler(shapes)) is not None:
+        return Weights("upscaler", network.name, f"×{network.scale}" if network.runs else "")
     if decoder := families.vae(shapes):
         return Weights("vae", decoder, holds=("vae",))
     if reader := families.text_encoder(shapes):

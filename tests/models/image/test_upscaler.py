@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tiny import Recorder, card, load
 
-from studio.engines.image import upscaler
+from studio.engines.image import tiles
 from studio.engines.image.resample import ResampleEngine
 from studio.engines.image.upscaler import UpscalerEngine
 from studio.errors import Cancelled, StudioError
@@ -75,13 +75,13 @@ def test_tiles_show_no_seam(folders, size):
 
 def test_tiles_meet_in_windows_and_their_shares_add_up():
     for length in (1, 63, 64, 65, 96, 97, 500):
-        found = upscaler.spans(length, 64, 8)
+        found = tiles.spans(length, 64, 8)
         assert found[0][0] == 0
         assert found[-1][1] == length
         assert all(start % 8 == 0 and end - start <= 64 for start, end in found)
         total = np.zeros(length * 3)
         for i, (start, end) in enumerate(found):
-            total[start * 3 : end * 3] += upscaler.fade(found, i, 3)
+            total[start * 3 : end * 3] += tiles.fade(found, i, 3)
         assert np.allclose(total, 1)
 
 

@@ -14,6 +14,7 @@ def project(tmp_path, monkeypatch):
     python.touch()
     (tmp_path / "requirements.txt").write_text("gradio==1\ntorchlike\ntorch>=2,<3  # the engine\n")
     (tmp_path / "requirements-dev.txt").write_text("pytest\n")
+    (tmp_path / "requirements-bare.txt").write_text("spandrel==1\n")
     monkeypatch.setattr(state, "ROOT", str(tmp_path))
     monkeypatch.setattr(state, "VENV", str(tmp_path / ".venv"))
     monkeypatch.setattr(state, "PYTHON", str(python))

@@ -68,6 +68,20 @@ def test_a_new_gpu_makes_pip_look_at_torch_afresh(installing, project):
 # Stages
 
 
+def test_what_declares_too_much_is_installed_without_it_after_the_others(installing):
+    first, second = installing(FakeRunner()).asked("-r")
+    assert "--no-deps" not in first
+    assert "--no-deps" in second
+    assert second[-1].endswith("requirements-bare.txt")
+
+
+def test_a_change_of_what_is_installed_bare_installs_again(project):
+    stamp(project, "torch cpu")
+    assert state.ready(False)
+    (project / "requirements-bare.txt").write_text("spandrel==2\n")
+    assert not state.ready(False)
+
+
 def test_the_stamp_is_written_last(installing, project, monkeypatch):
     pip = installing(FakeRunner())
     assert pip.calls[-1] == ("prepare",)

@@ -42,7 +42,8 @@ def test_a_web_uis_folders_are_known_and_the_others_left_alone(tmp_path: Path) -
     for place, shapes in {
         "models/Stable-diffusion/anime/dream.safetensors": WHOLE, "models/Lora/ink.safetensors": LORA,
         "models/VAE/ft-mse.safetensors": SMALL_DECODER, "embeddings/easy.safetensors": {"emb_params": (8, 768)},
-        "models/ESRGAN/4x.safetensors": {"body.0.rdb1.conv1.weight": (32, 64, 3, 3)},
+        "models/ESRGAN/4x.safetensors": disk_files.ESRGAN,
+        "models/ESRGAN/grey.safetensors": {"body.0.weight": (8, 1, 3, 3), "body.1.weight": (8,), "body.2.bias": (4,)},
         "venv/lib/site-packages/x.safetensors": WHOLE, "outputs/y.safetensors": WHOLE,
     }.items():  # fmt: skip
         disk_files.weights(tmp_path / place, shapes)
@@ -52,7 +53,8 @@ def test_a_web_uis_folders_are_known_and_the_others_left_alone(tmp_path: Path) -
         "models/Stable-diffusion/old.ckpt": ("AUTOMATIC1111", False, "pickle"),
         "models/Lora/ink.safetensors": ("AUTOMATIC1111", False, "lora"),
         "models/VAE/ft-mse.safetensors": ("AUTOMATIC1111", False, "part"),
-        "models/ESRGAN/4x.safetensors": ("AUTOMATIC1111", False, "network"),
+        "models/ESRGAN/4x.safetensors": ("AUTOMATIC1111", True, ""),
+        "models/ESRGAN/grey.safetensors": ("AUTOMATIC1111", False, "network"),
         "embeddings/easy.safetensors": ("AUTOMATIC1111", False, "no_use"),
     }
 

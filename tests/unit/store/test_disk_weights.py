@@ -51,7 +51,12 @@ CASES = {
     "clip": ({"text_model.embeddings.position_embedding.weight": (77, 1280)}, ("text_encoder", "clip-g", "")),
     "t5": ({"encoder.block.0.layer.0.SelfAttention.q.weight": (4096, 4096)}, ("text_encoder", "t5", "")),
     "control": ({"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)}, ("control", "", "")),
-    "esrgan": ({"model.1.sub.0.RDB1.conv1.0.weight": (32, 64, 3, 3)}, ("upscaler", "esrgan", "")),
+    "esrgan": (disk_files.ESRGAN, ("upscaler", "ESRGAN", "×4")),
+    "esrgan without colours": (
+        disk_files.ESRGAN | {"conv_first.weight": (64, 1, 3, 3), "conv_last.weight": (1, 64, 3, 3)},
+        ("upscaler", "ESRGAN", ""),
+    ),
+    "swin2sr without its folder": ({"swin2sr.first_convolution.weight": (180, 3, 3, 3)}, ("upscaler", "Swin2SR", "")),
     "embedding": ({"emb_params": (8, 768)}, ("embedding", "", "")),
     "xl embedding": ({"clip_l": (2, 768), "clip_g": (2, 1280)}, ("embedding", "", "")),
     "kohya's xl lora": ({"lora_te2_text_model_x.lora_down.weight": (4, 1280)}, ("lora", "sdxl", "")),

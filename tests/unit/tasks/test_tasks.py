@@ -31,6 +31,7 @@ LEFT = {
     "studio/engines/demo/fake.py": (8, "one engine for every task: what it allocates"),
     "studio/engines/image/passes.py": (1, "narrows: a diffusion model paints only"),
     "studio/engines/image/resample.py": (1, "narrows: the engine enlarges only"),
+    "studio/engines/image/upscale_network.py": (1, "narrows: the engine enlarges only"),
     "studio/engines/image/upscaler.py": (1, "narrows: the engine enlarges only"),
     "studio/engines/music/composer.py": (1, "narrows: the engine composes only"),
     "studio/engines/music/takes.py": (1, "narrows, for all engines of music"),

@@ -103,8 +103,7 @@ ONE_CHOICE = {
     "caption-model",
     "caption-other",
     "image-loras",
-    "image-upscaler",
-}
+    "image-upscaler", "image-sketch"}
 """Lists that hold one thing only, or nothing, with stand-ins."""
 
 

@@ -36,7 +36,7 @@ _PER_PIXEL = {
     "DAT": 21_000, "HAT": 48_000,
 }  # fmt: skip
 """Bytes that a run takes per pixel of a tile, measured at four times the size and the usual widths; less by a smaller
-scale, which is not counted: docs/decisions/038-upscalers.md."""
+scale, which is not counted: docs/decisions/041-upscalers.md."""
 _OTHERS = 30_000
 
 

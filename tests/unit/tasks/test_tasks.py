@@ -42,10 +42,13 @@ LEFT = {
         "plans are the jobs': cells of pictures, captions to choose from; the engine hears and reads music",
     ),
     "studio/jobs/plans/single.py": (1, "narrows: only pictures can all be skipped"),
+    "studio/jobs/sketches.py": (1, "narrows: only pictures are painted while somebody types"),
     "studio/jobs/suggestions.py": (1, "narrows: a folder run has captions only"),
+    "studio/tasks/image/embedding_files.py": (1, "narrows: only pictures have textual inversions"),
     "studio/tasks/image/lora_files.py": (1, "narrows: only pictures have adaptations"),
     "tabs/code/tab.py": (1, "narrows: a job of the code tab asked for code"),
     "tabs/image/cells.py": (1, "narrows: an enlargement has no places to fill"),
+    "tabs/image/like_this.py": (1, "narrows: an enlargement leads to its painting"),
     "tabs/image/reproduce.py": (1, "an enlargement is offered again from its file"),
     "tabs/image/tab.py": (1, "narrows: an enlargement is offered again from its file"),
 }

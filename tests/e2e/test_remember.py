@@ -103,7 +103,9 @@ ONE_CHOICE = {
     "caption-model",
     "caption-other",
     "image-loras",
-    "image-upscaler", "image-sketch"}
+    "image-upscaler",
+    "image-sketch",
+}
 """Lists that hold one thing only, or nothing, with stand-ins."""
 
 

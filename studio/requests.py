@@ -22,6 +22,8 @@ SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
 CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
+PREPROCESSORS = ("", "canny", "lineart", "scribble", "tile", "color_grid", "luminance", "invert")
+"""What a steering picture can be made into (studio.media.control_maps); "" takes it as it is."""
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 

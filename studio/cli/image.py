@@ -12,9 +12,8 @@ from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prom
 from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
-from studio.media.control_maps import PREPROCESSORS
 from studio.recipes import recipe
-from studio.requests import Axis, Control, ControlFit, ImageRequest, Lora, Seamless, UpscaleRequest
+from studio.requests import PREPROCESSORS, Axis, Control, ControlFit, ImageRequest, Lora, Seamless, UpscaleRequest
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ def control_map(picture: Image.Image, preprocessor: str, size: _Size, fit: Contr
 
     Args:
         picture: RGB.
-        preprocessor: one of `PREPROCESSORS`; "" takes the picture as it is.
+        preprocessor: one of studio.requests.PREPROCESSORS; "" takes the picture as it is.
     """
-    made = PREPROCESSORS[preprocessor]
+    made = MAKERS[preprocessor]
     way = _resampling(picture.size, size)
     if fit == "stretch":
         return made(picture.resize(size, way))
@@ -107,7 +107,7 @@ def _plain(picture: Image.Image) -> Image.Image:
     return picture
 
 
-PREPROCESSORS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+MAKERS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
     "": _plain,
     "canny": canny,
     "lineart": lineart,

@@ -11,8 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.media.control_maps import PREPROCESSORS
-from studio.requests import CONTROL_FITS, SEAMLESS, Control, Lora
+from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
@@ -177,7 +176,7 @@ def _take_controls(value: object, cut: bool, found: dict[str, Any], wrong: list[
             name.removeprefix("control_"): number(given.get(name.removeprefix("control_"), row.default))
             for name, row in CONTROL_NUMBERS.items()
         }
-        sound = preprocessor in tuple(PREPROCESSORS) and fit in CONTROL_FITS
+        sound = preprocessor in PREPROCESSORS and fit in CONTROL_FITS
         if not isinstance(model, str) or not model.strip() or not sound or None in numbers.values():
             wrong.append("controls")  # of none then: their pictures are named by their places
             return

@@ -11,8 +11,7 @@ import gradio as gr
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.media.control_maps import PREPROCESSORS
-from studio.requests import CONTROL_FITS, Control
+from studio.requests import CONTROL_FITS, PREPROCESSORS, Control
 from tabs.image import steering
 from tabs.image.steering import SLOTS, name_of
 from tabs.shared import job_progress
@@ -62,9 +61,12 @@ class Steering:
         """
         page, of = self._page, self._of
         models = [of[name_of(slot, "model")] for slot in range(1, SLOTS + 1)]
-        page.localised(
-            self._lists, [*models, self._open], [self._folder, self._all, *models, *self._opening], preprocess=False
-        )
+        asked, shown = [*models, self._open], [self._folder, self._all, *models, *self._opening]
+        page.localised(self._lists, asked, shown, on_opening=False, preprocess=False)
+        # A list drops a name before it knows it: what was chosen is asked of what the browser keeps.
+        names = [part.elem_id for part in models]
+        left = f"(...now) => [...atelier.left('image', {names!r}, now.slice(0, {SLOTS})), now[{SLOTS}]]"
+        page.after_recall("image", fn=self._lists, inputs=asked, outputs=shown, preprocess=False, js=left, **quick())
         self._more.click(lambda count: self._opened(count + 1), self._open, self._opening, **quick())
         for slot, (_, button, shown, said) in enumerate(self._slots, 1):
             parts = {part: of[name_of(slot, part)] for part in ("picture", "preprocessor", "fit")}
@@ -91,7 +93,9 @@ class Steering:
         line = "" if names else _where(self._page, language(request))
         changes: dict[Any, Any] = {self._folder: line, self._all: gr.update(visible=bool(names))}
         for slot, value in enumerate(chosen, 1):
-            changes[self._of[name_of(slot, "model")]] = gr.update(choices=_choices(names, value or ""))
+            changes[self._of[name_of(slot, "model")]] = gr.update(
+                choices=_choices(names, value or ""), value=value or ""
+            )
         last = max((slot for slot, value in enumerate(chosen, 1) if value), default=1)
         return changes | self._opened(max(last, count if isinstance(count, int) else 1))
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from studio.catalog.card import Card
-from studio.media.control_maps import PREPROCESSORS, control_map
+from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import CONTROL_FITS, Control, ControlFit
+from studio.requests import CONTROL_FITS, PREPROCESSORS, Control, ControlFit
 from studio.tasks.bounds import check_choice, check_number, check_picture
 from studio.tasks.image.size import SIDE
 from tabs.image import shapes
@@ -87,7 +87,7 @@ def shown_map(values: Mapping[str, Any], card: Card) -> bytes:
     Raises:
         StudioError: no_picture, bad_image, image_too_large, out_of_range, not_a_choice, not_uploaded.
     """
-    check_choice("preprocessor", values["preprocessor"] or "", tuple(PREPROCESSORS))
+    check_choice("preprocessor", values["preprocessor"] or "", PREPROCESSORS)
     check_choice("control_fit", values["fit"] or "crop", CONTROL_FITS)
     data = uploaded.read_upload(values["picture"])
     check_picture("control_image", data, False)

@@ -8,8 +8,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.media.control_maps import PREPROCESSORS
-from studio.requests import CONTROL_FITS, SEAMLESS, Control, ImageRequest, Lora
+from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, ImageRequest, Lora
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -127,7 +126,7 @@ def _check_control(control: object, public: bool) -> None:
     check_text("controls", control.model, NAME, public)
     if not PLAIN_NAME.fullmatch(control.model):
         raise StudioError("not_plain", field=label("controls"), value=control.model[:40])
-    check_choice("preprocessor", control.preprocessor, tuple(PREPROCESSORS))
+    check_choice("preprocessor", control.preprocessor, PREPROCESSORS)
     check_choice("control_fit", control.fit, CONTROL_FITS)
     for name, row in CONTROL_NUMBERS.items():
         check_number(name, getattr(control, name.removeprefix("control_")), row)

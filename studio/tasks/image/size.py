@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 
 from studio.catalog.card import Card
-from studio.media import formats, masks
+from studio.media import formats
 from studio.media.image import check_image
 from studio.requests import ImageRequest
 from studio.tasks.bounds import Bound, with_card
@@ -86,6 +86,8 @@ def _marked(request: ImageRequest) -> tuple[int, int] | None:
     """Sides of the part that is painted, where it is only one. Raises StudioError: mask_empty, bad_image."""
     if not (request.masked_only and request.mask):
         return None
+    from studio.media import masks  # loads Pillow, which `--help` needs not wait for
+
     box = masks.marked_box(masks.read_mask(request.mask), int(request.mask_padding))
     return (box[2] - box[0], box[3] - box[1]) if box else None
 

@@ -176,7 +176,10 @@ def test_what_is_no_checkpoint_says_what_it_is(made, tmp_path):
         "lora_unet_down_blocks_0.lora_down.weight": torch.zeros(4, 8),
         "lora_unet_down_blocks_0.alpha": torch.ones(1),
     }
-    larger = {"body.0.rdb1.conv1.weight": torch.zeros(1, 1, 3, 3), "conv_first.weight": torch.zeros(1, 3, 3, 3)}
+    larger = {
+        "body.0.rdb1.conv1.weight": torch.zeros(1, 1, 3, 3), "conv_first.weight": torch.zeros(1, 3, 3, 3),
+        "conv_last.weight": torch.zeros(3, 1, 3, 3),
+    }  # fmt: skip
     cases = {
         "lora": tiny_checkpoints.save(lora, tmp_path / "lora.safetensors"),
         "upscaler": tiny_checkpoints.save(larger, tmp_path / "esrgan.safetensors"),

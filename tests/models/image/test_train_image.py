@@ -16,7 +16,7 @@ from train.image.norm import quicken
 from train.run import Run
 
 ENTRY = {
-    "label": "red apple", "tags": ["fruit", "food"], "style": "flat style",
+    "label": "red apple", "tags": ["fruit", "food"], "rarity": [1.0, 0.5], "style": "flat style",
     "colours": [[("red", 0.9)], [("teal", 0.8), ("white", 0.1)]],
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
-from studio.media.control_maps import PREPROCESSORS, canny, control_map
+from studio.media.control_maps import MAKERS, canny, control_map
+from studio.requests import PREPROCESSORS
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "control"
 PICTURES = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.just(3)))
@@ -27,17 +28,17 @@ def opened(name: str) -> Image.Image:
 
 @pytest.mark.parametrize(("name", "off"), [("canny", 0), ("scribble", 0), ("lineart", 1)])
 def test_maps_are_those_of_opencv(name: str, off: int) -> None:
-    made = np.asarray(PREPROCESSORS[name](opened("picture"))).astype(int)
+    made = np.asarray(MAKERS[name](opened("picture"))).astype(int)
     assert np.abs(made - np.asarray(opened(name))).max() <= off
 
 
 @settings(max_examples=20, deadline=None)
-@given(PICTURES, st.sampled_from(sorted(PREPROCESSORS)))
+@given(PICTURES, st.sampled_from(sorted(MAKERS)))
 def test_a_map_has_the_size_of_its_picture_and_is_the_same_each_time(values: np.ndarray, name: str) -> None:
     picture = Image.fromarray(values)
-    made = PREPROCESSORS[name](picture)
+    made = MAKERS[name](picture)
     assert (made.size, made.mode) == (picture.size, "RGB")
-    assert made.tobytes() == PREPROCESSORS[name](picture).tobytes()
+    assert made.tobytes() == MAKERS[name](picture).tobytes()
 
 
 @settings(max_examples=20, deadline=None)
@@ -53,7 +54,7 @@ def test_edges_do_not_know_light_from_dark(values: np.ndarray) -> None:
 def test_a_plain_picture_has_no_edges_and_a_square_has_one_all_around() -> None:
     plain = Image.new("RGB", (40, 30), "#405060")
     for name in ("canny", "lineart", "scribble"):
-        assert not np.asarray(PREPROCESSORS[name](plain)).any(), name
+        assert not np.asarray(MAKERS[name](plain)).any(), name
     ImageDraw.Draw(plain).rectangle((10, 8, 29, 21), fill="white")
     edges = np.asarray(canny(plain))[..., 0] > 0
     rows, columns = np.nonzero(edges)
@@ -63,14 +64,14 @@ def test_a_plain_picture_has_no_edges_and_a_square_has_one_all_around() -> None:
 
 def test_colours_are_fields_and_tiles_are_without_details() -> None:
     picture = opened("picture").resize((256, 128))
-    grid = np.asarray(PREPROCESSORS["color_grid"](picture))
+    grid = np.asarray(MAKERS["color_grid"](picture))
     fields = grid.reshape(2, 64, 4, 64, 3)
     assert (fields == fields[:, :1, :, :1]).all()
-    tile = np.asarray(PREPROCESSORS["tile"](picture)).astype(int)
+    tile = np.asarray(MAKERS["tile"](picture)).astype(int)
     rough = np.abs(np.diff(np.asarray(picture).astype(int), axis=1)).mean()
     assert np.abs(np.diff(tile, axis=1)).mean() < rough / 2
-    assert (np.asarray(PREPROCESSORS["invert"](picture)) == 255 - np.asarray(picture)).all()
-    grey = np.asarray(PREPROCESSORS["luminance"](picture))
+    assert (np.asarray(MAKERS["invert"](picture)) == 255 - np.asarray(picture)).all()
+    grey = np.asarray(MAKERS["luminance"](picture))
     assert (grey[..., 0] == grey[..., 1]).all()
 
 
@@ -105,3 +106,7 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
     picture = opened("picture")
     for fit in ("crop", "fill", "stretch"):
         assert control_map(picture, "", picture.size, fit).tobytes() == picture.tobytes()  # type: ignore[arg-type]
+
+
+def test_what_may_be_asked_for_is_what_can_be_made() -> None:
+    assert tuple(MAKERS) == PREPROCESSORS

@@ -197,8 +197,8 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
     encoder: Any = BertModel.from_pretrained(text_encoder, add_pooling_layer=False)
     encoder.config.use_attention_mask = True  # the pipeline hands the mask over only where this is said
     parts: Any = {
-        "vae": AutoencoderKL.from_pretrained(_last(folder, "crisp", "vae")),
-        "unet": UNet2DConditionModel.from_pretrained(_last(folder, "student", "unet")),
+        "vae": AutoencoderKL.from_pretrained(_last(folder, target, "crisp", "vae")),
+        "unet": UNet2DConditionModel.from_pretrained(_last(folder, target, "student", "unet")),
         "tokenizer": BertTokenizer.from_pretrained(text_encoder, model_max_length=TOKENS),
         "text_encoder": encoder,
         "scheduler": DDIMScheduler(**SCHEDULE, clip_sample=False, set_alpha_to_one=True, steps_offset=1),
@@ -219,6 +219,6 @@ def export(folder: Path, text_encoder: Path, target: Path, precision: torch.dtyp
         config.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
-def _last(folder: Path, *names: str) -> Path:
-    """The first of these parts that has been trained."""
-    return next((folder / name for name in names if (folder / name).is_dir()), folder / names[-1])
+def _last(folder: Path, shipped: Path, *names: str) -> Path:
+    """The first of these parts that has been trained here, else the one that is shipped."""
+    return next((folder / name for name in names if (folder / name).is_dir()), shipped / names[-1])

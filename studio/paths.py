@@ -232,6 +232,19 @@ def require_space(folder: Path, needed: int, keep_free: int) -> None:
         raise StudioError("no_space", needed=gigabytes(needed), free=gigabytes(free), path=str(folder), kept=kept)
 
 
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, from the top; links are followed, and no folder is entered twice."""
+    seen: set[tuple[int, int]] = set()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        with suppress(OSError):
+            state = os.stat(top)
+            if (state.st_dev, state.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((state.st_dev, state.st_ino))
+        yield Path(top), folders, names
+
+
 def occupied(folder: Path, shared: bool = True) -> int:
     """Bytes of all files below `folder`. What goes away while we count, or cannot be read, counts nothing.
 

@@ -69,6 +69,10 @@ class Register:
         ids = [other.id for other in self.jobs() if not other.done and other.task != "download"]
         return ids.index(job.id) if job.id in ids else 0
 
+    def busy(self) -> bool:
+        """Whether any job wants a device, or has it."""
+        return any(not job.done and job.task != "download" for job in self.jobs())
+
     def crowded(self) -> bool:
         """Whether somebody waits for a device."""
         return any(job.task != "download" and job.snapshot().kind == "queued" for job in self.jobs() if not job.done)

@@ -75,8 +75,8 @@ class Easel:
         adapters: Callable[[], tuple[Path, ...]],
     ) -> None:
         self._intake, self._store, self._fleet = intake, store, fleet
-        self._specs, self._register, self._adapters = specs, register, adapters
-        self._line = _Line(self._busy)
+        self._specs, self._adapters = specs, adapters
+        self._line = _Line(register.busy)
         self._people: OrderedDict[str, _Seen] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -130,10 +130,6 @@ class Easel:
         while len(self._people) > _REMEMBERED:
             self._people.popitem(last=False)
         return seen
-
-    def _busy(self) -> bool:
-        """Whether a job wants a device."""
-        return any(not job.done and job.task != "download" for job in self._register.jobs())
 
     def _painted(self, card: Card, plan: Plan, turn: _Turn) -> _Work | None:
         if self._store.state(card) != "ready" or not (card.starter or self._fleet.holding(card.id)):

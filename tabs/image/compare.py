@@ -29,10 +29,10 @@ def pair(page: Page, artifact: Artifact, index: int, earlier: Sequence[Artifact]
     if hash and (data := known(page, hash, earlier)):
         return "source", _offered(page, data, artifact.files[index])
     if len(artifact.files) > 1:
-        return "beside", _offered(page, _read(artifact.files[index - 1 if index else 1]), artifact.files[index])
+        return "beside", _offered(page, content(artifact.files[index - 1 if index else 1]), artifact.files[index])
     for other in reversed(earlier):
         if other.files and all(file.exists() for file in other.files):
-            return "before", _offered(page, _read(other.files[0]), artifact.files[index])
+            return "before", _offered(page, content(other.files[0]), artifact.files[index])
     return None
 
 
@@ -42,7 +42,7 @@ def known(page: Page, sha256: str, earlier: Sequence[Artifact]) -> bytes | None:
         return data
     for artifact in reversed(earlier):
         for file in artifact.files:
-            if file.exists() and hashlib.sha256(data := _read(file)).hexdigest() == sha256:
+            if file.exists() and hashlib.sha256(data := content(file)).hexdigest() == sha256:
                 return data
     return None
 
@@ -51,7 +51,7 @@ def _offered(page: Page, data: bytes, beside: Path) -> str:
     """`data` as a PNG of the size that the picture beside it has."""
     from PIL import Image
 
-    _, width, height = check_image(_read(beside))
+    _, width, height = check_image(content(beside))
     picture = decode_image(data)
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
@@ -60,8 +60,9 @@ def _offered(page: Page, data: bytes, beside: Path) -> str:
     return page.offer(out.getvalue(), "before.png")
 
 
-def _read(file: Path) -> bytes:
+def content(file: str | Path) -> bytes:
+    """A picture's file. Raises StudioError where it is gone."""
     try:
-        return file.read_bytes()
+        return Path(file).read_bytes()
     except OSError:
-        raise StudioError("file_not_found", path=file.name) from None
+        raise StudioError("file_not_found", path=Path(file).name) from None

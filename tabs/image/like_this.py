@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.recipes import origins, reproduce
 from studio.requests import ImageRequest
-from tabs.image.compare import known
+from tabs.image.compare import content, known
 from tabs.image.fields import TASK
 from tabs.image.result import Result, Shown
 from tabs.shared.context import Page, Show
@@ -35,7 +34,7 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
             earlier = [artifact for job in page.jobs(request, TASK) if (artifact := job.snapshot().artifact)]
 
             def start(who: str) -> Job:
-                asked = wanted(made, lambda: _content(file), how, lambda hash: known(page, hash, earlier))
+                asked = wanted(made, lambda: content(file), how, lambda hash: known(page, hash, earlier))
                 return page.studio.submit(asked, who, previews=True)
 
             yield from page.drive(TASK, start, show, result.progress, request)
@@ -48,7 +47,7 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
 
 def wanted(
     made: Mapping[str, Any],
-    content: Callable[[], bytes],
+    picture: Callable[[], bytes],
     how: tuple[float, float] | None,
     source: Callable[[str], bytes | None],
 ) -> ImageRequest:
@@ -57,7 +56,7 @@ def wanted(
     Relatives share its noise where it was painted from words alone; else they begin with its pixels.
 
     Args:
-        content: the picture's file. how: shares as NEAR and FAR; None for other seeds and no kinship.
+        picture: the picture's file. how: shares as NEAR and FAR; None for other seeds and no kinship.
         source: what it was made from, by hash.
 
     Raises:
@@ -73,12 +72,5 @@ def wanted(
     near, strength = how
     if base.image or base.variation:
         plain = replace(base, seed=None, variation=0.0, variation_seed=None, hires_scale=1.0)
-        return replace(plain, image=content(), mask=b"", strength=strength)
+        return replace(plain, image=picture(), mask=b"", strength=strength)
     return replace(base, variation=near, variation_seed=None)
-
-
-def _content(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=Path(file).name) from None

@@ -17,7 +17,7 @@ from studio.recipes import recipe, reproduce
 from studio.recipes.reproduce import Comparison
 from studio.requests import ImageRequest, UpscaleRequest
 from studio.results import Artifact
-from tabs.image.compare import known
+from tabs.image.compare import content, known
 from tabs.image.fields import TASK
 from tabs.image.result import Result, Shown
 from tabs.shared import job_progress
@@ -40,7 +40,7 @@ def wire(page: Page, result: Result, outputs: list[Any], show: Show) -> None:
 
         def start(who: str) -> Job:
             wanted = reproduce.request(before, lambda hash: known(page, hash, earlier))
-            data = _content(file)
+            data = content(file)
             keep = Keep("", reproduce.picture_format(data), recipe.read_recipe(data) is not None, before.get("origin"))
             started.append(page.studio.submit(wanted, who, _file(page, wanted), keep=keep))
             return started[-1]
@@ -68,7 +68,7 @@ def _told(
     """What the comparison says, with both pictures side by side where they differ."""
     try:
         data = artifact.files[0].read_bytes()
-        found = reproduce.compare(_content(file), before, data, artifact.recipes[0])
+        found = reproduce.compare(content(file), before, data, artifact.recipes[0])
     except (StudioError, OSError) as error:
         known = error if isinstance(error, StudioError) else StudioError("file_not_found", path=Path(file).name)
         return {result.note: job_progress.failure(known, spoken)}
@@ -87,10 +87,3 @@ def sentence(found: Comparison, spoken: str) -> str:
         return f"{share} {text('image.again_unknown', spoken)}"
     named = "; ".join(f"{each.what}: {each.before} → {each.now}" for each in found.differences[:_SHOWN])
     return f"{share} {text('image.again_because', spoken, what=named)}"
-
-
-def _content(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=Path(file).name) from None

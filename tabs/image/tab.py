@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +16,7 @@ from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
 from tabs.image import like_this, lora_shelf, prompt_tools, reproduce, sketch, unshowable
+from tabs.image.compare import content
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
@@ -77,7 +77,7 @@ def build(page: Page) -> None:
 
     def larger(file: str, made: Any, asked: UpscaleRequest, request: gr.Request) -> Iterator[dict[Any, Any]]:
         def start(who: str) -> Job:  # a job that is over keeps no picture, but its tag says which file it was
-            data = _content(file)
+            data = content(file)
             return page.studio.submit(replace(asked, image=data), who, file, keep=_as_it_was(page, data, made))
 
         yield from page.drive(TASK, start, show, result.progress, request)
@@ -172,10 +172,3 @@ def _as_it_was(page: Page, data: bytes, made: Mapping[str, Any] | None) -> Keep 
     if made is None or recipe.read_recipe(data) is not None:
         return None
     return replace(page.studio.library.keep, metadata=False, origin=made)
-
-
-def _content(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError:
-        raise StudioError("file_not_found", path=Path(file).name) from None

@@ -7,7 +7,6 @@ long as its file keeps its size and time.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog.card import PICKLES
+from studio.paths import walk
 from studio.requests import Task
 from studio.store.disk import places
 from studio.store.disk.places import Place
@@ -119,18 +119,10 @@ def look(given: Iterable[Place], headers: Headers) -> tuple[Found, ...]:
 
 def _walk(place: Place, headers: Headers) -> Iterator[Found]:
     """What lies below a place. Links are followed, each folder once."""
-    seen: set[tuple[int, int]] = set()
     if place.folder.is_file():
         yield replace(_alone(place.folder, headers), program=place.program)
         return
-    for top, folders, names in os.walk(place.folder, followlinks=True):
-        with suppress(OSError):
-            state = os.stat(top)
-            if (state.st_dev, state.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((state.st_dev, state.st_ino))
-        folder = Path(top)
+    for folder, folders, names in walk(place.folder):
         if folder.name == "snapshots" and folder.parent.name.startswith("models--"):
             folders[:] = _newest(folder, folders)
         folders[:] = sorted(name for name in folders if name not in _PASSED and not name.startswith("."))

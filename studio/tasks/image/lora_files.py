@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.paths import walk
 from studio.requests import ImageRequest, Request
 from studio.tasks.image.limits import LORA_NAME, LORA_PATH
 
@@ -54,16 +53,8 @@ def placed(file: Path, pointed: Sequence[Path]) -> Placed:
 
 def below(folder: Path) -> Iterator[Placed]:
     """All files in a folder and those below it, in the order of their names. Links are followed, each folder once."""
-    seen: set[tuple[int, int]] = set()
     left = MAX_FILES
-    for top, folders, names in os.walk(folder, followlinks=True):
-        with suppress(OSError):
-            state = os.stat(top)
-            if (state.st_dev, state.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((state.st_dev, state.st_ino))
-        place = Path(top)
+    for place, folders, names in walk(folder):
         deep = len(place.relative_to(folder).parts) >= _DEPTH - 1
         folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

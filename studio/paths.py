@@ -8,6 +8,7 @@ home/loras/       adaptations of models    home/captions/ how folders of picture
 home/controlnets/ networks that hold a picture to a map
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
+home/chat-presets.json  how conversations are answered, by name
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Home:
     @property
     def chats(self) -> Path:
         return self.root / "chats"
+
+    @property
+    def presets(self) -> Path:
+        return self.root / "chat-presets.json"
 
     @property
     def cache(self) -> Path:

@@ -38,11 +38,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A conversation to be continued by one assistant message."""
+    """A conversation to be continued by one assistant message.
+
+    Attributes:
+        opening: what the answer begins with; the model goes on from there.
+    """
 
     messages: tuple[Message, ...]
     model: str = ""
     system: str = ""
+    opening: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -28,6 +28,7 @@ from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.library.inputs import Sources
 from studio.library.outputs import Library
+from studio.library.presets import Presets
 from studio.manager import Fleet
 from studio.models import Models
 from studio.own import Own
@@ -86,7 +87,7 @@ class Studio:
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
         self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
-        self.chats = Chats(self.home.chats)
+        self.chats, self.presets = Chats(self.home.chats), Presets(self.home.presets)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store, self._adapter_folders)

@@ -37,12 +37,12 @@
     setTimeout(() => { delete button.dataset.done; }, 1200);
   };
 
-  // ---- editing a question in its place; what is typed survives that the talk is drawn anew
+  // ---- editing a message in its place; what is typed survives that the talk is drawn anew
   let editing = null; // {chat, place, words}
   const field = () => document.querySelector("#chat-said .a-edit textarea");
   const edit = () => {
     if (!editing || field() || rows()?.dataset.chat !== editing.chat) return;
-    const row = rows().querySelector(`.user-row[data-place="${editing.place}"]`);
+    const row = rows().querySelector(`[data-place="${editing.place}"]`);
     const button = row?.querySelector("[data-chat-do=edit]");
     if (!button) return; // an answer is being written
     const form = document.createElement("div");
@@ -50,10 +50,16 @@
     const area = Object.assign(document.createElement("textarea"), { value: editing.words });
     area.setAttribute("aria-label", rows().dataset.field);
     area.rows = Math.min(Math.max(editing.words.split("\n").length, 2), 12);
-    const send = Object.assign(document.createElement("button"), { type: "button", textContent: rows().dataset.submit });
-    const leave = Object.assign(document.createElement("button"), { type: "button", textContent: rows().dataset.cancel });
-    for (const each of [send, leave]) each.setAttribute("aria-label", each.textContent);
-    form.append(area, send, leave);
+    const press = (label) => {
+      const made = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+      made.setAttribute("aria-label", label);
+      return made;
+    };
+    const labels = rows().dataset, asks = row.classList.contains("user-row");
+    const send = asks ? press(labels.submit) : null;
+    const save = press(asks ? labels.reword : labels.save_answer);
+    const leave = press(labels.cancel);
+    form.append(area, ...[send, save, leave].filter(Boolean));
     row.classList.add("a-editing");
     row.append(form);
     area.addEventListener("input", () => { editing.words = area.value; });
@@ -62,13 +68,15 @@
       form.remove();
       row.classList.remove("a-editing");
     };
-    const submit = () => {
+    const done = (what) => () => {
       const words = area.value, at = Number(row.dataset.place);
       if (!words.trim()) return;
       close();
-      give({ do: "edit", at, words });
+      give({ do: what, at, words });
     };
-    send.addEventListener("click", submit);
+    const submit = done(asks ? "edit" : "reword");
+    send?.addEventListener("click", submit);
+    save.addEventListener("click", done("reword"));
     leave.addEventListener("click", () => { close(); button.focus(); });
     area.addEventListener("keydown", (event) => {
       if (event.isComposing) return;

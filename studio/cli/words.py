@@ -47,6 +47,7 @@ app.command("convert-audiocraft", help=say("help.convert"))(convert.convert_audi
 def chat(
     prompt: Annotated[str | None, typer.Argument(metavar="[PROMPT]", show_default=False, help=say("help.talk"))] = None,
     system: Annotated[str, typer.Option("--system", "-s", help=say("help.system"))] = "",
+    opening: Annotated[str, typer.Option("--opening", help=say("help.answer_opening"))] = "",
     model: Model = "",
     seed: Seed = None,
     temperature: Temperature = None,
@@ -65,8 +66,9 @@ def chat(
         alone = prompt is None and not as_json and not out and sys.stdin.isatty()
         messages = () if alone else (Message("user", prompt_text(prompt)),)
         request = ChatRequest(
-            messages=messages, model=model, system=system, seed=seed, temperature=temperature, max_tokens=max_tokens,
-            top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty, stop=tuple(stop or ()),
+            messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
+            max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,
+            stop=tuple(stop or ()),
         )  # fmt: skip
         if alone:
             talk.talk(console, request)

@@ -99,7 +99,8 @@ def _kept_note(note: Note) -> list[Any]:
 
 def _kept_tail(tail: Tail) -> dict[str, Any]:
     inner = {"former": [_kept_tail(one) for one in tail.former]} if tail.former else {}
-    return {"at": tail.at, "messages": [_kept(entry) for entry in tail.messages], **inner}
+    later = {"later": True} if tail.later else {}
+    return {"at": tail.at, **later, "messages": [_kept(entry) for entry in tail.messages], **inner}
 
 
 def _entries(messages: list[object], name: str) -> tuple[Entry, ...]:
@@ -139,7 +140,7 @@ def _tails(found: object, name: str, most: int, depth: int = 0) -> tuple[Tail, .
         if type(at) is not int or not isinstance(messages, list) or not messages or depth > _DEEPEST:
             raise StudioError("bad_file", path=name, reason="what was replaced has no place or no messages")
         inner = _tails(each.get("former", []), name, at + len(messages), depth + 1)
-        tails.append(Tail(min(max(at, 0), most), _entries(messages, name), inner))
+        tails.append(Tail(min(max(at, 0), most), _entries(messages, name), inner, each.get("later") is True))
     return tuple(tails)
 
 

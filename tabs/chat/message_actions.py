@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from studio.errors import StudioError
 from studio.tasks.chat.conversation import Chat, Entry
@@ -21,9 +22,45 @@ def asked_again(chat: Chat) -> Chat:
 
 def edited(chat: Chat, at: int, words: str) -> Chat:
     """The conversation with another question in a place, and nothing after it."""
-    if not 0 <= at < len(chat.messages) or chat.messages[at].role != "user":
+    if _at(chat, at).role != "user":
         raise StudioError("chat_changed")
     return chat.replaced(at, Entry("user", words))
+
+
+def to_continue(chat: Chat) -> str:
+    """The last answer, with which another begins."""
+    if (last := _at(chat, len(chat.messages) - 1)).role != "assistant":
+        raise StudioError("chat_changed")
+    return last.content
+
+
+def changed(what: str, chat: Chat, at: int, words: str) -> tuple[Chat, str]:
+    """(the conversation after what was pressed, what of it goes back into the composer). Nothing is asked of a model.
+
+    Raises:
+        StudioError: chat_changed where it has no such place.
+    """
+    if what in ("earlier", "later", "back"):
+        return chat.turned(at, 1 if what == "later" else -1), ""
+    if what == "undo":
+        last = max((place for place, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
+        return chat.replaced(last), chat.messages[last].content if chat.messages else ""
+    entry = _at(chat, at)
+    if what == "delete":
+        return chat.without(at), ""
+    if words == entry.content:
+        return chat, ""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if entry.role == "user":
+        return chat.reworded(at, Entry("user", words, now)), ""
+    notes = (*(note for note in entry.notes if note[0] != "edited"), ("edited", {}))
+    return chat.reworded(at, replace(entry, content=words, time=now, finish="stop", notes=notes, error=None)), ""
+
+
+def _at(chat: Chat, at: int) -> Entry:
+    if not 0 <= at < len(chat.messages):
+        raise StudioError("chat_changed")
+    return chat.messages[at]
 
 
 def read_order(said: object) -> tuple[str, int, str]:

@@ -15,6 +15,8 @@ from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
 from tabs.shared import job_progress, prose
 
+_LABELS = {"delete": "delete_message"}
+
 
 def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
     """The whole conversation. While an answer is being written nothing in it can be changed."""
@@ -31,7 +33,9 @@ def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
         else (f'<div class="a-talk-hint"><h2>{_said("empty", spoken)}</h2><p>{_said("empty_note", spoken)}</p></div>')
     )
     shown = chat.id if chat.messages or chat.former else ""
-    labels = "".join(f' data-{name}="{_said(name, spoken)}"' for name in ("submit", "cancel", "field"))
+    labels = "".join(
+        f' data-{name}="{_said(name, spoken)}"' for name in ("submit", "reword", "save_answer", "cancel", "field")
+    )
     return f'<div class="a-talk-rows" data-chat="{shown}" data-mark="{chat.mark}"{labels}>{rows or hint}</div>'
 
 
@@ -75,11 +79,10 @@ def _row(chat: Chat, place: int, entry: Entry, spoken: str, *, last: bool, runni
     body = _body(prose.raw(entry.content) if mine else answer(entry.content, spoken))
     buttons = _button("copy", place, spoken)
     if not running:
-        buttons += _button("edit", place, spoken) if mine else ""
+        buttons += _button("edit", place, spoken)
         if last and not mine:
-            buttons += _button("retry", place, spoken) + _button("undo", place, spoken)
-        if ways := chat.versions(place):
-            buttons += _button("version", place, spoken, count=ways + 1)
+            buttons += "".join(_button(what, place, spoken) for what in ("continue", "retry", "undo"))
+        buttons += _ways(chat, place, spoken) + _further(place, spoken)
     kind = "user-row" if mine else "bot-row"
     said = html.escape(entry.content, quote=True)
     return (
@@ -97,17 +100,41 @@ def _end(chat: Chat, spoken: str) -> str:
     place, buttons = len(chat.messages), ""
     if chat.open:
         buttons += _button("answer", place - 1, spoken) + _button("undo", place - 1, spoken)
-    if chat.versions(place):
+    if chat.versions(place)[1] > 1:
         buttons += _button("back", place, spoken)
     return f'<div class="a-message-tools a-talk-end">{buttons}</div>' if buttons else ""
+
+
+def _ways(chat: Chat, place: int, spoken: str) -> str:
+    """Which of several versions this is, and a step to the one before and after."""
+    shown, count = chat.versions(place)
+    if count == 1:
+        return ""
+    step = {
+        what: f'<button type="button" data-chat-do="{what}" data-at="{place}" aria-label="{_said(what, spoken)}"'
+        f"{'' if possible else ' disabled'}>{sign}</button>"
+        for what, sign, possible in (("earlier", "‹", shown > 1), ("later", "›", shown < count))
+    }
+    which = _said("version", spoken, shown=shown, count=count)
+    return f'<span class="a-ways">{step["earlier"]}<span>{which}</span>{step["later"]}</span>'
+
+
+def _further(place: int, spoken: str) -> str:
+    """What is rarely done with a message."""
+    id, buttons = f"chat-message-{place}", _button("branch", place, spoken) + _button("delete", place, spoken)
+    label = _said("further", spoken)
+    return (
+        f'<span class="a-menu"><button type="button" class="a-menu-button" id="{id}-menu" aria-label="{label}">'
+        f'{label}</button><span class="a-menu-list" id="{id}">{buttons}</span></span>'
+    )
 
 
 def _said(key: str, spoken: str, **params: object) -> str:
     return html.escape(text(f"chat.{key}", spoken, **params), quote=True)
 
 
-def _button(what: str, place: int, spoken: str, **params: object) -> str:
-    label = _said(what, spoken, **params)
+def _button(what: str, place: int, spoken: str) -> str:
+    label = _said(_LABELS.get(what, what), spoken)
     if what == "copy":
         return f'<button type="button" data-copy="message" aria-label="{label}">{label}</button>'
     return f'<button type="button" data-chat-do="{what}" data-at="{place}" aria-label="{label}">{label}</button>'

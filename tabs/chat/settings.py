@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,15 @@ from studio.i18n import text
 from studio.library.chats import Chats
 from studio.requests import ChatRequest
 from studio.tasks.chat.conversation import Chat, Note
+from tabs.chat.presets import PresetRow
 from tabs.shared.context import Page
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
-NAMES = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
-_WHOLE = ("max_tokens", "seed")
+NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
+NAMES = (*NUMBERS, "opening", "stop")
+_WHOLE = ("top_k", "max_tokens", "seed")
 
 
 class ChatSettings:
@@ -27,33 +30,44 @@ class ChatSettings:
     def __init__(self, page: Page, picker: ModelPicker) -> None:
         self._page, self._picker = page, picker
         with fold("chat-more", "page.more"):
+            self.presets = PresetRow(page)
             self.system = gr.Textbox(
                 label=t("label.system"), info=t("help.system"), lines=2, max_lines=8, elem_id="chat-system"
             )
             of: dict[str, gr.Textbox] = {}
+            for names in (NUMBERS[:3], NUMBERS[3:6]):
+                with gr.Row():
+                    for name in names:
+                        of[name] = number("chat", name)
             with gr.Row():
-                for name in NAMES[:3]:
-                    of[name] = number("chat", name)
-            with gr.Row():
-                of["max_tokens"] = number("chat", "max_tokens")
                 of["seed"] = seed_row("chat")
+                for name in ("opening", "stop"):
+                    of[name] = gr.Textbox(
+                        label=t(f"label.chat_{name}"), info=t(f"help.chat_{name}"), lines=1, max_lines=4,
+                        elem_id=f"chat-{name}-words", min_width=160,
+                    )  # fmt: skip
         self.of = of
+        self.model = picker.list
         self.fields = [picker.list, self.system, *of.values()]
 
     def read(self, values: tuple[Any, ...]) -> ChatRequest:
         """What the fields ask for. Raises StudioError where a number is none."""
-        model, system, *typed = values
+        model, system, *typed, opening, stop = values
         numbers: dict[str, Any] = {
             name: (read_whole if name in _WHOLE else read_number)(name, value)
-            for name, value in zip(NAMES, typed, strict=True)
+            for name, value in zip(NUMBERS, typed, strict=True)
         }
-        return ChatRequest(messages=(), model=model or "", system=(system or "").strip(), **numbers)
+        return ChatRequest(
+            messages=(), model=model or "", system=(system or "").strip(), opening=opening or "",
+            stop=tuple(line for line in (stop or "").splitlines() if line), **numbers,
+        )  # fmt: skip
 
     def keep(self, chat: Chat, asked: ChatRequest) -> Chat:
         """A conversation that is answered so from now on. What only other programs set stays."""
-        numbers = {name: value for name in NAMES if (value := getattr(asked, name)) is not None}
+        given = {name: value for name in NAMES if (value := getattr(asked, name)) not in (None, "", ())}
         others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
-        return replace(chat, model=asked.model, system=asked.system, parameters={**others, **numbers})
+        parameters = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+        return replace(chat, model=asked.model, system=asked.system, parameters={**others, **parameters})
 
     def store(self, chats: Chats, id: str, values: tuple[Any, ...], *, chosen: bool = False) -> None:
         """Keep the fields in a conversation that was begun; `chosen`: its model too, which may be one that is not here.
@@ -74,12 +88,17 @@ class ChatSettings:
 
     def show(self, chat: Chat, spoken: str) -> dict[Any, Any]:
         """Updates of the fields. A model that is not here leaves the one that is chosen."""
-        shown: dict[Any, Any] = {self.system: chat.system}
-        shown |= {part: _typed(chat.parameters.get(name)) for name, part in self.of.items()}
+        fields = (part for part in self.fields if part is not self.model)
+        shown: dict[Any, Any] = dict(zip(fields, self.typed(chat.system, chat.parameters), strict=True))
+        shown[self.presets.list] = gr.update(choices=self.presets.choices(spoken), value=None)
         if self.here(chat.model):
             choices, _ = self._picker.choices(spoken, chat.model)
             shown[self._picker.list] = gr.update(choices=choices, value=chat.model)
         return shown
+
+    def typed(self, system: str, parameters: Mapping[str, Any]) -> list[str]:
+        """What stands in the fields after the model's, for a system prompt and parameters from a file."""
+        return [system, *(_typed(parameters.get(name)) for name in self.of)]
 
     def here(self, model: str) -> bool:
         """Whether a model can answer at once."""
@@ -100,7 +119,11 @@ class ChatSettings:
 
 
 def _typed(value: object) -> str:
-    """A number as it is typed."""
+    """A value as it is typed."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return "\n".join(line for line in value if isinstance(line, str))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return str(value) if isinstance(value, int) else f"{value:g}"

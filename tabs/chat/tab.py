@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -68,6 +69,7 @@ def build(page: Page) -> None:
     page.prompts[TASK] = chats.prompt
     offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
     outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
+    outputs.append(settings.presets.list)
 
     # ---- what is shown
     def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
@@ -166,13 +168,14 @@ def build(page: Page) -> None:
     # ---- what is done
     def ask(
         request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
-        accepted: Changes, typed: Changes, *, words: str = "",
+        accepted: Changes, typed: Changes, *, words: str = "", begins: Callable[[Chat], str] | None = None,
     ) -> Iterator[Changes]:  # fmt: skip
         """Have a conversation answered after a change, and follow the answer.
 
         Args:
             accepted: updates once it is on its way. typed: updates that keep what was typed where it is refused.
             words: a new message. An answer that came while it was typed is no reason to refuse it.
+            begins: of the conversation before the change, what its answer begins with.
         """
         store, spoken = page.chats(request), language(request)
         try:
@@ -195,6 +198,7 @@ def build(page: Page) -> None:
                 used = asked.model or page.studio.default_model(TASK).id
                 note = settings.missing(found, used, spoken)
                 chat = settings.keep(change(found), asked)
+                asked = replace(asked, opening=begins(found)) if begins else asked
                 seen = found.mark if place.chat else ""
                 notes = (note,) if note else ()
                 job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes))
@@ -227,27 +231,43 @@ def build(page: Page) -> None:
         place = Place.read(where)
         if what in ("retry", "answer"):
             yield from again(request, where, *values)
+        elif what == "continue":
+            kept = {chats.prompt: gr.skip()}
+            cut, begins = message_actions.asked_again, message_actions.to_continue
+            yield from ask(request, place, cut, values, kept, kept, begins=begins)
+        elif what == "branch":
+            yield from branched(request, place, at, values[0])
         elif what == "edit" and words.strip():
             typed = {chats.prompt: message_actions.together(prompt, words)}
             yield from ask(request, place, lambda chat: message_actions.edited(chat, at, words), values, {}, typed)
-        elif what in ("undo", "version", "back"):
-            yield from turned(request, place, what, at, prompt)
+        elif what in ("undo", "earlier", "later", "back", "delete") or (what == "reword" and words.strip()):
+            yield from turned(request, place, what, at, prompt, words)
         else:
             yield {progress: gr.skip()}
 
-    def turned(request: gr.Request, place: Place, what: str, at: int, prompt: str) -> Iterator[Changes]:
-        """Take the last question back into the composer, or bring back what was replaced."""
+    def branched(request: gr.Request, place: Place, at: int, used: Any) -> Iterator[Changes]:
+        """Begin another conversation with what was said up to a message, and show it."""
+        store = page.chats(request)
+        try:
+            found = store.load(place.chat)
+            if not place.fits(found) or not 0 <= at < len(found.messages):
+                raise StudioError("chat_changed")
+            chat = store.save(found.branch(at, store.new().id))
+        except StudioError as error:
+            yield from refused(error, request, place, {chats.prompt: gr.skip()})
+            return
+        yield from open_(request, chat.id, used)
+
+    def turned(request: gr.Request, place: Place, what: str, at: int, prompt: str, words: str) -> Iterator[Changes]:
+        """Change a conversation without asking for an answer."""
         spoken, taken = language(request), ""
 
         def turn(chat: Chat) -> Chat:
             nonlocal taken
             if not place.fits(chat):
                 raise StudioError("chat_changed")
-            if what != "undo":
-                return chat.other(at, newest=what == "back")
-            last = max((i for i, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
-            taken = chat.messages[last].content if chat.messages else ""
-            return chat.replaced(last)
+            now, taken = message_actions.changed(what, chat, at, words)
+            return now
 
         try:
             if page.studio.answering(place.chat) is not None:
@@ -311,8 +331,10 @@ def build(page: Page) -> None:
     here = f"(_, ...rest) => [{WHERE}, ...rest]"
     offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
     ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
+    kept = [chats.where, *settings.fields]
     for part in (settings.system, *settings.of.values()):
-        part.blur(keep, [chats.where, *settings.fields], None, js=here, **quick())
+        part.blur(keep, kept, None, js=here, **quick())
+    settings.presets.wire(settings, keep, kept, here)
     picker.list.input(choose, [chats.where, *settings.fields], None, js=here, **quick())
     chats.wire(new, opened, deleted, picker.list, outputs)
     last = "(_, used) => [atelier.lastChat(), used]"

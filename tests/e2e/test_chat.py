@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from playwright.sync_api import expect
 
-from e2e.conftest import Visit
+from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.service import Studio
 
@@ -37,6 +37,73 @@ def test_an_edited_question_replaces_what_followed_it(desk: Desk) -> None:
     expect(desk.questions).to_have_text(["Better"])
     expect(desk.answers).to_have_count(1)
     expect(desk.answers).to_contain_text("You asked: Better")
+
+
+def test_an_answer_goes_on_where_it_was_stopped(desk: Desk, gate: Gate) -> None:
+    gate.shut(after=3)
+    desk.type("Long").run()
+    expect(desk.answers.last).to_contain_text("You asked")
+    desk.stop()
+    gate.open()
+    desk.idle()
+    begun = desk.answers.last.inner_text()
+    assert "our conversation" not in begun
+    desk.page.get_by_label("Continue").click()
+    expect(desk.answers.last).to_contain_text("turn 1 of our conversation.")
+    assert desk.answers.last.inner_text().startswith(begun.strip())
+    desk.idle()
+    desk.page.get_by_label("Version before").click()
+    expect(desk.answers.last).not_to_contain_text("our conversation")
+
+
+def test_an_answer_is_edited_in_place_and_a_message_deleted_and_brought_back(desk: Desk, studio: Studio) -> None:
+    desk.ask("One").ask("Two")
+    desk.page.get_by_label("Edit").nth(1).click()
+    desk.page.locator("#chat-talk textarea").fill("My own words")
+    desk.page.get_by_label("Save", exact=True).click()
+    expect(desk.answers).to_have_count(2)
+    expect(desk.answers.first).to_have_text("My own words")
+    expect(desk.page.get_by_text("Edited by hand.")).to_be_visible()
+    asked = len(studio.jobs())
+    desk.page.locator("#chat-message-2-menu").click()
+    desk.page.get_by_label("Delete message").filter(visible=True).click()
+    expect(desk.questions).to_have_text(["One"])
+    expect(desk.answers).to_have_count(2)
+    desk.page.get_by_label("Version before").last.click()
+    expect(desk.questions).to_have_text(["One", "Two"])
+    assert len(studio.jobs()) == asked
+
+
+def test_a_branch_is_a_conversation_of_its_own(desk: Desk) -> None:
+    desk.ask("One").ask("Two")
+    desk.page.locator("#chat-message-1-menu").click()
+    desk.page.get_by_label("New conversation from here").filter(visible=True).click()
+    expect(desk.questions).to_have_text(["One"])
+    expect(desk.conversations).to_have_text(["One", "One"])
+    desk.ask("Another two")
+    desk.conversations.last.click()
+    expect(desk.questions).to_have_text(["One", "Two"])
+
+
+def test_how_an_answer_begins_and_a_preset_are_kept(desk: Desk, studio: Studio, visit: Visit, url: str) -> None:
+    desk.more().type("Well,", "opening-words").type("stand-in", "stop-words").type("40", "top-k").ask("Hello")
+    expect(desk.answers.last).to_contain_text("Well, You asked: Hello")
+    request = studio.jobs()[-1].request
+    assert (request.opening, request.stop, request.top_k) == ("Well,", ("stand-in",), 40)
+    desk.field("preset").fill("Mine")
+    desk.find("preset-save").click()
+    expect(desk.find("preset-told")).to_contain_text("Mine")
+    desk.begin()
+    expect(desk.field("opening-words")).to_have_value("")
+    desk.choose("preset", "Mine")
+    expect(desk.field("opening-words")).to_have_value("Well,")
+    expect(desk.field("top-k")).to_have_value("40")
+    desk.choose("preset", "Precise")
+    expect(desk.field("temperature")).to_have_value("0.2")
+    expect(desk.field("opening-words")).to_have_value("")
+    desk.ask("Again")
+    assert studio.jobs()[-1].request.temperature == 0.2
+    assert visit(url).field("temperature").input_value() == "0.2"
 
 
 def test_undo_brings_the_question_back_to_the_composer(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from studio.service import Studio
 
 def rewrite(desk: Desk, place: int, words: str) -> None:
     """Edit a question of the talk."""
-    desk.page.get_by_label("Edit").nth(place).click()
+    desk.page.locator(".user-row").get_by_label("Edit").nth(place).click()
     desk.page.locator("#chat-talk textarea").fill(words)
     desk.page.get_by_label("Submit").click()
 
@@ -65,12 +65,12 @@ def test_retry_edit_and_undo_keep_what_they_replace(desk: Desk) -> None:
     rewrite(desk, 1, "better second")
     expect(desk.questions).to_have_text(["use <think> tag", "better second"])
     desk.idle()
-    desk.page.get_by_label("Other version").click()
+    desk.page.get_by_label("Version before").click()
     expect(desk.questions).to_have_text(["use <think> tag", "second", "third"])
-    desk.page.get_by_label("Other version").click()
+    desk.page.get_by_label("Version after").click()
     expect(desk.questions).to_have_text(["use <think> tag", "better second"])
     desk.page.get_by_label("Retry").click()
-    expect(desk.page.get_by_label("Other version")).to_have_count(2)
+    expect(desk.page.get_by_text("2 of 2")).to_have_count(2)
     desk.idle()
     desk.type("half typed")
     desk.page.get_by_label("Undo").click()
@@ -82,7 +82,7 @@ def test_retry_edit_and_undo_keep_what_they_replace(desk: Desk) -> None:
 
 def test_what_is_being_edited_survives_that_the_talk_is_drawn_anew(desk: Desk) -> None:
     desk.ask("one")
-    desk.page.get_by_label("Edit").click()
+    desk.page.locator(".user-row").get_by_label("Edit").click()
     desk.page.locator("#chat-talk textarea").fill("half rewritten")
     desk.ask("two")
     expect(desk.page.locator("#chat-talk textarea")).to_have_value("half rewritten")

@@ -107,7 +107,7 @@ class FakeModel:
         try:
             match request:
                 case ChatRequest():
-                    return self._say(_answer(request), context)
+                    return self._say(_answer(request), context, request.opening)
                 case CodeRequest():
                     return self._say(_completion(request), context)
                 case ImageRequest():
@@ -126,8 +126,11 @@ class FakeModel:
         time.sleep(self._pause)
         context.step(done, total)
 
-    def _say(self, text: str, context: Context) -> Output:
-        started, said = time.monotonic(), ""
+    def _say(self, text: str, context: Context, opening: str = "") -> Output:
+        started, said = time.monotonic(), opening
+        if opening:
+            context.text(opening)
+            text = text.removeprefix(opening) if text.startswith(opening) else f" {text}"
         pieces = [piece + " " for piece in text.split(" ")]
         pieces[-1] = pieces[-1][:-1]
         for i, piece in enumerate(pieces):

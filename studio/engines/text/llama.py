@@ -134,9 +134,9 @@ class LlamaModel:
             "stop": [*request.stop, *prompt.stops],
         }
         answer = Answer(context, self._card, context.text)
-        if prompt.text.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
-            context.text("<think>\n")
-            answer.parts.append("<think>\n")
+        if prompt.begun:
+            context.text(prompt.begun)
+            answer.parts.append(prompt.begun)
         self._take(answer, prompt.ids, body)
         output = answer.output(notes=prompt.notes)
         if output.finish == "length" and body["n_predict"] < most:

@@ -46,13 +46,13 @@ class Prompt:
 
     Attributes:
         ids: its tokens.
-        text: the same as text, with separators; only its end tells anything.
+        begun: what the answer begins with, before the model says anything.
         stops: strings that end the answer beside those of the request.
         notes: what was left out.
     """
 
     ids: list[int]
-    text: str
+    begun: str
     stops: tuple[str, ...]
     notes: Notes
 
@@ -100,7 +100,9 @@ def chat(
             message.content if keep_thinking or message.role == "user" else thoughts.split(message.content)[1]
             for message in messages
         ]
-        (system, *contents), separator = chat_templates.guarded((request.system, *contents), reading.special)
+        (system, opening, *contents), separator = chat_templates.guarded(
+            (request.system, request.opening, *contents), reading.special
+        )
         turns = [
             {"role": message.role, "content": content} for message, content in zip(messages, contents, strict=True)
         ]
@@ -108,7 +110,8 @@ def chat(
             text = chat_templates.written(reading.render, system, turns)
         except chat_templates.Refused as error:
             raise StudioError("broken_model", model=title, reason=f"chat template: {error}") from None
-        parts = text.split(separator)
+        begun, given = _begun(text, opening)
+        parts = (text + given).split(separator)
         ids = [token for at, part in enumerate(parts) for token in reading.tokens(part, special=True, opening=at == 0)]
         if len(ids) <= room:
             break
@@ -118,7 +121,22 @@ def chat(
         left -= max(room // 4, len(ids) - room)
     base: Notes = (("base_model", {}),) if reading.render is None else ()
     stops = chat_templates.PLAIN_STOPS if reading.render is None else ()
-    return Prompt(ids, text, stops, (*base, *context_window.history_note(request.messages, cut)))
+    notes = (*base, *context_window.history_note(request.messages, cut))
+    return Prompt(ids, begun.replace(separator, ""), stops, notes)
+
+
+def _begun(text: str, opening: str) -> tuple[str, str]:
+    """(what the answer begins with, what of it is not at the end of the prompt yet).
+
+    Where the template opens the thoughts, an opening that has none shuts them: it stands where the answer stands.
+    """
+    if not text.rstrip().endswith(thoughts.OPEN):
+        return opening, opening
+    if not opening:
+        return f"{thoughts.OPEN}\n", ""
+    if opening.lstrip().startswith(thoughts.OPEN):
+        return opening, opening.lstrip().removeprefix(thoughts.OPEN).lstrip("\n")
+    return opening, f"\n{thoughts.CLOSE}\n\n{opening}"
 
 
 def code(
@@ -150,11 +168,11 @@ def code(
             notes = (*notes, ("no_fim", {}))
         if not before.strip():
             return Prompt([], "", (), (("nothing_before", {}),))
-        return Prompt(opening + reading.tokens(before), before, (), notes)
+        return Prompt(opening + reading.tokens(before), "", (), notes)
     ids = list(opening)
     for special, text in family.pieces(before, after):
         if special:
             ids.append(reading.token(text))
         elif text:
             ids += reading.tokens(text)
-    return Prompt(ids, before, (), notes)
+    return Prompt(ids, "", (), notes)

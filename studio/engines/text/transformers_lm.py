@@ -124,8 +124,7 @@ class TextModel(parking.Parking):
             show(cutter.feed(delta))
             return cutter.ended
 
-        if prompt.text.rstrip().endswith("<think>"):  # the template opened the block, so the reader must see it open
-            show("<think>\n")
+        show(prompt.begun)
         sampling = {
             "temperature": request.temperature or 0.0,
             "top_p": request.top_p,

@@ -48,11 +48,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """All messages from place `at` on, as they once were; `former`: what had been replaced within them."""
+    """All messages from place `at` on, as they once were.
+
+    Attributes:
+        former: what had been replaced within them.
+        later: it came after what is shown instead of it.
+    """
 
     at: int
     messages: tuple[Entry, ...]
     former: tuple[Tail, ...] = ()
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ class Chat:
 
     Attributes:
         parameters: how it is sampled, by the names of a ChatRequest; what is left out is the model's default.
-        former: what was replaced, in the order in which it comes back.
+        former: what was replaced; of what stood in one place, the older first.
         extra: fields of the file that this version does not know.
     """
 
@@ -113,31 +119,52 @@ class Chat:
 
     def replaced(self, at: int, *entries: Entry) -> Chat:
         """The conversation with `entries` instead of all that stands from place `at` on, which is kept."""
-        kept = tuple(tail for tail in self.former if tail.at <= at)
-        within = tuple(tail for tail in self.former if tail.at > at)
-        gone = (Tail(at, self.messages[at:], within),) if self.messages[at:] else ()
-        return replace(self, messages=(*self.messages[:at], *entries), former=(*kept, *gone))
+        kept = tuple(replace(tail, later=tail.later and tail.at < at) for tail in self.former if tail.at <= at)
+        return replace(self, messages=(*self.messages[:at], *entries), former=(*kept, *self._from(at)))
+
+    def without(self, at: int) -> Chat:
+        """The conversation without one message; as it was is kept."""
+        return self.replaced(at, *self.messages[at + 1 :])
+
+    def reworded(self, at: int, entry: Entry) -> Chat:
+        """The conversation with another message in one place, and what follows it as it is; as it was is kept."""
+        changed = self.replaced(at, entry, *self.messages[at + 1 :])
+        later = tuple(tail for tail in self.former if tail.at > at)  # what follows keeps its versions
+        return replace(changed, former=(*changed.former, *later))
+
+    def branch(self, at: int, id: str) -> Chat:
+        """Another conversation that begins as this one does, up to and with the message in place `at`."""
+        former = tuple(tail for tail in self.former if tail.at <= at)
+        return replace(self, id=id, messages=self.messages[: at + 1], former=former)
 
     def aside(self, at: int, messages: tuple[Entry, ...]) -> Chat:
         """The conversation as it is, with another way in which it went on from place `at`."""
         return replace(self, former=(*self.former, Tail(at, messages)))
 
-    def versions(self, at: int) -> int:
-        """In how many other ways it went on from place `at`."""
-        return sum(tail.at == at for tail in self.former)
-
-    def other(self, at: int, *, newest: bool = False) -> Chat:
-        """The conversation as it went on from place `at` another time; once for each way, then as before.
-
-        Args:
-            newest: the way that was left last, not the one that was left first.
-        """
+    def versions(self, at: int) -> tuple[int, int]:
+        """Of the ways in which it went on from place `at`: which is shown, counted from 1, and how many there are."""
         ways = [tail for tail in self.former if tail.at == at]
-        if not ways:
+        return 1 + sum(not tail.later for tail in ways), 1 + len(ways)
+
+    def turned(self, at: int, step: int) -> Chat:
+        """The conversation as it went on from place `at` the version before (-1) or after (1); as it is where there is
+        none."""
+        before = [tail for tail in self.former if tail.at == at and not tail.later]
+        after = [tail for tail in self.former if tail.at == at and tail.later]
+        if not (before if step < 0 else after):
             return self
-        back, now = ways[-1 if newest else 0], self.replaced(at)
-        left = tuple(tail for tail in now.former if tail is not back)
-        return replace(now, messages=(*self.messages[:at], *back.messages), former=(*left, *back.former))
+        shown = [replace(tail, later=step < 0) for tail in self._from(at)]
+        if step < 0:
+            back, ways = before[-1], [*before[:-1], *shown, *after]
+        else:
+            back, ways = after[0], [*before, *shown, *after[1:]]
+        kept = (tail for tail in self.former if tail.at < at)
+        return replace(self, messages=(*self.messages[:at], *back.messages), former=(*kept, *ways, *back.former))
+
+    def _from(self, at: int) -> tuple[Tail, ...]:
+        """What stands from place `at` on, to be kept; nothing where nothing does."""
+        within = tuple(tail for tail in self.former if tail.at > at)
+        return (Tail(at, self.messages[at:], within),) if self.messages[at:] else ()
 
 
 def short(text: str) -> str:

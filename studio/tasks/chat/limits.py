@@ -31,7 +31,7 @@ NUMBERS: Mapping[str, Bound] = {
     "seed": SEED,
 }
 """A top_k of 0 means all tokens."""
-TEXTS: Mapping[str, Letters] = {"system": Letters(50_000, 8_000)}
+TEXTS: Mapping[str, Letters] = {"system": Letters(50_000, 8_000), "opening": Letters(200_000, 20_000)}
 MESSAGES = Bound(1, 2000, 200, 1)
 MESSAGE = Letters(200_000, 20_000)
 CONVERSATION = Letters(800_000, 80_000)

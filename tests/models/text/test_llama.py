@@ -102,6 +102,14 @@ def test_the_same_seed_gives_the_same_answer_and_another_does_not(model: LlamaMo
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_an_answer_goes_on_from_its_beginning_as_if_it_had_never_been_cut(model: LlamaModel) -> None:
+    whole = model.run(ask("Tell me a story about a lighthouse."), Listener()).text
+    words = whole.split(" ")
+    opening, listener = " ".join(words[: len(words) // 2]), Listener()
+    assert model.run(ask("Tell me a story about a lighthouse.", opening=opening), listener).text.startswith(whole)
+    assert listener.words[0] == opening
+
+
 def test_stop_keeps_what_was_written(model: LlamaModel) -> None:
     listener = Listener(stop_after=5)
     output = model.run(ask("Tell me a long story.", max_tokens=400), listener)

@@ -172,6 +172,16 @@ def test_the_context_limit_of_the_card_counts(chat_folder):
         model.run(ask("word " * 60), Recorder())
 
 
+def test_an_answer_goes_on_from_its_beginning(chat):
+    context = Recorder()
+    begun = chat.run(ask("hello world", opening="Sure, <|im_end|> here"), context)
+    assert begun.text.startswith("Sure, <|im_end|> here")
+    assert "".join(context.texts) == begun.text
+    plain = chat.run(ask("hello world"), Recorder())
+    assert begun.stats["prompt_tokens"] > plain.stats["prompt_tokens"] + 10  # as text, not as the token that ends it
+    assert begun.stats["tokens"] == 12
+
+
 def test_thinking_of_earlier_turns_is_not_given_back(chat):
     with_thought = chat.run(ask("hi", "<think>so much</think>\n\nyes", "more"), Recorder())
     without = chat.run(ask("hi", "yes", "more"), Recorder())

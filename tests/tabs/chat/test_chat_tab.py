@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from studio.errors import StudioError
 from studio.tasks.chat.conversation import Chat, Entry
 from tabs.chat import message_actions, messages
 from tabs.chat.open_pages import Place, Windows
@@ -31,7 +32,19 @@ def test_whatever_a_page_says_it_is_a_place(said: object) -> None:
 )
 def test_whatever_a_page_orders_is_an_order(said: object) -> None:
     what, at, words = message_actions.read_order(said)
-    assert what not in ("edit", "undo", "retry", "answer", "version", "back")
+    assert what not in (
+        "edit",
+        "undo",
+        "retry",
+        "answer",
+        "earlier",
+        "later",
+        "back",
+        "continue",
+        "branch",
+        "delete",
+        "reword",
+    )
     assert at == -1
     assert words == ""
 
@@ -67,7 +80,7 @@ def test_while_an_answer_is_written_nothing_can_be_changed() -> None:
     assert "data-chat-do" not in still
     assert "data-copy" in still
     moving = messages.draw(CHAT, "en")
-    assert all(f'data-chat-do="{what}"' in moving for what in ("edit", "retry", "undo"))
+    assert all(f'data-chat-do="{what}"' in moving for what in ("edit", "continue", "retry", "undo", "branch", "delete"))
 
 
 def test_a_question_is_drawn_as_it_was_typed_and_an_answer_as_markdown() -> None:
@@ -96,10 +109,35 @@ def test_a_question_without_an_answer_says_why_and_can_be_answered() -> None:
 
 def test_earlier_versions_are_offered_where_they_branch_off() -> None:
     changed = CHAT.replaced(1, Entry("assistant", "no"))
-    assert 'data-chat-do="version" data-at="1"' in messages.draw(changed, "en")
+    drawn = messages.draw(changed, "en")
+    assert 'data-chat-do="earlier" data-at="1"' in drawn
+    assert "2 of 2" in drawn
     assert 'data-chat-do="back" data-at="0"' in messages.draw(CHAT.replaced(0), "en")
 
 
 def test_asking_again_forgets_why_there_was_no_answer() -> None:
     question = Entry("user", "long", error=("context_full", {}))
     assert message_actions.asked_again(replace(CHAT, messages=(question,))).messages[0].error is None
+
+
+def test_a_message_in_other_words_keeps_what_follows_and_says_so() -> None:
+    chat, taken = message_actions.changed("reword", CHAT, 1, "maybe")
+    assert (chat.messages[1].content, chat.messages[1].notes, taken) == ("maybe", (("edited", {}),), "")
+    assert message_actions.changed("reword", CHAT, 1, "**yes**")[0] is CHAT
+    assert message_actions.changed("reword", CHAT, 0, "two")[0].messages[1] == CHAT.messages[1]
+
+
+@pytest.mark.parametrize("at", [-1, 2, 10**9])
+@pytest.mark.parametrize("what", ["delete", "reword"])
+def test_a_place_that_the_conversation_does_not_have_is_refused(what: str, at: int) -> None:
+    with pytest.raises(StudioError) as caught:
+        message_actions.changed(what, CHAT, at, "words")
+    assert caught.value.code == "chat_changed"
+
+
+def test_only_an_answer_is_gone_on_with() -> None:
+    assert message_actions.to_continue(CHAT) == "**yes**"
+    for cut in (0, 1):
+        with pytest.raises(StudioError) as caught:
+            message_actions.to_continue(CHAT.cut(cut))
+        assert caught.value.code == "chat_changed"

@@ -16,7 +16,9 @@ from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 FORMAT = "atelier-chat/1"
 MAX_BYTES = 20_000_000
 _VERSION = re.compile(r"atelier-chat/(\d{1,6})")
-_KNOWN = frozenset({"format", "shown_title", "updated", "title", "model", "system", "parameters", "messages", "former"})
+_KNOWN = frozenset(
+    {"format", "shown_title", "updated", "pinned", "title", "model", "system", "parameters", "messages", "former"}
+)
 _KNOWN_OF_ENTRY = frozenset({"role", "content", "time", "recipe", "finish", "notes", "error"})
 _DEEPEST = 200
 
@@ -29,8 +31,9 @@ def dump(chat: Chat) -> str:
     """
     whole = {
         "format": FORMAT,
-        "shown_title": chat.shown_title,  # these three lines are all that a list reads
+        "shown_title": chat.shown_title,  # these lines are all that a list reads
         "updated": chat.updated,
+        **({"pinned": True} if chat.pinned else {}),
         "title": chat.title,
         "model": chat.model,
         "system": chat.system,
@@ -75,6 +78,7 @@ def parse(data: bytes, name: str) -> Chat:
         id="",
         parameters=parameters,
         messages=_entries(messages, name),
+        pinned=found.get("pinned") is True,
         former=_tails(found.get("former", []), name, len(messages)),
         extra={key: value for key, value in found.items() if key not in _KNOWN},
         **{key: _text(found.get(key)) for key in ("title", "updated", "system", "model")},

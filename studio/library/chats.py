@@ -7,12 +7,17 @@ stumbles over it twice and nothing overwrites it.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
 import re
 import secrets
 import threading
+import time
+import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +25,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from studio.errors import StudioError
-from studio.library import chat_file
+from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.paths import disk_error, opened, write
 from studio.tasks.chat.conversation import Chat, Entry, short
@@ -28,6 +33,7 @@ from studio.tasks.chat.conversation import Chat, Entry, short
 __all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]
 
 HEAD = 4096
+TRASH_DAYS = 30
 ASIDE = ".damaged"
 _ID = re.compile(r"[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
@@ -51,6 +57,7 @@ class ChatInfo:
     id: str
     title: str
     updated: str
+    pinned: bool = False
 
 
 class Chats:
@@ -71,10 +78,10 @@ class Chats:
         return Chat(id=secrets.token_hex(8), system=system, model=model, parameters=dict(parameters or {}))
 
     def list(self) -> tuple[ChatInfo, ...]:
-        """All conversations, newest first. `unread` tells of those that cannot be read."""
+        """All conversations, those that are pinned first, newest first. `unread` tells of those that cannot be read."""
         self._passed = {}
         found = [info for path in self._files() if (info := self._info(path))]
-        return tuple(sorted(found, key=lambda info: (info.updated, info.id), reverse=True))
+        return tuple(sorted(found, key=lambda info: (info.pinned, info.updated, info.id), reverse=True))
 
     def unread(self) -> tuple[StudioError, ...]:
         """What to tell of files that the last `list` could not show, and of those that were put aside earlier."""
@@ -142,13 +149,37 @@ class Chats:
         with self._lock:
             return self.save(replace(self.load(id), title=short(title)))
 
+    def pin(self, id: str) -> Chat:
+        """Put a conversation above the others, or back among them."""
+        return self.change(id, lambda chat: replace(chat, pinned=not chat.pinned), quiet=True)
+
     def delete(self, id: str) -> None:
-        """Remove a conversation; one that is gone already is no error."""
+        """Take a conversation out of the list; one that is gone already is no error. `restore` brings it back for
+        TRASH_DAYS."""
         path = self._path(id)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise disk_error(error, path) from error
+        with self._lock:
+            self._empty_trash()
+            try:
+                self._trash.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.replace(self._trash / path.name)
+                os.utime(self._trash / path.name)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise disk_error(error, path) from error
+
+    def restore(self, id: str) -> None:
+        """Bring back a conversation that was deleted. Raises StudioError: unknown_chat where it is gone for good."""
+        path = self._path(id)
+        with self._lock:
+            if path.exists():
+                return
+            try:
+                (self._trash / path.name).replace(path)
+            except FileNotFoundError:
+                raise StudioError("unknown_chat") from None
+            except OSError as error:
+                raise disk_error(error, path) from error
 
     def search(self, text: str) -> tuple[ChatInfo, ...]:
         """Conversations whose title or messages hold every word of `text`, in any case; newest first."""
@@ -181,16 +212,54 @@ class Chats:
         """The conversation as `import_json` reads it."""
         return chat_file.dump(self.load(id))
 
-    def import_json(self, data: str | bytes) -> Chat:
-        """Keep a conversation that came from elsewhere, under a new id.
+    def export_all(self) -> bytes:
+        """Every conversation that can be read, as a zip of JSON files named by day and title."""
+        packed, names = io.BytesIO(), set[str]()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for info in self.list():
+                try:
+                    whole = self.export_json(info.id)
+                except StudioError:
+                    continue
+                title = re.sub(r"[^\w -]+", "", info.title).strip()[:40] or "conversation"
+                name = f"{info.updated[:10]} {title}"
+                name = name if name not in names else f"{name} {info.id}"
+                names.add(name)
+                archive.writestr(f"{name}.json", whole)
+        return packed.getvalue()
+
+    def import_file(self, data: bytes, name: str, most: int = foreign_chats.MOST) -> tuple[Chat, ...]:
+        """Keep the conversations of a file, ours or another program's, under new ids (studio.library.foreign_chats).
+
+        Those with a time keep it, so that they stand where they belong.
+
+        Args:
+            most: conversations that are kept of a file; the others are passed over.
 
         Raises:
-            StudioError: bad_file where it is not one of ours, file_too_large.
+            StudioError: bad_file where there is none in it, file_too_large; the disk is full or refuses: those before
+                stay.
         """
-        raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
-        if len(raw) > MAX_BYTES:
-            raise StudioError("file_too_large", size=f"{len(raw) // 10**6} MB", limit=f"{MAX_BYTES // 10**6} MB")
-        return self.save(replace(chat_file.parse(raw, "JSON"), id=secrets.token_hex(8)))
+        limit = foreign_chats.MAX_BYTES
+        if len(data) > limit:
+            raise StudioError("file_too_large", size=f"{len(data) // 10**6} MB", limit=f"{limit // 10**6} MB")
+        kept = []
+        for found in foreign_chats.read(data, name)[:most]:
+            chat = replace(found, id=secrets.token_hex(8), updated=found.updated or _now(), pinned=False)
+            write(self._path(chat.id), chat_file.dump(chat))
+            kept.append(chat)
+        return tuple(kept)
+
+    @property
+    def _trash(self) -> Path:
+        return self._folder / ".trash"
+
+    def _empty_trash(self) -> None:
+        past = time.time() - TRASH_DAYS * 86_400
+        for file in self._trash.glob("*.json"):
+            with suppress(OSError):
+                if file.stat().st_mtime < past:
+                    file.unlink()
 
     def _path(self, id: str) -> Path:
         if not isinstance(id, str) or not _ID.fullmatch(id):
@@ -212,7 +281,7 @@ class Chats:
             return None
         except OSError:
             head = b""
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         for line in head.splitlines()[1:5]:
             try:
                 found.update(json.loads(b"{" + line.strip().rstrip(b",") + b"}"))
@@ -220,7 +289,7 @@ class Chats:
                 break
         keys = ("format", "shown_title", "updated")
         if found.get("format") == FORMAT and all(_is_text(found.get(key)) for key in keys):
-            return ChatInfo(path.stem, found["shown_title"], found["updated"])
+            return ChatInfo(path.stem, found["shown_title"], found["updated"], found.get("pinned") is True)
         try:
             chat = self.load(path.stem)
         except StudioError as error:
@@ -228,7 +297,7 @@ class Chats:
                 self._passed[path.name] = error
                 _log.warning("%s is passed over: %s", path.name, error)
             return None
-        return ChatInfo(chat.id, chat.shown_title, chat.updated)
+        return ChatInfo(chat.id, chat.shown_title, chat.updated, chat.pinned)
 
     def _put_aside(self, path: Path, reason: str) -> StudioError:
         """Give a file another name, one that no file has yet. Returns what to tell of it."""

@@ -69,7 +69,7 @@ def build(page: Page) -> None:
     page.prompts[TASK] = chats.prompt
     offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
     outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
-    outputs.append(settings.presets.list)
+    outputs += [settings.presets.list, chats.told]
 
     # ---- what is shown
     def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
@@ -295,12 +295,11 @@ def build(page: Page) -> None:
         yield from open_(request, id or "", used)
 
     def deleted(id: str, used: str | None, request: gr.Request) -> Iterator[Changes]:
+        """Show another conversation instead of one that is gone."""
         if (job := page.studio.answering(id)) is not None:
             job.cancel()
-        try:
-            page.chats(request).delete(id)
-        except StudioError as error:
-            yield {notice: job_progress.failure(error, language(request))}
+        if windows.chat(request) != id:
+            yield chats.update(request, windows.chat(request))
             return
         yield from open_(request, chats.newest(request), used)
 

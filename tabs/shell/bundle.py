@@ -18,8 +18,8 @@ FILES = ASSETS / "page"
 """Scripts, style sheets and icon of the page."""
 SCRIPTS = (
     "common.js", "watch.js", "identity.js", "language.js", "page.js", "tabs.js", "keep.js", "tries.js", "menus.js",
-    "jobs.js", "focus.js", "speak.js", "fields.js", "sketch.js", "titles.js", "chat.js", "editor.js", "music.js",
-    "captions.js", "models.js", "shelf.js",
+    "jobs.js", "focus.js", "speak.js", "fields.js", "sketch.js", "titles.js", "chat.js", "chats.js", "editor.js",
+    "music.js", "captions.js", "models.js", "shelf.js",
 )  # fmt: skip
 STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css")
 FOREVER = "public, max-age=31536000, immutable"

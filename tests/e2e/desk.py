@@ -220,7 +220,7 @@ class Desk:
 
     @property
     def conversations(self) -> Locator:
-        return self.page.locator("#chat-list label")
+        return self.page.locator("#chat-list .a-chat-open")
 
     def ask(self, words: str) -> Self:
         """Send a message and wait for the whole answer."""

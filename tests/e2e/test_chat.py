@@ -1,12 +1,20 @@
 """Conversations: asking, changing one's mind, finding them again."""
 
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 from playwright.sync_api import expect
 
 from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.service import Studio
+
+
+def manage(desk: Desk, title: str, what: str) -> None:
+    """Press something in a conversation's menu."""
+    desk.page.get_by_role("button", name=f"More for “{title}”").click()
+    desk.page.locator("#chat-row").get_by_role("button", name=what, exact=True).click()
 
 
 def test_the_answer_and_the_next_one_follow_the_questions(desk: Desk) -> None:
@@ -43,9 +51,8 @@ def test_an_answer_goes_on_where_it_was_stopped(desk: Desk, gate: Gate) -> None:
     gate.shut(after=3)
     desk.type("Long").run()
     expect(desk.answers.last).to_contain_text("You asked")
-    desk.stop()
+    desk.stop().idle()
     gate.open()
-    desk.idle()
     begun = desk.answers.last.inner_text()
     assert "our conversation" not in begun
     desk.page.get_by_label("Continue").click()
@@ -134,22 +141,50 @@ def test_conversations_are_found_renamed_and_deleted(desk: Desk, studio: Studio)
     expect(desk.questions).to_have_text(["About apples"])
     desk.type("", "search")
     expect(desk.conversations).to_have_count(2)
-    desk.page.get_by_role("button", name="Rename, delete, save").click()
+    manage(desk, "About apples", "Rename")
     desk.page.get_by_role("textbox", name="New name").fill("Fruit")
-    desk.page.get_by_role("button", name="Rename", exact=True).click()
+    desk.page.keyboard.press("Enter")
     expect(desk.conversations).to_have_text(["Fruit", "About pears"])
-    desk.page.get_by_role("button", name="Delete", exact=True).click()
-    desk.page.get_by_role("button", name="Delete it").click()
+    manage(desk, "Fruit", "Delete")
     expect(desk.conversations).to_have_text(["About pears"])
     expect(desk.questions).to_have_text(["About pears"])
     assert [chat.title for chat in studio.chats.list()] == ["About pears"]
+    desk.page.get_by_role("button", name="Undo", exact=True).filter(visible=True).first.click()
+    expect(desk.questions).to_have_text(["About apples"])
+    expect(desk.conversations).to_have_text(["Fruit", "About pears"])
+
+
+def test_a_pinned_conversation_stands_above_the_days(desk: Desk) -> None:
+    desk.ask("About apples")
+    desk.begin()
+    desk.ask("About pears")
+    manage(desk, "About apples", "Pin")
+    expect(desk.conversations).to_have_text(["About apples", "About pears"])
+    expect(desk.page.locator("#chat-list h3")).to_have_text(["Pinned", "Today"])
+    manage(desk, "About apples", "Unpin")
+    expect(desk.conversations).to_have_text(["About pears", "About apples"])
+
+
+def test_what_was_written_out_is_read_in_again(desk: Desk, studio: Studio, tmp_path: Path) -> None:
+    desk.ask("About apples")
+    with desk.page.expect_download() as started:
+        desk.page.get_by_role("button", name="Save all").click()
+    with zipfile.ZipFile(started.value.path()) as packed:
+        (name,) = packed.namelist()
+        (tmp_path / "one.json").write_bytes(packed.read(name))
+    desk.page.locator(".a-chats-files input[type=file]").set_input_files(tmp_path / "one.json")
+    expect(desk.page.get_by_text("Imported: 1")).to_be_visible()
+    expect(desk.conversations).to_have_text(["About apples", "About apples"])
+    expect(desk.questions).to_have_text(["About apples"])
+    (tmp_path / "two.json").write_text("no conversation")
+    desk.page.locator(".a-chats-files input[type=file]").set_input_files(tmp_path / "two.json")
+    expect(desk.page.locator("#chat-list-told [role=alert]")).to_contain_text("two.json cannot be understood")
 
 
 def test_a_conversation_is_saved_as_markdown(desk: Desk) -> None:
     desk.ask("About apples")
-    desk.page.get_by_role("button", name="Rename, delete, save").click()
     with desk.page.expect_download() as download:
-        desk.page.get_by_role("button", name="Save as Markdown").click()
+        manage(desk, "About apples", "Save as Markdown")
     text = download.value.path().read_text(encoding="utf-8")
     assert text.startswith("# About apples\n")
     assert "## You\n\nAbout apples\n\n## Assistant\n\nYou asked: About apples" in text

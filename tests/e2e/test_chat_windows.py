@@ -90,18 +90,15 @@ def test_what_is_being_edited_survives_that_the_talk_is_drawn_anew(desk: Desk) -
     expect(desk.questions).to_have_text(["one", "two"])
 
 
-def test_delete_asks_first(desk: Desk, studio: Studio) -> None:
+def test_what_another_window_shows_is_deleted_without_a_word_too_many(desk: Desk, studio: Studio) -> None:
     desk.ask("keep me")
-    desk.page.get_by_role("button", name="Rename, delete, save").click()
-    desk.page.get_by_role("button", name="Delete", exact=True).click()
-    expect(desk.page.locator("#chat-delete-ask")).to_contain_text("“keep me”")
-    desk.page.get_by_role("button", name="Keep it").click()
-    expect(desk.page.locator("#chat-delete-ask")).to_be_hidden()
-    assert len(studio.chats.list()) == 1
-    desk.page.get_by_role("button", name="Delete", exact=True).click()
-    desk.page.get_by_role("button", name="Delete it").click()
-    expect(desk.questions).to_have_count(0)
-    assert studio.chats.list() == ()
+    desk.begin()
+    desk.ask("delete me")
+    studio.chats.delete(studio.chats.list()[0].id)
+    desk.page.get_by_role("button", name="More for “delete me”").click()
+    desk.page.locator("#chat-row").get_by_role("button", name="Delete", exact=True).click()
+    expect(desk.page.locator("#chat-list-told [role=alert]")).to_contain_text("no longer exists")
+    expect(desk.conversations).to_have_text(["keep me"])
 
 
 def test_an_answer_that_the_disk_refuses_can_still_be_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ class Chat:
 
     Attributes:
         parameters: how it is sampled, by the names of a ChatRequest; what is left out is the model's default.
+        pinned: it stands above the others in a list.
         former: what was replaced; of what stood in one place, the older first.
         extra: fields of the file that this version does not know.
     """
@@ -78,6 +79,7 @@ class Chat:
     model: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Entry, ...] = ()
+    pinned: bool = False
     former: tuple[Tail, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -135,7 +137,7 @@ class Chat:
     def branch(self, at: int, id: str) -> Chat:
         """Another conversation that begins as this one does, up to and with the message in place `at`."""
         former = tuple(tail for tail in self.former if tail.at <= at)
-        return replace(self, id=id, messages=self.messages[: at + 1], former=former)
+        return replace(self, id=id, messages=self.messages[: at + 1], former=former, pinned=False)
 
     def aside(self, at: int, messages: tuple[Entry, ...]) -> Chat:
         """The conversation as it is, with another way in which it went on from place `at`."""

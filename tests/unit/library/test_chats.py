@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
 import threading
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 
 from studio import paths
 from studio.errors import StudioError
-from studio.library.chats import MAX_BYTES, Chats
+from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Chat, Entry
 
 
@@ -159,6 +161,43 @@ def test_only_an_id_of_ours_becomes_a_path(chats: Chats, tmp_path: Path, id: Any
     assert list(folder_of(chats).iterdir()) == []
 
 
+def test_what_was_deleted_comes_back_as_it_was_and_not_after_a_month(chats: Chats) -> None:
+    chat, other = talk(chats, "hello"), talk(chats, "other")
+    chats.delete(chat.id)
+    assert [info.id for info in chats.list()] == [other.id]
+    chats.restore(chat.id)
+    chats.restore(chat.id)
+    assert chats.load(chat.id) == chat
+    chats.delete(chat.id)
+    (kept,) = (folder_of(chats) / ".trash").iterdir()
+    os.utime(kept, (0, 0))
+    chats.delete(other.id)
+    with pytest.raises(StudioError) as caught:
+        chats.restore(chat.id)
+    assert caught.value.code == "unknown_chat"
+    chats.restore(other.id)
+
+
+def test_a_pinned_conversation_stands_first_and_keeps_its_time(chats: Chats) -> None:
+    first, second = talk(chats, "first"), talk(chats, "second")
+    chats.pin(first.id)
+    assert [(info.id, info.pinned) for info in chats.list()] == [(first.id, True), (second.id, False)]
+    assert chats.load(first.id).updated == first.updated
+    chats.pin(first.id)
+    assert [info.id for info in chats.list()] == [second.id, first.id]
+
+
+def test_all_are_written_out_and_read_again(chats: Chats) -> None:
+    for title in ("A/B: c", "A/B: c", "\u4f60\u597d"):
+        talk(chats, "hello", title=title)
+    with zipfile.ZipFile(io.BytesIO(chats.export_all())) as packed:
+        names = packed.namelist()
+        found = [chats.import_file(packed.read(name), name)[0].title for name in names]
+    assert len(set(names)) == 3
+    assert not any("/" in name or "\\" in name for name in names)
+    assert sorted(found) == ["A/B: c", "A/B: c", "\u4f60\u597d"]
+
+
 def test_a_conversation_that_is_gone_says_so_and_can_be_deleted_again(chats: Chats) -> None:
     chat = talk(chats, "hello")
     chats.delete(chat.id)
@@ -192,29 +231,38 @@ def test_markdown_has_title_system_prompt_and_both_voices(chats: Chats) -> None:
 
 def test_an_exported_conversation_can_be_imported_under_a_new_id(chats: Chats) -> None:
     chat = talk(chats, "Hello", "Hi", title="T", system="s", model="m", parameters={"top_k": 5})
-    copy = chats.import_json(chats.export_json(chat.id))
+    (copy,) = chats.import_file(chats.export_json(chat.id).encode(), "t.json")
     assert copy.id != chat.id
-    assert replace(copy, id=chat.id, updated=chat.updated) == chat
+    assert replace(copy, id=chat.id) == chat
     assert len(chats.list()) == 2
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", "{}", "[]", '{"format": "atelier-chat/1", "messages": ["x"]}'])
-def test_what_is_not_a_conversation_is_not_imported(chats: Chats, data: str | bytes) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\xff", b"{}", b"[]", b"3", b"[" * 100_000, b"PK\x03\x04 no zip",
+        b'{"mapping": {"a": 1}, "current_node": "a"}',
+        b'{"internal": [3, [""], [[]]]}', b'{"messages": ["x", {"role": 1}]}', b'[{"role": "tool", "content": "x"}]',
+        b'{"format": "atelier-chat/1", "messages": ["x"]}',
+    ],
+)  # fmt: skip
+def test_what_is_not_a_conversation_is_not_imported(chats: Chats, data: bytes) -> None:
     with pytest.raises(StudioError) as caught:
-        chats.import_json(data)
+        chats.import_file(data, "t.json")
     assert caught.value.code == "bad_file"
     assert chats.list() == ()
 
 
-def test_an_import_that_is_too_large_is_refused(chats: Chats) -> None:
+def test_an_import_that_is_too_large_is_refused(chats: Chats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.library.foreign_chats.MAX_BYTES", 1000)
     with pytest.raises(StudioError) as caught:
-        chats.import_json(b" " * (MAX_BYTES + 1))
+        chats.import_file(b" " * 1001, "t.json")
     assert caught.value.code == "file_too_large"
 
 
 def test_an_id_inside_an_imported_file_is_not_trusted(chats: Chats) -> None:
     chat = talk(chats, "precious")
-    chats.import_json(json.dumps({"format": "atelier-chat/1", "id": chat.id, "messages": []}))
+    chats.import_file(json.dumps({"format": "atelier-chat/1", "id": chat.id, "messages": []}).encode(), "t.json")
     assert chats.load(chat.id).messages[0].content == "precious"
 
 

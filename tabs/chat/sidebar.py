@@ -151,7 +151,7 @@ class ChatList:
 
     def newest(self, request: gr.Request) -> str:
         """The conversation that was written to last; empty where there is none that can be read."""
-        for info in (store := self._page.chats(request)).list():
+        for info in sorted((store := self._page.chats(request)).list(), key=lambda one: one.updated, reverse=True):
             try:
                 return store.load(info.id).id
             except StudioError:

@@ -154,13 +154,14 @@ def test_conversations_are_found_renamed_and_deleted(desk: Desk, studio: Studio)
     expect(desk.conversations).to_have_text(["Fruit", "About pears"])
 
 
-def test_a_pinned_conversation_stands_above_the_days(desk: Desk) -> None:
+def test_a_pinned_conversation_stands_above_the_days(desk: Desk, visit: Visit, url: str) -> None:
     desk.ask("About apples")
     desk.begin()
     desk.ask("About pears")
     manage(desk, "About apples", "Pin")
     expect(desk.conversations).to_have_text(["About apples", "About pears"])
     expect(desk.page.locator("#chat-list h3")).to_have_text(["Pinned", "Today"])
+    expect(visit(url).questions).to_have_text(["About pears"])  # the newest, wherever it stands
     manage(desk, "About apples", "Unpin")
     expect(desk.conversations).to_have_text(["About pears", "About apples"])
 

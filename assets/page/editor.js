@@ -1,13 +1,14 @@
 // The code tab's editor: where the cursor is, and a suggestion that appears there, selected until it is kept.
 //
 // The suggestion stands in the text while it is shown, outside of the history of undo. Tab keeps it, as one step that
-// undo takes back; Esc, typing, undo, or a cursor that goes elsewhere takes it away, and ends the run that writes it.
+// undo takes back, Ctrl or Cmd with the right arrow its first word, Shift+Tab its first line; Esc, typing, undo, or a cursor that goes elsewhere takes it away, and ends the run that writes it.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const DRAFT = "atelier_draft_code";
   const SETTLED = "atelier_settled_code"; // the job whose suggestion was kept or thrown away last
   let from = null; // where the suggestion begins
   let suggestion = ""; // what it is now
+  let taken = ""; // what of it was kept already
   let job = null; // whose it is
   let waiting = false; // Run was pressed, and no news has come of it
   let ours = false; // this very change is made by us
@@ -75,7 +76,7 @@
 
   const close = () => {
     from = null;
-    suggestion = "";
+    suggestion = taken = "";
     waiting = false;
     mark();
   };
@@ -156,8 +157,8 @@
       if (from === null || id !== job) {
         pending = id === job ? null : { id, text };
         adopt();
-      } else if (stands()) {
-        grow(text, suggestion === ""); // once: the person may be in another field by now
+      } else if (stands() && text.startsWith(taken)) {
+        grow(text.slice(taken.length), suggestion === ""); // once: the person may be in another field by now
       }
     },
 
@@ -170,6 +171,20 @@
       }
       settle();
       view()?.focus();
+    },
+
+    // the first word or line of it; the rest goes on being a suggestion
+    acceptPart(kind) {
+      const part = (kind === "line" ? /^[^\n]*\n?/ : /^\s*(?:\w+|[^\w\s]+)/).exec(suggestion)?.[0] ?? "";
+      if (!stands() || !part) return;
+      if (part.length === suggestion.length) return this.accept();
+      const rest = suggestion.slice(part.length);
+      put("", {});
+      suggestion = "";
+      put(part, { selection: { anchor: from + part.length } }, true);
+      from += part.length;
+      taken += part;
+      grow(rest, true);
     },
 
     discard() {
@@ -221,8 +236,11 @@
     if (!overtaking(event) || event.altKey) return;
     const command = event.ctrlKey || event.metaKey;
     const alone = command ? /^[zy]$/i.test(event.key) : ["Backspace", "Delete"].includes(event.key);
-    if (event.key === "Tab" && !event.shiftKey && !command) {
-      atelier.editor.accept();
+    if (event.key === "Tab" && !command) {
+      if (event.shiftKey) atelier.editor.acceptPart("line");
+      else atelier.editor.accept();
+    } else if (event.key === "ArrowRight" && command && !event.shiftKey) {
+      atelier.editor.acceptPart("word");
     } else if (alone) {
       atelier.editor.discard();
     } else {

@@ -40,6 +40,18 @@ def test_tab_keeps_it(suggested: Desk) -> None:
     expect(suggested.page.locator("#code-accept")).to_be_hidden()
 
 
+def test_its_first_word_and_its_first_line_are_kept_alone(suggested: Desk) -> None:
+    suggested.page.keyboard.press("Shift+Tab")
+    suggested.has_code(BEFORE + SUGGESTED)
+    assert suggested.page.evaluate("getSelection().toString()").strip() == "return 12"
+    suggested.page.keyboard.press("ControlOrMeta+ArrowRight")
+    suggested.page.keyboard.press("Escape")
+    suggested.has_code(BEFORE + "\n    return")
+    expect(suggested.page.locator("#code-accept")).to_be_hidden()
+    suggested.page.keyboard.press("ControlOrMeta+z")
+    suggested.has_code(BEFORE + "\n")
+
+
 def test_esc_takes_it_away(suggested: Desk) -> None:
     suggested.page.keyboard.press("Escape")
     assert suggested.code == BEFORE

@@ -91,6 +91,10 @@
     if (!button) return;
     if (button.dataset.copy) {
       const listing = button.closest(".a-listing")?.querySelector("code");
+      if (button.dataset.copy === "open") {
+        atelier.editor.open(listing?.textContent ?? "", button.closest(".a-listing").dataset.language);
+        return;
+      }
       copy(button.dataset.copy === "code" ? listing?.textContent ?? "" : button.closest("[data-said]")?.dataset.said ?? "");
       copied(button);
     } else if (button.dataset.chatDo === "edit") {
@@ -99,7 +103,7 @@
       field()?.closest(".a-edit").remove();
       edit();
     } else {
-      give({ do: button.dataset.chatDo, at: Number(button.dataset.at) });
+      give({ do: button.dataset.chatDo, at: Number(button.dataset.at), words: button.dataset.words ?? "" });
     }
   });
 

@@ -13,6 +13,7 @@
   let waiting = false; // Run was pressed, and no news has come of it
   let ours = false; // this very change is made by us
   let restoring = false;
+  let wanted = ""; // the language of what was opened last
   let pending = null; // news of a job that this page did not start
   let place = null; // such a job's id, and the text before and behind its suggestion
   const known = new Set(); // jobs that news came of
@@ -126,6 +127,28 @@
 
   atelier.editor = {
     suggesting: () => from !== null && suggestion !== "",
+
+    // Text from elsewhere, instead of what is there, which undo brings back; Gradio asks for its language.
+    async open(text, language) {
+      document.getElementById("tab-code-button")?.click();
+      await atelier.opened("code");
+      await atelier.drawn("code");
+      for (let tries = 100; !view() && tries > 0; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+      const editor = view();
+      if (!editor) return;
+      if (from !== null) dismiss();
+      placed.add(editor);
+      const { doc } = editor.state;
+      const end = text.endsWith("\n") ? text.length - 1 : text.length; // a listing ends with one that is not meant
+      editor.dispatch({
+        changes: { from: 0, to: doc.length, insert: text.slice(0, end) }, selection: { anchor: end }, userEvent: "input.paste",
+      });
+      remember();
+      editor.focus();
+      wanted = language;
+      document.getElementById("code-open")?.click();
+    },
+    wanted: () => wanted,
 
     // [text before the cursor, text behind it]; remembers the place for the suggestion
     aroundCursor() {

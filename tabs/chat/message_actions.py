@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from studio.errors import StudioError
+from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
 
 
@@ -34,6 +35,11 @@ def to_continue(chat: Chat) -> str:
     return last.content
 
 
+def to_answer_now(chat: Chat) -> str:
+    """The last answer with its thought at an end, with which another begins."""
+    return thoughts.ended(to_continue(chat))
+
+
 def changed(what: str, chat: Chat, at: int, words: str) -> tuple[Chat, str]:
     """(the conversation after what was pressed, what of it goes back into the composer). Nothing is asked of a model.
 
@@ -42,6 +48,13 @@ def changed(what: str, chat: Chat, at: int, words: str) -> tuple[Chat, str]:
     """
     if what in ("earlier", "later", "back"):
         return chat.turned(at, 1 if what == "later" else -1), ""
+    if what == "keep":
+        wanted = int(words) if words.isascii() and words.isdigit() and len(words) < 6 else 0
+        if not 1 <= wanted <= chat.versions(at)[1]:
+            raise StudioError("chat_changed")
+        while (shown := chat.versions(at)[0]) != wanted:
+            chat = chat.turned(at, 1 if shown < wanted else -1)
+        return chat, ""
     if what == "undo":
         last = max((place for place, entry in enumerate(chat.messages) if entry.role == "user"), default=0)
         return chat.replaced(last), chat.messages[last].content if chat.messages else ""

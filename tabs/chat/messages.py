@@ -6,23 +6,33 @@ The page's script (assets/page/chat.js) turns presses into orders: what, at whic
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
-from studio.catalog import variants
+from studio.catalog import variants as models
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.results import Update
-from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
+from tabs.chat import answers, versions
 from tabs.shared import job_progress, prose
 
 _LABELS = {"delete": "delete_message"}
 
 
-def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
-    """The whole conversation. While an answer is being written nothing in it can be changed."""
+def draw(
+    chat: Chat, spoken: str, *, running: bool = False, beside: int = -1, others: Sequence[tuple[str, str]] = ()
+) -> str:
+    """The whole conversation. While an answer is being written nothing in it can be changed.
+
+    Args:
+        beside: the message whose versions are shown side by side.
+        others: (id, title) of further models that could answer the last question.
+    """
     last = len(chat.messages) - 1
     rows = "".join(
-        _row(chat, place, entry, spoken, last=place == last, running=running)
+        versions.draw(chat, place, spoken)
+        if place == beside and not running
+        else _row(chat, place, entry, spoken, last=place == last, running=running, others=others)
         for place, entry in enumerate(chat.messages)
     )
     if not running:
@@ -41,22 +51,8 @@ def draw(chat: Chat, spoken: str, *, running: bool = False) -> str:
 
 def live(said: str, spoken: str) -> str:
     """The answer that is being written."""
-    body = answer(said, spoken, over=False) if said.strip() else '<p class="a-waiting">…</p>'
+    body = answers.answer(said, spoken, over=False) if said.strip() else '<p class="a-waiting">…</p>'
     return f'<div class="a-message bot-row">{_body(body)}</div>'
-
-
-def answer(said: str, spoken: str, *, over: bool = True) -> str:
-    """An answer: what was thought aloud folded away, the rest as Markdown."""
-    drawn = prose.prose if over else prose.draft
-    thought, rest = thoughts.split(said)
-    if not thought:
-        return drawn(rest, spoken)
-    title = _said("thoughts" if over or rest else "thinking", spoken)
-    opened = "" if rest.strip() else " open"
-    return (
-        f'<details class="a-thoughts"{opened}><summary>{title}</summary>{drawn(thought, spoken)}</details>'
-        f"{drawn(rest, spoken)}"
-    )
 
 
 def progress(update: Update, spoken: str) -> str:
@@ -65,7 +61,7 @@ def progress(update: Update, spoken: str) -> str:
     if update.kind == "done" and artifact is not None:
         tokens, rate = (round(artifact.stats.get(name, 0)) for name in ("tokens", "tokens_per_second"))
         model = artifact.recipe["model"]
-        called = variants.called(model["id"], model["title"], spoken)
+        called = models.called(model["id"], model["title"], spoken)
         figures = job_progress.note(text("chat.figures", spoken, count=tokens, rate=rate, model=called))
         return job_progress.misread(update, spoken) + figures
     if update.kind == "running" and update.step and not update.stopping:
@@ -74,15 +70,18 @@ def progress(update: Update, spoken: str) -> str:
     return job_progress.progress(update, spoken)
 
 
-def _row(chat: Chat, place: int, entry: Entry, spoken: str, *, last: bool, running: bool) -> str:
+def _row(
+    chat: Chat, place: int, entry: Entry, spoken: str, *,
+    last: bool, running: bool, others: Sequence[tuple[str, str]],
+) -> str:  # fmt: skip
     mine = entry.role == "user"
-    body = _body(prose.raw(entry.content) if mine else answer(entry.content, spoken))
+    body = _body(prose.raw(entry.content) if mine else answers.answer(entry.content, spoken))
     buttons = _button("copy", place, spoken)
     if not running:
         buttons += _button("edit", place, spoken)
         if last and not mine:
             buttons += "".join(_button(what, place, spoken) for what in ("continue", "retry", "undo"))
-        buttons += _ways(chat, place, spoken) + _further(place, spoken)
+        buttons += _ways(chat, place, spoken) + _further(place, spoken, others if last and not mine else ())
     kind = "user-row" if mine else "bot-row"
     said = html.escape(entry.content, quote=True)
     return (
@@ -116,12 +115,19 @@ def _ways(chat: Chat, place: int, spoken: str) -> str:
         for what, sign, possible in (("earlier", "‹", shown > 1), ("later", "›", shown < count))
     }
     which = _said("version", spoken, shown=shown, count=count)
-    return f'<span class="a-ways">{step["earlier"]}<span>{which}</span>{step["later"]}</span>'
+    beside = _button("beside", place, spoken) if count <= versions.MOST else ""
+    return f'<span class="a-ways">{step["earlier"]}<span>{which}</span>{step["later"]}</span>{beside}'
 
 
-def _further(place: int, spoken: str) -> str:
+def _further(place: int, spoken: str, others: Sequence[tuple[str, str]]) -> str:
     """What is rarely done with a message."""
     id, buttons = f"chat-message-{place}", _button("branch", place, spoken) + _button("delete", place, spoken)
+    for model, title in others:
+        label = _said("retry_with", spoken, model=title)
+        buttons += (
+            f'<button type="button" data-chat-do="retry" data-at="{place}" '
+            f'data-words="{html.escape(model, quote=True)}" aria-label="{label}">{label}</button>'
+        )
     label = _said("further", spoken)
     return (
         f'<span class="a-menu"><button type="button" class="a-menu-button" id="{id}-menu" aria-label="{label}">'

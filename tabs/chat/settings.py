@@ -21,6 +21,8 @@ from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
 NAMES = (*NUMBERS, "opening", "stop")
+MOST_OTHERS = 6
+"""Models that are offered for another answer to the same question."""
 _WHOLE = ("top_k", "max_tokens", "seed")
 
 
@@ -104,6 +106,13 @@ class ChatSettings:
         """Whether a model can answer at once."""
         models = self._page.studio.models.list("chat")
         return any(one.card.id == model and one.state == "ready" for info in models for one in (info, *info.variants))
+
+    def others(self, chat: Chat, spoken: str) -> list[tuple[str, str]]:
+        """(id, title) of models that are here, besides the one that answers in a conversation; the first few."""
+        models = self._page.studio.models.list("chat")
+        ready = [one.card for info in models for one in (info, *info.variants) if one.state == "ready"]
+        title = self._page.title
+        return [(card.id, title(card.id, spoken)) for card in ready if card.id != chat.model][:MOST_OTHERS]
 
     def missing(self, chat: Chat, used: str, spoken: str) -> Note | None:
         """That the model of a conversation is not here and another one answers; None where that is not so."""

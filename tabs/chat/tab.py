@@ -17,6 +17,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.jobs.languages import reads_chinese
+from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
 from tabs.chat import message_actions, messages
 from tabs.chat.open_pages import WHERE, Place, Windows
@@ -25,7 +26,7 @@ from tabs.chat.sidebar import ChatList
 from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
-from tabs.shared.i18n import language
+from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import examples, run_row, tries
@@ -61,6 +62,7 @@ def build(page: Page) -> None:
             starters = tries(TASK, EXAMPLES, english=english(page, picker.list.value))
             progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
             notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
+            now = gr.Button(t("chat.answer_now"), size="sm", visible=False, elem_id="chat-answer-now", scale=0)
             with gr.Row(elem_classes="a-composer"):
                 chats.prompt.render()
                 run, stop = run_row(TASK, "chat.run", halt)
@@ -69,22 +71,26 @@ def build(page: Page) -> None:
     page.prompts[TASK] = chats.prompt
     offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
     outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
-    outputs += [settings.presets.list, chats.told]
+    outputs += [settings.presets.list, chats.told, now]
 
     # ---- what is shown
-    def shows(chat: Chat, spoken: str, *, running: bool = False) -> Changes:
+    def shows(chat: Chat, spoken: str, *, running: bool = False, beside: int = -1) -> Changes:
+        others = [] if running else settings.others(chat, spoken)
         return {
-            talk: messages.draw(chat, spoken, running=running),
+            talk: messages.draw(chat, spoken, running=running, beside=beside, others=others),
             live: gr.update(visible=False, value=""),
+            now: gr.update(visible=False),
             starters: gr.update(visible=not chat.messages),
         }
 
     def idle() -> Changes:
         return dict(zip((run, stop), job_progress.running(False), strict=True))
 
-    def follow(job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes) -> Iterator[Changes]:
+    def follow(
+        job: Job, chat: Chat, request: gr.Request, turn: int, more: Changes, *, beside: bool = False
+    ) -> Iterator[Changes]:
         """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
-        spoken, store, said, due = language(request), page.chats(request), "", 0.0
+        spoken, store, said, due, thinking = language(request), page.chats(request), "", 0.0, False
         buttons = zip((run, stop), job_progress.running(not job.cancelled), strict=True)
         yield {**shows(chat, spoken, running=True), **dict(buttons), **more}
         for update in job_progress.watch(job, lambda: not windows.at(request, turn)):
@@ -95,13 +101,16 @@ def build(page: Page) -> None:
             changes = dict(
                 zip((run, stop, progress), (*job_progress.running(on), messages.progress(update, spoken)), strict=True)
             )
+            if thoughts.under_way(said) != thinking:
+                thinking = not thinking
+                changes[now] = gr.update(visible=thinking and on)
             if not update.final and (begun := time.monotonic()) >= due:
                 changes[live] = gr.update(visible=True, value=messages.live(said, spoken))
                 due = begun + DRAWING * (time.monotonic() - begun)
             if update.final:
                 try:
                     kept = store.load(chat.id)
-                    changes |= shows(kept, spoken)
+                    changes |= shows(kept, spoken, beside=len(chat.messages) if beside else -1)
                     if kept.open and said.strip():  # the disk refused it: it can still be copied
                         changes[live] = gr.update(visible=True, value=messages.live(said, spoken))
                 except StudioError as error:
@@ -169,6 +178,7 @@ def build(page: Page) -> None:
     def ask(
         request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
         accepted: Changes, typed: Changes, *, words: str = "", begins: Callable[[Chat], str] | None = None,
+        late: bool = False, model: str = "",
     ) -> Iterator[Changes]:  # fmt: skip
         """Have a conversation answered after a change, and follow the answer.
 
@@ -176,6 +186,8 @@ def build(page: Page) -> None:
             accepted: updates once it is on its way. typed: updates that keep what was typed where it is refused.
             words: a new message. An answer that came while it was typed is no reason to refuse it.
             begins: of the conversation before the change, what its answer begins with.
+            model: another one that answers this once; the answers stand side by side then.
+            late: an answer that came since it was pressed is no reason to refuse it either.
         """
         store, spoken = page.chats(request), language(request)
         try:
@@ -193,12 +205,13 @@ def build(page: Page) -> None:
                         yield typed  # pressed twice before the page could show it
                         return
                     raise StudioError("chat_busy")
-                if place.chat and not place.fits(found, answered=bool(words)):
+                if place.chat and not place.fits(found, answered=bool(words or late)):
                     raise StudioError("chat_changed")
                 used = asked.model or page.studio.default_model(TASK).id
                 note = settings.missing(found, used, spoken)
                 chat = settings.keep(change(found), asked)
                 asked = replace(asked, opening=begins(found)) if begins else asked
+                asked = replace(asked, model=model) if model else asked
                 seen = found.mark if place.chat else ""
                 notes = (note,) if note else ()
                 job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes))
@@ -206,7 +219,8 @@ def build(page: Page) -> None:
         except StudioError as error:
             yield from refused(error, request, place, typed)
             return
-        yield from follow(job, chat, request, turn, {**accepted, **chats.update(request, chat.id), notice: ""})
+        more = {**accepted, **chats.update(request, chat.id), notice: ""}
+        yield from follow(job, chat, request, turn, more, beside=bool(model))
 
     def send(request: gr.Request, words: str, where: str, *values: Any) -> Iterator[Changes]:
         if not words.strip():
@@ -220,17 +234,29 @@ def build(page: Page) -> None:
         kept = {chats.prompt: gr.skip()}
         yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, words=words)
 
-    def again(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
+    def again(request: gr.Request, where: str, *values: Any, model: str = "") -> Iterator[Changes]:
         """Answer the last question once more; the answer that it had is kept."""
         kept = {chats.prompt: gr.skip()}
-        yield from ask(request, Place.read(where), message_actions.asked_again, values, kept, kept)
+        yield from ask(request, Place.read(where), message_actions.asked_again, values, kept, kept, model=model)
+
+    def answer_now(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
+        """End a thought that goes on, and have the answer written from there."""
+        place, kept = Place.read(where), {chats.prompt: gr.skip()}
+        if (job := page.studio.answering(place.chat or windows.chat(request))) is None:
+            yield kept
+            return
+        job.cancel()
+        again, begins = message_actions.asked_again, message_actions.to_answer_now
+        yield from ask(request, place, again, values, kept, kept, begins=begins, late=True)
 
     def obey(request: gr.Request, said: str, where: str, prompt: str, *values: Any) -> Iterator[Changes]:
         """What was pressed at a message."""
         what, at, words = message_actions.read_order(said)
         place = Place.read(where)
         if what in ("retry", "answer"):
-            yield from again(request, where, *values)
+            yield from again(request, where, *values, model=words)
+        elif what == "beside":
+            yield from compared(request, place, at)
         elif what == "continue":
             kept = {chats.prompt: gr.skip()}
             cut, begins = message_actions.asked_again, message_actions.to_continue
@@ -240,10 +266,21 @@ def build(page: Page) -> None:
         elif what == "edit" and words.strip():
             typed = {chats.prompt: message_actions.together(prompt, words)}
             yield from ask(request, place, lambda chat: message_actions.edited(chat, at, words), values, {}, typed)
-        elif what in ("undo", "earlier", "later", "back", "delete") or (what == "reword" and words.strip()):
+        elif what in ("undo", "earlier", "later", "back", "delete", "keep") or (what == "reword" and words.strip()):
             yield from turned(request, place, what, at, prompt, words)
         else:
             yield {progress: gr.skip()}
+
+    def compared(request: gr.Request, place: Place, at: int) -> Iterator[Changes]:
+        """Show all versions of a message."""
+        try:
+            chat = page.chats(request).load(place.chat)
+            if page.studio.answering(place.chat) is not None or not 0 <= at < len(chat.messages):
+                raise StudioError("chat_busy" if 0 <= at < len(chat.messages) else "chat_changed")
+        except StudioError as error:
+            yield from refused(error, request, place, {chats.prompt: gr.skip()})
+            return
+        yield shows(chat, language(request), beside=at)
 
     def branched(request: gr.Request, place: Place, at: int, used: Any) -> Iterator[Changes]:
         """Begin another conversation with what was said up to a message, and show it."""
@@ -329,6 +366,7 @@ def build(page: Page) -> None:
     chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
     here = f"(_, ...rest) => [{WHERE}, ...rest]"
     offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
+    now.click(answer_now, [chats.where, *settings.fields], outputs, **pumping(js=here))
     ordered.click(obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
     kept = [chats.where, *settings.fields]
     for part in (settings.system, *settings.of.values()):

@@ -27,6 +27,12 @@ LANGUAGES = (
     "python", "javascript", "typescript", "html", "css", "json", "markdown", "shell", "sql", "c", "cpp", "r", "yaml",
     "dockerfile", "latex",
 )  # fmt: skip
+SPELLED = {
+    "py": "python", "python3": "python", "js": "javascript", "jsx": "javascript", "ts": "typescript",
+    "tsx": "typescript", "sh": "shell", "bash": "shell", "zsh": "shell", "console": "shell", "c++": "cpp", "cc": "cpp",
+    "h": "c", "yml": "yaml", "md": "markdown", "tex": "latex", "htm": "html", "docker": "dockerfile",
+}  # fmt: skip
+"""How people and models also write them."""
 EXAMPLE = '''def fibonacci(n: int) -> int:
     """Return the n-th Fibonacci number."""'''
 
@@ -66,6 +72,8 @@ def build(page: Page) -> None:
     # Read by the browser while the suggestion grows.
     suggestion = gr.Textbox(visible="hidden", elem_id="code-suggestion")
     place = gr.Textbox(visible="hidden", elem_id="code-place")
+    opened = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+    open_ = gr.Button(visible="hidden", elem_id="code-open", elem_classes="a-hidden")
     outputs = [run, stop, progress, suggestion]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
@@ -114,8 +122,16 @@ def build(page: Page) -> None:
     place.change(None, place, None, js="(told) => window.atelier.editor.place(told)")
     accept.click(None, None, None, js="() => window.atelier.editor.accept()", **quick())
     discard.click(None, None, None, js="() => window.atelier.editor.discard()", **quick())
+    open_.click(_language, opened, syntax, js="() => window.atelier.editor.wanted()", **quick())
     syntax.change(lambda name: gr.Code(language=name), syntax, editor, **quick())
     page.on_opening(TASK, attach, [*outputs, place])
+
+
+def _language(said: object) -> Any:
+    """The language of code that was brought here; the one that is chosen where it is not known."""
+    name = said.strip().lower() if isinstance(said, str) else ""
+    name = SPELLED.get(name, name)
+    return name if name in LANGUAGES else gr.skip()
 
 
 def _done(update: Update, written: str, spoken: str) -> str:

@@ -54,7 +54,8 @@ def draft(words: str, spoken: str = "en") -> str:
     if _DEEP.search(words):
         return raw(words)
     try:
-        return str(_markdown().render(words, {"copy": text("chat.copy_code", spoken)}))
+        labels = {name: text(f"chat.{name}_code", spoken) for name in ("copy", "open")}
+        return str(_markdown().render(words, labels))
     except RecursionError:
         return raw(words)
 
@@ -257,13 +258,15 @@ def _draw(self: RendererHTML, tokens: Sequence[Token], at: int, options: Options
 
 
 def _fence(self: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-    """A piece of code with its language and a button that copies it (assets/page/chat.js)."""
+    """A piece of code with its language, and buttons that copy it or take it to the editor (assets/page/chat.js)."""
     del self, options
     token = tokens[at]
-    language = html.escape(token.info.strip())
+    language = html.escape(token.info.strip(), quote=True)
+    copied, opened = (html.escape(str(env.get(name, ""))) for name in ("copy", "open"))
     return (
-        f'<div class="a-listing"><div class="a-listing-head"><span>{language}</span>'
-        f'<button type="button" data-copy="code">{html.escape(str(env.get("copy", "")))}</button></div>'
+        f'<div class="a-listing" data-language="{language}"><div class="a-listing-head"><span>{language}</span>'
+        f'<span><button type="button" data-copy="open">{opened}</button>'
+        f'<button type="button" data-copy="code">{copied}</button></span></div>'
         f'<pre dir="ltr"><code>{_coloured(token.content, token.info.split()[:1])}</code></pre></div>'
     )
 

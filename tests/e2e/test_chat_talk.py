@@ -13,6 +13,7 @@ from e2e.conftest import Gate, Visit
 from e2e.desk import Desk
 from studio.service import Studio
 from studio.tasks.chat.conversation import Chat, Entry
+from tabs.code.tab import EXAMPLE
 
 TEXTS = [
     "Use List<String> and more text after it.", "if a<b and c>d then go on with it",
@@ -73,6 +74,36 @@ def test_markdown_formulas_code_and_thoughts_are_drawn(studio: Studio, visit: Vi
     row.locator("summary").click()
     expect(row.get_by_text("hm, four")).to_be_visible()
     expect(desk.questions).to_have_text(["| a |\n|---|"])
+
+
+def test_a_thought_is_ended_and_the_answer_asked_for(
+    desk: Desk, studio: Studio, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.engines.demo.fake._answer", lambda _: "<think>\nlet me see and see and see")
+    gate.shut(after=3)
+    desk.type("How many?").run()
+    now = desk.page.get_by_role("button", name="Answer now")
+    expect(now).to_be_visible()
+    monkeypatch.setattr("studio.engines.demo.fake._answer", lambda request: f"{request.opening}Four.")
+    now.click()
+    gate.open()
+    expect(desk.answers.last).to_contain_text("Four.")
+    expect(now).to_be_hidden()
+    desk.idle()
+    kept = studio.chats.load(studio.chats.list()[0].id).messages[-1].content
+    assert kept.startswith("<think>\nlet me")
+    assert kept.endswith("\n</think>\n\nFour.")
+
+
+def test_code_in_an_answer_goes_to_the_editor_with_its_language(studio: Studio, visit: Visit, url: str) -> None:
+    stored(studio, "code?", "```js\nlet x = 1 < 2;\n```")
+    desk = visit(url)
+    desk.page.get_by_role("button", name="To Code").click()
+    desk.tab = "code"
+    desk.has_code("let x = 1 < 2;")
+    expect(desk.field("language")).to_have_value("javascript")
+    desk.page.keyboard.press("ControlOrMeta+z")
+    desk.has_code(EXAMPLE)
 
 
 def test_an_answer_goes_on_in_its_own_conversation(desk: Desk, studio: Studio, gate: Gate) -> None:

@@ -148,6 +148,12 @@ class Chat:
         ways = [tail for tail in self.former if tail.at == at]
         return 1 + sum(not tail.later for tail in ways), 1 + len(ways)
 
+    def ways(self, at: int) -> tuple[tuple[Entry, ...], ...]:
+        """All that was ever said from place `at` on, one way after the other as `versions` counts them."""
+        others = [tail for tail in self.former if tail.at == at]
+        before = (tail.messages for tail in others if not tail.later)
+        return (*before, self.messages[at:], *(tail.messages for tail in others if tail.later))
+
     def turned(self, at: int, step: int) -> Chat:
         """The conversation as it went on from place `at` the version before (-1) or after (1); as it is where there is
         none."""

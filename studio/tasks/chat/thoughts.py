@@ -10,6 +10,16 @@ _UNOPENED = re.compile(r"\A((?:(?!</?think>).)*?)\n[ \t]*</think>[ \t]*(?:\n+|\Z
 _UNCLOSED = re.compile(r"\A\s*<think>[ \t]*(?:\n(.*))?\Z", re.DOTALL)
 
 
+def under_way(said: str) -> bool:
+    """Whether what was said so far is a thought that goes on."""
+    return said.lstrip().startswith(OPEN) and CLOSE not in said
+
+
+def ended(said: str) -> str:
+    """An answer whose thought ends here, so that what comes next is the answer itself."""
+    return f"{said.rstrip()}\n{CLOSE}\n\n" if under_way(said) else said
+
+
 def split(answer: str) -> tuple[str, str]:
     """(what was thought aloud, the answer itself).
 

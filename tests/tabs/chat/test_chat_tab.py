@@ -141,3 +141,25 @@ def test_only_an_answer_is_gone_on_with() -> None:
         with pytest.raises(StudioError) as caught:
             message_actions.to_continue(CHAT.cut(cut))
         assert caught.value.code == "chat_changed"
+
+
+def test_versions_stand_side_by_side_and_one_is_kept() -> None:
+    recipe = {"model": {"id": "m", "title": "Model <M>"}}
+    chat = CHAT.replaced(1, Entry("assistant", "no", recipe=recipe)).turned(1, -1)
+    drawn = messages.draw(chat, "en", beside=1)
+    assert drawn.count("<section") == 2
+    assert "Model &lt;M&gt;" in drawn
+    assert 'data-chat-do="keep" data-at="1" data-words="2"' in drawn
+    assert message_actions.changed("keep", chat, 1, "2")[0].messages[1].content == "no"
+    assert message_actions.changed("keep", chat, 1, "1")[0] == chat
+    for words in ("0", "3", "x", "\u00b2", "9" * 5000, ""):
+        with pytest.raises(StudioError) as caught:
+            message_actions.changed("keep", chat, 1, words)
+        assert caught.value.code == "chat_changed"
+
+
+def test_other_models_are_offered_for_the_last_answer_only() -> None:
+    long = replace(CHAT, messages=(*CHAT.messages, *CHAT.messages))
+    drawn = messages.draw(long, "en", others=[("other", "Other")])
+    assert drawn.count('data-words="other" aria-label="Retry with Other"') == 1
+    assert "Retry with" not in messages.draw(long, "en", running=True, others=[("other", "Other")])

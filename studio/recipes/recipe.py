@@ -138,7 +138,7 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
 
 
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every file that went in, by the name of its field: `image`, `mask`, `pictures.0`, `controls.0` …."""
+    """The SHA-256 of every file that went in, by its field: `image`, `mask`, `pictures.0`, `controls.0` …."""
     found = {name: hash for name, value in recipe["parameters"].items() if (hash := _named_by(value))}
     pictures = recipe["parameters"].get("pictures")
     for number, one in enumerate(pictures if isinstance(pictures, list) else ()):

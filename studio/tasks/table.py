@@ -18,10 +18,9 @@ from studio.requests import (
 from studio.tasks.caption import limits as caption
 from studio.tasks.chat import limits as chat
 from studio.tasks.code import limits as code
-from studio.tasks.image import editing
+from studio.tasks.image import editing, upscale
 from studio.tasks.image import lighter as lighter_image
 from studio.tasks.image import limits as image
-from studio.tasks.image import upscale
 from studio.tasks.music import lighter as lighter_music
 from studio.tasks.music import limits as music
 from studio.tasks.rules import Rules, briefer

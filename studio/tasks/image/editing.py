@@ -11,6 +11,12 @@ from studio.tasks.image.size import upright
 PICTURES = Bound(0, 4, 4, 0)
 LONGEST = 8
 """How many times as long as wide a picture may be: the pipelines know no longer ones."""
+PICTURE_BYTES = 570_000_000
+"""Memory that each takes at every step beside the picture that is painted: 538 MB with FLUX.2 klein 4B, which takes
+most (bench/editing.py, in bfloat16)."""
+READING_BYTES = 2_100_000_000
+"""Memory that it takes to read one, given back before the first step: 2,028 MB with Qwen-Image-Edit, 1,342 MB with
+FLUX.2 klein."""
 
 
 def check(request: ImageRequest, card: Card, public: bool) -> None:

@@ -38,7 +38,8 @@ class Editing:
             )  # fmt: skip
         with gr.Column(elem_id="image-edit", elem_classes=_HIDDEN, min_width=0) as self._edit:
             self._said = gr.HTML(elem_id="image-edit-said", elem_classes="a-under")
-            self._slots = [self._slot(slot) for slot in range(1, SLOTS + 1)]
+            with gr.Row():
+                self._slots = [self._slot(slot) for slot in range(1, SLOTS + 1)]
         self._change: gr.Column | None = None
 
     def change(self) -> gr.Column:
@@ -154,9 +155,9 @@ class Editing:
 
     def _slot(self, slot: int) -> tuple[Any, Any, Any]:
         """One slot; returns its column, its picture and the button that moves it ahead."""
-        with gr.Column(visible=slot == 1, min_width=0, elem_id=f"image-edit-slot-{slot}") as column:
+        with gr.Column(visible=slot == 1, min_width=180, elem_id=f"image-edit-slot-{slot}") as column:
             picture = gr.Image(
-                type="filepath", sources=["upload", "clipboard"], height=200, label=t(f"label.edit_{slot}"),
+                type="filepath", sources=["upload", "clipboard"], height=160, label=t(f"label.edit_{slot}"),
                 elem_id=f"image-edit-{slot}",
             )  # fmt: skip
             self._of[name_of(slot)] = picture

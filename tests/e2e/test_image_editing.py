@@ -41,6 +41,7 @@ def test_pictures_are_edited_in_their_order_and_the_result_is_edited_again(
     put(desk, 1, pictures[0])
     put(desk, 2, pictures[1])
     expect(desk.find("edit-slot-3")).to_be_visible()
+    desk.find("edit-slot-3").scroll_into_view_if_needed()
     keep(desk, "image-editing")
     first = desk.find("edit-1").locator("img")
     before = first.get_attribute("src")

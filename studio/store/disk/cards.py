@@ -60,7 +60,7 @@ def limits(found: Found) -> dict[str, int]:
         known = {"max_width": 2048, "max_height": 2048, "multiple": _MULTIPLE.get(weights.family, 16)}
         if weights.variant == "folder":
             return known | editing.limits_of(found.path)
-        return known | (editing.EDITORS["Flux2KleinPipeline"] if weights.family == "flux2" else {})
+        return {**known, **(editing.EDITORS["Flux2KleinPipeline"] if weights.family == "flux2" else {})}
     if found.engine == "upscale_network":
         most = int(weights.variant.removeprefix("×"))
         return {"min_scale": min(2, most), "max_scale": most}

@@ -32,7 +32,7 @@ def put(desk: Desk, slot: int, file: Path) -> None:
 def test_pictures_are_edited_in_their_order_and_the_result_is_edited_again(
     visit: Visit, url: str, studio: Studio, pictures: list[Path], keep: Keep
 ) -> None:
-    desk = visit(url).go("image").fold("start")
+    desk = visit(url).go("image").more().type("2", "steps").more().fold("start")
     expect(desk.find("edit")).to_be_hidden()
     desk.find("start-use").get_by_role("radio", name="Edit with words").check()
     expect(desk.find("edit")).to_be_visible()

@@ -114,6 +114,8 @@ class ImageRequest:
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
         controls: pictures that the painting is held to.
+        pictures: files of pictures that the prompt speaks of and a model that edits by instruction reads, in this
+            order; the first gives its proportions. Not together with `image`.
     """
 
     prompt: str
@@ -143,6 +145,7 @@ class ImageRequest:
     hires_scale: float = 1.0
     hires_strength: float | None = None
     controls: tuple[Control, ...] = ()
+    pictures: tuple[bytes, ...] = field(default=(), repr=False)
     task: Literal["image"] = "image"
 
 
@@ -274,4 +277,6 @@ def light(request: R) -> R:
     controls = values.get("controls", ())
     if any(one.image for one in controls):
         heavy["controls"] = tuple(replace(one, image=b"") for one in controls)
+    if any(values.get("pictures", ())):
+        heavy["pictures"] = (b"",) * len(values["pictures"])
     return replace(request, **heavy) if heavy else request

@@ -82,7 +82,8 @@ class Card:
     Attributes:
         memory_bytes, least_memory: what it takes to run well, and the least with which it runs at all.
         defaults: request field -> the value that suits this model.
-        limits: `max_<field>` and `min_<field>` of a request, `multiple` (of sides), `max_pixels`, `context` (tokens).
+        limits: `max_<field>` and `min_<field>` of a request, `multiple` (of sides), `max_pixels`, `context` (tokens),
+            `max_pictures` of a model that edits by what is written.
         options: what the engine has to know.
         advice: settings with which it does well (studio.tasks.image.advice).
         own: from the user's models.toml.
@@ -128,6 +129,11 @@ class Card:
     def has_files(self) -> bool:
         """Whether there is anything of it to fetch, to keep in memory or to delete."""
         return ENGINES[self.engine].files
+
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """Fewest and most pictures that it edits by what is written; (0, 0) where it cannot."""
+        return int(self.limits.get("min_pictures", 0)), int(self.limits.get("max_pictures", 0))
 
     @property
     def base(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from studio.catalog import editing
 from studio.catalog.advice_reader import advice_flaws
 from studio.catalog.card import Card, Commercial, Source, measure
 from studio.catalog.engines import ENGINES, EngineFacts
@@ -86,6 +87,8 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         reader.flaw("path", "give the folder, which holds the model's configuration too")
     defaults, limits = reader.mapping("defaults"), reader.mapping("limits")
     _check_defaults(reader, tasks, defaults, limits)
+    if source.kind == "local" and "image" in tasks:
+        limits = {**editing.limits_of(Path(source.path)), **limits}
     link = reader.text("licence_url", needed=not own)
     if link and not link.startswith("https://"):
         reader.flaw("licence_url", "must start with https://")

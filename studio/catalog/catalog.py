@@ -163,6 +163,7 @@ def _demo_cards() -> tuple[Card, ...]:
             languages=("en", "zh"),
             summary={"en": "Instant made-up answers, to look around.", "zh-CN": "即时的虚构回答，用来随便看看。"},
             starter=True,
+            limits={"max_pictures": 4} if task == "image" else {},
         )
         for task in TASKS
     )

@@ -37,6 +37,7 @@ def image(
     scheduler: Annotated[str, typer.Option("--scheduler", help=say("help.scheduler"))] = "",
     start: Annotated[str, typer.Option("--image", metavar="FILE", help=say("help.start"))] = "",
     mask: Annotated[str, typer.Option("--mask", metavar="FILE", help=say("help.mask"))] = "",
+    picture: Annotated[list[str] | None, typer.Option("--picture", metavar="FILE", help=say("help.picture"))] = None,
     strength: Annotated[float | None, typer.Option("--strength", help=say("help.strength"))] = None,
     masked_only: Annotated[bool, typer.Option("--masked-only", help=say("help.masked_only"))] = False,
     mask_padding: Annotated[int, typer.Option("--mask-padding", help=say("help.mask_padding"))] = 32,
@@ -75,6 +76,7 @@ def image(
             seamless=cast(Seamless, seamless),
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
             controls=tuple(_control(console, one) for one in control or ()),
+            pictures=tuple(map(_file, picture or ())),
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
 

@@ -345,4 +345,6 @@ class Runner:
 def _began_with(request: Request) -> bytes:
     """The picture or sound that something else was made of, empty for none."""
     image = getattr(request, "image", None)  # without one, its first file may be one that only steers it
+    if edited := getattr(request, "pictures", ()):
+        return edited[0]
     return next(iter(rules(request).sources(request)), b"") if image is None else image

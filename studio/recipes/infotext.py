@@ -9,8 +9,8 @@ Clip skip 1 means none; with `Hires upscale`, Size is that of the first painting
 picture. Where the passages stand: studio.recipes.infotext_passages. Names are compared without case and hyphens, since
 SD.Next writes `CLiP-skip`, and by its own words for the second painting. `Wildcard prompt` is the name that the
 wildcards extension gives the text before filling in. `Tiling` is edges that fit together, `Tile X` and `Tile Y` the
-same one way alone, as the asymmetric-tiling extension has it. `VAE tiling` and `Hires denoising strength` are ours;
-other programs pass over them.
+same one way alone, as the asymmetric-tiling extension has it. `VAE tiling`, `Hires denoising strength` and `Edit
+pictures` (by the beginnings of their SHA-256) are ours; other programs pass over them.
 
 What is read is unchecked: studio.recipes.untrusted judges the values.
 """
@@ -43,7 +43,7 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
-    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
+    "edit pictures", "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -108,6 +108,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Masked area padding": given.get("mask_padding") if masked and given.get("masked_only") else None,
         "TI hashes": ", ".join(f"{name}: {hash[:12]}" for name, hash in _inversions(recipe)) or None,
         "VAE tiling": "True" if given.get("tiling") else None,
+        "Edit pictures": _named(given.get("pictures")),
         **control_text.write_units(given.get("controls") or ()),
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
@@ -181,6 +182,8 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["loras"] = loras
     unknown += _second(values, fields)
     unknown += _sampler(values, fields)
+    if edited := values.get("edit pictures", "").strip():
+        fields["pictures"] = edited.split(",")
     controls, missing = control_text.read_units(values)
     unknown += missing
     if controls:
@@ -195,6 +198,12 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     if "distilled cfg scale" in values and number(values.get("cfg scale", 1)) == 1:
         fields["guidance_scale"] = values["distilled cfg scale"]  # models that were taught to follow one number
     return Found(fields, values.get("model", "") or model, tuple(unknown), _hash(values))
+
+
+def _named(pictures: object) -> str | None:
+    """The pictures that were edited, each by the beginning of its SHA-256; None where there were none."""
+    given = pictures if isinstance(pictures, list) else []
+    return ", ".join(str(one.get("sha256", ""))[:12] for one in given if isinstance(one, dict)) or None
 
 
 def _inversions(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -138,8 +138,12 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
 
 
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every file that went in, by the name of its field: `image`, `mask`, `controls.0` …."""
+    """The SHA-256 of every file that went in, by its field: `image`, `mask`, `pictures.0`, `controls.0` …."""
     found = {name: hash for name, value in recipe["parameters"].items() if (hash := _named_by(value))}
+    pictures = recipe["parameters"].get("pictures")
+    for number, one in enumerate(pictures if isinstance(pictures, list) else ()):
+        if hash := _named_by(one):
+            found[f"pictures.{number}"] = hash
     controls = recipe["parameters"].get("controls")
     for number, one in enumerate(controls if isinstance(controls, list) else ()):
         if isinstance(one, dict) and (hash := _named_by(one.get("image"))):
@@ -239,7 +243,7 @@ def _plain(value: object) -> object:
         return {"role": value.role, "content": value.content}
     if isinstance(value, Control):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
-    return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else value
+    return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else _hashed(value)
 
 
 def _hashed(value: object) -> object:

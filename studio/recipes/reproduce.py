@@ -66,9 +66,8 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     Raises:
         StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
     """
-    named = {
-        name: hash for name, hash in recipe.sources(made).items() if name.startswith(("image", "mask", "controls."))
-    }
+    kinds = ("image", "mask", "pictures.", "controls.")
+    named = {name: hash for name, hash in recipe.sources(made).items() if name.startswith(kinds)}
     files = {name: data for name, hash in named.items() if (data := source(hash)) is not None}
     if len(files) < len(named):
         raise StudioError("no_source")
@@ -79,7 +78,8 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     wanted = recipe.to_request(made)
     if wanted is None:
         raise StudioError("no_recipe")
-    return replace(wanted, **pictures, controls=with_pictures(wanted.controls, files))
+    edited = tuple(files.get(f"pictures.{number}", b"") for number in range(len(wanted.pictures)))
+    return replace(wanted, **pictures, pictures=edited, controls=with_pictures(wanted.controls, files))
 
 
 def with_pictures(controls: tuple[Control, ...], files: Mapping[str, bytes]) -> tuple[Control, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, Lora
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
+from studio.tasks.image.editing import PICTURES
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
     CONTROLS,
@@ -67,6 +68,8 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_names(name, value, cut, found, wrong)
         elif name == "loras":
             _take_loras(value, cut, found, wrong)
+        elif name == "pictures":
+            _take_pictures(value, cut, found, wrong)
         elif name == "controls":
             _take_controls(value, cut, found, wrong)
     return found, tuple(wrong)
@@ -161,6 +164,17 @@ def _take_loras(value: object, cut: bool, found: dict[str, Any], wrong: list[str
         wrong.append("loras")
         del loras[int(LORAS.high) :]
     found["loras"] = tuple(loras)
+
+
+def _take_pictures(value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
+    """Places of pictures to be edited, without the pictures, which a text can only name."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_NAMES:
+        wrong.append("pictures")
+        return
+    if cut and len(value) > PICTURES.high:
+        wrong.append("pictures")
+        value = value[: int(PICTURES.high)]
+    found["pictures"] = (b"",) * len(value)
 
 
 def _take_controls(value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:

@@ -18,9 +18,9 @@ from studio.requests import (
 from studio.tasks.caption import limits as caption
 from studio.tasks.chat import limits as chat
 from studio.tasks.code import limits as code
+from studio.tasks.image import editing, upscale
 from studio.tasks.image import lighter as lighter_image
 from studio.tasks.image import limits as image
-from studio.tasks.image import upscale
 from studio.tasks.music import lighter as lighter_music
 from studio.tasks.music import limits as music
 from studio.tasks.rules import Rules, briefer
@@ -42,9 +42,12 @@ RULES: Mapping[Task, Rules[Any]] = {
         together=image.SIDES,
         check=image.check,
         settled=image.settled,
+        admits=editing.admits,
         title=lambda request: request.prompt,
         language=lambda request: request.prompt,
-        sources=lambda request: _given(request.image, request.mask, *(one.image for one in request.controls)),
+        sources=lambda request: _given(
+            request.image, *request.pictures, request.mask, *(one.image for one in request.controls)
+        ),
         marks=image.marks,
         lighter=lighter_image.painted,
     ),

@@ -13,6 +13,7 @@ from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import form, shapes, upscalers
 from tabs.image.control import Steering
+from tabs.image.edit_slots import Editing
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
@@ -135,7 +136,7 @@ class Fields:
                 self.of["variation_seed"] = number(TASK, "variation_seed", placeholder="page.random")
 
     def _start(self) -> None:
-        with fold("image-start", "image.fold_start"):
+        with fold("image-start", "image.fold_start"), self._edited():
             self.picture = gr.ImageEditor(
                 label=t("image.start"), show_label=False, type="filepath", sources=("upload", "clipboard"),
                 transforms=(), layers=False, format="png", height=340, canvas_size=(512, 512),
@@ -162,6 +163,10 @@ class Fields:
             with gr.Row(elem_classes="a-extend"):
                 for name in form.EXTEND:
                     self.of[name] = number(TASK, name, placeholder="page.zero", help=None, min_width=0)
+
+    def _edited(self) -> gr.Column:
+        self.editing = Editing(self._page, self.of)
+        return self.editing.change()
 
     def _masked(self) -> None:
         self.of["masked_only"] = gr.Checkbox(

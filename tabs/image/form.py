@@ -13,7 +13,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
-from tabs.image import shapes, source, steering
+from tabs.image import editing, shapes, source, steering
 from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
@@ -21,7 +21,7 @@ EMPTY: Mapping[str, Any] = {
     "prompt": "", "styles": [], "shape": "", "width": "", "height": "", "count": "", "seed": "",
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
-    "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
+    editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
@@ -60,7 +60,8 @@ def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawi
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:
     """The request that the fields describe. Raises StudioError as `wanted_pictures`."""
     extend = [_whole(values, name, "extend") or 0 for name in EXTEND]
-    start = source.start(drawing, extend)
+    edits = editing.chosen(values, card)
+    start = source.Start() if edits else source.start(drawing, extend)
     scale = _number(values, "hires_scale") or 1.0
     width, height = _size(values, card, start, scale)
     padding, blur = _whole(values, "mask_padding"), _whole(values, "mask_blur")
@@ -77,6 +78,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
         mask_blur=_NOTHING["mask_blur"] if blur is None else blur, controls=steering.wanted(values),
+        pictures=editing.wanted(values) if edits else (),
     )  # fmt: skip
 
 
@@ -121,6 +123,7 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
         out["hires_strength"] = ""
     out["tiling"], out["masked_only"] = made.get("tiling") is True, made.get("masked_only") is True
     out["seamless"] = made.get("seamless") or ""
+    out[editing.USE] = editing.EDIT if made.get("pictures") else ""
     out["styles"] = list(made.get("styles", ()))
     adapted = list(made.get("loras", ()))
     out["loras"] = [lora.name for lora in adapted]

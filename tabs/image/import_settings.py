@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio.catalog import variants
+from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.recipes import inspect, origins
@@ -36,6 +37,7 @@ class Restoring:
             *[fields.of[name] for name in names],
             fields.drop,
             missing.paired,
+            *fields.editing.outputs,
             *(fields.steering.outputs if fields.steering is not None else ()),
         ]
 
@@ -91,6 +93,7 @@ class Restoring:
             changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
         changes |= self._fields.started(picture)
         missing = self._steered(found, changes) or missing
+        missing = self._edited(found, card, changes, spoken) or missing
         ours = found.form in ("atelier", "a1111")
         words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
         if not found.fields.get("prompt"):
@@ -141,6 +144,16 @@ class Restoring:
         kept = [self._kept(named[place]) if place < len(named) else None for place in range(len(controls))]
         files = [self._page.offer(data, "control.png") if data else None for data in kept]
         changes |= self._fields.steering.restored(controls, files)
+        return None in files
+
+    def _edited(self, found: Restored, card: Card, changes: dict[Any, Any], spoken: str) -> bool:
+        """Puts the pictures that were edited into their slots; whether one of them is not here."""
+        count = len(found.fields.get("pictures", ()))
+        given = origins.painting(found.recipe)["parameters"].get("pictures") if found.recipe else None
+        named = given if isinstance(given, list) else []
+        kept = [self._kept(named[place]) if place < len(named) else None for place in range(count)]
+        files = [self._page.offer(data, "picture.png") if data else None for data in kept]
+        changes |= self._fields.editing.restored(files, card, spoken)
         return None in files
 
     def _kept(self, named: Any) -> bytes | None:

@@ -38,6 +38,7 @@ class Recent:
                     t("image.recent_restore"), size="sm", min_width=0, elem_id="image-recent-restore"
                 )
                 self.start = gr.Button(t("image.use_as_start"), size="sm", min_width=0, elem_id="image-recent-start")
+                self.edit = gr.Button(t("image.edit_with_words"), size="sm", min_width=0, elem_id="image-recent-edit")
                 self.caption = gr.Button(t("image.to_caption"), size="sm", min_width=0, elem_id="image-recent-caption")
                 self.more = gr.Button(t("image.recent_more"), size="sm", min_width=0, elem_id="image-recent-more")
             self.line = gr.HTML(elem_classes="a-live")
@@ -75,6 +76,16 @@ class Recent:
         self.start.click(start, picked, [self.line, fields.begin], **queued()).then(
             None, None, None, js=_OPEN_START, **quick()
         )
+
+        def edit(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+            artifact = _one(values[self.found], values[self.chosen])
+            if artifact is None:
+                return {self.line: _pick(request)}
+            return {self.line: "", **fields.editing.added(values, page.publish(artifact.files[0]), language(request))}
+
+        self.edit.click(
+            edit, {*picked, *fields.editing.inputs}, [self.line, *fields.editing.adding], preprocess=False, **quick()
+        ).then(None, None, None, js=_OPEN_START, **quick())
         page.on_ready.append(lambda: self._send_to_caption(picked))
 
     def _read(self, pages: int) -> tuple[Any, ...]:

@@ -76,6 +76,7 @@ class Result:
                     self.far = _action("far")
                 with menu("image-use", "page.use_in"):
                     self.start = _action("use_as_start")
+                    self.edit = _action("edit_with_words")
                     self.caption = _action("to_caption")
                 with menu("image-also", "page.also"):
                     self.seed = _action("reuse_seed")
@@ -206,6 +207,16 @@ class Result:
             picked,
             [fields.begin],
             **queued(),
+        ).then(None, None, None, js=_OPEN_START, **quick())
+
+        def edit(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+            shown = values[self.shown]
+            if shown is None:
+                return {}
+            return fields.editing.added(values, shown.files[values[self.chosen]], language(request))
+
+        self.edit.click(
+            edit, {*picked, *fields.editing.inputs}, fields.editing.adding, preprocess=False, **quick()
         ).then(None, None, None, js=_OPEN_START, **quick())
 
         def compare(shown: Shown | None, index: int, request: gr.Request) -> tuple[Any, Any]:

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.jobs.sketches import sketches
 from studio.requests import ImageRequest
 from studio.service import Studio
-from tabs.image import form, steering
+from tabs.image import editing, form, steering
 from tabs.image.fields import TASK, Fields
 from tabs.image.source import Drawing
 from tabs.shared.context import Page
@@ -63,6 +63,8 @@ def request(studio: Studio, message: Any) -> ImageRequest | None:
         return None  # it would show another picture than a press makes
     chosen = values["model"]
     card = studio.catalog.get(chosen) if chosen else studio.default_model(TASK)
+    if editing.chosen(values, card):
+        return None
     if not sketches(card) or values["x_field"] or not values["prompt"].strip():
         return None
     return form.request(values, card, Drawing())

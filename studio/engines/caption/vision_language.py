@@ -27,7 +27,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.caption import observations
 from studio.engines.caption.generation import Asked, Notes, Row, controls
-from studio.engines.shared import parking, torch_loading
+from studio.engines.shared import parking, processors, torch_loading
 from studio.engines.shared.text_stream import after_each_token
 from studio.errors import StudioError
 from studio.requests import CaptionRequest, Request
@@ -103,15 +103,7 @@ def read_processor(files: Path, config: Any) -> Any:
         return transformers.AutoProcessor.from_pretrained(files, **options)
     except ImportError:
         kind: Any = PROCESSOR_MAPPING[type(config)]
-        if "video_processor" not in kind.get_attributes():
-            raise
-
-        class StillPictures(kind):
-            @classmethod
-            def get_attributes(cls) -> list[str]:
-                return [name for name in super().get_attributes() if name != "video_processor"]
-
-        return StillPictures.from_pretrained(files, **options)
+        return processors.read(kind, files, **options)
 
 
 class _Pair:

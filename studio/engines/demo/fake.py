@@ -23,7 +23,7 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.demo.landscape import paint
-from studio.engines.image import init_image
+from studio.engines.image import edit, init_image
 from studio.engines.music import takes
 from studio.errors import Cancelled
 from studio.media.image import check_image, decode
@@ -162,7 +162,7 @@ class FakeModel:
             images=tuple(done), seeds=tuple(int(one.seed or 0) for one in made),
             variation_seeds=tuple(int(one.variation_seed or 0) for one in made) if relatives else (),
             finish="cancelled" if stopped else "stop",
-            notes=init_image.left_out(decode(request.image)) if request.image else (),
+            notes=init_image.left_out(decode(request.image)) if request.image else edit.read_pictures(request)[1],
         )  # fmt: skip
 
     def _picture(self, request: ImageRequest, number: int, steps: int, context: Context) -> Image.Image | None:

@@ -30,7 +30,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
     picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
-    picture = _continued(picture, request.seamless)
+    picture = _edited(_continued(picture, request.seamless), request)
     if not request.image:
         return picture
     cutout = init_image.read_source(request)
@@ -56,6 +56,18 @@ def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:
     for one in request.controls:
         shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit)
         picture = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
+    return picture
+
+
+def _edited(picture: Image.Image, request: ImageRequest) -> Image.Image:
+    """With the first of the pictures to be edited behind it, and the others small in a row above, in their order."""
+    for number, data in enumerate(request.pictures):
+        shown = decode_image(data)
+        if number == 0:
+            picture = Image.blend(picture, shown.resize(picture.size), 0.6)
+        else:
+            side = max(picture.width // 6, 1)
+            picture.paste(shown.resize((side, side)), ((number - 1) * side, 0))
     return picture
 
 

@@ -34,6 +34,7 @@ from studio.engines.base import Context
 from studio.engines.image import (
     conditioning,
     control,
+    edit,
     embeddings,
     init_image,
     latents,
@@ -64,8 +65,11 @@ PIPELINES = (
     "PixArtSigmaPipeline",
     "ZImagePipeline",
     "FluxPipeline",
+    "FluxKontextPipeline",
     "Flux2KleinPipeline",
     "QwenImagePipeline",
+    "QwenImageEditPipeline",
+    "QwenImageEditPlusPipeline",
     "SanaPipeline",
     "SanaSprintPipeline",
 )
@@ -121,6 +125,7 @@ class DiffusionModel(parking.Parking):
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
+        self._edited: tuple[Image.Image, ...] = ()  # the pictures that the run's instruction speaks of
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
@@ -141,6 +146,7 @@ class DiffusionModel(parking.Parking):
         request, fitted = remarks.fitted(request, self._family)
         cutout = init_image.read_source(request)
         source = cutout and cutout.source
+        self._edited, noted = edit.read_pictures(request)
         measured = bool(request.image or request.hires_scale > 1) and self._family.paints_over()
         twice = request.hires_scale > 1 and measured
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
@@ -161,7 +167,7 @@ class DiffusionModel(parking.Parking):
         finish = "stop"
         began = time.perf_counter()
         with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
-            notes = [*said, *(source.notes if source else ()), *fitted, *told]
+            notes = [*said, *(source.notes if source else noted), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
             self._previews.begin()
@@ -312,6 +318,8 @@ class DiffusionModel(parking.Parking):
             "height": one.size[1],
             "num_inference_steps": one.steps,
             "guidance_scale": request.guidance_scale,
+            "max_area": one.size[0] * one.size[1],  # else FLUX.1 Kontext makes every size one of a megapixel
+            **edit.arguments(member.pipe, self._edited),
         }
         if _guides_by_a_second_prompt(member.pipe):
             wanted["true_cfg_scale"] = wanted.pop("guidance_scale")

@@ -9,6 +9,7 @@ from studio.catalog.card import Card
 from studio.engines.base import Context
 from studio.engines.image import init_image
 from studio.requests import ImageRequest, Request
+from studio.tasks.image import editing
 
 _TILE_ABOVE = 2_400_000
 _START = 64 << 20
@@ -82,13 +83,17 @@ def tiled(card: Card, request: ImageRequest) -> bool:
 def work(card: Card, request: Request) -> int:
     """Bytes that a picture takes while it is painted: about 3 kB a pixel that is decoded at once in float32.
 
-    In tiles that is one tile at most; then painting itself takes more, about 1 kB a pixel.
+    In tiles that is one tile at most; then painting itself takes more, about 1 kB a pixel. Pictures to be edited are
+    there while it is painted.
     """
     if not isinstance(request, ImageRequest):
         return _START
     pixels = (request.width or 0) * (request.height or 0)
     whole = pixels * _DECODED
-    return _START + (min(whole, max(_TILE * _DECODED, pixels * _PAINTED)) if tiled(card, request) else whole)
+    most = min(whole, max(_TILE * _DECODED, pixels * _PAINTED)) if tiled(card, request) else whole
+    if count := len(request.pictures):  # read one after another, painted with all, and then decoded
+        most = max(most, editing.READING_BYTES, pixels * _PAINTED + count * editing.PICTURE_BYTES)
+    return _START + most
 
 
 class Progress:

@@ -23,7 +23,10 @@ _LENGTHS = {
     "ZImagePipeline": 512,
     "Flux2KleinPipeline": 512,
     "FluxPipeline": 512,
+    "FluxKontextPipeline": 512,
     "QwenImagePipeline": 1024,
+    "QwenImageEditPipeline": 1024,
+    "QwenImageEditPlusPipeline": 1024,
     "SanaPipeline": 300,
     "SanaSprintPipeline": 300,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.shared import quantise, torch_loading
+from studio.engines.shared import processors, quantise, torch_loading
 from studio.errors import StudioError
 from studio.tasks.image.schedulers import fits
 
@@ -62,6 +62,11 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
         variant = {"variant": name} if (name := torch_loading.variant(card, files)) else {}
         if index.get("text_encoder") == ["transformers", "BertModel"]:
             absent["text_encoder"] = _bert(files / "text_encoder", dtype=dtype, **variant)
+        if index.get("processor") == ["transformers", "Qwen2VLProcessor"]:
+            import transformers
+
+            kind = processors.still(transformers.Qwen2VLProcessor)  # no film ever goes in
+            absent["processor"] = kind.from_pretrained(files / "processor", local_files_only=True)
         with _unasked():
             pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
                 files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from studio.catalog import editing
 from studio.catalog.card import Card, Source
 from studio.catalog.engines import ENGINES
 from studio.catalog.licence import UNKNOWN
@@ -56,7 +57,10 @@ def limits(found: Found) -> dict[str, int]:
     """The largest picture that suits a model; of an upscaler its scale, and less by making its result smaller."""
     weights = found.weights
     if found.engine == "diffusion":
-        return {"max_width": 2048, "max_height": 2048, "multiple": _MULTIPLE.get(weights.family, 16)}
+        known = {"max_width": 2048, "max_height": 2048, "multiple": _MULTIPLE.get(weights.family, 16)}
+        if weights.variant == "folder":
+            return known | editing.limits_of(found.path)
+        return {**known, **(editing.EDITORS["Flux2KleinPipeline"] if weights.family == "flux2" else {})}
     if found.engine == "upscale_network":
         most = int(weights.variant.removeprefix("×"))
         return {"min_scale": min(2, most), "max_scale": most}

@@ -37,6 +37,7 @@ UNRUN = frozenset({"inpaint", "edit", "depth", "edm", "x4-upscaler", "fill", "co
 PIPELINES: Mapping[str, str] = {
     "StableDiffusionPipeline": "sd1", "StableDiffusionXLPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3",
     "FluxPipeline": "flux1", "Flux2KleinPipeline": "flux2", "ZImagePipeline": "z-image",
+    "FluxKontextPipeline": "flux1", "QwenImageEditPipeline": "qwen-image", "QwenImageEditPlusPipeline": "qwen-image",
     "QwenImagePipeline": "qwen-image", "LatentConsistencyModelPipeline": "lcm", "PixArtSigmaPipeline": "pixart",
     "SanaPipeline": "sana", "SanaSprintPipeline": "sana",
 }  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from studio.catalog.card import Commercial
+from studio.catalog.editing import EDITORS
 from studio.errors import StudioError
 from studio.requests import Task
 from studio.store.disk import hub_look, look
@@ -64,7 +65,9 @@ def _pipeline(known: Named, found: Listing) -> Named:
     if not any(one.endswith(".safetensors") for one in files):
         raise StudioError("no_safe_weights", model=known.title)
     family = look.PIPELINES[name]
-    fields = {"defaults": defaults(Found(Path(known.title), Weights("checkpoint", family)))}
+    fields: dict[str, Any] = {"defaults": defaults(Found(Path(known.title), Weights("checkpoint", family)))}
+    if name in EDITORS:
+        fields["limits"] = dict(EDITORS[name])
     return replace(known, tasks=("image",), engine="diffusion", family=family, files=files, fields=fields)
 
 

@@ -23,6 +23,7 @@ from studio.tasks.bounds import (
     check_text,
     label,
 )
+from studio.tasks.image import editing
 from studio.tasks.image.schedulers import OWN, SCHEDULERS
 from studio.tasks.image.size import SIDE, pixel_bound, side_bound, sides, upright
 
@@ -67,7 +68,8 @@ LORA_PATH = re.compile(rf"{PLAIN_NAME.pattern}(?:/{PLAIN_NAME.pattern}){{0,7}}")
 
 def check(request: ImageRequest, card: Card, public: bool) -> None:
     """Raises StudioError: not_a_choice, not_text, too_many, too_long, empty, prompts_count, not_plain, bad_image,
-    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple, no_picture, control_order.
+    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple, no_picture, control_order, and
+    as studio.tasks.image.editing.
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
@@ -95,19 +97,22 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
             raise StudioError("mask_alone")
         if (mask := upright(request.mask)) != (image := upright(request.image)):
             raise StudioError("mask_size", mask=f"{mask[0]} × {mask[1]}", image=f"{image[0]} × {image[1]}")
+    editing.check(request, card, public)
     _check_size(request, card, public)
 
 
 def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
     """Both sides, and lists that are fixed."""
     width, height = sides(request, card, public=public)
-    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls")}
+    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls", "pictures")}
     return {"width": width, "height": height, **lists}
 
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
     named = tuple(name for name in ("tiling", "image", "mask", "loras", "controls") if getattr(request, name))
+    if request.pictures:
+        named = (*named, f"pictures{len(request.pictures)}")
     return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
 
 

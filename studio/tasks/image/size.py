@@ -49,7 +49,8 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
     """Width and height of what is painted; those that were not asked for are made up.
 
     Without a picture to start from: the model's own. With one: its aspect, at the model's own number of pixels.
-    Where only what a mask marks is painted, that is the picture; it is put back at its own size.
+    Where only what a mask marks is painted, that is the picture; it is put back at its own size. Of pictures to be
+    edited it is the first.
     Enlarging (`hires_scale`) makes both larger. What is made up lies within the bounds; what was asked for stays.
     """
     scale = request.hires_scale
@@ -57,8 +58,9 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
     asked = (request.width, request.height)
     own = [card.defaults.get(f, r.default) * scale for f, r in zip(("width", "height"), rows, strict=True)]
     wide, high = own
-    if request.image and None in asked:
-        given = _marked(request) or upright(request.image)
+    begun = request.image or next(iter(request.pictures), b"")
+    if begun and None in asked:
+        given = _marked(request) or upright(begun)
         aspect = given[0] / given[1]
         if request.height is not None:
             wide = request.height * aspect

@@ -10,9 +10,10 @@ import math
 import random
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from studio.engines.image import init_image
+from studio.media import masks
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
 from studio.requests import ImageRequest, Seamless
@@ -30,7 +31,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
     picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
-    picture = _continued(picture, request.seamless)
+    picture = _continued(_referred(picture, request), request.seamless)
     if not request.image:
         return picture
     cutout = init_image.read_source(request)
@@ -56,6 +57,16 @@ def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:
     for one in request.controls:
         shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit)
         picture = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
+    return picture
+
+
+def _referred(picture: Image.Image, request: ImageRequest) -> Image.Image:
+    """With its reference pictures shining through where they count, as those that steer do."""
+    for one in request.references:
+        shown = ImageOps.fit(decode_image(one.image), picture.size)
+        mixed = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
+        where = ImageOps.fit(masks.read_mask(one.mask), picture.size) if one.mask else None
+        picture = mixed if where is None else Image.composite(mixed, picture, where)
     return picture
 
 

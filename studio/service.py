@@ -53,8 +53,8 @@ from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
-from studio.tasks.image.reference_files import IPAdapters
 from studio.tasks.image.prepare import PromptFiller
+from studio.tasks.image.reference_files import IPAdapters
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 

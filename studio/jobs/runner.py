@@ -302,7 +302,8 @@ class Runner:
                     request, card,
                     revision=self._store.revision(card), model_hash=self._store.model_hash(card),
                     device=str(device), hardware=device.hardware, adapters=adapters,
-                    controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, finish=output.finish, seconds=seconds,
+                    controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings,
+                    finish=output.finish, seconds=seconds,
                 )  # fmt: skip
                 return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
 

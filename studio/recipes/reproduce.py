@@ -25,8 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME" and "IP-Adapter NAME" (hashes), the name of a
-            package, or a field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME" and "IP-Adapter NAME" (hashes),
+            the name of a package, or a field of the request.
     """
 
     what: str

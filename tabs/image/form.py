@@ -13,7 +13,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
-from tabs.image import shapes, source, steering
+from tabs.image import shapes, shown, source, steering
 from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
@@ -77,6 +77,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
         mask_blur=_NOTHING["mask_blur"] if blur is None else blur, controls=steering.wanted(values),
+        references=shown.wanted(values),
     )  # fmt: skip
 
 

@@ -117,6 +117,8 @@ def build(page: Page) -> None:
     fields.wire()
     sketch.wire(page, fields, switch)
     recommended.wire(page, fields)
+    if fields.references is not None:
+        fields.references.wire()
     if fields.steering is not None:
         fields.steering.wire(fields.of["model"], lambda model: prompt_tools.card(page, model))
     prompt_tools.wire(page, fields, prompts)

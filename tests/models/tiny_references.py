@@ -46,7 +46,8 @@ def _plain(words: int, tokens: int) -> dict[str, Any]:
     import torch
 
     return {
-        "image_proj.proj.weight": torch.randn(tokens * words, WHOLE), "image_proj.proj.bias": torch.randn(tokens * words),
+        "image_proj.proj.weight": torch.randn(tokens * words, WHOLE),
+        "image_proj.proj.bias": torch.randn(tokens * words),
         "image_proj.norm.weight": torch.randn(words), "image_proj.norm.bias": torch.randn(words),
     }  # fmt: skip
 
@@ -65,7 +66,8 @@ def _plus(words: int, tokens: int, dim: int = 64) -> dict[str, Any]:
     import torch
 
     found = {
-        "latents": torch.randn(1, tokens, dim), "proj_in.weight": torch.randn(dim, WIDTH), "proj_in.bias": torch.randn(dim),
+        "latents": torch.randn(1, tokens, dim), "proj_in.weight": torch.randn(dim, WIDTH),
+        "proj_in.bias": torch.randn(dim),
         "proj_out.weight": torch.randn(words, dim), "proj_out.bias": torch.randn(words),
         "norm_out.weight": torch.randn(words), "norm_out.bias": torch.randn(words),
     }  # fmt: skip
@@ -73,8 +75,10 @@ def _plus(words: int, tokens: int, dim: int = 64) -> dict[str, Any]:
         for norm in ("0.norm1", "0.norm2", "1.0"):
             found |= {f"layers.{layer}.{norm}.{part}": torch.randn(dim) for part in ("weight", "bias")}
         found |= {
-            f"layers.{layer}.0.to_q.weight": torch.randn(64, dim), f"layers.{layer}.0.to_kv.weight": torch.randn(128, dim),
-            f"layers.{layer}.0.to_out.weight": torch.randn(dim, 64), f"layers.{layer}.1.1.weight": torch.randn(4 * dim, dim),
+            f"layers.{layer}.0.to_q.weight": torch.randn(64, dim),
+            f"layers.{layer}.0.to_kv.weight": torch.randn(128, dim),
+            f"layers.{layer}.0.to_out.weight": torch.randn(dim, 64),
+            f"layers.{layer}.1.1.weight": torch.randn(4 * dim, dim),
             f"layers.{layer}.1.3.weight": torch.randn(dim, 4 * dim),
         }  # fmt: skip
     return {f"image_proj.{name}": tensor for name, tensor in found.items()}

@@ -108,8 +108,10 @@ def _other(shapes: Shapes) -> str:
     names = shapes.keys()
     if any(".to_k_lora." in name or name.startswith("image_proj.perceiver_resampler.") for name in names):
         return "FaceID"
-    if "image_proj.norm.weight" in names and not names & {"image_proj.proj.weight", "image_proj.proj.3.weight"} and (
-        "image_proj.proj.0.weight" in names
+    if (
+        "image_proj.norm.weight" in names
+        and not names & {"image_proj.proj.weight", "image_proj.proj.3.weight"}
+        and ("image_proj.proj.0.weight" in names)
     ):
         return "FaceID"
     if any(name.startswith(("ip_adapter_proj_model.", "double_blocks.")) for name in names):

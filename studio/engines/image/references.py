@@ -197,13 +197,11 @@ class References:
         return pipe.unet.dtype if pipe.unet.dtype.is_floating_point else pipe.vae.dtype
 
     def _masks(self, group: Sequence[_Shown], size: tuple[int, int]) -> Any:
-        """Where each of a group counts: [1, pictures, height, width]. Of another shape the middle of a mask is taken."""
+        """Where each of a group counts: [1, pictures, height, width]; of a mask of another shape its middle."""
         from diffusers.image_processor import IPAdapterMaskProcessor
 
         fitted = [
-            Image.new("L", size, 255)
-            if one.mask is None
-            else ImageOps.fit(one.mask, size, Image.Resampling.BILINEAR)
+            Image.new("L", size, 255) if one.mask is None else ImageOps.fit(one.mask, size, Image.Resampling.BILINEAR)
             for one in group
         ]
         made = IPAdapterMaskProcessor().preprocess(fitted, height=size[1], width=size[0])

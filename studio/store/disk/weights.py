@@ -18,8 +18,8 @@ from studio.store import gguf
 from studio.store.disk import families, networks
 
 Kind = Literal[
-    "checkpoint", "denoiser", "vae", "text_encoder", "lora", "control", "reference", "embedding", "upscaler", "language",
-    "projector", "other", "unusable",
+    "checkpoint", "denoiser", "vae", "text_encoder", "lora", "control", "reference", "embedding", "upscaler",
+    "language", "projector", "other", "unusable",
 ]  # fmt: skip
 Reason = Literal[
     "", "pickle", "zip", "web_page", "pointer", "empty", "cut", "damaged", "unknown", "no_vocabulary", "packed",

@@ -121,9 +121,8 @@ def test_masks_are_those_of_diffusers(run, bare):
     """Two pictures through one IP-Adapter, each in its half."""
     from diffusers.image_processor import IPAdapterMaskProcessor
 
-    asked = replace(
-        ASK, references=(Reference("plus", PICTURE, 0.7, mask=half(True)), Reference("plus", OTHER, 0.4, mask=half(False)))
-    )  # fmt: skip
+    left, right = (Reference("plus", PICTURE, 0.7, mask=half(True)), Reference("plus", OTHER, 0.4, mask=half(False)))
+    asked = replace(ASK, references=(left, right))
     masks = [Image.open(io.BytesIO(half(left))) for left in (True, False)]
     made = IPAdapterMaskProcessor().preprocess(masks, height=32, width=32).reshape(1, 2, 32, 32)
     other = drawn((30, 2, 46, 20), colour="red")
@@ -140,7 +139,9 @@ def test_start_and_end_each_count(run):
         for changes in ({}, {"weight": 0.4}, {"start": 0.3}, {"end": 0.5}, {"mask": half(True)}, {"mask": half(False)})
     ]
     assert len(set(made)) == len(made)
-    nowhere = replace(ASK, references=(replace(SHOWN, start=0.9, end=0.95),))  # between the last step's beginning and end
+    nowhere = replace(
+        ASK, references=(replace(SHOWN, start=0.9, end=0.95),)
+    )  # between the last step's beginning and end
     assert pixels(run(nowhere)) == pixels(run(ASK))
 
 
@@ -155,7 +156,13 @@ def test_a_batch_is_its_single_pictures(run):
 def test_over_pictures_and_masks_and_enlarged(run, kind, name):
     start, mask = png(drawn((0, 0, 20, 20), (32, 32))), half(True)
     shown = (Reference(name, PICTURE, 1.0, mask=half(True)),)
-    for changes in ({}, {"image": start}, {"image": start, "mask": mask}, {"hires_scale": 2.0}, {"guidance_scale": 1.0}):
+    for changes in (
+        {},
+        {"image": start},
+        {"image": start, "mask": mask},
+        {"hires_scale": 2.0},
+        {"guidance_scale": 1.0},
+    ):
         request = replace(ASK, strength=0.9, hires_strength=0.9, steps=4, **changes)
         assert pixels(run(replace(request, references=shown), kind)) != pixels(run(request, kind)), changes
 
@@ -173,11 +180,13 @@ def test_beside_a_controlnet_and_words_that_change(painters, home):
     assert made["c"] != made["b"]
 
 
+CROSS, FLAT = "CrossAttnDownBlock2D", "DownBlock2D"
 FORMED = {
-    "stable_diffusion": {"block_out_channels": (8, 16, 16, 16), "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-                         "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3},
-    "stable_diffusion_xl": {"block_out_channels": (8, 16, 16), "down_block_types": ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2,
-                            "up_block_types": ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",), "transformer_layers_per_block": (1, 1, 2)},
+    "stable_diffusion": {"block_out_channels": (8, 16, 16, 16), "down_block_types": (CROSS, CROSS, CROSS, FLAT)},
+    "stable_diffusion_xl": {
+        "block_out_channels": (8, 16, 16), "down_block_types": (FLAT, CROSS, CROSS),
+        "transformer_layers_per_block": (1, 1, 2),
+    },
 }  # fmt: skip
 
 
@@ -191,7 +200,9 @@ def formed(tmp_path_factory):
     for kind, levels in FORMED.items():
         torch.manual_seed(0)
         pipe = getattr(tiny_pipelines, kind)()
-        pipe.register_modules(unet=UNet2DConditionModel(**{**pipe.unet.config, "layers_per_block": 2, **levels}))
+        rising = tuple(level.replace("Down", "Up") for level in reversed(levels["down_block_types"]))
+        config = {**pipe.unet.config, **levels, "up_block_types": rising, "layers_per_block": 2}
+        pipe.register_modules(unet=UNet2DConditionModel(**config))
         pipe.save_pretrained(home / kind)
         tiny_references.adapter(pipe.unet, home / f"{kind}.safetensors")
     return home
@@ -214,7 +225,9 @@ def test_style_and_composition_are_the_documented_blocks(formed, kind, use):
     from diffusers import AutoPipelineForText2Image
 
     model = load(ENGINE, formed / kind)
-    made = pixels(model.run(replace(ASK, references=(Reference(kind, PICTURE, 0.6, use=use),)), Recorder(adapters=formed)))
+    made = pixels(
+        model.run(replace(ASK, references=(Reference(kind, PICTURE, 0.6, use=use),)), Recorder(adapters=formed))
+    )
     pipe = AutoPipelineForText2Image.from_pretrained(formed / kind)
     pipe.set_progress_bar_config(disable=True)
     pipe.load_ip_adapter(str(formed), subfolder="", weight_name=f"{kind}.safetensors")
@@ -225,7 +238,9 @@ def test_style_and_composition_are_the_documented_blocks(formed, kind, use):
             generator=torch.Generator("cpu").manual_seed(5), ip_adapter_image=drawn(),
         ).images[0].tobytes()
     ]  # fmt: skip
-    assert made != pixels(model.run(replace(ASK, references=(Reference(kind, PICTURE, 0.6),)), Recorder(adapters=formed)))
+    assert made != pixels(
+        model.run(replace(ASK, references=(Reference(kind, PICTURE, 0.6),)), Recorder(adapters=formed))
+    )
     model.close()
 
 
@@ -286,7 +301,9 @@ def test_files_that_are_read_no_further_are_named(folders, home, tmp_path):
 def test_memory_is_reserved_for_each_and_for_the_encoder():
     heavy = card("diffusion", memory_bytes=1_000_000_000)
     first = ENGINE.work(heavy, replace(ASK, references=(SHOWN,))) - ENGINE.work(heavy, ASK)
-    second = ENGINE.work(heavy, replace(ASK, references=(SHOWN, replace(SHOWN, model="plus")))) - ENGINE.work(heavy, ASK)
+    second = ENGINE.work(heavy, replace(ASK, references=(SHOWN, replace(SHOWN, model="plus")))) - ENGINE.work(
+        heavy, ASK
+    )
     assert (first, second) == (720_000_000, 840_000_000)
     assert ENGINE.work(heavy, replace(ASK, references=(SHOWN, SHOWN))) == first + ENGINE.work(heavy, ASK)
 

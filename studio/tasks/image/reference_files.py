@@ -21,6 +21,8 @@ ENCODER = "image_encoder"
 """How the folder of an image encoder is called, or begins: image_encoder, image_encoder_bigg …."""
 Shapes = Mapping[str, tuple[int, ...]]
 _SMALL = 1 << 20
+_PUBLISHED = ("models", "sdxl_models")
+"""The folders of their makers' repository. Encoders elsewhere may be as wide and see otherwise."""
 
 
 class IPAdapters:
@@ -107,7 +109,8 @@ _PROJECTIONS = ("image_proj.", "ip_adapter_proj_model.")
 def encoder(file: Path, folders: Sequence[Path]) -> Path | None:
     """The folder of the image encoder that an IP-Adapter's file reads pictures by; None where there is none.
 
-    Looked for beside the file, beside its folder, and in `folders`; of several the first that is as wide as it reads.
+    Looked for beside the file, beside its folder, in the other folder of its repository, and in `folders`; of several
+    the first that is as wide as it reads.
     """
     key, width = reads(shapes(file))
     return next((folder for folder in _encoders(file, folders) if width and _widths(folder).get(key) == width), None)
@@ -118,7 +121,7 @@ def _encoders(file: Path, folders: Sequence[Path]) -> Iterator[Path]:
     above = file.parent.parent
     seen: set[Path] = set()
     for place, pattern in (
-        (file.parent, f"{ENCODER}*"), (above, f"{ENCODER}*"), (above, f"*/{ENCODER}*"),
+        (file.parent, f"{ENCODER}*"), (above, f"{ENCODER}*"), *((above / name, ENCODER) for name in _PUBLISHED),
         *((folder, f"{ENCODER}*") for folder in reversed(folders)),
     ):  # fmt: skip
         try:

@@ -59,7 +59,8 @@ def test_the_text_of_other_web_uis_is_written_as_they_do_and_read_back() -> None
     text = infotext.write(made())
     assert (
         'ControlNet 0: "Module: ip-adapter-auto, Model: ip-adapter-plus_sd15, Weight: 0.75, '
-        'Resize Mode: Crop and Resize, Guidance Start: 0.1, Guidance End: 0.9, Pixel Perfect: True, Control Mode: Balanced"'
+        "Resize Mode: Crop and Resize, Guidance Start: 0.1, Guidance End: 0.9, Pixel Perfect: True, "
+        'Control Mode: Balanced"'
     ) in text
     found = inspect.from_text(text)
     assert found is not None

@@ -6,6 +6,7 @@ home/models.toml  the user's own models    home/inputs/    pictures that picture
 home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
+home/ipadapters/  networks that show a model reference pictures
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
 home/chat-presets.json  how conversations are answered, by name
@@ -46,6 +47,7 @@ class Home:
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
         own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
+        own = (*own, home.ipadapters)
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,6 +90,10 @@ class Home:
     @property
     def controlnets(self) -> Path:
         return self.root / "controlnets"
+
+    @property
+    def ipadapters(self) -> Path:
+        return self.root / "ipadapters"
 
     @property
     def embeddings(self) -> Path:

@@ -16,6 +16,8 @@ Role = Literal["user", "assistant"]
 CaptionLength = Literal["short", "normal", "long"]
 CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
 ControlFit = Literal["crop", "fill", "stretch"]
+ReferenceUse = Literal["", "style", "composition"]
+"""What of a reference picture counts: all of it, how it is painted, or where things stand in it."""
 Seamless = Literal["", "both", "x", "y"]
 """Ways in which a picture goes on at its opposite edge: not at all, all round, left to right, or top to bottom."""
 SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
@@ -25,6 +27,7 @@ CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
 PREPROCESSORS = ("", "canny", "lineart", "scribble", "tile", "color_grid", "luminance", "invert")
 """What a steering picture can be made into (studio.media.control_maps); "" takes it as it is."""
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
+REFERENCE_USES: tuple[ReferenceUse, ...] = get_args(ReferenceUse)
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
 
 
@@ -89,6 +92,27 @@ class Control:
     fit: ControlFit = "crop"
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture that is shown to the model beside the words, and the IP-Adapter through which it sees it.
+
+    Attributes:
+        model: the IP-Adapter by the stem of its file.
+        image: the bytes of the picture's file.
+        weight: how strongly it counts, 0..2. start, end: from where to where in the painting, 0..1.
+        use: what of it counts; "" for all.
+        mask: where in the painting it counts, as the bytes of a picture: white yes, black no; empty for everywhere.
+    """
+
+    model: str
+    image: bytes = field(default=b"", repr=False)
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    use: ReferenceUse = ""
+    mask: bytes = field(default=b"", repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """`count` pictures; picture i uses seed + i, so that each can be made again alone.
@@ -116,6 +140,7 @@ class ImageRequest:
         controls: pictures that the painting is held to.
         pictures: files of pictures that the prompt speaks of and a model that edits by instruction reads, in this
             order; the first gives its proportions. Not together with `image`.
+        references: pictures that the model is shown beside the words.
     """
 
     prompt: str
@@ -146,6 +171,7 @@ class ImageRequest:
     hires_strength: float | None = None
     controls: tuple[Control, ...] = ()
     pictures: tuple[bytes, ...] = field(default=(), repr=False)
+    references: tuple[Reference, ...] = ()
     task: Literal["image"] = "image"
 
 
@@ -279,4 +305,6 @@ def light(request: R) -> R:
         heavy["controls"] = tuple(replace(one, image=b"") for one in controls)
     if any(values.get("pictures", ())):
         heavy["pictures"] = (b"",) * len(values["pictures"])
+    if references := values.get("references"):
+        heavy["references"] = tuple(replace(one, image=b"", mask=b"") for one in references)
     return replace(request, **heavy) if heavy else request

@@ -15,7 +15,7 @@ EDITORS: Mapping[str, Mapping[str, int]] = {
     "QwenImageEditPipeline": {"min_pictures": 1, "max_pictures": 1},
     "QwenImageEditPlusPipeline": {"min_pictures": 1, "max_pictures": 3},
 }
-"""As many as their publishers speak of, as far as we know (unchecked); the pipelines themselves of klein and of Plus know no end."""
+"""As many as their publishers speak of, as far as we know (unchecked); the pipelines of klein and Plus know no end."""
 _LARGEST = 1 << 20
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -13,7 +15,19 @@ from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
-from studio.requests import PREPROCESSORS, Axis, Control, ControlFit, ImageRequest, Lora, Seamless, UpscaleRequest
+from studio.requests import (
+    PREPROCESSORS,
+    REFERENCE_USES,
+    Axis,
+    Control,
+    ControlFit,
+    ImageRequest,
+    Lora,
+    Reference,
+    ReferenceUse,
+    Seamless,
+    UpscaleRequest,
+)
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -49,6 +63,12 @@ def image(
     control: Annotated[
         list[str] | None, typer.Option("--control", metavar="NAME=FILE", help=say("help.control"))
     ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option("--reference", metavar="NAME=FILE", help=say("help.reference"))
+    ] = None,
+    reference_mask: Annotated[
+        list[str] | None, typer.Option("--reference-mask", metavar="N=FILE", help=say("help.reference_mask"))
+    ] = None,
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
@@ -77,6 +97,7 @@ def image(
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
             controls=tuple(_control(console, one) for one in control or ()),
             pictures=tuple(map(_file, picture or ())),
+            references=_references(console, reference or [], reference_mask or []),
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
 
@@ -161,3 +182,40 @@ def _split_control(text: str) -> list[str]:
         if parts[place] in (*PREPROCESSORS, "none"):
             return [":".join(parts[:place]), *parts[place:]]
     return [text]
+
+
+def _references(console: Console, typed: list[str], masks: list[str]) -> tuple[Reference, ...]:
+    """NAME=FILE:WEIGHT:START:END:USE, of which each behind the file may be left out, and masks by their numbers."""
+    found = []
+    for one in typed:
+        name, equals, rest = one.partition("=")
+        file, behind = _split_reference(rest)
+        use = behind.pop() if behind and behind[-1] in REFERENCE_USES[1:] else ""
+        if not equals or not name.strip() or not file or len(behind) > 3:
+            console.usage(say("wrong_reference", text=one))
+        try:
+            weight, start, end = (
+                float(each or usual) for each, usual in zip([*behind, "", "", ""], "101", strict=False)
+            )
+        except ValueError:
+            console.usage(say("wrong_reference", text=one))
+        picture = read_bytes(file, MAX_IMAGE_BYTES)
+        found.append(Reference(name.strip(), picture, weight, start, end, cast("ReferenceUse", use)))
+    for one in masks:
+        number, equals, file = one.partition("=")
+        if not equals or not file or not number.isdecimal() or not 0 < int(number) <= len(found):
+            console.usage(say("wrong_reference_mask", text=one))
+        found[int(number) - 1] = replace(found[int(number) - 1], mask=read_bytes(file, MAX_IMAGE_BYTES))
+    return tuple(found)
+
+
+def _split_reference(text: str) -> tuple[str, list[str]]:
+    """The file, which may have colons in its name, and the numbers and the use behind it."""
+    parts = text.split(":")
+    behind: list[str] = []
+    while len(parts) > 1 and (parts[-1] in REFERENCE_USES or _NUMBER.fullmatch(parts[-1])):
+        behind.insert(0, parts.pop())
+    return ":".join(parts), behind
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")

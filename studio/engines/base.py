@@ -30,7 +30,7 @@ class Context(Protocol):
     @property
     def adapters(self) -> tuple[Path, ...]:
         """Folders of LoRA files and of embeddings for requests that name some, of which the first that has a name
-        counts; then those of ControlNets, of which the last does."""
+        counts; then those of IP-Adapters and of ControlNets, of which the last does."""
         ...
 
     @property
@@ -205,6 +205,19 @@ class TakesControls(Protocol):
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         """Raise StudioError where a model cannot be painted with the controls of a request, from headers alone.
+
+        Args:
+            folders: as `Context.adapters`.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesReferences(Protocol):
+    """An engine of pictures whose models can be shown reference pictures. Others are never given any."""
+
+    def check_references(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Raise StudioError where a model cannot be shown the references of a request, from headers alone.
 
         Args:
             folders: as `Context.adapters`.

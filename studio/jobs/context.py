@@ -129,7 +129,8 @@ class RunContext:
         beat: tells the device's watchdog that the run is alive.
 
     Attributes:
-        adapters: folders of LoRA files and of ControlNets. previews: False where nobody looks: engines make none then.
+        adapters: folders of LoRA files, IP-Adapters and ControlNets.
+        previews: False where nobody looks: engines make none then.
         crowded: whether others wait while it runs.
     """
 

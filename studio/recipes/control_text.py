@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from studio.recipes import reference_text
+
 UNIT = re.compile(r"controlnet \d{1,2}")
 """The name of a unit, in small letters."""
 _PART = re.compile(r"([A-Za-z][\w /]{0,40}): ?(\([^()]{0,80}\)|[^,]{0,300})(?:,|$)")
@@ -46,6 +48,8 @@ def read_units(said: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]
         model = _HASH.sub("", parts.get("model", ""))
         if model.casefold() in ("", "none"):
             continue
+        if reference_text.shows_picture(parts):
+            continue  # no ControlNet, and read there
         module = parts.get("module", parts.get("preprocessor", "none")) or "none"
         ours = _OURS.get(module.partition(" ")[0].casefold())
         if ours is None:

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.recipes import control_text, infotext_passages, sampler_names
+from studio.recipes import control_text, infotext_passages, reference_text, sampler_names
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
@@ -110,6 +110,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "VAE tiling": "True" if given.get("tiling") else None,
         "Edit pictures": _named(given.get("pictures")),
         **control_text.write_units(given.get("controls") or ()),
+        **reference_text.write_units(given.get("references") or (), behind=len(given.get("controls") or ())),
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
         "Version": version or _version(recipe),
@@ -188,6 +189,8 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     unknown += missing
     if controls:
         fields["controls"] = controls
+    if references := reference_text.read_units(values):
+        fields["references"] = references
     if (skip := number(values.get("clip skip"))) is not None:
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":

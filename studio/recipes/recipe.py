@@ -29,7 +29,7 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import TASKS, Control, ImageRequest, Lora, Message, Request
+from studio.requests import TASKS, Control, ImageRequest, Lora, Message, Reference, Request
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
@@ -50,6 +50,7 @@ def make_recipe(
     hardware: str = "",
     adapters: Mapping[str, str] | None = None,
     controlnets: Mapping[str, str] | None = None,
+    ipadapters: Mapping[str, str] | None = None,
     embeddings: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
@@ -62,7 +63,8 @@ def make_recipe(
         revision: the commit or hash of the files that ran; the catalogue's where it is empty.
         model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
-        adapters, controlnets: name -> SHA-256 of the files of `loras`, and of `controls`.
+        adapters, controlnets, ipadapters: name -> SHA-256 of the files of `loras`, `controls` and `references`; of
+            these also of the image encoder that each reads pictures by.
         embeddings: the same of those that the prompts name.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
@@ -87,6 +89,7 @@ def make_recipe(
         **({"hardware": hardware} if hardware else {}),
         **({"adapters": dict(adapters)} if adapters else {}),
         **({"controlnets": dict(controlnets)} if controlnets else {}),
+        **({"ipadapters": dict(ipadapters)} if ipadapters else {}),
         **({"embeddings": dict(embeddings)} if embeddings else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
@@ -138,7 +141,8 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
 
 
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every file that went in, by its field: `image`, `mask`, `pictures.0`, `controls.0` …."""
+    """The SHA-256 of every file that went in, by its field: `image`, `mask`, `pictures.0`, `controls.0`,
+    `references.0`, `references.0.mask` …."""
     found = {name: hash for name, value in recipe["parameters"].items() if (hash := _named_by(value))}
     pictures = recipe["parameters"].get("pictures")
     for number, one in enumerate(pictures if isinstance(pictures, list) else ()):
@@ -148,6 +152,11 @@ def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
     for number, one in enumerate(controls if isinstance(controls, list) else ()):
         if isinstance(one, dict) and (hash := _named_by(one.get("image"))):
             found[f"controls.{number}"] = hash
+    references = recipe["parameters"].get("references")
+    for number, one in enumerate(references if isinstance(references, list) else ()):
+        for name, behind in (("image", ""), ("mask", ".mask")):
+            if isinstance(one, dict) and (hash := _named_by(one.get(name))):
+                found[f"references.{number}{behind}"] = hash
     return found
 
 
@@ -187,7 +196,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
-    networks = found.get("controlnets")
+    networks, shown = found.get("controlnets"), found.get("ipadapters")
     inversions = found.get("embeddings")
     return {
         "format": FORMAT,
@@ -205,6 +214,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"hardware": hardware} if (hardware := _string(found.get("hardware"))) else {}),
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
         **({"controlnets": _strings(networks)} if isinstance(networks, dict) and networks else {}),
+        **({"ipadapters": _strings(shown)} if isinstance(shown, dict) and shown else {}),
         **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
@@ -241,7 +251,7 @@ def read_recipe(data: bytes) -> dict[str, Any] | None:
 def _plain(value: object) -> object:
     if isinstance(value, Message):
         return {"role": value.role, "content": value.content}
-    if isinstance(value, Control):
+    if isinstance(value, Control | Reference):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else _hashed(value)
 

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, UpscaleRequest
+from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, Reference, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
@@ -25,8 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", "lora NAME" and "ControlNet NAME" (hashes), the name of a
-            package, or a field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME" and "IP-Adapter NAME" (hashes),
+            the name of a package, or a field of the request.
     """
 
     what: str
@@ -66,7 +66,7 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     Raises:
         StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
     """
-    kinds = ("image", "mask", "pictures.", "controls.")
+    kinds = ("image", "mask", "pictures.", "controls.", "references.")
     named = {name: hash for name, hash in recipe.sources(made).items() if name.startswith(kinds)}
     files = {name: data for name, hash in named.items() if (data := source(hash)) is not None}
     if len(files) < len(named):
@@ -79,12 +79,21 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     if wanted is None:
         raise StudioError("no_recipe")
     edited = tuple(files.get(f"pictures.{number}", b"") for number in range(len(wanted.pictures)))
-    return replace(wanted, **pictures, pictures=edited, controls=with_pictures(wanted.controls, files))
+    controls, shown = with_pictures(wanted.controls, files), with_references(wanted.references, files)
+    return replace(wanted, **pictures, pictures=edited, controls=controls, references=shown)
 
 
 def with_pictures(controls: tuple[Control, ...], files: Mapping[str, bytes]) -> tuple[Control, ...]:
     """Controls of a recipe with their pictures, which are named as in `recipe.sources`."""
     return tuple(replace(one, image=files.get(f"controls.{number}", one.image)) for number, one in enumerate(controls))
+
+
+def with_references(references: tuple[Reference, ...], files: Mapping[str, bytes]) -> tuple[Reference, ...]:
+    """The same of reference pictures and of their masks."""
+    named = ((one, f"references.{number}") for number, one in enumerate(references))
+    return tuple(
+        replace(one, image=files.get(name, one.image), mask=files.get(f"{name}.mask", one.mask)) for one, name in named
+    )
 
 
 def picture_format(data: bytes) -> PictureFormat:
@@ -118,6 +127,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(f"lora {name}", hash, files.get(name)) for name, hash in before.get("adapters", {}).items()]
     files = now.get("controlnets", {})
     pairs += [(f"ControlNet {name}", hash, files.get(name)) for name, hash in before.get("controlnets", {}).items()]
+    files = now.get("ipadapters", {})
+    pairs += [(f"IP-Adapter {name}", hash, files.get(name)) for name, hash in before.get("ipadapters", {}).items()]
     files = now.get("embeddings", {})
     pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}

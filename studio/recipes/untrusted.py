@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, Lora
+from studio.requests import CONTROL_FITS, PREPROCESSORS, REFERENCE_USES, SEAMLESS, Control, Lora, Reference
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.editing import PICTURES
 from studio.tasks.image.limits import (
@@ -22,6 +22,8 @@ from studio.tasks.image.limits import (
     LORA_WEIGHT,
     LORAS,
     NUMBERS,
+    REFERENCE_NUMBERS,
+    REFERENCES,
     STYLES,
     TEXTS,
 )
@@ -72,6 +74,8 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_pictures(value, cut, found, wrong)
         elif name == "controls":
             _take_controls(value, cut, found, wrong)
+        elif name == "references":
+            _take_references(value, cut, found, wrong)
     return found, tuple(wrong)
 
 
@@ -203,3 +207,26 @@ def _take_controls(value: object, cut: bool, found: dict[str, Any], wrong: list[
         wrong.append("controls")
         del controls[int(CONTROLS.high) :]
     found["controls"] = tuple(controls)
+
+
+def _take_references(value: object, cut: bool, found: dict[str, Any], wrong: list[str]) -> None:
+    """Reference pictures, as controls: without the pictures themselves, all or none."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_NAMES:
+        wrong.append("references")
+        return
+    references = []
+    for one in value:
+        given = one if isinstance(one, dict) else {}
+        model, use = given.get("model"), given.get("use", "")
+        held = {}
+        for name, row in ((name.removeprefix("reference_"), row) for name, row in REFERENCE_NUMBERS.items()):
+            told = number(given.get(name, row.default))
+            held[name] = None if told is None else min(max(float(told), row.low), row.high)
+        if not isinstance(model, str) or not model.strip() or use not in REFERENCE_USES or None in held.values():
+            wrong.append("references")
+            return
+        references.append(Reference(clean(model, NAME.high), use=use, **held))
+    if cut and len(references) > REFERENCES.high:
+        wrong.append("references")
+        del references[int(REFERENCES.high) :]
+    found["references"] = tuple(references)

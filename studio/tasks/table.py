@@ -46,7 +46,11 @@ RULES: Mapping[Task, Rules[Any]] = {
         title=lambda request: request.prompt,
         language=lambda request: request.prompt,
         sources=lambda request: _given(
-            request.image, *request.pictures, request.mask, *(one.image for one in request.controls)
+            request.image,
+            *request.pictures,
+            request.mask,
+            *(one.image for one in request.controls),
+            *(file for one in request.references for file in (one.image, one.mask)),
         ),
         marks=image.marks,
         lighter=lighter_image.painted,

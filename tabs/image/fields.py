@@ -14,6 +14,7 @@ from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import form, shapes, upscalers
 from tabs.image.control import Steering
 from tabs.image.edit_slots import Editing
+from tabs.image.reference import References
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
@@ -43,8 +44,9 @@ class Fields:
         self._shape()
         self._sampling()
         self._start()
-        # strangers get none of the ControlNets that lie here
+        # strangers get none of the ControlNets and IP-Adapters that lie here
         self.steering = None if self._page.studio.settings.public else Steering(self._page, self.of)
+        self.references = None if self._page.studio.settings.public else References(self._page, self.of)
         self._detail()
         self._grid()
         self._files()

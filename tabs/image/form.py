@@ -13,7 +13,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
 from studio.requests import Axis, ImageRequest, Lora
-from tabs.image import editing, shapes, source, steering
+from tabs.image import editing, shapes, shown, source, steering
 from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
@@ -79,6 +79,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
         mask_blur=_NOTHING["mask_blur"] if blur is None else blur, controls=steering.wanted(values),
         pictures=editing.wanted(values) if edits else (),
+        references=shown.wanted(values),
     )  # fmt: skip
 
 

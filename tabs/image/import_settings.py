@@ -39,6 +39,7 @@ class Restoring:
             missing.paired,
             *fields.editing.outputs,
             *(fields.steering.outputs if fields.steering is not None else ()),
+            *(fields.references.outputs if fields.references is not None else ()),
         ]
 
     def wire(self) -> None:
@@ -94,6 +95,7 @@ class Restoring:
         changes |= self._fields.started(picture)
         missing = self._steered(found, changes) or missing
         missing = self._edited(found, card, changes, spoken) or missing
+        missing = self._referred(found, changes) or missing
         ours = found.form in ("atelier", "a1111")
         words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
         if not found.fields.get("prompt"):
@@ -155,6 +157,24 @@ class Restoring:
         files = [self._page.offer(data, "picture.png") if data else None for data in kept]
         changes |= self._fields.editing.restored(files, card, spoken)
         return None in files
+
+    def _referred(self, found: Restored, changes: dict[Any, Any]) -> bool:
+        """The same of reference pictures; also whether one of their masks is not here."""
+        if self._fields.references is None:
+            return False
+        references = found.fields.get("references", ())
+        given = origins.painting(found.recipe)["parameters"].get("references") if found.recipe else None
+        named = [one if isinstance(one, dict) else {} for one in given or ()]
+        named = [*named, *[{}] * len(references)][: len(references)]
+        kept = [(self._kept(one.get("image")), self._kept(one.get("mask"))) for one in named]
+        names = ("reference.png", "mask.png")
+        offered = [
+            [self._page.offer(data, name) if data else None for data, name in zip(two, names, strict=True)]
+            for two in kept
+        ]
+        changes |= self._fields.references.restored(references, [(picture, mask) for picture, mask in offered])
+        lost = (bool(_size(one.get("mask"))) and mask is None for one, (_, mask) in zip(named, kept, strict=True))
+        return any(image is None for image, _ in kept) or any(lost)
 
     def _kept(self, named: Any) -> bytes | None:
         if not _size(named):

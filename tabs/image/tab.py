@@ -118,6 +118,8 @@ def build(page: Page) -> None:
     sketch.wire(page, fields, switch)
     recommended.wire(page, fields)
     fields.editing.wire(lambda model: prompt_tools.card(page, model), fields.begin)
+    if fields.references is not None:
+        fields.references.wire()
     if fields.steering is not None:
         fields.steering.wire(fields.of["model"], lambda model: prompt_tools.card(page, model))
     prompt_tools.wire(page, fields, prompts)

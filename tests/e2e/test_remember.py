@@ -54,12 +54,15 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     port = free_port("127.0.0.1", 0)
     studio, url = serve(demo=True, port=port)
     (studio.home.controlnets / "edges.safetensors").write_bytes(b"")  # by its name alone it stands in the list
+    (studio.home.ipadapters / "plus.safetensors").write_bytes(b"")
     desk = visit(url).go(tab)
     first = seen(desk)
     assert len(first) > 5
     desk.unfold()
     for _ in range(2 if tab == "image" else 0):
         desk.page.locator("#image-control-more").click()
+    for _ in range(3 if tab == "image" else 0):
+        desk.page.locator("#image-reference-more").click()
     for name in first:
         if desk.page.locator(f"#{name}").filter(visible=True).count():
             fill(desk, name, files)
@@ -124,6 +127,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     Image.new("RGB", (96, 96), "red").save(picture)
     soundfile.write(sound, np.sin(np.arange(24_000) / 20) / 4, 24_000)
     steering = {f"image-control-{slot}-picture": picture for slot in (1, 2, 3)}
+    steering |= {f"image-reference-{slot}-{part}": picture for slot in (1, 2, 3, 4) for part in ("picture", "mask")}
     return {"caption-image": picture, "caption-files": picture, "music-sound": sound, **steering}
 
 

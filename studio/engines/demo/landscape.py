@@ -10,9 +10,10 @@ import math
 import random
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from studio.engines.image import init_image
+from studio.media import masks
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
 from studio.requests import ImageRequest, Seamless
@@ -30,7 +31,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
     picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
-    picture = _edited(_continued(picture, request.seamless), request)
+    picture = _continued(_edited(_referred(picture, request), request), request.seamless)
     if not request.image:
         return picture
     cutout = init_image.read_source(request)
@@ -68,6 +69,16 @@ def _edited(picture: Image.Image, request: ImageRequest) -> Image.Image:
         else:
             side = max(picture.width // 6, 1)
             picture.paste(shown.resize((side, side)), ((number - 1) * side, 0))
+    return picture
+
+
+def _referred(picture: Image.Image, request: ImageRequest) -> Image.Image:
+    """With its reference pictures shining through where they count, as those that steer do."""
+    for one in request.references:
+        shown = ImageOps.fit(decode_image(one.image), picture.size)
+        mixed = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
+        where = ImageOps.fit(masks.read_mask(one.mask), picture.size) if one.mask else None
+        picture = mixed if where is None else Image.composite(mixed, picture, where)
     return picture
 
 

@@ -72,6 +72,7 @@ _FORMS = (
     ("Control-LoRA", re.compile(r"^lora_controlnet$")),
     # diffusers' converter drops its embedding of sizes; published ones of XL are in diffusers' layout
     ("ControlNet XL, label_emb", re.compile(r"^(control_model\.)?label_emb\.")),
+    ("IP-Adapter", re.compile(r"^(image_proj|ip_adapter|ip_adapter_proj_model)\.")),
     ("T2I-Adapter", re.compile(r"^(adapter\.)?body\.")),
 )
 """Files that begin like ControlNets or serve the same end, and are none that is read here."""

@@ -38,6 +38,7 @@ from studio.engines.image import (
     embeddings,
     init_image,
     latents,
+    references,
     remarks,
     seamless,
     token_count,
@@ -48,6 +49,7 @@ from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines.image.previews import Previews, watch
+from studio.engines.image.references import References
 from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
@@ -88,10 +90,13 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request) + control.work(card, request)
+        return work(card, request) + control.work(card, request) + references.work(card, request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)
+
+    def check_references(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        references.check(card, files, request, folders)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         if file := loading.checkpoint(card, files):
@@ -126,6 +131,7 @@ class DiffusionModel(parking.Parking):
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
         self._edited: tuple[Image.Image, ...] = ()  # the pictures that the run's instruction speaks of
+        self._references: Any = References(card, self._family, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
@@ -133,13 +139,14 @@ class DiffusionModel(parking.Parking):
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes() + self._controls.nbytes()
+        return self._weights.nbytes() + self._controls.nbytes() + self._references.nbytes()
 
     def close(self) -> None:
-        self._family = self._adapters = self._controls = self._previews = self._weights = None
+        self._family = self._adapters = self._controls = self._references = self._previews = self._weights = None
 
     def _forget(self) -> None:
         self._controls.clear()
+        self._references.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -154,6 +161,7 @@ class DiffusionModel(parking.Parking):
         self._family.member(source is not None, source is not None and source.mask is not None)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
+        self._references.apply(request.references, context.adapters)
         # a part that is put back somewhere must fit there and not to itself
         if request.seamless and not (seamless.possible(self._family.pipe) and (cutout is None or not cutout.whole)):
             fitted.append(("no_seamless", {}))
@@ -166,7 +174,8 @@ class DiffusionModel(parking.Parking):
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
-        with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
+        wrapped = seamless.wrapped(self._family.pipe, request.seamless)
+        with torch_loading.working(self._card), wrapped, self._references.worn():
             notes = [*said, *(source.notes if source else noted), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
@@ -258,6 +267,7 @@ class DiffusionModel(parking.Parking):
             # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
             steps = getattr(pipe, "num_timesteps", None) or one.expected
             # called behind a step: what is set here is what the next one reads
+            self._references.before(step + 1, steps)
             tensors |= words.before(step + 1, steps, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
@@ -270,10 +280,12 @@ class DiffusionModel(parking.Parking):
             return tensors
 
         try:
+            self._references.before(0, one.expected)
             with self._controls.chance(request.seed or 0):
                 result = pipe(
                     **self._arguments(request, one, start, generator, member),
                     **self._controls.arguments(one.size, member),
+                    **self._references.arguments(one.size, member, request.guidance_scale or 0.0),
                     **words.arguments,
                     **words.watched(("latents",)),
                     generator=generator,

@@ -56,6 +56,7 @@ FRONTS = (UNET, "net.", "")
 _CONTROL = (
     *("control_model.", "controlnet_", "lllite_", "input_hint_block.", "control_all_x_embedder.", "control_layers."),
 )
+_REFERENCE = ("image_proj.", "ip_adapter.", "ip_adapter_proj_model.")
 _LORA = re.compile(
     r"\.(lora_(down|up)|lora_[AB]|hada_w1_[ab]|lokr_w[12](_[ab])?|lora_mid|oft_blocks|dora_scale)(\.|$)"
     r"|^lora_(unet|te\d?|transformer)_|_lora\.(down|up)\.weight$"
@@ -101,6 +102,11 @@ def adapter_family(names: str) -> str:
 def control(shapes: Shapes) -> bool:
     """Whether these are a ControlNet's tensors."""
     return any(name.startswith(_CONTROL) for name in shapes)
+
+
+def reference(shapes: Shapes) -> bool:
+    """Whether these are the tensors of an IP-Adapter, through which a model sees pictures."""
+    return any(name.startswith(_REFERENCE) for name in shapes)
 
 
 def embedding(shapes: Shapes) -> bool:

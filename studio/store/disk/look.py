@@ -186,7 +186,7 @@ def of_weights(file: Path, what: Weights) -> Found:
         return (
             replace(known, tasks=("upscale",), engine="upscale_network") if runs else replace(known, reason="network")
         )
-    return replace(known, reason=what.kind if what.kind in ("lora", "control") else "no_use")
+    return replace(known, reason=what.kind if what.kind in ("lora", "control", "reference") else "no_use")
 
 
 def lacks(what: Weights) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from studio.store import gguf
 from studio.store.disk import families, networks
 
 Kind = Literal[
-    "checkpoint", "denoiser", "vae", "text_encoder", "lora", "control", "embedding", "upscaler", "language",
-    "projector", "other", "unusable",
+    "checkpoint", "denoiser", "vae", "text_encoder", "lora", "control", "reference", "embedding", "upscaler",
+    "language", "projector", "other", "unusable",
 ]  # fmt: skip
 Reason = Literal[
     "", "pickle", "zip", "web_page", "pointer", "empty", "cut", "damaged", "unknown", "no_vocabulary", "packed",
@@ -189,6 +189,8 @@ def _adapted(meta: Mapping[str, Any]) -> str:
 
 def _what(shapes: families.Shapes) -> Weights:
     """What the tensors are, by their names and shapes."""
+    if families.reference(shapes):  # those for faces have low-rank layers as well
+        return Weights("reference")
     if families.adapter(shapes):
         return Weights("lora", families.adapter_family("\n".join(shapes)), holds=("adapter",))
     if families.control(shapes):

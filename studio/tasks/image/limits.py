@@ -8,7 +8,16 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, ImageRequest, Lora
+from studio.requests import (
+    CONTROL_FITS,
+    PREPROCESSORS,
+    REFERENCE_USES,
+    SEAMLESS,
+    Control,
+    ImageRequest,
+    Lora,
+    Reference,
+)
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -57,6 +66,13 @@ CONTROL_NUMBERS: Mapping[str, Bound] = {
     "control_end": Bound(0, 1, 1, 1.0, whole=False),
 }
 """Of one picture that steers, each by the name of its field there with `control_` before it."""
+REFERENCES = Bound(0, 4, 2, 0)
+REFERENCE_NUMBERS: Mapping[str, Bound] = {
+    "reference_weight": Bound(0, 2, 2, 1.0, whole=False),
+    "reference_start": Bound(0, 1, 1, 0.0, whole=False),
+    "reference_end": Bound(0, 1, 1, 1.0, whole=False),
+}
+"""Of one reference picture, as those of one that steers."""
 STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
@@ -68,8 +84,8 @@ LORA_PATH = re.compile(rf"{PLAIN_NAME.pattern}(?:/{PLAIN_NAME.pattern}){{0,7}}")
 
 def check(request: ImageRequest, card: Card, public: bool) -> None:
     """Raises StudioError: not_a_choice, not_text, too_many, too_long, empty, prompts_count, not_plain, bad_image,
-    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple, no_picture, control_order, and
-    as studio.tasks.image.editing.
+    image_too_large, file_too_large, mask_alone, mask_size, out_of_range, not_multiple, no_picture, control_order,
+    reference_order, and as studio.tasks.image.editing.
     """
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
@@ -89,6 +105,9 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_list("controls", request.controls, CONTROLS, public)
     for control in request.controls:
         _check_control(control, public)
+    check_list("references", request.references, REFERENCES, public)
+    for reference in request.references:
+        _check_reference(reference, public)
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -104,13 +123,15 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
 def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
     """Both sides, and lists that are fixed."""
     width, height = sides(request, card, public=public)
-    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls", "pictures")}
+    named = ("prompts", "styles", "loras", "controls", "pictures", "references")
+    lists = {name: tuple(getattr(request, name)) for name in named}
     return {"width": width, "height": height, **lists}
 
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    named = tuple(name for name in ("tiling", "image", "mask", "loras", "controls") if getattr(request, name))
+    every = ("tiling", "image", "mask", "loras", "controls", "references")
+    named = tuple(name for name in every if getattr(request, name))
     if request.pictures:
         named = (*named, f"pictures{len(request.pictures)}")
     return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
@@ -138,6 +159,22 @@ def _check_control(control: object, public: bool) -> None:
     if control.start >= control.end:
         raise StudioError("control_order", start=f"{control.start:g}", end=f"{control.end:g}")
     check_picture("control_image", control.image, public)
+
+
+def _check_reference(reference: object, public: bool) -> None:
+    if not isinstance(reference, Reference):
+        raise StudioError("not_text", field=label("references"))
+    check_text("references", reference.model, NAME, public)
+    if not PLAIN_NAME.fullmatch(reference.model):
+        raise StudioError("not_plain", field=label("references"), value=reference.model[:40])
+    check_choice("reference_use", reference.use, REFERENCE_USES)
+    for name, row in REFERENCE_NUMBERS.items():
+        check_number(name, getattr(reference, name.removeprefix("reference_")), row)
+    if reference.start >= reference.end:
+        raise StudioError("reference_order", start=f"{reference.start:g}", end=f"{reference.end:g}")
+    check_picture("reference_image", reference.image, public)
+    if reference.mask != b"":
+        check_picture("reference_mask", reference.mask, public)
 
 
 def _check_size(request: ImageRequest, card: Card, public: bool) -> None:

@@ -8,6 +8,7 @@ home/loras/       adaptations of models    home/captions/ how folders of picture
 home/controlnets/ networks that hold a picture to a map
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
+home/vaes/        decoders that pictures can be decoded by in place of a model's own
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Home:
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
-        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
+        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers, home.vaes)
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,6 +92,10 @@ class Home:
     @property
     def upscalers(self) -> Path:
         return self.root / "upscalers"
+
+    @property
+    def vaes(self) -> Path:
+        return self.root / "vaes"
 
     @property
     def inputs(self) -> Path:

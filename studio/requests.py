@@ -109,6 +109,7 @@ class ImageRequest:
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
         controls: pictures that the painting is held to.
+        vae: a decoder by the stem of its file; empty for the model's own.
     """
 
     prompt: str
@@ -138,6 +139,7 @@ class ImageRequest:
     hires_scale: float = 1.0
     hires_strength: float | None = None
     controls: tuple[Control, ...] = ()
+    vae: str = ""
     task: Literal["image"] = "image"
 
 

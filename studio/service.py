@@ -54,6 +54,7 @@ from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
+from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 
@@ -93,7 +94,10 @@ class Studio:
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
-        self._intake = Intake(self.catalog, self.store, self._prompts, self._controls, public=settings.public)
+        self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
+        self._intake = Intake(
+            self.catalog, self.store, self._prompts, self._controls, self._vaes, public=settings.public
+        )
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
         self._copies = Copies(
@@ -119,12 +123,13 @@ class Studio:
         self.close()
 
     def _adapter_folders(self) -> tuple[Path, ...]:
-        """Where adaptations and embeddings lie, the studio's own folders first; behind them where ControlNets do, its
-        own last."""
+        """Where adaptations, embeddings and VAEs lie, the studio's own folders first; behind them where ControlNets do,
+        its own last."""
         if self.settings.public:
             return ()
         others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
-        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others, *self._controls.folders())))
+        found = (self.home.loras, self.home.embeddings, *others, *self._vaes.folders(), *self._controls.folders())
+        return tuple(dict.fromkeys(found))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -280,6 +285,10 @@ class Studio:
     def controlnets(self) -> tuple[str, ...]:
         """Names of the ControlNets in home/controlnets and of those of other programs; none on a public studio."""
         return self._controls.names()
+
+    def vaes(self) -> tuple[str, ...]:
+        """Names of the VAEs in home/vaes and in the person's folders; none on a public studio."""
+        return self._vaes.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

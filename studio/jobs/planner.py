@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, engine
+from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, TakesVae, engine
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -36,6 +36,7 @@ from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
+from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 
@@ -60,11 +61,11 @@ class Intake:
     """Takes requests in, for one profile."""
 
     def __init__(
-        self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None, *,
-        public: bool,
+        self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
+        vaes: Vaes | None = None, *, public: bool,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._controls = controls
+        self._controls, self._vaes = controls, vaes
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -100,6 +101,7 @@ class Intake:
         if request.mask:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
         self._steered(request, card)
+        self._decoded(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -138,6 +140,8 @@ class Intake:
         cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
         owners = tuple(self._card(cell) for cell in cells)
         asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
+        for (cell, _), own in zip(asked, owners, strict=True):
+            self._decoded(cell, own)
         filled = tuple(self._filled(cell, own)[0] for (cell, _), own in zip(asked, owners, strict=True))
         notes: list[Note] = []
         for _, told in asked:
@@ -212,6 +216,17 @@ class Intake:
             raise StudioError("control_not_taken", model=card.title)
         if self._store.state(card) == "ready":
             kind.check_controls(card, self._store.path(card), request, self._controls.folders())
+
+    def _decoded(self, request: ImageRequest, card: Card) -> None:
+        """Refuse a VAE that is not here or does not fit the model, before anything is loaded for it."""
+        if not request.vae or self._vaes is None:
+            return
+        self._vaes.require(request)
+        kind = engine(card.engine)
+        if not isinstance(kind, TakesVae):
+            raise StudioError("vae_not_taken", model=card.title)
+        if self._store.state(card) == "ready":
+            kind.check_vae(card, self._store.path(card), request, self._vaes.folders())
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.recipes import control_text, infotext_passages, sampler_names
+from studio.recipes import control_text, infotext_passages, parts_text, sampler_names
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
@@ -43,7 +43,7 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
-    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
+    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes", "vae",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -95,6 +95,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
         "Model hash": model.get("hash") or None,
         "Model": model["title"] or model["id"] or None,
+        **parts_text.write_vae(recipe),
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
@@ -185,6 +186,7 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     unknown += missing
     if controls:
         fields["controls"] = controls
+    fields |= parts_text.read_parts(values)
     if (skip := number(values.get("clip skip"))) is not None:
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":

@@ -25,8 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", "lora NAME" and "ControlNet NAME" (hashes), the name of a
-            package, or a field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME" and "VAE NAME" (hashes), the
+            name of a package, or a field of the request.
     """
 
     what: str
@@ -120,6 +120,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(f"ControlNet {name}", hash, files.get(name)) for name, hash in before.get("controlnets", {}).items()]
     files = now.get("embeddings", {})
     pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
+    files = now.get("vaes", {})
+    pairs += [(f"VAE {name}", hash, files.get(name)) for name, hash in before.get("vaes", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

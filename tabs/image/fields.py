@@ -182,6 +182,10 @@ class Fields:
                     info=t("help.loras"),
                 )  # fmt: skip
                 self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
+            self.of["vae"] = gr.Dropdown(
+                [(t("image.own_vae"), "")], value="", label=t("label.vae"), info=t("help.vae"), filterable=False,
+                elem_id="image-vae", min_width=120, visible=not self._page.studio.settings.public,
+            )  # fmt: skip
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             if not self._page.studio.settings.public:
                 with fold("image-shelf", "image.browse_loras"):

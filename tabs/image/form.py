@@ -22,6 +22,7 @@ EMPTY: Mapping[str, Any] = {
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
     "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
+    "vae": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
@@ -72,7 +73,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         image=start.image, mask=start.mask, strength=_number(values, "strength"),
         variation=_number(values, "variation") or 0.0, variation_seed=_whole(values, "variation_seed"),
         clip_skip=_whole(values, "clip_skip") or 0, tiling=bool(values["tiling"]),
-        seamless=values["seamless"] or "",
+        seamless=values["seamless"] or "", vae=values["vae"] or "",
         loras=loras(values["loras"] or (), values["lora_weights"] or ""),
         hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
@@ -104,7 +105,7 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     What is not known is emptied, so that nothing of what stood there before has a say.
     """
     out = dict(EMPTY)
-    for name in ("prompt", "negative_prompt", "scheduler"):
+    for name in ("prompt", "negative_prompt", "scheduler", "vae"):
         out[name] = str(made.get(name) or "")
     for name in _TYPED:
         if name in made and made[name] != _NOTHING.get(name):

@@ -75,6 +75,9 @@ class FakeEngine:
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         """Whatever lies there steers it."""
 
+    def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Whatever lies there decodes it."""
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device
         for i in range(4):

@@ -34,6 +34,7 @@ from studio.engines.base import Context
 from studio.engines.image import (
     conditioning,
     control,
+    decoders,
     embeddings,
     init_image,
     latents,
@@ -43,6 +44,7 @@ from studio.engines.image import (
     translation,
 )
 from studio.engines.image.control import Controls
+from studio.engines.image.decoders import Decoders
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
@@ -84,10 +86,13 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request) + control.work(card, request)
+        return work(card, request) + control.work(card, request) + decoders.work(request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)
+
+    def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        decoders.check(card, files, request.vae, folders)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         if file := loading.checkpoint(card, files):
@@ -121,6 +126,7 @@ class DiffusionModel(parking.Parking):
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
+        self._decoders: Any = Decoders(card, self._family, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
@@ -128,13 +134,14 @@ class DiffusionModel(parking.Parking):
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes() + self._controls.nbytes()
+        return self._weights.nbytes() + self._controls.nbytes() + self._decoders.nbytes()
 
     def close(self) -> None:
-        self._family = self._adapters = self._controls = self._previews = self._weights = None
+        self._family = self._adapters = self._controls = self._decoders = self._previews = self._weights = None
 
     def _forget(self) -> None:
         self._controls.clear()
+        self._decoders.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -146,6 +153,8 @@ class DiffusionModel(parking.Parking):
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
+        if self._decoders.apply(request.vae, context.adapters):
+            self._controls.renew()
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
         # a part that is put back somewhere must fit there and not to itself

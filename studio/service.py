@@ -189,10 +189,11 @@ class Studio:
         session: str = "",
         tag: str = "",
         *,
+        z: Axis | None = None,
         keep: Keep | None = None,
         previews: bool = False,
     ) -> Job:
-        """Start one picture for each value of one axis, or pair of values of two, all from the same seed.
+        """Start one picture for each value of one axis, or each that two or three meet in, all from the same seed.
 
         Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
         for the values.
@@ -200,7 +201,7 @@ class Studio:
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y, keep), session, tag, previews=previews)
+        return self._start(self._intake.grid(base, x, y, keep, z), session, tag, previews=previews)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.

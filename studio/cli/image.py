@@ -55,6 +55,7 @@ def image(
     seamless: Annotated[str, typer.Option("--seamless", metavar="both|x|y", help=say("help.seamless"))] = "",
     grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
     grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
+    grid_z: Annotated[str, typer.Option("--grid-z", metavar="FIELD=V1,V2", help=say("help.grid_z"))] = "",
     count: Count = 1,
     seed: Seed = None,
     model: Model = "",
@@ -64,8 +65,8 @@ def image(
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        x, y = _axis(console, grid_x), _axis(console, grid_y)
-        if y and not x:
+        x, y, z = _axis(console, grid_x), _axis(console, grid_y), _axis(console, grid_z)
+        if (y or z) and not x:
             console.usage(say("grid_alone"))
         request = ImageRequest(
             prompt=prompt_text(prompt), negative_prompt=negative, styles=tuple(style or ()), width=width, height=height,
@@ -77,7 +78,7 @@ def image(
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
             controls=tuple(_control(console, one) for one in control or ()), vae=vae,
         )  # fmt: skip
-        run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
+        run(console, request, out, Wish(names, clean), _grid(request, x, y, z) if x else None)
 
 
 def upscale(
@@ -98,9 +99,9 @@ def upscale(
         run(console, request, out, Wish(names, clean or beside is not None, beside))
 
 
-def _grid(request: ImageRequest, x: Axis, y: Axis | None) -> Start:
+def _grid(request: ImageRequest, x: Axis, y: Axis | None, z: Axis | None) -> Start:
     def start(studio: Studio, keep: Keep) -> Job:
-        return studio.submit_grid(request, x, y, session="cli", keep=keep)
+        return studio.submit_grid(request, x, y, session="cli", z=z, keep=keep)
 
     return start
 

@@ -128,16 +128,18 @@ class Intake:
         card = self._catalog.find(model)
         return _hears(card) if card is not None else ()
 
-    def grid(self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None) -> Order:
+    def grid(
+        self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None, z: Axis | None = None
+    ) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
-        x, y = self._by_id(x), y and self._by_id(y)
+        x, y, z = self._by_id(x), y and self._by_id(y), z and self._by_id(z)
         card = self._card(base)
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
         self._steered(whole, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
-        cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
+        cells, layout = grid_axes.cells(seeded, x, y, z and grid_axes.settled(z, draw_seed), public=self._public)
         owners = tuple(self._card(cell) for cell in cells)
         asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
         for (cell, _), own in zip(asked, owners, strict=True):

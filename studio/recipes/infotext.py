@@ -27,6 +27,7 @@ from studio.recipes import control_text, infotext_passages, parts_text, sampler_
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
+from studio.requests import Axis
 from studio.tasks.image.schedulers import OWN
 
 MAX_TEXT = 200_000
@@ -73,11 +74,12 @@ class Found:
     model_hash: str = ""
 
 
-def write(recipe: Mapping[str, Any], version: str = "") -> str:
+def write(recipe: Mapping[str, Any], version: str = "", axes: Iterable[Axis] = ()) -> str:
     """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out.
 
     Args:
         version: of the program that painted it; ours by default.
+        axes: of a grid, whose sheet the text is for.
     """
     given, model = recipe["parameters"], recipe["model"]
     painted = _painted(given)
@@ -112,6 +114,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         **control_text.write_units(given.get("controls") or ()),
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
+        **parts_text.write_axes(axes),
         "Version": version or _version(recipe),
     }
     lines = [_with_loras(painted, given.get("loras") or ())]

@@ -1,17 +1,22 @@
-"""Parts of a model in a `parameters` text, as AUTOMATIC1111 writes them: the decoder that took the place of its own.
+"""Parts of a model and axes of a grid in a `parameters` text, as AUTOMATIC1111 writes them.
 
     VAE hash: 63aeecb90f, VAE: sdxl_vae.safetensors
+    Script: X/Y/Z plot, X Type: Steps, X Values: "4,8", Y Type: Seed, Y Values: "1,2", Fixed Y Values: "1, 2"
+
+The axes stand in the text of a sheet, not in those of its pictures.
 
 What is read is unchecked: studio.recipes.untrusted judges the values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studio.tasks.image import vae_files
+from studio.requests import Axis
+from studio.tasks.image import grid_axes, vae_files
 from studio.tasks.image.lora_files import SUFFIX
+from studio.tasks.seeds import SEEDS
 
 
 def write_vae(recipe: Mapping[str, Any]) -> dict[str, str]:
@@ -21,6 +26,31 @@ def write_vae(recipe: Mapping[str, Any]) -> dict[str, str]:
         return {}
     hash = str(files.get(name, "")) if isinstance(files, dict) else ""
     return {**({"VAE hash": hash[:10]} if hash else {}), "VAE": f"{name}{SUFFIX}"}
+
+
+_AXES = {
+    "seed": "Seed", "variation_seed": "Var. seed", "variation": "Var. strength", "steps": "Steps",
+    "guidance_scale": "CFG Scale", "replace": "Prompt S/R", "scheduler": "Sampler", "model": "Checkpoint name",
+    "clip_skip": "Clip skip", "strength": "Denoising", "vae": "VAE", "styles": "Styles",
+}  # fmt: skip
+"""Fields by the names that the script has for them; others by their own."""
+
+
+def write_axes(axes: Iterable[Axis]) -> dict[str, str]:
+    """Name -> value of the axes of a grid, in the order of its columns, rows and blocks."""
+    found: dict[str, str] = {}
+    for side, axis in zip("XYZ", axes, strict=False):
+        values = grid_axes.values(axis)
+        found[f"{side} Type"] = _AXES.get(axis.field, axis.field)
+        found[f"{side} Values"] = ",".join(_entry(value) for value in values)
+        if axis.field in SEEDS:
+            found[f"Fixed {side} Values"] = ", ".join(values)
+    return {"Script": "X/Y/Z plot", **found} if found else {}
+
+
+def _entry(value: str) -> str:
+    """A value in a list that is read as CSV."""
+    return '"' + value.replace('"', '""') + '"' if any(sign in value for sign in ',"\n') else value
 
 
 def read_parts(said: Mapping[str, str]) -> dict[str, Any]:

@@ -201,7 +201,7 @@ class Fields:
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]
         with fold("image-grid", "image.fold_grid"):
-            for side in ("x", "y"):
+            for side in ("x", "y", "z"):
                 with gr.Row(elem_classes="a-axis"):
                     self.of[f"{side}_field"] = gr.Dropdown(
                         choices, value="", label=t(f"image.{side}_field"), filterable=False,

@@ -24,6 +24,7 @@ EMPTY: Mapping[str, Any] = {
     "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
     "vae": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
+    "z_field": "", "z_values": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
 _TYPED = (
@@ -43,6 +44,7 @@ class Wanted:
     request: ImageRequest
     x: Axis | None
     y: Axis | None
+    z: Axis | None
     keep: Keep
     previews: bool
 
@@ -53,9 +55,10 @@ def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawi
     Raises:
         StudioError: a number that is none, a picture that cannot be read, an axis without values.
     """
-    x, y = axis(values["x_field"], values["x_values"]), axis(values["y_field"], values["y_values"])
+    sides = (axis(values[f"{side}_field"], values[f"{side}_values"]) for side in "xyz")
+    x, y, z = [*filter(None, sides), None, None, None][:3]
     keep = Keep((values["pattern"] or "").strip(), values["format"] or "png", bool(values["metadata"]))
-    return Wanted(request(values, card, drawing), x or y, y if x else None, keep, bool(values["previews"]))
+    return Wanted(request(values, card, drawing), x, y, z, keep, bool(values["previews"]))
 
 
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:

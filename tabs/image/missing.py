@@ -27,6 +27,7 @@ NAMED = ("styles", "loras", "scheduler", "vae")
 """The fields whose values may be missing."""
 _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "shape": shapes.SHAPES, "format": PICTURE_FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
+    "z_field": ("", *AXES),
 }  # fmt: skip
 """Fields whose choices only another version had others of: what is unknown falls back to the first."""
 
@@ -132,9 +133,9 @@ class Missing:
 
     def _recalled(
         self, styles: Any, loras: Any, scheduler: Any, vae: Any, shape: Any, format: Any, x: Any, y: Any,
-        request: gr.Request,
+        z: Any, request: gr.Request,
     ) -> dict[Any, Any]:  # fmt: skip
-        named, kept = (styles, loras, scheduler, vae), (shape, format, x, y)
+        named, kept = (styles, loras, scheduler, vae), (shape, format, x, y, z)
         changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             if value not in choices:  # else it may be chosen anew while this is on its way

@@ -304,7 +304,12 @@ def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
     if not isinstance(job.plan, Grid) or job.plan.layout is None:
         return ()
     layout = job.plan.layout
-    names = [" · ".join(filter(None, (column, row))) for row in layout.rows for column in layout.columns]
+    names = [
+        " · ".join(filter(None, (column, row, block)))
+        for block in layout.blocks
+        for row in layout.rows
+        for column in layout.columns
+    ]
     left = list(zip(names, job.plan.cells, strict=True))
     found: list[str] = []
     for made in artifact.recipes[: len(artifact.files)]:

@@ -139,7 +139,7 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
         asked = wanted_pictures(values, prompt_tools.card(page, values["model"]), drawing)
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
     if asked.x is not None:
-        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
+        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, z=asked.z, **options)
     return page.studio.submit(page.studio.easel.take(asked.request, who), who, **options)
 
 

@@ -112,7 +112,7 @@ def test_a_restored_picture_names_what_is_not_here(missing: Missing, fields: Fie
 
 
 def test_choices_of_another_version_fall_back(missing: Missing, fields: Fields) -> None:
-    changes = missing._recalled([], [], "", "", "round", "bmp", "size", "steps", asked())
+    changes = missing._recalled([], [], "", "", "round", "bmp", "size", "steps", "", asked())
     put = {name: changes.get(fields.of[name]) for name in ("shape", "format", "x_field", "y_field")}
     assert put == {"shape": "", "format": "png", "x_field": "", "y_field": None}  # what is known stays as it is
 

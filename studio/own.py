@@ -94,6 +94,7 @@ class Own:
         self._controls: tuple[Path, ...] = ()
         self._embeddings: tuple[Path, ...] = ()
         self._vaes: tuple[Path, ...] = ()
+        self._refiners: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
             self._note(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
@@ -128,6 +129,11 @@ class Own:
     def vaes(self) -> tuple[Path, ...]:
         """Files of picture decoders in the folders that are pointed at."""
         return self._vaes
+
+    @property
+    def refiners(self) -> tuple[Path, ...]:
+        """Checkpoints of refiners in the folders that are pointed at."""
+        return self._refiners
 
     def family(self, model: str) -> str:
         """The family of a model that is on the disk, for what is made for such models; "" where nothing tells."""
@@ -279,3 +285,4 @@ class Own:
         self._controls = tuple(one.path for one in found if one.reason == "control")
         self._embeddings = tuple(one.path for one in found if one.weights.kind == "embedding")
         self._vaes = tuple(one.path for one in found if one.weights.kind == "vae" and one.path.is_file())
+        self._refiners = tuple(one.path for one in found if one.weights.family == "sdxl-refiner" and one.path.is_file())

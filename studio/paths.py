@@ -8,6 +8,7 @@ home/loras/       adaptations of models    home/captions/ how folders of picture
 home/controlnets/ networks that hold a picture to a map
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
+home/refiners/    second halves of Stable Diffusion XL
 home/vaes/        decoders that pictures can be decoded by in place of a model's own
 """
 
@@ -45,7 +46,16 @@ class Home:
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
-        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers, home.vaes)
+        own = (
+            home.styles,
+            home.wildcards,
+            home.loras,
+            home.embeddings,
+            home.controlnets,
+            home.upscalers,
+            home.vaes,
+            home.refiners,
+        )
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,6 +102,10 @@ class Home:
     @property
     def upscalers(self) -> Path:
         return self.root / "upscalers"
+
+    @property
+    def refiners(self) -> Path:
+        return self.root / "refiners"
 
     @property
     def vaes(self) -> Path:

@@ -110,6 +110,7 @@ class ImageRequest:
         hires_strength: how far the second painting may go, 0..1.
         controls: pictures that the painting is held to.
         vae: a decoder by the stem of its file; empty for the model's own.
+        refiner: what paints the rest of it from `refiner_at` on, 0..1, by the stem of its file; empty for none.
     """
 
     prompt: str
@@ -140,6 +141,8 @@ class ImageRequest:
     hires_strength: float | None = None
     controls: tuple[Control, ...] = ()
     vae: str = ""
+    refiner: str = ""
+    refiner_at: float = 0.8
     task: Literal["image"] = "image"
 
 

@@ -54,6 +54,7 @@ from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
+from studio.tasks.image.refiner_files import Refiners
 from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -95,8 +96,9 @@ class Studio:
         self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
         self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
+        self._refiners = Refiners(self.home, self._refiner_places, public=settings.public)
         self._intake = Intake(
-            self.catalog, self.store, self._prompts, self._controls, self._vaes, public=settings.public
+            self.catalog, self.store, self._prompts, self._controls, self._vaes, self._refiners, public=settings.public
         )
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -128,8 +130,13 @@ class Studio:
         if self.settings.public:
             return ()
         others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
-        found = (self.home.loras, self.home.embeddings, *others, *self._vaes.folders(), *self._controls.folders())
-        return tuple(dict.fromkeys(found))
+        found = (self.home.loras, self.home.embeddings, *others, *self._vaes.folders(), *self._refiners.folders())
+        return tuple(dict.fromkeys((*found, *self._controls.folders())))
+
+    def _refiner_places(self) -> tuple[Path, ...]:
+        """The refiners of the catalogue that are on disk, and those in the person's folders."""
+        cards = (card for card in self.catalog.cards.values() if card.refines and self.store.state(card) == "ready")
+        return (*(self.store.path(card) for card in cards), *self.own.refiners)
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -290,6 +297,11 @@ class Studio:
     def vaes(self) -> tuple[str, ...]:
         """Names of the VAEs in home/vaes and in the person's folders; none on a public studio."""
         return self._vaes.names()
+
+    def refiners(self) -> tuple[str, ...]:
+        """Names of the refiners in home/refiners, of the catalogue, and in the person's folders; none on a public
+        studio."""
+        return self._refiners.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

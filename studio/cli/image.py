@@ -49,6 +49,8 @@ def image(
         list[str] | None, typer.Option("--control", metavar="NAME=FILE", help=say("help.control"))
     ] = None,
     vae: Annotated[str, typer.Option("--vae", metavar="NAME", help=say("help.vae"))] = "",
+    refiner: Annotated[str, typer.Option("--refiner", metavar="NAME", help=say("help.refiner"))] = "",
+    refiner_at: Annotated[float, typer.Option("--refiner-at", help=say("help.refiner_at"))] = 0.8,
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
@@ -76,7 +78,8 @@ def image(
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
             seamless=cast(Seamless, seamless),
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
-            controls=tuple(_control(console, one) for one in control or ()), vae=vae,
+            controls=tuple(_control(console, one) for one in control or ()), vae=vae, refiner=refiner,
+            refiner_at=refiner_at,
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y, z) if x else None)
 

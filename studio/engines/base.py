@@ -30,7 +30,7 @@ class Context(Protocol):
     @property
     def adapters(self) -> tuple[Path, ...]:
         """Folders of LoRA files and of embeddings for requests that name some, of which the first that has a name
-        counts, and those of VAEs; then those of ControlNets, of which the last does."""
+        counts, and those of VAEs and refiners; then those of ControlNets, of which the last does."""
         ...
 
     @property
@@ -221,6 +221,19 @@ class TakesVae(Protocol):
 
         Args:
             folders: where VAEs lie, as `Context.adapters`.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesRefiner(Protocol):
+    """An engine of pictures whose models may hand on to a refiner. Others are never given one."""
+
+    def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Raise StudioError where a model cannot hand on to the request's refiner, from headers alone.
+
+        Args:
+            folders: where refiners lie, as `Context.adapters`.
         """
         ...
 

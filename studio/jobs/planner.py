@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, TakesVae, engine
+from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, TakesRefiner, TakesVae, engine
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -36,6 +36,7 @@ from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
+from studio.tasks.image.refiner_files import Refiners
 from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -62,10 +63,10 @@ class Intake:
 
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
-        vaes: Vaes | None = None, *, public: bool,
+        vaes: Vaes | None = None, refiners: Refiners | None = None, *, public: bool,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._controls, self._vaes = controls, vaes
+        self._controls, self._vaes, self._refiners = controls, vaes, refiners
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -101,7 +102,7 @@ class Intake:
         if request.mask:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
         self._steered(request, card)
-        self._decoded(request, card)
+        self._with_parts(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -143,7 +144,7 @@ class Intake:
         owners = tuple(self._card(cell) for cell in cells)
         asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
         for (cell, _), own in zip(asked, owners, strict=True):
-            self._decoded(cell, own)
+            self._with_parts(cell, own)
         filled = tuple(self._filled(cell, own)[0] for (cell, _), own in zip(asked, owners, strict=True))
         notes: list[Note] = []
         for _, told in asked:
@@ -183,6 +184,8 @@ class Intake:
         card = self._catalog.get(request.model) if request.model else self.default_model(request.task, request)
         if request.task not in card.tasks:
             raise StudioError("wrong_task", model=card.title)
+        if card.refines:
+            raise StudioError("only_refines", model=card.title)
         if self._store.state(card) != "ready" and not card.starter:
             raise _missing(card)
         return card
@@ -219,16 +222,21 @@ class Intake:
         if self._store.state(card) == "ready":
             kind.check_controls(card, self._store.path(card), request, self._controls.folders())
 
-    def _decoded(self, request: ImageRequest, card: Card) -> None:
-        """Refuse a VAE that is not here or does not fit the model, before anything is loaded for it."""
-        if not request.vae or self._vaes is None:
-            return
-        self._vaes.require(request)
-        kind = engine(card.engine)
-        if not isinstance(kind, TakesVae):
-            raise StudioError("vae_not_taken", model=card.title)
-        if self._store.state(card) == "ready":
-            kind.check_vae(card, self._store.path(card), request, self._vaes.folders())
+    def _with_parts(self, request: ImageRequest, card: Card) -> None:
+        """Refuse a VAE and a refiner that are not here or do not fit, before anything is loaded for them."""
+        kind, ready = engine(card.engine), self._store.state(card) == "ready"
+        if request.vae and self._vaes is not None:
+            self._vaes.require(request)
+            if not isinstance(kind, TakesVae):
+                raise StudioError("vae_not_taken", model=card.title)
+            if ready:
+                kind.check_vae(card, self._store.path(card), request, self._vaes.folders())
+        if request.refiner and self._refiners is not None:
+            self._refiners.require(request)
+            if not isinstance(kind, TakesRefiner):
+                raise StudioError("refiner_not_taken", model=card.title)
+            if ready:
+                kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

@@ -44,7 +44,8 @@ _ELSEWHERE = {
     "hires upscale", "hires scale", "hires resize", "hires size", "hires fixed", "hires denoising strength",
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
-    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes", "vae",
+    "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes", "vae", "refiner",
+    "refiner switch at",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -114,6 +115,7 @@ def write(recipe: Mapping[str, Any], version: str = "", axes: Iterable[Axis] = (
         **control_text.write_units(given.get("controls") or ()),
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
+        **parts_text.write_refiner(recipe),
         **parts_text.write_axes(axes),
         "Version": version or _version(recipe),
     }

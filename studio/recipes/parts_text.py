@@ -1,6 +1,7 @@
 """Parts of a model and axes of a grid in a `parameters` text, as AUTOMATIC1111 writes them.
 
     VAE hash: 63aeecb90f, VAE: sdxl_vae.safetensors
+    Refiner: sd_xl_refiner_1.0 [7440042bbd], Refiner switch at: 0.8
     Script: X/Y/Z plot, X Type: Steps, X Values: "4,8", Y Type: Seed, Y Values: "1,2", Fixed Y Values: "1, 2"
 
 The axes stand in the text of a sheet, not in those of its pictures.
@@ -10,6 +11,7 @@ What is read is unchecked: studio.recipes.untrusted judges the values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,10 +30,23 @@ def write_vae(recipe: Mapping[str, Any]) -> dict[str, str]:
     return {**({"VAE hash": hash[:10]} if hash else {}), "VAE": f"{name}{SUFFIX}"}
 
 
+def write_refiner(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Name -> value of what a recipe says of its refiner; nothing where there is none."""
+    given, files = recipe["parameters"], recipe.get("refiners")
+    name = given.get("refiner")
+    if not isinstance(name, str) or not name:
+        return {}
+    hash = str(files.get(name, "")) if isinstance(files, dict) else ""
+    short = f"{name} [{hash[:10]}]" if hash else name
+    return {"Refiner": short, "Refiner switch at": given.get("refiner_at")}
+
+
+_HASH = re.compile(r" ?\[[0-9a-f]{8,64}\]$")
 _AXES = {
     "seed": "Seed", "variation_seed": "Var. seed", "variation": "Var. strength", "steps": "Steps",
     "guidance_scale": "CFG Scale", "replace": "Prompt S/R", "scheduler": "Sampler", "model": "Checkpoint name",
     "clip_skip": "Clip skip", "strength": "Denoising", "vae": "VAE", "styles": "Styles",
+    "refiner": "Refiner checkpoint", "refiner_at": "Refiner switch at",
 }  # fmt: skip
 """Fields by the names that the script has for them; others by their own."""
 
@@ -60,4 +75,8 @@ def read_parts(said: Mapping[str, str]) -> dict[str, Any]:
         said: settings by their names in small letters.
     """
     decoder = vae_files.plain_name(said.get("vae", ""))
-    return {"vae": decoder} if decoder else {}
+    found: dict[str, Any] = {"vae": decoder} if decoder else {}
+    refiner = vae_files.plain_name(_HASH.sub("", said.get("refiner", "").strip()))
+    if refiner:
+        found |= {"refiner": refiner, "refiner_at": said.get("refiner switch at", "0.8")}
+    return found

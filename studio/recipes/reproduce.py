@@ -122,6 +122,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
     files = now.get("vaes", {})
     pairs += [(f"VAE {name}", hash, files.get(name)) for name, hash in before.get("vaes", {}).items()]
+    files = now.get("refiners", {})
+    pairs += [(f"refiner {name}", hash, files.get(name)) for name, hash in before.get("refiners", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

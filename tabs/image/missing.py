@@ -23,7 +23,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language
 
-NAMED = ("styles", "loras", "scheduler", "vae")
+NAMED = ("styles", "loras", "scheduler", "vae", "refiner")
 """The fields whose values may be missing."""
 _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "shape": shapes.SHAPES, "format": PICTURE_FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
@@ -73,15 +73,17 @@ class Missing:
     def _choices(self, name: str, spoken: str) -> list[tuple[str, str]]:
         if name == "scheduler":
             return [(text("page.model_default", spoken), ""), *[(one, one) for one in SCHEDULERS]]
-        if name == "vae":
-            return [(text("image.own_vae", spoken), ""), *[(one, one) for one in self._page.studio.vaes()]]
+        if name in ("vae", "refiner"):
+            nothing = "image.own_vae" if name == "vae" else "page.none"
+            return [(text(nothing, spoken), ""), *[(one, one) for one in self._known(name) if one]]
         return [(_called(one, spoken), one) for one in self._known(name)]
 
     def _known(self, name: str) -> tuple[str, ...]:
         if name == "scheduler":
             return ("", *SCHEDULERS)
-        if name == "vae":
-            return ("", *self._page.studio.vaes())
+        if name in ("vae", "refiner"):
+            studio = self._page.studio
+            return ("", *(studio.vaes() if name == "vae" else studio.refiners()))
         return self._page.studio.styles() if name == "styles" else self._page.studio.loras()
 
     def _by_name(self, loras: Any) -> list[str]:
@@ -107,20 +109,21 @@ class Missing:
         label = text("image.leave_out", spoken, names=listed if len(listed) <= 80 else listed[:79] + "…")
         return gr.update(visible=True, value=label)
 
-    def _follow(self, styles: Any, loras: Any, scheduler: Any, vae: Any, request: gr.Request) -> Any:
-        return self._button(dict(zip(NAMED, (styles, loras, scheduler, vae), strict=True)), language(request))
+    def _follow(self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, request: gr.Request) -> Any:
+        return self._button(dict(zip(NAMED, (styles, loras, scheduler, vae, refiner), strict=True)), language(request))
 
     def _drop(
-        self, styles: Any, loras: Any, scheduler: Any, vae: Any, weights: str, request: gr.Request
+        self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, weights: str, request: gr.Request
     ) -> dict[Any, Any]:
         """The fields without what is missing; the weights go with their adaptations."""
-        asked = zip(NAMED, (styles, loras, scheduler, vae), strict=True)
+        asked = zip(NAMED, (styles, loras, scheduler, vae, refiner), strict=True)
         lost = {name: self._absent(name, value) for name, value in asked}
         values = {
             "styles": [one for one in styles or () if one not in lost["styles"]],
             "loras": [one for one in loras or () if one not in lost["loras"]],
             "scheduler": "" if lost["scheduler"] else scheduler,
             "vae": "" if lost["vae"] else vae,
+            "refiner": "" if lost["refiner"] else refiner,
         }
         left = reweighed(weights, loras or (), values["loras"])
         return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: left}
@@ -132,10 +135,10 @@ class Missing:
         return (gr.skip() if left == (weights or "") else left), names
 
     def _recalled(
-        self, styles: Any, loras: Any, scheduler: Any, vae: Any, shape: Any, format: Any, x: Any, y: Any,
+        self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, shape: Any, format: Any, x: Any, y: Any,
         z: Any, request: gr.Request,
     ) -> dict[Any, Any]:  # fmt: skip
-        named, kept = (styles, loras, scheduler, vae), (shape, format, x, y, z)
+        named, kept = (styles, loras, scheduler, vae, refiner), (shape, format, x, y, z)
         changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             if value not in choices:  # else it may be chosen anew while this is on its way

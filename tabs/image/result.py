@@ -82,6 +82,7 @@ class Result:
                     self.again = _action("again")
                     self.twice = _action("upscale2")
                     self.four = _action("upscale4")
+                    self.clean_up = _action("clean_up")
                     self.compare = _action("compare")
                     self.nine = _action("tiled")
                     self.clean = _action("clean")
@@ -170,7 +171,8 @@ class Result:
         if given.get("scheduler"):
             facts.append(str(given["scheduler"]))
         if made["task"] == "upscale":
-            facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
+            times = origins.factor(made)
+            facts.append(text("image.upscaled" if times > 1 else "image.cleaned_up", spoken, scale=plain(times)))
         seconds = f"{made['seconds']:.1f}"
         called = variants.called(model["id"], model["title"], spoken)
         by = text("page.made_with", spoken, model=called, seconds=seconds)

@@ -38,6 +38,7 @@ from studio.engines.image import (
     embeddings,
     init_image,
     latents,
+    refiner,
     remarks,
     seamless,
     token_count,
@@ -49,6 +50,7 @@ from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines.image.previews import Previews, watch
+from studio.engines.image.refiner import Refiner
 from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
@@ -86,7 +88,7 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request) + control.work(card, request) + decoders.work(request)
+        return work(card, request) + control.work(card, request) + decoders.work(request) + refiner.work(card, request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)
@@ -94,7 +96,12 @@ class DiffusionEngine(torch_loading.Casts):
     def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         decoders.check(card, files, request.vae, folders)
 
+    def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        refiner.check(card, files, request, folders)
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
+        if card.refines:
+            raise StudioError("only_refines", model=card.title)
         if file := loading.checkpoint(card, files):
             pipe = loading.load(card, file, loading.rest_of(card, files), device, PIPELINES)
             pipe = diffusers_loading.settled(card, pipe, device)
@@ -127,6 +134,7 @@ class DiffusionModel(parking.Parking):
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
         self._decoders: Any = Decoders(card, self._family, device)
+        self._refiner: Any = Refiner(card, self._family, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
@@ -134,14 +142,16 @@ class DiffusionModel(parking.Parking):
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes() + self._controls.nbytes() + self._decoders.nbytes()
+        return sum(part.nbytes() for part in (self._weights, self._controls, self._decoders, self._refiner))
 
     def close(self) -> None:
-        self._family = self._adapters = self._controls = self._decoders = self._previews = self._weights = None
+        self._family = self._adapters = self._controls = self._decoders = self._refiner = self._previews = None
+        self._weights = None
 
     def _forget(self) -> None:
         self._controls.clear()
         self._decoders.clear()
+        self._refiner.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -155,6 +165,7 @@ class DiffusionModel(parking.Parking):
         self._family.member(source is not None, source is not None and source.mask is not None)
         if self._decoders.apply(request.vae, context.adapters):
             self._controls.renew()
+        self._refiner.apply(request.refiner, context.adapters)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
         # a part that is put back somewhere must fit there and not to itself
@@ -164,6 +175,11 @@ class DiffusionModel(parking.Parking):
         self._adapters.apply(request.loras, context.adapters)
         texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
         self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
+        self._refined = conditioning.NONE
+        if (half := self._refiner.member()) is not None:
+            self._refined = embeddings.read(half.pipe, texts, context.adapters)[0]
+            if not self._refiner.takes(request, passes[-1], source is not None and source.mask is not None):
+                fitted.append(("refiner_not_used", {}))
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
@@ -226,7 +242,8 @@ class DiffusionModel(parking.Parking):
                 start = start if source is None else replace(source, image=source.kept(larger))
             here = start and start.sized(one.size)
             told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            painted = self._paint(request, one, here, number, generator, context, told)
+            refined = part == len(passes) - 1 and self._refiner.takes(request, one, bool(here and here.mask))
+            painted = self._paint(request, one, here, number, generator, context, told, refined)
         assert painted is not None
         # encoding and decoding change every pixel a little: outside the mask the given ones are put back
         return painted if cutout is None else cutout.put_back(painted)
@@ -240,8 +257,9 @@ class DiffusionModel(parking.Parking):
         generator: Any,
         context: Context,
         told: Callable[[int, int], None],
+        refined: bool = False,
     ) -> Image.Image:
-        """One pass of one picture."""
+        """One pass of one picture; where it is `refined`, the refiner paints the rest of it."""
         if start is not None and one.steps == 0:
             return start.image
         masked = start is not None and start.mask is not None
@@ -259,16 +277,18 @@ class DiffusionModel(parking.Parking):
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
-            steps = getattr(pipe, "num_timesteps", None) or one.expected
+            steps = whole = getattr(pipe, "num_timesteps", None) or one.expected
+            if refined:  # it knows of its own share alone
+                whole = max(round(steps / request.refiner_at), steps + 1)
             # called behind a step: what is set here is what the next one reads
-            tensors |= words.before(step + 1, steps, one.expected)
+            tensors |= words.before(step + 1, whole, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
-            told(step + 1, steps)
+            told(step + 1, whole)
             context.check()
             if context.skipped():
                 raise SkippedError
-            if expected is not None and step + 1 < steps:  # after the last step the picture itself comes
+            if expected is not None and step + 1 < whole:  # after the last step the picture itself comes
                 self._previews.show(expected(tensors["latents"]), context, number)
             return tensors
 
@@ -281,13 +301,16 @@ class DiffusionModel(parking.Parking):
                     **words.watched(("latents",)),
                     generator=generator,
                     callback_on_step_end=after_step,
-                    output_type="np",
-                ).images[0]
+                    **({"denoising_end": request.refiner_at, "output_type": "latent"} if refined else refiner.PIXELS),
+                ).images
+            if refined:
+                prompt = _prompt(request, number)
+                result = self._refiner.finish(request, one, result, prompt, self._refined, generator, context, told)
         finally:
             self._family.restore()
         if context.skipped():  # pressed while it was decoded
             raise SkippedError
-        return self._checked(result)
+        return self._checked(result[0])
 
     def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
         return conditioning.condition(

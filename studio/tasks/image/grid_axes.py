@@ -27,13 +27,13 @@ from studio.tasks.image.limits import CELLS, NUMBERS
 from studio.tasks.image.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip", "mask_padding", "mask_blur")
-BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
-TEXTS = ("scheduler", "negative_prompt", "styles", "replace", "model", "vae")
+BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength", "refiner_at")
+TEXTS = ("scheduler", "negative_prompt", "styles", "replace", "model", "vae", "refiner")
 LORA = "lora"
 """`lora` is one adaptation or another, or the weight of all; `lora:NAME` is the weight of that one."""
 FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
 NONE = "none"
-"""As a value of `styles`, `lora` and `vae`: without one."""
+"""As a value of `styles`, `lora`, `vae` and `refiner`: without one."""
 
 _ENTRY = re.compile(r'[^\S\n]*(?:"((?:[^"]|"")*)"|“([^”]*)”)?([^,，、；\n]*)([,，、；\n]|\Z)')
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,6})?"
@@ -124,8 +124,8 @@ def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...])
         return replace(request, prompt=prompt, negative_prompt=negative)
     if field == "styles":
         return replace(request, styles=() if value.casefold() in ("", NONE) else (value,))
-    if field == "vae":
-        return replace(request, vae="" if value.casefold() in ("", NONE, "automatic") else value)
+    if field in ("vae", "refiner"):
+        return replace(request, **{field: "" if value.casefold() in ("", NONE, "automatic") else value})
     if field in TEXTS:
         return replace(request, **{field: value})
     if field == LORA and not _counts(value):
@@ -187,7 +187,7 @@ def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
         return found
     name = axis.field.partition(":")[2] or axis.field.replace("_", " ").capitalize()
     name = {LORA: "LoRA", "vae": "VAE"}.get(axis.field, name)
-    empty = {"scheduler": OWN, "styles": NONE, "vae": "Automatic"}.get(axis.field, "–")
+    empty = {"scheduler": OWN, "styles": NONE, "vae": "Automatic", "refiner": NONE}.get(axis.field, "–")
     return tuple(f"{name}: {value or empty}" for value in found)
 
 

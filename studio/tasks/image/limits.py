@@ -41,12 +41,14 @@ NUMBERS: Mapping[str, Bound] = {
     "clip_skip": Bound(0, 12, 12, 0),
     "hires_scale": Bound(1, 4, 2, 1.0, whole=False),
     "hires_strength": Bound(0, 1, 1, 0.5, whole=False),
+    "refiner_at": Bound(0.01, 0.99, 0.99, 0.8, whole=False),
 }
 TEXTS: Mapping[str, Letters] = {
     "prompt": PROMPT,
     "negative_prompt": WORDS,
     "scheduler": Letters(64, 64),
     "vae": Letters(100, 100),
+    "refiner": Letters(100, 100),
 }
 SIDES = ("width", "height")
 """Judged together, beside each other and the enlarging."""
@@ -92,8 +94,9 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_list("controls", request.controls, CONTROLS, public)
     for control in request.controls:
         _check_control(control, public)
-    if request.vae and not PLAIN_NAME.fullmatch(request.vae):
-        raise StudioError("not_plain", field=label("vae"), value=request.vae[:40])
+    for field, name in (("vae", request.vae), ("refiner", request.refiner)):
+        if name and not PLAIN_NAME.fullmatch(name):
+            raise StudioError("not_plain", field=label(field), value=name[:40])
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -114,7 +117,9 @@ def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    named = tuple(name for name in ("tiling", "image", "mask", "loras", "controls", "vae") if getattr(request, name))
+    named = tuple(
+        name for name in ("tiling", "image", "mask", "loras", "controls", "vae", "refiner") if getattr(request, name)
+    )
     return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
 
 

@@ -108,7 +108,8 @@ def test_its_memory_is_counted_and_leaves_again(run, painters):
     ("name", "kind", "code"),
     [
         ("folder", KIND, ""), ("one-file", KIND, ""), ("other", KIND, "refiner_wrong"),
-        ("gone", KIND, "refiner_missing"), ("cut", KIND, "bad_file"), ("folder", "stable_diffusion", "refiner_not_taken"),
+        ("gone", KIND, "refiner_missing"), ("cut", KIND, "bad_file"),
+        ("folder", "stable_diffusion", "refiner_not_taken"),
     ],
 )  # fmt: skip
 def test_what_fits_is_told_from_headers_alone(name, kind, code, folders, home):

@@ -155,7 +155,7 @@ def test_what_fits_is_told_from_headers_alone(name, kind, code, folders, home, m
 def test_a_misfit_says_what_it_is_and_what_is_wanted(folders, home):
     with pytest.raises(StudioError) as failed:
         ENGINE.check_vae(card("diffusion"), folders["stable_diffusion"], replace(ASK, vae="wide"), (home,))
-    assert failed.value.params["given"].startswith("16 × 1/2 × 1/2")
+    assert str(failed.value.params["given"]).startswith("16 × 1/2 × 1/2")
     assert failed.value.params["wanted"] == "4 × 1/2 × 1/2, 0.18215"
 
 
@@ -167,8 +167,6 @@ def test_of_a_checkpoint_of_one_file_the_family_says_what_its_latents_are(tmp_pa
 
 
 def test_the_size_that_is_reserved_is_that_of_the_published_decoders():
-    from diffusers import AutoencoderKL
-
     published = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
     for latents, least in ((4, 0.998), (16, 0.998)):
         with torch.device("meta"):
@@ -176,7 +174,6 @@ def test_the_size_that_is_reserved_is_that_of_the_published_decoders():
                 latents=latents, down_block_types=("DownEncoderBlock2D",) * 4,
                 up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=32, **published,
             )  # fmt: skip
-        assert isinstance(vae, AutoencoderKL)
         share = 4 * sum(one.numel() for one in vae.parameters()) / decoders._WORK
         assert least < share < 1.002
 

@@ -34,3 +34,16 @@ def test_the_models_own_is_none(written: str) -> None:
     assert found is not None
     assert "vae" not in found.fields
     assert not found.unknown
+
+
+def test_a_refiner_is_written_and_read_as_there() -> None:
+    given = {"prompt": "a cat", "steps": 20, "refiner": "sd_xl_refiner_1.0", "refiner_at": 0.75}
+    text = infotext.write({**RECIPE, "parameters": given, "refiners": {"sd_xl_refiner_1.0": "7440042bbd" * 6}})
+    assert ", Refiner: sd_xl_refiner_1.0 [7440042bbd], Refiner switch at: 0.75, Version" in text
+    found = inspect.from_text(text)
+    assert found is not None
+    assert (found.fields["refiner"], found.fields["refiner_at"], found.unknown) == ("sd_xl_refiner_1.0", 0.75, ())
+
+
+def test_without_a_refiner_nothing_is_said() -> None:
+    assert "Refiner" not in infotext.write({**RECIPE, "parameters": {"prompt": "a cat", "refiner_at": 0.8}})

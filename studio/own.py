@@ -94,6 +94,8 @@ class Own:
         self._controls: tuple[Path, ...] = ()
         self._references: tuple[Path, ...] = ()
         self._embeddings: tuple[Path, ...] = ()
+        self._vaes: tuple[Path, ...] = ()
+        self._refiners: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
             self._note(found)
             self._catalog.beside(lambda taken: cards.cards(found, taken))
@@ -128,6 +130,16 @@ class Own:
     def embeddings(self) -> tuple[Path, ...]:
         """Files of textual inversions in the folders that are pointed at."""
         return self._embeddings
+
+    @property
+    def vaes(self) -> tuple[Path, ...]:
+        """Files of picture decoders in the folders that are pointed at."""
+        return self._vaes
+
+    @property
+    def refiners(self) -> tuple[Path, ...]:
+        """Checkpoints of refiners in the folders that are pointed at."""
+        return self._refiners
 
     def family(self, model: str) -> str:
         """The family of a model that is on the disk, for what is made for such models; "" where nothing tells."""
@@ -272,10 +284,12 @@ class Own:
             raise StudioError("not_for_public")
 
     def _note(self, found: Collection[Found]) -> None:
-        """Keep in mind what of a look is no model: adaptations, ControlNets, IP-Adapters, textual inversions."""
+        """Keep in mind what of a look is no model: adaptations, ControlNets, IP-Adapters, inversions, decoders."""
         pointed = tuple(Path(os.path.abspath(one.expanduser())) for one in self._folders.remembered())
         loras = (one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
         self._loras = tuple(lora_files.placed(file, pointed) for file in loras)
         self._controls = tuple(one.path for one in found if one.reason == "control")
         self._references = tuple(one.path for one in found if one.reason == "reference")
         self._embeddings = tuple(one.path for one in found if one.weights.kind == "embedding")
+        self._vaes = tuple(one.path for one in found if one.weights.kind == "vae" and one.path.is_file())
+        self._refiners = tuple(one.path for one in found if one.weights.family == "sdxl-refiner" and one.path.is_file())

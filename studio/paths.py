@@ -10,6 +10,8 @@ home/ipadapters/  networks that show a model reference pictures
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
 home/chat-presets.json  how conversations are answered, by name
+home/refiners/    second halves of Stable Diffusion XL
+home/vaes/        decoders that pictures can be decoded by in place of a model's own
 """
 
 from __future__ import annotations
@@ -46,8 +48,10 @@ class Home:
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
-        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
-        own = (*own, home.ipadapters)
+        own = (
+            home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters, home.upscalers,
+            home.vaes, home.refiners,
+        )  # fmt: skip
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,6 +106,14 @@ class Home:
     @property
     def upscalers(self) -> Path:
         return self.root / "upscalers"
+
+    @property
+    def refiners(self) -> Path:
+        return self.root / "refiners"
+
+    @property
+    def vaes(self) -> Path:
+        return self.root / "vaes"
 
     @property
     def inputs(self) -> Path:

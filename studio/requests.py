@@ -141,6 +141,8 @@ class ImageRequest:
         pictures: files of pictures that the prompt speaks of and a model that edits by instruction reads, in this
             order; the first gives its proportions. Not together with `image`.
         references: pictures that the model is shown beside the words.
+        vae: a decoder by the stem of its file; empty for the model's own.
+        refiner: what paints the rest of it from `refiner_at` on, 0..1, by the stem of its file; empty for none.
     """
 
     prompt: str
@@ -172,6 +174,9 @@ class ImageRequest:
     controls: tuple[Control, ...] = ()
     pictures: tuple[bytes, ...] = field(default=(), repr=False)
     references: tuple[Reference, ...] = ()
+    vae: str = ""
+    refiner: str = ""
+    refiner_at: float = 0.8
     task: Literal["image"] = "image"
 
 

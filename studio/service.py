@@ -56,6 +56,8 @@ from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.image.reference_files import IPAdapters
+from studio.tasks.image.refiner_files import Refiners
+from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 
@@ -96,8 +98,17 @@ class Studio:
         self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
         self._references = IPAdapters(self.home, lambda: self.own.references, public=settings.public)
+        self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
+        self._refiners = Refiners(self.home, self._refiner_places, public=settings.public)
         self._intake = Intake(
-            self.catalog, self.store, self._prompts, self._controls, self._references, public=settings.public
+            self.catalog,
+            self.store,
+            self._prompts,
+            self._controls,
+            self._references,
+            self._vaes,
+            self._refiners,
+            public=settings.public,
         )
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -124,13 +135,19 @@ class Studio:
         self.close()
 
     def _adapter_folders(self) -> tuple[Path, ...]:
-        """Where adaptations and embeddings lie, the studio's own folders first; behind them where IP-Adapters and then
-        ControlNets do, of each its own last."""
+        """Where adaptations, embeddings, VAEs and refiners lie, the studio's own folders first; behind them where
+        IP-Adapters and then ControlNets do, of each its own last."""
         if self.settings.public:
             return ()
         others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
+        others = (*others, *self._vaes.folders(), *self._refiners.folders())
         others = (*others, *self._references.folders(), *self._controls.folders())
         return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others)))
+
+    def _refiner_places(self) -> tuple[Path, ...]:
+        """The refiners of the catalogue that are on disk, and those in the person's folders."""
+        cards = (card for card in self.catalog.cards.values() if card.refines and self.store.state(card) == "ready")
+        return (*(self.store.path(card) for card in cards), *self.own.refiners)
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -190,10 +207,11 @@ class Studio:
         session: str = "",
         tag: str = "",
         *,
+        z: Axis | None = None,
         keep: Keep | None = None,
         previews: bool = False,
     ) -> Job:
-        """Start one picture for each value of one axis, or pair of values of two, all from the same seed.
+        """Start one picture for each value of one axis, or each that two or three meet in, all from the same seed.
 
         Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
         for the values.
@@ -201,7 +219,7 @@ class Studio:
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y, keep), session, tag, previews=previews)
+        return self._start(self._intake.grid(base, x, y, keep, z), session, tag, previews=previews)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
@@ -290,6 +308,15 @@ class Studio:
     def ipadapters(self) -> tuple[str, ...]:
         """Names of the IP-Adapters in home/ipadapters and of those of other programs; none on a public studio."""
         return self._references.names()
+
+    def vaes(self) -> tuple[str, ...]:
+        """Names of the VAEs in home/vaes and in the person's folders; none on a public studio."""
+        return self._vaes.names()
+
+    def refiners(self) -> tuple[str, ...]:
+        """Names of the refiners in home/refiners, of the catalogue, and in the person's folders; none on a public
+        studio."""
+        return self._refiners.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

@@ -136,6 +136,11 @@ class Card:
         return int(self.limits.get("min_pictures", 0)), int(self.limits.get("max_pictures", 0))
 
     @property
+    def refines(self) -> bool:
+        """Whether it is the second half of other models, and nothing that can be asked for alone."""
+        return bool(self.options.get("refines"))
+
+    @property
     def base(self) -> str:
         """The id of the model whose files these are: that of a variant without the variant."""
         return base_of(self.id)

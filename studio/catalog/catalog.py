@@ -109,8 +109,13 @@ class Catalog:
             return None
 
     def for_task(self, task: Task) -> tuple[Card, ...]:
-        """The models for `task`: the starter, then the quick ones, small to big; unknown sizes, then no model, last."""
-        return tuple(sorted((card for card in self.cards.values() if task in card.tasks), key=_order))
+        """The models for `task`: the starter, then the quick ones, small to big; unknown sizes, then no model, last.
+
+        Second halves of others are none.
+        """
+        return tuple(
+            sorted((card for card in self.cards.values() if task in card.tasks and not card.refines), key=_order)
+        )
 
 
 def _order(card: Card) -> tuple[bool, bool, bool, bool, int, str]:

@@ -77,7 +77,7 @@ ENGINES: dict[str, EngineFacts] = {
         tasks=("image",),
         options=(
             *(*_PIPELINE, "max_sequence_length", "preview", "tile_above"),
-            *("vae", "text_encoders", "rest", "prediction"),
+            *("vae", "text_encoders", "rest", "prediction", "refines"),
         ),
         variants=_BITS_AND_PARTS,
         linear=0.33,  # small painters are mostly convolutions

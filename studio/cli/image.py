@@ -69,12 +69,16 @@ def image(
     reference_mask: Annotated[
         list[str] | None, typer.Option("--reference-mask", metavar="N=FILE", help=say("help.reference_mask"))
     ] = None,
+    vae: Annotated[str, typer.Option("--vae", metavar="NAME", help=say("help.vae"))] = "",
+    refiner: Annotated[str, typer.Option("--refiner", metavar="NAME", help=say("help.refiner"))] = "",
+    refiner_at: Annotated[float, typer.Option("--refiner-at", help=say("help.refiner_at"))] = 0.8,
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
     seamless: Annotated[str, typer.Option("--seamless", metavar="both|x|y", help=say("help.seamless"))] = "",
     grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
     grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
+    grid_z: Annotated[str, typer.Option("--grid-z", metavar="FIELD=V1,V2", help=say("help.grid_z"))] = "",
     count: Count = 1,
     seed: Seed = None,
     model: Model = "",
@@ -84,8 +88,8 @@ def image(
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        x, y = _axis(console, grid_x), _axis(console, grid_y)
-        if y and not x:
+        x, y, z = _axis(console, grid_x), _axis(console, grid_y), _axis(console, grid_z)
+        if (y or z) and not x:
             console.usage(say("grid_alone"))
         request = ImageRequest(
             prompt=prompt_text(prompt), negative_prompt=negative, styles=tuple(style or ()), width=width, height=height,
@@ -95,11 +99,11 @@ def image(
             variation_seed=variation_seed, clip_skip=clip_skip, tiling=tiling,
             seamless=cast(Seamless, seamless),
             loras=tuple(_lora(console, one) for one in lora or ()), hires_scale=hires, hires_strength=hires_strength,
-            controls=tuple(_control(console, one) for one in control or ()),
-            pictures=tuple(map(_file, picture or ())),
+            controls=tuple(_control(console, one) for one in control or ()), vae=vae, refiner=refiner,
+            refiner_at=refiner_at, pictures=tuple(map(_file, picture or ())),
             references=_references(console, reference or [], reference_mask or []),
         )  # fmt: skip
-        run(console, request, out, Wish(names, clean), _grid(request, x, y) if x else None)
+        run(console, request, out, Wish(names, clean), _grid(request, x, y, z) if x else None)
 
 
 def upscale(
@@ -120,9 +124,9 @@ def upscale(
         run(console, request, out, Wish(names, clean or beside is not None, beside))
 
 
-def _grid(request: ImageRequest, x: Axis, y: Axis | None) -> Start:
+def _grid(request: ImageRequest, x: Axis, y: Axis | None, z: Axis | None) -> Start:
     def start(studio: Studio, keep: Keep) -> Job:
-        return studio.submit_grid(request, x, y, session="cli", keep=keep)
+        return studio.submit_grid(request, x, y, session="cli", z=z, keep=keep)
 
     return start
 

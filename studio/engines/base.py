@@ -30,7 +30,7 @@ class Context(Protocol):
     @property
     def adapters(self) -> tuple[Path, ...]:
         """Folders of LoRA files and of embeddings for requests that name some, of which the first that has a name
-        counts; then those of IP-Adapters and of ControlNets, of which the last does."""
+        counts, and those of VAEs and refiners; then those of IP-Adapters and of ControlNets, of which the last does."""
         ...
 
     @property
@@ -221,6 +221,32 @@ class TakesReferences(Protocol):
 
         Args:
             folders: as `Context.adapters`.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesVae(Protocol):
+    """An engine of pictures whose models may decode by another VAE than their own. Others are never given one."""
+
+    def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Raise StudioError where a model's latents are not those of the request's VAE, from headers alone.
+
+        Args:
+            folders: where VAEs lie, as `Context.adapters`.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesRefiner(Protocol):
+    """An engine of pictures whose models may hand on to a refiner. Others are never given one."""
+
+    def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Raise StudioError where a model cannot hand on to the request's refiner, from headers alone.
+
+        Args:
+            folders: where refiners lie, as `Context.adapters`.
         """
         ...
 

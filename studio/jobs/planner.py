@@ -11,7 +11,16 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, TakesReferences, engine
+from studio.engines.base import (
+    ChoosesSampler,
+    HearsSound,
+    ReadsPrompt,
+    TakesControls,
+    TakesReferences,
+    TakesRefiner,
+    TakesVae,
+    engine,
+)
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -37,6 +46,8 @@ from studio.tasks.image import grid_axes
 from studio.tasks.image.control_files import ControlNets
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.image.reference_files import IPAdapters
+from studio.tasks.image.refiner_files import Refiners
+from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 
@@ -62,10 +73,11 @@ class Intake:
 
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
-        references: IPAdapters | None = None, *, public: bool,
+        references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None, *,
+        public: bool,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._controls, self._references = controls, references
+        self._controls, self._references, self._vaes, self._refiners = controls, references, vaes, refiners
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -102,6 +114,7 @@ class Intake:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
         self._steered(request, card)
         self._referred(request, card)
+        self._with_parts(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -128,9 +141,11 @@ class Intake:
         card = self._catalog.find(model)
         return _hears(card) if card is not None else ()
 
-    def grid(self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None) -> Order:
+    def grid(
+        self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None, z: Axis | None = None
+    ) -> Order:
         """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
-        x, y = self._by_id(x), y and self._by_id(y)
+        x, y, z = self._by_id(x), y and self._by_id(y), z and self._by_id(z)
         card = self._card(base)
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
@@ -138,9 +153,11 @@ class Intake:
         self._referred(whole, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
-        cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
+        cells, layout = grid_axes.cells(seeded, x, y, z and grid_axes.settled(z, draw_seed), public=self._public)
         owners = tuple(self._card(cell) for cell in cells)
         asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
+        for (cell, _), own in zip(asked, owners, strict=True):
+            self._with_parts(cell, own)
         filled = tuple(self._filled(cell, own)[0] for (cell, _), own in zip(asked, owners, strict=True))
         notes: list[Note] = []
         for _, told in asked:
@@ -180,6 +197,8 @@ class Intake:
         card = self._catalog.get(request.model) if request.model else self.default_model(request.task, request)
         if request.task not in card.tasks:
             raise StudioError("wrong_task", model=card.title)
+        if card.refines:
+            raise StudioError("only_refines", model=card.title)
         if self._store.state(card) != "ready" and not card.starter:
             raise _missing(card)
         return card
@@ -229,6 +248,22 @@ class Intake:
             raise StudioError("reference_not_taken", model=card.title)
         if self._store.state(card) == "ready":
             kind.check_references(card, self._store.path(card), request, self._references.folders())
+
+    def _with_parts(self, request: ImageRequest, card: Card) -> None:
+        """Refuse a VAE and a refiner that are not here or do not fit, before anything is loaded for them."""
+        kind, ready = engine(card.engine), self._store.state(card) == "ready"
+        if request.vae and self._vaes is not None:
+            self._vaes.require(request)
+            if not isinstance(kind, TakesVae):
+                raise StudioError("vae_not_taken", model=card.title)
+            if ready:
+                kind.check_vae(card, self._store.path(card), request, self._vaes.folders())
+        if request.refiner and self._refiners is not None:
+            self._refiners.require(request)
+            if not isinstance(kind, TakesRefiner):
+                raise StudioError("refiner_not_taken", model=card.title)
+            if ready:
+                kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

@@ -238,7 +238,7 @@ def _sheet(sheet: Image.Image, first: dict[str, Any], keep: Keep) -> bytes:
 
     info = PngImagePlugin.PngInfo()
     if keep.metadata:
-        info.add_text("parameters", infotext.write(first))
+        info.add_text("parameters", infotext.write(first, axes=sheet.info.get("axes", ())))
     out = io.BytesIO()
     sheet.save(out, "PNG", pnginfo=info)
     return out.getvalue()

@@ -23,10 +23,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.recipes import control_text, infotext_passages, reference_text, sampler_names
+from studio.recipes import control_text, infotext_passages, parts_text, reference_text, sampler_names
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
+from studio.requests import Axis
 from studio.tasks.image.schedulers import OWN
 
 MAX_TEXT = 200_000
@@ -44,6 +45,7 @@ _ELSEWHERE = {
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
     "edit pictures", "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
+    "vae", "refiner", "refiner switch at",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -73,11 +75,12 @@ class Found:
     model_hash: str = ""
 
 
-def write(recipe: Mapping[str, Any], version: str = "") -> str:
+def write(recipe: Mapping[str, Any], version: str = "", axes: Iterable[Axis] = ()) -> str:
     """The text for one picture's recipe. What decided nothing (no variation, no second painting) is left out.
 
     Args:
         version: of the program that painted it; ours by default.
+        axes: of a grid, whose sheet the text is for.
     """
     given, model = recipe["parameters"], recipe["model"]
     painted = _painted(given)
@@ -95,6 +98,7 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         "Size": _first_size(given, given.get("hires_scale") or 1) if hires else whole,
         "Model hash": model.get("hash") or None,
         "Model": model["title"] or model["id"] or None,
+        **parts_text.write_vae(recipe),
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
@@ -113,6 +117,8 @@ def write(recipe: Mapping[str, Any], version: str = "") -> str:
         **reference_text.write_units(given.get("references") or (), behind=len(given.get("controls") or ())),
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
+        **parts_text.write_refiner(recipe),
+        **parts_text.write_axes(axes),
         "Version": version or _version(recipe),
     }
     lines = [_with_loras(painted, given.get("loras") or ())]
@@ -191,6 +197,7 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["controls"] = controls
     if references := reference_text.read_units(values):
         fields["references"] = references
+    fields |= parts_text.read_parts(values)
     if (skip := number(values.get("clip skip"))) is not None:
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":

@@ -52,6 +52,8 @@ def make_recipe(
     controlnets: Mapping[str, str] | None = None,
     ipadapters: Mapping[str, str] | None = None,
     embeddings: Mapping[str, str] | None = None,
+    vaes: Mapping[str, str] | None = None,
+    refiners: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -66,6 +68,7 @@ def make_recipe(
         adapters, controlnets, ipadapters: name -> SHA-256 of the files of `loras`, `controls` and `references`; of
             these also of the image encoder that each reads pictures by.
         embeddings: the same of those that the prompts name.
+        vaes, refiners: the same of the decoders that took the place of the model's own, and of what painted the rest.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -91,6 +94,8 @@ def make_recipe(
         **({"controlnets": dict(controlnets)} if controlnets else {}),
         **({"ipadapters": dict(ipadapters)} if ipadapters else {}),
         **({"embeddings": dict(embeddings)} if embeddings else {}),
+        **({"vaes": dict(vaes)} if vaes else {}),
+        **({"refiners": dict(refiners)} if refiners else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -197,7 +202,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
     networks, shown = found.get("controlnets"), found.get("ipadapters")
-    inversions = found.get("embeddings")
+    inversions, decoders, halves = found.get("embeddings"), found.get("vaes"), found.get("refiners")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -216,6 +221,8 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"controlnets": _strings(networks)} if isinstance(networks, dict) and networks else {}),
         **({"ipadapters": _strings(shown)} if isinstance(shown, dict) and shown else {}),
         **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
+        **({"vaes": _strings(decoders)} if isinstance(decoders, dict) and decoders else {}),
+        **({"refiners": _strings(halves)} if isinstance(halves, dict) and halves else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

@@ -25,8 +25,8 @@ class Difference:
     """Something that was not the same the second time.
 
     Attributes:
-        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME" and "IP-Adapter NAME" (hashes),
-            the name of a package, or a field of the request.
+        what: "device", "hardware", "revision", "model", "lora NAME", "ControlNet NAME", "IP-Adapter NAME" and
+            "VAE NAME" (hashes), the name of a package, or a field of the request.
     """
 
     what: str
@@ -131,6 +131,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(f"IP-Adapter {name}", hash, files.get(name)) for name, hash in before.get("ipadapters", {}).items()]
     files = now.get("embeddings", {})
     pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
+    files = now.get("vaes", {})
+    pairs += [(f"VAE {name}", hash, files.get(name)) for name, hash in before.get("vaes", {}).items()]
+    files = now.get("refiners", {})
+    pairs += [(f"refiner {name}", hash, files.get(name)) for name, hash in before.get("refiners", {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

@@ -189,11 +189,22 @@ class Fields:
                     info=t("help.loras"),
                 )  # fmt: skip
                 self.of["lora_weights"] = number(TASK, "lora_weights", placeholder="page.one")
+            self.of["vae"] = gr.Dropdown(
+                [(t("image.own_vae"), "")], value="", label=t("label.vae"), info=t("help.vae"), filterable=False,
+                elem_id="image-vae", min_width=120, visible=not self._page.studio.settings.public,
+            )  # fmt: skip
+            with gr.Row(visible=bool(self._page.studio.refiners())):
+                self.of["refiner"] = gr.Dropdown(
+                    [(t("page.none"), "")], value="", label=t("label.refiner"), info=t("help.refiner"),
+                    filterable=False, elem_id="image-refiner", min_width=120,
+                )  # fmt: skip
+                self.of["refiner_at"] = number(TASK, "refiner_at", placeholder="page.number_08")
             self.lora_folder = gr.HTML(elem_id="image-lora-folder", elem_classes="a-under")
             if not self._page.studio.settings.public:
                 with fold("image-shelf", "image.browse_loras"):
                     self.shelf = gr.HTML(elem_id="image-shelf-cards")
             self.upscaler = upscalers.place(self._page)
+            self.cleaner = upscalers.place_cleaners(self._page)
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
                                             elem_id="image-tiling")  # fmt: skip
             self.of["seamless"] = gr.Radio(
@@ -204,7 +215,7 @@ class Fields:
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]
         with fold("image-grid", "image.fold_grid"):
-            for side in ("x", "y"):
+            for side in ("x", "y", "z"):
                 with gr.Row(elem_classes="a-axis"):
                     self.of[f"{side}_field"] = gr.Dropdown(
                         choices, value="", label=t(f"image.{side}_field"), filterable=False,

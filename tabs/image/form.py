@@ -22,15 +22,17 @@ EMPTY: Mapping[str, Any] = {
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
     editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
+    "vae": "", "refiner": "", "refiner_at": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
+    "z_field": "", "z_values": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
 _TYPED = (
     "steps", "guidance_scale", "strength", "clip_skip", "variation", "hires_scale", "hires_strength", "mask_padding",
-    "mask_blur",
+    "mask_blur", "refiner_at",
 )  # fmt: skip
 _NOTHING: Mapping[str, Any] = {
-    "clip_skip": 0, "variation": 0.0, "hires_scale": 1.0, "mask_padding": 32, "mask_blur": 4,
+    "clip_skip": 0, "variation": 0.0, "hires_scale": 1.0, "mask_padding": 32, "mask_blur": 4, "refiner_at": 0.8,
 }  # fmt: skip
 """What an empty field stands for."""
 
@@ -42,6 +44,7 @@ class Wanted:
     request: ImageRequest
     x: Axis | None
     y: Axis | None
+    z: Axis | None
     keep: Keep
     previews: bool
 
@@ -52,9 +55,10 @@ def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawi
     Raises:
         StudioError: a number that is none, a picture that cannot be read, an axis without values.
     """
-    x, y = axis(values["x_field"], values["x_values"]), axis(values["y_field"], values["y_values"])
+    sides = (axis(values[f"{side}_field"], values[f"{side}_values"]) for side in "xyz")
+    x, y, z = [*filter(None, sides), None, None, None][:3]
     keep = Keep((values["pattern"] or "").strip(), values["format"] or "png", bool(values["metadata"]))
-    return Wanted(request(values, card, drawing), x or y, y if x else None, keep, bool(values["previews"]))
+    return Wanted(request(values, card, drawing), x, y, z, keep, bool(values["previews"]))
 
 
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:
@@ -73,7 +77,8 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         image=start.image, mask=start.mask, strength=_number(values, "strength"),
         variation=_number(values, "variation") or 0.0, variation_seed=_whole(values, "variation_seed"),
         clip_skip=_whole(values, "clip_skip") or 0, tiling=bool(values["tiling"]),
-        seamless=values["seamless"] or "",
+        seamless=values["seamless"] or "", vae=values["vae"] or "", refiner=values["refiner"] or "",
+        refiner_at=_number(values, "refiner_at") or _NOTHING["refiner_at"],
         loras=loras(values["loras"] or (), values["lora_weights"] or ""),
         hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
@@ -107,7 +112,7 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     What is not known is emptied, so that nothing of what stood there before has a say.
     """
     out = dict(EMPTY)
-    for name in ("prompt", "negative_prompt", "scheduler"):
+    for name in ("prompt", "negative_prompt", "scheduler", "vae", "refiner"):
         out[name] = str(made.get(name) or "")
     for name in _TYPED:
         if name in made and made[name] != _NOTHING.get(name):

@@ -108,7 +108,8 @@ class Restoring:
             words.append(text("image.restored_away", spoken, model=named))
         if found.recipe and (steps := origins.enlargements(found.recipe)):
             scale, by = form.plain(origins.factor(found.recipe)), ", ".join(name for _, name in steps)
-            words.append(text("image.restored_enlarged", spoken, scale=scale, model=by))
+            named = "image.restored_enlarged" if scale != "1" else "image.restored_cleaned_up"
+            words.append(text(named, spoken, scale=scale, model=by))
         if missing:
             words.append(text("image.restored_no_source", spoken))
         if absent := self._missing.names(values):

@@ -58,13 +58,13 @@ def wire(page: Page, fields: Fields, missing: Missing) -> None:
     page.localised(again, [of["model"], opened], [fields.shelf, fits], on_opening=False, preprocess=False)
 
     def take(
-        name: str, styles: Any, loras: Any, scheduler: Any, weights: str, request: gr.Request
+        name: str, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, weights: str, request: gr.Request
     ) -> dict[Any, Any]:  # fmt: skip
         notes = page.studio.adaptations.one(name or "")
         if notes is None and name not in (loras or ()):
             return {}
         names, typed = taken(name, notes.weight if notes else None, loras or (), weights or "")
-        values: dict[str, Any] = dict(zip(NAMED, (styles, names, scheduler), strict=True))
+        values: dict[str, Any] = dict(zip(NAMED, (styles, names, scheduler, vae, refiner), strict=True))
         return {**missing.shown(values, language(request)), of["lora_weights"]: typed}
 
     inputs = [chosen, *missing.parts, of["lora_weights"]]

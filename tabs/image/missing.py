@@ -1,7 +1,7 @@
 """Chosen things that are not here: marked in their field, named below the prompt, and taken out with one press.
 
-A style, an adaptation or a sampler comes out of a picture, or was chosen before its file was deleted. Gradio shows
-nothing of a value that is no choice, and the studio refuses it: so it becomes a choice that says what it is.
+A style, an adaptation, a sampler or a VAE comes out of a picture, or was chosen before its file was deleted. Gradio
+shows nothing of a value that is no choice, and the studio refuses it: so it becomes a choice that says what it is.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language
 
-NAMED = ("styles", "loras", "scheduler")
+NAMED = ("styles", "loras", "scheduler", "vae", "refiner")
 """The fields whose values may be missing."""
 _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "shape": shapes.SHAPES, "format": PICTURE_FORMATS, "x_field": ("", *AXES), "y_field": ("", *AXES),
+    "z_field": ("", *AXES),
 }  # fmt: skip
 """Fields whose choices only another version had others of: what is unknown falls back to the first."""
 
@@ -58,7 +59,7 @@ class Missing:
 
     def shown(self, values: Mapping[str, Any], spoken: str) -> dict[Any, Any]:
         """Updates that put these values into the fields, what is missing marked as such."""
-        values = {**values, "loras": self._by_name(values["loras"])}
+        values = {**dict.fromkeys(NAMED, ""), **values, "loras": self._by_name(values["loras"])}
         changes: dict[Any, Any] = {}
         for name, part in zip(NAMED, self.parts, strict=True):
             marked = [(text("image.not_here", spoken, name=one), one) for one in self._absent(name, values[name])]
@@ -67,16 +68,22 @@ class Missing:
 
     def names(self, values: Mapping[str, Any]) -> list[str]:
         """Everything in these values that is not here."""
-        return [one for name in NAMED for one in self._absent(name, values[name])]
+        return [one for name in NAMED for one in self._absent(name, values.get(name, ""))]
 
     def _choices(self, name: str, spoken: str) -> list[tuple[str, str]]:
         if name == "scheduler":
             return [(text("page.model_default", spoken), ""), *[(one, one) for one in SCHEDULERS]]
+        if name in ("vae", "refiner"):
+            nothing = "image.own_vae" if name == "vae" else "page.none"
+            return [(text(nothing, spoken), ""), *[(one, one) for one in self._known(name) if one]]
         return [(_called(one, spoken), one) for one in self._known(name)]
 
     def _known(self, name: str) -> tuple[str, ...]:
         if name == "scheduler":
             return ("", *SCHEDULERS)
+        if name in ("vae", "refiner"):
+            studio = self._page.studio
+            return ("", *(studio.vaes() if name == "vae" else studio.refiners()))
         return self._page.studio.styles() if name == "styles" else self._page.studio.loras()
 
     def _by_name(self, loras: Any) -> list[str]:
@@ -102,16 +109,21 @@ class Missing:
         label = text("image.leave_out", spoken, names=listed if len(listed) <= 80 else listed[:79] + "…")
         return gr.update(visible=True, value=label)
 
-    def _follow(self, styles: Any, loras: Any, scheduler: Any, request: gr.Request) -> Any:
-        return self._button(dict(zip(NAMED, (styles, loras, scheduler), strict=True)), language(request))
+    def _follow(self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, request: gr.Request) -> Any:
+        return self._button(dict(zip(NAMED, (styles, loras, scheduler, vae, refiner), strict=True)), language(request))
 
-    def _drop(self, styles: Any, loras: Any, scheduler: Any, weights: str, request: gr.Request) -> dict[Any, Any]:
+    def _drop(
+        self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, weights: str, request: gr.Request
+    ) -> dict[Any, Any]:
         """The fields without what is missing; the weights go with their adaptations."""
-        lost = {name: self._absent(name, value) for name, value in zip(NAMED, (styles, loras, scheduler), strict=True)}
+        asked = zip(NAMED, (styles, loras, scheduler, vae, refiner), strict=True)
+        lost = {name: self._absent(name, value) for name, value in asked}
         values = {
             "styles": [one for one in styles or () if one not in lost["styles"]],
             "loras": [one for one in loras or () if one not in lost["loras"]],
             "scheduler": "" if lost["scheduler"] else scheduler,
+            "vae": "" if lost["vae"] else vae,
+            "refiner": "" if lost["refiner"] else refiner,
         }
         left = reweighed(weights, loras or (), values["loras"])
         return {**self.shown(values, language(request)), self._fields.of["lora_weights"]: left}
@@ -123,9 +135,10 @@ class Missing:
         return (gr.skip() if left == (weights or "") else left), names
 
     def _recalled(
-        self, styles: Any, loras: Any, scheduler: Any, shape: Any, format: Any, x: Any, y: Any, request: gr.Request
-    ) -> dict[Any, Any]:
-        named, kept = (styles, loras, scheduler), (shape, format, x, y)
+        self, styles: Any, loras: Any, scheduler: Any, vae: Any, refiner: Any, shape: Any, format: Any, x: Any, y: Any,
+        z: Any, request: gr.Request,
+    ) -> dict[Any, Any]:  # fmt: skip
+        named, kept = (styles, loras, scheduler, vae, refiner), (shape, format, x, y, z)
         changes = self.shown(dict(zip(NAMED, named, strict=True)), language(request))
         for (name, choices), value in zip(_CHOSEN.items(), kept, strict=True):
             if value not in choices:  # else it may be chosen anew while this is on its way

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -43,7 +44,7 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
     asked = [of["model"], of["shape"], of["hires_scale"]]
     gr.on([part.change for part in asked], size, asked, fields.size, **last)
 
-    sides = [of[name] for name in ("x_field", "x_values", "y_field", "y_values")]
+    sides = [of[name] for name in ("x_field", "x_values", "y_field", "y_values", "z_field", "z_values")]
     gr.on([*[part.change for part in sides]], _cells, sides, fields.cells, **last)
 
     def lists(upscaler: str, request: gr.Request) -> dict[Any, Any]:
@@ -54,10 +55,10 @@ def wire(page: Page, fields: Fields, prompts: gr.HTML) -> None:
         }
 
     def lines(
-        model: str, shape: str, scale: str, x: str, xs: str, y: str, ys: str, request: gr.Request
+        model: str, shape: str, scale: str, x: str, xs: str, y: str, ys: str, z: str, zs: str, request: gr.Request
     ) -> tuple[str, str]:
         spoken = language(request)
-        return size_line(card(page, model), shape, scale, spoken), cells_line(x, xs, y, ys, spoken)
+        return size_line(card(page, model), shape, scale, spoken), cells_line(((x, xs), (y, ys), (z, zs)), spoken)
 
     filled = [fields.lora_folder, fields.upscaler, fields.history, prompts]
     # after what was chosen before has come back, or the buttons would be named by what nobody chose
@@ -149,21 +150,22 @@ def folder_line(page: Page, spoken: str) -> str:
     return f"<p>{html.escape(text('image.lora_folder', spoken, folder=home.loras, embeddings=home.embeddings))}</p>"
 
 
-def cells_line(x: str, xs: str, y: str, ys: str, spoken: str) -> str:
+def cells_line(sides: Sequence[tuple[str, str]], spoken: str) -> str:
     """How many pictures the grid has, or how its fields are filled, as HTML."""
     try:
-        counts = [len(grid_axes.values(axis)) for axis in (form.axis(x, xs), form.axis(y, ys)) if axis]
+        counts = [len(grid_axes.values(axis)) for axis in (form.axis(*side) for side in sides) if axis]
     except StudioError:
         counts = []
     if not counts:
         return f"<p>{html.escape(text('image.axis_help', spoken))}</p>"
-    across, down = counts[0], counts[1] if len(counts) > 1 else 1
-    words = text("image.cells", spoken, across=across, down=down, count=across * down)
+    across, down, deep = [*counts, 1, 1][:3]
+    named = "image.cells_deep" if deep > 1 else "image.cells"
+    words = text(named, spoken, across=across, down=down, deep=deep, count=across * down * deep)
     return f"<p>{html.escape(words)}</p>"
 
 
-def _cells(x: str, xs: str, y: str, ys: str, request: gr.Request) -> str:
-    return cells_line(x, xs, y, ys, language(request))
+def _cells(x: str, xs: str, y: str, ys: str, z: str, zs: str, request: gr.Request) -> str:
+    return cells_line(((x, xs), (y, ys), (z, zs)), language(request))
 
 
 def _short(words: str, longest: int) -> str:

@@ -83,6 +83,7 @@ class Result:
                     self.again = _action("again")
                     self.twice = _action("upscale2")
                     self.four = _action("upscale4")
+                    self.clean_up = _action("clean_up")
                     self.compare = _action("compare")
                     self.nine = _action("tiled")
                     self.clean = _action("clean")
@@ -171,7 +172,8 @@ class Result:
         if given.get("scheduler"):
             facts.append(str(given["scheduler"]))
         if made["task"] == "upscale":
-            facts.append(text("image.upscaled", spoken, scale=plain(origins.factor(made))))
+            times = origins.factor(made)
+            facts.append(text("image.upscaled" if times > 1 else "image.cleaned_up", spoken, scale=plain(times)))
         seconds = f"{made['seconds']:.1f}"
         called = variants.called(model["id"], model["title"], spoken)
         by = text("page.made_with", spoken, model=called, seconds=seconds)
@@ -315,7 +317,12 @@ def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
     if not isinstance(job.plan, Grid) or job.plan.layout is None:
         return ()
     layout = job.plan.layout
-    names = [" · ".join(filter(None, (column, row))) for row in layout.rows for column in layout.columns]
+    names = [
+        " · ".join(filter(None, (column, row, block)))
+        for block in layout.blocks
+        for row in layout.rows
+        for column in layout.columns
+    ]
     left = list(zip(names, job.plan.cells, strict=True))
     found: list[str] = []
     for made in artifact.recipes[: len(artifact.files)]:

@@ -15,7 +15,7 @@ from studio.library.file_names import Keep
 from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
-from tabs.image import like_this, lora_shelf, prompt_tools, reproduce, sketch, unshowable
+from tabs.image import like_this, lora_shelf, prompt_tools, reproduce, sketch, unshowable, upscalers
 from tabs.image.compare import content
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
@@ -112,6 +112,8 @@ def build(page: Page) -> None:
     picked = [result.shown, result.chosen]
     for button, scale in ((result.twice, 2), (result.four, 4)):
         button.click(enlarge, [*picked, gr.State(scale), fields.upscaler], outputs, preprocess=False, **pumping())
+    result.clean_up.click(enlarge, [*picked, gr.State(1), fields.cleaner], outputs, preprocess=False, **pumping())
+    upscalers.wire(page, fields.cleaner, result.clean_up)
     skip.click(_skip(page), None, None, **quick())
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
@@ -142,7 +144,7 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
         asked = wanted_pictures(values, prompt_tools.card(page, values["model"]), drawing)
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
     if asked.x is not None:
-        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, **options)
+        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, z=asked.z, **options)
     return page.studio.submit(page.studio.easel.take(asked.request, who), who, **options)
 
 

@@ -78,6 +78,12 @@ class FakeEngine:
     def check_references(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         """Whatever lies there is one."""
 
+    def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Whatever lies there decodes it."""
+
+    def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        """Whatever lies there goes on with it."""
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device
         for i in range(4):

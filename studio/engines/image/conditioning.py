@@ -58,6 +58,7 @@ def condition(
     steps: int,
     begun: int,
     embeddings: Embeddings = NONE,
+    behind: int = 0,
 ) -> Conditioning:
     """How `pipe` is told of a prompt and a negative prompt.
 
@@ -65,8 +66,10 @@ def condition(
         skip: layers of the text encoder that are left out.
         steps: of this pass, as far as one can tell before. begun: passes that lie behind.
         embeddings: those that the prompts may name; only for pipelines that read in chunks.
+        behind: steps that another pipeline has painted before this one begins.
     """
     every = [prompt_schedule.timetable(text, steps, begun) for text in (prompt, negative)]
+    every = [texts[behind:] or texts[-1:] for texts in every]
     chunked = prompt_chunks.reads(pipe)
     if not chunked:
         every = [tuple(prompt_schedule.BREAK.sub(" ", text).strip() for text in texts) for texts in every]

@@ -129,6 +129,10 @@ class Controls:
         self._networks, self._wanted = {}, ()
         self._members.clear()
 
+    def renew(self) -> None:
+        """Make the pipelines anew when they are next wanted: those that there are hold parts that the model has not."""
+        self._members.clear()
+
     def _load(self, name: str, folders: Sequence[Path]) -> Any:
         pipe = self._family.pipe
         painter = denoiser(pipe)

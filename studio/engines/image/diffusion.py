@@ -32,24 +32,29 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.image import (
+    call,
     conditioning,
     control,
+    decoders,
     edit,
     embeddings,
     init_image,
     latents,
     references,
+    refiner,
     remarks,
     seamless,
     token_count,
     translation,
 )
 from studio.engines.image.control import Controls
+from studio.engines.image.decoders import Decoders
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
 from studio.engines.image.previews import Previews, watch
 from studio.engines.image.references import References
+from studio.engines.image.refiner import Refiner
 from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
@@ -90,7 +95,8 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request) + control.work(card, request) + references.work(card, request)
+        parts = control.work(card, request) + references.work(card, request)
+        return work(card, request) + parts + decoders.work(request) + refiner.work(card, request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)
@@ -98,7 +104,15 @@ class DiffusionEngine(torch_loading.Casts):
     def check_references(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         references.check(card, files, request, folders)
 
+    def check_vae(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        decoders.check(card, files, request.vae, folders)
+
+    def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
+        refiner.check(card, files, request, folders)
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
+        if card.refines:
+            raise StudioError("only_refines", model=card.title)
         if file := loading.checkpoint(card, files):
             pipe = loading.load(card, file, loading.rest_of(card, files), device, PIPELINES)
             pipe = diffusers_loading.settled(card, pipe, device)
@@ -132,6 +146,8 @@ class DiffusionModel(parking.Parking):
         self._controls: Any = Controls(card, self._family, device)
         self._edited: tuple[Image.Image, ...] = ()  # the pictures that the run's instruction speaks of
         self._references: Any = References(card, self._family, device)
+        self._decoders: Any = Decoders(card, self._family, device)
+        self._refiner: Any = Refiner(card, self._family, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
@@ -139,14 +155,20 @@ class DiffusionModel(parking.Parking):
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes() + self._controls.nbytes() + self._references.nbytes()
+        return self._weights.nbytes() + sum(part.nbytes() for part in self._parts)
 
     def close(self) -> None:
         self._family = self._adapters = self._controls = self._references = self._previews = self._weights = None
+        self._decoders = self._refiner = None
 
     def _forget(self) -> None:
-        self._controls.clear()
-        self._references.clear()
+        for part in self._parts:
+            part.clear()
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        """What other files bring, kept with the model until it is parked."""
+        return self._controls, self._references, self._decoders, self._refiner
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -159,6 +181,9 @@ class DiffusionModel(parking.Parking):
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
+        if self._decoders.apply(request.vae, context.adapters):
+            self._controls.renew()
+        self._refiner.apply(request.refiner, context.adapters)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
         self._references.apply(request.references, context.adapters)
@@ -169,6 +194,11 @@ class DiffusionModel(parking.Parking):
         self._adapters.apply(request.loras, context.adapters)
         texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
         self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
+        self._refined = conditioning.NONE
+        if (half := self._refiner.member()) is not None:
+            self._refined = embeddings.read(half.pipe, texts, context.adapters)[0]
+            if not self._refiner.takes(request, passes[-1], source is not None and source.mask is not None):
+                fitted.append(("refiner_not_used", {}))
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
@@ -232,7 +262,8 @@ class DiffusionModel(parking.Parking):
                 start = start if source is None else replace(source, image=source.kept(larger))
             here = start and start.sized(one.size)
             told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            painted = self._paint(request, one, here, number, generator, context, told)
+            refined = part == len(passes) - 1 and self._refiner.takes(request, one, bool(here and here.mask))
+            painted = self._paint(request, one, here, number, generator, context, told, refined)
         assert painted is not None
         # encoding and decoding change every pixel a little: outside the mask the given ones are put back
         return painted if cutout is None else cutout.put_back(painted)
@@ -246,8 +277,9 @@ class DiffusionModel(parking.Parking):
         generator: Any,
         context: Context,
         told: Callable[[int, int], None],
+        refined: bool = False,
     ) -> Image.Image:
-        """One pass of one picture."""
+        """One pass of one picture; where it is `refined`, the refiner paints the rest of it."""
         if start is not None and one.steps == 0:
             return start.image
         masked = start is not None and start.mask is not None
@@ -265,17 +297,19 @@ class DiffusionModel(parking.Parking):
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
-            steps = getattr(pipe, "num_timesteps", None) or one.expected
+            steps = whole = getattr(pipe, "num_timesteps", None) or one.expected
+            if refined:  # it knows of its own share alone
+                whole = max(round(steps / request.refiner_at), steps + 1)
             # called behind a step: what is set here is what the next one reads
-            self._references.before(step + 1, steps)
-            tensors |= words.before(step + 1, steps, one.expected)
+            self._references.before(step + 1, whole)
+            tensors |= words.before(step + 1, whole, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
-            told(step + 1, steps)
+            told(step + 1, whole)
             context.check()
             if context.skipped():
                 raise SkippedError
-            if expected is not None and step + 1 < steps:  # after the last step the picture itself comes
+            if expected is not None and step + 1 < whole:  # after the last step the picture itself comes
                 self._previews.show(expected(tensors["latents"]), context, number)
             return tensors
 
@@ -283,20 +317,32 @@ class DiffusionModel(parking.Parking):
             self._references.before(0, one.expected)
             with self._controls.chance(request.seed or 0):
                 result = pipe(
-                    **self._arguments(request, one, start, generator, member),
+                    **call.arguments(
+                        self._card,
+                        member,
+                        request,
+                        one,
+                        start,
+                        generator,
+                        edited=self._edited,
+                        related=self._varied(request),
+                    ),  # fmt: skip
                     **self._controls.arguments(one.size, member),
                     **self._references.arguments(one.size, member, request.guidance_scale or 0.0),
                     **words.arguments,
                     **words.watched(("latents",)),
                     generator=generator,
                     callback_on_step_end=after_step,
-                    output_type="np",
-                ).images[0]
+                    **({"denoising_end": request.refiner_at, "output_type": "latent"} if refined else refiner.PIXELS),
+                ).images
+            if refined:
+                prompt = _prompt(request, number)
+                result = self._refiner.finish(request, one, result, prompt, self._refined, generator, context, told)
         finally:
             self._family.restore()
         if context.skipped():  # pressed while it was decoded
             raise SkippedError
-        return self._checked(result)
+        return self._checked(result[0])
 
     def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
         return conditioning.condition(
@@ -313,47 +359,6 @@ class DiffusionModel(parking.Parking):
             raise StudioError("bad_output", model=self._card.title, reason="a black picture")
         return Image.fromarray((result * 255).round().astype("uint8"), "RGB")
 
-    def _arguments(
-        self,
-        request: ImageRequest,
-        one: Pass,
-        start: init_image.Source | None,
-        generator: Any,
-        member: Member,
-    ) -> dict[str, Any]:
-        """What this pipeline's call takes of the request, but for its words."""
-        import torch
-
-        accepts = member.accepts
-        wanted: dict[str, Any] = {
-            "width": one.size[0],
-            "height": one.size[1],
-            "num_inference_steps": one.steps,
-            "guidance_scale": request.guidance_scale,
-            "max_area": one.size[0] * one.size[1],  # else FLUX.1 Kontext makes every size one of a megapixel
-            **edit.arguments(member.pipe, self._edited),
-        }
-        if _guides_by_a_second_prompt(member.pipe):
-            wanted["true_cfg_scale"] = wanted.pop("guidance_scale")
-            if not request.negative_prompt.strip():
-                wanted["negative_prompt"] = " "  # without one the scale would count for nothing
-        if start is not None:
-            wanted |= {"image": start.image, "mask_image": start.mask, "strength": one.strength}
-            if "original_inference_steps" in accepts and one.strength is not None:  # strength thins out those it knows
-                taught = member.pipe.scheduler.config.original_inference_steps
-                wanted["strength"] = max(one.strength, 1.5 / taught)
-                wanted["num_inference_steps"] = min(one.steps, int(taught * wanted["strength"]))
-        elif self._varied(request):
-            other = torch.Generator("cpu").manual_seed(request.variation_seed or 0)
-            wanted["latents"] = latents.between(member.pipe, one.size, generator, other, request.variation)
-        if "max_sequence_length" in self._card.options:
-            wanted["max_sequence_length"] = self._card.options["max_sequence_length"]
-        if "intermediate_timesteps" in accepts and request.steps != 2:
-            wanted["intermediate_timesteps"] = None  # Sana-Sprint has one for two steps only
-        if "use_resolution_binning" in accepts:
-            wanted["use_resolution_binning"] = False  # the size is what was asked for
-        return {name: value for name, value in wanted.items() if name in accepts}
-
     def _varied(self, request: ImageRequest) -> bool:
         """Whether its pictures are relatives of one."""
         return varied(request) and type(self._family.pipe).__name__ in latents.PLAIN
@@ -365,11 +370,6 @@ class DiffusionModel(parking.Parking):
             vae.enable_tiling()
         elif hasattr(vae, "disable_tiling"):
             vae.disable_tiling()
-
-
-def _guides_by_a_second_prompt(pipe: Any) -> bool:
-    """Whether `guidance_scale` is for distilled weights only, and the usual guidance has a name of its own."""
-    return type(pipe).__name__.startswith("QwenImage") and not pipe.transformer.config.guidance_embeds
 
 
 def _prompt(request: ImageRequest, number: int) -> str:

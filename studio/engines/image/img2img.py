@@ -86,6 +86,12 @@ class Family:
                 member.pipe.scheduler = self._own
         self.pipe.maybe_free_model_hooks()
 
+    def exchange_vae(self, vae: Any) -> None:
+        """Have every member decode by `vae`, and those that are made later."""
+        for member in self._members.values():
+            if member is not None:
+                member.pipe.vae = vae
+
     def _find(self, kind: str) -> Member | None:
         if kind not in self._members:
             self._members[kind] = self._make(kind)

@@ -96,7 +96,9 @@ class Grid(Plan):
     def sheet(self, output: Output) -> Image.Image | None:
         if self.layout is None:
             return None
-        return contact_sheet.sheet(self.layout, contact_sheet.placed(self.cells, output))
+        sheet = contact_sheet.sheet(self.layout, contact_sheet.placed(self.cells, output))
+        sheet.info["axes"] = self.layout.axes
+        return sheet
 
     def light(self) -> Plan:
         return replace(self, request=light(self.request), cells=tuple(light(cell) for cell in self.cells))

@@ -1,4 +1,4 @@
-"""The contact sheet of a grid of pictures: the cells in rows and columns, with a label on each."""
+"""The contact sheet of a grid of pictures: rows and columns with a label on each, in blocks under a title of each."""
 
 from __future__ import annotations
 
@@ -38,30 +38,38 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
     """The sheet: RGB on white, as large as its cells up to MAX_PIXELS; cells without a picture stay empty.
 
     Args:
-        pictures: row by row, `len(layout.rows) * len(layout.columns)` of them.
+        pictures: block by block, each row by row, as many as the layout has cells.
     """
-    columns, rows = len(layout.columns), len(layout.rows)
+    columns, rows, blocks = len(layout.columns), len(layout.rows), len(layout.blocks)
     width = max((picture.width for picture in pictures if picture), default=64)
     height = max((picture.height for picture in pictures if picture), default=64)
-    shrink = min(1.0, (MAX_PIXELS / (width * height * columns * rows)) ** 0.5)
+    shrink = min(1.0, (MAX_PIXELS / (width * height * columns * rows * blocks)) ** 0.5)
     width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
     gap = max(2, min(width, height) // 64)
     size = max(10, min(width, height) // 16)
-    font = label_font("".join((*layout.rows, *layout.columns)), size)
+    font = label_font("".join((*layout.rows, *layout.columns, *layout.blocks)), size)
     line = round(size * 1.4)
     left = _widest(layout.rows, font, max(width, 8 * size)) + 2 * gap if any(layout.rows) else gap
     heads = [_wrapped(label, font, max(width, 4 * size)) for label in layout.columns]
     top = max(len(head) for head in heads) * line + 2 * gap if any(layout.columns) else gap
-    whole = Image.new("RGB", (left + columns * (width + gap), top + rows * (height + gap)), _PAPER)
+    across = left + columns * (width + gap)
+    titles = [_wrapped(label, font, max(across - 2 * gap, 8 * size)) for label in layout.blocks]
+    title = max(len(each) for each in titles) * line + 2 * gap if any(layout.blocks) else 0
+    deep = title + top + rows * (height + gap)
+    whole = Image.new("RGB", (across, blocks * deep), _PAPER)
     draw = ImageDraw.Draw(whole)
-    for column, head in enumerate(heads):
-        _write(draw, head, left + column * (width + gap) + width // 2, top // 2, line, font)
-    for row, label in enumerate(layout.rows):
-        middle = top + row * (height + gap) + height // 2
-        _write(draw, _wrapped(label, font, left - gap), left // 2, middle, line, font)
+    for block, name in enumerate(titles):
+        begin = block * deep + title
+        _write(draw, name, across // 2, begin - title // 2, line, font)
+        for column, head in enumerate(heads):
+            _write(draw, head, left + column * (width + gap) + width // 2, begin + top // 2, line, font)
+        for row, label in enumerate(layout.rows):
+            middle = begin + top + row * (height + gap) + height // 2
+            _write(draw, _wrapped(label, font, left - gap), left // 2, middle, line, font)
     for number, picture in enumerate(pictures):
-        row, column = divmod(number, columns)
-        x, y = left + column * (width + gap), top + row * (height + gap)
+        block, place = divmod(number, columns * rows)
+        row, column = divmod(place, columns)
+        x, y = left + column * (width + gap), block * deep + title + top + row * (height + gap)
         if picture is None:
             draw.rectangle((x, y, x + width - 1, y + height - 1), fill=_EMPTY)
             continue

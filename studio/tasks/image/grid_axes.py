@@ -1,4 +1,4 @@
-"""The two axes of a grid of pictures: what was typed, the values it means, and the request of each cell.
+"""The axes of a grid of pictures, up to three: what was typed, the values it means, and the request of each cell.
 
     1, 2, 4          those three                 1-4              1, 2, 3, 4
     10-30 (+10)      10, 20, 30: steps of ten    0.5-1.0 [3]      0.5, 0.75, 1: three, evenly spread
@@ -11,6 +11,7 @@ value suits a model is for studio.tasks.limits to say.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable
@@ -26,13 +27,13 @@ from studio.tasks.image.limits import CELLS, NUMBERS
 from studio.tasks.image.schedulers import OWN
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip", "mask_padding", "mask_blur")
-BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength")
-TEXTS = ("scheduler", "negative_prompt", "styles", "replace", "model")
+BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength", "refiner_at")
+TEXTS = ("scheduler", "negative_prompt", "styles", "replace", "model", "vae", "refiner")
 LORA = "lora"
 """`lora` is one adaptation or another, or the weight of all; `lora:NAME` is the weight of that one."""
 FIELDS = (*WHOLE, *BROKEN, *TEXTS, LORA)
 NONE = "none"
-"""As a value of `styles` and of `lora`: without one."""
+"""As a value of `styles`, `lora`, `vae` and `refiner`: without one."""
 
 _ENTRY = re.compile(r'[^\S\n]*(?:"((?:[^"]|"")*)"|“([^”]*)”)?([^,，、；\n]*)([,，、；\n]|\Z)')
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,6})?"
@@ -43,10 +44,18 @@ _RANGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the cells lie on their sheet: row by row, `len(rows)` rows of `len(columns)`. A label may be empty."""
+    """How the cells lie on their sheet: block by block, each row by row, `len(rows)` rows of `len(columns)`.
+
+    A label may be empty.
+
+    Attributes:
+        axes: what the grid was made of.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[str, ...]
+    blocks: tuple[str, ...] = ("",)
+    axes: tuple[Axis, ...] = dataclasses.field(default=(), compare=False)
 
 
 def values(axis: Axis) -> tuple[str, ...]:
@@ -81,8 +90,10 @@ def settled(axis: Axis, seed: Callable[[], int]) -> Axis:
     return replace(axis, values=found)
 
 
-def cells(base: ImageRequest, x: Axis, y: Axis | None, *, public: bool = False) -> tuple[list[ImageRequest], Layout]:
-    """One request a cell, row by row, and how they lie. They are neither checked nor resolved.
+def cells(
+    base: ImageRequest, x: Axis, y: Axis | None, z: Axis | None = None, *, public: bool = False
+) -> tuple[list[ImageRequest], Layout]:
+    """One request a cell, block by block and row by row, and how they lie. They are neither checked nor resolved.
 
     Args:
         base: with its seeds, so that all cells share them.
@@ -90,14 +101,17 @@ def cells(base: ImageRequest, x: Axis, y: Axis | None, *, public: bool = False) 
     Raises:
         StudioError: an axis cannot be understood, or there are too many cells.
     """
-    columns, rows = values(x), values(y) if y else ("",)
-    _check_many(len(columns) * len(rows), public)
+    columns, rows, blocks = values(x), values(y) if y else ("",), values(z) if z else ("",)
+    _check_many(len(columns) * len(rows) * len(blocks), public)
     alone = replace(base, count=1, prompts=())
     found = []
-    for row in rows:
-        request = _with(alone, y, row, rows) if y else alone
-        found += [_with(request, x, column, columns) for column in columns]
-    return found, Layout(_labels(x, columns), _labels(y, rows) if y else ("",))
+    for block in blocks:
+        upper = _with(alone, z, block, blocks) if z else alone
+        for row in rows:
+            request = _with(upper, y, row, rows) if y else upper
+            found += [_with(request, x, column, columns) for column in columns]
+    down, apart = _labels(y, rows) if y else ("",), _labels(z, blocks) if z else ("",)
+    return found, Layout(_labels(x, columns), down, apart, tuple(axis for axis in (x, y, z) if axis))
 
 
 def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...]) -> ImageRequest:
@@ -110,6 +124,8 @@ def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...])
         return replace(request, prompt=prompt, negative_prompt=negative)
     if field == "styles":
         return replace(request, styles=() if value.casefold() in ("", NONE) else (value,))
+    if field in ("vae", "refiner"):
+        return replace(request, **{field: "" if value.casefold() in ("", NONE, "automatic") else value})
     if field in TEXTS:
         return replace(request, **{field: value})
     if field == LORA and not _counts(value):
@@ -170,8 +186,8 @@ def _labels(axis: Axis, found: tuple[str, ...]) -> tuple[str, ...]:
     if axis.field == "replace":
         return found
     name = axis.field.partition(":")[2] or axis.field.replace("_", " ").capitalize()
-    name = "LoRA" if axis.field == LORA else name
-    empty = {"scheduler": OWN, "styles": NONE}.get(axis.field, "–")
+    name = {LORA: "LoRA", "vae": "VAE"}.get(axis.field, name)
+    empty = {"scheduler": OWN, "styles": NONE, "vae": "Automatic", "refiner": NONE}.get(axis.field, "–")
     return tuple(f"{name}: {value or empty}" for value in found)
 
 

@@ -51,8 +51,15 @@ NUMBERS: Mapping[str, Bound] = {
     "clip_skip": Bound(0, 12, 12, 0),
     "hires_scale": Bound(1, 4, 2, 1.0, whole=False),
     "hires_strength": Bound(0, 1, 1, 0.5, whole=False),
+    "refiner_at": Bound(0.01, 0.99, 0.99, 0.8, whole=False),
 }
-TEXTS: Mapping[str, Letters] = {"prompt": PROMPT, "negative_prompt": WORDS, "scheduler": Letters(64, 64)}
+TEXTS: Mapping[str, Letters] = {
+    "prompt": PROMPT,
+    "negative_prompt": WORDS,
+    "scheduler": Letters(64, 64),
+    "vae": Letters(100, 100),
+    "refiner": Letters(100, 100),
+}
 SIDES = ("width", "height")
 """Judged together, beside each other and the enlarging."""
 FILLED_PROMPT = Letters(20_000, 4_000)
@@ -108,6 +115,9 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_list("references", request.references, REFERENCES, public)
     for reference in request.references:
         _check_reference(reference, public)
+    for field, name in (("vae", request.vae), ("refiner", request.refiner)):
+        if name and not PLAIN_NAME.fullmatch(name):
+            raise StudioError("not_plain", field=label(field), value=name[:40])
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -130,7 +140,7 @@ def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    every = ("tiling", "image", "mask", "loras", "controls", "references")
+    every = ("tiling", "image", "mask", "loras", "controls", "references", "vae", "refiner")
     named = tuple(name for name in every if getattr(request, name))
     if request.pictures:
         named = (*named, f"pictures{len(request.pictures)}")

@@ -20,7 +20,12 @@ from tabs.image.import_settings import Restoring
 from tabs.image.missing import Missing
 from tabs.shared import context
 
-GONE: dict[str, Any] = {"styles": ["ink", "gone style"], "loras": ["gone", "moss", "away"], "scheduler": "Restart"}
+GONE: dict[str, Any] = {
+    "styles": ["ink", "gone style"],
+    "loras": ["gone", "moss", "away"],
+    "scheduler": "Restart",
+    "vae": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +92,7 @@ def test_nothing_is_said_where_everything_is_here(missing: Missing, fields: Fiel
 
 
 def test_one_press_takes_it_out_and_the_weights_stay_with_their_adaptations(missing: Missing, fields: Fields) -> None:
-    changes = missing._drop(GONE["styles"], GONE["loras"], GONE["scheduler"], "0.3, 0.5, 0.7", asked())
+    changes = missing._drop(GONE["styles"], GONE["loras"], GONE["scheduler"], "", "", "0.3, 0.5, 0.7", asked())
     assert changes[fields.of["loras"]]["value"] == ["moss"]
     assert changes[fields.of["lora_weights"]] == "0.5"
     assert changes[fields.of["scheduler"]]["value"] == ""
@@ -107,7 +112,7 @@ def test_a_restored_picture_names_what_is_not_here(missing: Missing, fields: Fie
 
 
 def test_choices_of_another_version_fall_back(missing: Missing, fields: Fields) -> None:
-    changes = missing._recalled([], [], "", "round", "bmp", "size", "steps", asked())
+    changes = missing._recalled([], [], "", "", "", "round", "bmp", "size", "steps", "", asked())
     put = {name: changes.get(fields.of[name]) for name in ("shape", "format", "x_field", "y_field")}
     assert put == {"shape": "", "format": "png", "x_field": "", "y_field": None}  # what is known stays as it is
 

@@ -382,3 +382,63 @@ def test_two_axes_of_adaptations_go_together() -> None:
 def test_a_model_is_a_value() -> None:
     found = cells(HILLS, Axis("model", ("one, two",)), Axis("steps", ("1, 2",)))
     assert [(cell.model, cell.steps) for cell in found] == [("one", 1), ("two", 1), ("one", 2), ("two", 2)]
+
+
+def test_a_third_axis_is_in_blocks_of_the_other_two() -> None:
+    base = replace(HILLS, seed=5)
+    axes = Axis("steps", ("1, 2",)), Axis("guidance_scale", ("3, 4",)), Axis("seed", ("7-9",))
+    found, layout = grid_axes.cells(base, *axes)
+    assert [(one.seed, one.guidance_scale, one.steps) for one in found] == [
+        (seed, guidance, steps) for seed in (7, 8, 9) for guidance in (3, 4) for steps in (1, 2)
+    ]
+    assert layout == Layout(
+        ("Steps: 1", "Steps: 2"), ("Guidance scale: 3", "Guidance scale: 4"), ("Seed: 7", "Seed: 8", "Seed: 9")
+    )
+    assert layout.axes == axes
+    assert grid_axes.cells(base, *axes[:2])[1].blocks == ("",)
+
+
+def test_the_limit_is_of_all_three_together() -> None:
+    axes = Axis("steps", ("1-4",)), Axis("guidance_scale", ("1-4",)), Axis("seed", ("1-4",))
+    assert len(grid_axes.cells(HILLS, *axes)[0]) == 64
+    with pytest.raises(StudioError) as caught:
+        grid_axes.cells(HILLS, *axes[:2], Axis("seed", ("1-5",)))
+    assert caught.value.code == "too_many"
+    with pytest.raises(StudioError):
+        grid_axes.cells(HILLS, *(Axis(axis.field, ("1-3",)) for axis in axes), public=True)
+
+
+def test_blocks_stand_one_below_the_other_each_under_its_title() -> None:
+    layout = Layout(("a", "b"), ("c",), ("first", "second"))
+    pictures = colours(4)
+    whole = contact_sheet.sheet(layout, pictures)
+    alone = contact_sheet.sheet(replace(layout, blocks=("",)), pictures[:2])
+    assert whole.width == alone.width
+    assert whole.height > 2 * alone.height, "each has a title"
+    size = pictures[0].size if pictures[0] else (0, 0)
+    half = whole.height // 2
+    for number, picture in enumerate(pictures):
+        block, column = divmod(number, 2)
+        assert picture is not None
+        x = whole.width - (2 - column) * (size[0] + whole_gap(size)) + size[0] // 2
+        y = half * (block + 1) - whole_gap(size) - size[1] // 2
+        assert whole.getpixel((x, y)) == picture.getpixel((0, 0)), number
+
+
+def whole_gap(size: tuple[int, int]) -> int:
+    return max(2, min(size) // 64)
+
+
+def test_the_sheet_names_its_axes_as_the_script_of_other_programs_does(studio: Studio) -> None:
+    x, y, z = Axis("steps", ("1, 2",)), Axis("replace", ('hills, "a, b"',)), Axis("seed", ("3, 4",))
+    artifact = studio.submit_grid(HILLS, x, y, z=z).result()
+    assert len(artifact.files) == 8
+    assert artifact.sheet is not None
+    with Image.open(artifact.sheet) as sheet, Image.open(artifact.files[0]) as cell:
+        told, alone = sheet.info["parameters"], cell.info["parameters"]
+    expected = (
+        r'Script: X/Y/Z plot, X Type: Steps, X Values: "1,2", Y Type: Prompt S/R, Y Values: "hills,\"a, b\"", '
+        r'Z Type: Seed, Z Values: "3,4", Fixed Z Values: "3, 4", Version: '
+    )
+    assert expected in told
+    assert "Script" not in alone

@@ -18,7 +18,8 @@ ALIASES = {
 }  # fmt: skip
 BRACES = frozenset(("javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "css", "json"))
 """Languages whose blocks stand between braces."""
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
+"""Elements of HTML that have no end."""
 
 _LINE, _BLOCK = r"//[^\n]*", r"/\*[\s\S]*?(?:\*/|\Z)"
 _HASH, _DASHES = r"#[^\n]*", r"--[^\n]*"

@@ -30,7 +30,8 @@ TWO = "return a;\n}\n\nfunction g() {\n  return 2;\n}\n"
         ("java", "class A {\n  int a() {\n    ", "return 1;\n  }\n\n  int b() {\n    return 2;\n  }\n", "\n  }\n}\n",
          "return 1;"),
         ("c", "int f(void) {\n    ", "return 1;\n}\n\nint g(void) {\n    return 2;\n}\n", "\n}\n", "return 1;"),
-        ("cpp", "int f() {\n    ", "char c = '}';\n    return c;\n}\nint g();\n", "\n}\n", "char c = '}';\n    return c;"),
+        ("cpp", "int f() {\n    ", "char c = '}';\n    return c;\n}\nint g();\n", "\n}\n",
+         "char c = '}';\n    return c;"),
         ("csharp", "class A {\n    int F() {\n        ", "return 1;\n    }\n\n    int G() => 2;\n}\n", "\n    }\n}\n",
          "return 1;"),
         ("go", "func f() int {\n\t", "return 1\n}\n\nfunc g() {}\n", "\n}\n", "return 1"),
@@ -57,7 +58,8 @@ TWO = "return a;\n}\n\nfunction g() {\n  return 2;\n}\n"
         ("javascript", "function f(a) {\n  if (a) {\n    ", "g();\n  } else {\n    h();\n  }\n}\ni();\n", "\n}\n",
          "g();\n  } else {\n    h();\n  }"),
         ("javascript", "if (a) {\n  ", "g();\n} else {\n  h();\n}\ni();\n", "\n}\n", "g();\n} else {\n  h();"),
-        ("c", "int main(void)\n{\n    ", "if (a)\n    {\n        b();\n    }\n    else\n    {\n        c();\n    }\n}\nint d;\n",
+        ("c", "int main(void)\n{\n    ",
+         "if (a)\n    {\n        b();\n    }\n    else\n    {\n        c();\n    }\n}\nint d;\n",
          "\n}\n", "if (a)\n    {\n        b();\n    }\n    else\n    {\n        c();\n    }"),
         # one definition at a time
         ("java", "class A {\n  ", "int a() {\n    return 1;\n  }\n\n  int b() {\n    return 2;\n  }\n", "\n}\n",
@@ -67,9 +69,10 @@ TWO = "return a;\n}\n\nfunction g() {\n  return 2;\n}\n"
         ("json", "", '{"a": {"b": 1}}\n{"c": 2}\n', "", '{"a": {"b": 1}}'),
         # by indentation
         ("python", "class A:\n    def f(self):\n        ", "return 1\n\n    name = 2\n", "", "return 1"),
-        ("python", "def f():\n    ", 'x = """\nmargin\n"""\n    return x\n\ny = 1\n', "", 'x = """\nmargin\n"""\n    return x'),
-        ("python", "class A:\n    def f(self):\n        for x in y:\n            ", "g(x)\n        return 1\n    z = 2\n", "",
-         "g(x)\n        return 1"),
+        ("python", "def f():\n    ", 'x = """\nmargin\n"""\n    return x\n\ny = 1\n',
+         "", 'x = """\nmargin\n"""\n    return x'),
+        ("python", "class A:\n    def f(self):\n        for x in y:\n            ",
+         "g(x)\n        return 1\n    z = 2\n", "", "g(x)\n        return 1"),
         ("yaml", "services:\n  web:\n    ", "image: nginx\n    ports:\n      - 80\n  db:\n    image: x\n", "",
          "image: nginx\n    ports:\n      - 80"),
     ],
@@ -102,8 +105,8 @@ def test_languages_have_one_name(name: str, same: str) -> None:
 
 
 LANGUAGES = [
-    "python", "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "ruby", "html", "css", "sql",
-    "shell", "json", "yaml", "",
+    "python", "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "ruby", "html", "css",
+    "sql", "shell", "json", "yaml", "",
 ]  # fmt: skip
 
 
@@ -111,12 +114,16 @@ LANGUAGES = [
 @given(
     pieces=st.lists(
         st.sampled_from(
-            ("{", "}", "(", ")", '"', "'", "`", "\\", "//", "/*", "*/", "#", "--", "\n", "  ", ";", "else", " catch ", "end",
-             "do", "if ", "fi", "def f", "<a>", "</a>", "<!--", "-->", "x", "é", "}\n", "} else {\n", "'}'", "'a,", '"""')
+            ("{", "}", "(", ")", '"', "'", "`", "\\", "//", "/*", "*/", "#", "--", "\n", "  ", ";", "else", " catch ",
+             "end", "do", "if ", "fi", "def f", "<a>", "</a>", "<!--", "-->", "x",
+             "é", "}\n", "} else {\n", "'}'", "'a,",
+             '"""')
         ),
         max_size=25,
     ),
-    prefix=st.sampled_from(["", "f(", "a {\n  b {\n    ", "def f():\n    ", "<p>", "if x\n  ", '"', "/* ", "x/", "a: {'"]),
+    prefix=st.sampled_from(
+        ["", "f(", "a {\n  b {\n    ", "def f():\n    ", "<p>", "if x\n  ", '"', "/* ", "x/", "a: {'"]
+    ),
     suffix=st.sampled_from(["", "}\n", "\n  }\n}\n", ")", "</p>", "\nend\n", '"']),
     language=st.sampled_from(LANGUAGES),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 A model with marks for a gap gets them, one that only talks is asked (studio.tasks.code.asking), and any other goes on
 from what stands before the cursor.
+
+Options in the catalogue: `ask` = false has a model that talks go on too; `fim` names a family (studio.tasks.code.fim).
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def code(
         family: the marks that the model's tokenizer has.
         limit: tokens that prompt and completion may have together.
         check: raises once the person pressed Stop.
-        options: the card's; `ask` = false has a model that talks go on from left to right instead of being asked.
+        options: the card's.
 
     Raises:
         StudioError: broken_model: no use of the chat template.

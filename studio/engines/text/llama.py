@@ -7,7 +7,7 @@ use: it gets a random key, and no web page may read from it.
 What it reads is put together here, not by the library: its template and its tokens as for every other engine.
 
 Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
-`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt.
+`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`, `fim`: see code_prompts.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 

@@ -55,7 +55,7 @@ _SHELL = (
     r"|(?P<function>(?<=\))[ \t]*\{)|(?:^[ \t]*|[;&][ \t]*)(?P<close>(?:fi|esac|done)\b|\})"
 )
 _SHELL_ENDS = {"if": "fi", "case": "esac", "{": "}"}
-_TAGS = r"<(?P<open>[A-Za-z][\w-]*)(?:\"[^\"]*\"|'[^']*'|[^'\"<>])*?(?P<alone>/?)>|</(?P<close>[A-Za-z][\w-]*)\s*>"
+_TAGS = r"<(?P<open>[A-Za-z][\w-]*)(?:\"[^\"<>]*\"|'[^'<>]*'|[^'\"<>])*?(?P<alone>/?)>|</(?P<close>[A-Za-z][\w-]*)\s*>"
 _EVENTS = {"ruby": _RUBY, "shell": _SHELL, "html": _TAGS, "sql": _BRACKETS + r"|(?P<ends>;)"}
 
 

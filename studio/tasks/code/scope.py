@@ -22,6 +22,8 @@ _DEFINES = re.compile(
 )
 _PYTHON = re.compile(r"\s*(?:async\s+def|def|class)\b")
 _LONG_LINE = 4_000
+_DEEPEST = 200
+"""Blocks in which the one that is closed is looked for: what is deeper is nobody's code, and would take for ever."""
 
 
 class Scope:
@@ -54,7 +56,7 @@ class Scope:
     def _before(self) -> tuple[list[str], str, int]:
         """Blocks that are open before the last line of the prefix; that line; blocks that nothing closes."""
         line = self._prefix.rfind("\n") + 1
-        open_now: list[tuple[str, int]] = []
+        open_now: list[str] = []
         tail, size, lowest = line, None, 0
         for one in lex(self._prefix + self._suffix, self._language):
             if one.start >= len(self._prefix) and size is None:
@@ -66,8 +68,8 @@ class Scope:
             if one.name == ";" and not one.opens:
                 continue
             if one.opens:
-                open_now.append((one.name, one.start))
-            elif (at := _last([name for name, _ in open_now], one.name)) is not None:
+                open_now.append(one.name)
+            elif (at := _last(open_now, one.name)) is not None:
                 del open_now[at:]
             if size is not None:
                 lowest = min(lowest, len(open_now))
@@ -83,7 +85,7 @@ class Scope:
     def _by_blocks(self, body: str, final: bool) -> tuple[int, bool]:
         names, tail, missing = self._before
         text, offset = tail + body, len(tail)
-        outer, inner = list(names), list[tuple[str, int]]()
+        outer, inner, starts = list(names), list[str](), list[int]()
         left = skip = 0  # blocks round the cursor that the body has closed; braces that only go on with a statement
         line_end: int | None = None
         for one in lex(text, self._language):
@@ -105,11 +107,12 @@ class Scope:
                 if skip and one.name == "}":
                     skip -= 1
                 else:
-                    inner.append((one.name, one.start))
+                    inner.append(one.name)
+                    starts.append(one.start)
                 continue
-            if (at := _last([name for name, _ in inner], one.name)) is not None:
-                start = inner[at][1]
-                del inner[at:]
+            if (at := _last(inner, one.name)) is not None:
+                start = starts[at]
+                del inner[at:], starts[at:]
                 if inner or not self._over(text, start, one, left, bool(outer)):
                     continue
             elif (place := _last(outer, one.name)) is None:
@@ -211,8 +214,11 @@ def _width(line: str) -> int:
 
 
 def _last(names: list[str], name: str) -> int | None:
-    """The last place of a name in a list; None where it is not in it."""
-    return len(names) - 1 - names[::-1].index(name) if name in names else None
+    """The last place of a name in a list; None where it is not among the last few hundred."""
+    for back in range(1, min(len(names), _DEEPEST) + 1):
+        if names[-back] == name:
+            return len(names) - back
+    return None
 
 
 def _apply(names: list[str], one: Event) -> None:

@@ -2,13 +2,11 @@
 
 A model with marks for a gap gets them, one that only talks is asked (studio.tasks.code.asking), and any other goes on
 from what stands before the cursor.
-
-Options in the catalogue: `ask` = false has a model that talks go on too; `fim` names a family (studio.tasks.code.fim).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +52,8 @@ def code(
     family: FimFamily | None,
     limit: int,
     check: Callable[[], None],
-    options: Mapping[str, Any],
+    *,
+    ask: bool,
 ) -> Filling:
     """The text round the cursor; what is furthest from it goes first.
 
@@ -62,12 +61,12 @@ def code(
         family: the marks that the model's tokenizer has.
         limit: tokens that prompt and completion may have together.
         check: raises once the person pressed Stop.
-        options: the card's.
+        ask: a model that only talks is asked; without, it goes on too.
 
     Raises:
         StudioError: broken_model: no use of the chat template.
     """
-    return _Prompt(reading, request, limit, check).filling(family, bool(options.get("ask", True)))
+    return _Prompt(reading, request, limit, check).filling(family, ask)
 
 
 class _Prompt:

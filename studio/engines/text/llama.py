@@ -7,7 +7,8 @@ use: it gets a random key, and no web page may read from it.
 What it reads is put together here, not by the library: its template and its tokens as for every other engine.
 
 Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
-`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`, `fim`: see code_prompts.
+`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`: false
+has a model that talks go on from left to right instead of being asked to fill a gap; `fim`: see studio.tasks.code.fim.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 
@@ -144,7 +145,14 @@ class LlamaModel:
         return output
 
     def _complete(self, request: CodeRequest, context: Context) -> Output:
-        filling = code_prompts.code(self._reading, request, self._fim, self._context, context.check, self._card.options)
+        filling = code_prompts.code(
+            self._reading,
+            request,
+            self._fim,
+            self._context,
+            context.check,
+            ask=bool(self._card.options.get("ask", True)),
+        )
         if request.only_prompt or not filling.ids:
             return filling.shown()
         cleaner = filling.cleaner

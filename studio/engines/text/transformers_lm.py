@@ -10,7 +10,7 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
-    options.ask, options.fim: see code_prompts.
+    options.ask: false has a model that talks go on instead of being asked to fill a gap. options.fim: see tasks.code.fim.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
 """
 
@@ -146,7 +146,12 @@ class TextModel(parking.Parking):
 
     def _code(self, request: CodeRequest, context: Context) -> Output:
         filling = code_prompts.code(
-            self._reading, request, self._family, self._limit, context.check, self._card.options
+            self._reading,
+            request,
+            self._family,
+            self._limit,
+            context.check,
+            ask=bool(self._card.options.get("ask", True)),
         )
         if request.only_prompt or not filling.ids:
             return filling.shown()
@@ -186,9 +191,7 @@ class TextModel(parking.Parking):
     ) -> tuple[Literal["stop", "length", "cancelled"], dict[str, float]]:
         """Generate at most `most` tokens after `ids`, giving text to `take` until it says that it has enough.
 
-        Args:
-            odds: told how likely each token was.
-        """
+        `odds` is told how likely each token was."""
         import torch
         from transformers import GenerationConfig
 

@@ -20,12 +20,12 @@ STAR = ("<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_p
 DEEPSEEK = ("<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>", "<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>")
 
 
-def filling(tokenizer: Any, options: dict[str, Any] | None = None, **changes: Any) -> code_prompts.Filling:
+def filling(tokenizer: Any, ask: bool = True, **changes: Any) -> code_prompts.Filling:
     reading = Reading(tokenizer, {})
     family = fim_family(reading.has)
     values: dict[str, Any] = {"prefix": P, "suffix": S, "max_tokens": 16, "language": "python"}
     request = CodeRequest(**(values | changes))
-    return code_prompts.code(reading, request, family, 8_000, lambda: None, options or {})
+    return code_prompts.code(reading, request, family, 8_000, lambda: None, ask=ask)
 
 
 def read(tokenizer: Any, filled: code_prompts.Filling) -> str:
@@ -142,7 +142,7 @@ def test_a_model_that_talks_is_asked_and_its_answer_is_opened_for_it() -> None:
 
 def test_a_model_that_is_not_to_be_asked_goes_on_from_left_to_right() -> None:
     tokenizer = byte_tokenizer("<|endoftext|>", "<|im_start|>", "<|im_end|>", template=CHAT_TEMPLATE)
-    filled = filling(tokenizer, {"ask": False}, files=FILES[:1])
+    filled = filling(tokenizer, ask=False, files=FILES[:1])
     assert read(tokenizer, filled) == f"# Path: lib/a.py\n# A = 1\n\n{P.rstrip()}"
     assert filled.notes == (("no_fim", {}),)
     assert filling(tokenizer, suffix="").notes == ()

@@ -10,7 +10,7 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
-    options.ask: false has a model that talks go on instead of being asked to fill a gap. options.fim: see tasks.code.fim.
+    options.ask: false has a model that talks go on, not asked to fill a gap. options.fim: see studio.tasks.code.fim.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
 """
 

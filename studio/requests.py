@@ -236,15 +236,36 @@ class MusicRequest:
     task: Literal["music"] = "music"
 
 
+@dataclass(frozen=True, slots=True)
+class CodeFile:
+    """Another file, for the model to read beside the one that is written: its name as a path, and its text."""
+
+    name: str
+    text: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRequest:
-    """Code to be inserted between `prefix` and `suffix`."""
+    """Code to be inserted between `prefix` and `suffix`.
+
+    Attributes:
+        language: as an editor calls it; it tells where a completion ends.
+        path: what the file is called, for models that read names of files.
+        files: other files to read, the most important first.
+        fill_in_middle: read the text behind the cursor as well; without it only what stands before.
+        count: how many completions to choose from; completion i is drawn with seed + i.
+        only_prompt: nothing is completed; the output is the prompt as the model would be given it.
+    """
 
     prefix: str
     suffix: str = ""
     model: str = ""
     language: str = ""
+    path: str = ""
+    files: tuple[CodeFile, ...] = ()
     fill_in_middle: bool = True
+    count: int = 1
+    only_prompt: bool = False
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None

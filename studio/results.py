@@ -53,12 +53,31 @@ Note = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One completion of several.
+
+    Attributes:
+        score: the mean log-probability of its tokens, 0 the surest; None where the engine does not tell.
+        parses: whether the file is correct with it; None where that cannot be told.
+        times: how many of those that were drawn came out like this.
+    """
+
+    text: str
+    seed: int
+    score: float | None = None
+    parses: bool | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """What an engine returns. The service turns it into files; engines never write.
 
     Attributes:
         text: the answer, the completion or the caption.
-        texts: all captions, where there are several to choose from; `text` is the first.
+        texts: all captions or completions, where there are several to choose from; `text` is the first.
+        candidates: what is known of completions, the best first.
+        prompt: the prompt as the model would be given it, where only that was asked for.
         images: RGB pictures, one a seed; RGBA where a transparent one was enlarged.
         audio: pieces, one a seed.
         seeds: the exact seed of each picture or piece.
@@ -71,6 +90,8 @@ class Output:
 
     text: str = ""
     texts: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    prompt: str = ""
     images: tuple[Image.Image, ...] = ()
     audio: tuple[Audio, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -91,6 +112,7 @@ class Artifact:
         recipe: how it was made (see studio.recipes.recipe), one for the whole artifact.
         recipes: the same with the exact seed, one a file.
         sheet: a grid's pictures on one, with labels; not among the files.
+        candidates, prompt: as in Output.
     """
 
     id: str
@@ -104,6 +126,8 @@ class Artifact:
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
     sheet: Path | None = None
     texts: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    prompt: str = ""
 
 
 AGAIN = "again"

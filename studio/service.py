@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -37,6 +38,7 @@ from studio.requests import (
     Axis,
     CaptionRequest,
     ChatRequest,
+    CodeRequest,
     ImageRequest,
     MusicRequest,
     Request,
@@ -198,6 +200,17 @@ class Studio:
             StudioError: a bad value, an unknown or missing model, or too many jobs.
         """
         return self._start(self._intake.order(request, keep), session, tag, previews=previews)
+
+    def exact_prompt(self, request: CodeRequest, session: str = "", tag: str = "") -> Job:
+        """Have a model say what it would be given to read, and write nothing.
+
+        The artifact of the job has the prompt, its tokens among the figures (`prompt_tokens`), and what was cut among
+        the notes; no file is kept.
+
+        Raises:
+            StudioError: as `submit`.
+        """
+        return self.submit(replace(request, only_prompt=True, count=1), session, tag)
 
     def submit_grid(
         self,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from studio.errors import StudioError
 from studio.library.outputs import SUFFIXES
-from studio.paths import gigabytes
+from studio.paths import gigabytes, put_file
 from studio.tasks.limits import TEXTS
 
 MAX_BYTES = 50_000_000
@@ -20,7 +21,8 @@ _PLACE = re.compile(r"(?P<file>.+?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}
 LANGUAGES = {
     **{suffix: name for name, suffix in reversed(SUFFIXES.items())},
     ".h": "c", ".hpp": "cpp", ".cc": "cpp", ".cxx": "cpp", ".jsx": "javascript", ".mjs": "javascript",
-    ".tsx": "typescript", ".pyi": "python", ".yml": "yaml", ".zsh": "shell", ".R": "r", ".htm": "html",
+    ".cjs": "javascript", ".tsx": "typescript", ".mts": "typescript", ".cts": "typescript", ".json": "json",
+    ".pyi": "python", ".yml": "yaml", ".zsh": "shell", ".R": "r", ".htm": "html",
 }  # fmt: skip
 
 
@@ -34,18 +36,50 @@ def around(place: str) -> tuple[str, str, str]:
     Raises:
         StudioError: file_not_found, file_too_large, not_text, bad_position.
     """
+    name, line, column = _read_place(place)
+    text = read_text(name)
+    at = len(text) if line is None else _offset(text, name, line, column)
+    limit = TEXTS["code"]["prefix"].high  # far more than any model reads; an engine notes what it leaves out
+    return text[max(at - limit, 0) : at], text[at : at + limit], LANGUAGES.get(Path(name).suffix, "")
+
+
+def file_of(place: str) -> str:
+    """The file of a place. Raises StudioError: file_not_found."""
+    return _read_place(place)[0]
+
+
+def put_in(place: str, prefix: str, suffix: str, text: str) -> None:
+    """Write `text` at a place into its file, which stays as it is in everything else: mark, line ends, permissions.
+
+    Args:
+        prefix, suffix: what `around` said of the place. Nothing is written where that is not so any more.
+
+    Raises:
+        StudioError: file_changed; as `around`; the disk is full or refuses.
+    """
+    name, line, column = _read_place(place)
+    data = read_bytes(name, MAX_BYTES)
+    mark = BOM_UTF8 if data.startswith(BOM_UTF8) else b""
+    try:
+        whole = data.removeprefix(mark).decode()
+    except UnicodeDecodeError:
+        raise StudioError("file_changed", path=name) from None
+    at = len(whole) if line is None else _offset(whole, name, line, column)
+    if not (whole[:at].endswith(prefix) and whole[at:].startswith(suffix)):
+        raise StudioError("file_changed", path=name)
+    put_file(Path(name).resolve(), mark + (whole[:at] + text + whole[at:]).encode())
+
+
+def _read_place(place: str) -> tuple[str, int | None, int | None]:
+    """File, line and column of a place. Raises StudioError: file_not_found."""
     found = _PLACE.fullmatch(place)
     if found is None:
         raise StudioError("file_not_found", path=place)
     name = found["file"]
     if not Path(name).exists() and Path(place).exists():  # a name that looks like a place
-        name, line, column = place, None, None
-    else:
-        line, column = (int(found[key]) if found[key] else None for key in ("line", "column"))
-    text = read_text(name)
-    at = len(text) if line is None else _offset(text, name, line, column)
-    limit = TEXTS["code"]["prefix"].high  # far more than any model reads; an engine notes what it leaves out
-    return text[max(at - limit, 0) : at], text[at : at + limit], LANGUAGES.get(Path(name).suffix, "")
+        return place, None, None
+    line, column = (int(found[key]) if found[key] else None for key in ("line", "column"))
+    return name, line, column
 
 
 def read_text(name: str, field: str = "field.code") -> str:

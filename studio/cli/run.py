@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
 from studio.cli.position import read_text
 from studio.i18n import text
-from studio.requests import CaptionRequest, MusicRequest, Request, Task
+from studio.requests import MusicRequest, Request, Task
 from studio.results import Artifact
 
 if TYPE_CHECKING:
@@ -54,11 +54,15 @@ class Wish:
 Start = Callable[["Studio", "Keep"], "Job"]
 
 
-def run(console: Console, request: Request, out: str, wish: Wish | None = None, start: Start | None = None) -> None:
+def run(
+    console: Console, request: Request, out: str, wish: Wish | None = None, start: Start | None = None, *,
+    quiet: bool = False,
+) -> Artifact:  # fmt: skip
     """Do one request and print its result. Raises what `follow` raises; exits 130 where it was stopped halfway.
 
     Args:
         start: how the job begins, where it is more than this request.
+        quiet: print no text on stdout, because it is put elsewhere.
     """
     place, written = wanted_file(console, out, request.task), request.task in ("chat", "code", "caption")
     wish = wish or Wish()
@@ -69,7 +73,7 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
             console.note(read)
         job = start(studio, kept) if start else studio.submit(request, session="cli", keep=kept)
         streams = written and place is None and not console.as_json
-        live = streams and not (isinstance(request, CaptionRequest) and (request.style != "plain" or request.count > 1))
+        live = streams and not quiet and _as_it_comes(request)
         title = studio.catalog.get(job.model).title
         update = follow(console, job, title, console.stream if live else None)
         artifact = update.artifact
@@ -78,6 +82,12 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
         files = keep(artifact, place, wish.clean) if place else results(artifact)
     if console.as_json:
         console.document({**_document(artifact, files, written), **({"read": read} if read else {})})
+    elif artifact.prompt:
+        console.result(artifact.prompt)
+    elif quiet:
+        pass
+    elif artifact.task == "code" and streams and not live:
+        candidates(console, artifact)
     elif streams and not live:
         for line in artifact.texts or (artifact.text,):
             console.result(line)
@@ -91,6 +101,23 @@ def run(console: Console, request: Request, out: str, wish: Wish | None = None, 
         _afterwards(console, artifact, title)
     if update.kind == "cancelled":
         raise typer.Exit(STOPPED)
+    return artifact
+
+
+def _as_it_comes(request: Request) -> bool:
+    """Whether what a model writes is the result already while it comes."""
+    several = getattr(request, "count", 1) > 1 or getattr(request, "style", "plain") != "plain"
+    return not several and not getattr(request, "only_prompt", False)
+
+
+def candidates(console: Console, artifact: Artifact) -> None:
+    """Completions on stdout, the best first, an empty line between two; what is known of each on stderr."""
+    for number, one in enumerate(artifact.candidates, 1):
+        known = {True: say("candidate.parses"), False: say("candidate.broken"), None: ""}[one.parses]
+        score = say("candidate.score", score=f"{one.score:.2f}") if one.score is not None else ""
+        times = say("candidate.times", count=one.times) if one.times > 1 else ""
+        console.note(" · ".join(filter(None, (str(number), score, known, times))))
+        console.result(one.text + ("\n" if number < len(artifact.candidates) else ""))
 
 
 def _read(studio: Studio, request: Request) -> str:
@@ -128,6 +155,10 @@ def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dic
     whole: dict[str, Any] = {"text": artifact.text} if written else {}
     if artifact.texts:
         whole["texts"] = list(artifact.texts)
+    if artifact.candidates:
+        whole["candidates"] = [asdict(one) for one in artifact.candidates]
+    if artifact.prompt:
+        whole["prompt"] = artifact.prompt
     whole["files"] = [str(file) for file in (files[:-1] if artifact.sheet else files)]
     if artifact.sheet:
         whole["sheet"] = str(files[-1])
@@ -159,6 +190,8 @@ def _afterwards(console: Console, artifact: Artifact, title: str) -> None:
     if artifact.finish == "length" and artifact.task == "chat":
         console.note(say("cut"))
     facts = [title, *([say("seed", seed=artifact.recipe["seed"])] if artifact.task != "upscale" else [])]
+    if artifact.prompt:
+        facts.append(say("prompt_tokens", count=int(artifact.stats.get("prompt_tokens", 0))))
     if speed := artifact.stats.get("tokens_per_second"):
         facts.append(say("speed", tokens=int(artifact.stats.get("tokens", 0)), speed=f"{speed:.0f}"))
     console.note(" · ".join(facts))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, convert, doctor, image, models, talk, told
+from studio.cli import caption, code, convert, doctor, image, models, talk, told
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -24,9 +24,9 @@ from studio.cli.options import (
     TopK,
     TopP,
 )
-from studio.cli.position import around, read_bytes
+from studio.cli.position import read_bytes
 from studio.cli.run import prompt_text, run
-from studio.requests import ChatRequest, CodeRequest, Message, MusicRequest, SoundUse
+from studio.requests import ChatRequest, Message, MusicRequest, SoundUse
 from studio.tasks.music.limits import MAX_SOUND_BYTES
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 app.add_typer(models.app, name="models")
+app.command(help=say("help.code"))(code.code)
 app.command(help=say("help.doctor"))(doctor.doctor)
 app.command(help=say("help.image"))(image.image)
 app.command(help=say("help.upscale"))(image.upscale)
@@ -112,37 +113,16 @@ def music(
         run(console, request, out)
 
 
-@app.command(help=say("help.code"))
-def code(
-    place: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", show_default=False, help=say("help.place"))],
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    top_p: TopP = None,
-    no_fim: Annotated[bool, typer.Option("--no-fim", help=say("help.no_fim"))] = False,
-    seed: Seed = None,
-    model: Model = "",
-    out: Out = "",
-    as_json: Json = False,
-) -> None:
-    with Console(as_json) as console:
-        prefix, suffix, known = around(place)
-        request = CodeRequest(
-            prefix=prefix, suffix=suffix, language=known, fill_in_middle=not no_fim, max_tokens=max_tokens,
-            temperature=temperature, top_p=top_p, seed=seed, model=model,
-        )  # fmt: skip
-        run(console, request, out)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line with `arguments` (by default the program's own) and return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=given, prog_name="python -m studio", standalone_mode=False)
+        left = app(args=given, prog_name="python -m studio", standalone_mode=False)
     except typer.TyperException as error:
         return _wrong_usage(error, given)
     except typer.Abort:
         return STOPPED
-    return code if isinstance(code, int) else 0
+    return left if isinstance(left, int) else 0
 
 
 def _wrong_usage(error: typer.TyperException, given: list[str]) -> int:

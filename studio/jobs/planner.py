@@ -6,8 +6,9 @@ Knows the catalogue and what is on disk; starts nothing.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
@@ -26,6 +27,7 @@ from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.jobs.plans.chat_turn import ChatTurn, without_thoughts
+from studio.jobs.plans.code_choices import CodeChoices
 from studio.jobs.plans.grid import Grid
 from studio.jobs.plans.models_grid import by_models
 from studio.jobs.plans.single import Single
@@ -33,7 +35,16 @@ from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.media import masks
 from studio.paths import gigabytes
-from studio.requests import Axis, CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
+from studio.requests import (
+    Axis,
+    CaptionRequest,
+    ChatRequest,
+    ImageRequest,
+    MusicRequest,
+    Request,
+    SoundUse,
+    Task,
+)
 from studio.results import Note
 from studio.store import Store
 from studio.tasks import limits
@@ -53,6 +64,8 @@ from studio.tasks.table import rules
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
+_PLANS: Mapping[Task, type[Plan]] = {"caption": CaptionChoices, "code": CodeChoices}
+"""How a request is carried out, where not simply asked for. Pictures may be many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +119,9 @@ class Intake:
         """
         card = self._card(request)
         request = self._resolved(request, card)
-        if isinstance(request, CaptionRequest):
-            return Order(card, CaptionChoices(request, keep=keep))
         if not isinstance(request, ImageRequest):
-            return Order(card, Single(request, keep=keep))
+            plan: Any = _PLANS.get(request.task, Single)
+            return Order(card, plan(request, keep=keep))
         if request.mask:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
         self._steered(request, card)

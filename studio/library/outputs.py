@@ -112,6 +112,8 @@ class Library:
             files=files,
             text=output.text,
             texts=output.texts,
+            candidates=output.candidates,
+            prompt=output.prompt,
             recipe=made,
             recipes=recipes,
             finish=output.finish,

@@ -7,7 +7,8 @@
 
 Music also says what is `played` (studio.tasks.music.performance), pictures carry the text that other web UIs read
 (studio.recipes.infotext), and what was made from a file that tells how it was made itself has that as `origin`
-(studio.recipes.origins). A picture that went in is named by its hash. What is read back comes from strangers: it has
+(studio.recipes.origins). A picture that went in, and another file that code was
+completed with, is named by its hash. What is read back comes from strangers: it has
 the shape above and is otherwise unchecked, so a request built from it goes through studio.tasks.limits like any other.
 """
 
@@ -29,7 +30,7 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import TASKS, Control, ImageRequest, Lora, Message, Reference, Request
+from studio.requests import TASKS, CodeFile, Control, ImageRequest, Lora, Message, Reference, Request
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
@@ -258,9 +259,17 @@ def read_recipe(data: bytes) -> dict[str, Any] | None:
 def _plain(value: object) -> object:
     if isinstance(value, Message):
         return {"role": value.role, "content": value.content}
+    if isinstance(value, CodeFile):
+        return {"name": value.name, **text_hash(value.text)}
     if isinstance(value, Control | Reference):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else _hashed(value)
+
+
+def text_hash(text: str) -> dict[str, Any]:
+    """By which a recipe names a text that others have: the hash and the size of its UTF-8."""
+    data = text.encode("utf-8", "replace")
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def _hashed(value: object) -> object:

@@ -118,6 +118,8 @@ class FakeModel:
                 case ChatRequest():
                     return self._say(_answer(request), context, request.opening)
                 case CodeRequest():
+                    if request.only_prompt:
+                        return Output(prompt=request.prefix + request.suffix, stats={"prompt_tokens": 1.0})
                     return self._say(_completion(request), context)
                 case ImageRequest():
                     return self._paint(request, context)

@@ -326,7 +326,7 @@ class DiffusionModel(parking.Parking):
                         generator,
                         edited=self._edited,
                         related=self._varied(request),
-                    ),  # fmt: skip
+                    ),
                     **self._controls.arguments(one.size, member),
                     **self._references.arguments(one.size, member, request.guidance_scale or 0.0),
                     **words.arguments,

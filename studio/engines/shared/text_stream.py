@@ -75,6 +75,28 @@ class StopCutter:
         return rest
 
 
+class Odds:
+    """Logits processor for `generate` that changes nothing and remembers how likely each token was, before sampling."""
+
+    def __init__(self) -> None:
+        self._scores: Any = None
+        self._logprobs: list[float] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        del input_ids
+        self._scores = scores
+        return scores
+
+    def chosen(self, token: int) -> None:
+        """Told of each token that was drawn from the last scores."""
+        if self._scores is not None:
+            self._logprobs.append(float(self._scores[0].float().log_softmax(-1)[token]))
+
+    def stats(self) -> dict[str, float]:
+        """The mean of the log-probabilities, as a figure of an output; nothing where none was measured."""
+        return {"mean_logprob": sum(self._logprobs) / len(self._logprobs)} if self._logprobs else {}
+
+
 def after_each_token(look: Callable[[Any], bool]) -> Any:
     """Stopping criteria for `generate` that call `look(sequences)` after every token and stop once it says True."""
     import torch

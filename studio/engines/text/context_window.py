@@ -10,13 +10,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from studio.requests import ChatRequest, Message
+from studio.requests import ChatRequest, CodeFile, Message
 
 TURN = 8
 """Tokens of a chat template's marks round a turn, on the safe side."""
 CODE_CHARACTERS = 12_000
 """About 4,000 tokens of code: more makes the first token late and the answer no better."""
 CODE_TOKENS = 4_096
+FILES_TOKENS = 4_096
+"""Of all other files together. They stand first and stay the same, so they are read once for many completions."""
+
+
+FEWEST = 16
+"""Tokens of another file below which it tells nothing."""
 
 
 def room_for_prompt(limit: int, max_tokens: int) -> int:
@@ -102,3 +108,29 @@ def _end(text: str, room: int, size: Callable[[str], int], check: Callable[[], N
     place = places[min(found, len(places) - 1)] if places else len(text)
     line = text.find("\n", place, min(place + block, len(text) - 1))
     return text[line + 1 if line >= 0 and place else place :]
+
+
+def beginnings(
+    files: Sequence[CodeFile], room: int, size: Callable[[str], int], check: Callable[[], None]
+) -> tuple[tuple[CodeFile, ...], tuple[str, ...], tuple[str, ...]]:
+    """The beginnings of files that fit into `room` tokens together, the names of those cut, and of those left out.
+
+    Each gets the same share; what one does not need goes to those behind it.
+    """
+    kept: list[CodeFile] = []
+    cut: list[str] = []
+    left: list[str] = []
+    for number, file in enumerate(files):
+        check()
+        text = file.text.replace("\r\n", "\n")
+        names = size(file.name) + 4
+        share = room // (len(files) - number) - names
+        shown = _beginning(text, share, size) if share >= FEWEST else ""
+        if text and not shown:
+            left.append(file.name)
+            continue
+        if len(shown) < len(text):
+            cut.append(file.name)
+        room -= size(shown) + names
+        kept.append(CodeFile(file.name, shown))
+    return tuple(kept), tuple(cut), tuple(left)

@@ -7,7 +7,8 @@ use: it gets a random key, and no web page may read from it.
 What it reads is put together here, not by the library: its template and its tokens as for every other engine.
 
 Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
-`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt.
+`keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`: false
+has a model that talks go on from left to right instead of being asked to fill a gap; `fim`: see studio.tasks.code.fim.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 
@@ -24,12 +25,12 @@ import psutil
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.text import chat_templates, gguf, prompts
+from studio.engines.text import chat_templates, code_prompts, gguf, prompts
 from studio.engines.text.llama_answer import Answer
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output
-from studio.tasks.code.completion import CompletionCleaner, FimFamily, fim_family, left_to_right
+from studio.tasks.code.fim import fim_family
 
 DEFAULT_CONTEXT = 8192
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
@@ -144,15 +145,17 @@ class LlamaModel:
         return output
 
     def _complete(self, request: CodeRequest, context: Context) -> Output:
-        family: FimFamily | None = self._fim if request.fill_in_middle else None
-        prompt = prompts.code(self._reading, request, family, self._context, context.check)
-        if not prompt.ids:
-            return Output(text="", finish="stop", notes=prompt.notes)
-        stops = family.stops if family else ()
-        space = "" if family else left_to_right(request.prefix)[1]
-        cleaner = CompletionCleaner(
-            request.suffix, stops, request.prefix, space, ahead=family is None, language=request.language
+        filling = code_prompts.code(
+            self._reading,
+            request,
+            self._fim,
+            self._context,
+            context.check,
+            ask=bool(self._card.options.get("ask", True)),
         )
+        if request.only_prompt or not filling.ids:
+            return filling.shown()
+        cleaner = filling.cleaner
 
         def show(delta: str) -> str:
             fresh = cleaner.feed(delta)
@@ -164,14 +167,15 @@ class LlamaModel:
             "temperature": request.temperature,
             "top_p": request.top_p,
             "seed": _seed(request.seed),
-            "stop": list(stops),
+            "stop": list(filling.stops),
+            **({"logprobs": 1} if request.count > 1 else {}),
         }
         answer = Answer(context, self._card, show, enough=lambda: cleaner.ended)
-        self._take(answer, prompt.ids, body)
+        self._take(answer, filling.ids, body)
         rest = cleaner.finish()
         context.text(rest)
         answer.parts.append(rest)
-        return answer.output(notes=prompt.notes)
+        return answer.output(notes=filling.notes)
 
     def _take(self, answer: Answer, ids: list[int], body: dict[str, Any]) -> None:
         """Have `ids` continued, the last of them read alone, as it is where the others were read before: many at once
@@ -191,7 +195,7 @@ class _Reading:
         self.special = facts.special
         self._numbers = facts.tokens
         self._tokenizer = tokenizer
-        self._bos = facts.bos
+        self._bos = self.first = facts.bos
         self._first = tokenizer.tokens("", opening=True)[:1]
         self.render = chat_templates.renderer(facts.template, facts.bos, facts.eos, options) if facts.template else None
 
@@ -201,6 +205,9 @@ class _Reading:
         if self._first and self._bos:
             text = text.removeprefix(self._bos)  # many templates write what the tokenizer puts in front as well
         return [*self._first, *(self._tokenizer.tokens(text, special=special) if text else [])]
+
+    def has(self, text: str) -> bool:
+        return text in self._numbers
 
     def token(self, text: str) -> int:
         return self._numbers[text]

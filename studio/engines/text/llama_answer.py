@@ -25,6 +25,7 @@ class Answer:
         self.parts: list[str] = []
         self._context, self._card, self._show, self._enough = context, card, show, enough
         self._tokens = 0
+        self._logprobs: list[float] = []
         self._reading = False
         self._first = self._last = 0.0  # when the first and the newest token came
         self._finish = "stop"
@@ -58,6 +59,8 @@ class Answer:
         stats = {"tokens": float(self._tokens)}
         if self._tokens > 1:
             stats["tokens_per_second"] = (self._tokens - 1) / max(self._last - self._first, 1e-6)
+        if self._logprobs:
+            stats["mean_logprob"] = sum(self._logprobs) / len(self._logprobs)
         if "prompt_n" in self._timings:
             stats["prompt_tokens"] = self._timings["prompt_n"] + self._timings["cache_n"]
             stats["cached_tokens"] = self._timings["cache_n"]
@@ -74,6 +77,7 @@ class Answer:
             self._timings = chunk.get("timings", self._timings)
             for choice in () if self._reading else chunk.get("choices", ()):
                 self._finish = choice.get("finish_reason") or self._finish
+                self._logprobs += [one["logprob"] for one in (choice.get("logprobs") or {}).get("content") or ()]
                 delta = choice.get("text") or choice.get("delta", {}).get("content")
                 if delta:
                     self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""Prompts of language models: a chat or code request as it is given to read, the same for every engine.
+"""Prompts of language models: a conversation as it is given to read, the same for every engine (code: code_prompts).
 
 An engine lends its tokenizer and its template; what a person typed never becomes a special token.
 """
@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from studio.engines.text import chat_templates, context_window
 from studio.errors import StudioError
-from studio.requests import ChatRequest, CodeRequest
+from studio.requests import ChatRequest
 from studio.tasks.chat import thoughts
-from studio.tasks.code.completion import FimFamily, left_to_right
 
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -33,6 +32,15 @@ class Reading(Protocol):
 
     def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
         """`text` as tokens; see _gguf_facts.Tokenizer."""
+        ...
+
+    @property
+    def first(self) -> str:
+        """The special token that begins a text, as it is written; empty where there is none."""
+        ...
+
+    def has(self, text: str) -> bool:
+        """Whether the vocabulary has a token."""
         ...
 
     def token(self, text: str) -> int:
@@ -137,42 +145,3 @@ def _begun(text: str, opening: str) -> tuple[str, str]:
     if opening.lstrip().startswith(thoughts.OPEN):
         return opening, opening.lstrip().removeprefix(thoughts.OPEN).lstrip("\n")
     return opening, f"\n{thoughts.CLOSE}\n\n{opening}"
-
-
-def code(
-    reading: Reading,
-    request: CodeRequest,
-    family: FimFamily | None,
-    limit: int,
-    check: Callable[[], None],
-) -> Prompt:
-    """The text round the cursor; what is furthest from it goes first.
-
-    Without a family the text before the cursor is all that the model reads. No tokens where nothing stands there.
-
-    Args:
-        limit, check: as for `chat`.
-    """
-    opening = reading.tokens("", opening=True)
-    room = max(1, context_window.room_for_prompt(limit, request.max_tokens or 1) - len(opening) - 3)
-
-    def size(text: str) -> int:
-        return len(reading.tokens(text))
-
-    prefix, suffix = (text.replace("\r\n", "\n") for text in (request.prefix, request.suffix))
-    whole = prefix if family else left_to_right(prefix)[0]
-    before, after, cut = context_window.around(whole, suffix if family else "", room, size, check)
-    notes: Notes = (("code_cut", {"count": cut}),) if cut else ()
-    if family is None:
-        if request.fill_in_middle and request.suffix.strip():
-            notes = (*notes, ("no_fim", {}))
-        if not before.strip():
-            return Prompt([], "", (), (("nothing_before", {}),))
-        return Prompt(opening + reading.tokens(before), "", (), notes)
-    ids = list(opening)
-    for special, text in family.pieces(before, after):
-        if special:
-            ids.append(reading.token(text))
-        elif text:
-            ids += reading.tokens(text)
-    return Prompt(ids, "", (), notes)

@@ -12,6 +12,8 @@ class Reading:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder.values()
         self.special = frozenset({*tokenizer.all_special_tokens, *(str(one) for one in added if one.special)})
+        self.first: str = tokenizer.bos_token or ""
+        self._vocabulary: dict[str, int] = tokenizer.get_vocab()
         first = tokenizer("").input_ids[:1]
         self._opening: list[int] = first if first and first[0] == tokenizer.bos_token_id else []
 
@@ -27,3 +29,6 @@ class Reading:
 
     def token(self, text: str) -> int:
         return self._tokenizer.convert_tokens_to_ids(text)
+
+    def has(self, text: str) -> bool:
+        return text in self._vocabulary

@@ -10,6 +10,7 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
+    options.ask: false has a model that talks go on, not asked to fill a gap. options.fim: see studio.tasks.code.fim.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
 """
 
@@ -24,11 +25,11 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.shared import parking, torch_loading
-from studio.engines.shared.text_stream import Detokenizer, StopCutter, after_each_token
-from studio.engines.text import prompts, tokenizers
+from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
+from studio.engines.text import code_prompts, prompts, tokenizers
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output
-from studio.tasks.code.completion import STOPS, CompletionCleaner, fim_family, left_to_right
+from studio.tasks.code.fim import fim_family
 
 _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
@@ -47,7 +48,7 @@ class TextEngine(torch_loading.Casts):
         if isinstance(request, ChatRequest):
             characters = len(request.system) + sum(len(message.content) for message in request.messages)
         elif isinstance(request, CodeRequest):
-            characters = len(request.prefix) + len(request.suffix)
+            characters = len(request.prefix) + len(request.suffix) + sum(len(one.text) for one in request.files)
         else:
             characters = 0
         tokens = characters // 3 + (getattr(request, "max_tokens", None) or 0)
@@ -143,19 +144,17 @@ class TextModel(parking.Parking):
         return Output(text="".join(shown), finish=finish, stats=stats, notes=notes)
 
     def _code(self, request: CodeRequest, context: Context) -> Output:
-        family = self._family if request.fill_in_middle else None
-        prompt = prompts.code(self._reading, request, family, self._limit, context.check)
-        if not prompt.ids:
-            return Output(text="", finish="stop", notes=prompt.notes)
-        stops = family.stops if family else STOPS
-        cleaner = CompletionCleaner(
-            request.suffix,
-            stops,
-            request.prefix,
-            "" if family else left_to_right(request.prefix)[1],
-            ahead=family is None,
-            language=request.language,
+        filling = code_prompts.code(
+            self._reading,
+            request,
+            self._family,
+            self._limit,
+            context.check,
+            ask=bool(self._card.options.get("ask", True)),
         )
+        if request.only_prompt or not filling.ids:
+            return filling.shown()
+        cleaner = filling.cleaner
         shown: list[str] = []
 
         def show(text: str) -> None:
@@ -167,13 +166,15 @@ class TextModel(parking.Parking):
             show(cleaner.feed(delta))
             return cleaner.ended
 
-        ends = sorted({*self._ends, *(self._vocabulary[stop] for stop in stops if stop in self._vocabulary)})
+        ends = sorted({*self._ends, *(self._vocabulary[stop] for stop in filling.stops if stop in self._vocabulary)})
         sampling = {"temperature": request.temperature or 0.0, "top_p": request.top_p}
         finish, stats = self._generate(
-            prompt.ids, sampling, take, context, ends=ends, most=request.max_tokens or 1, seed=request.seed
-        )
+            filling.ids, sampling, take, context, ends=ends, most=request.max_tokens or 1, seed=request.seed,
+            odds=(odds := Odds() if request.count > 1 else None),
+        )  # fmt: skip
         show(cleaner.finish())
-        return Output(text="".join(shown), finish=finish, stats=stats, notes=prompt.notes)
+        stats |= odds.stats() if odds else {}
+        return Output(text="".join(shown), finish=finish, stats=stats, notes=filling.notes)
 
     def _generate(
         self,
@@ -185,8 +186,11 @@ class TextModel(parking.Parking):
         ends: Sequence[int],
         most: int,
         seed: int | None,
+        odds: Odds | None = None,
     ) -> tuple[Literal["stop", "length", "cancelled"], dict[str, float]]:
-        """Generate at most `most` tokens after `ids`, giving text to `take` until it says that it has enough."""
+        """Generate at most `most` tokens after `ids`, giving text to `take` until it says that it has enough.
+
+        `odds` is told how likely each token was."""
         import torch
         from transformers import GenerationConfig
 
@@ -202,6 +206,8 @@ class TextModel(parking.Parking):
                 return True
             token = int(sequences[0, -1])
             times.append(time.perf_counter())
+            if odds is not None:
+                odds.chosen(token)
             if token in ends or take(decoder.feed(token)):
                 finish = "stop"
             elif context.cancelled:
@@ -222,6 +228,7 @@ class TextModel(parking.Parking):
             past_key_values=cache,
             generation_config=config,
             stopping_criteria=after_each_token(look),
+            logits_processor=[odds] if odds else None,
         )
         if finish != "stop":
             take(decoder.finish())

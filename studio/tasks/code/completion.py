@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from studio.tasks.code.fim import FAMILIES, STOPS, FimFamily, fim_family, left_to_right
+from studio.tasks.code.habits import after_space, indentation, indented
+from studio.tasks.code.scope import Scope
 
 __all__ = ["FAMILIES", "STOPS", "CompletionCleaner", "FimFamily", "fim_family", "left_to_right", "overlap"]
 
@@ -38,7 +40,8 @@ class CompletionCleaner:
     block that it was in, and drops an end that repeats the text behind the cursor. What it has let through is never
     taken back, and how the answer was cut into pieces makes no difference.
 
-    The file's own ways are kept: its line ends, and tabs or spaces at the beginning of lines.
+    The file's own ways are kept: its line ends, tabs or spaces at the beginning of lines, and that nothing stands
+    behind its last line.
 
     Args:
         suffix: the text behind the cursor.
@@ -47,7 +50,8 @@ class CompletionCleaner:
         space: white space before the cursor that the prompt left out; see `left_to_right`.
         ahead: the model did not see the text behind the cursor. Within a line it then writes the rest of that line
             in its own way, and ends there.
-        language: the editor's name of it, where known: in a text for readers prose is no mistake.
+        language: the editor's name of it, where known: it tells where a block ends (studio.tasks.code.scope), and
+            that in a text for readers prose is no mistake.
     """
 
     def __init__(
@@ -62,6 +66,8 @@ class CompletionCleaner:
     ) -> None:
         self._returns = "\r\n" in prefix + suffix
         suffix, prefix, space = (text.replace("\r\n", "\n") for text in (suffix, prefix, space))
+        self._scope = Scope(prefix, suffix, language)
+        self._open_ended = not suffix and bool(prefix) and not prefix.endswith("\n")
         self._suffix = suffix
         self._suffix_lines = [line.rstrip() for line in suffix.split("\n") if line.strip()]
         self._within_line = bool(suffix.split("\n", 1)[0].strip())
@@ -73,7 +79,7 @@ class CompletionCleaner:
         self._prose = not self._markdown and language not in _READ and not re.match(r"\s*(<[!a-zA-Z?]|\\[a-z])", prefix)
         self._commented = prefix.count("/*") - prefix.count("*/") + prefix.count("<!--") - prefix.count("-->")
         self._ahead = ahead and self._within_line
-        self._indentation = _indentation(f"{prefix}\n{suffix}")
+        self._indentation = indentation(f"{prefix}\n{suffix}")
         self._width = 0
         self._raw = ""
         self._shown = 0
@@ -118,15 +124,18 @@ class CompletionCleaner:
             tabs = self._line.count("\t")
             if tabs and not self._line.strip() and (ahead := re.match(r"\n*( {2,})\S", text)):
                 self._width = max(len(ahead[1]) // tabs, 1)  # what the model means by a tab of the file
-            text = _after_space(text, self._space)
+            text = after_space(text, self._space)
         body = self._unfenced(text, final or stopped)
         if body is None:
             return "", False
-        body = _indented(body, self._indentation, final or stopped, not self._line, self._width)
+        body = indented(body, self._indentation, final or stopped, not self._line, self._width)
         if self._ahead:
             return self._within(body, final or stopped)
-        kept, left = self._within_block(body, final or stopped)
-        if left:
+        size, over = self._scope.end(body, final or stopped)
+        body = body[:size]
+        kept, left = self._within_block(body, final or stopped or over)
+        left = left or (over and kept == body)
+        if left or ((final or stopped) and self._open_ended):
             kept = kept.rstrip()
         if final or stopped or left:
             return self._without_suffix(kept), stopped or left
@@ -232,47 +241,6 @@ class CompletionCleaner:
                 continue
             return text[: len(text) - length]
         return text
-
-
-def _indentation(text: str) -> str:
-    """What lines of a file begin with: tabs, or so many spaces; empty where none tells."""
-    if re.search(r"^\t", text, re.MULTILINE):
-        return "" if re.search(r"^ {2,}\S", text, re.MULTILINE) else "\t"
-    widths = [len(found) for found in re.findall(r"^( {2,})\S", text, re.MULTILINE)]
-    return " " * min(widths) if widths else ""
-
-
-def _indented(body: str, unit: str, final: bool, first: bool, width: int) -> str:
-    """`body` with its lines indented as the file is, where the model does it in the other way.
-
-    Args:
-        first: its first line begins at the margin as well.
-        width: spaces that the model takes for a tab; 0 where its first indented line has to tell.
-    """
-    lines = body.split("\n")
-    if not final and not lines[-1].strip() and (len(lines) > 1 or first):
-        lines[-1] = ""  # how far it goes in is not known yet
-    done = [] if first else lines[:1]
-    if not width:
-        width = next((len(found[1]) for one in lines[len(done) :] if (found := re.match(r"( {2,})\S", one))), 4)
-        width = 4 if width % 4 == 0 else width
-    for line in lines[len(done) :]:
-        inner = line.lstrip(" \t")
-        ahead = line[: len(line) - len(inner)]
-        if unit == "\t" and " " in ahead and inner:
-            ahead = "\t" * max(1, len(ahead.replace("\t", " " * width)) // width)
-        elif unit and unit != "\t":
-            ahead = ahead.replace("\t", unit)
-        done.append(ahead + inner)
-    return "\n".join(done)
-
-
-def _after_space(text: str, space: str) -> str:
-    """`text` without the white space that stands before the cursor already."""
-    common = next((at for at, (one, other) in enumerate(zip(text, space, strict=False)) if one != other), None)
-    common = min(len(text), len(space)) if common is None else common
-    on_one_line = common == 0 or "\n" not in space[common:]
-    return text[common:].lstrip(" \t") if on_one_line and common < len(space) else text[common:]
 
 
 def _marks(text: str) -> tuple[int, ...]:

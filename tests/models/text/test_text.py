@@ -232,10 +232,35 @@ def test_a_completion_streams_without_special_tokens(code):
     assert "<|" not in output.text
 
 
-def test_a_model_without_the_tokens_says_so_and_writes_on(chat):
+def test_a_model_without_the_tokens_says_so_and_writes_on(chat, chat_folder):
     output = chat.run(complete("def add(a, b):", "\nprint(1)"), Recorder())
-    assert output.notes == (("no_fim", {}),)
+    assert output.notes == (("asked_to_fill", {}),), "one that was taught to talk is asked"
     assert chat.run(complete("def add(a, b):"), Recorder()).notes == ()
+    silent = load(ENGINE, chat_folder, options={**OPTIONS, "ask": False})
+    assert silent.run(complete("def add(a, b):", "\nprint(1)"), Recorder()).notes == (("no_fim", {}),)
+
+
+def test_how_sure_it_was_is_measured_where_there_are_several(code):
+    import torch
+
+    asked = complete("def add(a, b):", "print(i)", count=2, temperature=0.0, max_tokens=5)
+    told = code.run(asked, Recorder()).stats
+    prompt = code._tokenizer("<|fim_prefix|>def add(a, b):<|fim_suffix|>print(i)<|fim_middle|>", return_tensors="pt")
+    ids, scores = prompt.input_ids, []
+    for _ in range(int(told["tokens"])):  # the same by hand, all of it read anew for every token
+        last = code._model(ids).logits[0, -1].float().log_softmax(-1)
+        scores.append(float(last.max()))
+        ids = torch.cat([ids, last.argmax().view(1, 1)], dim=1)
+    assert told["mean_logprob"] == pytest.approx(sum(scores) / len(scores), abs=1e-3)
+    assert "mean_logprob" not in code.run(complete("def add(a, b):", "print(i)"), Recorder()).stats
+
+
+def test_the_exact_prompt_is_told_and_nothing_is_written(code):
+    context = Recorder()
+    output = code.run(complete("def add(a, b):", "print(i)", only_prompt=True), context)
+    assert output.prompt == "<|fim_prefix|>def add(a, b):<|fim_suffix|>print(i)<|fim_middle|>"
+    assert output.stats == {"prompt_tokens": len(code._tokenizer(output.prompt).input_ids)}
+    assert (output.text, context.texts, context.steps) == ("", [], [])
 
 
 def test_code_that_is_too_long_is_cut_far_from_the_cursor(code_folder):

@@ -97,10 +97,15 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
         "sound": {"sha256": hashlib.sha256(hum.read_bytes()).hexdigest(), "bytes": hum.stat().st_size},
         "sound_use": "follow", "sound_keep": 0.5,
     }  # fmt: skip
-    code = run("code", f"{code_file}:2:12", "--no-fim", "--max-tokens", 9, "--top-p", 0.5, "--temperature", 0, "--json")
+    code = run(
+        "code", f"{code_file}:2:12", "--no-fim", "--max-tokens", 9, "--top-p", 0.5, "--temperature", 0,
+        "--candidates", 2, "--context", code_file, "--json",
+    )  # fmt: skip
+    called, data = "/".join(code_file.parts[-2:]), code_file.read_bytes()
     assert code.json["recipe"]["parameters"] == {
         "prefix": "def add(a, b):\n    return ", "suffix": "\n\n# end\n", "language": "python", "fill_in_middle": False,
-        "max_tokens": 9, "temperature": 0.0, "top_p": 0.5,
+        "max_tokens": 9, "temperature": 0.0, "top_p": 0.5, "count": 2, "only_prompt": False, "path": called,
+        "files": [{"name": called, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}],
     }  # fmt: skip
     caption = run("caption", picture, "--prompt", "Who?", "--length", "long", "--max-tokens", 20, "--json")
     assert caption.json["recipe"]["parameters"]["prompt"] == "Who?"

@@ -25,8 +25,8 @@ CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
-        *(requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora, requests.Control),
-        requests.Reference,
+        *(requests.CodeFile, requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora),
+        *(requests.Control, requests.Reference),
         *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )
 }

@@ -102,7 +102,7 @@ def test_text_at_the_margin_inside_a_string_does_not_end_a_block():
 
 
 def test_arguments_at_the_margin_do_not_end_a_block():
-    answer = "call(\n1,\n2)\n    return 1\n"
+    answer = "call(\n1,\n2)\n    return 1"
     assert clean(answer, prefix="def f():\n    ") == answer
 
 

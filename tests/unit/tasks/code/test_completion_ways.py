@@ -21,7 +21,7 @@ def insert(prefix: str, answer: str, suffix: str = "", **how) -> str:
 def test_a_file_with_windows_line_ends_gets_them_and_no_blank_line(prefix: str) -> None:
     text = insert(prefix, "\n    if n < 2:\n        return False\n    return True\n\nprint(1)")
     assert text == "if n < 2:\r\n        return False\r\n    return True"
-    assert insert(prefix, "\r\n    if n < 2:\r\n        return False\r\n") == "if n < 2:\r\n        return False\r\n"
+    assert insert(prefix, "\r\n    if n < 2:\r\n        return False\r\n") == "if n < 2:\r\n        return False"
     assert insert("x = 1", "\ny = 2", "\r\nz = 3") == "\r\ny = 2"
 
 
@@ -31,7 +31,7 @@ def test_an_indentation_by_tabs_stays_one(unit: str) -> None:
     assert insert("def mean(numbers):\n\t", answer) == "if not numbers:\n\t\treturn 0\n\treturn 1"
     method = answer.removesuffix("\n\nprint(2)").replace("\n", f"\n{unit}")
     assert insert("\tdef mean(self):\n\t\t", method) == ("if not numbers:\n\t\t\treturn 0\n\t\treturn 1")
-    assert insert("all: x\n\t", f"\n{unit}cc -o x x.c\n{unit}strip x\n") == "cc -o x x.c\n\tstrip x\n"
+    assert insert("all: x\n\t", f"\n{unit}cc -o x x.c\n{unit}strip x\n") == "cc -o x x.c\n\tstrip x"
 
 
 def test_an_indentation_by_spaces_stays_one() -> None:

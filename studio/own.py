@@ -65,7 +65,7 @@ class Seen:
         return f"disk.{'why' if reason in _WHY else 'kind'}.{reason}"
 
 
-_WHY = ("family", "part", "lora", "control", "network", "no_use", "code", "lacks")
+_WHY = ("family", "part", "lora", "control", "depth", "network", "no_use", "code", "lacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Own:
         self._changing = threading.Lock()
         self._loras: tuple[Placed, ...] = ()
         self._controls: tuple[Path, ...] = ()
+        self._depths: tuple[Path, ...] = ()
         self._embeddings: tuple[Path, ...] = ()
         if not self._closed_to and (found := self._folders.last()):
             self._note(found)
@@ -117,6 +118,11 @@ class Own:
     def controls(self) -> tuple[Path, ...]:
         """Files and folders of ControlNets in the folders that the person points at."""
         return self._controls
+
+    @property
+    def depths(self) -> tuple[Path, ...]:
+        """Folders of networks that tell depth, where the person points at."""
+        return self._depths
 
     @property
     def embeddings(self) -> tuple[Path, ...]:
@@ -271,4 +277,5 @@ class Own:
         loras = (one.path for one in found if one.weights.kind == "lora" and one.reason == "lora")
         self._loras = tuple(lora_files.placed(file, pointed) for file in loras)
         self._controls = tuple(one.path for one in found if one.reason == "control")
+        self._depths = tuple(one.path for one in found if one.reason == "depth")
         self._embeddings = tuple(one.path for one in found if one.weights.kind == "embedding")

@@ -6,6 +6,7 @@ home/models.toml  the user's own models    home/inputs/    pictures that picture
 home/styles/      words round a prompt     home/wildcards/ lists of words to draw from
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
+home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
 """
@@ -44,8 +45,8 @@ class Home:
         """
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
-        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
-        for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
+        own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.preprocessors)
+        for folder in (home.root, home.models, home.outputs, home.chats, home.cache, home.upscalers, *own):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
@@ -83,6 +84,10 @@ class Home:
     @property
     def controlnets(self) -> Path:
         return self.root / "controlnets"
+
+    @property
+    def preprocessors(self) -> Path:
+        return self.root / "preprocessors"
 
     @property
     def embeddings(self) -> Path:

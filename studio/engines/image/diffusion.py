@@ -255,6 +255,7 @@ class DiffusionModel(parking.Parking):
             tensors |= words.before(step + 1, steps, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
+            self._controls.done(step + 1)
             told(step + 1, steps)
             context.check()
             if context.skipped():
@@ -264,7 +265,7 @@ class DiffusionModel(parking.Parking):
             return tensors
 
         try:
-            with self._controls.chance(request.seed or 0):
+            with self._controls.steering(request.seed or 0, member):
                 result = pipe(
                     **self._arguments(request, one, start, generator, member),
                     **self._controls.arguments(one.size, member),

@@ -25,7 +25,8 @@ _MODULES = {
 """Our preprocessors, as they are called there."""
 _OURS = {theirs.partition(" ")[0]: ours for ours, theirs in _MODULES.items()}
 _NEAR: Mapping[str, str] = dict.fromkeys(
-    ("depth", "depth_midas", "depth_leres", "depth_leres++", "depth_zoe", "depth_anything"), "depth"
+    ("depth", "depth_midas", "depth_leres", "depth_leres++", "depth_zoe", "depth_anything"),
+    "depth",
 )
 """Theirs that ours comes near to: by another network for the same."""
 _FITS = {"stretch": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}

@@ -47,10 +47,14 @@ def adapter(kind: str = "full_adapter", colours: int = 3, seed: int = 0) -> Any:
 
     torch.manual_seed(seed)
     wide = kind == "full_adapter_xl"
-    return T2IAdapter(
+    made = T2IAdapter(
         in_channels=colours, channels=WIDTHS["xl" if wide else "sd"][: 3 if kind == "light_adapter" else 4],
         num_res_blocks=4 if kind == "light_adapter" else 2, downscale_factor=16 if wide else 8, adapter_type=kind,
     )  # fmt: skip
+    with torch.no_grad():
+        for weights in made.parameters():
+            weights.mul_(2)  # so that each step counts in eight bits
+    return made
 
 
 def in_makers_file(network: Any, file: Path) -> None:

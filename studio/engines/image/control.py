@@ -221,8 +221,7 @@ class Controls:
             raise StudioError("control_over", model=self._card.title)
         made: Any = getattr(diffusers, name)
         networks: Any = [
-            control_hooks.as_one(each.network, each.mode or 0) if each.kind == UNION else each.network
-            for each in self._nets
+            control_hooks.as_one(one.network, one.mode or 0) if one.kind == UNION else one.network for one in self._nets
         ]
         networks = networks if self._listed else networks[0]
         takes = inspect.signature(made.__init__).parameters

@@ -65,7 +65,7 @@ class Seen:
         return f"disk.{'why' if reason in _WHY else 'kind'}.{reason}"
 
 
-_WHY = ("family", "part", "lora", "control", "reference", "network", "no_use", "code", "lacks")
+_WHY = ("family", "part", "lora", "control", "reference", "depth", "network", "no_use", "code", "lacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class Own:
         self._loras: tuple[Placed, ...] = ()
         self._controls: tuple[Path, ...] = ()
         self._references: tuple[Path, ...] = ()
+        self._depths: tuple[Path, ...] = ()
         self._embeddings: tuple[Path, ...] = ()
         self._vaes: tuple[Path, ...] = ()
         self._refiners: tuple[Path, ...] = ()
@@ -125,6 +126,11 @@ class Own:
     def references(self) -> tuple[Path, ...]:
         """Files of IP-Adapters in the folders that the person points at."""
         return self._references
+
+    @property
+    def depths(self) -> tuple[Path, ...]:
+        """Folders of networks that tell depth, where the person points at."""
+        return self._depths
 
     @property
     def embeddings(self) -> tuple[Path, ...]:
@@ -290,6 +296,7 @@ class Own:
         self._loras = tuple(lora_files.placed(file, pointed) for file in loras)
         self._controls = tuple(one.path for one in found if one.reason == "control")
         self._references = tuple(one.path for one in found if one.reason == "reference")
+        self._depths = tuple(one.path for one in found if one.reason == "depth")
         self._embeddings = tuple(one.path for one in found if one.weights.kind == "embedding")
         self._vaes = tuple(one.path for one in found if one.weights.kind == "vae" and one.path.is_file())
         self._refiners = tuple(one.path for one in found if one.weights.family == "sdxl-refiner" and one.path.is_file())

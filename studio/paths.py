@@ -7,6 +7,7 @@ home/styles/      words round a prompt     home/wildcards/ lists of words to dra
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
 home/ipadapters/  networks that show a model reference pictures
+home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures
 home/chat-presets.json  how conversations are answered, by name
@@ -49,8 +50,8 @@ class Home:
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
         own = (
-            home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters, home.upscalers,
-            home.vaes, home.refiners,
+            home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters,
+            home.preprocessors, home.upscalers, home.vaes, home.refiners,
         )  # fmt: skip
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
@@ -98,6 +99,10 @@ class Home:
     @property
     def ipadapters(self) -> Path:
         return self.root / "ipadapters"
+
+    @property
+    def preprocessors(self) -> Path:
+        return self.root / "preprocessors"
 
     @property
     def embeddings(self) -> Path:

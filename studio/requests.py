@@ -24,8 +24,8 @@ SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
 CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
-PREPROCESSORS = ("", "canny", "lineart", "scribble", "tile", "color_grid", "luminance", "invert")
-"""What a steering picture can be made into (studio.media.control_maps); "" takes it as it is."""
+PREPROCESSORS = ("", "canny", "lineart", "scribble", "tile", "color_grid", "luminance", "invert", "depth")
+"""What a steering picture can be made into (studio.media.control_maps); "" takes it as it is. Depth needs a network."""
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 REFERENCE_USES: tuple[ReferenceUse, ...] = get_args(ReferenceUse)
 TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale")
@@ -72,7 +72,7 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A picture that says where things stand, and the ControlNet that holds the painting to it.
+    """A picture that says where things stand, and the ControlNet or T2I-Adapter that holds the painting to it.
 
     Attributes:
         model: the ControlNet by the stem of its file or the name of its folder.

@@ -14,10 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from PIL import Image
+
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices import peak_memory
+from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.instance import Instance
 from studio.jobs.job import Job
@@ -98,20 +101,16 @@ class Studio:
         self._token_counter = TokenCounter(self.store, self._adapter_folders)
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
-        self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
+        self._controls = ControlNets(
+            self.home, lambda: self.own.controls, lambda: self.own.depths, public=settings.public
+        )
         self._references = IPAdapters(self.home, lambda: self.own.references, public=settings.public)
         self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
         self._refiners = Refiners(self.home, self._refiner_places, public=settings.public)
         self._intake = Intake(
-            self.catalog,
-            self.store,
-            self._prompts,
-            self._controls,
-            self._references,
-            self._vaes,
-            self._refiners,
+            self.catalog, self.store, self._prompts, self._controls, self._references, self._vaes, self._refiners,
             public=settings.public,
-        )
+        )  # fmt: skip
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
         self._copies = Copies(
@@ -313,6 +312,14 @@ class Studio:
     def loras(self) -> tuple[str, ...]:
         """Names of the adaptations in home/loras and in the person's folders; none on a public studio."""
         return self._prompts.loras()
+
+    def depth_map(self, picture: Image.Image) -> Image.Image:
+        """How deep a picture is, light where near, by the network in home/preprocessors or of another program.
+
+        Raises:
+            StudioError: not_for_public, no_depth, bad_file.
+        """
+        return depth.depth(self._controls.depth(), picture)
 
     def controlnets(self) -> tuple[str, ...]:
         """Names of the ControlNets in home/controlnets and of those of other programs; none on a public studio."""

@@ -27,7 +27,12 @@ _COARSE = 4
 """How much smaller the picture for `tile` becomes in between: what is left is where things are, not their details."""
 
 
-def control_map(picture: Image.Image, preprocessor: str, size: _Size, fit: ControlFit = "crop") -> Image.Image:
+_Maker = Callable[[Image.Image], Image.Image]
+
+
+def control_map(
+    picture: Image.Image, preprocessor: str, size: _Size, fit: ControlFit = "crop", depth: _Maker | None = None
+) -> Image.Image:
     """The map for a painting of `size`, RGB.
 
     With a margin (`fill`) the map is made of the picture alone and the margin added then, or its edge would become a
@@ -36,8 +41,9 @@ def control_map(picture: Image.Image, preprocessor: str, size: _Size, fit: Contr
     Args:
         picture: RGB.
         preprocessor: one of studio.requests.PREPROCESSORS; "" takes the picture as it is.
+        depth: what makes "depth", which needs a network.
     """
-    made = MAKERS[preprocessor]
+    made = depth if preprocessor == "depth" and depth is not None else MAKERS[preprocessor]
     way = _resampling(picture.size, size)
     if fit == "stretch":
         return made(picture.resize(size, way))
@@ -107,7 +113,7 @@ def _plain(picture: Image.Image) -> Image.Image:
     return picture
 
 
-MAKERS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+MAKERS: Mapping[str, _Maker] = {
     "": _plain,
     "canny": canny,
     "lineart": lineart,
@@ -117,7 +123,7 @@ MAKERS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
     "luminance": lambda picture: picture.convert("L").convert("RGB"),
     "invert": ImageOps.invert,
 }
-"""Each by its name: RGB in, RGB of the same size out. "" for a picture that is a map already."""
+"""Each by its name: RGB in, RGB of the same size out. "" for a picture that is a map already. Depth is not here."""
 
 
 def _border(picture: Image.Image) -> tuple[int, int, int]:

@@ -22,10 +22,15 @@ _HASH = re.compile(r" ?\[[0-9a-f]{8}\]$")
 _MODULES = {
     "": "none", "canny": "canny", "lineart": "lineart_standard (from white bg & black line)",
     "scribble": "scribble_xdog", "tile": "tile_resample", "color_grid": "t2ia_color_grid",
-    "luminance": "recolor_luminance", "invert": "invert (from white bg & black line)",
+    "luminance": "recolor_luminance", "invert": "invert (from white bg & black line)", "depth": "depth_anything_v2",
 }  # fmt: skip
 """Our preprocessors, as they are called there."""
 _OURS = {theirs.partition(" ")[0]: ours for ours, theirs in _MODULES.items()}
+_NEAR: Mapping[str, str] = dict.fromkeys(
+    ("depth", "depth_midas", "depth_leres", "depth_leres++", "depth_zoe", "depth_anything"),
+    "depth",
+)
+"""Theirs that ours comes near to: by another network for the same."""
 _FITS = {"stretch": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
 _READ = {**{theirs.casefold(): ours for ours, theirs in _FITS.items()}, "0": "stretch", "1": "crop", "2": "fill"}
 
@@ -51,8 +56,9 @@ def read_units(said: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]
         if reference_text.shows_picture(parts):
             continue  # no ControlNet, and read there
         module = parts.get("module", parts.get("preprocessor", "none")) or "none"
-        ours = _OURS.get(module.partition(" ")[0].casefold())
-        if ours is None:
+        called = module.partition(" ")[0].casefold()
+        ours = _OURS.get(called, _NEAR.get(called))
+        if called not in _OURS:
             unknown.append(f"{name.title().replace('net', 'Net')}: {module}")
         start, end = _range(parts)
         controls.append({

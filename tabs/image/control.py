@@ -116,7 +116,7 @@ class Steering:
 
     def _made(self, values: Mapping[str, Any], card: Card) -> str:
         with self._page.bench.place():
-            data = steering.shown_map(values, card)
+            data = steering.shown_map(values, card, self._page.studio.depth_map)
         return self._page.offer(data, "map.png")
 
     def _slot(self, slot: int) -> tuple[Any, Any, Any, Any]:

@@ -6,8 +6,10 @@ Values by name, as the page holds them. Knows nothing of widgets.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
+
+from PIL import Image
 
 from studio.catalog.card import Card
 from studio.media.control_maps import control_map
@@ -78,14 +80,15 @@ def fields(controls: Sequence[Control], pictures: Sequence[str | None]) -> dict[
     return out
 
 
-def shown_map(values: Mapping[str, Any], card: Card) -> bytes:
+def shown_map(values: Mapping[str, Any], card: Card, depth: Callable[[Image.Image], Image.Image]) -> bytes:
     """The map of a slot as a PNG file, at the size that is painted.
 
     Args:
         values: `picture`, `preprocessor` and `fit` of the slot; the tab's `shape`, `width`, `height`, `hires_scale`.
+        depth: what makes a map of depth.
 
     Raises:
-        StudioError: no_picture, bad_image, image_too_large, out_of_range, not_a_choice, not_uploaded.
+        StudioError: no_picture, bad_image, image_too_large, out_of_range, not_a_choice, not_uploaded, no_depth.
     """
     check_choice("preprocessor", values["preprocessor"] or "", PREPROCESSORS)
     check_choice("control_fit", values["fit"] or "crop", CONTROL_FITS)
@@ -93,7 +96,7 @@ def shown_map(values: Mapping[str, Any], card: Card) -> bytes:
     check_picture("control_image", data, False)
     picture = decode_image(data)
     fit = cast("ControlFit", values["fit"] or "crop")
-    made = control_map(picture, values["preprocessor"] or "", _size(values, card), fit)
+    made = control_map(picture, values["preprocessor"] or "", _size(values, card), fit, depth)
     out = io.BytesIO()
     made.save(out, "PNG", compress_level=1)
     return out.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import colorsys
 import math
 import random
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
@@ -19,10 +20,13 @@ from studio.media.image import decode_image
 from studio.requests import ImageRequest, Seamless
 
 
-def paint(request: ImageRequest, number: int) -> Image.Image:
+def paint(request: ImageRequest, number: int, depth: Callable[[Image.Image], Image.Image] | None = None) -> Image.Image:
     """Picture `number` of a request, whose seeds are its own.
 
     Outside the mask not a pixel differs from the picture it began with.
+
+    Args:
+        depth: what makes maps of depth.
     """
     size = (int(request.width or 512), int(request.height or 512))
     words = request.prompts[number] if request.prompts else request.prompt
@@ -30,7 +34,7 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
         words += f"/{request.clip_skip}"
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
-    picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
+    picture = _steered(_at(size, request, words, int(request.seed or 0)), request, depth)
     picture = _continued(_edited(_referred(picture, request), request), request.seamless)
     if not request.image:
         return picture
@@ -52,10 +56,12 @@ def _continued(picture: Image.Image, way: Seamless) -> Image.Image:
     return picture
 
 
-def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:
+def _steered(
+    picture: Image.Image, request: ImageRequest, depth: Callable[[Image.Image], Image.Image] | None
+) -> Image.Image:
     """With the maps of its controls shining through, each by its weight and for how long it counts."""
     for one in request.controls:
-        shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit)
+        shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit, depth)
         picture = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
     return picture
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog.card import Card
+from studio.engines.image import control_shapes
 from studio.engines.image.single_file import beside, configs, loading
-from studio.engines.image.single_file import shapes as read
 from studio.errors import StudioError
-from studio.store.disk.families import Shapes, bare
+from studio.store.disk.families import bare
 from studio.store.disk.weights import read_weights
 from studio.tasks.image import control_files
 
@@ -34,6 +34,7 @@ class Steered:
         words, image, mask: what paints with them from nothing, over a picture, over a mask; "" where nothing does: over
             a mask `image` is then used, with what is kept put back after each step.
         several: it takes more than one picture.
+        also: other classes of networks that steer it.
     """
 
     network: str
@@ -41,39 +42,41 @@ class Steered:
     image: str = ""
     mask: str = ""
     several: bool = True
+    also: tuple[str, ...] = ()
 
 
+ADAPTER, UNION, Z_IMAGE = "T2IAdapter", "ControlNetUnionModel", "ZImageControlNetModel"
 _FIRST = Steered(
     "ControlNetModel", "StableDiffusionControlNetPipeline", "StableDiffusionControlNetImg2ImgPipeline",
-    "StableDiffusionControlNetInpaintPipeline",
+    "StableDiffusionControlNetInpaintPipeline", also=(ADAPTER,),
 )  # fmt: skip
 PIPELINES: Mapping[str, Steered] = {
     "StableDiffusionPipeline": _FIRST,
     "LatentConsistencyModelPipeline": _FIRST,
     "StableDiffusionXLPipeline": Steered(
         "ControlNetModel", "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
-        "StableDiffusionXLControlNetInpaintPipeline",
+        "StableDiffusionXLControlNetInpaintPipeline", also=(ADAPTER, UNION),
     ),
     "StableDiffusion3Pipeline": Steered("SD3ControlNetModel", "StableDiffusion3ControlNetPipeline"),
     "FluxPipeline": Steered("FluxControlNetModel", "FluxControlNetPipeline", "FluxControlNetImg2ImgPipeline"),
     "QwenImagePipeline": Steered("QwenImageControlNetModel", "QwenImageControlNetPipeline", several=False),
+    "ZImagePipeline": Steered(Z_IMAGE, "ZImageControlNetPipeline", several=False),
 }  # fmt: skip
 _WIDTHS = {
     "ControlNetModel": ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type"),
     "SD3ControlNetModel": ("in_channels", "joint_attention_dim", "pooled_projection_dim"),
     "FluxControlNetModel": ("in_channels", "joint_attention_dim", "pooled_projection_dim"),
     "QwenImageControlNetModel": ("in_channels", "joint_attention_dim", "num_attention_heads", "attention_head_dim"),
+    Z_IMAGE: ("dim", "n_heads"),
 }
+_WIDTHS[UNION] = _WIDTHS["ControlNetModel"]
 """What has to be the same in a ControlNet and in the network that it steers."""
 _FORMS = (
     ("ControlNet-LLLite", re.compile(r"^lllite_")),
-    ("ControlNet Union", re.compile(r"^(task_embedding|control_add_embedding\.|transformer_layes\.)")),
-    ("Z-Image ControlNet", re.compile(r"^control_(layers|all_x_embedder)\.")),
     ("Control-LoRA", re.compile(r"^lora_controlnet$")),
     # diffusers' converter drops its embedding of sizes; published ones of XL are in diffusers' layout
     ("ControlNet XL, label_emb", re.compile(r"^(control_model\.)?label_emb\.")),
     ("IP-Adapter", re.compile(r"^(image_proj|ip_adapter|ip_adapter_proj_model)\.")),
-    ("T2I-Adapter", re.compile(r"^(adapter\.)?body\.")),
 )
 """Files that begin like ControlNets or serve the same end, and are none that is read here."""
 
@@ -116,10 +119,65 @@ def check_fit(head: Head, name: str, card: Card, pipeline: str, network: Mapping
     """
     if pipeline not in PIPELINES:
         raise StudioError("control_not_taken", model=card.title)
-    kind = PIPELINES[pipeline].network
-    apart = [key for key in _WIDTHS[kind] if _width(head.config, key) != _width(network, key)]
-    if head.kind != kind or [key for key in apart if key in head.config]:
+    ways = PIPELINES[pipeline]
+    if head.kind == ADAPTER:
+        fits = ADAPTER in ways.also and _matches(head.config, network)
+    else:
+        apart = [key for key in _WIDTHS.get(head.kind, ()) if _width(head.config, key) != _width(network, key)]
+        fits = head.kind in (ways.network, *ways.also) and not [key for key in apart if key in head.config]
+    if not fits:
         raise StudioError("control_wrong", name=name, model=card.title)
+
+
+def mode_of(head: Head, name: str, preprocessor: str) -> int | None:
+    """Which of the kinds of maps that it takes a ControlNet is given; None for one that takes one kind only.
+
+    Raises:
+        StudioError: control_mode, where it takes several and none of them is what the preprocessor makes.
+    """
+    many = head.config.get("num_control_type" if head.kind == UNION else "num_mode")
+    if not many:
+        return None
+    known = {one: place for one, place in _MODES[head.kind].items() if place < many}
+    if preprocessor not in known:
+        raise StudioError("control_mode", name=name, known=", ".join(known))
+    return known[preprocessor]
+
+
+_MODES: Mapping[str, Mapping[str, int]] = {
+    UNION: {"canny": 3, "lineart": 3, "invert": 3, "scribble": 2, "depth": 1, "tile": 6},
+    "FluxControlNetModel": {"canny": 0, "depth": 2, "tile": 1, "luminance": 5},
+}
+"""What our preprocessors make, by the numbers that the makers of the published Union ControlNets gave."""
+
+
+def _matches(adapter: Mapping[str, Any], unet: Mapping[str, Any]) -> bool:
+    """Whether what an adapter adds has the widths and sizes of the places in a UNet where it is added."""
+    widths, kind = list(adapter["channels"]), adapter["adapter_type"]
+    levels = [1, 1, 2, 2][: len(widths)] if kind == "full_adapter_xl" else list(range(len(widths)))
+    if kind == "light_adapter":
+        widths, levels = [*widths, widths[-1]], [*levels, len(widths)]
+    cell = unet.get(CELL)
+    if cell and adapter["downscale_factor"] != cell * (2 if kind == "full_adapter_xl" else 1):
+        return False
+    return list(zip(widths, levels, strict=False)) == _places(unet)[: len(widths)]
+
+
+CELL = "pixels a cell"
+"""Beside a UNet's configuration: pixels along a side of what is one number in its entry."""
+
+
+def _places(unet: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Where a UNet takes what an adapter adds: width and how often halved, in order; the middle last.
+
+    A block that looks at the words takes it before it halves, another one behind.
+    """
+    kinds, widths = unet["down_block_types"], unet["block_out_channels"]
+    found: list[tuple[int, int]] = []
+    for place, (kind, width) in enumerate(zip(kinds, widths, strict=True)):
+        sees = kind.startswith("CrossAttn")
+        found.append((width, place if sees else min(place + 1, len(widths) - 1)))
+    return [*found, (widths[-1], len(widths) - 1)]
 
 
 def read_model(card: Card, files: Path) -> tuple[str, Mapping[str, Any]]:
@@ -133,12 +191,22 @@ def read_model(card: Card, files: Path) -> tuple[str, Mapping[str, Any]]:
             if found.family not in configs.OURS:
                 return configs.PIPELINES.get(found.family, ""), {}
             parts = configs.networks(found, beside.tensors(file))
-            return configs.family(found.family)["pipeline"], parts.get("unet") or parts["transformer"]
+            return configs.family(found.family)["pipeline"], _with_cell(
+                parts.get("unet") or parts["transformer"], parts.get("vae", {})
+            )
         index = json.loads((files / "model_index.json").read_text(encoding="utf-8"))
         part = "unet" if "unet" in index else "transformer"
-        return index["_class_name"], json.loads((files / part / "config.json").read_text(encoding="utf-8"))
+        network, decoder = (
+            json.loads((files / each / "config.json").read_text(encoding="utf-8")) for each in (part, "vae")
+        )
+        return index["_class_name"], _with_cell(network, decoder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "", {}
+
+
+def _with_cell(network: Mapping[str, Any], decoder: Mapping[str, Any]) -> Mapping[str, Any]:
+    widths = decoder.get("block_out_channels")
+    return {**network, CELL: 2 ** (len(widths) - 1)} if widths else network
 
 
 def whole_config(head: Head, network: Mapping[str, Any], takes: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +215,8 @@ def whole_config(head: Head, network: Mapping[str, Any], takes: Mapping[str, Any
     Args:
         takes: the names that its class takes.
     """
-    return {name: value for name, value in {**network, **head.config}.items() if name in takes}
+    config = control_shapes.placed(head.config, network) if head.kind == Z_IMAGE else head.config
+    return {name: value for name, value in {**network, **config}.items() if name in takes}
 
 
 def _width(config: Mapping[str, Any], key: str) -> Any:
@@ -161,10 +230,18 @@ def _of_folder(name: str, place: Path) -> Head:
         kind = str(config["_class_name"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise StudioError("bad_file", path=name, reason="config.json is damaged") from None
-    known = {one.network for one in PIPELINES.values()}
-    if kind not in known or config.get("num_mode"):
-        raise StudioError("control_form", name=name, form="ControlNet Union" if config.get("num_mode") else kind[:60])
+    known = {each for one in PIPELINES.values() for each in (one.network, *one.also)}
+    if kind not in known:
+        raise StudioError("control_form", name=name, form=kind[:60])
+    if config.get("num_control_type"):
+        kind = UNION  # the published one calls itself an ordinary ControlNet
+    if kind == ADAPTER:
+        return Head(place, kind, {**_ADAPTER, **config})
     return Head(place, kind, {**config, "addition_embed_type": config.get("addition_embed_type")})
+
+
+_ADAPTER = {"channels": [320, 640, 1280, 1280], "adapter_type": "full_adapter", "downscale_factor": 8}
+"""Of an adapter what its folder may leave out."""
 
 
 def _of_file(name: str, place: Path) -> Head:
@@ -175,62 +252,22 @@ def _of_file(name: str, place: Path) -> Head:
                 raise StudioError("control_form", name=name, form=form)
         inner = bare(shapes, LDM) if any(each.startswith(LDM) for each in shapes) else dict(shapes)
         if "input_hint_block.0.weight" in inner:
-            return Head(place, "ControlNetModel", _of_makers(inner))
+            return Head(place, "ControlNetModel", control_shapes.of_makers(inner))
+        if "task_embedding" in inner:
+            return Head(place, UNION, control_shapes.of_union(inner))
         if "controlnet_cond_embedding.conv_in.weight" in inner:
-            return Head(place, "ControlNetModel", _of_diffusers(inner))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return Head(place, "ControlNetModel", control_shapes.of_diffusers(inner))
+        if "controlnet_x_embedder.weight" in inner and "x_embedder.weight" in inner:
+            return Head(place, "FluxControlNetModel", control_shapes.of_flux(inner))
+        if any(each.startswith("control_all_x_embedder.") for each in inner):
+            return Head(place, Z_IMAGE, control_shapes.of_z_image(inner))
+        if any(_ADAPTED.match(each) for each in inner):
+            named = control_shapes.adapter_names(list(inner))
+            return Head(place, ADAPTER, control_shapes.of_adapter({named[one]: inner[one] for one in inner}))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration):
         raise StudioError("bad_file", path=place.name, reason="not a ControlNet's safetensors file") from None
     raise StudioError("control_form", name=name, form="?")
 
 
-def _of_makers(shapes: Shapes) -> dict[str, Any]:
-    """The names that ControlNet's makers gave; the network's own part of them is that of Stable Diffusion's."""
-    found = read.unet({**shapes, "out.2.weight": (4,)})
-    hint = {int(match[1]): shape for each, shape in shapes.items() if (match := _HINT.match(each))}
-    kept = ("in_channels", "block_out_channels", "layers_per_block", "down_block_types", "use_linear_projection",
-            "transformer_layers_per_block", "cross_attention_dim")  # fmt: skip
-    config = {key: found[key] for key in kept if key in found}
-    outward = sorted(hint)[:-1]  # the last one leads into the network
-    config["conditioning_channels"] = hint[0][1]
-    config["conditioning_embedding_out_channels"] = [hint[0][0], *(hint[one][0] for one in outward[2::2])]
-    config["addition_embed_type"] = None
-    return config
-
-
-_HINT = re.compile(r"input_hint_block\.(\d+)\.weight$")
-_BLOCK = re.compile(r"down_blocks\.(\d+)\.")
-_EMBEDDED = re.compile(r"controlnet_cond_embedding\.blocks\.(\d+)\.weight$")
-
-
-def _of_diffusers(shapes: Shapes) -> dict[str, Any]:
-    """The names of diffusers. Blocks without attention, which slimmed ones have, are told from those with one."""
-    levels = read.count_blocks(shapes, _BLOCK.pattern)
-    blocks = [bare(shapes, f"down_blocks.{level}.") for level in range(levels)]
-    seeing = [any(each.startswith("attentions.") for each in block) for block in blocks]
-    depths = [read.count_blocks(block, r"attentions\.0\.transformer_blocks\.(\d+)\.") for block in blocks]
-    hint = {int(match[1]): shape for each, shape in shapes.items() if (match := _EMBEDDED.match(each))}
-    entry = shapes["controlnet_cond_embedding.conv_in.weight"]
-    config: dict[str, Any] = {
-        "in_channels": shapes["conv_in.weight"][1],
-        "block_out_channels": [block["resnets.0.conv1.weight"][0] for block in blocks],
-        "layers_per_block": max(read.count_blocks(block, r"resnets\.(\d+)\.") for block in blocks),
-        "down_block_types": ["CrossAttnDownBlock2D" if sees else "DownBlock2D" for sees in seeing],
-        "transformer_layers_per_block": [
-            depth if sees else 1 for depth, sees in zip(depths, seeing, strict=True)
-        ],
-        "mid_block_type": _mid(shapes),
-        "conditioning_channels": entry[1],
-        "conditioning_embedding_out_channels": [entry[0], *(hint[one][0] for one in sorted(hint)[1::2])],
-        "addition_embed_type": "text_time" if "add_embedding.linear_1.weight" in shapes else None,
-    }  # fmt: skip
-    if across := next((shape[-1] for each, shape in shapes.items() if each.endswith("attn2.to_k.weight")), 0):
-        config["cross_attention_dim"] = across
-    if projection := next((len(shape) for each, shape in shapes.items() if each.endswith(".proj_in.weight")), 0):
-        config["use_linear_projection"] = projection == 2
-    return config
-
-
-def _mid(shapes: Shapes) -> str:
-    return "UNetMidBlock2DCrossAttn" if any(each.startswith("mid_block.attentions.") for each in shapes) else (
-        "UNetMidBlock2D"
-    )  # fmt: skip
+_ADAPTED = re.compile(r"(adapter\.)?body\.\d+\.(resnets\.|body\.|block1\.|out_conv\.)")
+"""Names in T2I-Adapters, of either layout."""

@@ -305,6 +305,7 @@ class DiffusionModel(parking.Parking):
             tensors |= words.before(step + 1, whole, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
+            self._controls.done(step + 1)
             told(step + 1, whole)
             context.check()
             if context.skipped():
@@ -315,7 +316,7 @@ class DiffusionModel(parking.Parking):
 
         try:
             self._references.before(0, one.expected)
-            with self._controls.chance(request.seed or 0):
+            with self._controls.steering(request.seed or 0, member):
                 result = pipe(
                     **call.arguments(
                         self._card,

@@ -57,6 +57,7 @@ _CONTROL = (
     *("control_model.", "controlnet_", "lllite_", "input_hint_block.", "control_all_x_embedder.", "control_layers."),
 )
 _REFERENCE = ("image_proj.", "ip_adapter.", "ip_adapter_proj_model.")
+_ADAPTER = re.compile(r"adapter\.body\.\d+\.resnets\.|body\.\d+\.(body\.\d+\.)?block1\.weight$")
 _LORA = re.compile(
     r"\.(lora_(down|up)|lora_[AB]|hada_w1_[ab]|lokr_w[12](_[ab])?|lora_mid|oft_blocks|dora_scale)(\.|$)"
     r"|^lora_(unet|te\d?|transformer)_|_lora\.(down|up)\.weight$"
@@ -100,8 +101,8 @@ def adapter_family(names: str) -> str:
 
 
 def control(shapes: Shapes) -> bool:
-    """Whether these are a ControlNet's tensors."""
-    return any(name.startswith(_CONTROL) for name in shapes)
+    """Whether these are a ControlNet's or a T2I-Adapter's tensors."""
+    return any(name.startswith(_CONTROL) for name in shapes) or any(_ADAPTER.match(name) for name in shapes)
 
 
 def reference(shapes: Shapes) -> bool:

@@ -30,6 +30,7 @@ _SMALL = 1 << 20
 _LANGUAGE = re.compile(r"ForCausalLM$|LMHeadModel$")
 _SEEING = re.compile(r"ForConditionalGeneration$|ForImageTextToText$|ForVision2Seq$")
 _CODER = re.compile(r"coder|starcoder|codestral|codegemma|codellama|mellum|granite-code|next-edit", re.I)
+_DEPTH = ("DepthAnythingForDepthEstimation", "DPTForDepthEstimation")
 RUN = frozenset({"sd1", "sd2", "sdxl", "sd3", "flux1", "flux2", "z-image", "qwen-image"})
 """Families of pictures that the studio paints with."""
 UNRUN = frozenset({"inpaint", "edit", "depth", "edm", "x4-upscaler", "fill", "control", "diffusers"})
@@ -218,7 +219,8 @@ def _folder(folder: Path, names: list[str]) -> Found | None:
         return None
     config = _json(folder / "config.json")
     if "_class_name" in config:  # one part of a pipeline that lies alone
-        if "ControlNet" in str(config["_class_name"]) and any(name.endswith(".safetensors") for name in names):
+        steers = "ControlNet" in str(config["_class_name"]) or config["_class_name"] == "T2IAdapter"
+        if steers and any(name.endswith(".safetensors") for name in names):
             return Found(folder, Weights("control", nbytes=_bytes(folder)), title=title, reason="control")
         part = Found(folder, Weights("vae" if "Autoencoder" in str(config["_class_name"]) else "other"), title=title)
         return replace(part, reason="part")
@@ -232,6 +234,8 @@ def _folder(folder: Path, names: list[str]) -> Found | None:
         return replace(kind, reason="pickle" if pickled else "cut") if pickled or names else None
     if config.get("auto_map"):
         return replace(kind, reason="code")
+    if architecture in _DEPTH:
+        return replace(kind, reason="depth")
     tasks, engine = of_architecture(architecture)
     return replace(kind, tasks=tasks, engine=engine, reason="" if tasks else "family")
 

@@ -1,7 +1,11 @@
-"""Files of ControlNets: a safetensors file or a folder with its config.json, by the stem or the name of the folder."""
+"""Files of ControlNets and T2I-Adapters: a safetensors file or a folder with its config.json, by its stem or its name.
+
+Beside them the network that tells how deep a picture is, which has a folder of its own and no name in a request.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +16,9 @@ from studio.tasks.image.limits import PLAIN_NAME
 from studio.tasks.image.lora_files import SUFFIX, hash_of
 
 CONFIG = "config.json"
+DEPTH_FOLDER = "preprocessors"
+DEPTH = ("DepthAnythingForDepthEstimation", "DPTForDepthEstimation")
+"""Networks that tell how deep a picture is, as their configurations call them."""
 _HUB = "models--"
 """How the folder of a repository begins in the hub's cache."""
 
@@ -20,17 +27,21 @@ class ControlNets:
     """The ControlNets that lie ready: in home/controlnets, and where other programs left them. None on a public studio.
 
     Args:
-        more: files and folders of ControlNets elsewhere.
+        more: files and folders of ControlNets elsewhere. depths: folders of networks that tell depth, elsewhere.
     """
 
-    def __init__(self, home: Home, more: Callable[[], Iterable[Path]] = tuple, *, public: bool = False) -> None:
-        self._home, self._more, self._public = home, more, public
+    def __init__(
+        self, home: Home, more: Callable[[], Iterable[Path]] = tuple, depths: Callable[[], Iterable[Path]] = tuple, *,
+        public: bool = False,
+    ) -> None:  # fmt: skip
+        self._home, self._more, self._depths, self._public = home, more, depths, public
 
     def folders(self) -> tuple[Path, ...]:
         """Where they lie, the studio's own folder last: that is where `find` begins."""
         if self._public:
             return ()
-        return (*dict.fromkeys(_repository(place) or place.parent for place in self._more()), self._home.controlnets)
+        found = (_repository(place) or place.parent for place in (*self._depths(), *self._more()))
+        return (*dict.fromkeys(found), self._home.preprocessors, self._home.controlnets)
 
     def names(self) -> tuple[str, ...]:
         if self._public:
@@ -40,13 +51,23 @@ class ControlNets:
         return tuple(sorted(found, key=str.casefold))
 
     def require(self, request: ImageRequest) -> None:
-        """Raise StudioError where a ControlNet of a request is not here: not_for_public, no_control."""
+        """Raise StudioError where what a request is steered by is not here: not_for_public, no_control, no_depth."""
         if request.controls and self._public:
             raise StudioError("not_for_public")
         for control in request.controls:
             if find(control.model, self.folders()) is None:
                 known = ", ".join(self.names()[:20]) or "–"
                 raise StudioError("no_control", name=control.model, path=str(self._home.controlnets), known=known)
+        if any(control.preprocessor == "depth" for control in request.controls):
+            self.depth()
+
+    def depth(self) -> Path:
+        """The folder of the network that tells depth. Raises StudioError: not_for_public, no_depth."""
+        if self._public:
+            raise StudioError("not_for_public")
+        if (place := find_depth(self.folders())) is None:
+            raise StudioError("no_depth", path=str(self._home.preprocessors))
+        return place
 
 
 def name_of(place: Path) -> str:
@@ -77,6 +98,30 @@ def find(name: str, folders: Sequence[Path]) -> Path | None:
         except (OSError, ValueError):  # NUL bytes, names that are too long
             continue
     return None
+
+
+def find_depth(folders: Sequence[Path]) -> Path | None:
+    """The folder of a network that tells depth: of the last of `folders` that has one, the first by its name."""
+    for folder in reversed(folders):
+        try:
+            if folder.name.startswith(_HUB):
+                inside = [place] if (place := _version(folder)) is not None else []
+            else:
+                inside = sorted(one for one in folder.iterdir() if one.is_dir())
+            for place in inside:
+                if _tells_depth(place) and weights(place) is not None:
+                    return place
+        except OSError:
+            continue
+    return None
+
+
+def _tells_depth(place: Path) -> bool:
+    try:
+        stated = json.loads((place / CONFIG).read_text(encoding="utf-8"))["architectures"][0]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return False
+    return stated in DEPTH
 
 
 def _repository(place: Path) -> Path | None:
@@ -114,11 +159,19 @@ def _names(folder: Path) -> tuple[str, ...]:
 
 
 def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
-    """SHA-256 by name of the weights of every ControlNet that the requests use; without those that cannot be read."""
+    """SHA-256 by name of the weights of every ControlNet that the requests use, and of the network that tells depth.
+
+    Without those that cannot be read.
+    """
+    requests = tuple(requests)
     used = {one.model for request in requests for one in getattr(request, "controls", ())}
     found = {}
     for name in sorted(used):
         place = find(name, folders)
         if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
             found[name] = told
+    deep = any(one.preprocessor == "depth" for request in requests for one in getattr(request, "controls", ()))
+    place = find_depth(folders) if deep else None
+    if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
+        found[name_of(place)] = told
     return found

@@ -175,7 +175,8 @@ def test_only_what_the_last_picture_used_is_in_memory(painters, run):
         ("stable_diffusion", "wide", "control_wrong"),
         ("stable_diffusion_xl", "edges", "control_wrong"),
         ("stable_diffusion_xl", "edges-file", "control_wrong"),
-        ("z_image", "edges", "control_not_taken"),
+        ("z_image", "edges", "control_wrong"),
+        ("sana_sprint", "edges", "control_not_taken"),
         ("stable_diffusion", "nobody", "control_missing"),
         ("stable_diffusion", "../edges", "control_missing"),
     ],
@@ -190,7 +191,7 @@ def test_what_does_not_fit_is_refused_from_headers(folders, networks, kind, name
 def test_files_that_are_no_controlnets_are_named(folders, tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"\xff" * 64)
     save_file({"lllite_unet_x.weight": torch.zeros(2)}, tmp_path / "lite.safetensors")
-    save_file({"adapter.body.0.in_conv.weight": torch.zeros(2)}, tmp_path / "t2i.safetensors")
+    save_file({"adapter.body.0.out_conv.weight": torch.zeros(2)}, tmp_path / "t2i.safetensors")
     save_file({"task_embedding": torch.zeros(2)}, tmp_path / "union.safetensors")
     save_file(
         {"lora_controlnet": torch.zeros(2), "input_hint_block.0.weight": torch.zeros(2)}, tmp_path / "low.safetensors"
@@ -206,7 +207,7 @@ def test_files_that_are_no_controlnets_are_named(folders, tmp_path):
             )  # fmt: skip
         said[name] = caught.value.params.get("form", caught.value.code)
     assert said == {
-        "broken": "bad_file", "lite": "ControlNet-LLLite", "t2i": "T2I-Adapter", "union": "ControlNet Union",
+        "broken": "bad_file", "lite": "ControlNet-LLLite", "t2i": "bad_file", "union": "bad_file",
         "low": "Control-LoRA", "xl": "ControlNet XL, label_emb", "thing": "?",
     }  # fmt: skip
 

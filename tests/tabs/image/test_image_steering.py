@@ -125,7 +125,7 @@ def test_the_map_that_is_shown_is_the_one_that_is_used(
         "picture": {"path": str(picture)}, "preprocessor": "canny", "fit": "crop", "shape": "", "width": "",
         "height": "", "hires_scale": "", **given,
     }  # fmt: skip
-    shown = Image.open(io.BytesIO(steering.shown_map(values, studio.default_model("image"))))
+    shown = Image.open(io.BytesIO(steering.shown_map(values, studio.default_model("image"), studio.depth_map)))
     assert shown.size == size
     assert shown.tobytes() == control_map(Image.open(picture).convert("RGB"), "canny", size).tobytes()
 
@@ -141,8 +141,21 @@ def test_a_map_that_cannot_be_made_says_why(studio: Studio, picture: Path, given
         "hires_scale": "", **given,
     }  # fmt: skip
     with pytest.raises(StudioError) as caught:
-        steering.shown_map(values, studio.default_model("image"))
+        steering.shown_map(values, studio.default_model("image"), studio.depth_map)
     assert caught.value.code == code
+
+
+def test_a_map_of_depth_is_asked_of_the_studio_which_says_where_its_network_goes(studio: Studio, picture: Path) -> None:
+    values = {
+        "picture": {"path": str(picture)}, "preprocessor": "depth", "fit": "crop", "shape": "", "width": "",
+        "height": "", "hires_scale": "",
+    }  # fmt: skip
+    card = studio.default_model("image")
+    with pytest.raises(StudioError) as caught:
+        steering.shown_map(values, card, studio.depth_map)
+    assert (caught.value.code, caught.value.params["path"]) == ("no_depth", str(studio.home.preprocessors))
+    made = steering.shown_map(values, card, lambda one: Image.new("RGB", one.size, "#303030"))
+    assert Image.open(io.BytesIO(made)).getcolors() == [(512 * 512, (48, 48, 48))]
 
 
 def test_lists_are_filled_and_chosen_slots_stand_open(fields: Fields) -> None:

@@ -51,6 +51,15 @@ def test_what_stands_behind_the_file_may_be_left_out(run: Run, house: Path) -> N
     ]  # fmt: skip
 
 
+def test_depth_without_its_network_is_one_sentence_that_says_where_to_put_it(
+    run: Run, house: Path, tmp_path: Path
+) -> None:
+    result = run("image", "a", *SMALL, "--control", f"edges={house}:depth:0.5")
+    assert result.code == 1
+    assert str(tmp_path / "home" / "preprocessors") in result.err
+    assert "Traceback" not in result.err
+
+
 def test_windows_paths_keep_their_colon() -> None:
     assert _split_control(r"C:\maps\a.png:canny:1") == [r"C:\maps\a.png", "canny", "1"]
     assert _split_control(r"C:\maps\a.png") == [r"C:\maps\a.png"]

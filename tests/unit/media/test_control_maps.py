@@ -109,4 +109,11 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
 
 
 def test_what_may_be_asked_for_is_what_can_be_made() -> None:
-    assert tuple(MAKERS) == PREPROCESSORS
+    assert (*MAKERS, "depth") == PREPROCESSORS, "depth is made by a network"
+
+
+def test_depth_is_made_by_what_is_handed_in_and_fitted_like_every_map() -> None:
+    picture = Image.new("RGB", (40, 40), "white")
+    made = control_map(picture, "depth", (80, 40), "fill", lambda one: Image.new("RGB", one.size, "#202020"))
+    assert made.size == (80, 40)
+    assert made.getcolors() == [(80 * 40, (32, 32, 32))], "its margin goes on with it"

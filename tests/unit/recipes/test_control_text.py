@@ -9,7 +9,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.recipes import infotext, inspect, recipe, reproduce, untrusted
-from studio.requests import Control, ImageRequest, light
+from studio.requests import PREPROCESSORS, Control, ImageRequest, light
 
 CONTROLS = (
     Control("canny-sd15", b"one", "canny", 0.75, 0.1, 0.9, "fill"),
@@ -65,6 +65,15 @@ def test_the_text_of_other_web_uis_is_written_as_they_do_and_read_back() -> None
     assert found.unknown == ()
 
 
+def test_every_preprocessor_has_a_name_there_and_comes_back() -> None:
+    for one in PREPROCESSORS:
+        asked = Control("edges", b"", one)
+        text = infotext.write(made(ImageRequest(prompt="a", seed=7, width=64, height=64, controls=(asked,))))
+        found = inspect.from_text(text)
+        assert found is not None
+        assert (found.fields["controls"], found.unknown) == ((asked,), ()), one
+
+
 @pytest.mark.parametrize(
     ("unit", "expected", "unknown"),
     [
@@ -81,12 +90,20 @@ def test_the_text_of_other_web_uis_is_written_as_they_do_and_read_back() -> None
         (  # before 2023-09, with brackets and a numbered mode
             "preprocessor: depth_leres (LeRes), model: control_v11f1p_sd15_depth, weight: 0.7, "
             "starting/ending: (0.23, 0.76), resize mode: 2, pixel perfect: True, preprocessor params: (1024, 0, 0)",
-            Control("control_v11f1p_sd15_depth", b"", "", 0.7, 0.23, 0.76, "fill"),
+            Control("control_v11f1p_sd15_depth", b"", "depth", 0.7, 0.23, 0.76, "fill"),
             ("ControlNet 0: depth_leres (LeRes)",),
         ),
         (
             "Module: lineart_standard (from white bg & black line), Model: lines [43d4be0d], Weight: 1",
             Control("lines", b"", "lineart"), (),
+        ),
+        (
+            "Module: depth_anything_v2, Model: t2iadapter_depth_sd15v2 [3489cd37], Weight: 1",
+            Control("t2iadapter_depth_sd15v2", b"", "depth"), (),
+        ),
+        (
+            "Module: openpose_full, Model: controlnet-union-sdxl-1.0, Weight: 1",
+            Control("controlnet-union-sdxl-1.0", b"", ""), ("ControlNet 0: openpose_full",),
         ),
         ("Module: none, Model: None, Weight: 1, Resize Mode: Crop and Resize", None, ()),
     ],

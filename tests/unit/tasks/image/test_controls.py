@@ -129,6 +129,33 @@ def test_those_of_the_hubs_cache_are_called_by_their_repository(home: Home, tmp_
     assert control_files.find("0ld", nets.folders()) is None
 
 
+def test_what_tells_depth_is_found_where_it_is_put_and_named_where_it_is_not(home: Home, tmp_path: Path) -> None:
+    (home.controlnets / "edges.safetensors").write_bytes(b"own")
+    asked = ImageRequest(prompt="a", controls=(replace(GOOD, preprocessor="depth"),))
+    elsewhere: list[Path] = []
+    nets = ControlNets(home, depths=lambda: elsewhere)
+    folder(home.preprocessors / "other")
+    (home.preprocessors / "stray.txt").write_text("x")
+    with pytest.raises(StudioError) as caught:
+        nets.require(asked)
+    assert (caught.value.code, caught.value.params["path"]) == ("no_depth", str(home.preprocessors))
+    nets.require(replace(asked, controls=(GOOD,)))
+    for kind, place in (
+        ("DPTForDepthEstimation", tmp_path / "hub" / "models--maker--deep" / "snapshots" / "1"),
+        ("DepthAnythingForDepthEstimation", home.preprocessors / "Depth-Anything-V2-Small-hf"),
+    ):
+        folder(place)
+        (place / "config.json").write_text(f'{{"architectures": ["{kind}"]}}')
+        elsewhere.append(place)
+        assert nets.depth() == place, "the studio's own first"
+        nets.require(asked)
+    assert nets.names() == ("edges",), "no ControlNet"
+    assert control_files.hashes([asked], nets.folders()).keys() == {"edges", "Depth-Anything-V2-Small-hf"}
+    with pytest.raises(StudioError) as caught:
+        ControlNets(home, public=True).depth()
+    assert caught.value.code == "not_for_public"
+
+
 def test_a_look_through_folders_finds_files_and_folders(home: Home, tmp_path: Path) -> None:
     from studio.store.disk.look import Headers, look
     from studio.store.disk.places import Place
@@ -140,9 +167,17 @@ def test_a_look_through_folders_finds_files_and_folders(home: Home, tmp_path: Pa
     (tmp_path / "shelf" / "lines.safetensors").write_bytes(
         header_bytes({"control_model.input_hint_block.0.weight": tensor}) + bytes(4)
     )
+    adapter = folder(tmp_path / "shelf" / "sketch")
+    (adapter / "config.json").write_text('{"_class_name": "T2IAdapter"}')
+    deep = folder(tmp_path / "shelf" / "deep")
+    (deep / "config.json").write_text('{"architectures": ["DepthAnythingForDepthEstimation"]}')
+    for name, key in (("t2i", "adapter.body.0.resnets.0.block1.weight"), ("t2i-old", "body.0.block1.weight")):
+        (tmp_path / "shelf" / f"{name}.safetensors").write_bytes(header_bytes({key: tensor}) + bytes(4))
     found = look([Place(tmp_path / "shelf")], Headers())
     assert {(one.path.name, one.reason, one.weights.kind) for one in found} == {
         ("depth", "control", "control"), ("lines.safetensors", "control", "control"),
+        ("sketch", "control", "control"), ("deep", "depth", "other"), ("t2i.safetensors", "control", "control"),
+        ("t2i-old.safetensors", "control", "control"),
     }  # fmt: skip
 
 

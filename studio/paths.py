@@ -7,7 +7,7 @@ home/styles/      words round a prompt     home/wildcards/ lists of words to dra
 home/loras/       adaptations of models    home/captions/ how folders of pictures were captioned
 home/controlnets/ networks that hold a picture to a map
 home/embeddings/  textual inversions, by their names in a prompt
-home/upscalers/   networks that enlarge pictures
+home/upscalers/   networks that enlarge pictures        home/detectors/ networks that find faces and hands
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Home:
         home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
         # made so that people find where theirs go
         own = (home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.upscalers)
-        for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
+        for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own, home.detectors):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
@@ -83,6 +83,10 @@ class Home:
     @property
     def controlnets(self) -> Path:
         return self.root / "controlnets"
+
+    @property
+    def detectors(self) -> Path:
+        return self.root / "detectors"
 
     @property
     def embeddings(self) -> Path:

@@ -84,6 +84,38 @@ class Control:
     fit: ControlFit = "crop"
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the picture with a prompt of its own.
+
+    Attributes:
+        mask: where it is, as the bytes of a picture of any size: white inside, black outside. It is pulled to the
+            picture's shape.
+        weight: how much of the painting there is its prompt's and not the picture's, 0..1.
+    """
+
+    prompt: str
+    mask: bytes = field(default=b"", repr=False)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a detector finds in a finished picture, painted again at full resolution.
+
+    Attributes:
+        detector: the name of its folder.
+        strength: how far the second painting may go, 0..1.
+        prompt: what is painted there; empty for the picture's own prompt.
+        confidence: how sure the detector has to be, 0..1.
+    """
+
+    detector: str
+    strength: float = 0.4
+    prompt: str = ""
+    confidence: float = 0.5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """`count` pictures; picture i uses seed + i, so that each can be made again alone.
@@ -109,6 +141,9 @@ class ImageRequest:
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
         controls: pictures that the painting is held to.
+        regions: parts of the picture with prompts of their own; `prompt` is for the rest.
+        details: what is painted again in the finished picture, `mask_padding` round it and `mask_blur` soft. With a
+            `strength` of 0 and no mask, `image` is that picture, and keeps its size.
     """
 
     prompt: str
@@ -138,6 +173,8 @@ class ImageRequest:
     hires_scale: float = 1.0
     hires_strength: float | None = None
     controls: tuple[Control, ...] = ()
+    regions: tuple[Region, ...] = ()
+    details: tuple[Detail, ...] = ()
     task: Literal["image"] = "image"
 
 
@@ -269,4 +306,7 @@ def light(request: R) -> R:
     controls = values.get("controls", ())
     if any(one.image for one in controls):
         heavy["controls"] = tuple(replace(one, image=b"") for one in controls)
+    regions = values.get("regions", ())
+    if any(one.mask for one in regions):
+        heavy["regions"] = tuple(replace(one, mask=b"") for one in regions)
     return replace(request, **heavy) if heavy else request

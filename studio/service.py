@@ -53,6 +53,7 @@ from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
+from studio.tasks.image.detector_files import Detectors
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -93,7 +94,10 @@ class Studio:
         self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
         self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
         self._controls = ControlNets(self.home, lambda: self.own.controls, public=settings.public)
-        self._intake = Intake(self.catalog, self.store, self._prompts, self._controls, public=settings.public)
+        self._detectors = Detectors(self.home, public=settings.public)
+        self._intake = Intake(
+            self.catalog, self.store, self._prompts, self._controls, self._detectors, public=settings.public
+        )
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
         self._copies = Copies(
@@ -119,12 +123,13 @@ class Studio:
         self.close()
 
     def _adapter_folders(self) -> tuple[Path, ...]:
-        """Where adaptations and embeddings lie, the studio's own folders first; behind them where ControlNets do, its
-        own last."""
+        """Where adaptations and embeddings lie, the studio's own folders first; behind them where detectors and
+        ControlNets do, its own last."""
         if self.settings.public:
             return ()
         others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
-        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others, *self._controls.folders())))
+        others = (*others, *self._detectors.folders(), *self._controls.folders())
+        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others)))
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -280,6 +285,10 @@ class Studio:
     def controlnets(self) -> tuple[str, ...]:
         """Names of the ControlNets in home/controlnets and of those of other programs; none on a public studio."""
         return self._controls.names()
+
+    def detectors(self) -> tuple[str, ...]:
+        """Names of what finds faces and hands, in home/detectors; none on a public studio."""
+        return self._detectors.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

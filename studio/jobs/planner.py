@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
-from studio.engines.base import ChoosesSampler, HearsSound, ReadsPrompt, TakesControls, engine
+from studio.engines.base import ChoosesSampler, HearsSound, PaintsRegions, ReadsPrompt, TakesControls, engine
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
@@ -35,6 +35,7 @@ from studio.tasks.chat.conversation import Chat
 from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.control_files import ControlNets
+from studio.tasks.image.detector_files import Detectors
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -60,11 +61,11 @@ class Intake:
     """Takes requests in, for one profile."""
 
     def __init__(
-        self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None, *,
-        public: bool,
+        self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
+        detectors: Detectors | None = None, *, public: bool,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._controls = controls
+        self._controls, self._detectors = controls, detectors
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -100,6 +101,7 @@ class Intake:
         if request.mask:
             masks.read_mask(request.mask)  # refused before a model is loaded for it
         self._steered(request, card)
+        self._parted(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -133,6 +135,7 @@ class Intake:
         base = replace(base, count=1, prompts=())
         whole = self._resolved(base, card)
         self._steered(whole, card)
+        self._parted(whole, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
         cells, layout = grid_axes.cells(seeded, x, y, public=self._public)
@@ -212,6 +215,20 @@ class Intake:
             raise StudioError("control_not_taken", model=card.title)
         if self._store.state(card) == "ready":
             kind.check_controls(card, self._store.path(card), request, self._controls.folders())
+
+    def _parted(self, request: ImageRequest, card: Card) -> None:
+        """Refuse regions that mark nothing or that the model cannot paint, and detectors that are not here."""
+        for region in request.regions:
+            masks.read_mask(region.mask)
+        if self._detectors is not None:
+            self._detectors.require(request)
+        kind = engine(card.engine)
+        if not (request.regions or request.details):
+            return
+        if not isinstance(kind, PaintsRegions):
+            raise StudioError("no_regions", model=card.title)
+        if request.regions and self._store.state(card) == "ready":
+            kind.check_regions(card, self._store.path(card))
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

@@ -38,7 +38,7 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import control_files, embedding_files, lora_files
+from studio.tasks.image import control_files, detector_files, embedding_files, lora_files
 from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
@@ -294,6 +294,7 @@ class Runner:
         try:
             adapters = lora_files.hashes((request, *plan.requests), self._adapters())
             controlnets = control_files.hashes((request, *plan.requests), self._adapters())
+            detectors = detector_files.hashes((request, *plan.requests), self._adapters())
             embeddings = self._embeddings((request, *plan.requests), output)
 
             def made_with(card: Card) -> dict[str, Any]:
@@ -301,7 +302,8 @@ class Runner:
                     request, card,
                     revision=self._store.revision(card), model_hash=self._store.model_hash(card),
                     device=str(device), hardware=device.hardware, adapters=adapters,
-                    controlnets=controlnets, embeddings=embeddings, finish=output.finish, seconds=seconds,
+                    controlnets=controlnets, embeddings=embeddings, detectors=detectors,
+                    finish=output.finish, seconds=seconds,
                 )  # fmt: skip
                 return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
 

@@ -29,7 +29,7 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import TASKS, Control, ImageRequest, Lora, Message, Request
+from studio.requests import TASKS, Control, Detail, ImageRequest, Lora, Message, Region, Request
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
@@ -51,6 +51,7 @@ def make_recipe(
     adapters: Mapping[str, str] | None = None,
     controlnets: Mapping[str, str] | None = None,
     embeddings: Mapping[str, str] | None = None,
+    detectors: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -63,7 +64,7 @@ def make_recipe(
         model_hash: of a checkpoint of one file, as other web UIs write it.
         hardware: what people call the device; other pixels may come out of another one.
         adapters, controlnets: name -> SHA-256 of the files of `loras`, and of `controls`.
-        embeddings: the same of those that the prompts name.
+        embeddings: the same of those that the prompts name. detectors: of those in `details`.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -88,6 +89,7 @@ def make_recipe(
         **({"adapters": dict(adapters)} if adapters else {}),
         **({"controlnets": dict(controlnets)} if controlnets else {}),
         **({"embeddings": dict(embeddings)} if embeddings else {}),
+        **({"detectors": dict(detectors)} if detectors else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -140,10 +142,11 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
     """The SHA-256 of every file that went in, by the name of its field: `image`, `mask`, `controls.0` …."""
     found = {name: hash for name, value in recipe["parameters"].items() if (hash := _named_by(value))}
-    controls = recipe["parameters"].get("controls")
-    for number, one in enumerate(controls if isinstance(controls, list) else ()):
-        if isinstance(one, dict) and (hash := _named_by(one.get("image"))):
-            found[f"controls.{number}"] = hash
+    for name, part in (("controls", "image"), ("regions", "mask")):
+        listed = recipe["parameters"].get(name)
+        for number, one in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(one, dict) and (hash := _named_by(one.get(part))):
+                found[f"{name}.{number}"] = hash
     return found
 
 
@@ -184,7 +187,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
     networks = found.get("controlnets")
-    inversions = found.get("embeddings")
+    inversions, finders = found.get("embeddings"), found.get("detectors")
     return {
         "format": FORMAT,
         "task": found["task"],
@@ -202,6 +205,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"adapters": _strings(adapters)} if isinstance(adapters, dict) and adapters else {}),
         **({"controlnets": _strings(networks)} if isinstance(networks, dict) and networks else {}),
         **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
+        **({"detectors": _strings(finders)} if isinstance(finders, dict) and finders else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
@@ -237,7 +241,7 @@ def read_recipe(data: bytes) -> dict[str, Any] | None:
 def _plain(value: object) -> object:
     if isinstance(value, Message):
         return {"role": value.role, "content": value.content}
-    if isinstance(value, Control):
+    if isinstance(value, Control | Region | Detail):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else value
 

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, UpscaleRequest
+from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, Region, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
@@ -67,7 +67,9 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
         StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
     """
     named = {
-        name: hash for name, hash in recipe.sources(made).items() if name.startswith(("image", "mask", "controls."))
+        name: hash
+        for name, hash in recipe.sources(made).items()
+        if name.startswith(("image", "mask", "controls.", "regions."))
     }
     files = {name: data for name, hash in named.items() if (data := source(hash)) is not None}
     if len(files) < len(named):
@@ -79,12 +81,18 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     wanted = recipe.to_request(made)
     if wanted is None:
         raise StudioError("no_recipe")
-    return replace(wanted, **pictures, controls=with_pictures(wanted.controls, files))
+    regions = with_masks(wanted.regions, files)
+    return replace(wanted, **pictures, controls=with_pictures(wanted.controls, files), regions=regions)
 
 
 def with_pictures(controls: tuple[Control, ...], files: Mapping[str, bytes]) -> tuple[Control, ...]:
     """Controls of a recipe with their pictures, which are named as in `recipe.sources`."""
     return tuple(replace(one, image=files.get(f"controls.{number}", one.image)) for number, one in enumerate(controls))
+
+
+def with_masks(regions: tuple[Region, ...], files: Mapping[str, bytes]) -> tuple[Region, ...]:
+    """Regions of a recipe with their masks, which are named as in `recipe.sources`."""
+    return tuple(replace(one, mask=files.get(f"regions.{number}", one.mask)) for number, one in enumerate(regions))
 
 
 def picture_format(data: bytes) -> PictureFormat:
@@ -118,8 +126,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(f"lora {name}", hash, files.get(name)) for name, hash in before.get("adapters", {}).items()]
     files = now.get("controlnets", {})
     pairs += [(f"ControlNet {name}", hash, files.get(name)) for name, hash in before.get("controlnets", {}).items()]
-    files = now.get("embeddings", {})
-    pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
+    for kind, called in (("embeddings", "embedding"), ("detectors", "detector")):
+        files = now.get(kind, {})
+        pairs += [(f"{called} {name}", hash, files.get(name)) for name, hash in before.get(kind, {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

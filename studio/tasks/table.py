@@ -44,7 +44,12 @@ RULES: Mapping[Task, Rules[Any]] = {
         settled=image.settled,
         title=lambda request: request.prompt,
         language=lambda request: request.prompt,
-        sources=lambda request: _given(request.image, request.mask, *(one.image for one in request.controls)),
+        sources=lambda request: _given(
+            request.image,
+            request.mask,
+            *(one.image for one in request.controls),
+            *(one.mask for one in request.regions),
+        ),
         marks=image.marks,
         lighter=lighter_image.painted,
     ),

@@ -91,6 +91,7 @@ class Restoring:
             changes[self._fields.of["model"]] = gr.update(choices=choices, value=card.id)
         changes |= self._fields.started(picture)
         missing = self._steered(found, changes) or missing
+        missing = self._parted(found, changes) or missing
         ours = found.form in ("atelier", "a1111")
         words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
         if not found.fields.get("prompt"):
@@ -141,6 +142,19 @@ class Restoring:
         kept = [self._kept(named[place]) if place < len(named) else None for place in range(len(controls))]
         files = [self._page.offer(data, "control.png") if data else None for data in kept]
         changes |= self._fields.steering.restored(controls, files)
+        return None in files
+
+    def _parted(self, found: Restored, changes: dict[Any, Any]) -> bool:
+        """Puts the regions into their fields; whether one of their masks is not here."""
+        regions = found.fields.get("regions", ())
+        given = origins.painting(found.recipe)["parameters"].get("regions") if found.recipe else None
+        named = [one.get("mask") if isinstance(one, dict) else None for one in given or ()]
+        files = [self._kept(named[place]) if place < len(named) else None for place in range(len(regions))]
+        try:
+            changes |= self._fields.regions.restored(regions, files)
+        except StudioError:
+            changes |= self._fields.regions.restored(regions, [None] * len(regions))
+            return True
         return None in files
 
     def _kept(self, named: Any) -> bytes | None:

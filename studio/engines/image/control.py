@@ -120,6 +120,15 @@ class Controls:
             torch.manual_seed(seed)
             yield
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """As if there were none: for what is painted of a part, where a map of the whole would hold it to nonsense."""
+        wanted, self._wanted = self._wanted, ()
+        try:
+            yield
+        finally:
+            self._wanted = wanted
+
     def nbytes(self) -> int:
         """Bytes of the ControlNets that are in memory."""
         return torch_loading.nbytes(*self._networks.values())

@@ -32,8 +32,10 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.image import (
+    areas,
     conditioning,
     control,
+    details,
     embeddings,
     init_image,
     latents,
@@ -43,6 +45,7 @@ from studio.engines.image import (
     translation,
 )
 from studio.engines.image.control import Controls
+from studio.engines.image.details import Detectors
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
 from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
@@ -84,10 +87,13 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        return work(card, request) + control.work(card, request)
+        return work(card, request) + control.work(card, request) + details.work(request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         control.check(card, files, request, folders)
+
+    def check_regions(self, card: Card, files: Path) -> None:
+        areas.check(card, files)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         if file := loading.checkpoint(card, files):
@@ -121,20 +127,23 @@ class DiffusionModel(parking.Parking):
         self._family: Any = Family(card, pipe)
         self._adapters: Any = Adapters(card, pipe)
         self._controls: Any = Controls(card, self._family, device)
+        self._detectors = Detectors(card, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
+        self._regions: list[Image.Image] = []  # the masks of the run's regions
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
         )
 
     def nbytes(self) -> int:
-        return self._weights.nbytes() + self._controls.nbytes()
+        return self._weights.nbytes() + self._controls.nbytes() + self._detectors.nbytes()
 
     def close(self) -> None:
         self._family = self._adapters = self._controls = self._previews = self._weights = None
 
     def _forget(self) -> None:
         self._controls.clear()
+        self._detectors.clear()
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -146,6 +155,9 @@ class DiffusionModel(parking.Parking):
         passes = plan(request, int(self._card.limits.get("multiple", 8)), twice, measured)
         # refused here, before anything is painted, where the model has no pipeline for this
         self._family.member(source is not None, source is not None and source.mask is not None)
+        if request.details and not self._family.paints_over():
+            raise StudioError("no_image_input", model=self._card.title)
+        self._detectors.apply(request.details, context.adapters)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
         # a part that is put back somewhere must fit there and not to itself
@@ -153,14 +165,15 @@ class DiffusionModel(parking.Parking):
             fitted.append(("no_seamless", {}))
             request = replace(request, seamless="")
         self._adapters.apply(request.loras, context.adapters)
-        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
+        more = (one.prompt for one in (*request.regions, *request.details))
+        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt, *more)
         self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
         pictures: list[Image.Image] = []
         seeds: list[tuple[int, int]] = []
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
-        with torch_loading.working(self._card), seamless.wrapped(self._family.pipe, request.seamless):
+        with torch_loading.working(self._card):
             notes = [*said, *(source.notes if source else ()), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
             self._tile(request)
@@ -208,19 +221,30 @@ class DiffusionModel(parking.Parking):
         start = source = cutout and cutout.source
         here: init_image.Source | None = None
         painted: Image.Image | None = None
-        for part, one in enumerate(passes):
-            if painted is not None:
-                whole = painted if here is None else here.kept(painted)
-                larger = seamless.enlarged(whole, one.size, request.seamless)
-                start = init_image.Source(larger)
-                # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
-                start = start if source is None else replace(source, image=source.kept(larger))
-            here = start and start.sized(one.size)
-            told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            painted = self._paint(request, one, here, number, generator, context, told)
+        self._regions = areas.shown(request.regions, cutout)
+        with seamless.wrapped(self._family.pipe, request.seamless):
+            for part, one in enumerate(passes):
+                if painted is not None:
+                    whole = painted if here is None else here.kept(painted)
+                    larger = seamless.enlarged(whole, one.size, request.seamless)
+                    start = init_image.Source(larger)
+                    # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
+                    start = start if source is None else replace(source, image=source.kept(larger))
+                here = start and start.sized(one.size)
+                told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
+                painted = self._paint(request, one, here, number, generator, context, told)
         assert painted is not None
         # encoding and decoding change every pixel a little: outside the mask the given ones are put back
-        return painted if cutout is None else cutout.put_back(painted)
+        finished = painted if cutout is None else cutout.put_back(painted)
+
+        def again(asked: ImageRequest, one: Pass, place: init_image.Cutout, part: int) -> Image.Image:
+            self._regions = areas.shown(asked.regions, place)
+            told = lambda done, steps: progress.step(number, len(passes) + part, done, steps)  # noqa: E731
+            own = torch.Generator("cpu").manual_seed(request.seed or 0)
+            with self._controls.resting():
+                return self._paint(asked, one, place.source, number, own, context, told)
+
+        return details.repainted(self._detectors, request, finished, self._card, again)
 
     def _paint(
         self,
@@ -246,13 +270,14 @@ class DiffusionModel(parking.Parking):
         if start is not None and start.mask is not None and member.by_hand:
             kept = latents.Kept(pipe, start.image, start.mask, request.seed or 0)
 
-        words = self._words(request, one, number, member)
+        words, mixed = self._words(request, one, number, member)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
             steps = getattr(pipe, "num_timesteps", None) or one.expected
             # called behind a step: what is set here is what the next one reads
             tensors |= words.before(step + 1, steps, one.expected)
+            mixed.before(step + 1, steps, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
             told(step + 1, steps)
@@ -264,7 +289,7 @@ class DiffusionModel(parking.Parking):
             return tensors
 
         try:
-            with self._controls.chance(request.seed or 0):
+            with self._controls.chance(request.seed or 0), mixed.mixed(getattr(pipe, "unet", None)):
                 result = pipe(
                     **self._arguments(request, one, start, generator, member),
                     **self._controls.arguments(one.size, member),
@@ -280,11 +305,17 @@ class DiffusionModel(parking.Parking):
             raise SkippedError
         return self._checked(result)
 
-    def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
-        return conditioning.condition(
-            member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
-            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second), self._embeddings,
+    def _words(
+        self, request: ImageRequest, one: Pass, number: int, member: Member
+    ) -> tuple[conditioning.Conditioning, areas.Areas]:
+        """What the pipeline is told, and what else has a say."""
+        guidance = request.guidance_scale or 0.0
+        base = areas.prompts(_prompt(request, number), member, guidance)
+        how = (request.clip_skip, one.expected, int(one.second), self._embeddings)
+        own = conditioning.condition(
+            member.pipe, member.accepts, base[0][0], request.negative_prompt, guidance, *how
         )  # fmt: skip
+        return own, areas.areas(member, base, request.regions, self._regions, guidance, *how)
 
     def _checked(self, result: Any) -> Image.Image:
         import numpy as np

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, ImageRequest, Lora
+from studio.requests import CONTROL_FITS, PREPROCESSORS, SEAMLESS, Control, Detail, ImageRequest, Lora, Region
 from studio.tasks.bounds import (
     NAME,
     PROMPT,
@@ -56,6 +56,14 @@ CONTROL_NUMBERS: Mapping[str, Bound] = {
     "control_end": Bound(0, 1, 1, 1.0, whole=False),
 }
 """Of one picture that steers, each by the name of its field there with `control_` before it."""
+REGIONS = Bound(0, 4, 4, 0)
+REGION_WEIGHT = Bound(0, 1, 1, 1.0, whole=False)
+DETAILS = Bound(0, 4, 2, 0)
+DETAIL_NUMBERS: Mapping[str, Bound] = {
+    "detail_strength": Bound(0, 1, 1, 0.4, whole=False),
+    "detail_confidence": Bound(0, 1, 1, 0.5, whole=False),
+}
+"""Of one detector, each by the name of its field there with `detail_` before it."""
 STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
@@ -87,6 +95,12 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_list("controls", request.controls, CONTROLS, public)
     for control in request.controls:
         _check_control(control, public)
+    check_list("regions", request.regions, REGIONS, public)
+    for region in request.regions:
+        _check_region(region, public)
+    check_list("details", request.details, DETAILS, public)
+    for detail in request.details:
+        _check_detail(detail, public)
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -101,13 +115,16 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
 def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
     """Both sides, and lists that are fixed."""
     width, height = sides(request, card, public=public)
-    lists = {name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls")}
+    lists = {
+        name: tuple(getattr(request, name)) for name in ("prompts", "styles", "loras", "controls", "regions", "details")
+    }
     return {"width": width, "height": height, **lists}
 
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    named = tuple(name for name in ("tiling", "image", "mask", "loras", "controls") if getattr(request, name))
+    names = ("tiling", "image", "mask", "loras", "controls", "regions", "details")
+    named = tuple(name for name in names if getattr(request, name))
     return (*named, f"x{request.hires_scale:g}") if request.hires_scale > 1 else named
 
 
@@ -133,6 +150,25 @@ def _check_control(control: object, public: bool) -> None:
     if control.start >= control.end:
         raise StudioError("control_order", start=f"{control.start:g}", end=f"{control.end:g}")
     check_picture("control_image", control.image, public)
+
+
+def _check_region(region: object, public: bool) -> None:
+    if not isinstance(region, Region):
+        raise StudioError("not_text", field=label("regions"))
+    check_text("region_prompt", region.prompt, PROMPT, public)
+    check_number("region_weight", region.weight, REGION_WEIGHT)
+    check_picture("region_mask", region.mask, public)
+
+
+def _check_detail(detail: object, public: bool) -> None:
+    if not isinstance(detail, Detail):
+        raise StudioError("not_text", field=label("details"))
+    check_text("details", detail.detector, NAME, public)
+    if not PLAIN_NAME.fullmatch(detail.detector):
+        raise StudioError("not_plain", field=label("details"), value=detail.detector[:40])
+    check_text("detail_prompt", detail.prompt, WORDS, public)
+    for name, row in DETAIL_NUMBERS.items():
+        check_number(name, getattr(detail, name.removeprefix("detail_")), row)
 
 
 def _check_size(request: ImageRequest, card: Card, public: bool) -> None:

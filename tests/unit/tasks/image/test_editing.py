@@ -62,10 +62,28 @@ def test_what_names_something_that_is_not_here_is_taken_out_and_named() -> None:
     assert prompt_schedule.without_tags("a cat <3 and <lora:x:1>") == ("a cat <3 and <lora:x:1>", ())
 
 
-def test_and_between_prompts_is_told_from_a_text_of_capitals() -> None:
-    assert prompt_schedule.joins("a cat AND a dog")
-    assert not prompt_schedule.joins("A CAT AND A DOG")
-    assert not prompt_schedule.joins("sand and SANDY")
+# As `re_AND` and `re_weight` of modules/prompt_parser.py part them; the example with three is its wiki's.
+JOINED = {
+    "a cat": [("a cat", 1.0)],
+    "a cat AND a dog": [("a cat", 1.0), ("a dog", 1.0)],
+    "a cat :1.2 AND a dog AND a penguin :2.2": [("a cat", 1.2), ("a dog", 1.0), ("a penguin", 2.2)],
+    "a cat: -.5 AND (a dog:1.3)": [("a cat", -0.5), ("(a dog:1.3)", 1.0)],
+    "a cat:2. AND a ratio of 3:4": [("a cat", 2.0), ("a ratio of 3", 4.0)],
+    "a cat :x AND [b:c:0.5]": [("a cat :x", 1.0), ("[b:c:0.5]", 1.0)],
+    "a SAND AND\na dog": [("a SAND", 1.0), ("a dog", 1.0)],
+    "a AND  AND b": [("a", 1.0), ("", 1.0), ("b", 1.0)],
+}
+
+
+@pytest.mark.parametrize("prompt", JOINED)
+def test_and_parts_prompts_and_their_weights_as_the_web_ui_does(prompt: str) -> None:
+    assert list(prompt_schedule.joined(prompt)) == JOINED[prompt]
+
+
+def test_and_in_a_text_of_capitals_is_a_word_and_prompts_are_bounded() -> None:
+    assert prompt_schedule.joined("A CAT AND A DOG :2") == (("A CAT AND A DOG :2", 1.0),)
+    assert prompt_schedule.joined("a cat :2") == (("a cat :2", 1.0),)
+    assert len(prompt_schedule.joined("a AND " * 40)) == 8
 
 
 @given(st.text(alphabet="ab [](){}:|\\.0123BREAK,", max_size=60), st.integers(1, 8))

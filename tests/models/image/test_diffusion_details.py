@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_detectors
 from PIL import Image
-from tiny import Recorder, card
+from tiny import CPU, Recorder, card
 from tiny_pipelines import pixels
 
 from studio.engines.image import details
@@ -32,8 +32,20 @@ def found(tmp_path_factory):
 
 
 @pytest.fixture
-def run(painters, found):
-    return lambda request, kind="stable_diffusion": painters(kind).run(request, Recorder(adapters=found))
+def small(painters, monkeypatch):
+    """The tiny painters, with a size of their own that goes with it: details are painted at that."""
+
+    def small(kind="stable_diffusion"):
+        model = painters(kind)
+        monkeypatch.setattr(model, "_card", replace(model._card, defaults={"width": 64, "height": 64}))
+        return model
+
+    return small
+
+
+@pytest.fixture
+def run(small, found):
+    return lambda request, kind="stable_diffusion": small(kind).run(request, Recorder(adapters=found))
 
 
 @pytest.fixture
@@ -119,14 +131,14 @@ def test_a_batch_is_its_single_pictures_with_regions_and_seams(run):
     assert pixels(run(other))[0] != batch[0], "the prompt of the region counts in a detail of it"
 
 
-def test_progress_counts_what_was_found(painters, found):
+def test_progress_counts_what_was_found(small, found):
     context = Recorder(adapters=found)
-    painters("stable_diffusion").run(replace(ASK, details=(Detail("two", 0.8),)), context)
+    small().run(replace(ASK, details=(Detail("two", 0.8),)), context)
     done, total = context.steps[-1]
     assert done == total > 3
 
 
-def test_what_cannot_be_read_is_refused(painters, found, tmp_path):
+def test_what_cannot_be_read_is_refused(small, found, tmp_path):
     for name, config in {
         "backbone": {"model_type": "detr", "architectures": ["DetrForObjectDetection"], "use_timm_backbone": True},
         "foreign": {
@@ -139,7 +151,7 @@ def test_what_cannot_be_read_is_refused(painters, found, tmp_path):
         (tmp_path / name / "config.json").write_text(json.dumps(config))
     shutil.copytree(found / "faces", tmp_path / "damaged")
     (tmp_path / "damaged" / "model.safetensors").write_bytes(b"damaged")
-    model = painters("stable_diffusion")
+    model = small()
     for name, code in (
         ("backbone", "detector_form"), ("foreign", "detector_form"), ("damaged", "broken_model"),
         ("nobody", "detector_missing"),

@@ -27,7 +27,7 @@ class Regions:
         with fold("image-regions", "image.fold_regions"):
             gr.Markdown(t("image.regions_help"), elem_classes="a-under")
             t("image.regions_canvas")  # what the canvas is called to those who do not see it
-            gr.HTML(_canvas(), elem_id="image-regions-canvas", elem_classes="a-bare")
+            gr.HTML(_canvas(), elem_id="image-regions-canvas")
             of["region_map"] = gr.Textbox(
                 "", label=t("image.fold_regions"), max_length=region_map.MAX_LETTERS, elem_id="image-region-map",
                 elem_classes="a-hidden",

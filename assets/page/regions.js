@@ -1,7 +1,7 @@
 // Regions of a picture: drawn cell by cell, as boxes or with a brush; the field below has them (tabs/image/region_map.py).
 (() => {
   const atelier = (window.atelier = window.atelier || {});
-  const SIDE = 96, BRUSH = 4; // cells: each way, and half the width of a stroke
+  const SIDE = 96, BRUSH = 4, HIGH = 420; // cells: each way, and half the width of a stroke; pixels
   const place = () => document.querySelector("#image-regions-canvas .a-regions");
   const field = () => document.querySelector("#image-region-map textarea, #image-region-map input");
   const cells = new Uint8Array(SIDE * SIDE);
@@ -123,7 +123,11 @@
     const size = document.getElementById("image-size")?.textContent.match(/(\d+)\D+(\d+)/);
     const [wide, high] = ["width", "height"].map((side) => Number(document.querySelector(`#image-${side} input, #image-${side} textarea`)?.value) || 0);
     const shape = wide && high ? `${wide} / ${high}` : size ? `${size[1]} / ${size[2]}` : "1 / 1";
-    if (canvas.style.aspectRatio !== shape) canvas.style.aspectRatio = shape;
+    if (canvas.style.aspectRatio !== shape) {
+      const [across, down] = shape.split(" / ").map(Number);
+      canvas.style.aspectRatio = shape;
+      canvas.style.width = `${Math.round((HIGH * across) / down)}px`; // its height follows, also where it is too wide
+    }
     const value = field()?.value ?? "";
     if (from || (value === read && canvas.dataset.drawn)) return;
     canvas.dataset.drawn = "yes";

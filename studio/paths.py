@@ -9,7 +9,7 @@ home/controlnets/ networks that hold a picture to a map
 home/ipadapters/  networks that show a model reference pictures
 home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
-home/upscalers/   networks that enlarge pictures
+home/upscalers/   networks that enlarge pictures        home/detectors/ networks that find faces and hands
 home/chat-presets.json  how conversations are answered, by name
 home/refiners/    second halves of Stable Diffusion XL
 home/vaes/        decoders that pictures can be decoded by in place of a model's own
@@ -51,7 +51,7 @@ class Home:
         # made so that people find where theirs go
         own = (
             home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters,
-            home.preprocessors, home.upscalers, home.vaes, home.refiners,
+            home.preprocessors, home.detectors, home.upscalers, home.vaes, home.refiners,
         )  # fmt: skip
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
@@ -103,6 +103,10 @@ class Home:
     @property
     def preprocessors(self) -> Path:
         return self.root / "preprocessors"
+
+    @property
+    def detectors(self) -> Path:
+        return self.root / "detectors"
 
     @property
     def embeddings(self) -> Path:

@@ -113,6 +113,38 @@ class Reference:
     mask: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the picture with a prompt of its own.
+
+    Attributes:
+        mask: where it is, as the bytes of a picture of any size: white inside, black outside. It is pulled to the
+            picture's shape.
+        weight: how much of the painting there is its prompt's and not the picture's, 0..1.
+    """
+
+    prompt: str
+    mask: bytes = field(default=b"", repr=False)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a detector finds in a finished picture, painted again at full resolution.
+
+    Attributes:
+        detector: the name of its folder.
+        strength: how far the second painting may go, 0..1.
+        prompt: what is painted there; empty for the picture's own prompt.
+        confidence: how sure the detector has to be, 0..1.
+    """
+
+    detector: str
+    strength: float = 0.4
+    prompt: str = ""
+    confidence: float = 0.5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """`count` pictures; picture i uses seed + i, so that each can be made again alone.
@@ -143,6 +175,9 @@ class ImageRequest:
         references: pictures that the model is shown beside the words.
         vae: a decoder by the stem of its file; empty for the model's own.
         refiner: what paints the rest of it from `refiner_at` on, 0..1, by the stem of its file; empty for none.
+        regions: parts of the picture with prompts of their own; `prompt` is for the rest.
+        details: what is painted again in the finished picture, `mask_padding` round it and `mask_blur` soft. With a
+            `strength` of 0 and no mask, `image` is that picture, and keeps its size.
     """
 
     prompt: str
@@ -177,6 +212,8 @@ class ImageRequest:
     vae: str = ""
     refiner: str = ""
     refiner_at: float = 0.8
+    regions: tuple[Region, ...] = ()
+    details: tuple[Detail, ...] = ()
     task: Literal["image"] = "image"
 
 
@@ -333,4 +370,7 @@ def light(request: R) -> R:
         heavy["pictures"] = (b"",) * len(values["pictures"])
     if references := values.get("references"):
         heavy["references"] = tuple(replace(one, image=b"", mask=b"") for one in references)
+    regions = values.get("regions", ())
+    if any(one.mask for one in regions):
+        heavy["regions"] = tuple(replace(one, mask=b"") for one in regions)
     return replace(request, **heavy) if heavy else request

@@ -59,6 +59,7 @@ from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
 from studio.tasks.image.control_files import ControlNets
+from studio.tasks.image.detector_files import Detectors
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.image.reference_files import IPAdapters
 from studio.tasks.image.refiner_files import Refiners
@@ -107,9 +108,10 @@ class Studio:
         self._references = IPAdapters(self.home, lambda: self.own.references, public=settings.public)
         self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
         self._refiners = Refiners(self.home, self._refiner_places, public=settings.public)
+        self._detectors = Detectors(self.home, public=settings.public)
         self._intake = Intake(
             self.catalog, self.store, self._prompts, self._controls, self._references, self._vaes, self._refiners,
-            public=settings.public,
+            self._detectors, public=settings.public,
         )  # fmt: skip
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -136,12 +138,12 @@ class Studio:
         self.close()
 
     def _adapter_folders(self) -> tuple[Path, ...]:
-        """Where adaptations, embeddings, VAEs and refiners lie, the studio's own folders first; behind them where
-        IP-Adapters and then ControlNets do, of each its own last."""
+        """Where adaptations, embeddings, VAEs, refiners and detectors lie, the studio's own folders first; behind them
+        where IP-Adapters and then ControlNets do, of each its own last."""
         if self.settings.public:
             return ()
         others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
-        others = (*others, *self._vaes.folders(), *self._refiners.folders())
+        others = (*others, *self._vaes.folders(), *self._refiners.folders(), *self._detectors.folders())
         others = (*others, *self._references.folders(), *self._controls.folders())
         return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others)))
 
@@ -337,6 +339,10 @@ class Studio:
         """Names of the refiners in home/refiners, of the catalogue, and in the person's folders; none on a public
         studio."""
         return self._refiners.names()
+
+    def detectors(self) -> tuple[str, ...]:
+        """Names of what finds faces and hands, in home/detectors; none on a public studio."""
+        return self._detectors.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

@@ -21,10 +21,12 @@ from studio.requests import (
     Axis,
     Control,
     ControlFit,
+    Detail,
     ImageRequest,
     Lora,
     Reference,
     ReferenceUse,
+    Region,
     Seamless,
     UpscaleRequest,
 )
@@ -72,6 +74,10 @@ def image(
     vae: Annotated[str, typer.Option("--vae", metavar="NAME", help=say("help.vae"))] = "",
     refiner: Annotated[str, typer.Option("--refiner", metavar="NAME", help=say("help.refiner"))] = "",
     refiner_at: Annotated[float, typer.Option("--refiner-at", help=say("help.refiner_at"))] = 0.8,
+    region: Annotated[
+        list[str] | None, typer.Option("--region", metavar="WHERE=PROMPT", help=say("help.region"))
+    ] = None,
+    detail: Annotated[list[str] | None, typer.Option("--detail", metavar="NAME", help=say("help.detail"))] = None,
     hires: Annotated[float, typer.Option("--hires", metavar="SCALE", help=say("help.hires"))] = 1.0,
     hires_strength: Annotated[float | None, typer.Option("--hires-strength", help=say("help.hires_strength"))] = None,
     tiling: Annotated[bool, typer.Option("--tiling", help=say("help.tiling"))] = False,
@@ -102,6 +108,8 @@ def image(
             controls=tuple(_control(console, one) for one in control or ()), vae=vae, refiner=refiner,
             refiner_at=refiner_at, pictures=tuple(map(_file, picture or ())),
             references=_references(console, reference or [], reference_mask or []),
+            regions=tuple(_region(console, one) for one in region or ()),
+            details=tuple(_detail(console, one) for one in detail or ()),
         )  # fmt: skip
         run(console, request, out, Wish(names, clean), _grid(request, x, y, z) if x else None)
 
@@ -177,6 +185,42 @@ def _control(console: Console, typed: str) -> Control:
         name.strip(), read_bytes(file, MAX_IMAGE_BYTES), "" if preprocessor == "none" else preprocessor,
         weight, start, end, cast("ControlFit", others[3] or "crop"),
     )  # fmt: skip
+
+
+def _region(console: Console, typed: str) -> Region:
+    """FILE=PROMPT or LEFT,TOP,RIGHT,BOTTOM=PROMPT, and a weight behind the place: FILE:0.5=PROMPT."""
+    from studio.media import masks  # loads Pillow, which `--help` needs not wait for
+
+    where, equals, prompt = typed.partition("=")
+    place, colon, number = where.rpartition(":")
+    weight = _numbers(number, 1) if colon else None  # else the colon is one of a file's name
+    place = place if weight else where
+    if not equals or not place.strip():
+        console.usage(say("wrong_region", text=typed))
+    box = _numbers(place, 4)
+    mask = masks.box_mask(box) if box else read_bytes(place, MAX_IMAGE_BYTES)
+    return Region(prompt.strip(), mask, weight[0] if weight else 1.0)
+
+
+def _detail(console: Console, typed: str) -> Detail:
+    """NAME, and behind it what is not as usual: :STRENGTH:CONFIDENCE."""
+    name, *more = typed.split(":")
+    try:
+        numbers = [float(one or usual) for one, usual in zip([*more, "", ""], ("0.4", "0.5"), strict=False)]
+    except ValueError:
+        console.usage(say("wrong_detail", text=typed))
+    if len(more) > 2 or not name.strip():
+        console.usage(say("wrong_detail", text=typed))
+    return Detail(name.strip(), numbers[0], confidence=numbers[1])
+
+
+def _numbers(text: str, count: int) -> list[float] | None:
+    """So many numbers with commas between them; None where it is something else."""
+    try:
+        found = [float(one) for one in text.split(",")]
+    except ValueError:
+        return None
+    return found if len(found) == count else None
 
 
 def _split_control(text: str) -> list[str]:

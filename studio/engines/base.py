@@ -252,6 +252,18 @@ class TakesRefiner(Protocol):
 
 
 @runtime_checkable
+class PaintsRegions(Protocol):
+    """An engine of pictures that takes a prompt for each region, and paints details again.
+
+    Others are never given either.
+    """
+
+    def check_regions(self, card: Card, files: Path) -> None:
+        """Raise StudioError where a model cannot be painted with regions, from its files alone."""
+        ...
+
+
+@runtime_checkable
 class ReadsPrompt(Protocol):
     """An engine of music that settles key, tempo and players before it begins."""
 

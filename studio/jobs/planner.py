@@ -15,6 +15,7 @@ from studio.catalog.catalog import Catalog
 from studio.engines.base import (
     ChoosesSampler,
     HearsSound,
+    PaintsRegions,
     ReadsPrompt,
     TakesControls,
     TakesReferences,
@@ -55,6 +56,7 @@ from studio.tasks.chat.conversation import Chat
 from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
 from studio.tasks.image.control_files import ControlNets
+from studio.tasks.image.detector_files import Detectors
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.image.reference_files import IPAdapters
 from studio.tasks.image.refiner_files import Refiners
@@ -86,11 +88,12 @@ class Intake:
 
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
-        references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None, *,
-        public: bool,
+        references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None,
+        detectors: Detectors | None = None, *, public: bool,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
         self._controls, self._references, self._vaes, self._refiners = controls, references, vaes, refiners
+        self._detectors = detectors
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.
@@ -127,6 +130,7 @@ class Intake:
         self._steered(request, card)
         self._referred(request, card)
         self._with_parts(request, card)
+        self._parted(request, card)
         request, notes = self._sampled(request, card)
         filled = self._filled(request, card)
         if len(filled) == 1:
@@ -163,6 +167,7 @@ class Intake:
         whole = self._resolved(base, card)
         self._steered(whole, card)
         self._referred(whole, card)
+        self._parted(whole, card)
         seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
         x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
         cells, layout = grid_axes.cells(seeded, x, y, z and grid_axes.settled(z, draw_seed), public=self._public)
@@ -276,6 +281,20 @@ class Intake:
                 raise StudioError("refiner_not_taken", model=card.title)
             if ready:
                 kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
+
+    def _parted(self, request: ImageRequest, card: Card) -> None:
+        """Refuse regions that mark nothing or that the model cannot paint, and detectors that are not here."""
+        for region in request.regions:
+            masks.read_mask(region.mask)
+        if self._detectors is not None:
+            self._detectors.require(request)
+        kind = engine(card.engine)
+        if not (request.regions or request.details):
+            return
+        if not isinstance(kind, PaintsRegions):
+            raise StudioError("no_regions", model=card.title)
+        if request.regions and self._store.state(card) == "ready":
+            kind.check_regions(card, self._store.path(card))
 
     def _filled(self, request: ImageRequest, card: Card) -> tuple[ImageRequest, ...]:
         filled = self._prompts.fill(request)

@@ -38,7 +38,15 @@ from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import control_files, embedding_files, lora_files, reference_files, refiner_files, vae_files
+from studio.tasks.image import (
+    control_files,
+    detector_files,
+    embedding_files,
+    lora_files,
+    reference_files,
+    refiner_files,
+    vae_files,
+)
 from studio.tasks.table import rules
 
 End = Literal["done", "failed", "cancelled"]
@@ -297,6 +305,7 @@ class Runner:
             ipadapters = reference_files.hashes((request, *plan.requests), self._adapters())
             vaes = vae_files.hashes((request, *plan.requests), self._adapters())
             refiners = refiner_files.hashes((request, *plan.requests), self._adapters())
+            detectors = detector_files.hashes((request, *plan.requests), self._adapters())
             embeddings = self._embeddings((request, *plan.requests), output)
 
             def made_with(card: Card) -> dict[str, Any]:
@@ -305,7 +314,7 @@ class Runner:
                     revision=self._store.revision(card), model_hash=self._store.model_hash(card),
                     device=str(device), hardware=device.hardware, adapters=adapters,
                     controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
-                    refiners=refiners, finish=output.finish, seconds=seconds,
+                    refiners=refiners, detectors=detectors, finish=output.finish, seconds=seconds,
                 )  # fmt: skip
                 return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
 

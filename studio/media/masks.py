@@ -10,6 +10,8 @@ Between black and white half counts.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from typing import cast
 
 from PIL import Image, ImageChops
@@ -21,6 +23,7 @@ Box = tuple[int, int, int, int]
 """Left, upper, right and lower edge, in pixels."""
 HALF = 128
 """Least value, of 255, that is painted anew."""
+_FINE = 512  # sides of a mask that is made of numbers: as many places as the latents of large pictures have, and more
 _ONE = 24  # levels by which a colour of paint may differ from itself, for the sake of lossy formats
 
 
@@ -34,6 +37,26 @@ def read_mask(data: bytes) -> Image.Image:
     if _extent(found)[1] < HALF:
         raise StudioError("mask_empty")
     return found
+
+
+def box_mask(shares: Sequence[float]) -> bytes:
+    """A mask of a box, as a PNG file.
+
+    Args:
+        shares: its left, upper, right and lower edge, as shares of a picture's sides, 0..1.
+    """
+    mask = Image.new("L", (_FINE, _FINE))
+    left, top, right, bottom = (round(min(max(share, 0.0), 1.0) * _FINE) for share in shares)
+    if left < right and top < bottom:
+        mask.paste(255, (left, top, right, bottom))
+    return png(mask)
+
+
+def png(mask: Image.Image) -> bytes:
+    """A mask as the bytes of a file."""
+    out = io.BytesIO()
+    mask.save(out, "PNG")
+    return out.getvalue()
 
 
 def marked_box(mask: Image.Image, padding: int = 0) -> Box | None:

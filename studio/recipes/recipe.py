@@ -30,7 +30,18 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import TASKS, CodeFile, Control, ImageRequest, Lora, Message, Reference, Request
+from studio.requests import (
+    TASKS,
+    CodeFile,
+    Control,
+    Detail,
+    ImageRequest,
+    Lora,
+    Message,
+    Reference,
+    Region,
+    Request,
+)
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"
@@ -55,6 +66,7 @@ def make_recipe(
     embeddings: Mapping[str, str] | None = None,
     vaes: Mapping[str, str] | None = None,
     refiners: Mapping[str, str] | None = None,
+    detectors: Mapping[str, str] | None = None,
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -70,6 +82,7 @@ def make_recipe(
             these also of the image encoder that each reads pictures by.
         embeddings: the same of those that the prompts name.
         vaes, refiners: the same of the decoders that took the place of the model's own, and of what painted the rest.
+        detectors: of those in `details`.
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -97,6 +110,7 @@ def make_recipe(
         **({"embeddings": dict(embeddings)} if embeddings else {}),
         **({"vaes": dict(vaes)} if vaes else {}),
         **({"refiners": dict(refiners)} if refiners else {}),
+        **({"detectors": dict(detectors)} if detectors else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -146,6 +160,12 @@ def to_request(recipe: Mapping[str, Any]) -> ImageRequest | None:
     return ImageRequest(**{**given, "model": recipe["model"]["id"]}) if "prompt" in given else None
 
 
+_HELD = (
+    ("controls", "image", ""), ("references", "image", ""), ("references", "mask", ".mask"), ("regions", "mask", ""),
+)  # fmt: skip
+"""Lists whose entries hold a file: (list, the file's field, what stands behind its name)."""
+
+
 def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
     """The SHA-256 of every file that went in, by its field: `image`, `mask`, `pictures.0`, `controls.0`,
     `references.0`, `references.0.mask` …."""
@@ -154,15 +174,11 @@ def sources(recipe: Mapping[str, Any]) -> dict[str, str]:
     for number, one in enumerate(pictures if isinstance(pictures, list) else ()):
         if hash := _named_by(one):
             found[f"pictures.{number}"] = hash
-    controls = recipe["parameters"].get("controls")
-    for number, one in enumerate(controls if isinstance(controls, list) else ()):
-        if isinstance(one, dict) and (hash := _named_by(one.get("image"))):
-            found[f"controls.{number}"] = hash
-    references = recipe["parameters"].get("references")
-    for number, one in enumerate(references if isinstance(references, list) else ()):
-        for name, behind in (("image", ""), ("mask", ".mask")):
-            if isinstance(one, dict) and (hash := _named_by(one.get(name))):
-                found[f"references.{number}{behind}"] = hash
+    for name, part, behind in _HELD:
+        listed = recipe["parameters"].get(name)
+        for number, one in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(one, dict) and (hash := _named_by(one.get(part))):
+                found[f"{name}.{number}{behind}"] = hash
     return found
 
 
@@ -202,7 +218,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
     if found.get("task") not in TASKS or not isinstance(given, dict) or not isinstance(model, dict):
         return None
     software, adapters, sound = found.get("software"), found.get("adapters"), found.get("played")
-    networks, shown = found.get("controlnets"), found.get("ipadapters")
+    networks, shown, finders = found.get("controlnets"), found.get("ipadapters"), found.get("detectors")
     inversions, decoders, halves = found.get("embeddings"), found.get("vaes"), found.get("refiners")
     return {
         "format": FORMAT,
@@ -224,6 +240,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"embeddings": _strings(inversions)} if isinstance(inversions, dict) and inversions else {}),
         **({"vaes": _strings(decoders)} if isinstance(decoders, dict) and decoders else {}),
         **({"refiners": _strings(halves)} if isinstance(halves, dict) and halves else {}),
+        **({"detectors": _strings(finders)} if isinstance(finders, dict) and finders else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),
@@ -261,7 +278,7 @@ def _plain(value: object) -> object:
         return {"role": value.role, "content": value.content}
     if isinstance(value, CodeFile):
         return {"name": value.name, **text_hash(value.text)}
-    if isinstance(value, Control | Reference):
+    if isinstance(value, Control | Reference | Region | Detail):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else _hashed(value)
 

@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, Reference, UpscaleRequest
+from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, Reference, Region, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
@@ -66,7 +66,7 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
     Raises:
         StudioError: no_recipe where it is no picture's, no_source where such a picture is not here any more.
     """
-    kinds = ("image", "mask", "pictures.", "controls.", "references.")
+    kinds = ("image", "mask", "pictures.", "controls.", "references.", "regions.")
     named = {name: hash for name, hash in recipe.sources(made).items() if name.startswith(kinds)}
     files = {name: data for name, hash in named.items() if (data := source(hash)) is not None}
     if len(files) < len(named):
@@ -80,7 +80,15 @@ def request(made: Mapping[str, Any], source: Callable[[str], bytes | None]) -> I
         raise StudioError("no_recipe")
     edited = tuple(files.get(f"pictures.{number}", b"") for number in range(len(wanted.pictures)))
     controls, shown = with_pictures(wanted.controls, files), with_references(wanted.references, files)
-    return replace(wanted, **pictures, pictures=edited, controls=controls, references=shown)
+    regions = with_masks(wanted.regions, files)
+    return replace(wanted, **pictures, pictures=edited, controls=controls, references=shown, regions=regions)
+
+
+_FILES = (
+    ("controlnets", "ControlNet"), ("ipadapters", "IP-Adapter"), ("embeddings", "embedding"), ("vaes", "VAE"),
+    ("refiners", "refiner"), ("detectors", "detector"),
+)  # fmt: skip
+"""What of a recipe names files by their hashes, and what they are called."""
 
 
 def with_pictures(controls: tuple[Control, ...], files: Mapping[str, bytes]) -> tuple[Control, ...]:
@@ -94,6 +102,11 @@ def with_references(references: tuple[Reference, ...], files: Mapping[str, bytes
     return tuple(
         replace(one, image=files.get(name, one.image), mask=files.get(f"{name}.mask", one.mask)) for one, name in named
     )
+
+
+def with_masks(regions: tuple[Region, ...], files: Mapping[str, bytes]) -> tuple[Region, ...]:
+    """Regions of a recipe with their masks, which are named as in `recipe.sources`."""
+    return tuple(replace(one, mask=files.get(f"regions.{number}", one.mask)) for number, one in enumerate(regions))
 
 
 def picture_format(data: bytes) -> PictureFormat:
@@ -125,16 +138,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     pairs += [(name, version, now["software"].get(name)) for name, version in before["software"].items()]
     files = now.get("adapters", {})
     pairs += [(f"lora {name}", hash, files.get(name)) for name, hash in before.get("adapters", {}).items()]
-    files = now.get("controlnets", {})
-    pairs += [(f"ControlNet {name}", hash, files.get(name)) for name, hash in before.get("controlnets", {}).items()]
-    files = now.get("ipadapters", {})
-    pairs += [(f"IP-Adapter {name}", hash, files.get(name)) for name, hash in before.get("ipadapters", {}).items()]
-    files = now.get("embeddings", {})
-    pairs += [(f"embedding {name}", hash, files.get(name)) for name, hash in before.get("embeddings", {}).items()]
-    files = now.get("vaes", {})
-    pairs += [(f"VAE {name}", hash, files.get(name)) for name, hash in before.get("vaes", {}).items()]
-    files = now.get("refiners", {})
-    pairs += [(f"refiner {name}", hash, files.get(name)) for name, hash in before.get("refiners", {}).items()]
+    for kind, called in _FILES:
+        files = now.get(kind, {})
+        pairs += [(f"{called} {name}", hash, files.get(name)) for name, hash in before.get(kind, {}).items()]
     given = {**before["parameters"], "seed": before["seed"]}
     pairs += [(name, value, {**now["parameters"], "seed": now["seed"]}.get(name)) for name, value in given.items()]
     for what, old, new in pairs:

@@ -11,12 +11,24 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.requests import CONTROL_FITS, PREPROCESSORS, REFERENCE_USES, SEAMLESS, Control, Lora, Reference
+from studio.requests import (
+    CONTROL_FITS,
+    PREPROCESSORS,
+    REFERENCE_USES,
+    SEAMLESS,
+    Control,
+    Detail,
+    Lora,
+    Reference,
+    Region,
+)
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.editing import PICTURES
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
     CONTROLS,
+    DETAIL_NUMBERS,
+    DETAILS,
     FILLED_PROMPT,
     LORA_NAME,
     LORA_WEIGHT,
@@ -24,6 +36,8 @@ from studio.tasks.image.limits import (
     NUMBERS,
     REFERENCE_NUMBERS,
     REFERENCES,
+    REGION_WEIGHT,
+    REGIONS,
     STYLES,
     TEXTS,
 )
@@ -76,6 +90,10 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
             _take_controls(value, cut, found, wrong)
         elif name == "references":
             _take_references(value, cut, found, wrong)
+        elif name == "regions":
+            _take_regions(value, found, wrong)
+        elif name == "details":
+            _take_details(value, found, wrong)
     return found, tuple(wrong)
 
 
@@ -230,3 +248,44 @@ def _take_references(value: object, cut: bool, found: dict[str, Any], wrong: lis
         wrong.append("references")
         del references[int(REFERENCES.high) :]
     found["references"] = tuple(references)
+
+
+def _take_regions(value: object, found: dict[str, Any], wrong: list[str]) -> None:
+    """Regions without their masks, which a text can only name: all, or none where one is wrong."""
+    regions = []
+    listed = value if isinstance(value, list | tuple) else [None]
+    for one in listed[: MAX_NAMES + 1]:
+        given = one if isinstance(one, dict) else {}
+        prompt, weight = given.get("prompt"), number(given.get("weight", REGION_WEIGHT.default))
+        if not isinstance(prompt, str) or weight is None:
+            wrong.append("regions")  # of none then: their masks are named by their places
+            return
+        held = min(max(float(weight), REGION_WEIGHT.low), REGION_WEIGHT.high)
+        regions.append(Region(clean(prompt), b"", held))
+    if len(regions) > REGIONS.high:
+        wrong.append("regions")
+        return
+    found["regions"] = tuple(regions)
+
+
+def _take_details(value: object, found: dict[str, Any], wrong: list[str]) -> None:
+    details = []
+    for one in (value if isinstance(value, list | tuple) else [None])[: MAX_NAMES + 1]:
+        given = one if isinstance(one, dict) else {}
+        detector, prompt = given.get("detector"), given.get("prompt", "")
+        numbers = {
+            name: (number(given.get(name, row.default)), row)
+            for name, row in ((name.removeprefix("detail_"), row) for name, row in DETAIL_NUMBERS.items())
+        }
+        if not isinstance(detector, str) or not detector or not isinstance(prompt, str):
+            wrong.append("details")
+            continue
+        if any(held is None for held, _ in numbers.values()):
+            wrong.append("details")
+            continue
+        kept = {name: min(max(float(held or 0.0), row.low), row.high) for name, (held, row) in numbers.items()}
+        details.append(Detail(clean(detector, NAME.high), prompt=clean(prompt), **kept))
+    if len(details) > DETAILS.high:
+        wrong.append("details")
+        del details[int(DETAILS.high) :]
+    found["details"] = tuple(details)

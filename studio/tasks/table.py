@@ -50,6 +50,7 @@ RULES: Mapping[Task, Rules[Any]] = {
             *request.pictures,
             request.mask,
             *(one.image for one in request.controls),
+            *(one.mask for one in request.regions),
             *(file for one in request.references for file in (one.image, one.mask)),
         ),
         marks=image.marks,

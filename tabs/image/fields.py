@@ -15,6 +15,7 @@ from tabs.image import form, shapes, upscalers
 from tabs.image.control import Steering
 from tabs.image.edit_slots import Editing
 from tabs.image.reference import References
+from tabs.image.regions import Regions
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
@@ -47,6 +48,7 @@ class Fields:
         # strangers get none of the ControlNets and IP-Adapters that lie here
         self.steering = None if self._page.studio.settings.public else Steering(self._page, self.of)
         self.references = None if self._page.studio.settings.public else References(self._page, self.of)
+        self.regions = Regions(self.of)
         self._detail()
         self._grid()
         self._files()
@@ -177,6 +179,9 @@ class Fields:
         with gr.Row():
             self.of["mask_padding"] = number(TASK, "mask_padding", placeholder="page.number_32")
             self.of["mask_blur"] = number(TASK, "mask_blur", placeholder="page.number_4")
+        # pressed, it goes the way of a run, which has the editor: another event would have the strokes sent once more
+        self.edge = gr.Button(t("image.edge"), size="sm", elem_id="image-edge", min_width=0)
+        self.edge_shown = gr.HTML(elem_id="image-edge-shown", elem_classes="a-live")
 
     def _detail(self) -> None:
         with fold("image-detail", "image.fold_detail"):
@@ -203,6 +208,7 @@ class Fields:
             if not self._page.studio.settings.public:
                 with fold("image-shelf", "image.browse_loras"):
                     self.shelf = gr.HTML(elem_id="image-shelf-cards")
+            self._details()
             self.upscaler = upscalers.place(self._page)
             self.cleaner = upscalers.place_cleaners(self._page)
             self.of["tiling"] = gr.Checkbox(False, label=t("label.tiling"), info=t("help.tiling"),
@@ -211,6 +217,19 @@ class Fields:
                 [(t(f"image.seamless_{way or 'off'}"), way) for way in SEAMLESS], value="", label=t("label.seamless"),
                 info=t("help.seamless"), elem_id="image-seamless", elem_classes="a-segments",
             )  # fmt: skip
+
+    def _details(self) -> None:
+        """What is painted again in finished pictures (tabs.image.detail)."""
+        self.detail_folder = gr.HTML(elem_id="image-detail-folder", elem_classes="a-under")
+        with gr.Column(visible=False, min_width=0, elem_id="image-detail-part") as self.detail_part:
+            self.of["detail_on"] = gr.Checkbox(
+                False, label=t("label.detail_on"), info=t("help.detail_on"), elem_id="image-detail-on"
+            )
+            with gr.Row():
+                self.of["detail_name"] = gr.Dropdown(
+                    [("–", "")], value="", label=t("label.detail"), elem_id="image-detail-name", min_width=120
+                )
+                self.of["detail_strength"] = number(TASK, "detail_strength", placeholder="page.number_0_4")
 
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]

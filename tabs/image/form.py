@@ -12,8 +12,8 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
-from studio.requests import Axis, ImageRequest, Lora
-from tabs.image import editing, shapes, shown, source, steering
+from studio.requests import Axis, Detail, ImageRequest, Lora
+from tabs.image import editing, region_map, shapes, shown, source, steering
 from tabs.shared.widgets import read_number, read_whole
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
@@ -22,7 +22,7 @@ EMPTY: Mapping[str, Any] = {
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
     editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
-    "vae": "", "refiner": "", "refiner_at": "",
+    "vae": "", "refiner": "", "refiner_at": "", "detail_on": False, "detail_name": "", "detail_strength": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
     "z_field": "", "z_values": "",
 }  # fmt: skip
@@ -85,6 +85,7 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         mask_blur=_NOTHING["mask_blur"] if blur is None else blur, controls=steering.wanted(values),
         pictures=editing.wanted(values) if edits else (),
         references=shown.wanted(values),
+        regions=region_map.wanted(values), details=details(values),
     )  # fmt: skip
 
 
@@ -104,6 +105,14 @@ def loras(names: Any, weights: str) -> tuple[Lora, ...]:
     return tuple(
         Lora(name, 1.0 if i >= len(found) or (weight := found[i]) is None else weight) for i, name in enumerate(names)
     )
+
+
+def details(values: Mapping[str, Any]) -> tuple[Detail, ...]:
+    """What is painted again in finished pictures. Raises StudioError: a strength is no number."""
+    if not values.get("detail_on") or not values.get("detail_name"):
+        return ()
+    strength = read_number("field.detail_strength", values.get("detail_strength"))
+    return (Detail(values["detail_name"], 0.4 if strength is None else strength),)
 
 
 def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
@@ -130,6 +139,9 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     out["tiling"], out["masked_only"] = made.get("tiling") is True, made.get("masked_only") is True
     out["seamless"] = made.get("seamless") or ""
     out[editing.USE] = editing.EDIT if made.get("pictures") else ""
+    if again := tuple(made.get("details", ())):
+        strength = "" if again[0].strength == 0.4 else plain(again[0].strength)
+        out |= {"detail_on": True, "detail_name": again[0].detector, "detail_strength": strength}
     out["styles"] = list(made.get("styles", ()))
     adapted = list(made.get("loras", ()))
     out["loras"] = [lora.name for lora in adapted]

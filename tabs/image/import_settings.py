@@ -96,6 +96,7 @@ class Restoring:
         missing = self._steered(found, changes) or missing
         missing = self._edited(found, card, changes, spoken) or missing
         missing = self._referred(found, changes) or missing
+        missing = self._parted(found, changes) or missing
         ours = found.form in ("atelier", "a1111")
         words = [text(f"image.restored_{found.form if ours else 'by'}", spoken, program=_program(found, spoken))]
         if not found.fields.get("prompt"):
@@ -176,6 +177,19 @@ class Restoring:
         changes |= self._fields.references.restored(references, [(picture, mask) for picture, mask in offered])
         lost = (bool(_size(one.get("mask"))) and mask is None for one, (_, mask) in zip(named, kept, strict=True))
         return any(image is None for image, _ in kept) or any(lost)
+
+    def _parted(self, found: Restored, changes: dict[Any, Any]) -> bool:
+        """Puts the regions into their fields; whether one of their masks is not here."""
+        regions = found.fields.get("regions", ())
+        given = origins.painting(found.recipe)["parameters"].get("regions") if found.recipe else None
+        named = [one.get("mask") if isinstance(one, dict) else None for one in given or ()]
+        files = [self._kept(named[place]) if place < len(named) else None for place in range(len(regions))]
+        try:
+            changes |= self._fields.regions.restored(regions, files)
+        except StudioError:
+            changes |= self._fields.regions.restored(regions, [None] * len(regions))
+            return True
+        return None in files
 
     def _kept(self, named: Any) -> bytes | None:
         if not _size(named):

@@ -81,6 +81,7 @@ class Result:
                 with menu("image-also", "page.also"):
                     self.seed = _action("reuse_seed")
                     self.again = _action("again")
+                    self.redetail = _action("redetail")
                     self.twice = _action("upscale2")
                     self.four = _action("upscale4")
                     self.clean_up = _action("clean_up")

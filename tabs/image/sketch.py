@@ -15,7 +15,7 @@ from studio.errors import StudioError
 from studio.jobs.sketches import sketches
 from studio.requests import ImageRequest
 from studio.service import Studio
-from tabs.image import editing, form, shown, steering
+from tabs.image import editing, form, region_map, shown, steering
 from tabs.image.fields import TASK, Fields
 from tabs.image.source import Drawing
 from tabs.shared.context import Page
@@ -59,7 +59,7 @@ def request(studio: Studio, message: Any) -> ImageRequest | None:
         StudioError: bad_message, a bad value, or an unknown model.
     """
     values = read(message)
-    if steering.asked(message["fields"]) or shown.asked(message["fields"]):
+    if any(part.asked(message["fields"]) for part in (steering, shown, region_map)):
         return None  # it would show another picture than a press makes
     chosen = values["model"]
     card = studio.catalog.get(chosen) if chosen else studio.default_model(TASK)

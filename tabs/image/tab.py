@@ -15,7 +15,17 @@ from studio.library.file_names import Keep
 from studio.recipes import recipe
 from studio.requests import UpscaleRequest
 from studio.results import Update
-from tabs.image import like_this, lora_shelf, prompt_tools, reproduce, sketch, unshowable, upscalers
+from tabs.image import (
+    detail,
+    edge,
+    like_this,
+    lora_shelf,
+    prompt_tools,
+    reproduce,
+    sketch,
+    unshowable,
+    upscalers,
+)
 from tabs.image.compare import content
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
@@ -54,7 +64,7 @@ def build(page: Page) -> None:
     page.prompts[TASK] = fields.of["prompt"]
     missing = Missing(page, fields)
     restoring = Restoring(page, fields, missing)
-    outputs = [run, stop, skip, *result.outputs]
+    outputs = [run, stop, skip, fields.edge_shown, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
@@ -62,7 +72,12 @@ def build(page: Page) -> None:
         changes[skip] = gr.update(visible=on and _several(page, update.job))
         return changes | result.show(update, spoken)
 
-    def generate(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def generate(
+        values: dict[Any, Any], request: gr.Request, event: gr.EventData
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        if event.target is fields.edge:
+            yield {fields.edge_shown: _edge(page, fields.named(values), language(request))}
+            return
         yield from page.drive(TASK, lambda who: _start(page, fields.named(values), who), show, result.progress, request)
 
     def enlarge(
@@ -102,7 +117,7 @@ def build(page: Page) -> None:
         page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model),
         lambda job: job.task == "upscale", enlarged_again,
     ).wire(**start)  # fmt: skip
-    run.click(**start).then(
+    gr.on([run.click, fields.edge.click], **start).then(
         after,
         [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"], fields.upscaler],
         [fields.history, prompts, fields.tokens],
@@ -128,6 +143,7 @@ def build(page: Page) -> None:
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)
     like_this.wire(page, result, outputs, show)
+    detail.wire(page, fields, result, outputs, show)
     restoring.wire()
     missing.wire()
     unshowable.wire(page, fields)
@@ -146,6 +162,15 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     if asked.x is not None:
         return page.studio.submit_grid(asked.request, asked.x, asked.y, who, z=asked.z, **options)
     return page.studio.submit(page.studio.easel.take(asked.request, who), who, **options)
+
+
+def _edge(page: Page, values: Mapping[str, Any], spoken: str) -> str:
+    """The mask's edge as HTML, or why it cannot be shown."""
+    try:
+        with page.bench.place():
+            return edge.shown(page, values, prompt_tools.card(page, values["model"]), spoken)
+    except StudioError as error:
+        return job_progress.failure(error, spoken)
 
 
 def _sized(page: Page, changes: Mapping[str, Any], model: str) -> dict[str, Any]:

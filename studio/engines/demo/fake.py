@@ -85,6 +85,9 @@ class FakeEngine:
     def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         """Whatever lies there goes on with it."""
 
+    def check_regions(self, card: Card, files: Path) -> None:
+        """Any of its models takes them."""
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
         del files, device
         for i in range(4):

@@ -35,12 +35,25 @@ def paint(request: ImageRequest, number: int, depth: Callable[[Image.Image], Ima
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
     picture = _steered(_at(size, request, words, int(request.seed or 0)), request, depth)
+    for region in request.regions:
+        there = _at(size, request, region.prompt, int(request.seed or 0))
+        mask = masks.read_mask(region.mask).resize(size, Image.Resampling.NEAREST)
+        picture.paste(Image.blend(picture, there, region.weight), (0, 0), mask)
     picture = _continued(_edited(_referred(picture, request), request), request.seamless)
     if not request.image:
-        return picture
+        return _detailed(picture, request)
     cutout = init_image.read_source(request)
     assert cutout is not None
-    return cutout.put_back(Image.blend(cutout.source.image, picture, float(request.strength or 0)))
+    return _detailed(cutout.put_back(Image.blend(cutout.source.image, picture, float(request.strength or 0))), request)
+
+
+def _detailed(picture: Image.Image, request: ImageRequest) -> Image.Image:
+    """With something found in the middle by each detector, and painted again."""
+    for one in request.details:
+        box = tuple(side * share // 8 for side, share in zip((*picture.size, *picture.size), (3, 3, 5, 5), strict=True))
+        there = landscape(one.prompt or request.prompt, int(request.seed or 0), box[2] - box[0], box[3] - box[1])
+        picture.paste(Image.blend(picture.crop(box), there, one.strength), box[:2])
+    return picture
 
 
 def _continued(picture: Image.Image, way: Seamless) -> Image.Image:

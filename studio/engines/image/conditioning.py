@@ -84,9 +84,48 @@ def condition(
             prompt_schedule.BREAK.sub(" ", text) if prompt_schedule.BREAK.search(text) else text for text in pairs[0]
         ]
         return Conditioning(prompt_embeds.prompt_arguments(pipe, accepts, first[0], first[1], guidance, skip))
+    guided = guides(pipe, guidance) and "negative_prompt_embeds" in accepts
+    encoded = _reader(pipe, accepts, {text for texts in every for text in texts}, skip, embeddings)
+
+    def negated(text: str, like: tuple[Any, Any]) -> tuple[Any, Any]:
+        import torch
+
+        if not text and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
+            return torch.zeros_like(like[0]), None if like[1] is None else torch.zeros_like(like[1])
+        return encoded(text)
+
+    return _assembled(pairs, encoded, negated if guided else None)
+
+
+def guides(pipe: Any, guidance: float) -> bool:
+    """Whether a pipeline with a UNet asks it twice at each step, with the negative prompt first."""
+    return guidance > 1 and pipe.unet.config.time_cond_proj_dim is None
+
+
+def read(
+    pipe: Any, accepts: Container[str], prompt: str, skip: int, steps: int, begun: int, embeddings: Embeddings = NONE
+) -> Mapping[int, tuple[Any, Any]]:
+    """What the readers of a pipeline with a UNet say of a prompt beside the one that it is given.
+
+    By the step, from 0, from which it counts: embeddings (1, tokens, width), and pooled ones (1, width) or None.
+    Takes what `condition` takes.
+    """
+    texts = prompt_schedule.timetable(prompt, steps, begun)
+    if not prompt_chunks.reads(pipe):
+        texts = tuple(prompt_schedule.BREAK.sub(" ", text).strip() for text in texts)
+    encoded = _reader(pipe, accepts, set(texts), skip, embeddings)
+    return {
+        step: encoded(text) for step, text in enumerate(texts) if step == 0 or text != texts[step - 1]
+    }  # fmt: skip
+
+
+def _reader(
+    pipe: Any, accepts: Container[str], texts: set[str], skip: int, embeddings: Embeddings
+) -> Callable[[str], tuple[Any, Any]]:
+    """A function that has each of these texts read once, all as long as the longest of them."""
+    chunked = prompt_chunks.reads(pipe)
     left_out = prompt_embeds.skipped(pipe, skip) if "clip_skip" in accepts else 0
-    count = max(_count(pipe, text, embeddings) for texts in every for text in set(texts)) if chunked else 1
-    guided = guidance > 1 and pipe.unet.config.time_cond_proj_dim is None and "negative_prompt_embeds" in accepts
+    count = max(_count(pipe, text, embeddings) for text in texts) if chunked else 1
     known: dict[str, tuple[Any, Any]] = {}
 
     def encoded(text: str) -> tuple[Any, Any]:
@@ -98,14 +137,7 @@ def condition(
             )
         return known[text]
 
-    def negated(text: str, like: tuple[Any, Any]) -> tuple[Any, Any]:
-        import torch
-
-        if not text and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
-            return torch.zeros_like(like[0]), None if like[1] is None else torch.zeros_like(like[1])
-        return encoded(text)
-
-    return _assembled(pairs, encoded, negated if guided else None)
+    return encoded
 
 
 def _assembled(

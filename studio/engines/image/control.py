@@ -164,6 +164,15 @@ class Controls:
                 stack.enter_context(control_hooks.timed(networks, controls, clock))
             yield
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """As if there were none: for what is painted of a part, where a map of the whole would hold it to nonsense."""
+        wanted, self._wanted = self._wanted, ()
+        try:
+            yield
+        finally:
+            self._wanted = wanted
+
     def done(self, steps: int) -> None:
         """Told that so many steps of the pass are done."""
         self._done = steps

@@ -32,10 +32,13 @@ from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.image import (
+    areas,
     call,
     conditioning,
     control,
+    decode,
     decoders,
+    details,
     edit,
     embeddings,
     init_image,
@@ -49,9 +52,10 @@ from studio.engines.image import (
 )
 from studio.engines.image.control import Controls
 from studio.engines.image.decoders import Decoders
+from studio.engines.image.details import Detectors
 from studio.engines.image.img2img import Family, Member
 from studio.engines.image.loras import Adapters
-from studio.engines.image.passes import Pass, Progress, SkippedError, plan, tiled, work
+from studio.engines.image.passes import Pass, Progress, SkippedError, plan, work
 from studio.engines.image.previews import Previews, watch
 from studio.engines.image.references import References
 from studio.engines.image.refiner import Refiner
@@ -95,7 +99,7 @@ class DiffusionEngine(torch_loading.Casts):
         return diffusers_loading.weights(card, files)
 
     def work(self, card: Card, request: Request) -> int:
-        parts = control.work(card, request) + references.work(card, request)
+        parts = control.work(card, request) + references.work(card, request) + details.work(request)
         return work(card, request) + parts + decoders.work(request) + refiner.work(card, request)
 
     def check_controls(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
@@ -109,6 +113,9 @@ class DiffusionEngine(torch_loading.Casts):
 
     def check_refiner(self, card: Card, files: Path, request: ImageRequest, folders: Sequence[Path]) -> None:
         refiner.check(card, files, request, folders)
+
+    def check_regions(self, card: Card, files: Path) -> None:
+        areas.check(card, files)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
         if card.refines:
@@ -148,7 +155,9 @@ class DiffusionModel(parking.Parking):
         self._references: Any = References(card, self._family, device)
         self._decoders: Any = Decoders(card, self._family, device)
         self._refiner: Any = Refiner(card, self._family, device)
+        self._detectors = Detectors(card, device)
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
+        self._regions: list[Image.Image] = []  # the masks of the run's regions
         self._previews: Any = Previews(card, pipe, files, device)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
@@ -168,7 +177,7 @@ class DiffusionModel(parking.Parking):
     @property
     def _parts(self) -> tuple[Any, ...]:
         """What other files bring, kept with the model until it is parked."""
-        return self._controls, self._references, self._decoders, self._refiner
+        return self._controls, self._references, self._decoders, self._refiner, self._detectors
 
     def run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
@@ -184,6 +193,9 @@ class DiffusionModel(parking.Parking):
         if self._decoders.apply(request.vae, context.adapters):
             self._controls.renew()
         self._refiner.apply(request.refiner, context.adapters)
+        if request.details and not self._family.paints_over():
+            raise StudioError("no_image_input", model=self._card.title)
+        self._detectors.apply(request.details, context.adapters)
         self._controls.apply(request.controls, context.adapters)
         self._controls.member(source is not None, source is not None and source.mask is not None)
         self._references.apply(request.references, context.adapters)
@@ -192,7 +204,8 @@ class DiffusionModel(parking.Parking):
             fitted.append(("no_seamless", {}))
             request = replace(request, seamless="")
         self._adapters.apply(request.loras, context.adapters)
-        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt)
+        more = (one.prompt for one in (*request.regions, *request.details))
+        texts = (*(request.prompts or (request.prompt,)), request.negative_prompt, *more)
         self._embeddings, told = embeddings.read(self._family.pipe, texts, context.adapters)
         self._refined = conditioning.NONE
         if (half := self._refiner.member()) is not None:
@@ -204,11 +217,10 @@ class DiffusionModel(parking.Parking):
         relatives = self._varied(request)
         finish = "stop"
         began = time.perf_counter()
-        wrapped = seamless.wrapped(self._family.pipe, request.seamless)
-        with torch_loading.working(self._card), wrapped, self._references.worn():
+        with torch_loading.working(self._card), self._references.worn():
             notes = [*said, *(source.notes if source else noted), *fitted, *told]
             notes += remarks.run_notes(request, self._card, self._family, twice, relatives)
-            self._tile(request)
+            decode.set_tiles(self._family.pipe, self._card, request)
             self._previews.begin()
             progress = Progress(context, request.count, passes)
             for number in range(request.count):
@@ -253,20 +265,31 @@ class DiffusionModel(parking.Parking):
         start = source = cutout and cutout.source
         here: init_image.Source | None = None
         painted: Image.Image | None = None
-        for part, one in enumerate(passes):
-            if painted is not None:
-                whole = painted if here is None else here.kept(painted)
-                larger = seamless.enlarged(whole, one.size, request.seamless)
-                start = init_image.Source(larger)
-                # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
-                start = start if source is None else replace(source, image=source.kept(larger))
-            here = start and start.sized(one.size)
-            told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
-            refined = part == len(passes) - 1 and self._refiner.takes(request, one, bool(here and here.mask))
-            painted = self._paint(request, one, here, number, generator, context, told, refined)
+        self._regions = areas.shown(request.regions, cutout)
+        with seamless.wrapped(self._family.pipe, request.seamless):
+            for part, one in enumerate(passes):
+                if painted is not None:
+                    whole = painted if here is None else here.kept(painted)
+                    larger = seamless.enlarged(whole, one.size, request.seamless)
+                    start = init_image.Source(larger)
+                    # outside the mask the second pass starts from the person's own pixels, not from enlarged ones
+                    start = start if source is None else replace(source, image=source.kept(larger))
+                here = start and start.sized(one.size)
+                told = lambda done, steps, part=part: progress.step(number, part, done, steps)  # noqa: E731
+                refined = part == len(passes) - 1 and self._refiner.takes(request, one, bool(here and here.mask))
+                painted = self._paint(request, one, here, number, generator, context, told, refined)
         assert painted is not None
         # encoding and decoding change every pixel a little: outside the mask the given ones are put back
-        return painted if cutout is None else cutout.put_back(painted)
+        finished = painted if cutout is None else cutout.put_back(painted)
+
+        def again(asked: ImageRequest, one: Pass, place: init_image.Cutout, part: int) -> Image.Image:
+            self._regions = areas.shown(asked.regions, place)
+            told = lambda done, steps: progress.step(number, len(passes) + part, done, steps)  # noqa: E731
+            own = torch.Generator("cpu").manual_seed(request.seed or 0)
+            with self._controls.resting():
+                return self._paint(asked, one, place.source, number, own, context, told)
+
+        return details.repainted(self._detectors, request, finished, self._card, again)
 
     def _paint(
         self,
@@ -293,7 +316,7 @@ class DiffusionModel(parking.Parking):
         if start is not None and start.mask is not None and member.by_hand:
             kept = latents.Kept(pipe, start.image, start.mask, request.seed or 0)
 
-        words = self._words(request, one, number, member)
+        words, mixed = self._words(request, one, number, member)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # some schedulers take another number of steps than they were asked for; the pipeline knows once it runs
@@ -303,6 +326,7 @@ class DiffusionModel(parking.Parking):
             # called behind a step: what is set here is what the next one reads
             self._references.before(step + 1, whole)
             tensors |= words.before(step + 1, whole, one.expected)
+            mixed.before(step + 1, whole, one.expected)
             if kept is not None:
                 tensors["latents"] = kept.after_step(step, tensors["latents"])
             self._controls.done(step + 1)
@@ -316,7 +340,7 @@ class DiffusionModel(parking.Parking):
 
         try:
             self._references.before(0, one.expected)
-            with self._controls.steering(request.seed or 0, member):
+            with self._controls.steering(request.seed or 0, member), mixed.mixed(getattr(pipe, "unet", None)):
                 result = pipe(
                     **call.arguments(
                         self._card,
@@ -343,34 +367,23 @@ class DiffusionModel(parking.Parking):
             self._family.restore()
         if context.skipped():  # pressed while it was decoded
             raise SkippedError
-        return self._checked(result[0])
+        return decode.as_picture(self._card, result[0])
 
-    def _words(self, request: ImageRequest, one: Pass, number: int, member: Member) -> conditioning.Conditioning:
-        return conditioning.condition(
-            member.pipe, member.accepts, _prompt(request, number), request.negative_prompt,
-            request.guidance_scale or 0.0, request.clip_skip, one.expected, int(one.second), self._embeddings,
+    def _words(
+        self, request: ImageRequest, one: Pass, number: int, member: Member
+    ) -> tuple[conditioning.Conditioning, areas.Areas]:
+        """What the pipeline is told, and what else has a say."""
+        guidance = request.guidance_scale or 0.0
+        base = areas.prompts(_prompt(request, number), member, guidance)
+        how = (request.clip_skip, one.expected, int(one.second), self._embeddings)
+        own = conditioning.condition(
+            member.pipe, member.accepts, base[0][0], request.negative_prompt, guidance, *how
         )  # fmt: skip
-
-    def _checked(self, result: Any) -> Image.Image:
-        import numpy as np
-
-        if not np.isfinite(result).all():
-            raise StudioError("bad_output", model=self._card.title, reason="not numbers")
-        if not result.any():
-            raise StudioError("bad_output", model=self._card.title, reason="a black picture")
-        return Image.fromarray((result * 255).round().astype("uint8"), "RGB")
+        return own, areas.areas(member, base, request.regions, self._regions, guidance, *how)
 
     def _varied(self, request: ImageRequest) -> bool:
         """Whether its pictures are relatives of one."""
         return varied(request) and type(self._family.pipe).__name__ in latents.PLAIN
-
-    def _tile(self, request: ImageRequest) -> None:
-        """Decode big pictures in tiles, others whole: tiles need less memory and can leave faint seams."""
-        vae = self._family.pipe.vae
-        if tiled(self._card, request) and hasattr(vae, "enable_tiling"):
-            vae.enable_tiling()
-        elif hasattr(vae, "disable_tiling"):
-            vae.disable_tiling()
 
 
 def _prompt(request: ImageRequest, number: int) -> str:

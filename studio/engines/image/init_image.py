@@ -93,11 +93,14 @@ def read_source(request: ImageRequest) -> Cutout | None:
     if marked is not None and marked.size != picture.size:
         marked = ImageOps.fit(marked, picture.size, Image.Resampling.BILINEAR)
     source = Source(picture, marked, float(request.mask_blur), left_out(given))
+    if marked is None and request.details and not request.strength:  # only its details are painted
+        return Cutout(source.sized(size), source, (0, 0, *picture.size))
     box = masks.marked_box(marked, request.mask_padding) if marked is not None and request.masked_only else None
-    return Cutout(source.sized(size)) if box is None else _cut(source, box, size)
+    return Cutout(source.sized(size)) if box is None else cut(source, box, size)
 
 
-def _cut(source: Source, box: masks.Box, size: _Size) -> Cutout:
+def cut(source: Source, box: masks.Box, size: _Size) -> Cutout:
+    """What a box of a picture shows, the box made wider or higher to the shape of `size`, to be painted at that."""
     box = masks.shaped_box(box, size[0] / size[1], source.image.size)
     mask = source.mask.point(_HARD) if source.mask is not None else None
     part = Source(_beyond(source.image, box), mask and mask.crop(box), source.blur, source.notes)

@@ -52,15 +52,15 @@ def plan(request: ImageRequest, multiple: int, twice: bool, measured: bool = Tru
         measured: it paints over a picture as far as `strength` says; where not, a picture is only an example to it.
     """
     size = request.width or 0, request.height or 0
-    first = _pass(size, request.steps or 1, request.strength if request.image and measured else None)
+    first = pass_of(size, request.steps or 1, request.strength if request.image and measured else None)
     if request.hires_scale <= 1 or not twice:
         return (first,)
     small = init_image.smaller(size, request.hires_scale, multiple)
-    second = _pass(size, request.steps or 1, 0.5 if request.hires_strength is None else request.hires_strength)
+    second = pass_of(size, request.steps or 1, 0.5 if request.hires_strength is None else request.hires_strength)
     return Pass(small, first.steps, first.strength), replace(second, second=True)
 
 
-def _pass(size: tuple[int, int], steps: int, strength: float | None) -> Pass:
+def pass_of(size: tuple[int, int], steps: int, strength: float | None) -> Pass:
     """With as many steps as make at least one: pipelines take `strength` times the steps, rounded down."""
     if strength is None:
         return Pass(size, steps)
@@ -105,6 +105,7 @@ class Progress:
 
     def step(self, picture: int, part: int, done: int, steps: int) -> None:
         """`done` of `steps` steps of this pass of this picture; all count from 0, `done` from 1."""
-        self._steps[part] = steps  # what the scheduler really takes, for the pictures that follow as well
+        # what the scheduler really takes, for the pictures that follow as well; details come when they are found
+        self._steps[part : part + 1] = [steps]
         each = sum(self._steps)
         self._context.step(picture * each + sum(self._steps[:part]) + done, self._count * each)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.catalog.card import Card
-from studio.engines.image import prompt_chunks, token_count
+from studio.engines.image import areas, prompt_chunks, token_count
 from studio.engines.image.img2img import Family
 from studio.engines.image.prompt_embeds import takes_weights
 from studio.requests import ImageRequest
@@ -19,11 +19,16 @@ from studio.tasks.image.prompt_weights import weighted
 def fitted(request: ImageRequest, family: Family) -> tuple[ImageRequest, list[Note]]:
     """The request with words, a scheduler and steps that there are here, and what was left out for that."""
     notes: list[Note] = []
-    texts = [prompt_schedule.without_tags(text) for text in (request.prompt, request.negative_prompt, *request.prompts)]
+    count, asked = len(request.prompts), (request.prompt, request.negative_prompt, *request.prompts)
+    texts = [prompt_schedule.without_tags(text) for text in (*asked, *(one.prompt for one in request.regions))]
     if tags := dict.fromkeys(tag for _, found in texts for tag in found):
         notes.append(("no_tags", {"names": ", ".join(tags)[:400]}))
         prompt, negative, *prompts = (text for text, _ in texts)
-        request = replace(request, prompt=prompt, negative_prompt=negative, prompts=tuple(prompts))
+        words = zip(request.regions, prompts[count:], strict=True)
+        request = replace(
+            request, prompt=prompt, negative_prompt=negative, prompts=tuple(prompts[:count]),
+            regions=tuple(replace(one, prompt=text) for one, text in words),
+        )  # fmt: skip
     if not family.knows(request.scheduler):
         notes.append(("own_scheduler", {"name": request.scheduler}))
         request = replace(request, scheduler="")
@@ -57,6 +62,11 @@ def run_notes(request: ImageRequest, card: Card, family: Family, twice: bool, re
         "no_hires": request.hires_scale > 1 and not twice,
     }
     notes: list[Note] = [(name, {}) for name, wanted in said.items() if wanted]
+    prompts = (*prompts, *(one.prompt for one in request.regions))
+    if any(
+        len(prompt_schedule.joined(text)) > 1 and len(areas.prompts(text, member, guidance)) == 1 for text in prompts
+    ):
+        notes.append(("no_and", {}))
     return notes + _of_words(pipe, card, prompts, request.negative_prompt if guided else "", member.accepts)
 
 
@@ -64,8 +74,6 @@ def _of_words(pipe: Any, card: Card, prompts: Sequence[str], negative: str, acce
     """What of the words is not read as other programs read it."""
     texts = (*prompts, negative)
     notes: list[Note] = []
-    if any(map(prompt_schedule.joins, texts)):
-        notes.append(("no_and", {}))
     if any(map(prompt_schedule.edited, texts)) and not takes_weights(pipe, accepts):
         notes.append(("no_editing", {}))
     if prompt_chunks.reads(pipe):

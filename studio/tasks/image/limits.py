@@ -14,9 +14,11 @@ from studio.requests import (
     REFERENCE_USES,
     SEAMLESS,
     Control,
+    Detail,
     ImageRequest,
     Lora,
     Reference,
+    Region,
 )
 from studio.tasks.bounds import (
     NAME,
@@ -80,6 +82,14 @@ REFERENCE_NUMBERS: Mapping[str, Bound] = {
     "reference_end": Bound(0, 1, 1, 1.0, whole=False),
 }
 """Of one reference picture, as those of one that steers."""
+REGIONS = Bound(0, 4, 4, 0)
+REGION_WEIGHT = Bound(0, 1, 1, 1.0, whole=False)
+DETAILS = Bound(0, 4, 2, 0)
+DETAIL_NUMBERS: Mapping[str, Bound] = {
+    "detail_strength": Bound(0, 1, 1, 0.4, whole=False),
+    "detail_confidence": Bound(0, 1, 1, 0.5, whole=False),
+}
+"""Of one detector, each by the name of its field there with `detail_` before it."""
 STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
@@ -118,6 +128,12 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     for field, name in (("vae", request.vae), ("refiner", request.refiner)):
         if name and not PLAIN_NAME.fullmatch(name):
             raise StudioError("not_plain", field=label(field), value=name[:40])
+    check_list("regions", request.regions, REGIONS, public)
+    for region in request.regions:
+        _check_region(region, public)
+    check_list("details", request.details, DETAILS, public)
+    for detail in request.details:
+        _check_detail(detail, public)
     if request.image != b"":
         check_picture("image", request.image, public)
     if request.mask != b"":
@@ -133,14 +149,14 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
 def settled(request: ImageRequest, card: Card, public: bool) -> dict[str, Any]:
     """Both sides, and lists that are fixed."""
     width, height = sides(request, card, public=public)
-    named = ("prompts", "styles", "loras", "controls", "pictures", "references")
+    named = ("prompts", "styles", "loras", "controls", "pictures", "references", "regions", "details")
     lists = {name: tuple(getattr(request, name)) for name in named}
     return {"width": width, "height": height, **lists}
 
 
 def marks(request: ImageRequest) -> tuple[str, ...]:
     """What changes the memory that is needed and not every engine's estimate."""
-    every = ("tiling", "image", "mask", "loras", "controls", "references", "vae", "refiner")
+    every = ("tiling", "image", "mask", "loras", "controls", "references", "vae", "refiner", "regions", "details")
     named = tuple(name for name in every if getattr(request, name))
     if request.pictures:
         named = (*named, f"pictures{len(request.pictures)}")
@@ -185,6 +201,25 @@ def _check_reference(reference: object, public: bool) -> None:
     check_picture("reference_image", reference.image, public)
     if reference.mask != b"":
         check_picture("reference_mask", reference.mask, public)
+
+
+def _check_region(region: object, public: bool) -> None:
+    if not isinstance(region, Region):
+        raise StudioError("not_text", field=label("regions"))
+    check_text("region_prompt", region.prompt, PROMPT, public)
+    check_number("region_weight", region.weight, REGION_WEIGHT)
+    check_picture("region_mask", region.mask, public)
+
+
+def _check_detail(detail: object, public: bool) -> None:
+    if not isinstance(detail, Detail):
+        raise StudioError("not_text", field=label("details"))
+    check_text("details", detail.detector, NAME, public)
+    if not PLAIN_NAME.fullmatch(detail.detector):
+        raise StudioError("not_plain", field=label("details"), value=detail.detector[:40])
+    check_text("detail_prompt", detail.prompt, WORDS, public)
+    for name, row in DETAIL_NUMBERS.items():
+        check_number(name, getattr(detail, name.removeprefix("detail_")), row)
 
 
 def _check_size(request: ImageRequest, card: Card, public: bool) -> None:

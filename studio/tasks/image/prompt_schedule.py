@@ -2,10 +2,11 @@
 
     [a:b:0.5]  a in the first half of the steps, then b      [a:b:8]  a for eight steps, then b
     [a:0.5]    a from there on        [a::0.5]  a until there        [a|b]  a and b by turns, a step each
+    a AND b :0.5   two prompts, each read for itself, whose pulls on the picture are added: b's half as much
 
-The rules are those of `get_learned_conditioning_prompt_schedules` in stable-diffusion-webui; a backslash takes the
-meaning of a sign away. Pure text: knows neither tokens nor models, and no input is an error. Weights are
-studio.tasks.image.prompt_weights's.
+The rules are those of `get_learned_conditioning_prompt_schedules` and, for AND, `get_multicond_prompt_list` in
+stable-diffusion-webui; a backslash takes the meaning of a sign away. Pure text: knows neither tokens nor models, and no
+input is an error. Weights are studio.tasks.image.prompt_weights's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ BREAK = re.compile(r"\s*\bBREAK\b\s*")
 """Ends a chunk of a prompt: what follows is read as if a prompt began with it."""
 
 _AND = re.compile(r"\bAND\b")
+_WEIGHT = re.compile(r"[-+]?(?:[0-9]{1,6}\.?|[0-9]{0,6}\.[0-9]{1,9})")
+_MOST = 8
+"""Prompts that AND can join: each is as much work as a picture of its own."""
 _TAG = re.compile(
     r"<(?:hypernet|embed|embedding|segment|object|region|refiner|base|video|clear|trigger|break|param|setvar|var)"
     r"(?::[^<>]*)?>|\bembedding:[\w./\\-]*[\w]",
@@ -84,9 +88,21 @@ def without_tags(prompt: str) -> tuple[str, tuple[str, ...]]:
     return rest.strip(" \t,"), found
 
 
-def joins(prompt: str) -> bool:
-    """Whether AND stands between prompts rather than in a text of capitals."""
-    return bool(_AND.search(prompt)) and any(sign.islower() for sign in prompt)
+def joined(prompt: str) -> tuple[tuple[str, float], ...]:
+    """The prompts that AND joins, each with its weight; one alone, as it is, where there is no AND.
+
+    In a text of capitals AND is a word. Of more than `_MOST` prompts the last has all that is left.
+    """
+    if not _AND.search(prompt) or not any(sign.islower() for sign in prompt):
+        return ((prompt, 1.0),)
+    return tuple(_weighed(part) for part in _AND.split(prompt, _MOST - 1))
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    """A prompt and the number behind its last colon, 1 where there is none."""
+    words, colon, number = part.rpartition(":")
+    found = _WEIGHT.fullmatch(number.strip())
+    return (words.strip(), float(found[0])) if colon and found else (part.strip(), 1.0)
 
 
 def _parsed(text: str) -> list[str | _Edit | _Turns]:

@@ -77,6 +77,19 @@ def sides(request: ImageRequest, card: Card, *, public: bool = False) -> tuple[i
         return int(request.width), _snapped(min(high, room / max(request.width, 1)), rows[1])
     if request.height is not None:
         return _snapped(min(wide, room / max(request.height, 1)), rows[0]), int(request.height)
+    return _fitted(wide, high, rows, room)
+
+
+def shaped(aspect: float, card: Card) -> tuple[int, int]:
+    """Sides of this aspect (width by height), at the model's own number of pixels."""
+    rows = [side_bound(field, card) for field in ("width", "height")]
+    own = [card.defaults.get(f, r.default) for f, r in zip(("width", "height"), rows, strict=True)]
+    wide = math.sqrt(own[0] * own[1] * aspect)
+    return _fitted(_within(wide, rows[0]), _within(wide / aspect, rows[1]), rows, pixel_bound(card).high)
+
+
+def _fitted(wide: float, high: float, rows: list[Bound], room: float) -> tuple[int, int]:
+    """Allowed sides near these, of at most `room` pixels."""
     shrink = min(1.0, math.sqrt(room / (wide * high)))
     width, height = _snapped(wide * shrink, rows[0]), _snapped(high * shrink, rows[1])
     while width * height > room and max(width, height) > rows[0].multiple:  # both were rounded up

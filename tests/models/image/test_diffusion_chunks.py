@@ -249,5 +249,5 @@ def test_what_names_what_is_not_here_is_left_out_and_said(painters):
     )
     assert output.notes == (("no_tags", {"names": "<hypernet:fur:1>, embedding:bad"}),)
     assert pixels(output)[0] == paint(model)
-    joined = model.run(replace(ASK, prompt="a heart AND a world"), Recorder())
+    joined = model.run(replace(ASK, prompt="a heart AND a world", guidance_scale=1.0), Recorder())
     assert joined.notes == (("no_and", {}),)

@@ -26,7 +26,7 @@ CLASSES: Mapping[str, type] = {
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
         *(requests.CodeFile, requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora),
-        *(requests.Control, requests.Reference),
+        *(requests.Control, requests.Reference, requests.Region, requests.Detail),
         *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )
 }

@@ -1,0 +1,66 @@
+"""The part of the image tab where regions are drawn, each with a prompt and a weight.
+
+The drawing is a canvas of our own (assets/page/regions.js): cells of a region's number, in a hidden field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from studio.requests import Region
+from tabs.image import region_map
+from tabs.image.region_map import SLOTS, name_of
+from tabs.shared.i18n import said, t
+from tabs.shared.widgets import fold, number
+
+_TOOLS = ("box", "brush", "rub", "clear")
+
+
+class Regions:
+    """The fields of all regions, put among those of the tab."""
+
+    def __init__(self, of: dict[str, Any]) -> None:
+        self._of = of
+        with fold("image-regions", "image.fold_regions"):
+            gr.Markdown(t("image.regions_help"), elem_classes="a-under")
+            t("image.regions_canvas")  # what the canvas is called to those who do not see it
+            gr.HTML(_canvas(), elem_id="image-regions-canvas")
+            of["region_map"] = gr.Textbox(
+                "", label=t("image.fold_regions"), max_length=region_map.MAX_LETTERS, elem_id="image-region-map",
+                elem_classes="a-hidden",
+            )  # fmt: skip
+            for slot in range(1, SLOTS + 1):
+                with gr.Row(elem_classes=["a-region", f"a-region-{slot}"]):
+                    of[name_of(slot, "prompt")] = gr.Textbox(
+                        "", label=t(f"image.region_{slot}"), lines=1, max_lines=4, scale=4, min_width=140,
+                        elem_id=f"image-region-{slot}-prompt",
+                    )  # fmt: skip
+                    of[name_of(slot, "weight")] = number(
+                        "image", "region_weight", placeholder="page.one", help=None, min_width=60,
+                        elem_id=f"image-region-{slot}-weight",
+                    )  # fmt: skip
+
+    def restored(self, regions: Sequence[Region], files: Sequence[bytes | None]) -> dict[Any, Any]:
+        """Updates that put regions into the fields."""
+        return {
+            self._of[name]: gr.update(value=value) for name, value in region_map.fields(regions, files).items()
+        }  # fmt: skip
+
+
+def _canvas() -> str:
+    colours = "".join(
+        f'<button type="button" class="a-region-colour a-region-{slot}" data-region="{slot}" '
+        f'aria-pressed="{"true" if slot == 1 else "false"}">{said(f"image.region_{slot}")}</button>'
+        for slot in range(1, SLOTS + 1)
+    )
+    tools = "".join(
+        f'<button type="button" class="a-region-tool" data-tool="{tool}">{said(f"image.regions_{tool}")}</button>'
+        for tool in _TOOLS
+    )
+    return (
+        f'<div class="a-regions"><div class="a-region-bar">{colours}</div><div class="a-region-bar">{tools}</div>'
+        f'<canvas width="{region_map.SIDE}" height="{region_map.SIDE}" role="img"></canvas></div>'
+    )

@@ -34,9 +34,9 @@ def lease_of(decisions: list[Decision]) -> int:
 
 
 def test_the_first_request_loads_and_the_second_shares_the_load() -> None:
-    core = core_of(slots=2)
-    _, first = core.request(0, "a", weights=50, exclusive=False)
-    _, second = core.request(0, "a", weights=50, exclusive=False)
+    core = core_of()
+    _, first = core.request(0, "a", weights=50, places=2)
+    _, second = core.request(0, "a", weights=50, places=2)
     assert (kinds(first), kinds(second)) == (["Load"], [])
     assert kinds(core.loaded(1, "a", 50)) == ["Grant", "Grant"]
 

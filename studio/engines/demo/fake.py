@@ -1,8 +1,8 @@
 """Instant, deterministic stand-ins for every task: for tests, screenshots and looking around without a model.
 
 Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
-tests look at a job in the middle; with `places` it answers so many at once; `pixel_bytes` is what a picture wants a
-pixel, and with `most_pixels` a picture that is decoded or enlarged at once and has more runs out of memory.
+tests look at a job in the middle; with `places` it answers so many chats at once; `pixel_bytes` is what a picture
+wants a pixel, and with `most_pixels` a picture that is decoded or enlarged at once and has more runs out of memory.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class FakeEngine:
         """Whatever lies there steers it."""
 
     def places(self, card: Card) -> int:
-        return int(card.options.get("places", 1))
+        return int(card.options.get("places", 1)) if "chat" in card.tasks else 1
 
     def place_nbytes(self, card: Card, files: Path) -> int:
         del files

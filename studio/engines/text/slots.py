@@ -16,6 +16,9 @@ from studio.requests import Task
 
 PATIENCE = 0.1
 """Seconds between two looks at Stop while no slot is free."""
+TAIL = 4
+"""Tokens at the end of a prompt that may be gone in the next turn: some templates open an answer otherwise than they
+write it down."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,13 +68,15 @@ class Slots:
                 self._changed.notify()
 
     def _chosen(self, ids: list[int], task: Task) -> Slot:
-        """Most of what a slot has read has to be what is asked now. That two conversations begin with the same system
-        prompt makes them no one conversation; code is read anew from where it was changed, so it keeps its slot."""
-        best = max(self._free, key=lambda slot: shared(slot.read, ids))
-        if best.read and 2 * shared(best.read, ids) >= len(best.read):
+        """The one whose conversation goes on: all that it has read is asked again. Two conversations that begin with one
+        system prompt are not one for that. Code is changed anywhere, so it keeps to a slot of code."""
+        common = {slot: shared(slot.read, ids) for slot in self._free}
+        best = max(self._free, key=common.__getitem__)
+        if best.read and len(best.read) - common[best] <= TAIL:
             return best
-        again = [slot for slot in self._free if slot.used and task == slot.task == "code"]
-        return min(again or self._free, key=lambda slot: slot.used)
+        if task == "code" and (again := [slot for slot in self._free if slot.used and slot.task == "code"]):
+            return max(again, key=common.__getitem__)
+        return min(self._free, key=lambda slot: slot.used)
 
 
 def shared(one: list[int], other: list[int]) -> int:

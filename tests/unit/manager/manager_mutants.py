@@ -170,16 +170,14 @@ def counts_no_models(patch: Patch) -> None:
 
 @mutant("what only more places need sends others away")
 def evicts_for_places(patch: Patch) -> None:
-    real = Line._serve
+    real = Line._make_room
 
-    def serve(self: Line, now: float, ticket: Any) -> list[Any]:
-        weights = ticket.weights
-        ticket.weights += (ticket.places - 1) * ticket.each
-        decisions = real(self, now, ticket)
-        ticket.weights = weights
-        return decisions
+    def make_room(self: Line, now: float, deficit: int, for_key: str) -> list[Any]:
+        first = next(ticket for ticket in self.queue if ticket.key == for_key)
+        more = 0 if for_key in self.ledger.entries else (first.places - 1) * first.each
+        return real(self, now, deficit + more, for_key)
 
-    patch.setattr(Line, "_serve", serve)
+    patch.setattr(Line, "_make_room", make_room)
 
 
 @mutant("places are not charged")

@@ -68,8 +68,8 @@ class Slots:
                 self._changed.notify()
 
     def _chosen(self, ids: list[int], task: Task) -> Slot:
-        """The one whose conversation goes on: all that it has read is asked again. Two conversations that begin with one
-        system prompt are not one for that. Code is changed anywhere, so it keeps to a slot of code."""
+        """The one whose conversation goes on: all that it has read is asked again. Two that begin with the same system
+        prompt are not one for that. Code is changed anywhere, so it keeps to a slot of code."""
         common = {slot: shared(slot.read, ids) for slot in self._free}
         best = max(self._free, key=common.__getitem__)
         if best.read and len(best.read) - common[best] <= TAIL:

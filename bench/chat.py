@@ -143,20 +143,24 @@ def together(studio: Studio, model: str, server: Any, rounds: int) -> None:
 
     ours("Hello.", 1), theirs("Hello.", 1)  # both warm
     rates: list[tuple[float, float]] = []
-    waits: list[tuple[float, float, float]] = []
+    waits: list[tuple[float, ...]] = []
     for seed in range(1, rounds + 1):
         they, their_waits = at_once(theirs, TOGETHER, seed)
         we, many = at_once(ours, TOGETHER, seed)
         _, few = at_once(ours, FEW, rounds + seed)
+        _, their_few = at_once(theirs, FEW, rounds + seed)
         rates.append((they, we))
-        waits.append((max(their_waits), max(many), max(few)))
+        waits.append((max(many), max(few), max(their_waits), max(their_few)))
     print(f"{TOGETHER} at once: xllamacpp {statistics.median(a for a, _ in rates):.1f} tokens/s, ", end="")
     print(f"studio {statistics.median(b for _, b in rates):.1f} tokens/s")
     print(f"ratio     {statistics.median(b / a for a, b in rates):.3f} (aim: at least 0.95)")
-    bare_wait, many_wait, few_wait = (statistics.median(column) for column in zip(*waits, strict=True))
-    print(f"longest wait for a first token: {many_wait:.2f} s, of {FEW} {few_wait:.2f} s, ", end="")
-    print(f"xllamacpp {bare_wait:.2f} s")
-    print(f"{TOGETHER} / {FEW}: {statistics.median(many / few for _, many, few in waits):.2f} (aim: at most 2)")
+    for name, of in (("xllamacpp", 2), ("studio", 0)):
+        many, few = (statistics.median(row[of + at] for row in waits) for at in (0, 1))
+        grown = statistics.median(row[of] / row[of + 1] for row in waits)
+        aim = " (aim: at most 2)" if name == "studio" else ""
+        print(
+            f"{name}: longest wait for a first token {few:.2f} s of {FEW}, {many:.2f} s of {TOGETHER}: {grown:.2f}{aim}"
+        )
 
 
 def first_tokens(studio: Studio, model: str) -> list[float]:

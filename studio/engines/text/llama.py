@@ -30,7 +30,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.text import chat_templates, gguf, prompts
 from studio.engines.text.llama_answer import Answer
-from studio.engines.text.slots import Slots
+from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
 from studio.results import Output
@@ -39,6 +39,7 @@ from studio.tasks.code.completion import CompletionCleaner, FimFamily, fim_famil
 
 DEFAULT_CONTEXT = 8192
 PLACES = 8
+PIECE = 256  # tokens of a long prompt after which others have their turn
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
 
 
@@ -189,17 +190,24 @@ class LlamaModel:
         return answer.output(notes=prompt.notes)
 
     def _take(self, answer: Answer, task: Task, ids: list[int], body: dict[str, Any], context: Context) -> None:
-        """Have `ids` continued, the last of them read alone, as it is where the others were read before: many at once
-        come out different by a hair, and a seed would give another answer the second time."""
+        """Have `ids` continued. The last of them is read alone, as it is where the others were read before: many at
+        once come out different by a hair, and a seed would give another answer the second time.
+
+        Where others are answered meanwhile, it is read piece by piece: the library reads the prompts of its slots one
+        after another, and a question of ten words would wait for a book.
+        """
         with self._slots.taken(ids, task, context.check) as slot:
 
             def call(body: dict[str, Any], chunk: Callable[..., bool]) -> None:
                 self._server.handle_completions(body | {"id_slot": slot.number}, chunk)
 
-            if len(ids) > 1 and slot.read[: len(ids) - 1] != ids[:-1]:
+            known = min(shared(slot.read, ids), len(ids) - 1)
+            while known < len(ids) - 1:
+                known = min(known + PIECE, len(ids) - 1) if self._slots.several else len(ids) - 1
                 slot.read = []
-                if not answer.read(call, ids[:-1]):
+                if not answer.read(call, ids[:known]):
                     return
+                slot.read = ids[:known]
             slot.read = ids
             answer.take(call, body | {"prompt": ids})
 

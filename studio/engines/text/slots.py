@@ -42,8 +42,13 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self._free = [Slot(number) for number in range(count)]
-        self._uses = 0
+        self._count, self._uses = count, 0
         self._changed = threading.Condition()
+
+    @property
+    def several(self) -> bool:
+        """More than one is in use."""
+        return self._count - len(self._free) > 1
 
     @contextmanager
     def taken(self, ids: list[int], task: Task, check: Callable[[], None]) -> Iterator[Slot]:

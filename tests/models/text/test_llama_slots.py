@@ -13,6 +13,7 @@ from test_llama import Listener, ask, complete
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
+from studio.engines.text import llama
 from studio.engines.text.llama import PLACES, LlamaEngine, LlamaModel
 from studio.paths import Home
 from studio.requests import ChatRequest, CodeRequest
@@ -118,3 +119,32 @@ def test_each_has_a_whole_context_to_itself(model: LlamaModel) -> None:
     together(model, [(request, Listener()) for request in long])
     for output in together(model, [(request, Listener()) for request in long]):
         assert output.stats["cached_tokens"] > 0.7 * CONTEXT
+
+
+def test_a_short_question_does_not_wait_for_a_long_one_to_be_read(
+    model: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "PIECE", 24)
+    begun, order = threading.Event(), list[str]()
+
+    class Reader(Listener):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def alive(self) -> None:
+            if self.name == "long":
+                begun.set()
+
+        def text(self, delta: str) -> None:
+            order.append(self.name)
+
+    long = ask("Remember: " + "salt, pepper, " * 45 + "what was that?", max_tokens=4)
+    reading = threading.Thread(target=model.run, args=(long, Reader("long")))
+    with model._slots.taken([], "chat", lambda: None):  # somebody else is being answered
+        reading.start()
+        assert begun.wait(30)
+        model.run(ask("Hello, who are you?", max_tokens=4), Reader("short"))
+        reading.join(60)
+    assert order[0] == "short"
+    assert "long" in order

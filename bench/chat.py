@@ -30,6 +30,7 @@ from studio.library.chats import Entry
 from studio.requests import ChatRequest, Message
 from studio.service import Studio
 
+SYSTEM = "You are a helpful AI assistant."
 PROMPT = "Tell me a story about a lighthouse keeper and a storm."
 TOKENS = 160
 TOGETHER, FEW, SHORT = 8, 2, 96  # chats at once, a few of them, and tokens of each
@@ -66,7 +67,8 @@ def bare_times(server: Any, prompt: str, tokens: int, seed: int) -> list[float]:
         return False
 
     body = {
-        "messages": [{"role": "user", "content": prompt}], "stream": True, "max_tokens": tokens, "temperature": 0.7,
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
+        "stream": True, "max_tokens": tokens, "temperature": 0.7,
         "top_p": 0.9, "top_k": 40, "min_p": 0.05, "repeat_penalty": 1.0, "seed": seed, "cache_prompt": True,
     }  # fmt: skip
     server.handle_chat_completions(body, take)
@@ -77,7 +79,7 @@ def studio_rate(studio: Studio, model: str, seed: int) -> float:
     """Tokens per second as a reader of the job's events sees them."""
     request = ChatRequest(
         messages=(Message("user", PROMPT),), model=model, max_tokens=TOKENS, temperature=0.7, top_p=0.9, top_k=40,
-        min_p=0.05, repetition_penalty=1.0, seed=seed,
+        min_p=0.05, repetition_penalty=1.0, seed=seed, system=SYSTEM,
     )  # fmt: skip
     first, tokens, last = 0.0, 0, 0.0
     for update in studio.submit(request).events():
@@ -92,7 +94,7 @@ def studio_times(studio: Studio, model: str, prompt: str, tokens: int, seed: int
     """When each token of an answer came, as a reader of the job's events sees them."""
     request = ChatRequest(
         messages=(Message("user", prompt),), model=model, max_tokens=tokens, temperature=0.7, top_p=0.9, top_k=40,
-        min_p=0.05, repetition_penalty=1.0, seed=seed,
+        min_p=0.05, repetition_penalty=1.0, seed=seed, system=SYSTEM,
     )  # fmt: skip
     times: list[float] = []
     for update in studio.submit(request, session=prompt).events():
@@ -102,7 +104,8 @@ def studio_times(studio: Studio, model: str, prompt: str, tokens: int, seed: int
 
 
 def at_once(ask: Callable[[str, int], list[float]], count: int, seed: int) -> tuple[float, list[float]]:
-    """Tokens per second of so many chats together, and how long each waited for its first token."""
+    """Tokens per second of so many chats together, while all of them are answered, and how long each waited for its
+    first token. What comes after the shortest answer has ended is not counted: how long answers are is chance."""
     found: list[list[float]] = [[] for _ in range(count)]
 
     def one(number: int) -> None:
@@ -114,8 +117,9 @@ def at_once(ask: Callable[[str, int], list[float]], count: int, seed: int) -> tu
         thread.start()
     for thread in threads:
         thread.join()
-    last = max(times[-1] for times in found)
-    return sum(len(times) for times in found) / (last - began), [times[0] - began for times in found]
+    last = min(times[-1] for times in found)
+    tokens = sum(moment <= last for times in found for moment in times)
+    return tokens / (last - began), [times[0] - began for times in found]
 
 
 def alone(studio: Studio, model: str, server: Any, rounds: int) -> None:

@@ -2,7 +2,8 @@
 
 An engine is stateless and cheap to import: torch, diffusers, transformers and xllamacpp are imported inside
 `load`, on the compute thread. What `load` returns stays in memory until the manager closes it. All methods
-of a loaded model are called on one thread, one call at a time; engines need no locks.
+of a loaded model are called on one thread, one call at a time; engines need no locks, but for those that answer
+several requests at once because they say so (AnswersSeveral).
 """
 
 from __future__ import annotations
@@ -178,6 +179,28 @@ class Engine(Protocol):
         Raises:
             StudioError: the files are not what the card says, or a package is missing.
         """
+        ...
+
+
+@runtime_checkable
+class AnswersSeveral(Engine, Protocol):
+    """An engine whose models may answer several requests at once, faster than one after another.
+
+    `run` is then called on as many threads at a time as the model was given places, while anything may happen on the
+    compute thread, the building of other models included: neither torch nor what else only one thread may use belongs
+    there.
+    """
+
+    def places(self, card: Card) -> int:
+        """How many requests a model may be asked at once; with 1 it is like any other."""
+        ...
+
+    def place_nbytes(self, card: Card, files: Path) -> int:
+        """Bytes that a model takes for each place beside the first, from file headers; without loading it."""
+        ...
+
+    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None], places: int = 1) -> Loaded:
+        """As `Engine.load`, with so many places: no more than `places` says, fewer where the memory is short."""
         ...
 
 

@@ -90,6 +90,7 @@ class Job:
         self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
         self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
+        self.device = ""  # where it runs or waits, once that is known
         self.retried = False  # it ran out of memory once
         self.readers = 0  # pages and programs that watch now
         self.left = self._started  # when the last of them went away
@@ -150,6 +151,11 @@ class Job:
         if update.artifact is None:
             raise Cancelled
         return update.artifact
+
+    @property
+    def kind(self) -> Kind:
+        """The stage that it is in."""
+        return self._state.kind
 
     @property
     def done(self) -> bool:

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
-from studio.engines.base import Loaded, engine
+from studio.engines.base import AnswersSeveral, Loaded, engine
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
+
+
+def places(card: Card, isolate: str) -> int:
+    """How many jobs a model may answer at once. One in a process of its own answers one after another."""
+    kind = engine(card.engine)
+    return kind.places(card) if isinstance(kind, AnswersSeveral) and not proxy.wanted(card, isolate) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Specs:
     def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
         """A model for one device. `weights` are the bytes to expect."""
         files, apart = self.store.path(card), proxy.wanted(card, self.settings.isolate)
+        many, each = places(card, self.settings.isolate), 0
+        several = engine(card.engine) if many > 1 else None
+        if isinstance(several, AnswersSeveral):
+            each = several.place_nbytes(card, files)
         keep, park, kind = self.settings.keep_alive, self.settings.park_alive, manager.device.kind
 
         def load(report: Callable[[float], None]) -> Loaded:
@@ -40,9 +50,11 @@ class Specs:
                 return proxy.load(
                     card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
                 )
+            if isinstance(several, AnswersSeveral):
+                return several.load(card, stored, manager.device, report, manager.places(card.id))
             return engine(card.engine).load(card, stored, manager.device, report)
 
         return Spec(
             card.id, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
-            builds=ENGINES[card.engine].torch and not apart, apart=apart,
+            places=many, each=each, builds=ENGINES[card.engine].torch and not apart, apart=apart,
         )  # fmt: skip

@@ -65,9 +65,22 @@ class Register:
             return self._jobs[id]
 
     def position(self, job: Job) -> int:
-        """How many jobs are in front of this one."""
-        ids = [other.id for other in self.jobs() if not other.done and other.task != "download"]
-        return ids.index(job.id) if job.id in ids else 0
+        """How many jobs are in front of this one: those that came before it, and those that went past it.
+
+        Jobs that are at work on its own model at once are one: as soon as any of them ends, its place is free.
+        """
+        open_jobs = [other for other in self.jobs() if not other.done and other.task != "download"]
+        if job not in open_jobs:
+            return 0
+        index = open_jobs.index(job)
+        front = [
+            other
+            for at, other in enumerate(open_jobs)
+            if (at < index or (at > index and other.kind == "running"))
+            and (not job.device or other.device in ("", job.device))
+        ]
+        sharing = sum(other.kind == "running" and other.model == job.model for other in front)
+        return len(front) - max(sharing - 1, 0)
 
     def busy(self) -> bool:
         """Whether any job wants a device, or has it."""
@@ -75,7 +88,7 @@ class Register:
 
     def crowded(self) -> bool:
         """Whether somebody waits for a device."""
-        return any(job.task != "download" and job.snapshot().kind == "queued" for job in self.jobs() if not job.done)
+        return any(job.task != "download" and job.kind == "queued" for job in self.jobs())
 
     def close(self) -> None:
         """Take nothing in any more."""

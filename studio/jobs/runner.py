@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -23,7 +24,7 @@ from studio.jobs import failures, memory_need
 from studio.jobs.context import Plan, RunContext, Yielded
 from studio.jobs.job import Job
 from studio.jobs.memory_need import Demand
-from studio.jobs.model_spec import Specs
+from studio.jobs.model_spec import Specs, places
 from studio.jobs.planner import Intake
 from studio.jobs.queue import Register
 from studio.jobs.sketches import Easel
@@ -89,7 +90,7 @@ class Runner:
     ) -> None:
         self._store, self._library, self._adapters = store, library, adapters
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
-        self._specs = Specs(settings, store, copies)
+        self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.register = Register(settings)
         self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
@@ -134,13 +135,16 @@ class Runner:
 
     def _begin(self, job: Job, card: Card) -> None:
         """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
+        job.device = ""
+        together = card.id, places(card, self._settings.isolate)
         if self._store.state(card) == "ready":
-            self.turns.ask(job.id, lambda: self._ask(job, card))
+            self.turns.ask(job.id, lambda: self._ask(job, card), together)
         else:
             asker = copy_context()  # it becomes the turn of whoever asks now
             self._fetching.submit(
-                self._fetch, job, card, lambda: asker.run(self.turns.ask, job.id, lambda: self._ask(job, card))
-            )
+                self._fetch, job, card,
+                lambda: asker.run(self.turns.ask, job.id, lambda: self._ask(job, card), together),
+            )  # fmt: skip
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
@@ -202,11 +206,12 @@ class Runner:
             return
         manager = self.fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
+        job.device = str(manager.device)
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
-            granted=lambda lease: manager.lane.put(lambda: self._run(job, card, manager, lease, need)),
+            granted=lambda lease: manager.start(lease, lambda: self._run(job, card, manager, lease, need)),
             refused=lambda error: self._missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: job.move("loading", fraction=fraction),
             waiting=lambda: job.move("queued", fraction=None),
@@ -218,7 +223,7 @@ class Runner:
             self.cancelled(job)
 
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
-        """On the lane: compute, keep, finish."""
+        """On the lane, or beside it where the model is shared: compute, keep, finish."""
         plan, output = job.plan, None
         error: StudioError | None = None
         following: Card | None = None
@@ -231,7 +236,9 @@ class Runner:
                 beat, crowded = manager.lane.beat, self.register.crowded
                 context = RunContext(job, self._adapters(), beat=beat, crowded=crowded)
                 fresh = self._learned.unknown(device, card.id, need.shape)
-                with proxy.measuring(lease.model, manager.device, fresh) as peak:
+                # what several take at once cannot be told apart
+                alone = not lease.shared
+                with proxy.measuring(lease.model, manager.device, fresh) if alone else nullcontext(peak) as peak:
                     output = plan.run(lease.model, context)
         except Cancelled:
             pass

@@ -139,7 +139,7 @@ class Easel:
         work = _Work(card, plan, turn, self._adapters())
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager), work=need.work,
-            granted=lambda lease: manager.lane.put(lambda: work.run(manager, lease)), refused=work.refused,
+            granted=lambda lease: manager.start(lease, lambda: work.run(manager, lease)), refused=work.refused,
         )  # fmt: skip
         while not work.done.wait(_LOOK):
             if turn.cancelled and manager.cancel(ticket):

@@ -2,19 +2,22 @@
 
 The managers serve who came first, which is right for one person. Among strangers, whoever sends ten jobs would keep all
 others waiting for ten. So only as many jobs as there are devices are handed to the managers at a time, and of those
-that wait the next one belongs to whoever had a turn longest ago.
+that wait the next one belongs to whoever had a turn longest ago. Jobs that one model answers at once count as one job.
+Whose turn it is does not depend on that, so that nobody who wants another model waits for ever.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 Share = tuple[str, str]
 """A network address, and who asks there; programs that do not say who they are, are one."""
+Together = tuple[str, int]
+"""A model, and how many jobs it answers at once."""
 _SHARE: ContextVar[Share] = ContextVar("share", default=("", ""))
 
 
@@ -38,19 +41,23 @@ class Turns:
     def __init__(self, places: int) -> None:
         self._places = places
         self._lock = threading.Lock()
-        self._working: set[str] = set()
+        self._working: dict[str, Together] = {}
         self._shares: dict[str, Share] = {}
-        self._waiting: dict[str, dict[str, deque[tuple[str, Callable[[], None]]]]] = {}  # address: who: jobs
+        self._waiting: dict[str, dict[str, deque[tuple[str, Together, Callable[[], None]]]]] = {}  # address: who: jobs
 
-    def ask(self, id: str, go: Callable[[], None]) -> None:
-        """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait."""
+    def ask(self, id: str, go: Callable[[], None], together: Together = ("", 1)) -> None:
+        """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait.
+
+        Args:
+            together: of jobs with the same, so many take one place.
+        """
         if not self._places:
             go()
             return
         with self._lock:
             address, who = self._shares.setdefault(id, _SHARE.get())
-            self._working.discard(id)
-            self._waiting.setdefault(address, {}).setdefault(who, deque()).append((id, go))
+            self._working.pop(id, None)
+            self._waiting.setdefault(address, {}).setdefault(who, deque()).append((id, together, go))
         self._call()
 
     def drop(self, id: str) -> bool:
@@ -69,7 +76,7 @@ class Turns:
     def leave(self, id: str) -> None:
         """A job is over: the next one's turn."""
         with self._lock:
-            self._working.discard(id)
+            self._working.pop(id, None)
             self._shares.pop(id, None)
         self._call()
 
@@ -80,19 +87,27 @@ class Turns:
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:
-            if len(self._working) >= self._places or not self._waiting:
+            if not self._waiting:
                 return None
             address = next(iter(self._waiting))
+            who = next(iter(self._waiting[address]))
+            if not self._room(self._waiting[address][who][0][1]):
+                return None
             here = self._waiting.pop(address)
-            who = next(iter(here))
             line = here.pop(who)
-            id, go = line.popleft()
+            id, together, go = line.popleft()
             if line:
                 here[who] = line  # behind the others of this address
             if here:
                 self._waiting[address] = here  # and that behind the other addresses
-            self._working.add(id)
+            self._working[id] = together
             return go
+
+    def _room(self, together: Together) -> bool:
+        """Whether one more has a place, or shares one."""
+        there = Counter(self._working.values())
+        there[together] += 1
+        return sum(-(-number // most) for (_, most), number in there.items()) <= self._places
 
     def _tidy(self, address: str, who: str) -> None:
         if not self._waiting[address][who]:

@@ -3,8 +3,9 @@
 Events go in as method calls with the time as an argument, decisions come out as values. Nothing here sleeps, locks,
 loads or knows torch; the caller (studio.manager.manager) does what is decided and reports back. That is what makes the
 rules testable by a state machine. A lease is resident weights, a pin and reserved working memory, given in one step or
-not at all. A load that ran out of memory is tried once more, alone; one that failed otherwise has to wait, longer each
-time. Who is served next, and what leaves for it: studio.manager.scheduling.
+not at all. A model has one or several places, and as many leases at most. A load that ran out of memory is tried once
+more, alone; one that failed otherwise has to wait, longer each time. Who is served next, and what leaves for it:
+studio.manager.scheduling.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Core:
     """What happens to one device's models.
 
     Args:
-        slots: leases that may be live at once; a compute lane has one.
+        slots: models that may be in use at once; a compute lane has one.
 
     Attributes:
         line: who waits, and the rules by which they are served.
@@ -44,19 +45,22 @@ class Core:
         least: int | None = None,
         keep_alive: float = 300.0,
         park_alive: float = 0.0,
-        exclusive: bool = True,
+        places: int = 1,
+        each: int = 0,
         alone: bool = False,
     ) -> tuple[int, list[Decision]]:
         """A wish for a lease. Returns the ticket's id and what follows at once.
 
         Args:
             work: working memory to reserve; no more than there can be, as long as that is `least` (default: `work`).
+            places: most leases that the model may have at once.
+            each: bytes that it takes for each place beside the first.
             alone: it ran out of memory before: everything idle leaves first.
         """
         work = max(work, 0)
         ticket = Ticket(
             next(self.line.ids), key, max(weights, 0), work, work if least is None else min(max(least, 0), work),
-            keep_alive, park_alive, exclusive, alone,
+            keep_alive, park_alive, max(places, 1), max(each, 0), alone,
         )  # fmt: skip
         if self.suspended is not None:
             return ticket.id, [Refuse(ticket.id, self.suspended)]

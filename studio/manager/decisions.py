@@ -16,6 +16,7 @@ class Ticket:
 
     Attributes:
         work, least: working memory to reserve, and the least that is worth a try.
+        places, each: most leases that the model may have at once, and bytes that each beside the first takes.
         alone: everything idle left for it, because the memory ran out before; that is done once.
         overtaken: how often a later request went first.
     """
@@ -27,7 +28,8 @@ class Ticket:
     least: int
     keep_alive: float
     park_alive: float
-    exclusive: bool
+    places: int = 1
+    each: int = 0
     alone: bool = False
     overtaken: int = 0
 

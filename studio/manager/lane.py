@@ -1,8 +1,11 @@
-"""One thread per device, on which every load, unload and run happens, one after another.
+"""One thread per device, on which every load, unload and run happens, one after another; shared models run beside it.
 
 Why one thread: building a model changes process-wide state of torch, fast tokenizers and schedulers give wrong data
 when two threads share them, and Gradio frees its slot on Stop while the step still runs. With several devices there
 are several threads, and a gate between them: while a model is built anywhere, nothing runs elsewhere.
+
+Runs that share a model have a thread each, beside the lane. They use neither torch nor anything else of which only one
+thread may make use (studio.engines.base.AnswersSeveral), so the gate is not for them.
 """
 
 from __future__ import annotations
@@ -70,6 +73,8 @@ class Lane:
         self._todo: deque[tuple[Callable[[], None], bool]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._beside: set[threading.Thread] = set()  # runs beside the lane
+        self._heard = 0.0  # when any of these was last seen alive
         self._sign: float | None = None  # when the task in work was last seen alive
         self._thread = threading.Thread(target=self._work, name=f"lane-{name}", daemon=True)
         self._thread.start()
@@ -80,14 +85,24 @@ class Lane:
             self._todo.append((task, builds))
             self._changed.notify()
 
+    def beside(self, task: Callable[[], None]) -> None:
+        """Do `task` now, on a thread of its own."""
+        thread = threading.Thread(target=self._run_beside, args=(task,), name=f"{self._thread.name}+", daemon=True)
+        with self._changed:
+            self._beside.add(thread)
+            self._heard = time.monotonic()
+        thread.start()
+
     @property
     def here(self) -> bool:
         """True on the lane's own thread."""
         return threading.current_thread() is self._thread
 
     def beat(self) -> None:
-        """A sign of life of the task in work. Cheap; from any thread."""
-        if self._sign is not None:
+        """A sign of life of the task in work, or of the run beside the lane on whose thread this is called. Cheap."""
+        if threading.current_thread() in self._beside:
+            self._heard = time.monotonic()
+        elif self._sign is not None:
             self._sign = time.monotonic()
 
     @property
@@ -96,19 +111,37 @@ class Lane:
         sign = self._sign
         return 0.0 if sign is None else time.monotonic() - sign
 
+    @property
+    def quiet_beside(self) -> float:
+        """Seconds since any of the runs beside the lane gave a sign of life; 0 where there is none.
+
+        They share a model, which answers all of them in turn: one that is heard tells that it is alive.
+        """
+        return time.monotonic() - self._heard if self._beside else 0.0
+
     def close(self, timeout: float) -> bool:
-        """Finish what was put, then end. False where a task did not return within `timeout` seconds."""
+        """Finish what was put and what runs beside, then end. False where that took longer than `timeout` seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _run_beside(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException:
+            log.exception("a task beside the compute lane let an error escape")
+        finally:
+            with self._changed:
+                self._beside.discard(threading.current_thread())
+                self._changed.notify_all()
+
     def _work(self) -> None:
         while True:
             with self._changed:
                 while not self._todo:
-                    if self._closing:
+                    if self._closing and not self._beside:
                         return
                     self._changed.wait()
                 task, builds = self._todo.popleft()

@@ -68,6 +68,7 @@ class Entry:
     Attributes:
         weights: bytes it takes where it computes.
         host: bytes of the machine's memory that it holds while parked; None where it cannot be parked.
+        places: leases that it may have at once.
         placed: its weights are charged where it computes.
         reserved: working memory kept for the request that a load or a return is for.
         last_used: of a parked model, when it was parked.
@@ -77,7 +78,7 @@ class Entry:
     weights: int
     keep_alive: float
     park_alive: float
-    exclusive: bool
+    places: int = 1
     state: State = State.LOADING
     host: int | None = None
     placed: bool = True

@@ -97,7 +97,7 @@ class ModelManager:
                 ticket, decisions = self._core.request(
                     self._clock(), spec.key,
                     weights=spec.weights, work=work, least=least, keep_alive=spec.keep_alive,
-                    park_alive=spec.park_alive, exclusive=spec.exclusive, alone=alone,
+                    park_alive=spec.park_alive, places=spec.places, each=spec.each, alone=alone,
                 )  # fmt: skip
                 self._waiters[ticket] = Waiter(spec, granted, refused, loading, waiting)
                 if before is not None and before.state in MOVING:
@@ -116,6 +116,13 @@ class ModelManager:
             calls = self._carry_out(self._core.cancel(self._clock(), ticket))
         call_all(calls)
         return True
+
+    def start(self, lease: Lease, run: Callable[[], None]) -> None:
+        """Have a leased model used by `run`, which releases the lease: on the lane, or beside it and others."""
+        if lease.shared:
+            self.lane.beside(run)
+        else:
+            self.lane.put(run)
 
     # ---- steering
 
@@ -142,8 +149,13 @@ class ModelManager:
             apart = {key: self._loaded.get(key) for key in self._core.ledger.entries if self._specs[key].apart}
         processes = snapshot.processes(apart)
         with self._changed:
-            stuck = self.lane.quiet if self._core.suspended else None
+            stuck = self._watchdog.silent if self._core.suspended else None
             return snapshot.status(self._core, self.device, reading, processes, stuck, self._clock())
+
+    def places(self, key: str) -> int:
+        """How many leases a model may have at once. For a spec's `load`, which makes it so."""
+        with self._changed:
+            return self._core.ledger.entries[key].places
 
     def awaited(self, key: str) -> bool:
         """Whether anybody waits for a model; nobody does once the manager closes."""
@@ -189,7 +201,8 @@ class ModelManager:
                     self.lane.put(lambda key=key: self._unload(key))
                 case Grant(ticket, lease, key):
                     waiter = self._waiters.pop(ticket)
-                    handle = Lease(self._loaded[key], lambda lease=lease: self._release(lease))
+                    shared = self._core.ledger.entries[key].places > 1
+                    handle = Lease(self._loaded[key], lambda lease=lease: self._release(lease), shared)
                     calls.append(lambda waiter=waiter, handle=handle: waiter.granted(handle))
                 case Refuse(ticket, error):
                     if (waiter := self._waiters.pop(ticket, None)) is not None:
@@ -294,10 +307,10 @@ class ModelManager:
         if not ends and stuck == (self._core.suspended is not None):
             return []
         if stuck or ends:
-            log.error("%s has not answered for %.0f s", self.device, self.lane.quiet)
+            log.error("%s has not answered for %.0f s", self.device, self._watchdog.silent)
         if ends:
             return ends
-        error = StudioError("device_stuck", minutes=max(round(self.lane.quiet / 60), 1)) if stuck else None
+        error = StudioError("device_stuck", minutes=max(round(self._watchdog.silent / 60), 1)) if stuck else None
         return self._carry_out(self._core.suspend(error))
 
 

@@ -5,7 +5,10 @@
 - Victims are idle models only: the coldest single one that suffices, else the coldest few that do. Those that can are
   parked, the others closed.
 - First come, first served; a request for a warm model may pass a blocked one at most OVERTAKE times, never within one
-  model, and never into the room that is being made for the blocked one.
+  model, and never into the room that is being made for the blocked one. So does a request that takes a free place of a
+  model in use while somebody waits for another one: a model that is always busy keeps nobody waiting for ever.
+- A model has as many places as it was loaded with. Those beside the first take at most half of the room that is free
+  then: nothing leaves for them, and nothing is refused because of them.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ class Line:
     """Requests in the order in which they came, over one ledger.
 
     Args:
-        slots: leases that may be live at once; a compute lane has one.
+        slots: models that may be in use at once; a compute lane has one.
 
     Attributes:
         pins: models that stay resident once they are there. ids: of tickets and leases, in one row.
@@ -140,8 +143,11 @@ class Line:
             entry.reserved = 0
 
     def _leasable(self, entry: Entry) -> bool:
-        free = entry.leases == 0 or not entry.exclusive
-        return entry.state is State.READY and not entry.stale and free and len(self.ledger.leases) < self.slots
+        if entry.state is not State.READY or entry.stale:
+            return False
+        if entry.leases:
+            return entry.leases < entry.places
+        return len({key for key, _ in self.ledger.leases.values()}) < self.slots
 
     def _grant(self, ticket: Ticket, entry: Entry) -> Grant:
         lease = next(self.ids)
@@ -153,13 +159,23 @@ class Line:
         return Grant(ticket.id, lease, ticket.key)
 
     def _load(self, now: float, ticket: Ticket) -> Load:
+        more = self._more_places(ticket)
         entry = Entry(
-            ticket.key, ticket.weights, ticket.keep_alive, ticket.park_alive, ticket.exclusive,
+            ticket.key, ticket.weights + more * ticket.each, ticket.keep_alive, ticket.park_alive, 1 + more,
             pinned=ticket.key in self.pins, reserved=ticket.work,
         )  # fmt: skip
         self.ledger.entries[ticket.key] = entry
         self.ledger.enter(now, entry, State.LOADING)
         return Load(ticket.key)
+
+    def _more_places(self, ticket: Ticket) -> int:
+        """How many leases a model may have beside the first, if it is loaded now."""
+        if ticket.alone:
+            return 0
+        if not ticket.each:
+            return ticket.places - 1
+        spare = self.ledger.room - ticket.weights - ticket.work
+        return min(ticket.places - 1, spare // 2 // ticket.each)
 
     def _place(self, now: float, ticket: Ticket, entry: Entry) -> Place:
         entry.reserved = ticket.work

@@ -21,6 +21,9 @@ class Spec:
             because nobody waits for the model any more (ModelManager.awaited).
         keep_alive: seconds it stays where it computes after its last use; 0 leaves at once, negative never.
         park_alive: seconds it stays parked after that; 0 is not parked at all, negative stays.
+        places: most leases that it may have at once; how many it has is settled when it is loaded
+            (ModelManager.places). Several are run on threads of their own (ModelManager.start).
+        each: bytes that it takes for each place beside the first.
         builds: loading it changes process-wide state of torch, so that nothing may run meanwhile.
         apart: it lives in a process of its own.
     """
@@ -30,16 +33,22 @@ class Spec:
     load: Callable[[Callable[[float], None]], Loaded]
     keep_alive: float = 300.0
     park_alive: float = 0.0
-    exclusive: bool = True
+    places: int = 1
+    each: int = 0
     builds: bool = True
     apart: bool = False
 
 
 class Lease:
-    """The right to use a resident model. Release it once; releasing again, from any thread, does nothing."""
+    """The right to use a resident model. Release it once; releasing again, from any thread, does nothing.
 
-    def __init__(self, model: Loaded, release: Callable[[], None]) -> None:
+    Attributes:
+        shared: others may use the model at the same time.
+    """
+
+    def __init__(self, model: Loaded, release: Callable[[], None], shared: bool = False) -> None:
         self.model: Loaded | None = model
+        self.shared = shared
         self._release = release
 
     def release(self) -> None:

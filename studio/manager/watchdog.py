@@ -1,7 +1,8 @@
 """Watchdog: whether a device still gives signs of life, and what can be ended where it does not.
 
-A lane does one thing after another: it moves a model, or runs the one that is leased. Only what it is at is ended; what
-stands behind that in line did nothing wrong. Knows nothing of who waits for what (studio.manager.manager).
+A lane does one thing after another: it moves a model, or runs the one that is leased. Beside it those run that share a
+model. Only what does not answer is ended; what stands behind that in line did nothing wrong. Knows nothing of who waits
+for what (studio.manager.manager).
 """
 
 from __future__ import annotations
@@ -43,19 +44,25 @@ class Watchdog:
         if self._moving is not None:
             self._moving = (model,)
 
+    @property
+    def silent(self) -> float:
+        """Seconds since the last sign of life of what the device is at."""
+        return max(self._lane.quiet, self._lane.quiet_beside)
+
     def look(self, leased: Sequence[object]) -> tuple[bool, list[Callable[[], None]]]:
         """Whether the device is stuck; where what it is at can be ended instead, how. Each is ended once.
 
         Args:
             leased: the models of which one runs, where none is on the move.
         """
-        silent = self._lane.quiet
+        silent = self.silent
         if not self._after or silent <= self._after:
             self._ended = False
             return False, []
         if self._ended:
             return silent > self._after + GOING, []
-        at = leased if (moving := self._moving) is None else moving
+        moves = self._lane.quiet > self._after  # else it is what runs beside the lane that is silent
+        at = leased if (moving := self._moving) is None or not moves else moving
         ends = [partial(model.kill, silent) for model in at if isinstance(model, Killable)]
         self._ended = bool(ends)
         return not ends, list(ends)

@@ -1,8 +1,8 @@
 """Instant, deterministic stand-ins for every task: for tests, screenshots and looking around without a model.
 
 Needs neither torch nor files. `card.options["step_seconds"]` makes every step take that long, which is how the
-tests look at a job in the middle; `pixel_bytes` is what a picture wants a pixel, and with `most_pixels` a picture that
-is decoded or enlarged at once and has more runs out of memory.
+tests look at a job in the middle; with `places` it answers so many chats at once; `pixel_bytes` is what a picture
+wants a pixel, and with `most_pixels` a picture that is decoded or enlarged at once and has more runs out of memory.
 """
 
 from __future__ import annotations
@@ -88,8 +88,17 @@ class FakeEngine:
     def check_regions(self, card: Card, files: Path) -> None:
         """Any of its models takes them."""
 
-    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> FakeModel:
-        del files, device
+    def places(self, card: Card) -> int:
+        return int(card.options.get("places", 1)) if "chat" in card.tasks else 1
+
+    def place_nbytes(self, card: Card, files: Path) -> int:
+        del files
+        return card.memory_bytes // 10
+
+    def load(
+        self, card: Card, files: Path, device: Device, report: Callable[[float], None], places: int = 1
+    ) -> FakeModel:
+        del files, device, places
         for i in range(4):
             time.sleep(float(card.options.get("load_seconds", 0)) / 4)
             report((i + 1) / 4)

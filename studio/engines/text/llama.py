@@ -1,22 +1,26 @@
 """GGUF models through llama.cpp (the package xllamacpp): chat and code completion, the fastest way on a CPU.
 
-The library runs its server loop inside this process and hands out text through a callback; the KV cache of the
-last prompt is kept, so a follow-up turn reads only what is new. It also opens a port on loopback that we do not
-use: it gets a random key, and no web page may read from it.
+The library runs its server loop inside this process and hands out text through a callback. It answers several
+requests at once, each in a slot with a context of its own (studio.engines.text.slots); the KV cache of what a slot has
+read is kept, so a follow-up turn reads only what is new. It also opens a port on loopback, of which we use the
+tokenizer alone: it gets a random key, and no web page may read from it.
 
 What it reads is put together here, not by the library: its template and its tokens as for every other engine.
 
 Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
 `keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`: false
-has a model that talks go on from left to right instead of being asked to fill a gap; `fim`: see studio.tasks.code.fim.
+has a model that talks go on from left to right instead of being asked to fill a gap; `fim`: see studio.tasks.code.fim;
+`places`: how many requests are answered at once where the memory suffices, PLACES where it is missing.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +31,16 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.text import chat_templates, code_prompts, gguf, prompts
 from studio.engines.text.llama_answer import Answer
+from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
-from studio.requests import ChatRequest, CodeRequest, Request
+from studio.requests import ChatRequest, CodeRequest, Request, Task
 from studio.results import Output
+from studio.store.gguf import read_header
 from studio.tasks.code.fim import fim_family
 
 DEFAULT_CONTEXT = 8192
+PLACES = 8
+PIECE = 256  # tokens of a long prompt after which others have their turn
 BATCH = 256  # tokens read between two looks at Stop: under a second on a slow CPU
 
 
@@ -47,19 +55,28 @@ class LlamaEngine:
         del card, request
         return 16_000_000  # the context's memory is taken at load and counted there
 
-    def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> LlamaModel:
+    def places(self, card: Card) -> int:
+        return max(int(card.options.get("places", PLACES)), 1)
+
+    def place_nbytes(self, card: Card, files: Path) -> int:
+        file = _gguf(files, card)
+        return context_nbytes(file, file.stat().st_mtime_ns) * _context(card)
+
+    def load(
+        self, card: Card, files: Path, device: Device, report: Callable[[float], None], places: int = 1
+    ) -> LlamaModel:
         del report  # the library says nothing before it is done
         file = _gguf(files, card)
         with file.open("rb") as opened:
             if opened.read(4) != b"GGUF":
                 raise StudioError("broken_model", model=card.title, reason=f"{file.name} is not a GGUF file")
-        return LlamaModel(card, file, device)
+        return LlamaModel(card, file, device, places)
 
 
 class LlamaModel:
-    """A GGUF model in memory."""
+    """A GGUF model in memory. `run` may be called on as many threads at once as it has places."""
 
-    def __init__(self, card: Card, file: Path, device: Device) -> None:
+    def __init__(self, card: Card, file: Path, device: Device, places: int = 1) -> None:
         import xllamacpp
 
         xl: Any = xllamacpp  # its names come from a compiled module that type checkers cannot read
@@ -71,11 +88,11 @@ class LlamaModel:
         except ValueError as error:
             raise StudioError("broken_model", model=card.title, reason=f"{file.name}: {error}") from None
         self._fim = fim_family(facts.tokens.__contains__, str(card.options.get("fim", "")))
-        self._context = int(card.limits.get("context", DEFAULT_CONTEXT))
+        self._context, self._slots = _context(card), Slots(places)
         params = xl.CommonParams()
         params.model.path = str(file)
-        params.n_ctx = self._context
-        params.n_parallel = 1
+        params.n_ctx, params.n_parallel, params.kv_unified = self._context * places, places, False
+        params.cache_ram_mib, params.cache_idle_slots = 0, False  # memory that nobody would count
         params.n_batch = params.n_ubatch = BATCH
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = device.threads
         params.n_gpu_layers = 0 if device.kind == "cpu" else -1
@@ -99,7 +116,6 @@ class LlamaModel:
         except chat_templates.Refused as error:
             raise StudioError("broken_model", model=card.title, reason=f"chat template: {error}") from None
         self._sizes = prompts.Sizes(self._reading)
-        self._read: list[int] = []  # the tokens that the server was given last
         self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
 
     def nbytes(self) -> int:
@@ -138,7 +154,7 @@ class LlamaModel:
         if prompt.begun:
             context.text(prompt.begun)
             answer.parts.append(prompt.begun)
-        self._take(answer, prompt.ids, body)
+        self._take(answer, "chat", prompt.ids, body, context)
         output = answer.output(notes=prompt.notes)
         if output.finish == "length" and body["n_predict"] < most:
             return replace(output, notes=(*output.notes, ("context_end", {"limit": self._context})))
@@ -171,46 +187,101 @@ class LlamaModel:
             **({"logprobs": 1} if request.count > 1 else {}),
         }
         answer = Answer(context, self._card, show, enough=lambda: cleaner.ended)
-        self._take(answer, filling.ids, body)
+        self._take(answer, "code", filling.ids, body, context)
         rest = cleaner.finish()
         context.text(rest)
         answer.parts.append(rest)
         return answer.output(notes=filling.notes)
 
-    def _take(self, answer: Answer, ids: list[int], body: dict[str, Any]) -> None:
-        """Have `ids` continued, the last of them read alone, as it is where the others were read before: many at once
-        come out different by a hair, and a seed would give another answer the second time."""
-        if len(ids) > 1 and self._read[: len(ids) - 1] != ids[:-1]:
-            self._read = []
-            if not answer.read(self._server.handle_completions, ids[:-1]):
-                return
-        self._read = ids
-        answer.take(self._server.handle_completions, body | {"prompt": ids})
+    def _take(self, answer: Answer, task: Task, ids: list[int], body: dict[str, Any], context: Context) -> None:
+        """Have `ids` continued. The last of them is read alone, as it is where the others were read before: many at
+        once come out different by a hair, and a seed would give another answer the second time.
+
+        Where others are answered meanwhile, it is read piece by piece: the library reads the prompts of its slots one
+        after another, and a question of ten words would wait for a book.
+        """
+        with self._slots.taken(ids, task, context.check) as slot:
+
+            def call(body: dict[str, Any], chunk: Callable[..., bool]) -> None:
+                self._server.handle_completions(body | {"id_slot": slot.number}, chunk)
+
+            known = min(shared(slot.read, ids), len(ids) - 1)
+            while known < len(ids) - 1:
+                known = min(known + PIECE, len(ids) - 1) if self._slots.several else len(ids) - 1
+                slot.read = []
+                if not answer.read(call, ids[:known]):
+                    return
+                slot.read = ids[:known]
+            slot.read = ids
+            answer.take(call, body | {"prompt": ids})
 
 
 class _Reading:
-    """The file's template and llama.cpp's tokenizer as the prompts ask for them."""
+    """The file's template and llama.cpp's tokenizer as the prompts ask for them, from several threads."""
 
     def __init__(self, facts: gguf.Facts, tokenizer: gguf.Tokenizer, options: dict[str, Any]) -> None:
         self.special = facts.special
         self._numbers = facts.tokens
-        self._tokenizer = tokenizer
+        self._tokenizer, self._lock = tokenizer, threading.Lock()
         self._bos = self.first = facts.bos
         self._first = tokenizer.tokens("", opening=True)[:1]
         self.render = chat_templates.renderer(facts.template, facts.bos, facts.eos, options) if facts.template else None
 
     def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
-        if not opening:
-            return self._tokenizer.tokens(text, special=special) if text else []
-        if self._first and self._bos:
+        if opening and self._first and self._bos:
             text = text.removeprefix(self._bos)  # many templates write what the tokenizer puts in front as well
-        return [*self._first, *(self._tokenizer.tokens(text, special=special) if text else [])]
+        found: list[int] = []
+        if text:
+            with self._lock:  # it has one connection
+                found = self._tokenizer.tokens(text, special=special)
+        return [*self._first, *found] if opening else found
 
     def has(self, text: str) -> bool:
         return text in self._numbers
 
     def token(self, text: str) -> int:
         return self._numbers[text]
+
+
+def _context(card: Card) -> int:
+    return int(card.limits.get("context", DEFAULT_CONTEXT))
+
+
+@lru_cache(maxsize=64)
+def context_nbytes(file: Path, changed: int) -> int:
+    """Bytes that a model remembers of each token that it has read; 0 where its header cannot be read.
+
+    Keys and values of all layers, two bytes a number. Models that forget what lies far back take less than that.
+
+    Args:
+        changed: when the file was, so that another one of this name is looked at again.
+    """
+    del changed
+    try:
+        found = read_header(file, _Shape(), until="tokenizer.ggml.tokens").values
+    except ValueError:
+        return 0
+    kind = found.get("general.architecture", "")
+
+    def number(key: str, default: float) -> float:
+        value = found.get(f"{kind}.{key}", default)
+        many = value if isinstance(value, list) else [value]
+        return max((one for one in many if isinstance(one, int | float)), default=default)
+
+    heads = max(number("attention.head_count", 1), 1)
+    each = number("embedding_length", 0) / heads
+    wide = number("attention.key_length", each) + number("attention.value_length", each)
+    return int(number("block_count", 0) * number("attention.head_count_kv", heads) * wide * 2)
+
+
+class _Shape(Container[str]):
+    """Asks a header for what tells how large a context is."""
+
+    def __contains__(self, key: object) -> bool:
+        return str(key).endswith(
+            ("general.architecture", ".embedding_length", ".block_count", ".attention.head_count",
+             ".attention.head_count_kv", ".attention.key_length", ".attention.value_length")
+        )  # fmt: skip
 
 
 def _seed(seed: int | None) -> int | None:

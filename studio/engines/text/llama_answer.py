@@ -34,13 +34,7 @@ class Answer:
 
     def take(self, call: Callable[..., Any], body: dict[str, Any]) -> None:
         """Run the request to its end, or to Stop."""
-        before, self._timings = self._timings, {}
         self._run(call, body)
-        if before and self._timings:  # what was read ahead, this request found
-            self._timings["cache_n"] -= min(before["prompt_n"], self._timings["cache_n"])
-            self._timings["prompt_n"] += before["prompt_n"]
-            self._timings["prompt_ms"] += before["prompt_ms"]
-        self._timings = self._timings or before  # stopped before the library said more
 
     def read(self, call: Callable[..., Any], ids: list[int]) -> bool:
         """Have the library read `ids` and say nothing (it makes up one token all the same); False after Stop."""
@@ -50,9 +44,15 @@ class Answer:
         return not self._context.cancelled
 
     def _run(self, call: Callable[..., Any], body: dict[str, Any]) -> None:
+        before, self._timings = self._timings, {}
         call({**body, "stream": True, "return_progress": True, "cache_prompt": True}, self._chunk)
         if self._error is not None:
             raise self._error
+        if before and self._timings:  # what was read ahead, this request found
+            self._timings["cache_n"] -= min(before["prompt_n"], self._timings["cache_n"])
+            self._timings["prompt_n"] += before["prompt_n"]
+            self._timings["prompt_ms"] += before["prompt_ms"]
+        self._timings = self._timings or before  # stopped before the library said more
 
     def output(self, notes: tuple[tuple[str, dict[str, Any]], ...] = ()) -> Output:
         finish = "cancelled" if self._context.cancelled else "length" if self._finish == "length" else "stop"

@@ -66,18 +66,20 @@ class Prompt:
 
 
 class Sizes:
-    """How many tokens a text has, remembered: a conversation is counted anew at every turn."""
+    """How many tokens a text has, remembered: a conversation is counted anew at every turn. From several threads."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._known: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        if text not in self._known:
+        size = self._known.get(text)
+        if size is None:
+            size = len(self._reading.tokens(text))
             if len(self._known) >= 4_000:
                 self._known.clear()
-            self._known[text] = len(self._reading.tokens(text))
-        return self._known[text]
+            self._known[text] = size
+        return size
 
 
 def chat(

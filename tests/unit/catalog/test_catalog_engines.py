@@ -15,7 +15,7 @@ from studio.catalog import variants
 from studio.catalog.card import Source
 from studio.catalog.catalog import Catalog
 from studio.catalog.engines import ENGINES, EngineFacts, Variant
-from studio.engines.base import Engine, engine
+from studio.engines.base import AnswersSeveral, Engine, engine
 from studio.paths import Home
 from studio.requests import TASKS
 
@@ -65,7 +65,8 @@ def test_every_engine_lives_where_the_table_says(name: str) -> None:
     module, _, attribute = ENGINES[name].place.partition(":")
     assert type(engine(name)) is getattr(import_module(module), attribute)
     for method in ("weights", "work", "load"):
-        asked = list(inspect.signature(getattr(Engine, method)).parameters)[1:]
+        kind = AnswersSeveral if isinstance(engine(name), AnswersSeveral) else Engine
+        asked = list(inspect.signature(getattr(kind, method)).parameters)[1:]
         assert list(inspect.signature(getattr(engine(name), method)).parameters) == asked, method
 
 
@@ -119,6 +120,13 @@ def test_one_engine_needs_no_files_and_takes_none() -> None:
 def test_ours_asks_no_engine_for_what_it_does_not_know(tmp_path: Path) -> None:
     for card in Catalog.load(Home.at(tmp_path)).cards.values():
         assert set(card.options) <= {*ENGINES[card.engine].options, *OF_FILES}, card.id
+
+
+def test_an_engine_that_answers_several_at_once_builds_nothing_with_torch() -> None:
+    several = {name for name in ENGINES if isinstance(engine(name), AnswersSeveral)}
+    assert several == {"fake", "llama"}
+    assert not any(ENGINES[name].torch for name in several)
+    assert all("places" in ENGINES[name].options for name in several)
 
 
 def test_the_guide_names_no_option_that_nobody_reads() -> None:

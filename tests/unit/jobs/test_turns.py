@@ -65,6 +65,29 @@ def test_one_that_waits_can_be_taken_out_and_one_that_comes_again_waits_again() 
     assert desk.work() == "a1 b1 a1"
 
 
+def test_jobs_that_one_model_answers_at_once_take_one_place_and_pass_nobody() -> None:
+    turns, went = Turns(1), list[str]()
+
+    def send(name: str, together: tuple[str, int] = ("chat", 3)) -> None:
+        with asking(name[0], name[0]):
+            turns.ask(name, lambda: went.append(name), together)
+
+    for name in ("a1", "b1", "c1", "d1"):
+        send(name)
+    assert went == ["a1", "b1", "c1"]
+    send("p1", ("picture", 1))
+    send("e1")
+    turns.leave("a1")
+    assert went[3:] == ["d1"]
+    for name in ("b1", "c1"):
+        turns.leave(name)
+    assert went[4:] == [], "who came later would keep the picture waiting"
+    turns.leave("d1")
+    assert went[4:] == ["p1"]
+    turns.leave("p1")
+    assert went[5:] == ["e1"]
+
+
 def test_a_job_that_waited_for_a_download_has_the_turn_of_who_asked() -> None:
     desk = Desk()
     desk.send("h1 h2")

@@ -149,8 +149,69 @@ def loads_twice(patch: Patch) -> None:
 def shares_what_is_exclusive(patch: Patch) -> None:
     patch.setattr(
         Line, "_leasable",
-        lambda self, entry: entry.state is State.READY and not entry.stale and len(self.ledger.leases) < self.slots,
+        lambda self, entry: entry.state is State.READY and not entry.stale
+        and (entry.leases > 0 or len({key for key, _ in self.ledger.leases.values()}) < self.slots),
     )  # fmt: skip
+
+
+@mutant("a model that several may use is used by one at a time")
+def shares_nothing(patch: Patch) -> None:
+    real = Line._leasable
+    patch.setattr(Line, "_leasable", lambda self, entry: not entry.leases and real(self, entry))
+
+
+@mutant("another model is used while a shared one is")
+def counts_no_models(patch: Patch) -> None:
+    patch.setattr(
+        Line, "_leasable",
+        lambda self, entry: entry.state is State.READY and not entry.stale and entry.leases < entry.places,
+    )  # fmt: skip
+
+
+@mutant("what only more places need sends others away")
+def evicts_for_places(patch: Patch) -> None:
+    real = Line._make_room
+
+    def make_room(self: Line, now: float, deficit: int, for_key: str) -> list[Any]:
+        first = next(ticket for ticket in self.queue if ticket.key == for_key)
+        more = 0 if for_key in self.ledger.entries else (first.places - 1) * first.each
+        return real(self, now, deficit + more, for_key)
+
+    patch.setattr(Line, "_make_room", make_room)
+
+
+@mutant("places are not charged")
+def places_for_free(patch: Patch) -> None:
+    def free(self: Line, decision: Any, now: float, ticket: Any) -> Any:
+        self.ledger.entries[ticket.key].weights = ticket.weights
+        return decision
+
+    after(patch, Line, "_load", free)
+
+
+@mutant("places take all the room there is")
+def places_for_all(patch: Patch) -> None:
+    patch.setattr(Line, "_more_places", lambda self, ticket: ticket.places - 1)
+
+
+@mutant("as many places after the memory ran out")
+def never_learns(patch: Patch) -> None:
+    real = Line._more_places
+    patch.setattr(Line, "_more_places", lambda self, ticket: real(self, replace(ticket, alone=False)))
+
+
+@mutant("who takes a place of a busy model passes without being counted")
+def joins_uncounted(patch: Patch) -> None:
+    real = Line._overtake
+
+    def overtake(self: Line, ticket: Any, blocked: Any) -> list[Any]:
+        entry, before = self.ledger.entries.get(ticket.key), blocked.overtaken
+        joins = entry is not None and entry.leases > 0
+        served = real(self, ticket, blocked)
+        blocked.overtaken = before if joins else blocked.overtaken
+        return served
+
+    patch.setattr(Line, "_overtake", overtake)
 
 
 @mutant("a broken model is tried again at once, for ever")
@@ -236,8 +297,8 @@ def forgets_the_parked(patch: Patch) -> None:
 def lends_what_is_stale(patch: Patch) -> None:
     patch.setattr(
         Line, "_leasable",
-        lambda self, entry: entry.state is State.READY and (not entry.leases or not entry.exclusive)
-        and len(self.ledger.leases) < self.slots,
+        lambda self, entry: entry.state is State.READY and entry.leases < entry.places
+        and (entry.leases > 0 or len({key for key, _ in self.ledger.leases.values()}) < self.slots),
     )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ from studio.manager.scheduling import OVERTAKE
 SIZES = {"a": 10, "b": 25, "c": 40, "d": 70, "e": 101}
 HOSTS: dict[str, int | None] = {"a": None, "b": 0, "c": 5, "d": 30, "e": 0}
 """What each model holds of the machine's memory while parked; None where it cannot be parked."""
-SHARED = "a"
-"""The one model that two may use at once."""
+PLACES, EACH = {"a": 3, "b": 2}, {"a": 4, "b": 0}
+"""How many may use a model at once, where it is more than one, and what it weighs more for each of them."""
 BROKEN = StudioError("broken_model", model="m", reason="r")
 FULL = StudioError("out_of_memory", model="m")
 Effect = Load | Place | Park | Unload
@@ -32,14 +32,20 @@ class World:
 
     Args:
         steady: sizes are what was expected and the budget stays: then no byte may ever be spent twice.
+        slots: models that may be in use at once.
         scale: sizes and budget times this: must change no decision.
         name: what the models are called: must change no decision either.
     """
 
     def __init__(
-        self, steady: bool = True, unified: bool = True, scale: int = 1, name: Callable[[str], str] = str
+        self,
+        steady: bool = True,
+        unified: bool = True,
+        scale: int = 1,
+        name: Callable[[str], str] = str,
+        slots: int = 2,
     ) -> None:
-        self.core = Core(Ledger(100 * scale, 60 * scale, unified), slots=2)
+        self.core, self.slots = Core(Ledger(100 * scale, 60 * scale, unified), slots), slots
         self.steady, self.unified, self.scale, self.name = steady, unified, scale, name
         self.now = 0.0
         self.open: dict[int, tuple[str, int, int]] = {}  # ticket -> key, work, least
@@ -47,6 +53,7 @@ class World:
         self.effects: list[Effect] = []
         self.where: dict[str, State] = {}
         self.size: dict[str, int] = {}
+        self.places: dict[str, int] = {}
         self.pinned: set[str] = set()
         self.leave_asked: set[str] = set()
         self.failures: Counter[str] = Counter()
@@ -63,7 +70,8 @@ class World:
         waiting = bool(self.core.line.queue)
         ticket, decisions = self.core.request(
             self.now, self.name(key), weights=SIZES[key] * self.scale, work=work, least=least,
-            keep_alive=keep, park_alive=park, exclusive=key != SHARED, alone=alone,
+            keep_alive=keep, park_alive=park, places=PLACES.get(key, 1), each=EACH.get(key, 0) * self.scale,
+            alone=alone,
         )  # fmt: skip
         assert ticket not in self.open
         self.open[ticket] = (key, work, min(least, work))
@@ -80,7 +88,7 @@ class World:
         key = self.key(effect.key)
         match effect:
             case Load() if good:
-                self.size[key] = SIZES[key] * self.scale * (1 if self.steady else factor)
+                self.size[key] *= 1 if self.steady else factor
                 self.where[key] = State.READY
                 self.failures[key], self.cool[key] = 0, 0.0
                 host = HOSTS[key]
@@ -189,7 +197,7 @@ class World:
                     key = self.key(name)
                     assert key not in self.where, "I5: one load, and never while it is anywhere"
                     assert self.now >= self.cool.get(key, 0.0), "I12: not while it cools down"
-                    self.where[key], self.size[key] = State.LOADING, SIZES[key] * self.scale
+                    self.where[key], self.size[key] = State.LOADING, SIZES[key] * self.scale + self.more(key)
                     self.effects.append(decision)
                 case Place(name):
                     key = self.key(name)
@@ -232,7 +240,7 @@ class World:
         kept = self.core.ledger.leases[grant.lease][1]
         self.took += kept if head != grant.ticket else 0
         assert least <= kept <= work, "I7: with its working memory"
-        assert key == SHARED or all(held != key for held, _ in self.live.values()), "I6: one at a time"
+        assert self.users(key) < self.places[key], "I6: one at a time, or as many as there are places"
         self.live[grant.lease] = (key, kept)
 
     def refused(self, ticket: int, error: StudioError) -> None:
@@ -275,7 +283,8 @@ class World:
             "I16: answered once, and nobody is forgotten"
         )
         assert ledger.leases == {lease: (self.name(k), w) for lease, (k, w) in self.live.items()}
-        assert len(self.live) <= core.line.slots
+        assert len({key for key, _ in self.live.values()}) <= self.slots, "I6: so many models at a time"
+        assert all(entry.places == self.places[key] for key, entry in self.entries().items()), "I23: places stay"
         assert {self.key(name): entry.state for name, entry in ledger.entries.items()} == self.where, "I22"
         for name, entry in ledger.entries.items():
             key = self.key(name)
@@ -288,7 +297,44 @@ class World:
         kept = sum(entry.reserved for entry in ledger.entries.values())
         assert ledger.charged == spent + kept, "I2: the books are the sum of what is there"
         assert not self.steady or spent + kept <= ledger.budget, "I1: no byte is spent twice"
+        self.nobody_waits_for_nothing()
         self.history_is_legal()
+
+    def nobody_waits_for_nothing(self) -> None:
+        """I24: the first in line is not kept from a model that is there, has a place, and has the room for it."""
+        if not self.open:
+            return
+        head, entries = self.core.line.queue[0], self.entries()
+        key = self.open[head.id][0]
+        if self.where.get(key) is not State.READY or key in self.leave_asked:
+            return
+        leaving = any(s in (State.PARKING, State.UNLOADING) for k, s in self.where.items() if k != key)
+        used = {held for held, _ in self.live.values()}
+        free = self.users(key) < self.places[key] and (key in used or len(used) < self.slots)
+        fits = head.work <= self.core.ledger.room + entries[key].reserved
+        assert not free or not fits or (head.alone and leaving), "I24: a place stays empty"
+
+    def more(self, key: str) -> int:
+        """What a model that is to be loaded weighs for its places beside the first, which are settled now.
+
+        I23: they take at most half of what is free then, and none is left out for which there is far more than that.
+        """
+        most, each = PLACES.get(key, 1), EACH.get(key, 0) * self.scale
+        ledger, first = self.core.ledger, next(t for t in self.core.line.queue if self.key(t.key) == key)
+        self.places[key] = self.entries()[key].places
+        more = self.places[key] - 1
+        assert 0 <= more < most
+        others = sum(self.on_device(k) for k in self.where) + sum(work for _, work in self.live.values())
+        spare = ledger.budget - others - SIZES[key] * self.scale - first.work
+        if first.alone:
+            assert not more, "I23: none after it ran out of memory"
+        else:
+            assert 2 * more * each <= max(spare, 0), "I23: half of what is free"
+            assert more == most - 1 or ledger.room < (more + 2) * each, "I23: none is left out"
+        return more * each
+
+    def users(self, key: str) -> int:
+        return sum(held == key for held, _ in self.live.values())
 
     def history_is_legal(self) -> None:
         """I21: numbers go up by one, and each step is one of the state graph. Kept cheap: only what is new is read."""
@@ -382,7 +428,7 @@ class World:
 def walk(seed: int, events: int) -> World:
     """A world of chance, brought to rest at its end."""
     dice = random.Random(seed)
-    world = World(steady=dice.random() < 0.6, unified=dice.random() < 0.5)
+    world = World(steady=dice.random() < 0.6, unified=dice.random() < 0.5, slots=dice.choice((1, 2)))
     for _ in range(events):
         world.step(dice)
     world.settle()

@@ -326,6 +326,46 @@ def test_only_what_the_device_is_at_is_ended_and_not_who_waits_behind_it() -> No
     manager.close()
 
 
+def test_a_shared_model_counts_as_hung_when_none_of_its_runs_is_heard_and_what_loads_meanwhile_goes_on() -> None:
+    manager, loading, other = watched(), Apart(), threading.Event()
+    heard, silent = threading.Event(), threading.Event()
+
+    def talks(lease: Lease) -> None:
+        while not heard.wait(0.02):
+            manager.lane.beat()
+        silent.wait(20)
+        lease.release()
+
+    def hangs(lease: Lease) -> None:
+        silent.wait(20)
+        lease.release()
+
+    for run in (talks, hangs):
+        manager.acquire(
+            spec("shared", places=2), granted=lambda lease, run=run: manager.start(lease, lambda: run(lease)),
+            refused=refusal,
+        )  # fmt: skip
+    assert not other.wait(0.5)
+    assert manager.status().stuck is None, "one of them is heard"
+
+    def load(_report: object) -> Apart:
+        manager.begun(loading)
+        while not other.wait(0.02):
+            manager.lane.beat()
+        return loading
+
+    manager.acquire(spec("b", load, apart=True), granted=lambda lease: lease.release(), refused=lambda _: None)
+    heard.set()
+    deadline = time.monotonic() + 10
+    while manager.status().stuck is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert manager.status().stuck is not None
+    assert "kill" not in loading.told
+    other.set()
+    silent.set()
+    manager.close()
+
+
 def test_where_a_process_cannot_be_ended_the_device_counts_as_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "GOING", 0.2)
     manager, model = watched(), Apart(obeys=False)

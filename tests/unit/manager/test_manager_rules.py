@@ -34,9 +34,9 @@ def lease_of(decisions: list[Decision]) -> int:
 
 
 def test_the_first_request_loads_and_the_second_shares_the_load() -> None:
-    core = core_of(slots=2)
-    _, first = core.request(0, "a", weights=50, exclusive=False)
-    _, second = core.request(0, "a", weights=50, exclusive=False)
+    core = core_of()
+    _, first = core.request(0, "a", weights=50, places=2)
+    _, second = core.request(0, "a", weights=50, places=2)
     assert (kinds(first), kinds(second)) == (["Load"], [])
     assert kinds(core.loaded(1, "a", 50)) == ["Grant", "Grant"]
 
@@ -365,3 +365,62 @@ def test_the_past_says_who_left_and_why() -> None:
     core.request(1, "b", weights=80)
     last = core.ledger.past[-1]
     assert (last.key, last.state, last.reason, last.nbytes) == ("a", State.UNLOADING, "room", 80)
+
+
+def shared(core: Core, now: float = 0.0, places: int = 3, each: int = 0) -> list[Decision]:
+    return core.request(now, "chat", weights=10, places=places, each=each)[1]
+
+
+def lent(core: Core) -> list[str]:
+    return sorted(key for key, _ in core.ledger.leases.values())
+
+
+def test_a_model_is_lent_as_often_as_it_has_places_and_to_the_next_as_soon_as_one_is_free() -> None:
+    core = core_of()
+    for _ in range(4):
+        shared(core)
+    granted = core.loaded(1, "chat", 10)
+    assert kinds(granted) == ["Grant"] * 3
+    assert kinds(core.release(2, lease_of(granted))) == ["Grant"]
+    assert lent(core) == ["chat"] * 3
+
+
+def test_places_beside_the_first_take_half_of_what_is_free_and_send_nobody_away() -> None:
+    core = core_of(budget=60)
+    shared(core, places=8, each=10)
+    assert (core.ledger.entries["chat"].places, core.ledger.charged) == (3, 30)  # 50 are free, 25 for two more
+    core = core_of(budget=60)
+    ready(core, "picture", 50)
+    assert kinds(shared(core, places=8, each=10)) == ["Load"]
+    assert core.ledger.entries["chat"].places == 1
+
+
+def test_after_running_out_of_memory_a_model_has_one_place() -> None:
+    core = core_of()
+    ready(core, "picture", 20)
+    shared(core, places=8, each=5)
+    error = StudioError("out_of_memory", model="chat")
+    assert kinds(core.load_failed(1, "chat", error, full=True)) == ["Unload"]
+    assert kinds(core.unloaded(2, "picture")) == ["Load"]
+    assert core.ledger.entries["chat"].places == 1
+
+
+def test_a_chat_model_that_is_always_busy_keeps_nobody_waiting() -> None:
+    core = core_of()
+    ready(core, "picture", 50)
+    granted = shared(core)
+    core.loaded(0, "chat", 10)
+    _, waits = core.request(1, "picture", weights=50)
+    assert waits == []
+    chats, now, came = core.ledger.leases, 1.0, 0
+    while "picture" not in lent(core):
+        now, came = now + 1, came + 1
+        assert came < 50, "the picture waits for ever"
+        shared(core, now)
+        if now % 2:
+            core.release(now, min(chats))
+    assert granted
+    assert lent(core) == ["picture"]
+    passed = OVERTAKE + 1  # and the one that was there before
+    assert came > passed
+    assert len(core.line.queue) == came - OVERTAKE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from leasing import lease
@@ -13,7 +13,7 @@ from stand_ins import ROOM, Machine, Model, settled, spec
 
 from studio.devices.device import Device
 from studio.errors import Cancelled, StudioError
-from studio.manager import ModelManager
+from studio.manager import Lease, ModelManager
 from studio.manager.lane import Gate
 
 
@@ -313,3 +313,76 @@ def test_after_closing_no_thread_is_left() -> None:
         pass
     assert made.close()
     assert set(threading.enumerate()) == before
+
+
+class Runs:
+    """Runs of one shared model that go on until they are told to end."""
+
+    def __init__(self, manager: ModelManager, model: Model, places: int = 3) -> None:
+        self._manager, self._spec = manager, spec("shared", lambda _: model, places=places)
+        self.inside, self.end, self.threads = threading.Semaphore(0), threading.Event(), set[str]()
+
+    def begin(self, run: Callable[[], None] | None = None) -> None:
+        def task(lease: Lease) -> None:
+            self.threads.add(threading.current_thread().name)
+            self.inside.release()
+            try:
+                (run or self.end.wait)()
+            finally:
+                lease.release()
+
+        self._manager.acquire(
+            self._spec,
+            granted=lambda lease: self._manager.start(lease, lambda: task(lease)),
+            refused=lambda error: pytest.fail(str(error)),
+        )  # fmt: skip
+
+    def wait(self, count: int) -> None:
+        for _ in range(count):
+            assert self.inside.acquire(timeout=10)
+
+
+def test_a_shared_model_runs_as_often_as_it_has_places_while_others_are_built(manager: ModelManager) -> None:
+    runs, model = Runs(manager, Model()), Model()
+    for _ in range(3):
+        runs.begin()
+    runs.wait(3)
+    built = threading.Event()
+    manager.acquire(
+        spec("b", lambda _: built.set() or model), granted=lambda lease: lease.release(), refused=lambda _: None
+    )  # fmt: skip
+    assert built.wait(10), "a load waits for no answer"
+    runs.begin()
+    assert not runs.inside.acquire(timeout=0.05), "there are three places"
+    runs.end.set()
+    runs.wait(1)
+
+
+def test_a_run_that_breaks_takes_neither_the_others_nor_its_place_with_it(manager: ModelManager) -> None:
+    runs = Runs(manager, Model(), places=2)
+
+    def breaks() -> None:
+        raise SystemExit
+
+    runs.begin()
+    runs.begin(breaks)
+    runs.begin()
+    runs.wait(3)
+    runs.end.set()
+
+
+def test_closing_waits_for_shared_runs_and_closes_their_model_after_them() -> None:
+    manager, model, order = ModelManager(Device("cpu"), limit=100, read=lambda _: ROOM), Model(), list[str]()
+    runs = Runs(manager, model)
+
+    def run() -> None:
+        runs.end.wait(10)
+        order.append("closed too early" if "close" in model.told else "ran")
+
+    runs.begin(run)
+    runs.begin(run)
+    runs.wait(2)
+    threading.Timer(0.05, runs.end.set).start()
+    assert manager.close()
+    assert order == ["ran", "ran"]
+    assert model.told[-1] == "close"

@@ -21,9 +21,9 @@ class Machine(RuleBasedStateMachine):
 
     world: World
 
-    @initialize(steady=st.booleans(), unified=st.booleans())
-    def begin(self, steady: bool, unified: bool) -> None:
-        self.world = World(steady, unified)
+    @initialize(steady=st.booleans(), unified=st.booleans(), slots=st.sampled_from([1, 2]))
+    def begin(self, steady: bool, unified: bool, slots: int) -> None:
+        self.world = World(steady, unified, slots=slots)
 
     @rule(
         key=KEYS, work=st.sampled_from([0, 5, 30, 60]), half=st.booleans(), alone=st.booleans(),

@@ -186,7 +186,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; the median counts")
     parser.add_argument("--only", choices=("alone", "talk", "together"), help="one part of it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Studio(settings.load()) as studio:
+    # as many places as where others are served; on one's own machine it has two
+    serving = settings.load().model_copy(update={"profile": "lan"})
+    with tempfile.TemporaryDirectory() as folder, Studio(serving) as studio:
         from studio.library.chats import Chats
 
         studio.chats = Chats(Path(folder))  # the person's own conversations stay as they are

@@ -14,11 +14,17 @@ from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 
+AT_HOME = 2
+"""Places on one's own machine where a card names no number: each makes the load longer and takes a context's memory."""
 
-def places(card: Card, isolate: str) -> int:
+
+def places(card: Card, settings: Settings) -> int:
     """How many jobs a model may answer at once. One in a process of its own answers one after another."""
     kind = engine(card.engine)
-    return kind.places(card) if isinstance(kind, AnswersSeveral) and not proxy.wanted(card, isolate) else 1
+    if not isinstance(kind, AnswersSeveral) or proxy.wanted(card, settings.isolate):
+        return 1
+    most = kind.places(card)
+    return min(most, AT_HOME) if settings.profile == "local" and "places" not in card.options else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Specs:
     def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
         """A model for one device. `weights` are the bytes to expect."""
         files, apart = self.store.path(card), proxy.wanted(card, self.settings.isolate)
-        many, each = places(card, self.settings.isolate), 0
+        many, each = places(card, self.settings), 0
         several = engine(card.engine) if many > 1 else None
         if isinstance(several, AnswersSeveral):
             each = several.place_nbytes(card, files)

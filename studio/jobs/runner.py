@@ -136,7 +136,7 @@ class Runner:
     def _begin(self, job: Job, card: Card) -> None:
         """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
         job.device = ""
-        together = card.id, places(card, self._settings.isolate)
+        together = card.id, places(card, self._settings)
         if self._store.state(card) == "ready":
             self.turns.ask(job.id, lambda: self._ask(job, card), together)
         else:

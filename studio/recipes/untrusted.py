@@ -23,7 +23,6 @@ from studio.requests import (
     Region,
 )
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
-from studio.tasks.image.editing import PICTURES
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,
     CONTROLS,
@@ -34,6 +33,7 @@ from studio.tasks.image.limits import (
     LORA_WEIGHT,
     LORAS,
     NUMBERS,
+    PICTURES,
     REFERENCE_NUMBERS,
     REFERENCES,
     REGION_WEIGHT,

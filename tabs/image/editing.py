@@ -10,7 +10,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.tasks.image.editing import PICTURES
+from studio.tasks.image.limits import PICTURES
 from tabs.shared import uploaded
 
 SLOTS = int(PICTURES.high)

@@ -38,6 +38,7 @@ class Restoring:
             fields.drop,
             missing.paired,
             *fields.editing.outputs,
+            *fields.regions.outputs,
             *(fields.steering.outputs if fields.steering is not None else ()),
             *(fields.references.outputs if fields.references is not None else ()),
         ]

@@ -43,6 +43,11 @@ class Regions:
                         elem_id=f"image-region-{slot}-weight",
                     )  # fmt: skip
 
+    @property
+    def outputs(self) -> list[Any]:
+        """What `restored` may change."""
+        return [self._of[name] for name in region_map.fields((), ())]
+
     def restored(self, regions: Sequence[Region], files: Sequence[bytes | None]) -> dict[Any, Any]:
         """Updates that put regions into the fields."""
         return {

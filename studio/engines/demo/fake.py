@@ -25,7 +25,6 @@ from studio.engines.base import Context
 from studio.engines.demo.landscape import paint
 from studio.engines.image import edit, init_image
 from studio.engines.music import takes
-from studio.engines.shared import depth
 from studio.errors import Cancelled
 from studio.media.image import check_image, decode
 from studio.requests import (
@@ -194,7 +193,7 @@ class FakeModel:
         pixels = (request.width or 0) * (request.height or 0)
         if not request.tiling and pixels > self._card.options.get("most_pixels", pixels):
             raise MemoryError
-        picture = paint(request, number, depth.estimator(context.adapters))
+        picture = paint(request, number)
         for step in range(steps):
             if context.cancelled or context.skipped():
                 return None

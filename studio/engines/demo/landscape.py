@@ -8,7 +8,6 @@ from __future__ import annotations
 import colorsys
 import math
 import random
-from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
@@ -20,13 +19,10 @@ from studio.media.image import decode_image
 from studio.requests import ImageRequest, Seamless
 
 
-def paint(request: ImageRequest, number: int, depth: Callable[[Image.Image], Image.Image] | None = None) -> Image.Image:
+def paint(request: ImageRequest, number: int) -> Image.Image:
     """Picture `number` of a request, whose seeds are its own.
 
     Outside the mask not a pixel differs from the picture it began with.
-
-    Args:
-        depth: what makes maps of depth.
     """
     size = (int(request.width or 512), int(request.height or 512))
     words = request.prompts[number] if request.prompts else request.prompt
@@ -34,7 +30,7 @@ def paint(request: ImageRequest, number: int, depth: Callable[[Image.Image], Ima
         words += f"/{request.clip_skip}"
     for lora in request.loras:
         words += f"/{lora.name}:{lora.weight:g}"
-    picture = _steered(_at(size, request, words, int(request.seed or 0)), request, depth)
+    picture = _steered(_at(size, request, words, int(request.seed or 0)), request)
     for region in request.regions:
         there = _at(size, request, region.prompt, int(request.seed or 0))
         mask = masks.read_mask(region.mask).resize(size, Image.Resampling.NEAREST)
@@ -69,14 +65,17 @@ def _continued(picture: Image.Image, way: Seamless) -> Image.Image:
     return picture
 
 
-def _steered(
-    picture: Image.Image, request: ImageRequest, depth: Callable[[Image.Image], Image.Image] | None
-) -> Image.Image:
+def _steered(picture: Image.Image, request: ImageRequest) -> Image.Image:
     """With the maps of its controls shining through, each by its weight and for how long it counts."""
     for one in request.controls:
-        shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit, depth)
+        shown = control_map(decode_image(one.image), one.preprocessor, picture.size, one.fit, _depth)
         picture = Image.blend(picture, shown, one.weight * (one.end - one.start) / 4)
     return picture
+
+
+def _depth(picture: Image.Image) -> Image.Image:
+    """What stands lower is nearer: a guess that needs no network."""
+    return Image.linear_gradient("L").resize(picture.size).convert("RGB")
 
 
 def _edited(picture: Image.Image, request: ImageRequest) -> Image.Image:

@@ -118,7 +118,7 @@ class DiffusionEngine(torch_loading.Casts):
         areas.check(card, files)
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> DiffusionModel:  # noqa: ARG002
-        if card.refines:
+        if card.options.get("refines"):
             raise StudioError("only_refines", model=card.title)
         if file := loading.checkpoint(card, files):
             pipe = loading.load(card, file, loading.rest_of(card, files), device, PIPELINES)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.requests import ImageRequest
-from studio.tasks.bounds import Bound, check_list, check_picture
+from studio.tasks.bounds import check_picture
 from studio.tasks.image.size import upright
 
-PICTURES = Bound(0, 4, 4, 0)
 LONGEST = 8
 """How many times as long as wide a picture may be: the pipelines know no longer ones."""
 PICTURE_BYTES = 570_000_000
@@ -26,7 +25,6 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
         StudioError: no_editing, edit_and_start, too_many_pictures, edit_nothing, picture_too_long; not_text, too_many,
             bad_image, no_picture, image_too_large, file_too_large.
     """
-    check_list("pictures", request.pictures, PICTURES, public)
     least, most = card.pictures
     if not request.pictures:
         if least and not request.image:

@@ -75,6 +75,8 @@ CONTROL_NUMBERS: Mapping[str, Bound] = {
     "control_end": Bound(0, 1, 1, 1.0, whole=False),
 }
 """Of one picture that steers, each by the name of its field there with `control_` before it."""
+PICTURES = Bound(0, 4, 4, 0)
+"""To be edited with words; a card says how many of them its model takes."""
 REFERENCES = Bound(0, 4, 2, 0)
 REFERENCE_NUMBERS: Mapping[str, Bound] = {
     "reference_weight": Bound(0, 2, 2, 1.0, whole=False),
@@ -142,6 +144,7 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
             raise StudioError("mask_alone")
         if (mask := upright(request.mask)) != (image := upright(request.image)):
             raise StudioError("mask_size", mask=f"{mask[0]} × {mask[1]}", image=f"{image[0]} × {image[1]}")
+    check_list("pictures", request.pictures, PICTURES, public)
     editing.check(request, card, public)
     _check_size(request, card, public)
 

@@ -68,10 +68,12 @@ def test_code_prints_only_the_code(run: Run, code_file: Path) -> None:
 def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path, tmp_path: Path) -> None:
     chat = run(
         "chat", "Hi", "--system", "Be brief.", "--temperature", 0.5, "--top-p", 0.8, "--top-k", 9, "--min-p", 0.1,
-        "--repetition-penalty", 1.2, "--max-tokens", 50, "--stop", "END", "--stop", "FIN", "--seed", 1, "--json",
+        "--repetition-penalty", 1.2, "--max-tokens", 50, "--stop", "END", "--stop", "FIN", "--seed", 1,
+        "--opening", "Well", "--json",
     ).json["recipe"]  # fmt: skip
     assert chat["parameters"] == {
-        "messages": [{"role": "user", "content": "Hi"}], "system": "Be brief.", "max_tokens": 50, "temperature": 0.5,
+        "messages": [{"role": "user", "content": "Hi"}], "system": "Be brief.", "opening": "Well", "max_tokens": 50,
+        "temperature": 0.5,
         "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "stop": ["END", "FIN"],
     }  # fmt: skip
     image = run(

@@ -207,6 +207,7 @@ def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
     elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "masked_only", "seamless", "metre", "loop", "sound"}
     elsewhere |= {"sound_use", "style", "require", "forbid", "controls", "files", "only_prompt"}
+    elsewhere |= {"details", "pictures", "references", "regions"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default
         names = {field.name for field in fields(kind)}

@@ -36,6 +36,7 @@ LEFT = {
     "studio/engines/music/composer.py": (1, "narrows: the engine composes only"),
     "studio/engines/music/takes.py": (1, "narrows, for all engines of music"),
     "studio/engines/text/llama.py": (2, "one engine for conversations and code"),
+    "tabs/image/detail.py": (1, "narrows: the recipe of a picture"),
     "studio/engines/text/transformers_lm.py": (3, "one engine for conversations and code"),
     "studio/jobs/planner.py": (
         4,

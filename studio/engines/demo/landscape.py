@@ -46,9 +46,10 @@ def paint(request: ImageRequest, number: int) -> Image.Image:
 def _detailed(picture: Image.Image, request: ImageRequest) -> Image.Image:
     """With something found in the middle by each detector, and painted again."""
     for one in request.details:
-        box = tuple(side * share // 8 for side, share in zip((*picture.size, *picture.size), (3, 3, 5, 5), strict=True))
-        there = landscape(one.prompt or request.prompt, int(request.seed or 0), box[2] - box[0], box[3] - box[1])
-        picture.paste(Image.blend(picture.crop(box), there, one.strength), box[:2])
+        left, top = picture.width * 3 // 8, picture.height * 3 // 8
+        right, bottom = picture.width * 5 // 8, picture.height * 5 // 8
+        there = landscape(one.prompt or request.prompt, int(request.seed or 0), right - left, bottom - top)
+        picture.paste(Image.blend(picture.crop((left, top, right, bottom)), there, one.strength), (left, top))
     return picture
 
 

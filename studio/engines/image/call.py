@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -16,7 +15,7 @@ from studio.requests import ImageRequest
 
 def arguments(
     card: Card, member: Member, request: ImageRequest, one: Pass, start: init_image.Source | None, generator: Any, *,
-    edited: Sequence[Image.Image], related: bool,
+    edited: tuple[Image.Image, ...], related: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """The arguments, of which those that the pipeline does not accept are left out.
 

@@ -169,7 +169,7 @@ def test_weight_begin_and_end_count_and_nothing_is_left_behind(run: Any, name: s
     plain = pixels(run(ASK, model))
     made = [
         pixels(run(named(name, **changes), model))[0]
-        for changes in ({}, {"weight": 0.4}, {"start": 0.5}, {"end": 0.5}, {"fit": "fill"})
+        for changes in ({}, {"weight": 0.4}, {"start": 0.3}, {"end": 0.5}, {"fit": "fill"})
     ]
     assert len({*made, *plain}) == len(made) + 1
     if model != "flux":  # whose pipeline throws the dice for the map first

@@ -37,7 +37,9 @@ def to_continue(chat: Chat) -> str:
 
 def to_answer_now(chat: Chat) -> str:
     """The last answer with its thought at an end, with which another begins."""
-    return thoughts.ended(to_continue(chat))
+    if not thoughts.under_way(said := to_continue(chat)):
+        raise StudioError("chat_changed")
+    return thoughts.ended(said)
 
 
 def changed(what: str, chat: Chat, at: int, words: str) -> tuple[Chat, str]:

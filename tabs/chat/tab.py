@@ -242,10 +242,8 @@ def build(page: Page) -> None:
     def answer_now(request: gr.Request, where: str, *values: Any) -> Iterator[Changes]:
         """End a thought that goes on, and have the answer written from there."""
         place, kept = Place.read(where), {chats.prompt: gr.skip()}
-        if (job := page.studio.answering(place.chat or windows.chat(request))) is None:
-            yield kept
-            return
-        job.cancel()
+        if (job := page.studio.answering(place.chat or windows.chat(request))) is not None:
+            job.cancel()
         again, begins = message_actions.asked_again, message_actions.to_answer_now
         yield from ask(request, place, again, values, kept, kept, begins=begins, late=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urljoin
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -179,7 +180,8 @@ class Desk:
 
     def bytes_of(self, picture: Locator) -> bytes:
         """The file behind a picture of the page."""
-        return self.page.request.get(picture.get_attribute("src") or "").body()
+        address = urljoin(self.page.url, picture.get_attribute("src") or "")
+        return self.page.request.get(address).body()
 
     # ---- music
 

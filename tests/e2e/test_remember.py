@@ -55,6 +55,12 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     studio, url = serve(demo=True, port=port)
     (studio.home.controlnets / "edges.safetensors").write_bytes(b"")  # by its name alone it stands in the list
     (studio.home.ipadapters / "plus.safetensors").write_bytes(b"")
+    (studio.home.vaes / "softer.safetensors").write_bytes(b"")
+    (studio.home.detectors / "faces").mkdir()
+    (studio.home.detectors / "faces" / "config.json").write_text(
+        '{"model_type": "yolos", "architectures": ["YolosForObjectDetection"]}'
+    )
+    (studio.home.detectors / "faces" / "model.safetensors").write_bytes(b"")
     desk = visit(url).go(tab)
     first = seen(desk)
     assert len(first) > 5
@@ -112,8 +118,13 @@ ONE_CHOICE = {
     "image-loras",
     "image-upscaler",
     "image-sketch",
+    "image-cleaner",
+    "image-refiner",
+    "image-refiner-at",
+    "image-detail-name",
 }
-"""Lists that hold one thing only, or nothing, with stand-ins."""
+"""Lists that hold one thing only, or nothing, with stand-ins; a refiner has its fields where one was there at the
+start."""
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@
   let wanted = 0, asked = 0, tries = 0, touched = -Infinity, shown = -Infinity, next = 0, again = false;
   let flight = null; // what is under way, to give it up
   let kept = null; // what stood in the tab when the picture was kept
+  let runs = 0; // a sketch that was asked for before the last one comes too late
   let address = "";
   const took = [];
 
@@ -30,8 +31,8 @@
   const drop = () => { wanted = asked; clearTimeout(next); flight?.abort(); };
 
   const show = async (answer, prompt) => {
-    const figure = place(), bytes = await answer.blob();
-    if (!figure) return;
+    const figure = place(), run = runs, bytes = await answer.blob();
+    if (!figure || run !== runs) return;
     const image = figure.querySelector("img"), before = address;
     address = URL.createObjectURL(bytes);
     image.src = address;
@@ -41,6 +42,12 @@
     figure.classList.toggle("a-tiny", side <= 128);
     figure.classList.toggle("a-small", side > 128 && side <= 256);
     if (before) URL.revokeObjectURL(before);
+    if (run !== runs && !kept) { // the result would stay behind it
+      image.removeAttribute("src");
+      URL.revokeObjectURL(address);
+      address = "";
+      return;
+    }
     figure.dataset.seed = answer.headers.get("x-seed");
     figure.dataset.seconds = answer.headers.get("x-seconds");
     figure.hidden = false;
@@ -133,6 +140,7 @@
     if (event.target.closest?.(".a-sketch-keep")) part("image-run")?.click();
     if (event.target.closest?.("#image-run")) { // it becomes the result, and stands until that is there
       drop();
+      runs += 1;
       touched = -Infinity;
       if (place() && !place().hidden) kept = { made: made(), until: performance.now() + 10_000 };
     }

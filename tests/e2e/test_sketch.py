@@ -111,6 +111,26 @@ def test_run_paints_what_is_seen_and_then_another(quick: Studio, visit: Visit, u
     assert seeds[1] != number
 
 
+def test_a_sketch_that_comes_after_run_was_pressed_does_not_hide_the_result(
+    quick: Studio, visit: Visit, url: str
+) -> None:
+    desk = visit(url).go("image")
+    desk.page.evaluate("""() => {
+        const decode = HTMLImageElement.prototype.decode;
+        HTMLImageElement.prototype.decode = function () {
+            document.documentElement.dataset.decoding = "yes";
+            return new Promise((done) => setTimeout(done, 1500)).then(() => decode.call(this));
+        };
+    }""")
+    desk.field("prompt").press_sequentially("hills", delay=10)
+    expect(desk.page.locator("html[data-decoding]")).to_be_attached()
+    desk.run()
+    expect(desk.pictures).to_have_count(1)
+    desk.page.wait_for_timeout(2000)
+    expect(desk.page.locator(".a-sketch")).to_be_hidden()
+    expect(desk.pictures.first).to_be_visible()
+
+
 def test_dice_show_another_picture(quick: Studio, visit: Visit, url: str) -> None:
     del quick
     desk = typed(visit(url).go("image"), "hills")

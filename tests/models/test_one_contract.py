@@ -102,7 +102,7 @@ def _listen(model: Any) -> None:
     """Note the tokens of every prompt, just before they are computed."""
     if hasattr(model, "_take"):
         inner = model._take
-        model._take = lambda answer, ids, body: model.seen.append(ids) or inner(answer, ids, body)
+        model._take = lambda answer, task, ids, *rest: model.seen.append(ids) or inner(answer, task, ids, *rest)
     else:
         inner = model._generate
         model._generate = lambda ids, *rest, **more: model.seen.append(ids) or inner(ids, *rest, **more)

@@ -72,12 +72,13 @@ def build(page: Page) -> None:
         changes[skip] = gr.update(visible=on and _several(page, update.job))
         return changes | result.show(update, spoken)
 
-    def generate(
-        values: dict[Any, Any], request: gr.Request, event: gr.EventData
-    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+    def pressed(values: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Iterator[dict[Any, Any]]:
         if event.target is fields.edge:
             yield {fields.edge_shown: _edge(page, fields.named(values), language(request))}
-            return
+        else:
+            yield from generate(values, request)
+
+    def generate(values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield from page.drive(TASK, lambda who: _start(page, fields.named(values), who), show, result.progress, request)
 
     def enlarge(
@@ -117,7 +118,7 @@ def build(page: Page) -> None:
         page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model),
         lambda job: job.task == "upscale", enlarged_again,
     ).wire(**start)  # fmt: skip
-    gr.on([run.click, fields.edge.click], **start).then(
+    gr.on([run.click, fields.edge.click], **{**start, "fn": pressed}).then(
         after,
         [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"], fields.upscaler],
         [fields.history, prompts, fields.tokens],

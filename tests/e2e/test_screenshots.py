@@ -39,8 +39,8 @@ def _same_figures_each_time(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(manager._budget, "_read", lambda _: memory.Reading(16_000_000_000, 11_200_000_000))
     monkeypatch.setattr(recipe, "make_recipe", lambda *values, **named: make(*values, **(named | {"seconds": 3.2})))
 
-    def steady(model: FakeModel, text: str, context: Context) -> Output:
-        output = say(model, text, context)
+    def steady(model: FakeModel, text: str, context: Context, opening: str = "") -> Output:
+        output = say(model, text, context, opening)
         return replace(output, stats=dict(output.stats) | {"tokens_per_second": 90.0})
 
     monkeypatch.setattr(FakeModel, "_say", steady)

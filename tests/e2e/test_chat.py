@@ -85,6 +85,7 @@ def test_versions_are_compared_and_one_is_kept(desk: Desk, studio: Studio) -> No
     desk.ask("One")
     desk.page.get_by_label("Retry").click()
     desk.until(lambda: len(studio.jobs()) > 1 and studio.jobs()[-1].done).idle()
+    expect(desk.page.get_by_text("2 of 2")).to_be_visible()
     desk.page.get_by_role("button", name="Side by side").click()
     expect(desk.page.locator(".a-version")).to_have_count(2)
     desk.page.get_by_label("Keep this one", exact=True).click()

@@ -148,6 +148,7 @@ def test_recent_pictures_are_there_and_give_their_settings_back(desk: Desk) -> N
 
 def test_choices_and_numbers_are_still_there_after_a_reload(desk: Desk) -> None:
     desk.go("image").fold("more").type("11", "steps").choose("scheduler", "Heun").shape("16:9")
+    expect(desk.find("size")).to_contain_text("680 × 384")
     desk.page.reload()
     desk.go("image")
     expect(desk.field("steps")).to_be_visible()

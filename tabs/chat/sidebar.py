@@ -84,12 +84,9 @@ class ChatList:
             store, spoken = self._page.chats(request), language(request)
             listed = {self.told: "", self._file: gr.skip()}
             try:
-                if what == "open":
-                    for changes in opened(id, used, request):
-                        yield {**changes, **listed}
-                    return
-                if what == "restore":
-                    store.restore(id)
+                if what in ("open", "restore"):
+                    if what == "restore":
+                        store.restore(id)
                     for changes in opened(id, used, request):
                         yield {**changes, **listed}
                     return

@@ -12,7 +12,7 @@ from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.requests import CONTROL_FITS, PREPROCESSORS, Control
-from tabs.image import steering
+from tabs.image import slots, steering
 from tabs.image.steering import SLOTS, name_of
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -48,7 +48,7 @@ class Steering:
         names = self._page.studio.controlnets()
         for name, value in steering.fields(controls, pictures).items():
             if name.endswith("_model"):
-                changes[self._of[name]] = gr.update(value=value, choices=_choices(names, value))
+                changes[self._of[name]] = gr.update(value=value, choices=slots.choices(names, value))
             else:
                 changes[self._of[name]] = gr.update(value=value)
         return changes | self._opened(len(controls))
@@ -94,7 +94,7 @@ class Steering:
         changes: dict[Any, Any] = {self._folder: line, self._all: gr.update(visible=bool(names))}
         for slot, value in enumerate(chosen, 1):
             changes[self._of[name_of(slot, "model")]] = gr.update(
-                choices=_choices(names, value or ""), value=value or ""
+                choices=slots.choices(names, value or ""), value=value or ""
             )
         last = max((slot for slot, value in enumerate(chosen, 1) if value), default=1)
         return changes | self._opened(max(last, count if isinstance(count, int) else 1))
@@ -158,15 +158,6 @@ class Steering:
 
 def _id(slot: int, part: str) -> str:
     return f"image-control-{slot}-{part}"
-
-
-def _choices(names: Sequence[str], chosen: str) -> list[tuple[str, str]]:
-    """What there is, and what was chosen and is not here: the studio says so where it is asked for."""
-    return [
-        ("–", ""),
-        *[(name, name) for name in names],
-        *([(chosen, chosen)] if chosen and chosen not in names else []),
-    ]
 
 
 def _where(page: Page, spoken: str) -> str:

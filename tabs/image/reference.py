@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.i18n import text
 from studio.requests import REFERENCE_USES, Reference
-from tabs.image import shown
+from tabs.image import shown, slots
 from tabs.image.shown import SLOTS, name_of
 from tabs.shared.context import Page
 from tabs.shared.events import quick
@@ -46,7 +46,7 @@ class References:
         names = self._page.studio.ipadapters()
         for name, value in shown.fields(references, files).items():
             if name.endswith("_model"):
-                changes[self._of[name]] = gr.update(value=value, choices=_choices(names, value))
+                changes[self._of[name]] = gr.update(value=value, choices=slots.choices(names, value))
             else:
                 changes[self._of[name]] = gr.update(value=value)
         return changes | self._opened(len(references))
@@ -83,7 +83,7 @@ class References:
         changes: dict[Any, Any] = {self._folder: line, self._all: gr.update(visible=bool(names))}
         for slot, value in enumerate(chosen, 1):
             changes[self._of[name_of(slot, "model")]] = gr.update(
-                choices=_choices(names, value or ""), value=value or ""
+                choices=slots.choices(names, value or ""), value=value or ""
             )
         last = max((slot for slot, value in enumerate(chosen, 1) if value), default=1)
         return changes | self._opened(max(last, count if isinstance(count, int) else 1))
@@ -119,9 +119,3 @@ class References:
 
 def _id(slot: int, part: str) -> str:
     return f"image-reference-{slot}-{part}"
-
-
-def _choices(names: Sequence[str], chosen: str) -> list[tuple[str, str]]:
-    """What there is, and what was chosen and is not here: the studio says so where it is asked for."""
-    left = [(chosen, chosen)] if chosen and chosen not in names else []
-    return [("–", ""), *[(name, name) for name in names], *left]

@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio.requests import Reference
+from tabs.image import slots
 from tabs.shared import uploaded
-from tabs.shared.widgets import read_number
 
 SLOTS = 4
 PARTS: Mapping[str, Any] = {
     "model": "", "picture": None, "weight": "", "start": "", "end": "", "use": "", "mask": None,
 }  # fmt: skip
 """The fields of one slot, as they are when nothing was asked for."""
-_USUAL = {"weight": 1.0, "start": 0.0, "end": 1.0}
 
 
 def name_of(slot: int, part: str) -> str:
@@ -46,10 +45,7 @@ def wanted(values: Mapping[str, Any]) -> tuple[Reference, ...]:
         given = {part: values.get(name_of(slot, part)) or empty for part, empty in PARTS.items()}
         if not given["model"]:
             continue
-        numbers = {}
-        for part, usual in _USUAL.items():
-            typed = read_number(f"field.reference_{part}", given[part])
-            numbers[part] = usual if typed is None else typed
+        numbers = slots.read_strength("reference", given)
         picture, mask = (uploaded.read_upload(given[part]) for part in ("picture", "mask"))
         found.append(Reference(given["model"], picture, use=given["use"], mask=mask, **numbers))
     return tuple(found)
@@ -65,7 +61,5 @@ def fields(references: Sequence[Reference], files: Sequence[tuple[str | None, st
     for slot, (one, (picture, mask)) in enumerate(zip(references[:SLOTS], files, strict=False), 1):
         out |= {name_of(slot, "model"): one.model, name_of(slot, "use"): one.use}
         out |= {name_of(slot, "picture"): picture, name_of(slot, "mask"): mask}
-        for part, usual in _USUAL.items():
-            value = getattr(one, part)
-            out[name_of(slot, part)] = "" if value == usual else f"{value:.10g}"
+        out |= {name_of(slot, part): typed for part, typed in slots.typed_strength(one).items()}
     return out

@@ -17,7 +17,7 @@ from studio.media.image import decode_image
 from studio.requests import CONTROL_FITS, PREPROCESSORS, Control, ControlFit
 from studio.tasks.bounds import check_choice, check_number, check_picture
 from studio.tasks.image.size import SIDE
-from tabs.image import shapes
+from tabs.image import shapes, slots
 from tabs.shared import uploaded
 from tabs.shared.widgets import read_number, read_whole
 
@@ -26,7 +26,6 @@ PARTS: Mapping[str, Any] = {
     "model": "", "picture": None, "preprocessor": "", "weight": "", "start": "", "end": "", "fit": "crop",
 }  # fmt: skip
 """The fields of one slot, as they are when nothing was asked for."""
-_USUAL = {"weight": 1.0, "start": 0.0, "end": 1.0}
 
 
 def name_of(slot: int, part: str) -> str:
@@ -55,10 +54,7 @@ def wanted(values: Mapping[str, Any]) -> tuple[Control, ...]:
         given = {part: values.get(name_of(slot, part)) or empty for part, empty in PARTS.items()}
         if not given["model"]:
             continue
-        numbers = {}
-        for part, usual in _USUAL.items():
-            typed = read_number(f"field.control_{part}", given[part])
-            numbers[part] = usual if typed is None else typed
+        numbers = slots.read_strength("control", given)
         picture = uploaded.read_upload(given["picture"])
         found.append(Control(given["model"], picture, given["preprocessor"], fit=given["fit"], **numbers))
     return tuple(found)
@@ -74,9 +70,7 @@ def fields(controls: Sequence[Control], pictures: Sequence[str | None]) -> dict[
     for slot, (one, picture) in enumerate(zip(controls[:SLOTS], pictures, strict=False), 1):
         out |= {name_of(slot, part): getattr(one, part) for part in ("model", "preprocessor", "fit")}
         out[name_of(slot, "picture")] = picture
-        for part, usual in _USUAL.items():
-            value = getattr(one, part)
-            out[name_of(slot, part)] = "" if value == usual else f"{value:.10g}"
+        out |= {name_of(slot, part): typed for part, typed in slots.typed_strength(one).items()}
     return out
 
 

@@ -331,11 +331,6 @@ def _place(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _stamp(name: str, folders: Sequence[Path]) -> _Stamp:
-    try:
-        file = control_files.weights(_place(name, folders))
-        if file is not None:
-            found = file.stat()
-            return name, found.st_mtime_ns, found.st_size
-    except OSError:
-        pass
-    raise StudioError("control_missing", name=name)
+    if (found := control_files.stamp(name, _place(name, folders))) is None:
+        raise StudioError("control_missing", name=name)
+    return found

@@ -26,7 +26,7 @@ from studio.errors import StudioError
 from studio.media.image import decode_image
 from studio.media.masks import read_mask
 from studio.requests import ImageRequest, Reference, Request
-from studio.tasks.image import reference_files
+from studio.tasks.image import control_files, reference_files
 
 _SHARE, _ENCODER = 0.12, 0.6
 """Of a model's memory that an IP-Adapter of it takes, and the image encoder while it reads: by the numbers of weights
@@ -294,10 +294,7 @@ def _hash(data: bytes) -> str:
 
 
 def _stamp(name: str, folders: Sequence[Path]) -> tuple[_Stamp, Path]:
-    try:
-        if (file := reference_files.find(name, folders)) is not None:
-            found = file.stat()
-            return (name, found.st_mtime_ns, found.st_size), file
-    except OSError:
-        pass
-    raise StudioError("reference_missing", name=name)
+    file = reference_files.find(name, folders)
+    if file is None or (found := control_files.stamp(name, file)) is None:
+        raise StudioError("reference_missing", name=name)
+    return found, file

@@ -271,11 +271,6 @@ def _place(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _stamp(name: str, folders: Sequence[Path]) -> _Stamp:
-    try:
-        file = refiner_files.weights(_place(name, folders))
-        if file is not None:
-            found = file.stat()
-            return name, found.st_mtime_ns, found.st_size
-    except OSError:
-        pass
-    raise StudioError("refiner_missing", name=name)
+    if (found := control_files.stamp(name, _place(name, folders), refiner_files.weights)) is None:
+        raise StudioError("refiner_missing", name=name)
+    return found

@@ -165,13 +165,34 @@ def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[
     """
     requests = tuple(requests)
     used = {one.model for request in requests for one in getattr(request, "controls", ())}
-    found = {}
-    for name in sorted(used):
-        place = find(name, folders)
-        if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
-            found[name] = told
+    found = hashes_of((name, find(name, folders)) for name in used)
     deep = any(one.preprocessor == "depth" for request in requests for one in getattr(request, "controls", ()))
     place = find_depth(folders) if deep else None
-    if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
-        found[name_of(place)] = told
-    return found
+    return found if place is None else found | hashes_of([(name_of(place), place)])
+
+
+def hashes_of(
+    places: Iterable[tuple[str, Path | None]], weights_of: Callable[[Path], Path | None] = weights
+) -> dict[str, str]:
+    """SHA-256 by name of the weights of files and folders, by their names' order; without what cannot be read."""
+    files = ((name, place and weights_of(place)) for name, place in sorted(places))
+    return {name: told for name, file in files if file is not None and (told := hash_of(file))}
+
+
+def stamp(name: str, place: Path, weights_of: Callable[[Path], Path | None] = weights) -> tuple[str, int, int] | None:
+    """What changes where other weights take the place of those that were read; None where there are none."""
+    try:
+        state = file.stat() if (file := weights_of(place)) is not None else None
+    except OSError:
+        return None
+    return state and (name, state.st_mtime_ns, state.st_size)
+
+
+def names_in(folder: Path, find: Callable[[str, Sequence[Path]], Path | None]) -> tuple[str, ...]:
+    """Names under which `find` finds something in a folder."""
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        return ()
+    found = {each.stem if each.suffix == SUFFIX else each.name for each in inside}
+    return tuple(name for name in found if find(name, (folder,)) is not None)

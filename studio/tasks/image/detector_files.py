@@ -10,9 +10,8 @@ from typing import Any
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.requests import ImageRequest, Request
-from studio.tasks.image.control_files import CONFIG, weights
+from studio.tasks.image.control_files import CONFIG, hashes_of, weights
 from studio.tasks.image.limits import PLAIN_NAME
-from studio.tasks.image.lora_files import hash_of
 
 KINDS = ("yolos", "detr", "conditional_detr", "rt_detr", "rt_detr_v2")
 """Detectors that transformers builds from their own configuration alone, by its `model_type`."""
@@ -77,12 +76,7 @@ def read_config(place: Path) -> dict[str, Any]:
 def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by name of the weights of every detector that the requests use; without those that cannot be read."""
     used = {one.detector for request in requests for one in getattr(request, "details", ())}
-    found = {}
-    for name in sorted(used):
-        place = find(name, folders)
-        if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
-            found[name] = told
-    return found
+    return hashes_of((name, find(name, folders)) for name in used)
 
 
 def _kind(place: Path) -> str:

@@ -15,7 +15,7 @@ from studio.paths import Home
 from studio.requests import ImageRequest, Request
 from studio.tasks.image import control_files
 from studio.tasks.image.limits import PLAIN_NAME
-from studio.tasks.image.lora_files import SUFFIX, hash_of
+from studio.tasks.image.lora_files import SUFFIX
 
 PART = "unet"
 _SIGNS = ("model.diffusion_model.label_emb.0.0.weight", "label_emb.0.0.weight")
@@ -41,7 +41,7 @@ class Refiners:
     def names(self) -> tuple[str, ...]:
         if self._public:
             return ()
-        found = {*_names(self._home.refiners), *(called(place) for place in self._more())}
+        found = {*control_files.names_in(self._home.refiners, find), *(called(place) for place in self._more())}
         return tuple(sorted(filter(PLAIN_NAME.fullmatch, found), key=str.casefold))
 
     def require(self, request: ImageRequest) -> None:
@@ -63,7 +63,7 @@ def called(place: Path) -> str:
     return above.name.rpartition("--")[2] if "--" in above.name else place.name
 
 
-def find(name: str, folders: Iterable[Path]) -> Path | None:
+def find(name: str, folders: Sequence[Path]) -> Path | None:
     """The file or folder of a refiner: of the first of `folders` which has one of this name, or is it."""
     if not PLAIN_NAME.fullmatch(name):
         return None
@@ -109,22 +109,8 @@ def weights(place: Path) -> Path | None:
 def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by name of the weights of every refiner that the requests use; without those that cannot be read."""
     used = set(filter(None, (getattr(request, "refiner", "") for request in requests)))
-    found = {}
-    for name in sorted(used):
-        place = find(name, folders)
-        if place is not None and (file := weights(place)) is not None and (told := hash_of(file)):
-            found[name] = told
-    return found
+    return control_files.hashes_of(((name, find(name, folders)) for name in used), weights)
 
 
 def _whole(folder: Path) -> bool:
     return (folder / PART / control_files.CONFIG).is_file() and control_files.weights(folder / PART) is not None
-
-
-def _names(folder: Path) -> tuple[str, ...]:
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError:
-        return ()
-    found = {each.stem if each.suffix == SUFFIX else each.name for each in inside}
-    return tuple(name for name in found if find(name, (folder,)) is not None)

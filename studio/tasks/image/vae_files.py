@@ -14,7 +14,7 @@ from studio.paths import Home
 from studio.requests import ImageRequest, Request
 from studio.tasks.image import control_files
 from studio.tasks.image.limits import PLAIN_NAME
-from studio.tasks.image.lora_files import SUFFIX, hash_of
+from studio.tasks.image.lora_files import SUFFIX
 
 OWN_WORDS = ("", "automatic", "none", "baked vae", "default (model)")
 """What stands, in small letters, where the model's own decoder is meant."""
@@ -41,7 +41,7 @@ class Vaes:
     def names(self) -> tuple[str, ...]:
         if self._public:
             return ()
-        found = {*_names(self._home.vaes), *(place.stem for place in self._more())}
+        found = {*control_files.names_in(self._home.vaes, find), *(place.stem for place in self._more())}
         return tuple(sorted(filter(PLAIN_NAME.fullmatch, found), key=str.casefold))
 
     def require(self, request: ImageRequest) -> None:
@@ -66,7 +66,7 @@ def plain_name(written: str) -> str:
     return "" if bare.casefold() in OWN_WORDS else bare
 
 
-def find(name: str, folders: Iterable[Path]) -> Path | None:
+def find(name: str, folders: Sequence[Path]) -> Path | None:
     """The file, or the folder with its files, of a decoder: of the first of `folders` which has one of this name.
 
     Names lead out of no folder. A folder counts before a file.
@@ -110,18 +110,4 @@ def _decodes(file: Path, _size: int, _written: int) -> bool:
 def hashes(requests: Iterable[Request | None], folders: Sequence[Path]) -> dict[str, str]:
     """SHA-256 by name of the weights of every decoder that the requests use; without those that cannot be read."""
     used = set(filter(None, (getattr(request, "vae", "") for request in requests)))
-    found = {}
-    for name in sorted(used):
-        place = find(name, folders)
-        if place is not None and (file := control_files.weights(place)) is not None and (told := hash_of(file)):
-            found[name] = told
-    return found
-
-
-def _names(folder: Path) -> tuple[str, ...]:
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError:
-        return ()
-    found = {each.stem if each.suffix == SUFFIX else each.name for each in inside}
-    return tuple(name for name in found if find(name, (folder,)) is not None)
+    return control_files.hashes_of((name, find(name, folders)) for name in used)

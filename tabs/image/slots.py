@@ -1,0 +1,29 @@
+"""What slots of pictures that steer and of pictures that are shown have alike: how strongly, from where, by what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabs.shared.widgets import read_number
+
+USUAL: Mapping[str, float] = {"weight": 1.0, "start": 0.0, "end": 1.0}
+"""What a slot's numbers mean where nothing is typed."""
+
+
+def read_strength(kind: str, given: Mapping[str, Any]) -> dict[str, float]:
+    """A slot's numbers. Raises StudioError: not_a_number, which names the field of this `kind` of slot."""
+    typed = {part: read_number(f"field.{kind}_{part}", given[part]) for part in USUAL}
+    return {part: USUAL[part] if value is None else value for part, value in typed.items()}
+
+
+def typed_strength(one: object) -> dict[str, str]:
+    """The same as they are typed; nothing where they are as usual."""
+    values = {part: getattr(one, part) for part in USUAL}
+    return {part: "" if value == USUAL[part] else f"{value:.10g}" for part, value in values.items()}
+
+
+def choices(names: Sequence[str], chosen: str) -> list[tuple[str, str]]:
+    """What there is, and what was chosen and is not here: the studio says so where it is asked for."""
+    left = [(chosen, chosen)] if chosen and chosen not in names else []
+    return [("–", ""), *[(name, name) for name in names], *left]

@@ -33,7 +33,9 @@ def fill(desk: Desk, name: str, files: dict[str, Path]) -> None:
     """Put something else into a field than it holds."""
     field = desk.page.locator(f"#{name}")
     if name in files:
+        before = seen(desk)[name]
         field.locator("input[type=file]").first.set_input_files(files[name])
+        desk.until(lambda: seen(desk)[name] != before)  # a person sees it there before hiding it by another choice
     elif field.locator("[role=combobox], [role=listbox]").count():
         field.locator("input").first.click()
         options = desk.page.get_by_role("option").filter(visible=True)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.recipes import control_text, infotext_passages, parts_text, reference_text, sampler_names
+from studio.recipes import control_text, detail_text, infotext_passages, parts_text, reference_text, sampler_names
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
@@ -118,6 +118,7 @@ def write(recipe: Mapping[str, Any], version: str = "", axes: Iterable[Axis] = (
         **_TILES.get(str(given.get("seamless")), {}),
         "Wildcard prompt": given.get("prompt") if painted != given.get("prompt", "") else None,
         **parts_text.write_refiner(recipe),
+        **detail_text.write_details(recipe),
         **parts_text.write_axes(axes),
         "Version": version or _version(recipe),
     }
@@ -175,7 +176,7 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     unknown = [
         f"{name}: {value}"
         for plain, (name, value) in said.items()
-        if plain not in known and not control_text.UNIT.fullmatch(plain)
+        if plain not in known and not control_text.UNIT.fullmatch(plain) and not detail_text.KNOWN.fullmatch(plain)
     ]
     prompt, loras = without_loras(prompt)
     prompt, nets = without_hypernets(prompt)
@@ -198,6 +199,9 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
     if references := reference_text.read_units(values):
         fields["references"] = references
     fields |= parts_text.read_parts(values)
+    painted_again, missing = detail_text.read_details(values)
+    fields |= painted_again
+    unknown += missing
     if (skip := number(values.get("clip skip"))) is not None:
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":

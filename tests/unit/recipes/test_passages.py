@@ -74,8 +74,8 @@ def test_a_prompt_that_has_steps_in_one_line_keeps_them() -> None:
 
 
 def test_lines_behind_the_settings_are_told() -> None:
-    said = read(f"{PLAIN}\nMystery: 1, 2 and 3\nmore of it\nADetailer model: face")
-    assert said["unknown"] == ("Mystery: 1, 2 and 3\nmore of it", "ADetailer model: face")
+    said = read(f"{PLAIN}\nMystery: 1, 2 and 3\nmore of it\nDynamic thresholding enabled: True")
+    assert said["unknown"] == ("Mystery: 1, 2 and 3\nmore of it", "Dynamic thresholding enabled: True")
 
 
 def test_a_text_without_a_negative_prompt_has_none() -> None:

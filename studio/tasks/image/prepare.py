@@ -59,7 +59,8 @@ class PromptFiller:
     def fill(self, request: ImageRequest) -> tuple[ImageRequest, ...]:
         """The request with everything filled in, or one a picture where these differ in more than words and seed.
 
-        A plain prompt stays as it is, and a request that brings its prompts is taken at its word.
+        A plain prompt stays as it is, and a request that brings its prompts is taken at its word. The words of regions
+        and details are filled in as well; an adaptation that is named there counts for the whole picture.
 
         Args:
             request: checked and resolved.
@@ -71,6 +72,7 @@ class PromptFiller:
         filled = self._filled(request)
         if not self._public:
             texts = {text for one in filled for text in (one.prompt, *one.prompts, one.negative_prompt)}
+            texts |= {part.prompt for one in filled for part in (*one.regions, *one.details)}
             embedding_files.refuse_pickles(sorted(texts), self._home.embeddings)
         return filled
 
@@ -82,21 +84,38 @@ class PromptFiller:
             style = self._style(name)
             prompt, negative = prompt_template.with_style(prompt, style), prompt_template.with_negative(negative, style)
         request = replace(request, negative_prompt=negative)
-        painted = [prompt_template.take_loras(self._words(prompt, seed)) for seed in _seeds(request)]
-        known = self.loras() if request.loras or any(loras for _, loras in painted) else ()
-        found = [_joined(_named(request.loras, known), _named(loras, known)) for _, loras in painted]
-        words = tuple(text for text, _ in painted)
-        if all(loras == found[0] for loras in found):
-            plain = all(text == request.prompt for text in words)
+        painted = [self._drawn(request, prompt, seed) for seed in _seeds(request)]
+        known = self.loras() if request.loras or any(one.loras for one in painted) else ()
+        found = [_joined(_named(request.loras, known), _named(one.loras, known)) for one in painted]
+        words, parts = tuple(one.prompt for one in painted), [(one.regions, one.details) for one in painted]
+        if all(loras == found[0] for loras in found) and all(part == parts[0] for part in parts):
+            plain = all(text == request.prompt for text in words) and parts[0] == (request.regions, request.details)
+            request = replace(request, regions=parts[0][0], details=parts[0][1])
             return (self._with_known_loras(replace(request, prompts=() if plain else words, loras=found[0])),)
         return tuple(
-            self._with_known_loras(replace(request, prompts=(text,), loras=loras, seed=seed, count=1))
-            for text, loras, seed in zip(words, found, _seeds(request), strict=True)
+            self._with_known_loras(replace(one, prompts=(one.prompt,), prompt=request.prompt, loras=loras))
+            for one, loras in zip(painted, found, strict=True)
         )
 
-    def _words(self, prompt: str, seed: int) -> str:
+    def _drawn(self, request: ImageRequest, prompt: str, seed: int) -> ImageRequest:
+        """One picture's words and the adaptations named in them, each part of it drawn from the picture's seed."""
+        text, first = prompt_template.take_loras(self._words(prompt, random.Random(seed)))
+        loras = list(first)
+
+        def part(kind: str, number: int, own: str) -> str:
+            words, named = prompt_template.take_loras(self._words(own, random.Random(f"{seed} {kind} {number}")))
+            loras.extend(named)
+            return words
+
+        regions = [replace(one, prompt=part("region", at, one.prompt)) for at, one in enumerate(request.regions)]
+        details = [replace(one, prompt=part("detail", at, one.prompt)) for at, one in enumerate(request.details)]
+        return replace(
+            request, prompt=text, seed=seed, count=1, loras=tuple(loras), regions=tuple(regions), details=tuple(details)
+        )
+
+    def _words(self, prompt: str, source: random.Random) -> str:
         longest = FILLED_PROMPT.public if self._public else FILLED_PROMPT.high
-        return prompt_template.fill(prompt, random.Random(seed), self._lines, longest)
+        return prompt_template.fill(prompt, source, self._lines, longest)
 
     def _lines(self, name: str) -> tuple[str, ...]:
         lines = prompt_template.read_lines(self._wildcards.text(name) or "")

@@ -56,6 +56,17 @@ def test_every_way_to_paint_reaches_the_recipe(run: Run, picture: Path, tmp_path
     assert recipe.sources(result.json["recipe"]).keys() == {"image", "mask"}
 
 
+def test_a_decoder_of_ones_own_and_a_refiner_reach_the_recipe(run: Run, home: Path) -> None:
+    for folder, name in (("vaes", "softer"), ("refiners", "second half")):
+        (home / folder).mkdir(parents=True)
+        (home / folder / f"{name}.safetensors").write_bytes(b"")
+    result = run("image", "a", *SMALL, "--vae", "softer", "--refiner", "second half", "--refiner-at", 0.6, "--json")
+    assert result.code == 0, result.out
+    given = result.json["recipe"]["parameters"]
+    assert (given["vae"], given["refiner"], given["refiner_at"]) == ("softer", "second half", 0.6)
+    assert "second half" in run("image", "a", *SMALL, "--refiner", "third").err, "what there is is named"
+
+
 def test_a_lora_without_a_weight_counts_once_and_a_strange_one_is_refused(run: Run, home: Path) -> None:
     (home / "loras").mkdir(parents=True)
     (home / "loras" / "fog.safetensors").touch()

@@ -19,8 +19,10 @@ ControlFit = Literal["crop", "fill", "stretch"]
 ReferenceUse = Literal["", "style", "composition"]
 """What of a reference picture counts: all of it, how it is painted, or where things stand in it."""
 Seamless = Literal["", "both", "x", "y"]
+Rng = Literal["", "nv"]
 """Ways in which a picture goes on at its opposite edge: not at all, all round, left to right, or top to bottom."""
 SEAMLESS: tuple[Seamless, ...] = ("", "both", "x", "y")
+RNGS: tuple[Rng, ...] = ("", "nv")
 PictureFormat = Literal["png", "webp", "jpeg"]
 """What pictures are written as."""
 CONTROL_FITS: tuple[ControlFit, ...] = get_args(ControlFit)
@@ -166,6 +168,7 @@ class ImageRequest:
         clip_skip: how many of the text encoder's last layers are left out.
         tiling: decode in tiles at any size; without it only where a picture is large.
         seamless: in which way its opposite edges fit together, so that it can be laid out as tiles.
+        rng: whose noise a seed gives: "" torch's on a processor, "nv" an NVIDIA card's, on any device.
         loras: adaptations to apply.
         hires_scale: paint small, enlarge so many times, and paint over it; 1 for off.
         hires_strength: how far the second painting may go, 0..1.
@@ -203,6 +206,7 @@ class ImageRequest:
     clip_skip: int = 0
     tiling: bool = False
     seamless: Seamless = ""
+    rng: Rng = ""
     loras: tuple[Lora, ...] = ()
     hires_scale: float = 1.0
     hires_strength: float | None = None

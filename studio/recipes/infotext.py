@@ -45,7 +45,7 @@ _ELSEWHERE = {
     "hires strength", "size", "model", "sampler", "scheduler", "schedule type", "clip skip", "denoising strength",
     "vae tiling", "distilled cfg scale", "lora hashes", "lora weights", "sampler sigma",
     "edit pictures", "mask blur", "inpaint area", "masked area padding", "tiling", "tile x", "tile y", "ti hashes",
-    "vae", "refiner", "refiner switch at",
+    "vae", "refiner", "refiner switch at", "rng",
 }  # fmt: skip
 """Settings that are read by `_understood`, which tells those of them that it could not use."""
 _FACTS = {
@@ -102,6 +102,7 @@ def write(recipe: Mapping[str, Any], version: str = "", axes: Iterable[Axis] = (
         "Variation seed": given.get("variation_seed") if varied else None,
         "Variation seed strength": given.get("variation") if varied else None,
         "Denoising strength": strength,
+        "RNG": ("NV" if given["rng"] == "nv" else "CPU") if "rng" in given else None,
         "Clip skip": given["clip_skip"] + 1 if given.get("clip_skip") else None,
         "Hires upscale": given.get("hires_scale") if hires else None,
         "Hires resize": whole if hires else None,
@@ -206,6 +207,8 @@ def _understood(prompt: str, negative: str, settings: Iterable[tuple[str, str]])
         fields["clip_skip"] = max(int(skip) - 1, 0)
     if values.get("vae tiling") == "True":
         fields["tiling"] = True
+    if _as_a_card(values):
+        fields["rng"] = "nv"
     if way := _tiled(values):
         fields["seamless"] = way
     unknown += _painted_in(values, fields)
@@ -224,6 +227,19 @@ def _inversions(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Name and hash of each embedding; which ones are read is for the prompt to say, where their names stand."""
     found = recipe.get("embeddings")
     return [(str(name), str(hash)) for name, hash in found.items()] if isinstance(found, dict) else []
+
+
+def _as_a_card(said: Mapping[str, str]) -> bool:
+    """Whether the noise is an NVIDIA card's.
+
+    The two programs that draw it there unless told otherwise say nothing then; they are known by their version
+    (AUTOMATIC1111's `v1.10.1`, Forge's `f2.0.1v1.10.1`).
+    """
+    named = said.get("rng", "").strip().upper()
+    return named in ("NV", "GPU") if named else bool(_DRAW_THERE.match(said.get("version", "").strip()))
+
+
+_DRAW_THERE = re.compile(r"v1\.\d|f[012]\.\d")
 
 
 def _tiled(said: Mapping[str, str]) -> str:

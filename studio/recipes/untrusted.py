@@ -15,6 +15,7 @@ from studio.requests import (
     CONTROL_FITS,
     PREPROCESSORS,
     REFERENCE_USES,
+    RNGS,
     SEAMLESS,
     Control,
     Detail,
@@ -75,8 +76,8 @@ def image_fields(given: Mapping[str, Any], cut: bool = True) -> tuple[dict[str, 
                 found[name] = value
             else:
                 wrong.append(name)
-        elif name == "seamless":
-            if value in SEAMLESS:
+        elif name in ("seamless", "rng"):
+            if value in (SEAMLESS if name == "seamless" else RNGS):
                 found[name] = value
             else:
                 wrong.append(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.requests import SEAMLESS
+from studio.requests import RNGS, SEAMLESS
 from studio.tasks.image.grid_axes import FIELDS as AXES
 from studio.tasks.image.schedulers import SCHEDULERS
 from tabs.image import form, shapes, upscalers
@@ -138,6 +138,10 @@ class Fields:
             with gr.Row():
                 self.of["variation"] = number(TASK, "variation", placeholder="page.zero")
                 self.of["variation_seed"] = number(TASK, "variation_seed", placeholder="page.random")
+            self.of["rng"] = gr.Radio(
+                [(t(f"image.rng_{one or 'cpu'}"), one) for one in RNGS], value="", label=t("label.rng"),
+                info=t("help.rng"), elem_id="image-rng", elem_classes="a-segments",
+            )  # fmt: skip
 
     def _start(self) -> None:
         with fold("image-start", "image.fold_start"), self._edited():

@@ -21,7 +21,7 @@ EMPTY: Mapping[str, Any] = {
     "prompt": "", "styles": [], "shape": "", "width": "", "height": "", "count": "", "seed": "",
     "negative_prompt": "", "steps": "", "guidance_scale": "", "scheduler": "", "clip_skip": "", "variation": "",
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
-    editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "",
+    editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "", "rng": "",
     "vae": "", "refiner": "", "refiner_at": "", "detail_on": False, "detail_name": "", "detail_strength": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
     "z_field": "", "z_values": "",
@@ -77,8 +77,8 @@ def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> I
         image=start.image, mask=start.mask, strength=_number(values, "strength"),
         variation=_number(values, "variation") or 0.0, variation_seed=_whole(values, "variation_seed"),
         clip_skip=_whole(values, "clip_skip") or 0, tiling=bool(values["tiling"]),
-        seamless=values["seamless"] or "", vae=values["vae"] or "", refiner=values["refiner"] or "",
-        refiner_at=_number(values, "refiner_at") or _NOTHING["refiner_at"],
+        seamless=values["seamless"] or "", rng=values["rng"] or "", vae=values["vae"] or "",
+        refiner=values["refiner"] or "", refiner_at=_number(values, "refiner_at") or _NOTHING["refiner_at"],
         loras=loras(values["loras"] or (), values["lora_weights"] or ""),
         hires_scale=scale, hires_strength=_number(values, "hires_strength"), masked_only=bool(values["masked_only"]),
         mask_padding=_NOTHING["mask_padding"] if padding is None else padding,
@@ -137,7 +137,7 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     if made.get("hires_scale", 1) == 1:
         out["hires_strength"] = ""
     out["tiling"], out["masked_only"] = made.get("tiling") is True, made.get("masked_only") is True
-    out["seamless"] = made.get("seamless") or ""
+    out["seamless"], out["rng"] = made.get("seamless") or "", made.get("rng") or ""
     out[editing.USE] = editing.EDIT if made.get("pictures") else ""
     if again := tuple(made.get("details", ())):
         strength = "" if again[0].strength == 0.4 else plain(again[0].strength)

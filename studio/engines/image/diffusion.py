@@ -43,6 +43,7 @@ from studio.engines.image import (
     embeddings,
     init_image,
     latents,
+    noise,
     references,
     refiner,
     remarks,
@@ -266,7 +267,7 @@ class DiffusionModel(parking.Parking):
         here: init_image.Source | None = None
         painted: Image.Image | None = None
         self._regions = areas.shown(request.regions, cutout)
-        with seamless.wrapped(self._family.pipe, request.seamless):
+        with seamless.wrapped(self._family.pipe, request.seamless), noise.drawn(request.rng):
             for part, one in enumerate(passes):
                 if painted is not None:
                     whole = painted if here is None else here.kept(painted)
@@ -286,7 +287,7 @@ class DiffusionModel(parking.Parking):
             self._regions = areas.shown(asked.regions, place)
             told = lambda done, steps: progress.step(number, len(passes) + part, done, steps)  # noqa: E731
             own = torch.Generator("cpu").manual_seed(request.seed or 0)
-            with self._controls.resting():
+            with self._controls.resting(), noise.drawn(request.rng):
                 return self._paint(asked, one, place.source, number, own, context, told)
 
         return details.repainted(self._detectors, request, finished, self._card, again)

@@ -12,6 +12,7 @@ from studio.requests import (
     CONTROL_FITS,
     PREPROCESSORS,
     REFERENCE_USES,
+    RNGS,
     SEAMLESS,
     Control,
     Detail,
@@ -109,6 +110,7 @@ def check(request: ImageRequest, card: Card, public: bool) -> None:
     check_choice("scheduler", request.scheduler or OWN, (OWN, *SCHEDULERS))
     check_choice("tiling", request.tiling, (True, False))
     check_choice("seamless", request.seamless, SEAMLESS)
+    check_choice("rng", request.rng, RNGS)
     check_choice("masked_only", request.masked_only, (True, False))
     check_list("prompts", request.prompts, NUMBERS["count"], public)
     for prompt in request.prompts:

@@ -75,7 +75,7 @@ def test_other_web_uis_read_the_same_settings() -> None:
 def test_what_decided_nothing_is_not_written() -> None:
     said = as_other_web_uis_read(infotext.write(made()))
     assert said.keys() == {
-        "Prompt", "Negative prompt", "Steps", "Sampler", "CFG scale", "Seed", "Size", "Model", "Version",
+        "Prompt", "Negative prompt", "Steps", "Sampler", "CFG scale", "Seed", "Size", "Model", "RNG", "Version",
     }  # fmt: skip
 
 
@@ -355,3 +355,23 @@ def test_embeddings_stay_words_of_the_prompt_and_their_hashes_are_told_as_others
     assert (read.fields["prompt"], read.fields["negative_prompt"], read.unknown) == (
         "a wall of moss", "EasyNegative", (),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "rng"),
+    [
+        ("Version: v1.10.1", "nv"), ("Version: f2.0.1v1.10.1-previous-224-g900196889", "nv"), ("RNG: NV", "nv"),
+        ("RNG: CPU, Version: v1.10.1", None), ("Version: ComfyUI", None), ("App: SD.Next, Version: 0eb4a98", None),
+        ("Version: Fooocus v2.5.5", None),
+    ],
+)  # fmt: skip
+def test_whose_noise_it_was_is_read(said: str, rng: str | None) -> None:
+    """The two programs that draw it on the card unless told otherwise say nothing of it then."""
+    found = infotext.parse(f"a\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, {said}")
+    assert found is not None
+    assert (found.fields.get("rng"), [one for one in found.unknown if "RNG" in one]) == (rng, [])
+
+
+@pytest.mark.parametrize(("rng", "written"), [("nv", "NV"), ("", "CPU")])
+def test_whose_noise_it_is_is_said_to_others(rng: str, written: str) -> None:
+    assert as_other_web_uis_read(infotext.write(made(rng=rng)))["RNG"] == written

@@ -126,6 +126,7 @@ def test_ordinary_requests_pass_in_every_profile(request_: Request, public: bool
         (ImageRequest(prompt="a", hires_strength=2), "out_of_range", "hires_strength"),
         (ImageRequest(prompt="a", tiling="yes"), "not_a_choice", "tiling"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", seamless="xy"), "not_a_choice", "seamless"),  # type: ignore[arg-type]
+        (ImageRequest(prompt="a", rng="gpu"), "not_a_choice", "rng"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", masked_only="yes"), "not_a_choice", "masked_only"),  # type: ignore[arg-type]
         (ImageRequest(prompt="a", mask_padding=-1), "out_of_range", "mask_padding"),
         (ImageRequest(prompt="a", mask_blur=65), "out_of_range", "mask_blur"),
@@ -207,7 +208,7 @@ def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
     elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "masked_only", "seamless", "metre", "loop", "sound"}
     elsewhere |= {"sound_use", "style", "require", "forbid", "controls", "files", "only_prompt"}
-    elsewhere |= {"details", "pictures", "references", "regions"}
+    elsewhere |= {"details", "pictures", "references", "regions", "rng"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default
         names = {field.name for field in fields(kind)}

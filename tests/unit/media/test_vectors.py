@@ -66,9 +66,9 @@ def test_a_picture_without_a_ground_is_refused_and_one_that_is_cut_out_stays() -
 
 @pytest.mark.parametrize("place", [0, 3, 4, 11, 15, 29, 42, 62])
 def test_what_the_starter_painted_becomes_few_shapes_that_look_alike(place: int) -> None:
-    left, top = 8 + place % 8 * 136, 8 + place // 8 * 158
+    left, top = 8 + place % 8 * 200, 8 + place // 8 * 222
     with Image.open(SHEET) as sheet:
-        picture = sheet.convert("RGB").crop((left, top, left + 128, top + 128))
+        picture = sheet.convert("RGB").crop((left, top, left + 192, top + 192))
     made = vectors.trace(picture)
     assert 0 < made.paths <= vectors.MOST_PATHS
     assert made.svg.count("<path ") == made.paths

@@ -84,6 +84,10 @@ class Fields:
                 elem_classes="a-quiet-button",
                 min_width=0,
             )
+            self.enrich = gr.Button(
+                t("image.enrich"), size="sm", visible=False, elem_id="image-enrich", elem_classes="a-quiet-button",
+                min_width=0,
+            )  # fmt: skip
             self.restore = gr.UploadButton(
                 t("image.restore"), size="sm", file_types=["image", *SUFFIXES], elem_id="image-restore",
                 type="filepath", elem_classes="a-quiet-button", min_width=0,

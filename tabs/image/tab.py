@@ -27,6 +27,7 @@ from tabs.image import (
     upscalers,
 )
 from tabs.image.compare import content
+from tabs.image.enrich import Enriching
 from tabs.image.fields import TASK, Fields
 from tabs.image.form import shape, wanted_pictures
 from tabs.image.import_settings import Restoring
@@ -141,6 +142,8 @@ def build(page: Page) -> None:
     if fields.steering is not None:
         fields.steering.wire(fields.of["model"], lambda model: prompt_tools.card(page, model))
     prompt_tools.wire(page, fields, prompts)
+    if not public:
+        Enriching(page, fields).wire()
     result.wire(fields)
     reproduce.wire(page, result, outputs, show)
     like_this.wire(page, result, outputs, show)

@@ -72,8 +72,13 @@ def aloud(handler: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(handler)
         def generate(*values: Any, **named: Any) -> Iterator[Any]:
+            said = False
             try:
-                yield from map(_changed, handler(*values, **named))
+                for given in handler(*values, **named):
+                    yield _changed(given)
+                    said = True
+                if not said:  # Gradio would empty every output
+                    yield gr.skip()
             except Exception as error:
                 raise _said(error) from error
 

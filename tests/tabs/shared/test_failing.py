@@ -108,3 +108,19 @@ def test_no_changes_are_none() -> None:
         gr.Button().click(lambda _: {}, fields[0], fields)
     failing.speak(blocks)
     assert clicked(blocks, ["x"])["data"] == [{"__type__": "update"}] * 2
+
+
+def test_a_generator_that_has_nothing_to_say_changes_nothing() -> None:
+    """Where a handler's first word is that it is over, Gradio empties all that it could have changed."""
+
+    def handler() -> Iterator[Any]:
+        yield from ()
+
+    assert list(failing.aloud(handler)()) == [gr.skip()]
+    with gr.Blocks() as blocks:
+        first, second, button = gr.Textbox("a"), gr.Textbox("b"), gr.Button()
+        button.click(handler, None, [first, second])
+    failing.speak(blocks)
+    (event,) = blocks.fns.values()
+    given = asyncio.run(blocks.process_api(event, [], state=None))
+    assert given["data"] == [gr.skip(), gr.skip()]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ALIKE = 26.0
 """Distance in 8-bit RGB below which a pixel is the ground; paper, compression and soft shadows vary that much."""
 _FAINT = 80.0
-"""The same for the outermost two pixels."""
+"""The same for the outermost pixels, two of 128."""
 _EVEN = 0.6
 """The least share of the border that must be ground: where it is less, the picture has no ground of its own."""
 _EDGE = 60.0
@@ -45,8 +45,10 @@ def cut_out(picture: Image.Image) -> Image.Image:
         raise StudioError("no_ground")
     distance = np.linalg.norm(pixels - ground, axis=2)
     alike = distance < _ALIKE
-    for frame in (np.s_[:2], np.s_[-2:], np.s_[:, :2], np.s_[:, -2:]):  # models leave a faint line along the border
-        alike[frame] |= distance[frame] < _FAINT
+    wide = max(2, min(alike.shape) // 64)
+    for frame in (np.s_[:wide], np.s_[-wide:], np.s_[:, :wide], np.s_[:, -wide:]):
+        alike[frame] |= distance[frame] < _FAINT  # models leave a faint line along the border
+    _without_specks(alike, 2 * wide)
     outside = _connected(alike)
     near = _grown(outside, 2) & ~outside
     beside, known = _spread(pixels, ~_grown(outside, 3))
@@ -56,6 +58,17 @@ def cut_out(picture: Image.Image) -> Image.Image:
     share = np.where(outside, 0.0, np.where(near, np.clip(distance / whole, 0.0, 1.0), 1.0))
     colour = np.where(((near | outside) & known)[..., None], beside, pixels)
     return Image.fromarray(np.dstack([colour, share * 255]).round().clip(0, 255).astype(np.uint8), "RGBA")
+
+
+def _without_specks(alike: np.ndarray, size: int) -> None:
+    """Make each corner of so many pixels ground where ground goes round it: models leave specks there."""
+    import numpy as np
+
+    for down in (slice(None), slice(None, None, -1)):
+        for across in (slice(None), slice(None, None, -1)):
+            corner = alike[down, across][: size + 1, : size + 1]
+            if np.concatenate([corner[-1], corner[:, -1]]).all():
+                corner[:] = True
 
 
 def _connected(alike: np.ndarray) -> np.ndarray:

@@ -102,13 +102,14 @@ def encode(folder: Path, shipped: Path, device: str) -> None:
     pictures, _ = data.load(folder)
     own = (folder / "inner").is_dir()
     model: Any = AutoencoderKL.from_pretrained(folder / "inner" if own else shipped / "vae").float().to(device).eval()
-    pool = data.SIZE // model.config.sample_size
+    taken = model.config.sample_size
     side = data.SIZE // 16
     latents = np.zeros((*pictures.shape[:2], 2, autoencoder.LATENT, side, side), np.float16)
     for index in range(0, len(pictures), 16):
         some = torch.from_numpy(pictures[index : index + 16]).to(device)
         count, colours = some.shape[:2]
-        some = functional.avg_pool2d(some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1, pool)
+        some = some.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1
+        some = functional.interpolate(some, (taken, taken), mode="area" if taken < data.SIZE else "bilinear")
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             found = [model.encode(way).latent_dist.mean.float() for way in (some, some.flip(3))]
         latents[index : index + 16] = torch.stack(found, 1).view(count, colours, 2, *found[0].shape[1:]).cpu().numpy()

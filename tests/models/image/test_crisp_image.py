@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from train import run
-from train.image import autoencoder, crisp, data
+from train.image import autoencoder, crisp, data, denoiser
 
 
 def test_a_level_more_takes_over_what_is_known() -> None:
@@ -50,3 +50,27 @@ def test_it_learns_and_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with torch.no_grad():
         assert made.decode(torch.zeros(1, 8, 8, 8)).sample.shape == (1, 3, 256, 256)  # pyright: ignore
         assert made.encode(torch.zeros(1, 3, 256, 256)).latent_dist.mean.shape == (1, 8, 8, 8)  # pyright: ignore
+
+
+def test_what_is_shipped_is_taught_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its level for 256 pixels is there already; corners of a drawing count most."""
+    from diffusers import AutoencoderKL  # pyright: ignore[reportPrivateImportUsage]
+
+    autoencoder.build(autoencoder.LARGE).save_pretrained(tmp_path / "shipped" / "vae")
+    monkeypatch.setattr(data, "large", lambda _: np.full((3, 4, 256, 256, 3), 255, np.uint8))
+    monkeypatch.setattr(crisp, "BATCH", 2)
+    ticks = count()
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks) * 0.1))
+    crisp.train(tmp_path, tmp_path / "shipped", 0.02, "cpu")
+    assert AutoencoderKL.from_pretrained(tmp_path / "crisp").config["sample_size"] == 256
+    weights = crisp.border_weights(256)[0, 0]
+    assert weights[0, 0] > 3 * weights[0, 128] > 100 * weights[128, 128]
+
+
+def test_latents_are_made_by_an_autoencoder_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 4, 128, 128, 3), np.uint8)
+    monkeypatch.setattr(data, "load", lambda _: (pictures, []))
+    for name, levels in (("small", autoencoder.WHOLE), ("large", autoencoder.LARGE)):
+        autoencoder.build(levels).save_pretrained(tmp_path / name / "vae")
+        denoiser.encode(tmp_path, tmp_path / name, "cpu")
+        assert np.load(tmp_path / "latents.npy").shape == (2, 4, 2, 8, 8, 8)

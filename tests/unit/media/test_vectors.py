@@ -64,6 +64,17 @@ def test_a_picture_without_a_ground_is_refused_and_one_that_is_cut_out_stays() -
     assert ground.cut_out(Image.new("RGB", (1, 1), "white")).size == (1, 1)
 
 
+def test_a_speck_in_a_corner_is_ground_and_a_thing_that_reaches_it_is_none() -> None:
+    picture = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(picture).ellipse((30, 30, 98, 98), "red")
+    for place in ((0, 0), (127, 0), (1, 126)):
+        picture.putpixel(place, (120, 120, 130))
+    cut = ground.cut_out(picture)
+    assert [cut.getpixel(place)[3] for place in ((0, 0), (127, 0), (1, 126))] == [0, 0, 0]  # type: ignore[index]
+    ImageDraw.Draw(picture).polygon([(0, 0), (60, 0), (0, 60)], "red")
+    assert ground.cut_out(picture).getpixel((0, 0)) == (255, 0, 0, 255)
+
+
 @pytest.mark.parametrize("place", [0, 3, 4, 11, 15, 29, 42, 62])
 def test_what_the_starter_painted_becomes_few_shapes_that_look_alike(place: int) -> None:
     left, top = 8 + place % 8 * 200, 8 + place // 8 * 222

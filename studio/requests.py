@@ -45,6 +45,7 @@ class ChatRequest:
 
     Attributes:
         opening: what the answer begins with; the model goes on from there.
+        only_prompt: nothing is answered; the output is the prompt as the model would be given it.
     """
 
     messages: tuple[Message, ...]
@@ -58,6 +59,7 @@ class ChatRequest:
     min_p: float | None = None
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
+    only_prompt: bool = False
     seed: int | None = None
     task: Literal["chat"] = "chat"
 

@@ -60,16 +60,17 @@ def chat(
         float | None, typer.Option("--repetition-penalty", help=say("help.repetition_penalty"))
     ] = None,
     stop: Annotated[list[str] | None, typer.Option("--stop", help=say("help.stop"))] = None,
+    show_prompt: Annotated[bool, typer.Option("--show-prompt", help=say("help.show_prompt"))] = False,
     out: Out = "",
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        alone = prompt is None and not as_json and not out and sys.stdin.isatty()
+        alone = not show_prompt and prompt is None and not as_json and not out and sys.stdin.isatty()
         messages = () if alone else (Message("user", prompt_text(prompt)),)
         request = ChatRequest(
             messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
             max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,
-            stop=tuple(stop or ()),
+            stop=tuple(stop or ()), only_prompt=show_prompt,
         )  # fmt: skip
         if alone:
             talk.talk(console, request)

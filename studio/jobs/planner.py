@@ -141,7 +141,9 @@ class Intake:
         self, request: ChatRequest, store: Chats, chat: Chat, seen: str = "", remarks: tuple[Remark, ...] = ()
     ) -> tuple[Order, ChatTurn]:
         """The answer to a conversation (studio.jobs.plans.chat_turn). Raises StudioError as `order`."""
-        asked = replace(request, messages=without_thoughts(chat.as_messages()))
+        kept = bool(self._card(request).options.get("keep_thinking"))
+        messages = chat.as_messages() if kept else without_thoughts(chat.as_messages())
+        asked = replace(request, messages=messages)
         order = self.order(asked)
         turn = ChatTurn(order.plan.request, store, chat, seen, remarks)
         return replace(order, plan=turn), turn

@@ -20,6 +20,7 @@ from studio.jobs.languages import reads_chinese
 from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
 from tabs.chat import message_actions, messages
+from tabs.chat.context_line import ContextLine
 from tabs.chat.open_pages import WHERE, Place, Windows
 from tabs.chat.settings import ChatSettings
 from tabs.chat.sidebar import ChatList
@@ -66,6 +67,7 @@ def build(page: Page) -> None:
             with gr.Row(elem_classes="a-composer"):
                 chats.prompt.render()
                 run, stop = run_row(TASK, "chat.run", halt)
+            context = ContextLine(page, chats, settings)
     order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
     ordered = gr.Button(visible="hidden", elem_id="chat-order", elem_classes="a-hidden")
     page.prompts[TASK] = chats.prompt
@@ -354,7 +356,7 @@ def build(page: Page) -> None:
         except StudioError:
             last = None
         job = page.running(request, TASK)
-        yield from open_(request, last or (job.tag if job else chats.newest(request)), used)
+        yield from open_(request, last or (job.tag if job and job.tag else chats.newest(request)), used)
 
     picker.list.change(
         lambda used: gr.update(value=examples(EXAMPLES, english(page, used))), picker.list, starters, **quick()
@@ -362,6 +364,7 @@ def build(page: Page) -> None:
     asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
     run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
     chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    context.wire(talk, progress)
     here = f"(_, ...rest) => [{WHERE}, ...rest]"
     offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
     now.click(answer_now, [chats.where, *settings.fields], outputs, **pumping(js=here))

@@ -34,7 +34,7 @@ from studio.engines.text.llama_answer import Answer
 from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
-from studio.results import Output
+from studio.results import Output, Usage
 from studio.store.gguf import read_header
 from studio.tasks.code.fim import fim_family
 
@@ -134,12 +134,18 @@ class LlamaModel:
             case _:
                 raise StudioError("wrong_task", model=self._card.title)
 
+    def usage(self, request: ChatRequest) -> Usage:
+        keep = bool(self._card.options.get("keep_thinking"))
+        return prompts.usage(self._reading, request, self._sizes, self._context, keep_thinking=keep)
+
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         most = request.max_tokens or 1
         prompt = prompts.chat(
             self._reading, request, self._sizes, self._context, context.check,
             keep_thinking=bool(self._card.options.get("keep_thinking")), title=self._card.title,
         )  # fmt: skip
+        if request.only_prompt:
+            return prompt.shown()
         body = {
             "n_predict": min(most, self._context - len(prompt.ids)),
             "temperature": request.temperature,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from studio.engines.text import chat_templates, context_window
 from studio.errors import StudioError
 from studio.requests import ChatRequest
+from studio.results import Output, Usage
 from studio.tasks.chat import thoughts
 
 Notes = tuple[tuple[str, dict[str, Any]], ...]
@@ -54,15 +55,21 @@ class Prompt:
 
     Attributes:
         ids: its tokens.
+        text: the same as text, special tokens included, for a person who wants to see it.
         begun: what the answer begins with, before the model says anything.
         stops: strings that end the answer beside those of the request.
         notes: what was left out.
     """
 
     ids: list[int]
+    text: str
     begun: str
     stops: tuple[str, ...]
     notes: Notes
+
+    def shown(self) -> Output:
+        """The prompt itself, for a request that wants only that."""
+        return Output(prompt=self.text, stats={"prompt_tokens": float(len(self.ids))}, notes=self.notes)
 
 
 class Sizes:
@@ -105,7 +112,8 @@ def chat(
     room = context_window.room_for_prompt(limit, request.max_tokens or 1)
     left = room
     while True:
-        messages, cut = context_window.recent(request, left, sizes, check)
+        cut = context_window.recent(request, left, sizes, check)
+        messages = cut.kept(request.messages)
         contents = [
             message.content if keep_thinking or message.role == "user" else thoughts.split(message.content)[1]
             for message in messages
@@ -131,8 +139,30 @@ def chat(
         left -= max(room // 4, len(ids) - room)
     base: Notes = (("base_model", {}),) if reading.render is None else ()
     stops = chat_templates.PLAIN_STOPS if reading.render is None else ()
-    notes = (*base, *context_window.history_note(request.messages, cut))
-    return Prompt(ids, begun.replace(separator, ""), stops, notes)
+    notes = (*base, *cut.note(request.messages))
+    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes)
+
+
+def usage(
+    reading: Reading, request: ChatRequest, sizes: Callable[[str], int], limit: int, *, keep_thinking: bool
+) -> Usage:
+    """How much of the context a conversation takes, without a word computed. From any thread.
+
+    Args:
+        limit: tokens that question and answer may have together.
+    """
+    room = context_window.room_for_prompt(limit, request.max_tokens or 1)
+    whole = sum(sizes(text) + context_window.TURN for text in (request.system, *_contents(request)) if text)
+    try:
+        made = chat(reading, request, sizes, limit, lambda: None, keep_thinking=keep_thinking, title="")
+    except StudioError as error:
+        return Usage(int(error.params.get("count", whole)), limit, room, exact=True, fits=error.code != "context_full")
+    cut = next((told["count"] for key, told in made.notes if key.startswith("history_cut")), 0)
+    return Usage(whole if cut else len(made.ids), limit, room, exact=True, cut=cut)
+
+
+def _contents(request: ChatRequest) -> list[str]:
+    return [message.content for message in request.messages]
 
 
 def _begun(text: str, opening: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
 from studio.engines.text import code_prompts, prompts, tokenizers
 from studio.requests import ChatRequest, CodeRequest, Request
-from studio.results import Output
+from studio.results import Output, Usage
 from studio.tasks.code.fim import fim_family
 
 _PREFILL = 512  # tokens computed between two looks at the stop button
@@ -107,12 +107,18 @@ class TextModel(parking.Parking):
         with torch_loading.working(self._card):
             return self._chat(request, context) if isinstance(request, ChatRequest) else self._code(request, context)
 
+    def usage(self, request: ChatRequest) -> Usage:
+        keep = bool(self._card.options.get("keep_thinking"))
+        return prompts.usage(self._reading, request, self._sizes, self._limit, keep_thinking=keep)
+
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         keep = bool(self._card.options.get("keep_thinking"))
         prompt = prompts.chat(
             self._reading, request, self._sizes, self._limit, context.check,
             keep_thinking=keep, title=self._card.title,
         )  # fmt: skip
+        if request.only_prompt:
+            return prompt.shown()
         shown: list[str] = []
         cutter = StopCutter((*request.stop, *prompt.stops))
 

@@ -55,6 +55,7 @@ def check(request: ChatRequest, _: Card, public: bool) -> None:
     limit = CONVERSATION.public if public else CONVERSATION.high
     if total > limit:
         raise StudioError("too_long", field=label("messages"), count=total, limit=limit)
+    check_choice("only_prompt", request.only_prompt, (True, False))
     if not isinstance(request.stop, tuple | list):
         raise StudioError("not_text", field=label("stop"))
     check_number("stop", len(request.stop), STOPS)

@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.desk import Desk
-from studio.engines.demo.fake import FakeModel
 from studio.service import Studio
 
 

@@ -32,11 +32,29 @@ TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message.
+
+    Attributes:
+        sha256, size: of `data`.
+        picture: a picture; else a text, as UTF-8.
+        data: its bytes; empty where it is only named, as in a conversation that was read from disk.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    picture: bool
+    data: bytes = field(default=b"", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation, with what came along (studio.tasks.chat.attachments)."""
 
     role: Role
     content: str
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,4 +393,9 @@ def light(request: R) -> R:
     regions = values.get("regions", ())
     if any(one.mask for one in regions):
         heavy["regions"] = tuple(replace(one, mask=b"") for one in regions)
+    messages = values.get("messages", ())
+    if any(message.files for message in messages):
+        heavy["messages"] = tuple(
+            replace(message, files=tuple(replace(one, data=b"") for one in message.files)) for message in messages
+        )
     return replace(request, **heavy) if heavy else request

@@ -54,7 +54,7 @@ class EngineFacts:
 ENGINES: dict[str, EngineFacts] = {
     "fake": EngineFacts(
         place="studio.engines.demo.fake:FakeEngine",
-        options=("load_seconds", "most_pixels", "pixel_bytes", "places", "step_seconds"),
+        options=("load_seconds", "most_pixels", "pixel_bytes", "places", "sees", "step_seconds"),
         variants=_BITS_AND_PARTS,
         torch=False,
     ),

@@ -125,6 +125,19 @@ class Parkable(Protocol):
 
 
 @runtime_checkable
+class SeesPictures(Protocol):
+    """An engine of text whose models may read pictures that come with a message. Others are never given any."""
+
+    def sees(self, card: Card, files: Path | None) -> bool:
+        """Whether a model does.
+
+        Args:
+            files: where they lie; None where they are not here, and its card alone tells.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsConversation(Protocol):
     """A loaded model that tells how long a conversation is for it, from any thread, also while it is being asked."""
 

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from studio.catalog.card import Card
@@ -18,6 +19,7 @@ from studio.engines.text import context_window
 from studio.requests import ChatRequest
 from studio.results import Tokens, Usage
 from studio.store import Store
+from studio.tasks.chat import attachments
 from studio.tasks.image import prompt_template
 
 log = logging.getLogger("studio")
@@ -94,7 +96,9 @@ def about(text: str) -> int:
 
 def estimated(card: Card, request: ChatRequest) -> Usage:
     """What `TokenCounter.conversation` says where nobody can count."""
-    texts = (request.system, *(message.content for message in request.messages))
+    said = tuple(replace(message, content=attachments.written(message), files=()) for message in request.messages)
+    request = replace(request, messages=said)
+    texts = (request.system, *(message.content for message in said))
     count = sum(about(text) + context_window.TURN for text in texts if text)
     limit = int(card.limits.get("context", 0))
     if not limit or not request.messages:

@@ -29,6 +29,7 @@ from studio.engines.text import prompts
 from studio.errors import Cancelled
 from studio.media.image import check_image, decode
 from studio.requests import (
+    Attachment,
     CaptionRequest,
     ChatRequest,
     CodeRequest,
@@ -116,6 +117,10 @@ class FakeEngine:
 
     def check_regions(self, card: Card, files: Path) -> None:
         """Any of its models takes them."""
+
+    def sees(self, card: Card, files: Path | None) -> bool:
+        del files
+        return bool(card.options.get("sees", True))
 
     def places(self, card: Card) -> int:
         return int(card.options.get("places", 1)) if "chat" in card.tasks else 1
@@ -278,11 +283,20 @@ def _at_once(request: UpscaleRequest) -> int:
 
 def _answer(request: ChatRequest) -> str:
     asked = request.messages[-1].content.strip()
+    for one in request.messages[-1].files:
+        asked += f"\n\nWith it came {one.name}, {_seen(one)}."
     turns = sum(message.role == "user" for message in request.messages)
     return (
         f"You asked: {asked}\n\nThis is a stand-in, not a model. It answers the same thing every time, "
         f"so that the page can be tried without one. This is turn {turns} of our conversation."
     )
+
+
+def _seen(one: Attachment) -> str:
+    if not one.picture:
+        return f"{len(one.data.decode().splitlines())} lines"
+    size = decode(one.data).image.size
+    return f"a picture of {size[0]} by {size[1]}"
 
 
 def _completion(request: CodeRequest) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from studio.requests import ChatRequest, CodeFile, Message
 
+T = TypeVar("T")
 TURN = 8
 """Tokens of a chat template's marks round a turn, on the safe side."""
 CODE_CHARACTERS = 12_000
@@ -38,8 +39,8 @@ class Cut:
     first: int = 0
     end: int = 0
 
-    def kept(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The others."""
+    def kept(self, messages: Sequence[T]) -> tuple[T, ...]:
+        """The others, or what belongs to them."""
         return (*messages[: self.first], *messages[self.end :])
 
     def note(self, messages: Sequence[Message]) -> tuple[tuple[str, dict[str, Any]], ...]:
@@ -49,7 +50,9 @@ class Cut:
         return ((key, {"count": questions}),) if questions else ()
 
 
-def recent(request: ChatRequest, room: int, size: Callable[[str], int], check: Callable[[], None]) -> Cut:
+def recent(
+    request: ChatRequest, room: int, size: Callable[[str], int], check: Callable[[], None], more: Sequence[int] = ()
+) -> Cut:
     """What has to go so that a conversation fits into `room` tokens, where that can be.
 
     The first question stays, because it often says what all of it is about, and so does its answer: each where it
@@ -59,11 +62,12 @@ def recent(request: ChatRequest, room: int, size: Callable[[str], int], check: C
     Args:
         size: how many tokens a text has.
         check: raises once the person pressed Stop.
+        more: tokens that come on top for each message, where any do.
     """
     sizes: list[int] = []
-    for message in request.messages:
+    for message, besides in zip(request.messages, more or [0] * len(request.messages), strict=True):
         check()
-        sizes.append(size(message.content) + TURN)
+        sizes.append(size(message.content) + TURN + besides)
     over = sum(sizes) + (size(request.system) + TURN if request.system else 0) - room
     if over <= 0:
         return Cut()

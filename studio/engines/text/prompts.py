@@ -6,14 +6,14 @@ An engine lends its tokenizer and its template; what a person typed never become
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from studio.engines.text import chat_templates, context_window
 from studio.errors import StudioError
-from studio.requests import ChatRequest
+from studio.requests import ChatRequest, Message
 from studio.results import Output, Usage
-from studio.tasks.chat import thoughts
+from studio.tasks.chat import attachments, thoughts
 
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -59,6 +59,8 @@ class Prompt:
         begun: what the answer begins with, before the model says anything.
         stops: strings that end the answer beside those of the request.
         notes: what was left out.
+        pictures: files of pictures; each has its place in `text` (studio.tasks.chat.attachments.PICTURE, unless the
+            model's template wrote something else there).
     """
 
     ids: list[int]
@@ -66,6 +68,7 @@ class Prompt:
     begun: str
     stops: tuple[str, ...]
     notes: Notes
+    pictures: tuple[bytes, ...] = ()
 
     def shown(self) -> Output:
         """The prompt itself, for a request that wants only that."""
@@ -98,6 +101,7 @@ def chat(
     *,
     keep_thinking: bool,
     title: str,
+    picture: Callable[[bytes], int] = lambda _: 0,
 ) -> Prompt:
     """The conversation, without its oldest turns where it is longer than the model reads.
 
@@ -105,14 +109,17 @@ def chat(
         limit: tokens that question and answer may have together.
         check: raises once the person pressed Stop.
         title: what the model is called.
+        picture: how many tokens a picture takes, besides the one that stands in its place.
 
     Raises:
         StudioError: context_full: the last message alone is too long; broken_model: no use of the template.
     """
     room = context_window.room_for_prompt(limit, request.max_tokens or 1)
-    left = room
+    left, shown = room, [attachments.pictures(message) for message in request.messages]
+    request = replace(request, messages=tuple(Message(one.role, attachments.written(one)) for one in request.messages))
+    taken = [sum(map(picture, files)) for files in shown]
     while True:
-        cut = context_window.recent(request, left, sizes, check)
+        cut = context_window.recent(request, left, sizes, check, taken)
         messages = cut.kept(request.messages)
         contents = [
             message.content if keep_thinking or message.role == "user" else thoughts.split(message.content)[1]
@@ -131,38 +138,42 @@ def chat(
         begun, given = _begun(text, opening)
         parts = (text + given).split(separator)
         ids = [token for at, part in enumerate(parts) for token in reading.tokens(part, special=True, opening=at == 0)]
-        if len(ids) <= room:
+        count = len(ids) + sum(cut.kept(taken))
+        if count <= room:
             break
         if len(messages) == 1:
-            raise StudioError("context_full", count=len(ids), model=title, limit=limit)
+            raise StudioError("context_full", count=count, model=title, limit=limit)
         check()
-        left -= max(room // 4, len(ids) - room)
+        left -= max(room // 4, count - room)
     base: Notes = (("base_model", {}),) if reading.render is None else ()
     stops = chat_templates.PLAIN_STOPS if reading.render is None else ()
     notes = (*base, *cut.note(request.messages))
-    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes)
+    seen = tuple(file for files in cut.kept(shown) for file in files)
+    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes, seen)
 
 
 def usage(
-    reading: Reading, request: ChatRequest, sizes: Callable[[str], int], limit: int, *, keep_thinking: bool
-) -> Usage:
+    reading: Reading, request: ChatRequest, sizes: Callable[[str], int], limit: int, *, keep_thinking: bool,
+    picture: Callable[[bytes], int] = lambda _: 0,
+) -> Usage:  # fmt: skip
     """How much of the context a conversation takes, without a word computed. From any thread.
 
     Args:
-        limit: tokens that question and answer may have together.
+        limit, picture: as in `chat`.
     """
     room = context_window.room_for_prompt(limit, request.max_tokens or 1)
-    whole = sum(sizes(text) + context_window.TURN for text in (request.system, *_contents(request)) if text)
+    texts = (request.system, *(attachments.written(message) for message in request.messages))
+    whole = sum(sizes(text) + context_window.TURN for text in texts if text)
+    whole += sum(picture(file) for message in request.messages for file in attachments.pictures(message))
     try:
-        made = chat(reading, request, sizes, limit, lambda: None, keep_thinking=keep_thinking, title="")
+        made = chat(
+            reading, request, sizes, limit, lambda: None, keep_thinking=keep_thinking, title="", picture=picture
+        )
     except StudioError as error:
         return Usage(int(error.params.get("count", whole)), limit, room, exact=True, fits=error.code != "context_full")
     cut = next((told["count"] for key, told in made.notes if key.startswith("history_cut")), 0)
-    return Usage(whole if cut else len(made.ids), limit, room, exact=True, cut=cut)
-
-
-def _contents(request: ChatRequest) -> list[str]:
-    return [message.content for message in request.messages]
+    count = whole if cut else len(made.ids) + sum(map(picture, made.pictures))
+    return Usage(count, limit, room, exact=True, cut=cut)
 
 
 def _begun(text: str, opening: str) -> tuple[str, str]:

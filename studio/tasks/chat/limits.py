@@ -16,10 +16,12 @@ from studio.tasks.bounds import (
     Bound,
     Letters,
     check_choice,
+    check_list,
     check_number,
     check_text,
     label,
 )
+from studio.tasks.chat import attachments
 
 NUMBERS: Mapping[str, Bound] = {
     "max_tokens": Bound(1, 32768, 2048, 1024),
@@ -35,6 +37,8 @@ TEXTS: Mapping[str, Letters] = {"system": Letters(50_000, 8_000), "opening": Let
 MESSAGES = Bound(1, 2000, 200, 1)
 MESSAGE = Letters(200_000, 20_000)
 CONVERSATION = Letters(800_000, 80_000)
+FILES = Bound(0, 10, 4, 0)
+"""Of one message."""
 STOPS, STOP = Bound(0, 8, 8, 0), Letters(100, 100)
 
 
@@ -46,12 +50,17 @@ def check(request: ChatRequest, _: Card, public: bool) -> None:
     if not messages:
         raise StudioError("empty", field=label("message"))
     check_number("messages", len(messages), replace(MESSAGES, high=MESSAGES.public if public else MESSAGES.high))
+    letters = 0
     for message in messages:
         check_choice("role", message.role, get_args(Role))
-        check_text("message", message.content, replace(MESSAGE, needed=message.role == "user"), public)
+        check_text(
+            "message", message.content, replace(MESSAGE, needed=message.role == "user" and not message.files), public
+        )
+        check_list("file", message.files, FILES, public)
+        letters += attachments.check(message.files, public)
     if messages[-1].role != "user":
         raise StudioError("last_not_user")
-    total = sum(len(message.content) for message in messages)
+    total = letters + sum(len(message.content) for message in messages)
     limit = CONVERSATION.public if public else CONVERSATION.high
     if total > limit:
         raise StudioError("too_long", field=label("messages"), count=total, limit=limit)

@@ -73,6 +73,18 @@ def test_the_exact_prompt_of_a_question_is_printed_and_nothing_else(run: Run) ->
     assert found["stats"]["prompt_tokens"] == 4
 
 
+def test_files_come_with_a_question(run: Run, picture: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("fox", encoding="utf-8")
+    result = run("chat", "What?", "--file", picture, "--file", notes)
+    assert "cat.png, a picture of" in result.out
+    assert "notes.md, 1 lines" in result.out
+    shown = run("chat", "What?", "--file", notes, "--show-prompt").out
+    assert shown == "user: File: notes.md\n```markdown\nfox\n```\n\nWhat?\nassistant:\n"
+    files = run("chat", "What?", "--file", notes, "--json").json["recipe"]["parameters"]["messages"][0]["files"]
+    assert files == [{"name": "notes.md", "sha256": hashlib.sha256(b"fox").hexdigest(), "bytes": 3}]
+
+
 def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path, tmp_path: Path) -> None:
     chat = run(
         "chat", "Hi", "--system", "Be brief.", "--temperature", 0.5, "--top-p", 0.8, "--top-k", 9, "--min-p", 0.1,

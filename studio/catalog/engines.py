@@ -69,7 +69,7 @@ ENGINES: dict[str, EngineFacts] = {
     "text": EngineFacts(
         place="studio.engines.text.transformers_lm:TextEngine",
         tasks=("chat", "code"),
-        options=(*_TORCH, "ask", "fim", "keep_thinking", "template_options"),
+        options=(*_TORCH, "ask", "fim", "keep_thinking", "max_side", "sees", "template_options"),
         variants=_BITS,
     ),
     "diffusion": EngineFacts(

@@ -15,6 +15,7 @@ from studio.requests import ChatRequest, Message
 from studio.results import Output, Usage
 from studio.tasks.chat import attachments, thoughts
 
+_JOINER = "\u2060"
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 
@@ -59,6 +60,8 @@ class Prompt:
         begun: what the answer begins with, before the model says anything.
         stops: strings that end the answer beside those of the request.
         notes: what was left out.
+        safe: `text` where it can only be read as a whole: a sign that nobody sees stands in all that somebody typed and
+            that looks like a special token.
         pictures: files of pictures; each has its place in `text` (studio.tasks.chat.attachments.PICTURE, unless the
             model's template wrote something else there).
     """
@@ -68,6 +71,7 @@ class Prompt:
     begun: str
     stops: tuple[str, ...]
     notes: Notes
+    safe: str
     pictures: tuple[bytes, ...] = ()
 
     def shown(self) -> Output:
@@ -149,7 +153,7 @@ def chat(
     stops = chat_templates.PLAIN_STOPS if reading.render is None else ()
     notes = (*base, *cut.note(request.messages))
     seen = tuple(file for files in cut.kept(shown) for file in files)
-    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes, seen)
+    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes, _JOINER.join(parts), seen)
 
 
 def usage(

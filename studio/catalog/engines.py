@@ -61,7 +61,7 @@ ENGINES: dict[str, EngineFacts] = {
     "llama": EngineFacts(
         place="studio.engines.text.llama:LlamaEngine",
         tasks=("chat", "code"),
-        options=("ask", "fim", "keep_thinking", "places", "template_options"),
+        options=("ask", "fim", "keep_thinking", "mmproj", "places", "template_options"),
         torch=False,
         cpu_only=True,
         native=True,

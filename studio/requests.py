@@ -63,6 +63,8 @@ class ChatRequest:
 
     Attributes:
         opening: what the answer begins with; the model goes on from there.
+        schema: a JSON schema that the answer has to fit; empty for any answer.
+        thinking_budget: tokens after which a thought is ended and the answer written; 0 for none.
         only_prompt: nothing is answered; the output is the prompt as the model would be given it.
     """
 
@@ -77,6 +79,8 @@ class ChatRequest:
     min_p: float | None = None
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
+    schema: str = ""
+    thinking_budget: int | None = None
     only_prompt: bool = False
     seed: int | None = None
     task: Literal["chat"] = "chat"

@@ -24,7 +24,7 @@ from studio.cli.options import (
     TopK,
     TopP,
 )
-from studio.cli.position import read_bytes
+from studio.cli.position import read_bytes, read_text
 from studio.cli.run import attached, prompt_text, run
 from studio.requests import ChatRequest, Message, MusicRequest, SoundUse
 from studio.tasks.music.limits import MAX_SOUND_BYTES
@@ -61,6 +61,10 @@ def chat(
     ] = None,
     stop: Annotated[list[str] | None, typer.Option("--stop", help=say("help.stop"))] = None,
     file: Annotated[list[str] | None, typer.Option("--file", "-f", metavar="FILE", help=say("help.attached"))] = None,
+    schema: Annotated[str, typer.Option("--schema", metavar="FILE", help=say("help.schema"))] = "",
+    thinking_budget: Annotated[
+        int | None, typer.Option("--thinking-budget", metavar="TOKENS", help=say("help.thinking_budget"))
+    ] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help=say("help.show_prompt"))] = False,
     out: Out = "",
     as_json: Json = False,
@@ -72,6 +76,7 @@ def chat(
             messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
             max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,
             stop=tuple(stop or ()), only_prompt=show_prompt,
+            schema=read_text(schema).strip() if schema else "", thinking_budget=thinking_budget,
         )  # fmt: skip
         if alone:
             talk.talk(console, request)

@@ -125,6 +125,13 @@ class Parkable(Protocol):
 
 
 @runtime_checkable
+class KeepsForm(Protocol):
+    """A loaded model that writes nothing but what a request's JSON schema allows."""
+
+    keeps_form: bool
+
+
+@runtime_checkable
 class SeesPictures(Protocol):
     """An engine of text whose models may read pictures that come with a message. Others are never given any."""
 

@@ -28,6 +28,7 @@ from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.jobs.plans.caption_folder import CaptionFolder
+from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.chat_turn import ChatTurn, without_thoughts
 from studio.jobs.plans.code_choices import CodeChoices
 from studio.jobs.plans.grid import Grid
@@ -68,7 +69,7 @@ from studio.tasks.table import rules
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
-_PLANS: Mapping[Task, type[Plan]] = {"caption": CaptionChoices, "code": CodeChoices}
+_PLANS: Mapping[Task, type[Plan]] = {"caption": CaptionChoices, "chat": ChatAnswer, "code": CodeChoices}
 """How a request is carried out, where not simply asked for. Pictures may be many."""
 
 
@@ -150,7 +151,8 @@ class Intake:
         messages = messages if kept else without_thoughts(messages)
         asked = replace(request, messages=messages)
         order = self.order(asked)
-        turn = ChatTurn(order.plan.request, store, chat, seen, remarks)
+        plan: Any = order.plan
+        turn = ChatTurn(plan.request, store, chat, seen, remarks)
         return replace(order, plan=turn), turn
 
     def reading(self, request: MusicRequest) -> Reading | None:

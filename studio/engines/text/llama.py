@@ -37,6 +37,7 @@ from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
 from studio.results import Output, Usage
 from studio.store.gguf import read_header
+from studio.tasks.chat import structured
 from studio.tasks.code.fim import fim_family
 
 DEFAULT_CONTEXT = 8192
@@ -128,6 +129,8 @@ class LlamaModel:
         self._sizes = prompts.Sizes(self._reading)
         self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
 
+    keeps_form = True
+
     def nbytes(self) -> int:
         return self._nbytes
 
@@ -169,6 +172,7 @@ class LlamaModel:
             "repeat_penalty": request.repetition_penalty,
             "seed": _seed(request.seed),
             "stop": [*request.stop, *prompt.stops],
+            **({"json_schema": structured.value(request.schema)} if request.schema else {}),
         }
         answer = Answer(context, self._card, context.text)
         if prompt.begun:

@@ -13,7 +13,7 @@ from studio.engines.text import chat_templates, context_window
 from studio.errors import StudioError
 from studio.requests import ChatRequest, Message
 from studio.results import Output, Usage
-from studio.tasks.chat import attachments, thoughts
+from studio.tasks.chat import attachments, structured, thoughts
 
 _JOINER = "\u2060"
 Notes = tuple[tuple[str, dict[str, Any]], ...]
@@ -120,7 +120,8 @@ def chat(
     """
     room = context_window.room_for_prompt(limit, request.max_tokens or 1)
     left, shown = room, [attachments.pictures(message) for message in request.messages]
-    request = replace(request, messages=tuple(Message(one.role, attachments.written(one)) for one in request.messages))
+    said = tuple(Message(one.role, attachments.written(one)) for one in request.messages)
+    request = replace(request, system=structured.told(request.system, request.schema), messages=said)
     taken = [sum(map(picture, files)) for files in shown]
     while True:
         cut = context_window.recent(request, left, sizes, check, taken)
@@ -139,7 +140,7 @@ def chat(
             text = chat_templates.written(reading.render, system, turns)
         except chat_templates.Refused as error:
             raise StudioError("broken_model", model=title, reason=f"chat template: {error}") from None
-        begun, given = _begun(text, opening)
+        begun, given = _begun(text, opening, think=not request.schema)
         parts = (text + given).split(separator)
         ids = [token for at, part in enumerate(parts) for token in reading.tokens(part, special=True, opening=at == 0)]
         count = len(ids) + sum(cut.kept(taken))
@@ -166,7 +167,10 @@ def usage(
         limit, picture: as in `chat`.
     """
     room = context_window.room_for_prompt(limit, request.max_tokens or 1)
-    texts = (request.system, *(attachments.written(message) for message in request.messages))
+    texts = (
+        structured.told(request.system, request.schema),
+        *(attachments.written(message) for message in request.messages),
+    )
     whole = sum(sizes(text) + context_window.TURN for text in texts if text)
     whole += sum(picture(file) for message in request.messages for file in attachments.pictures(message))
     try:
@@ -180,13 +184,16 @@ def usage(
     return Usage(count, limit, room, exact=True, cut=cut)
 
 
-def _begun(text: str, opening: str) -> tuple[str, str]:
+def _begun(text: str, opening: str, think: bool = True) -> tuple[str, str]:
     """(what the answer begins with, what of it is not at the end of the prompt yet).
 
-    Where the template opens the thoughts, an opening that has none shuts them: it stands where the answer stands.
+    Where the template opens the thoughts, an opening that has none shuts them: it stands where the answer stands. So
+    does an answer in a form, whose first letter counts (`think` is False).
     """
     if not text.rstrip().endswith(thoughts.OPEN):
         return opening, opening
+    if not opening and not think:
+        return "", f"\n{thoughts.CLOSE}\n\n"
     if not opening:
         return f"{thoughts.OPEN}\n", ""
     if opening.lstrip().startswith(thoughts.OPEN):

@@ -21,7 +21,7 @@ from studio.tasks.bounds import (
     check_text,
     label,
 )
-from studio.tasks.chat import attachments
+from studio.tasks.chat import attachments, structured
 
 NUMBERS: Mapping[str, Bound] = {
     "max_tokens": Bound(1, 32768, 2048, 1024),
@@ -30,10 +30,15 @@ NUMBERS: Mapping[str, Bound] = {
     "top_k": Bound(0, 1000, 1000, 40),
     "min_p": Bound(0, 1, 1, 0.05, whole=False),
     "repetition_penalty": Bound(0.5, 2, 2, 1.0, whole=False),
+    "thinking_budget": Bound(0, 32768, 32768, 0),
     "seed": SEED,
 }
-"""A top_k of 0 means all tokens."""
-TEXTS: Mapping[str, Letters] = {"system": Letters(50_000, 8_000), "opening": Letters(200_000, 20_000)}
+"""A top_k of 0 means all tokens, a thinking_budget of 0 any number."""
+TEXTS: Mapping[str, Letters] = {
+    "system": Letters(50_000, 8_000),
+    "opening": Letters(200_000, 20_000),
+    "schema": structured.SCHEMA,
+}
 MESSAGES = Bound(1, 2000, 200, 1)
 MESSAGE = Letters(200_000, 20_000)
 CONVERSATION = Letters(800_000, 80_000)
@@ -64,6 +69,7 @@ def check(request: ChatRequest, _: Card, public: bool) -> None:
     limit = CONVERSATION.public if public else CONVERSATION.high
     if total > limit:
         raise StudioError("too_long", field=label("messages"), count=total, limit=limit)
+    structured.check(request.schema, public)
     check_choice("only_prompt", request.only_prompt, (True, False))
     if not isinstance(request.stop, tuple | list):
         raise StudioError("not_text", field=label("stop"))

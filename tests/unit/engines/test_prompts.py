@@ -120,3 +120,13 @@ def test_the_exact_prompt_is_what_is_read() -> None:
     made = whole(said(10, 10, 10), 220)
     assert made.shown().prompt == "".join(map(chr, made.ids))
     assert made.shown().stats == {"prompt_tokens": 31.0}
+
+
+def test_a_form_shuts_the_thoughts_that_a_template_opens_and_is_told_to_the_model() -> None:
+    request = ChatRequest(messages=(Message("user", "hi"),), schema='{"type": "object"}', max_tokens=10)
+    reading = Letters("|<think>\n")
+    reading.render = lambda turns: "".join(turn["content"] for turn in turns) + "|<think>\n"
+    made = prompts.chat(reading, request, len, 900, lambda: None, keep_thinking=False, title="M")
+    assert made.text.endswith("|<think>\n\n</think>\n\n")
+    assert made.begun == ""
+    assert 'JSON schema:\n{"type": "object"}' in made.text

@@ -33,13 +33,7 @@ TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message.
-
-    Attributes:
-        sha256, size: of `data`.
-        picture: a picture; else a text, as UTF-8.
-        data: its bytes; empty where it is only named, as in a conversation that was read from disk.
-    """
+    """A file that came with a message: a picture, or a text as UTF-8. `data` is empty where it is only named."""
 
     name: str
     sha256: str

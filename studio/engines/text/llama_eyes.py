@@ -2,8 +2,7 @@
 
 The library's calls in Python take no pictures beside a prompt that is written already, and with eyes no tokens either.
 Its own port takes both, so such a model is asked over loopback, with the key that nobody else has. The place of a
-picture in the text is
-a mark that is drawn by chance for this process: nobody can type one.
+picture in the text is a mark that is drawn by chance for this process: nobody can type one.
 """
 
 from __future__ import annotations

@@ -34,11 +34,23 @@ TASKS: tuple[Task, ...] = ("chat", "image", "music", "code", "caption", "upscale
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message: a picture, or a text as UTF-8. `data` is empty where it is only named."""
+
+    name: str
+    sha256: str
+    size: int
+    picture: bool
+    data: bytes = field(default=b"", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation, with what came along (studio.tasks.chat.attachments)."""
 
     role: Role
     content: str
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +59,9 @@ class ChatRequest:
 
     Attributes:
         opening: what the answer begins with; the model goes on from there.
+        schema: a JSON schema that the answer has to fit; empty for any answer.
+        thinking_budget: tokens after which a thought is ended and the answer written; 0 for none.
+        only_prompt: nothing is answered; the output is the prompt as the model would be given it.
     """
 
     messages: tuple[Message, ...]
@@ -60,6 +75,9 @@ class ChatRequest:
     min_p: float | None = None
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
+    schema: str = ""
+    thinking_budget: int | None = None
+    only_prompt: bool = False
     seed: int | None = None
     task: Literal["chat"] = "chat"
 
@@ -377,4 +395,9 @@ def light(request: R) -> R:
     regions = values.get("regions", ())
     if any(one.mask for one in regions):
         heavy["regions"] = tuple(replace(one, mask=b"") for one in regions)
+    messages = values.get("messages", ())
+    if any(message.files for message in messages):
+        heavy["messages"] = tuple(
+            replace(message, files=tuple(replace(one, data=b"") for one in message.files)) for message in messages
+        )
     return replace(request, **heavy) if heavy else request

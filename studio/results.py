@@ -32,6 +32,27 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a model's context a conversation takes.
+
+    Attributes:
+        count: tokens of all of it, with the system prompt; at least that many are wanted.
+        limit: tokens that question and answer may have together; 0 where nobody can tell.
+        room: of these, what is left for the question; the rest is kept for the answer.
+        exact: counted by the model's own tokenizer; else estimated from the letters.
+        cut: exchanges that will be left out.
+        fits: False where the last message alone is longer than what there is for it.
+    """
+
+    count: int
+    limit: int = 0
+    room: int = 0
+    exact: bool = False
+    cut: int = 0
+    fits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """Sound.
 

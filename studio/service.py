@@ -48,13 +48,14 @@ from studio.requests import (
     SoundUse,
     Task,
 )
-from studio.results import Artifact, Tokens
+from studio.results import Artifact, Tokens, Usage
 from studio.settings import Settings
 from studio.status import Status
 from studio.store import Store
 from studio.store.disk.adaptations import Shelf
 from studio.store.last_used import Used
 from studio.store.upcast_cache import Copies
+from studio.tasks import limits
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
@@ -202,7 +203,7 @@ class Studio:
         """
         return self._start(self._intake.order(request, keep), session, tag, previews=previews)
 
-    def exact_prompt(self, request: CodeRequest, session: str = "", tag: str = "") -> Job:
+    def exact_prompt(self, request: ChatRequest | CodeRequest, session: str = "", tag: str = "") -> Job:
         """Have a model say what it would be given to read, and write nothing.
 
         The artifact of the job has the prompt, its tokens among the figures (`prompt_tokens`), and what was cut among
@@ -211,7 +212,7 @@ class Studio:
         Raises:
             StudioError: as `submit`.
         """
-        return self.submit(replace(request, only_prompt=True, count=1), session, tag)
+        return self.submit(replace(request, only_prompt=True), session, tag)
 
     def submit_grid(
         self,
@@ -290,6 +291,18 @@ class Studio:
     def tokens(self, model: str, prompt: str) -> Tokens:
         """How much of a prompt a model reads, from its tokenizer alone; zeros where that is unknown."""
         return self._token_counter.count(self.catalog.find(model), prompt)
+
+    def usage(self, request: ChatRequest) -> Usage:
+        """How much of its model's context a conversation takes, before it is sent; nothing is loaded for that.
+
+        Exact where the model is in memory, in this process.
+
+        Raises:
+            StudioError: no_model, or an unknown one.
+        """
+        card = self.catalog.get(request.model) if request.model else self.default_model("chat")
+        asked = limits.resolve(request, card, lambda: 0, public=self.settings.public)
+        return self._token_counter.conversation(card, asked, self._fleet.model(card.id))
 
     def reading(self, request: MusicRequest) -> Reading | None:
         """How a model of music understands a request, before it plays; None where it does not say.

@@ -107,6 +107,50 @@
     }
   });
 
+  // ---- files come with a message: by the button, dropped on the talk, pasted; what is long to paste becomes one
+  const LONG = 8000; // letters
+  const attach = async (files) => {
+    for (const file of files) {
+      const input = document.querySelector("#chat-files input[type=file]");
+      if (!input) return;
+      const before = document.querySelectorAll("#chat-files .file-preview tr").length;
+      atelier.choose(input, file);
+      for (let tries = 100; tries; tries -= 1) { // the field takes one after another
+        await new Promise((done) => setTimeout(done, 50));
+        if (document.querySelectorAll("#chat-files .file-preview tr").length > before) break;
+      }
+    }
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#chat-attach")) document.querySelector("#chat-files input[type=file]")?.click();
+    const model = event.target.closest?.("[data-choose]")?.dataset.choose;
+    if (model) atelier.models.take("chat", model);
+  });
+  document.addEventListener("paste", (event) => {
+    if (!event.target.closest?.("#chat-prompt")) return;
+    const files = [...(event.clipboardData?.files ?? [])], words = event.clipboardData?.getData("text/plain") ?? "";
+    if (!files.length && words.length > LONG) files.push(new File([words], atelier.say("chat.pasted"), { type: "text/plain" }));
+    if (!files.length) return;
+    event.preventDefault();
+    attach(files);
+  }, true);
+  const talking = (event) =>
+    [...(event.dataTransfer?.types ?? [])].includes("Files") ? event.target.closest?.(".a-talk") : null;
+  const light = (part) => document.querySelector(".a-talk")?.classList.toggle("a-dropping", Boolean(part));
+  document.addEventListener("dragover", (event) => {
+    const part = talking(event);
+    light(part);
+    if (part) event.preventDefault();
+  }, true);
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
+  document.addEventListener("drop", (event) => {
+    light(null);
+    if (!talking(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    attach([...event.dataTransfer.files]);
+  }, true);
+
   // ---- thoughts stay open or shut while the answer goes on
   let folded = null;
   document.addEventListener("click", (event) => {

@@ -12,7 +12,9 @@
     waiting = performance.now();
     document.getElementById("models-obey")?.click();
   };
-  atelier.models = { order: () => orders.shift() ?? "look", chosen: () => [wanted] };
+  atelier.models = {
+    order: () => orders.shift() ?? "look", chosen: () => [wanted], take: (tab, model) => take(tab, model),
+  };
 
   const build = () => {
     drawer = document.createElement("dialog");

@@ -54,14 +54,14 @@ class EngineFacts:
 ENGINES: dict[str, EngineFacts] = {
     "fake": EngineFacts(
         place="studio.engines.demo.fake:FakeEngine",
-        options=("load_seconds", "most_pixels", "pixel_bytes", "places", "step_seconds"),
+        options=("load_seconds", "most_pixels", "pixel_bytes", "places", "sees", "step_seconds"),
         variants=_BITS_AND_PARTS,
         torch=False,
     ),
     "llama": EngineFacts(
         place="studio.engines.text.llama:LlamaEngine",
         tasks=("chat", "code"),
-        options=("ask", "fim", "keep_thinking", "places", "template_options"),
+        options=("ask", "fim", "keep_thinking", "mmproj", "places", "template_options"),
         torch=False,
         cpu_only=True,
         native=True,
@@ -69,7 +69,7 @@ ENGINES: dict[str, EngineFacts] = {
     "text": EngineFacts(
         place="studio.engines.text.transformers_lm:TextEngine",
         tasks=("chat", "code"),
-        options=(*_TORCH, "ask", "fim", "keep_thinking", "template_options"),
+        options=(*_TORCH, "ask", "fim", "keep_thinking", "max_side", "sees", "template_options"),
         variants=_BITS,
     ),
     "diffusion": EngineFacts(

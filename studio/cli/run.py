@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ from studio.cli import piece
 from studio.cli.console import STOPPED, Console, language, say
 from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
-from studio.cli.position import read_text
+from studio.cli.position import read_bytes, read_text
 from studio.i18n import text
-from studio.requests import MusicRequest, Request, Task
+from studio.requests import Attachment, MusicRequest, Request, Task
 from studio.results import Artifact
 
 if TYPE_CHECKING:
@@ -148,6 +148,14 @@ def prompt_text(prompt: str | None) -> str:
     if prompt is not None and prompt != "-":
         return prompt
     return read_text("-", "field.prompt").rstrip("\r\n")
+
+
+def attached(names: Sequence[str]) -> tuple[Attachment, ...]:
+    """Files that come with a message. Raises StudioError as `read_bytes`, or where one is neither picture nor text."""
+    from studio.tasks.bounds import MAX_IMAGE_BYTES
+    from studio.tasks.chat.attachments import read_attachment
+
+    return tuple(read_attachment(name, read_bytes(name, MAX_IMAGE_BYTES)) for name in names)
 
 
 def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dict[str, Any]:

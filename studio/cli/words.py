@@ -24,8 +24,8 @@ from studio.cli.options import (
     TopK,
     TopP,
 )
-from studio.cli.position import read_bytes
-from studio.cli.run import prompt_text, run
+from studio.cli.position import read_bytes, read_text
+from studio.cli.run import attached, prompt_text, run
 from studio.requests import ChatRequest, Message, MusicRequest, SoundUse
 from studio.tasks.music.limits import MAX_SOUND_BYTES
 
@@ -60,16 +60,23 @@ def chat(
         float | None, typer.Option("--repetition-penalty", help=say("help.repetition_penalty"))
     ] = None,
     stop: Annotated[list[str] | None, typer.Option("--stop", help=say("help.stop"))] = None,
+    file: Annotated[list[str] | None, typer.Option("--file", "-f", metavar="FILE", help=say("help.attached"))] = None,
+    schema: Annotated[str, typer.Option("--schema", metavar="FILE", help=say("help.schema"))] = "",
+    thinking_budget: Annotated[
+        int | None, typer.Option("--thinking-budget", metavar="TOKENS", help=say("help.thinking_budget"))
+    ] = None,
+    show_prompt: Annotated[bool, typer.Option("--show-prompt", help=say("help.show_prompt"))] = False,
     out: Out = "",
     as_json: Json = False,
 ) -> None:
     with Console(as_json) as console:
-        alone = prompt is None and not as_json and not out and sys.stdin.isatty()
-        messages = () if alone else (Message("user", prompt_text(prompt)),)
+        alone = not (show_prompt or file) and prompt is None and not as_json and not out and sys.stdin.isatty()
+        messages = () if alone else (Message("user", prompt_text(prompt), attached(file or ())),)
         request = ChatRequest(
             messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
             max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,
-            stop=tuple(stop or ()),
+            stop=tuple(stop or ()), only_prompt=show_prompt,
+            schema=read_text(schema).strip() if schema else "", thinking_budget=thinking_budget,
         )  # fmt: skip
         if alone:
             talk.talk(console, request)

@@ -18,8 +18,8 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
-from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request, SoundUse
-from studio.results import Output, Tokens
+from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse
+from studio.results import Output, Tokens, Usage
 
 if TYPE_CHECKING:  # a process that computes pictures need not read the words of music
     from studio.tasks.music.prompt_parser import Reading
@@ -121,6 +121,35 @@ class Parkable(Protocol):
 
     def place(self) -> None:
         """Come back to the device. Where it raises, the model is half moved and is closed."""
+        ...
+
+
+@runtime_checkable
+class KeepsForm(Protocol):
+    """A loaded model that writes nothing but what a request's JSON schema allows."""
+
+    keeps_form: bool
+
+
+@runtime_checkable
+class SeesPictures(Protocol):
+    """An engine of text whose models may read pictures that come with a message. Others are never given any."""
+
+    def sees(self, card: Card, files: Path | None) -> bool:
+        """Whether a model does.
+
+        Args:
+            files: where they lie; None where they are not here, and its card alone tells.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsConversation(Protocol):
+    """A loaded model that tells how long a conversation is for it, from any thread, also while it is being asked."""
+
+    def usage(self, request: ChatRequest) -> Usage:
+        """How much of its context a conversation takes. The request is resolved; nothing is computed."""
         ...
 
 

@@ -17,6 +17,7 @@ from studio.engines.base import (
     HearsSound,
     PaintsRegions,
     ReadsPrompt,
+    SeesPictures,
     TakesControls,
     TakesReferences,
     TakesRefiner,
@@ -27,6 +28,7 @@ from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.jobs.plans.caption_folder import CaptionFolder
+from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.chat_turn import ChatTurn, without_thoughts
 from studio.jobs.plans.code_choices import CodeChoices
 from studio.jobs.plans.grid import Grid
@@ -52,6 +54,7 @@ from studio.tasks import limits
 from studio.tasks.bounds import DRAWN_SEED
 from studio.tasks.caption.plan import BLANK, as_request, as_settings
 from studio.tasks.caption.run import Run
+from studio.tasks.chat.attachments import SHOWN
 from studio.tasks.chat.conversation import Chat
 from studio.tasks.chat.conversation import Note as Remark
 from studio.tasks.image import grid_axes
@@ -66,7 +69,7 @@ from studio.tasks.table import rules
 
 R = TypeVar("R", bound=Request)
 _WHOLE_BARS = 1.25
-_PLANS: Mapping[Task, type[Plan]] = {"caption": CaptionChoices, "code": CodeChoices}
+_PLANS: Mapping[Task, type[Plan]] = {"caption": CaptionChoices, "chat": ChatAnswer, "code": CodeChoices}
 """How a request is carried out, where not simply asked for. Pictures may be many."""
 
 
@@ -122,6 +125,8 @@ class Intake:
         """
         card = self._card(request)
         request = self._resolved(request, card)
+        if SHOWN in rules(request).marks(request):
+            self._shown(card)
         if not isinstance(request, ImageRequest):
             plan: Any = _PLANS.get(request.task, Single)
             return Order(card, plan(request, keep=keep))
@@ -141,9 +146,13 @@ class Intake:
         self, request: ChatRequest, store: Chats, chat: Chat, seen: str = "", remarks: tuple[Remark, ...] = ()
     ) -> tuple[Order, ChatTurn]:
         """The answer to a conversation (studio.jobs.plans.chat_turn). Raises StudioError as `order`."""
-        asked = replace(request, messages=without_thoughts(chat.as_messages()))
+        kept = bool(self._card(request).options.get("keep_thinking"))
+        messages = chat.as_messages(lambda one: store.attachment(chat.id, one))
+        messages = messages if kept else without_thoughts(messages)
+        asked = replace(request, messages=messages)
         order = self.order(asked)
-        turn = ChatTurn(order.plan.request, store, chat, seen, remarks)
+        plan: Any = order.plan
+        turn = ChatTurn(plan.request, store, chat, seen, remarks)
         return replace(order, plan=turn), turn
 
     def reading(self, request: MusicRequest) -> Reading | None:
@@ -281,6 +290,22 @@ class Intake:
                 raise StudioError("refiner_not_taken", model=card.title)
             if ready:
                 kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
+
+    def _shown(self, card: Card) -> None:
+        """Refuse pictures that the model cannot see, before it is loaded, and name one that can."""
+        if self._sees(card):
+            return
+        able = [other for other in self._catalog.for_task("chat") if self._sees(other)]
+        able.sort(key=lambda other: (self._store.state(other) != "ready", other.disk_bytes))
+        if self._public:
+            able = [other for other in able if self._store.state(other) == "ready"]
+        if not able:
+            raise StudioError("cannot_see_none", model=card.title)
+        raise StudioError("cannot_see", model=card.title, other=able[0].title, id=able[0].id)
+
+    def _sees(self, card: Card) -> bool:
+        kind, ready = engine(card.engine), self._store.state(card) == "ready"
+        return isinstance(kind, SeesPictures) and kind.sees(card, self._store.path(card) if ready else None)
 
     def _parted(self, request: ImageRequest, card: Card) -> None:
         """Refuse regions that mark nothing or that the model cannot paint, and detectors that are not here."""

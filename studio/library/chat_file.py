@@ -5,26 +5,31 @@ What a list shows stands in the first lines. Fields that this version does not k
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
+from studio.requests import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
 FORMAT = "atelier-chat/1"
 MAX_BYTES = 20_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"atelier-chat/(\d{1,6})")
 _KNOWN = frozenset(
     {"format", "shown_title", "updated", "pinned", "title", "model", "system", "parameters", "messages", "former"}
 )
-_KNOWN_OF_ENTRY = frozenset({"role", "content", "time", "recipe", "finish", "notes", "error"})
+_KNOWN_OF_ENTRY = frozenset({"role", "content", "time", "recipe", "finish", "notes", "error", "files"})
 _DEEPEST = 200
 
 
-def dump(chat: Chat) -> str:
-    """The text of a conversation's file.
+def dump(chat: Chat, most: int = 0) -> str:
+    """The text of a conversation's file, of at most so many bytes; 0 for MAX_BYTES.
 
     Raises:
         StudioError: bad_file where no file can hold it, chat_full where it would be larger than one that is read.
@@ -47,8 +52,8 @@ def dump(chat: Chat) -> str:
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise StudioError("bad_file", path=f"{chat.id}.json", reason=str(error)) from None
-    if size > MAX_BYTES:
-        raise StudioError("chat_full", limit=f"{MAX_BYTES // 10**6} MB")
+    if size > (most := most or MAX_BYTES):
+        raise StudioError("chat_full", limit=f"{most // 10**6} MB")
     return text
 
 
@@ -85,9 +90,37 @@ def parse(data: bytes, name: str) -> Chat:
     )
 
 
+def files_of(chat: Chat) -> tuple[Attachment, ...]:
+    """Everything that came along in a conversation, in earlier versions too."""
+
+    def within(messages: tuple[Entry, ...], former: tuple[Tail, ...]) -> Iterator[Attachment]:
+        for entry in messages:
+            yield from entry.files
+        for tail in former:
+            yield from within(tail.messages, tail.former)
+
+    return tuple(within(chat.messages, chat.former))
+
+
+def with_files(chat: Chat, change: Callable[[Attachment], Attachment]) -> Chat:
+    """The conversation with each of these as `change` has it."""
+
+    def changed(messages: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        return tuple(
+            replace(entry, files=tuple(map(change, entry.files))) if entry.files else entry for entry in messages
+        )
+
+    def turned(former: tuple[Tail, ...]) -> tuple[Tail, ...]:
+        return tuple(replace(tail, messages=changed(tail.messages), former=turned(tail.former)) for tail in former)
+
+    return replace(chat, messages=changed(chat.messages), former=turned(chat.former))
+
+
 def _kept(entry: Entry) -> dict[str, Any]:
     kept: dict[str, Any] = {"role": entry.role, "content": entry.content}
     kept |= {key: value for key in ("time", "finish") if (value := getattr(entry, key))}
+    if entry.files:
+        kept["files"] = [_kept_file(one) for one in entry.files]
     if entry.notes:
         kept["notes"] = [_kept_note(note) for note in entry.notes]
     if entry.error is not None:
@@ -95,6 +128,12 @@ def _kept(entry: Entry) -> dict[str, Any]:
     if entry.recipe is not None:
         kept["recipe"] = dict(entry.recipe)
     return kept | {key: value for key, value in entry.extra.items() if key not in _KNOWN_OF_ENTRY}
+
+
+def _kept_file(one: Attachment) -> dict[str, Any]:
+    """A file by its hash; its bytes only where the conversation leaves this machine."""
+    kept = {"name": one.name, "sha256": one.sha256, "bytes": one.size, "picture": one.picture}
+    return {**kept, "data": base64.b64encode(one.data).decode()} if one.data else kept
 
 
 def _kept_note(note: Note) -> list[Any]:
@@ -126,7 +165,25 @@ def _entry(message: object, number: int, name: str) -> Entry:
         tuple(note for each in notes if (note := _note(each))) if isinstance(notes, list) else (),
         _note(message.get("error")),
         {key: value for key, value in message.items() if key not in _KNOWN_OF_ENTRY},
+        _files(message.get("files")),
     )  # fmt: skip
+
+
+def _files(found: object) -> tuple[Attachment, ...]:
+    """What came along. Bytes that are none, or not those that the hash names, are left out."""
+    return tuple(one for each in found if (one := _file(each))) if isinstance(found, list) else ()
+
+
+def _file(found: object) -> Attachment | None:
+    match found:
+        case {"name": str(name), "sha256": str(sha256), "bytes": int(size), **more} if _SHA256.fullmatch(sha256):
+            try:
+                data = base64.b64decode(_text(more.get("data")), validate=True)
+            except ValueError:
+                data = b""
+            data = data if hashlib.sha256(data).hexdigest() == sha256 else b""
+            return Attachment(name, sha256, len(data) or size, more.get("picture") is True, data)
+    return None
 
 
 def _note(found: object) -> Note | None:

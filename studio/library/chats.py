@@ -1,4 +1,4 @@
-"""Conversations on disk: one JSON file each (studio.library.chat_file).
+"""Conversations on disk: one JSON file each (studio.library.chat_file), and a folder for what came along in it.
 
 A list of a thousand reads only the head of each file, because what a list shows stands first in it. Ids are random and
 are the file's name; nothing else can become a path. A file that cannot be understood gets another name, so that no list
@@ -7,12 +7,14 @@ stumbles over it twice and nothing overwrites it.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
 import os
 import re
 import secrets
+import shutil
 import threading
 import time
 import zipfile
@@ -28,6 +30,7 @@ from studio.errors import StudioError
 from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.paths import disk_error, opened, write
+from studio.requests import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
 
 __all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]
@@ -120,10 +123,8 @@ class Chats:
         Raises:
             StudioError: the disk is full or refuses; the older state is kept. chat_full where it has become too large.
         """
-        chat = replace(chat, updated=_now())
         with self._lock:
-            write(self._path(chat.id), chat_file.dump(chat))
-        return chat
+            return self._write(replace(chat, updated=_now()))
 
     def change(self, id: str, how: Callable[[Chat], Chat], *, quiet: bool = False) -> Chat:
         """Read a conversation, change it and write it, with nobody between.
@@ -139,10 +140,7 @@ class Chats:
             changed = how(found)
             if changed == found:
                 return found
-            if not quiet:
-                return self.save(changed)
-            write(self._path(id), chat_file.dump(changed))
-            return changed
+            return self._write(changed) if quiet else self.save(changed)
 
     def rename(self, id: str, title: str) -> Chat:
         """Give a conversation a title; an empty one returns to the first message's words."""
@@ -163,6 +161,7 @@ class Chats:
                 self._trash.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.replace(self._trash / path.name)
                 os.utime(self._trash / path.name)
+                _move(self._attached(id), self._trash / self._attached(id).name)
             except FileNotFoundError:
                 return
             except OSError as error:
@@ -176,10 +175,27 @@ class Chats:
                 return
             try:
                 (self._trash / path.name).replace(path)
+                _move(self._trash / self._attached(id).name, self._attached(id))
             except FileNotFoundError:
                 raise StudioError("unknown_chat") from None
             except OSError as error:
                 raise disk_error(error, path) from error
+
+    def attachment(self, id: str, one: Attachment) -> bytes:
+        """The bytes of a file that came along in a conversation; nothing where they are gone or changed."""
+        try:
+            data = one.data or self.place(id, one).read_bytes()
+        except OSError:
+            return b""
+        return data if hashlib.sha256(data).hexdigest() == one.sha256 else b""
+
+    def place(self, id: str, one: Attachment) -> Path:
+        """Where a file lies that came along in a conversation. It need not be there any more."""
+        return self._attached(id) / one.sha256
+
+    def branch(self, chat: Chat, at: int) -> Chat:
+        """Keep another conversation that begins as this one does, up to and with the message in place `at`."""
+        return self.save(self._whole(chat).branch(at, self.new().id))
 
     def search(self, text: str) -> tuple[ChatInfo, ...]:
         """Conversations whose title or messages hold every word of `text`, in any case; newest first."""
@@ -205,12 +221,13 @@ class Chats:
             parts.append("\n".join(f"> {line}".rstrip() for line in chat.system.splitlines()))
         for entry in chat.messages:
             parts.append(f"## {'You' if entry.role == 'user' else 'Assistant'}")
+            parts += [f"*{one.name}*" for one in entry.files]
             parts.append(entry.content.strip())
         return "\n\n".join(parts) + "\n"
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""
-        return chat_file.dump(self.load(id))
+        return chat_file.dump(self._whole(self.load(id)), foreign_chats.MAX_BYTES)
 
     def export_all(self) -> bytes:
         """Every conversation that can be read, as a zip of JSON files named by day and title."""
@@ -246,8 +263,7 @@ class Chats:
         kept = []
         for found in foreign_chats.read(data, name)[:most]:
             chat = replace(found, id=secrets.token_hex(8), updated=found.updated or _now(), pinned=False)
-            write(self._path(chat.id), chat_file.dump(chat))
-            kept.append(chat)
+            kept.append(self._write(chat))
         return tuple(kept)
 
     @property
@@ -260,6 +276,26 @@ class Chats:
             with suppress(OSError):
                 if file.stat().st_mtime < past:
                     file.unlink()
+                    shutil.rmtree(self._trash / self._attached(file.stem).name, ignore_errors=True)
+
+    def _attached(self, id: str) -> Path:
+        """The folder of what came along in a conversation: each file by its hash."""
+        return self._path(id).with_suffix(".files")
+
+    def _whole(self, chat: Chat) -> Chat:
+        """The conversation with the bytes of all that came along."""
+        return chat_file.with_files(chat, lambda one: replace(one, data=self.attachment(chat.id, one)))
+
+    def _write(self, chat: Chat) -> Chat:
+        """Write a conversation and, before it, what is new of its files; returns it without their bytes."""
+        folder = self._attached(chat.id)
+        for one in chat_file.files_of(chat):
+            if one.data and not (folder / one.sha256).exists():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write(folder / one.sha256, one.data)
+        bare = chat_file.with_files(chat, lambda one: replace(one, data=b""))
+        write(self._path(chat.id), chat_file.dump(bare))
+        return bare
 
     def _path(self, id: str) -> Path:
         if not isinstance(id, str) or not _ID.fullmatch(id):
@@ -310,6 +346,13 @@ class Chats:
             return StudioError("chat_unreadable", path=path.name, reason=reason)
         _log.warning("%s is damaged (%s) and is now called %s", path.name, reason, kept.name)
         return StudioError("chat_damaged", path=path.name, reason=reason, kept=kept.name)
+
+
+def _move(folder: Path, to: Path) -> None:
+    """Move what came along with its conversation."""
+    if folder.is_dir():
+        shutil.rmtree(to, ignore_errors=True)
+        folder.replace(to)
 
 
 def _is_text(value: object) -> bool:

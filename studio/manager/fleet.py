@@ -10,6 +10,7 @@ from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
+from studio.engines.base import Loaded
 from studio.manager.lane import Gate
 from studio.manager.manager import ModelManager
 from studio.manager.types import ManagerStatus
@@ -82,6 +83,10 @@ class Fleet:
             return suited[0]
         statuses = {manager: manager.status() for manager in suited}
         return min(suited, key=lambda manager: _cost(statuses[manager], key, needed))
+
+    def model(self, key: str) -> Loaded | None:
+        """A model that is in memory on any device; see `ModelManager.model`."""
+        return next((model for manager in self if (model := manager.model(key)) is not None), None)
 
     def holding(self, key: str) -> tuple[ModelManager, ...]:
         """Where a model is now."""

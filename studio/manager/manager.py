@@ -152,6 +152,14 @@ class ModelManager:
             stuck = self._watchdog.silent if self._core.suspended else None
             return snapshot.status(self._core, self.device, reading, processes, stuck, self._clock())
 
+    def model(self, key: str) -> Loaded | None:
+        """A model that is in memory, for a question that it answers from any thread; None where it is not.
+
+        Nobody holds it for that: it may be closed at any moment, and what it answers then is an error.
+        """
+        with self._changed:
+            return self._loaded.get(key)
+
     def places(self, key: str) -> int:
         """How many leases a model may have at once. For a spec's `load`, which makes it so."""
         with self._changed:

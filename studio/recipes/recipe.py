@@ -275,7 +275,8 @@ def read_recipe(data: bytes) -> dict[str, Any] | None:
 
 def _plain(value: object) -> object:
     if isinstance(value, Message):
-        return {"role": value.role, "content": value.content}
+        files = [{"name": one.name, "sha256": one.sha256, "bytes": one.size} for one in value.files]
+        return {"role": value.role, "content": value.content, **({"files": files} if files else {})}
     if isinstance(value, CodeFile):
         return {"name": value.name, **text_hash(value.text)}
     if isinstance(value, Control | Reference | Region | Detail):

@@ -16,6 +16,7 @@ from studio.requests import (
     UpscaleRequest,
 )
 from studio.tasks.caption import limits as caption
+from studio.tasks.chat import attachments
 from studio.tasks.chat import limits as chat
 from studio.tasks.code import limits as code
 from studio.tasks.image import editing, upscale
@@ -33,6 +34,7 @@ RULES: Mapping[Task, Rules[Any]] = {
         texts=chat.TEXTS,
         check=chat.check,
         title=lambda request: request.messages[-1].content,
+        marks=attachments.marks,
         language=lambda request: request.messages[-1].content,
         lighter=briefer,
     ),

@@ -23,9 +23,9 @@ def asked_again(chat: Chat) -> Chat:
 
 def edited(chat: Chat, at: int, words: str) -> Chat:
     """The conversation with another question in a place, and nothing after it."""
-    if _at(chat, at).role != "user":
+    if (entry := _at(chat, at)).role != "user":
         raise StudioError("chat_changed")
-    return chat.replaced(at, Entry("user", words))
+    return chat.replaced(at, Entry("user", words, files=entry.files))
 
 
 def to_continue(chat: Chat) -> str:
@@ -67,7 +67,7 @@ def changed(what: str, chat: Chat, at: int, words: str) -> tuple[Chat, str]:
         return chat, ""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if entry.role == "user":
-        return chat.reworded(at, Entry("user", words, now)), ""
+        return chat.reworded(at, Entry("user", words, now, files=entry.files)), ""
     notes = (*(note for note in entry.notes if note[0] != "edited"), ("edited", {}))
     return chat.reworded(at, replace(entry, content=words, time=now, finish="stop", notes=notes, error=None)), ""
 

@@ -6,7 +6,7 @@ The page's script (assets/page/chat.js) turns presses into orders: what, at whic
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from studio.catalog import variants as models
 from studio.errors import StudioError
@@ -20,19 +20,21 @@ _LABELS = {"delete": "delete_message"}
 
 
 def draw(
-    chat: Chat, spoken: str, *, running: bool = False, beside: int = -1, others: Sequence[tuple[str, str]] = ()
-) -> str:
+    chat: Chat, spoken: str, *, running: bool = False, beside: int = -1, others: Sequence[tuple[str, str]] = (),
+    files: Callable[[Entry], str] = lambda _: "",
+) -> str:  # fmt: skip
     """The whole conversation. While an answer is being written nothing in it can be changed.
 
     Args:
         beside: the message whose versions are shown side by side.
         others: (id, title) of further models that could answer the last question.
+        files: what draws those of a message.
     """
     last = len(chat.messages) - 1
     rows = "".join(
         versions.draw(chat, place, spoken)
         if place == beside and not running
-        else _row(chat, place, entry, spoken, last=place == last, running=running, others=others)
+        else _row(chat, place, entry, spoken, last=place == last, running=running, others=others, files=files(entry))
         for place, entry in enumerate(chat.messages)
     )
     if not running:
@@ -72,10 +74,11 @@ def progress(update: Update, spoken: str) -> str:
 
 def _row(
     chat: Chat, place: int, entry: Entry, spoken: str, *,
-    last: bool, running: bool, others: Sequence[tuple[str, str]],
+    last: bool, running: bool, others: Sequence[tuple[str, str]], files: str,
 ) -> str:  # fmt: skip
     mine = entry.role == "user"
-    body = _body(prose.raw(entry.content) if mine else answers.answer(entry.content, spoken))
+    drawn = prose.raw(entry.content) if mine else answers.answer(entry.content, spoken)
+    body = files + (_body(drawn) if entry.content or not files else "")
     buttons = _button("copy", place, spoken)
     if not running:
         buttons += _button("edit", place, spoken)

@@ -19,11 +19,11 @@ from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
-NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
-NAMES = (*NUMBERS, "opening", "stop")
+NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed", "thinking_budget")
+NAMES = (*NUMBERS, "opening", "stop", "schema")
 MOST_OTHERS = 6
 """Models that are offered for another answer to the same question."""
-_WHOLE = ("top_k", "max_tokens", "seed")
+_WHOLE = ("top_k", "max_tokens", "seed", "thinking_budget")
 
 
 class ChatSettings:
@@ -43,9 +43,11 @@ class ChatSettings:
                         of[name] = number("chat", name)
             with gr.Row():
                 of["seed"] = seed_row("chat")
-                for name in ("opening", "stop"):
+                of["thinking_budget"] = number("chat", "thinking_budget")
+            with gr.Row():
+                for name in ("opening", "stop", "schema"):
                     of[name] = gr.Textbox(
-                        label=t(f"label.chat_{name}"), info=t(f"help.chat_{name}"), lines=1, max_lines=4,
+                        label=t(f"label.chat_{name}"), info=t(f"help.chat_{name}"), lines=1, max_lines=6,
                         elem_id=f"chat-{name}-words", min_width=160,
                     )  # fmt: skip
         self.of = of
@@ -54,14 +56,14 @@ class ChatSettings:
 
     def read(self, values: tuple[Any, ...]) -> ChatRequest:
         """What the fields ask for. Raises StudioError where a number is none."""
-        model, system, *typed, opening, stop = values
+        model, system, *typed, opening, stop, schema = values
         numbers: dict[str, Any] = {
             name: (read_whole if name in _WHOLE else read_number)(name, value)
             for name, value in zip(NUMBERS, typed, strict=True)
         }
         return ChatRequest(
             messages=(), model=model or "", system=(system or "").strip(), opening=opening or "",
-            stop=tuple(line for line in (stop or "").splitlines() if line), **numbers,
+            schema=(schema or "").strip(), stop=tuple(line for line in (stop or "").splitlines() if line), **numbers,
         )  # fmt: skip
 
     def keep(self, chat: Chat, asked: ChatRequest) -> Chat:

@@ -15,7 +15,7 @@ from studio.i18n import text
 from studio.library import foreign_chats
 from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Chat
-from tabs.chat import chat_rows
+from tabs.chat import attached, chat_rows
 from tabs.chat.open_pages import WHERE, Place
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -39,6 +39,7 @@ class ChatList:
             show_label=False, label=t("label.message"), placeholder=t("chat.placeholder"), lines=1, max_lines=10,
             elem_id="chat-prompt", container=False, render=False, scale=1, autofocus=True,
         )  # fmt: skip
+        self.files = attached.field()
         self.where = gr.Textbox(visible="hidden", elem_classes="a-hidden")  # the browser says what it shows
         self._most = gr.State(PAGE)
         gr.Button(t("chat.list"), size="sm", elem_id="chat-sidebar-fold", elem_classes="a-fold-button")  # on a phone

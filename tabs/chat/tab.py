@@ -19,7 +19,8 @@ from studio.jobs.job import Job
 from studio.jobs.languages import reads_chinese
 from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry
-from tabs.chat import message_actions, messages
+from tabs.chat import attached, message_actions, messages
+from tabs.chat.context_line import ContextLine
 from tabs.chat.open_pages import WHERE, Place, Windows
 from tabs.chat.settings import ChatSettings
 from tabs.chat.sidebar import ChatList
@@ -63,21 +64,27 @@ def build(page: Page) -> None:
             progress = gr.HTML(elem_id="chat-progress", elem_classes="a-live")
             notice = gr.HTML(elem_id="chat-notice", elem_classes="a-live")
             now = gr.Button(t("chat.answer_now"), size="sm", visible=False, elem_id="chat-answer-now", scale=0)
-            with gr.Row(elem_classes="a-composer"):
-                chats.prompt.render()
-                run, stop = run_row(TASK, "chat.run", halt)
+            with gr.Column(elem_classes="a-composing", min_width=0):
+                with gr.Row(elem_classes="a-composer"):
+                    chats.files.render()
+                    chats.prompt.render()
+                    run, stop = run_row(TASK, "chat.run", halt)
+                context = ContextLine(page, chats, settings)
+            context.place()
     order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
     ordered = gr.Button(visible="hidden", elem_id="chat-order", elem_classes="a-hidden")
     page.prompts[TASK] = chats.prompt
     offers = Offers(page, TASK, picker, {"max_tokens": settings.of["max_tokens"]})
     outputs = [run, stop, progress, notice, talk, live, starters, chats.prompt, *chats.shown, *settings.fields]
-    outputs += [settings.presets.list, chats.told, now]
+    outputs += [chats.files, settings.presets.list, chats.told, now]
 
     # ---- what is shown
-    def shows(chat: Chat, spoken: str, *, running: bool = False, beside: int = -1) -> Changes:
+    def shows(chat: Chat, request: gr.Request, *, running: bool = False, beside: int = -1) -> Changes:
+        spoken = language(request)
         others = [] if running else settings.others(chat, spoken)
+        files = attached.drawer(page, page.chats(request), chat, spoken)
         return {
-            talk: messages.draw(chat, spoken, running=running, beside=beside, others=others),
+            talk: messages.draw(chat, spoken, running=running, beside=beside, others=others, files=files),
             live: gr.update(visible=False, value=""),
             now: gr.update(visible=False),
             starters: gr.update(visible=not chat.messages),
@@ -92,7 +99,7 @@ def build(page: Page) -> None:
         """Show a conversation while it is being answered, from wherever the answer is, until the page shows another."""
         spoken, store, said, due, thinking = language(request), page.chats(request), "", 0.0, False
         buttons = zip((run, stop), job_progress.running(not job.cancelled), strict=True)
-        yield {**shows(chat, spoken, running=True), **dict(buttons), **more}
+        yield {**shows(chat, request, running=True), **dict(buttons), **more}
         for update in job_progress.watch(job, lambda: not windows.at(request, turn)):
             if not windows.at(request, turn):
                 break
@@ -110,7 +117,7 @@ def build(page: Page) -> None:
             if update.final:
                 try:
                     kept = store.load(chat.id)
-                    changes |= shows(kept, spoken, beside=len(chat.messages) if beside else -1)
+                    changes |= shows(kept, request, beside=len(chat.messages) if beside else -1)
                     if kept.open and said.strip():  # the disk refused it: it can still be copied
                         changes[live] = gr.update(visible=True, value=messages.live(said, spoken))
                 except StudioError as error:
@@ -126,7 +133,7 @@ def build(page: Page) -> None:
         except StudioError:
             return {progress: gr.skip()}
         job = page.studio.answering(chat.id)
-        changes = shows(chat, language(request), running=job is not None)
+        changes = shows(chat, request, running=job is not None)
         on = job is not None and not job.cancelled
         changes |= zip((run, stop), job_progress.running(on), strict=True)
         if job is None:
@@ -141,7 +148,7 @@ def build(page: Page) -> None:
             chat = chats.load(request, id)
         except StudioError as error:
             windows.show(request, "")
-            changes = {**shows(page.chats(request).new(), spoken), **idle(), progress: ""}
+            changes = {**shows(page.chats(request).new(), request), **idle(), progress: ""}
             yield {**changes, **chats.update(request, ""), notice: job_progress.failure(error, spoken) + words}
             return
         turn = windows.show(request, id)
@@ -151,11 +158,12 @@ def build(page: Page) -> None:
         if (job := page.studio.answering(id)) is not None:
             yield from follow(job, chat, request, turn, changes)
         else:
-            yield {**shows(chat, spoken), **idle(), **changes}
+            yield {**shows(chat, request), **idle(), **changes}
 
     def refused(error: StudioError, request: gr.Request, place: Place, typed: Changes) -> Iterator[Changes]:
         """Say why nothing was done. What was typed stays; a conversation that is another one by now is shown."""
-        said, spoken = job_progress.failure(error, language(request)), language(request)
+        spoken = language(request)
+        said = job_progress.failure(error, spoken) + attached.instead(error, spoken)
         if error.code not in ELSEWHERE:
             yield {progress: said, notice: "", **typed}
             return
@@ -164,11 +172,11 @@ def build(page: Page) -> None:
             chat = chats.load(request, place.chat)
         except StudioError:
             windows.show(request, "")
-            yield {**shows(page.chats(request).new(), spoken), **idle(), **chats.update(request, "")}
+            yield {**shows(page.chats(request).new(), request), **idle(), **chats.update(request, "")}
             return
         turn, job = windows.show(request, chat.id), page.studio.answering(chat.id)
         if job is None:
-            yield {**shows(chat, spoken), **idle(), **chats.update(request, chat.id)}
+            yield {**shows(chat, request), **idle(), **chats.update(request, chat.id)}
             return
         yield from follow(job, chat, request, turn, chats.update(request, chat.id))
         if error.code == "chat_busy" and windows.at(request, turn):
@@ -222,17 +230,20 @@ def build(page: Page) -> None:
         more = {**accepted, **chats.update(request, chat.id), notice: ""}
         yield from follow(job, chat, request, turn, more, beside=bool(model))
 
-    def send(request: gr.Request, words: str, where: str, *values: Any) -> Iterator[Changes]:
-        if not words.strip():
-            error = StudioError("empty", field=text("label.prompt", language(request)))
+    def send(request: gr.Request, words: str, given: Any, where: str, *values: Any) -> Iterator[Changes]:
+        try:
+            files = attached.read(given, page.studio.settings.public)
+            if not words.strip() and not files:
+                raise StudioError("empty", field=text("label.prompt", language(request)))
+        except StudioError as error:
             yield {progress: job_progress.failure(error, language(request))}
             return
 
         def more(chat: Chat) -> Chat:
-            return chat.replaced(len(chat.messages), Entry("user", words))
+            return chat.replaced(len(chat.messages), Entry("user", words, files=files))
 
-        kept = {chats.prompt: gr.skip()}
-        yield from ask(request, Place.read(where), more, values, {chats.prompt: ""}, kept, words=words)
+        sent, kept = {chats.prompt: "", chats.files: None}, {chats.prompt: gr.skip(), chats.files: gr.skip()}
+        yield from ask(request, Place.read(where), more, values, sent, kept, words=words, late=bool(files))
 
     def again(request: gr.Request, where: str, *values: Any, model: str = "") -> Iterator[Changes]:
         """Answer the last question once more; the answer that it had is kept."""
@@ -278,7 +289,7 @@ def build(page: Page) -> None:
         except StudioError as error:
             yield from refused(error, request, place, {chats.prompt: gr.skip()})
             return
-        yield shows(chat, language(request), beside=at)
+        yield shows(chat, request, beside=at)
 
     def branched(request: gr.Request, place: Place, at: int, used: Any) -> Iterator[Changes]:
         """Begin another conversation with what was said up to a message, and show it."""
@@ -287,7 +298,7 @@ def build(page: Page) -> None:
             found = store.load(place.chat)
             if not place.fits(found) or not 0 <= at < len(found.messages):
                 raise StudioError("chat_changed")
-            chat = store.save(found.branch(at, store.new().id))
+            chat = store.branch(found, at)
         except StudioError as error:
             yield from refused(error, request, place, {chats.prompt: gr.skip()})
             return
@@ -295,13 +306,16 @@ def build(page: Page) -> None:
 
     def turned(request: gr.Request, place: Place, what: str, at: int, prompt: str, words: str) -> Iterator[Changes]:
         """Change a conversation without asking for an answer."""
-        spoken, taken = language(request), ""
+        taken, files = "", list[str]()
 
         def turn(chat: Chat) -> Chat:
-            nonlocal taken
+            nonlocal taken, files
             if not place.fits(chat):
                 raise StudioError("chat_changed")
             now, taken = message_actions.changed(what, chat, at, words)
+            if what == "undo":
+                for entry in chat.messages[len(now.messages) :][:1]:
+                    files = attached.back(page, page.chats(request), chat, entry.files)
             return now
 
         try:
@@ -311,7 +325,7 @@ def build(page: Page) -> None:
         except StudioError as error:
             yield from refused(error, request, place, {chats.prompt: gr.skip()})
             return
-        changes = {**shows(chat, spoken), progress: "", notice: ""}
+        changes = {**shows(chat, request), progress: "", notice: "", chats.files: files or gr.skip()}
         yield {**changes, chats.prompt: message_actions.together(taken, prompt) if taken else gr.skip()}
 
     def keep(request: gr.Request, where: str, *values: Any) -> None:
@@ -354,14 +368,16 @@ def build(page: Page) -> None:
         except StudioError:
             last = None
         job = page.running(request, TASK)
-        yield from open_(request, last or (job.tag if job else chats.newest(request)), used)
+        yield from open_(request, last or (job.tag if job and job.tag else chats.newest(request)), used)
 
     picker.list.change(
         lambda used: gr.update(value=examples(EXAMPLES, english(page, used))), picker.list, starters, **quick()
     )
-    asking = {**pumping(js=f"(first, where, ...rest) => [first, {WHERE}, ...rest]")}
-    run.click(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
-    chats.prompt.submit(send, [chats.prompt, chats.where, *settings.fields], outputs, **asking)
+    asking = {**pumping(js=f"(words, files, _, ...rest) => [words, files, {WHERE}, ...rest]"), "preprocess": False}
+    asked = [chats.prompt, chats.files, chats.where, *settings.fields]
+    run.click(send, asked, outputs, **asking)
+    chats.prompt.submit(send, asked, outputs, **asking)
+    context.wire(talk, progress)
     here = f"(_, ...rest) => [{WHERE}, ...rest]"
     offers.wire(fn=again, inputs=[chats.where, *settings.fields], outputs=outputs, **pumping(js=here))
     now.click(answer_now, [chats.where, *settings.fields], outputs, **pumping(js=here))

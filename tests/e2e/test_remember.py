@@ -72,7 +72,7 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     for _ in range(3 if tab == "image" else 0):
         desk.page.locator("#image-reference-more").click()
     for name in first:
-        if desk.page.locator(f"#{name}").filter(visible=True).count():
+        if desk.page.locator(f"#{name}").filter(visible=True).count() or name in UNSEEN:
             fill(desk, name, files)
     desk.unfold()
     for name in first:  # those that another choice has brought
@@ -111,6 +111,8 @@ def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path
     assert again() == left
 
 
+UNSEEN = {"chat-files"}
+"""Fields that are seen once there is something in them."""
 ONE_CHOICE = {
     "chat-model",
     "image-model",
@@ -141,7 +143,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
     soundfile.write(sound, np.sin(np.arange(24_000) / 20) / 4, 24_000)
     steering = {f"image-control-{slot}-picture": picture for slot in (1, 2, 3)}
     steering |= {f"image-reference-{slot}-{part}": picture for slot in (1, 2, 3, 4) for part in ("picture", "mask")}
-    return {"caption-image": picture, "caption-files": picture, "music-sound": sound, **steering}
+    return {
+        "caption-image": picture, "caption-files": picture, "chat-files": picture, "music-sound": sound, **steering
+    }  # fmt: skip
 
 
 SHELF = """() => new Promise((done) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +13,12 @@ import pytest
 from tiny import CHAT_TEMPLATE, Recorder, load
 from tiny_gguf import gguf_of
 
+from studio.engines.base import KeepsForm
 from studio.engines.text.llama import LlamaEngine
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.requests import ChatRequest, CodeRequest, Message
+from studio.tasks.chat import structured
 
 STRICT = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
@@ -198,10 +201,38 @@ def test_a_long_conversation_keeps_room_for_its_answer_and_is_read_on_from_where
     new = []
     for count in range(50, 62):
         output = model.run(user(*exchanges[:count], max_tokens=256), Recorder(stop_after=2))
-        assert "history_cut" in notes(output)
+        assert "history_cut_after" in notes(output)
         new.append(output.stats["prompt_tokens"] - output.stats["cached_tokens"])
     assert all(len(ids) <= 1024 - 256 for ids in model.seen)
     assert sum(tokens > 80 for tokens in new[1:]) <= 2, new  # the cut moves by blocks: most turns read what is new
+
+
+def test_what_is_told_of_the_context_before_is_what_is_read(open_model: Open) -> None:
+    model = open_model(context=1024)
+    asked = replace(user("hello", "hello world", max_tokens=4), system="Be brief.")
+    told = model.usage(asked)
+    shown = model.run(replace(asked, only_prompt=True), Recorder())
+    assert model.seen == []  # nothing was computed
+    output = model.run(asked, Recorder())
+    assert told.count == output.stats["prompt_tokens"] == shown.stats["prompt_tokens"] == len(model.seen[-1])
+    assert (told.limit, told.exact, told.cut) == (1024, True, 0)
+    assert read(model, model.seen[-1]) == shown.prompt
+    long = user(*[f"{number} hello world" for number in range(60)], max_tokens=256)
+    cut = model.usage(long).cut
+    assert ("history_cut_after", {"count": cut}) in model.run(replace(long, only_prompt=True), Recorder()).notes
+
+
+def test_an_answer_in_a_form_is_kept_to_it_where_the_engine_says_so(open_model: Open, kind: str) -> None:
+    model = open_model(context=1024)
+    schema = json.dumps({"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]})
+    asked = [user("hello", schema=schema, temperature=1.0, seed=seed, max_tokens=80) for seed in range(3)]
+    outputs = [model.run(request, Recorder()) for request in asked]
+    assert schema in model.run(replace(asked[0], only_prompt=True), Recorder()).prompt
+    assert isinstance(model, KeepsForm) is (kind == "llama")
+    if kind == "llama":
+        assert all(structured.problem(output.text, schema) == "" for output in outputs if output.finish == "stop")
+        assert any(output.finish == "stop" for output in outputs)
+        assert all(output.text.lstrip().startswith("{") for output in outputs)
 
 
 def test_a_short_question_after_a_paste_that_is_too_long_is_answered(open_model: Open) -> None:

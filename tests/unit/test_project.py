@@ -58,13 +58,14 @@ def test_a_file_of_many_lines_asks_to_be_two(file):
 
 
 BASES = {
+    "ChatAnswer": "the answer to a conversation is watched like any other, and is kept when it ends",
     "Casts": "engines whose weights become one float type while they are read say so in the same way",
     "Parking": "loaded models of torch modules leave their device and come back in the same way",
     "PartContext": "what a plan tells of one part of its work is what it tells of all of it, but for the steps",
     "Plan": "plans answer what a job is asked of them, most of it in the same way",
     "Refused": "an error",
     "RunContext": "what one plan tells differently, it tells by the same methods",
-    "Single": "the answer to a conversation is one request, and is kept when it ends",
+    "Single": "an answer is one request, and is watched while it is written",
 }
 """Classes of ours that others of ours inherit from, and why. None was cut off its child to make a file shorter."""
 

@@ -91,7 +91,6 @@ def read_processor(files: Path, config: Any) -> Any:
     Without torchvision transformers cannot make video processors, so a processor that has one is made without it.
     """
     import transformers
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     if config.model_type == "vision-encoder-decoder":
@@ -99,11 +98,7 @@ def read_processor(files: Path, config: Any) -> Any:
             transformers.AutoImageProcessor.from_pretrained(files, **options),
             transformers.AutoTokenizer.from_pretrained(files, **options),
         )
-    try:
-        return transformers.AutoProcessor.from_pretrained(files, **options)
-    except ImportError:
-        kind: Any = PROCESSOR_MAPPING[type(config)]
-        return processors.read(kind, files, **options)
+    return processors.for_pictures(files, config)
 
 
 class _Pair:

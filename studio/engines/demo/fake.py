@@ -25,9 +25,11 @@ from studio.engines.base import Context
 from studio.engines.demo.landscape import paint
 from studio.engines.image import edit, init_image
 from studio.engines.music import takes
+from studio.engines.text import prompts
 from studio.errors import Cancelled
 from studio.media.image import check_image, decode
 from studio.requests import (
+    Attachment,
     CaptionRequest,
     ChatRequest,
     CodeRequest,
@@ -37,15 +39,44 @@ from studio.requests import (
     SoundUse,
     UpscaleRequest,
 )
-from studio.results import Audio, Output, Tokens
+from studio.results import Audio, Output, Tokens, Usage
 from studio.tasks.caption.edits import lacking
 from studio.tasks.image.prompt_weights import plain
 from studio.tasks.music.limits import SOUND_USES
 from studio.tasks.seeds import stepped, varied
 
 RATE = 32_000
+CONTEXT = 8192
 TOKENS = 75
 """Words that the stand-in painter reads, as many as most painters have tokens."""
+
+
+class _Words:
+    """Reads a conversation as plain lines, a token a word."""
+
+    special: tuple[str, ...] = ()
+    first = ""
+
+    def render(self, turns: Sequence[dict[str, str]]) -> str:
+        return "".join(f"{turn['role']}: {turn['content']}\n" for turn in turns) + "assistant:"
+
+    def size(self, text: str) -> int:
+        return len(text.split())
+
+    def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
+        del special, opening
+        return [0] * self.size(text)
+
+    def has(self, text: str) -> bool:
+        del text
+        return False
+
+    def token(self, text: str) -> int:
+        del text
+        return 0
+
+
+_WORDS = _Words()
 
 
 class FakeEngine:
@@ -87,6 +118,10 @@ class FakeEngine:
     def check_regions(self, card: Card, files: Path) -> None:
         """Any of its models takes them."""
 
+    def sees(self, card: Card, files: Path | None) -> bool:
+        del files
+        return bool(card.options.get("sees", True))
+
     def places(self, card: Card) -> int:
         return int(card.options.get("places", 1)) if "chat" in card.tasks else 1
 
@@ -113,6 +148,7 @@ class FakeModel:
 
     def __init__(self, card: Card) -> None:
         self._card = card
+        self._limit = int(card.limits.get("context", CONTEXT))
         self._pause = float(card.options.get("step_seconds", 0))
 
     def nbytes(self) -> int:
@@ -128,7 +164,11 @@ class FakeModel:
         try:
             match request:
                 case ChatRequest():
-                    return self._say(_answer(request), context, request.opening)
+                    prompt = self._read(request, context.check)
+                    if request.only_prompt:
+                        return prompt.shown()
+                    said = self._say(_answer(request), context, request.opening)
+                    return replace(said, notes=prompt.notes)
                 case CodeRequest():
                     if request.only_prompt:
                         return Output(prompt=request.prefix + request.suffix, stats={"prompt_tokens": 1.0})
@@ -144,6 +184,13 @@ class FakeModel:
         finally:
             with FakeModel._count:
                 FakeModel.running -= 1
+
+    def usage(self, request: ChatRequest) -> Usage:
+        return prompts.usage(_WORDS, request, _WORDS.size, self._limit, keep_thinking=False)
+
+    def _read(self, request: ChatRequest, check: Callable[[], None]) -> prompts.Prompt:
+        title = self._card.title
+        return prompts.chat(_WORDS, request, _WORDS.size, self._limit, check, keep_thinking=False, title=title)
 
     def _step(self, context: Context, done: int, total: int = 0) -> None:
         time.sleep(self._pause)
@@ -236,11 +283,20 @@ def _at_once(request: UpscaleRequest) -> int:
 
 def _answer(request: ChatRequest) -> str:
     asked = request.messages[-1].content.strip()
+    for one in request.messages[-1].files:
+        asked += f"\n\nWith it came {one.name}, {_seen(one)}."
     turns = sum(message.role == "user" for message in request.messages)
     return (
         f"You asked: {asked}\n\nThis is a stand-in, not a model. It answers the same thing every time, "
         f"so that the page can be tried without one. This is turn {turns} of our conversation."
     )
+
+
+def _seen(one: Attachment) -> str:
+    if not one.picture:
+        return f"{len(one.data.decode().splitlines())} lines"
+    size = decode(one.data).image.size
+    return f"a picture of {size[0]} by {size[1]}"
 
 
 def _completion(request: CodeRequest) -> str:

@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import Any
 
 
+def for_pictures(files: Path, config: Any) -> Any:
+    """The processor of a model with this config, whatever its class."""
+    import transformers
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    try:
+        return transformers.AutoProcessor.from_pretrained(files, local_files_only=True, trust_remote_code=False)
+    except ImportError:
+        return read(PROCESSOR_MAPPING[type(config)], files, trust_remote_code=False)
+
+
 def read(kind: Any, folder: Path, **options: Any) -> Any:
     """The processor in a folder, without what it does to films where that cannot be made.
 

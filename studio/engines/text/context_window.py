@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from studio.requests import ChatRequest, CodeFile, Message
 
+T = TypeVar("T")
 TURN = 8
 """Tokens of a chat template's marks round a turn, on the safe side."""
 CODE_CHARACTERS = 12_000
@@ -30,41 +32,69 @@ def room_for_prompt(limit: int, max_tokens: int) -> int:
     return limit - min(max_tokens, limit // 2)
 
 
-def recent(
-    request: ChatRequest, room: int, size: Callable[[str], int], check: Callable[[], None]
-) -> tuple[tuple[Message, ...], int]:
-    """The newest messages that fit into `room` tokens, and how many of the oldest were left out.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of a conversation is left out: its messages from place `first` up to, and without, `end`."""
 
-    What goes is as much as a quarter of the room at a time. The last message always stays, and the first that stays is
-    a question.
+    first: int = 0
+    end: int = 0
+
+    def kept(self, messages: Sequence[T]) -> tuple[T, ...]:
+        """The others, or what belongs to them."""
+        return (*messages[: self.first], *messages[self.end :])
+
+    def note(self, messages: Sequence[Message]) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """What the page is told of it."""
+        questions = sum(message.role == "user" for message in messages[self.first : self.end])
+        key = "history_cut_after" if self.first else "history_cut"
+        return ((key, {"count": questions}),) if questions else ()
+
+
+def recent(
+    request: ChatRequest, room: int, size: Callable[[str], int], check: Callable[[], None], more: Sequence[int] = ()
+) -> Cut:
+    """What has to go so that a conversation fits into `room` tokens, where that can be.
+
+    The first question stays, because it often says what all of it is about, and so does its answer: each where it
+    takes no more than a quarter of the room. After them the oldest go, as much as a quarter of the room at a time. The
+    last message always stays, and the first that stays behind the cut is a question.
 
     Args:
         size: how many tokens a text has.
         check: raises once the person pressed Stop.
+        more: tokens that come on top for each message, where any do.
     """
     sizes: list[int] = []
-    for message in request.messages:
+    for message, besides in zip(request.messages, more or [0] * len(request.messages), strict=True):
         check()
-        sizes.append(size(message.content) + TURN)
+        sizes.append(size(message.content) + TURN + besides)
     over = sum(sizes) + (size(request.system) + TURN if request.system else 0) - room
     if over <= 0:
-        return request.messages, 0
+        return Cut()
     block = max(1, room // 4)
-    return _without(request.messages, sizes, -(-over // block) * block)
+    tokens = -(-over // block) * block
+    first = _opening(request.messages, sizes, block)
+    end, gone = _end_of_cut(request.messages, sizes, first, tokens)
+    if gone < over and first:  # what is asked now counts for more than how it began
+        first, (end, _) = 0, _end_of_cut(request.messages, sizes, 0, tokens)
+    return Cut(first, end)
 
 
-def _without(messages: tuple[Message, ...], sizes: Sequence[int], tokens: int) -> tuple[tuple[Message, ...], int]:
-    gone = cut = 0
-    while cut < len(messages) - 1 and (gone < tokens or messages[cut].role != "user"):
-        gone += sizes[cut]
-        cut += 1
-    return messages[cut:], cut
+def _opening(messages: Sequence[Message], sizes: Sequence[int], room: int) -> int:
+    """How many messages at the beginning stay, within `room` tokens."""
+    if messages[0].role != "user" or sizes[0] > room:
+        return 0
+    answered = len(messages) > 2 and messages[1].role == "assistant" and sizes[0] + sizes[1] <= room
+    return 2 if answered else 1
 
 
-def history_note(messages: Sequence[Message], cut: int) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """What the page is told where the `cut` oldest of `messages` were left out."""
-    questions = sum(message.role == "user" for message in messages[:cut])
-    return (("history_cut", {"count": questions}),) if questions else ()
+def _end_of_cut(messages: Sequence[Message], sizes: Sequence[int], first: int, tokens: int) -> tuple[int, int]:
+    """(where a cut ends that begins at `first` and takes `tokens`, what it takes)."""
+    gone, end = 0, first
+    while end < len(messages) - 1 and (gone < tokens or messages[end].role != "user"):
+        gone += sizes[end]
+        end += 1
+    return end, gone
 
 
 def around(

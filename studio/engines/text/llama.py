@@ -10,6 +10,7 @@ What it reads is put together here, not by the library: its template and its tok
 Options in the catalogue: `template_options`, passed to the chat template (`enable_thinking` and the like);
 `keep_thinking`: true leaves <think> blocks of earlier turns in the prompt; `ask`: false
 has a model that talks go on from left to right instead of being asked to fill a gap; `fim`: see studio.tasks.code.fim;
+`mmproj`: the file beside the model through which it sees pictures; in a folder of its own one is found by its name.
 `places`: how many requests are answered at once where the memory suffices, PLACES where it is missing.
 Limits: `context`, in tokens; DEFAULT_CONTEXT where it is missing.
 """
@@ -29,13 +30,14 @@ import psutil
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
-from studio.engines.text import chat_templates, code_prompts, gguf, prompts
+from studio.engines.text import chat_templates, code_prompts, gguf, llama_eyes, prompts
 from studio.engines.text.llama_answer import Answer
 from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
-from studio.results import Output
+from studio.results import Output, Usage
 from studio.store.gguf import read_header
+from studio.tasks.chat import structured
 from studio.tasks.code.fim import fim_family
 
 DEFAULT_CONTEXT = 8192
@@ -48,8 +50,12 @@ class LlamaEngine:
     """Loads one `.gguf` file."""
 
     def weights(self, card: Card, files: Path) -> int:
-        size = _gguf(files, card).stat().st_size
+        seeing = llama_eyes.find_mmproj(card, files)
+        size = _gguf(files, card).stat().st_size + (seeing.stat().st_size if seeing else 0)
         return max(card.memory_bytes, round(size * 1.1) + 200_000_000)
+
+    def sees(self, card: Card, files: Path | None) -> bool:
+        return bool(card.options.get("mmproj")) if files is None else llama_eyes.find_mmproj(card, files) is not None
 
     def work(self, card: Card, request: Request) -> int:
         del card, request
@@ -70,13 +76,14 @@ class LlamaEngine:
         with file.open("rb") as opened:
             if opened.read(4) != b"GGUF":
                 raise StudioError("broken_model", model=card.title, reason=f"{file.name} is not a GGUF file")
-        return LlamaModel(card, file, device, places)
+        return LlamaModel(card, file, device, places, llama_eyes.find_mmproj(card, files))
 
 
 class LlamaModel:
     """A GGUF model in memory. `run` may be called on as many threads at once as it has places."""
 
-    def __init__(self, card: Card, file: Path, device: Device, places: int = 1) -> None:
+    def __init__(self, card: Card, file: Path, device: Device, places: int = 1, seeing: Path | None = None) -> None:
+        llama_eyes.mark()  # before the library asks for it
         import xllamacpp
 
         xl: Any = xllamacpp  # its names come from a compiled module that type checkers cannot read
@@ -91,6 +98,10 @@ class LlamaModel:
         self._context, self._slots = _context(card), Slots(places)
         params = xl.CommonParams()
         params.model.path = str(file)
+        self._sees = seeing is not None
+        if seeing is not None:
+            params.mmproj.path, params.mmproj_use_gpu = str(seeing), device.kind != "cpu"
+            params.image_max_tokens = llama_eyes.TOKENS
         params.n_ctx, params.n_parallel, params.kv_unified = self._context * places, places, False
         params.cache_ram_mib, params.cache_idle_slots = 0, False  # memory that nobody would count
         params.n_batch = params.n_ubatch = BATCH
@@ -101,7 +112,7 @@ class LlamaModel:
         params.warmup = False
         params.offline = True
         params.chat_template, params.use_jinja = "chatml", False  # ours alone runs the file's own, in a sandbox
-        key = secrets.token_hex(32)
+        self._key = key = secrets.token_hex(32)
         params.api_keys = [key]
         params.cors_origins = "http://localhost.invalid"
         params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
@@ -117,6 +128,8 @@ class LlamaModel:
             raise StudioError("broken_model", model=card.title, reason=f"chat template: {error}") from None
         self._sizes = prompts.Sizes(self._reading)
         self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
+
+    keeps_form = True
 
     def nbytes(self) -> int:
         return self._nbytes
@@ -134,14 +147,24 @@ class LlamaModel:
             case _:
                 raise StudioError("wrong_task", model=self._card.title)
 
+    def usage(self, request: ChatRequest) -> Usage:
+        keep = bool(self._card.options.get("keep_thinking"))
+        return prompts.usage(
+            self._reading, request, self._sizes, self._context, keep_thinking=keep, picture=lambda _: llama_eyes.TOKENS
+        )
+
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         most = request.max_tokens or 1
         prompt = prompts.chat(
             self._reading, request, self._sizes, self._context, context.check,
             keep_thinking=bool(self._card.options.get("keep_thinking")), title=self._card.title,
+            picture=lambda _: llama_eyes.TOKENS,
         )  # fmt: skip
+        if request.only_prompt:
+            return prompt.shown()
+        known = len(prompt.ids) + len(prompt.pictures) * llama_eyes.TOKENS
         body = {
-            "n_predict": min(most, self._context - len(prompt.ids)),
+            "n_predict": min(most, self._context - known),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "top_k": request.top_k,
@@ -149,12 +172,16 @@ class LlamaModel:
             "repeat_penalty": request.repetition_penalty,
             "seed": _seed(request.seed),
             "stop": [*request.stop, *prompt.stops],
+            **({"json_schema": structured.value(request.schema)} if request.schema else {}),
         }
         answer = Answer(context, self._card, context.text)
         if prompt.begun:
             context.text(prompt.begun)
             answer.parts.append(prompt.begun)
-        self._take(answer, "chat", prompt.ids, body, context)
+        if prompt.pictures:
+            self._look(answer, prompt, body, context)
+        else:
+            self._take(answer, "chat", prompt.ids, body, context)
         output = answer.output(notes=prompt.notes)
         if output.finish == "length" and body["n_predict"] < most:
             return replace(output, notes=(*output.notes, ("context_end", {"limit": self._context})))
@@ -193,6 +220,25 @@ class LlamaModel:
         answer.parts.append(rest)
         return answer.output(notes=filling.notes)
 
+    def _look(self, answer: Answer, prompt: prompts.Prompt, body: dict[str, Any], context: Context) -> None:
+        """Have a conversation with pictures continued. All of it is read anew: a slot remembers tokens alone."""
+        shown = llama_eyes.prompt(prompt.safe, prompt.pictures)
+        with self._slots.taken([], "chat", context.check) as slot:
+            slot.read = []
+            answer.take(self._calling(slot.number), body | {"prompt": shown})
+
+    def _calling(self, slot: int) -> Callable[..., None]:
+        """What gives a slot a request. With eyes the library's own call takes neither pictures nor tokens."""
+
+        def call(body: dict[str, Any], chunk: Callable[..., bool]) -> None:
+            body = body | {"id_slot": slot}
+            if self._sees:
+                llama_eyes.ask(self.port_address, self._key, body, chunk)
+            else:
+                self._server.handle_completions(body, chunk)
+
+        return call
+
     def _take(self, answer: Answer, task: Task, ids: list[int], body: dict[str, Any], context: Context) -> None:
         """Have `ids` continued. The last of them is read alone, as it is where the others were read before: many at
         once come out different by a hair, and a seed would give another answer the second time.
@@ -201,10 +247,7 @@ class LlamaModel:
         after another, and a question of ten words would wait for a book.
         """
         with self._slots.taken(ids, task, context.check) as slot:
-
-            def call(body: dict[str, Any], chunk: Callable[..., bool]) -> None:
-                self._server.handle_completions(body | {"id_slot": slot.number}, chunk)
-
+            call = self._calling(slot.number)
             known = min(shared(slot.read, ids), len(ids) - 1)
             while known < len(ids) - 1:
                 known = min(known + PIECE, len(ids) - 1) if self._slots.several else len(ids) - 1

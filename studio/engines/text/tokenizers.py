@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 
@@ -10,6 +11,7 @@ class Reading:
 
     def __init__(self, tokenizer: Any, options: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
+        self._lock = threading.Lock()  # it is set up anew for each text, and a page may have it count meanwhile
         added = tokenizer.added_tokens_decoder.values()
         self.special = frozenset({*tokenizer.all_special_tokens, *(str(one) for one in added if one.special)})
         self.first: str = tokenizer.bos_token or ""
@@ -24,7 +26,8 @@ class Reading:
 
     def tokens(self, text: str, *, special: bool = False, opening: bool = False) -> list[int]:
         how = {} if special else {"split_special_tokens": True}
-        ids = self._tokenizer(text, add_special_tokens=False, **how).input_ids if text else []
+        with self._lock:
+            ids = self._tokenizer(text, add_special_tokens=False, **how).input_ids if text else []
         return [*self._opening, *ids] if opening and ids[:1] != self._opening else ids
 
     def token(self, text: str) -> int:

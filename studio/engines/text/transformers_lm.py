@@ -10,6 +10,8 @@ Read from the card:
     options.dtype, options.ignore_code: see _torch. options.quantise: see _quantised.
     options.template_options: further variables of the chat template, for example {enable_thinking = false}.
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
+    options.sees: true where it reads pictures (studio.engines.text.eyes, also of options.max_side); a person's own
+        model does where its config says so.
     options.ask: false has a model that talks go on, not asked to fill a gap. options.fim: see studio.tasks.code.fim.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
 """
@@ -26,11 +28,12 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
-from studio.engines.text import code_prompts, prompts, tokenizers
+from studio.engines.text import code_prompts, eyes, prompts, tokenizers
 from studio.requests import ChatRequest, CodeRequest, Request
-from studio.results import Output
+from studio.results import Output, Usage
 from studio.tasks.code.fim import fim_family
 
+_GIVEN = ("input_ids", "attention_mask")
 _PREFILL = 512  # tokens computed between two looks at the stop button
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
 
@@ -55,12 +58,21 @@ class TextEngine(torch_loading.Casts):
         tokens = min(tokens, int(card.limits.get("context", tokens)))
         return tokens * max(32_000, card.parameters // 20_000) + (64 << 20)
 
+    def sees(self, card: Card, files: Path | None) -> bool:
+        return bool(card.options.get("sees", card.own)) and (files is None or eyes.has_eyes(files))
+
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> TextModel:  # noqa: ARG002
         torch_loading.refuse_code(card, files)
         with torch_loading.loading(card, device, "transformers"):
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
             dtype = torch_loading.dtype_for(card, files, device, text=True)
+            if self.sees(card, files):
+                config = AutoConfig.from_pretrained(files, local_files_only=True, trust_remote_code=False)
+                side, options = int(card.options.get("max_side", eyes.SIDE)), card.options.get("template_options", {})
+                seeing = eyes.Eyes(files, config, side, options)
+                model = torch_loading.pretrained(AutoModelForImageTextToText, card, files, device, dtype)
+                return TextModel(card, model, seeing.tokenizer, device, seeing)
             tokenizer = AutoTokenizer.from_pretrained(files, local_files_only=True, trust_remote_code=False)
             model = torch_loading.pretrained(AutoModelForCausalLM, card, files, device, dtype)
             return TextModel(card, model, tokenizer, device)
@@ -69,7 +81,7 @@ class TextEngine(torch_loading.Casts):
 class TextModel(parking.Parking):
     """A language model in memory, with the keys and values of the last conversation."""
 
-    def __init__(self, card: Card, model: Any, tokenizer: Any, device: Device) -> None:
+    def __init__(self, card: Card, model: Any, tokenizer: Any, device: Device, seeing: eyes.Eyes | None = None) -> None:
         from transformers import GenerationConfig
 
         self._card, self._device = card, device
@@ -86,6 +98,9 @@ class TextModel(parking.Parking):
         self._limit = int(min(card.limits.get("context", own_limit), own_limit))
         self._family = fim_family(self._vocabulary.__contains__, str(card.options.get("fim", "")))
         self._reading = tokenizers.Reading(tokenizer, card.options.get("template_options", {}))
+        self._eyes = seeing
+        if seeing is not None:
+            self._reading.render = seeing.render
         self._sizes = prompts.Sizes(self._reading)
         self._cache: Any = None
         self._cached: list[int] = []
@@ -107,12 +122,24 @@ class TextModel(parking.Parking):
         with torch_loading.working(self._card):
             return self._chat(request, context) if isinstance(request, ChatRequest) else self._code(request, context)
 
+    def usage(self, request: ChatRequest) -> Usage:
+        keep = bool(self._card.options.get("keep_thinking"))
+        return prompts.usage(
+            self._reading, request, self._sizes, self._limit, keep_thinking=keep, picture=self._picture
+        )
+
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         keep = bool(self._card.options.get("keep_thinking"))
         prompt = prompts.chat(
             self._reading, request, self._sizes, self._limit, context.check,
-            keep_thinking=keep, title=self._card.title,
+            keep_thinking=keep, title=self._card.title, picture=self._picture,
         )  # fmt: skip
+        if request.only_prompt:
+            return prompt.shown()
+        ids, seen = prompt.ids, None
+        if self._eyes is not None:
+            seen = self._eyes.inputs(prompt.safe, prompt.pictures) if prompt.pictures else {}
+            ids = seen["input_ids"][0].tolist() if seen else ids
         shown: list[str] = []
         cutter = StopCutter((*request.stop, *prompt.stops))
 
@@ -134,7 +161,7 @@ class TextModel(parking.Parking):
             "repetition_penalty": request.repetition_penalty,
         }
         finish, stats = self._generate(
-            prompt.ids, sampling, take, context, ends=self._ends, most=request.max_tokens or 1, seed=request.seed
+            ids, sampling, take, context, ends=self._ends, most=request.max_tokens or 1, seed=request.seed, seen=seen
         )
         if not cutter.ended:
             show(cutter.finish())
@@ -142,6 +169,9 @@ class TextModel(parking.Parking):
         if finish == "length" and stats["tokens"] < (request.max_tokens or 1):
             notes = (*notes, ("context_end", {"limit": self._limit}))
         return Output(text="".join(shown), finish=finish, stats=stats, notes=notes)
+
+    def _picture(self, data: bytes) -> int:
+        return self._eyes.count(data) if self._eyes is not None else 0
 
     def _code(self, request: CodeRequest, context: Context) -> Output:
         filling = code_prompts.code(
@@ -187,14 +217,19 @@ class TextModel(parking.Parking):
         most: int,
         seed: int | None,
         odds: Odds | None = None,
+        seen: dict[str, Any] | None = None,
     ) -> tuple[Literal["stop", "length", "cancelled"], dict[str, float]]:
         """Generate at most `most` tokens after `ids`, giving text to `take` until it says that it has enough.
 
-        `odds` is told how likely each token was."""
+        `odds` is told how likely each token was. `seen` goes in beside the tokens; a model with eyes has it, empty
+        perhaps. Such a one reads all anew each time: where its pictures stand is not told from the tokens alone.
+        """
         import torch
         from transformers import GenerationConfig
 
         most = max(1, min(most, self._limit - len(ids)))
+        if seen is not None:
+            self._forget()
         cache, reused = self._reuse(ids)
         decoder = Detokenizer(self._tokenizer, ids[-4:])
         finish: Literal["stop", "length", "cancelled"] = "length"
@@ -220,7 +255,9 @@ class TextModel(parking.Parking):
         )
         torch.manual_seed(seed or 0)
         began = time.perf_counter()
-        self._prefill(ids, reused, cache, context)
+        more = {name: self._cast(value) for name, value in (seen or {}).items() if name not in _GIVEN}
+        if seen is None:
+            self._prefill(ids, reused, cache, context)
         tokens = torch.tensor([ids], device=self._model.device)
         sequences = self._model.generate(
             tokens,
@@ -229,10 +266,12 @@ class TextModel(parking.Parking):
             generation_config=config,
             stopping_criteria=after_each_token(look),
             logits_processor=[odds] if odds else None,
+            **more,
         )
         if finish != "stop":
             take(decoder.finish())
-        self._cache, self._cached = cache, sequences[0].tolist()[: cache.get_seq_length()]
+        if seen is None:
+            self._cache, self._cached = cache, sequences[0].tolist()[: cache.get_seq_length()]
         decoding = times[-1] - times[0] if len(times) > 1 else times[-1] - began
         stats = {
             "tokens": float(len(times)),
@@ -241,6 +280,11 @@ class TextModel(parking.Parking):
             "cached_tokens": float(reused),
         }
         return finish, stats
+
+    def _cast(self, value: Any) -> Any:
+        floating = hasattr(value, "is_floating_point") and value.is_floating_point()
+        value = value.to(self._model.device) if hasattr(value, "to") else value
+        return value.to(self._model.dtype) if floating else value
 
     def _reuse(self, ids: list[int]) -> tuple[Any, int]:
         """Keys and values for a beginning of `ids`, taken from the last conversation, and how many tokens they cover.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from studio.errors import StudioError
 from studio.jobs.context import Plan
 from studio.jobs.job import Job
+from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
 from studio.requests import Message, light
@@ -21,7 +22,7 @@ from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
 
 @dataclass(frozen=True)
-class ChatTurn(Single):
+class ChatTurn(ChatAnswer):
     """One answer.
 
     Attributes:

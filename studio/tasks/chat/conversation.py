@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio.requests import Message, Role
+from studio.requests import Attachment, Message, Role
 
 TITLE = 60
 Note = tuple[str, Mapping[str, Any]]
@@ -30,6 +30,7 @@ class Entry:
         notes: what people should know about an answer: keys below `note.`.
         error: why a question has no answer, or only a part of one: a key below `error.`.
         extra: fields of the file that this version does not know.
+        files: what came along; their bytes lie beside the conversation's file.
     """
 
     role: Role
@@ -40,10 +41,11 @@ class Entry:
     notes: tuple[Note, ...] = ()
     error: Note | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Attachment, ...] = ()
 
     def same(self, other: Entry) -> bool:
         """Whether it says the same."""
-        return (self.role, self.content) == (other.role, other.content)
+        return (self.role, self.content, self.files) == (other.role, other.content, other.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,15 @@ class Chat:
     def shown_title(self) -> str:
         """The title that people see; empty for a conversation that has not begun."""
         first = next((entry.content for entry in self.messages if entry.role == "user"), "")
-        return self.title or short(first)
+        named = next((one.name for entry in self.messages for one in entry.files), "")
+        return self.title or short(first) or short(named)
 
     @property
     def mark(self) -> str:
         """Changes with every word that was said, and with nothing else."""
-        said = json.dumps([(entry.role, entry.content) for entry in self.messages])
+        said = json.dumps(
+            [(entry.role, entry.content, *(one.sha256 for one in entry.files)) for entry in self.messages]
+        )
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
@@ -100,14 +105,18 @@ class Chat:
         """The last question has no answer."""
         return bool(self.messages) and self.messages[-1].role == "user"
 
-    def as_messages(self) -> tuple[Message, ...]:
-        """The conversation as a request takes it, without questions that were too long to be answered."""
+    def as_messages(self, read: Callable[[Attachment], bytes] = lambda one: one.data) -> tuple[Message, ...]:
+        """The conversation as a request takes it, without questions that were too long to be answered.
+
+        Args:
+            read: the bytes of a file that came along; nothing where they are gone, and it is left out.
+        """
         said = [
             entry
             for place, entry in enumerate(self.messages, 1)
             if entry.role == "assistant" or place == len(self.messages) or (entry.error or ("",))[0] != "context_full"
         ]
-        return tuple(Message(entry.role, entry.content) for entry in said)
+        return tuple(Message(entry.role, entry.content, _read(entry.files, read)) for entry in said)
 
     def cut(self, end: int) -> Chat:
         """The conversation up to a place, counted as Python counts."""
@@ -173,6 +182,11 @@ class Chat:
         """What stands from place `at` on, to be kept; nothing where nothing does."""
         within = tuple(tail for tail in self.former if tail.at > at)
         return (Tail(at, self.messages[at:], within),) if self.messages[at:] else ()
+
+
+def _read(files: tuple[Attachment, ...], read: Callable[[Attachment], bytes]) -> tuple[Attachment, ...]:
+    found = (replace(one, data=one.data or read(one)) for one in files)
+    return tuple(one for one in found if one.data)
 
 
 def short(text: str) -> str:

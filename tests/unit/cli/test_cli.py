@@ -65,6 +65,26 @@ def test_code_prints_only_the_code(run: Run, code_file: Path) -> None:
     assert result.out == run("code", f"{code_file}:2:12", "--json").json["text"]
 
 
+def test_the_exact_prompt_of_a_question_is_printed_and_nothing_else(run: Run) -> None:
+    result = run("chat", "Hello there", "--system", "Be brief.", "--show-prompt")
+    assert result.out == "system: Be brief.\nuser: Hello there\nassistant:\n"
+    found = run("chat", "Hello there", "--show-prompt", "--json").json
+    assert (found["prompt"], found["text"]) == ("user: Hello there\nassistant:", "")
+    assert found["stats"]["prompt_tokens"] == 4
+
+
+def test_files_come_with_a_question(run: Run, picture: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("fox", encoding="utf-8")
+    result = run("chat", "What?", "--file", picture, "--file", notes)
+    assert "cat.png, a picture of" in result.out
+    assert "notes.md, 1 lines" in result.out
+    shown = run("chat", "What?", "--file", notes, "--show-prompt").out
+    assert shown == "user: File: notes.md\n```markdown\nfox\n```\n\nWhat?\nassistant:\n"
+    files = run("chat", "What?", "--file", notes, "--json").json["recipe"]["parameters"]["messages"][0]["files"]
+    assert files == [{"name": "notes.md", "sha256": hashlib.sha256(b"fox").hexdigest(), "bytes": 3}]
+
+
 def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path, tmp_path: Path) -> None:
     chat = run(
         "chat", "Hi", "--system", "Be brief.", "--temperature", 0.5, "--top-p", 0.8, "--top-k", 9, "--min-p", 0.1,
@@ -75,6 +95,7 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
         "messages": [{"role": "user", "content": "Hi"}], "system": "Be brief.", "opening": "Well", "max_tokens": 50,
         "temperature": 0.5,
         "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "stop": ["END", "FIN"],
+        "only_prompt": False, "thinking_budget": 0, "schema": "",
     }  # fmt: skip
     image = run(
         "image", "a", "--negative", "b", "--width", 64, "--height", 72, "--steps", 3, "--guidance", 2, "--count", 1,

@@ -13,6 +13,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.requests import ChatRequest
+from studio.tasks.chat import thoughts
 from studio.tasks.image import enrich
 from tabs.image import prompt_tools
 from tabs.image.fields import Fields
@@ -70,7 +71,7 @@ class Enriching:
             changes[fields.restored] = job_progress.failure(last.error, spoken)
         elif last.kind == "cancelled":
             pass
-        elif made := enrich.read(last.artifact.text if last.artifact else "", words):
+        elif made := enrich.read(thoughts.split(last.artifact.text)[1] if last.artifact else "", words):
             changes[fields.of["prompt"]] = made
         else:
             changes[fields.restored] = job_progress.failure(StudioError("enrich_nothing"), spoken)

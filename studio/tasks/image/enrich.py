@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from studio.requests import ChatRequest, Message
-from studio.tasks.chat import thoughts
 
 LONGEST = 1_000
 """Characters of what comes out; a prompt of more is read by hardly any model."""
@@ -49,11 +48,11 @@ def asked(prompt: str, spoken: str = "en") -> ChatRequest:
 
 
 def read(answer: str, prompt: str) -> str:
-    """The prompt that an answer is, with the tags of the one that was asked about; "" where it says nothing.
+    """The prompt that an answer is, whose thoughts are taken off, with the tags of the one that was asked about; "" where it says nothing.
 
     Whole sentences where it was cut off at its last token, without its quotation marks and what it begins with.
     """
-    said = thoughts.split(answer)[1].strip()
+    said = answer.strip()
     said = next(
         (part for part in re.split(r"\n\s*\n|\n(?=(?i:idea|prompt|想法)\b)", said) if _LEAD.sub("", part).strip()), ""
     )

@@ -19,7 +19,6 @@ def test_tags_stay_out_of_what_the_model_reads_and_come_back() -> None:
     ("answer", "prompt"),
     [
         ('Prompt: "A red fox in deep snow."', "A red fox in deep snow."),
-        ("<think>\nhm\n</think>\n\nPrompt: A red fox", "A red fox"),
         ("Prompt:\n\nA red fox\n\nI hope that this helps!", "A red fox"),
         ("Prompt: A red fox\nIdea: a dog\nPrompt: A dog", "A red fox"),
         ("Prompt: A red fox runs through deep snow. The pines are", "A red fox runs through deep snow."),

@@ -1,0 +1,60 @@
+"""Completions as one types: live runs (studio.jobs.live) of code that end soon, whatever the model still has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from studio.jobs.live import Live
+from studio.jobs.planner import Intake
+from studio.requests import CodeRequest
+
+SECONDS = 2.0
+"""A completion gets so many; what is there by then is shown, up to its last whole line or word."""
+MOST_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A completion, and the seconds that were spent on it."""
+
+    text: str
+    seconds: float
+
+
+class Scribe:
+    """Where completions are written as one types."""
+
+    def __init__(self, intake: Intake, live: Live) -> None:
+        self._intake, self._live = intake, live
+
+    def write(self, request: CodeRequest, who: str, place: str = "") -> Written | None:
+        """A completion, as soon as it can be had; None where it gave way.
+
+        One only, however many are asked for, and of the likeliest tokens, so that what is offered stays while one
+        types on.
+
+        Args:
+            place: as `Live.run`.
+
+        Raises:
+            StudioError: as Studio.submit.
+        """
+        asked = replace(request, count=1, only_prompt=False, temperature=0.0)
+        order = self._intake.order(asked)
+        if (filled := order.plan.requests[0]) and isinstance(filled, CodeRequest):
+            short = replace(filled, max_tokens=min(filled.max_tokens or MOST_TOKENS, MOST_TOKENS))
+            ran = self._live.run(order.card, replace(order.plan, request=short), who, place, SECONDS)
+            if ran is not None:
+                return Written(whole(ran.output.text, ended=ran.output.finish == "stop"), ran.seconds)
+        return None
+
+
+def whole(text: str, *, ended: bool) -> str:
+    """What can be offered of a completion that may have been cut anywhere: whole lines, or whole words of the first."""
+    if ended:
+        return text
+    line, newline, _ = text.rpartition("\n")
+    if newline and line.strip():
+        return line
+    words, space, _ = text.rpartition(" ")
+    return words if space and words.strip() else text

@@ -190,6 +190,7 @@
       editor.focus();
       this.speak(language);
     },
+    colour: (on) => box()?.classList.toggle("a-plain", !on),
     speak(language) {
       wanted = language || "-";
       document.getElementById("code-open")?.click();

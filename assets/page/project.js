@@ -90,6 +90,7 @@
     return choice === "go" || (choice === "save" && save());
   };
   const show = async (file, line = 0) => {
+    shut();
     try {
       if (!(await leave())) return;
       const found = await ask("read", { file });
@@ -133,6 +134,11 @@
     keep(null);
   };
 
+  const here = (button, file) => {
+    if (file === open?.file) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  };
+
   // ---- the bar over the editor
   const draw = () => {
     const bar = document.querySelector("#code-file .a-file");
@@ -151,10 +157,10 @@
       return button;
     });
     bar.replaceChildren(
-      part("span", "a-file-name", open?.file ?? say("code.new_file")),
+      part("span", "a-file-name", open?.file ?? say("code.untitled")),
       part("span", "a-file-state", open ? say(changed ? "code.unsaved" : "code.saved") : ""), ...buttons,
     );
-    for (const each of document.querySelectorAll("#code-tree [data-open]")) each.toggleAttribute("aria-current", each.dataset.open === open?.file);
+    for (const each of document.querySelectorAll("#code-tree [data-leaf]")) here(each, each.dataset.leaf);
   };
   addEventListener("beforeunload", (event) => { if (unsaved() && !draftKept()) event.preventDefault(); });
   const draftKept = () => stored.get("atelier_draft_code") === text(); // it is there again when the page is opened again
@@ -169,8 +175,8 @@
       button.dataset.branch = one.file;
       button.setAttribute("aria-expanded", "false");
     } else {
-      button.dataset.open = one.file;
-      button.toggleAttribute("aria-current", one.file === open?.file);
+      button.dataset.leaf = one.file;
+      here(button, one.file);
     }
     item.append(button);
     return item;
@@ -245,7 +251,7 @@
     const button = event.target.closest?.("#code-tree button, #code-file [data-file]");
     if (!button) return;
     if (button.dataset.branch !== undefined) toggle(button);
-    else if (button.dataset.open !== undefined) show(button.dataset.open, Number(button.dataset.line ?? 0));
+    else if (button.dataset.leaf !== undefined) show(button.dataset.leaf, Number(button.dataset.line ?? 0));
     else if (button.dataset.file === "save") save();
     else if (button.dataset.file === "new") fresh();
   });

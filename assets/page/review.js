@@ -14,21 +14,24 @@
     let fence = "```";
     while (selected.text.includes(fence)) fence += "`";
     const language = (document.querySelector("#code-language input")?.value ?? "").toLowerCase();
-    const field = document.querySelector("#chat-prompt textarea");
     document.getElementById("tab-chat-button")?.click();
+    await atelier.opened("chat");
+    await atelier.settled("chat"); // what stood in its field comes first
+    const field = document.querySelector("#chat-prompt textarea");
     if (!field) return;
     atelier.put(field, `${atelier.say(`code.ask_${wish}`)}\n\n${fence}${language}\n${selected.text.replace(/\n+$/, "")}\n${fence}`);
     for (let tries = 40; !field.offsetParent && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
     field.focus();
   };
 
-  // Where what was handed over stands now; null where it is no more.
+  // Where what was handed over stands now: {from, text}, as it was, or as it became by an answer; null where it is no more.
   const place = (known) => {
-    const text = atelier.editor.text();
-    if (!known || text === null) return null;
-    if (text.slice(known.from, known.from + known.text.length) === known.text) return known.from;
-    const found = text.indexOf(known.text);
-    return found < 0 ? null : found;
+    const whole = atelier.editor.text();
+    if (!known || whole === null) return null;
+    const wordings = [known.text, known.earlier].filter((text) => text);
+    for (const text of wordings) if (whole.slice(known.from, known.from + text.length) === text) return { from: known.from, text };
+    for (const text of wordings) if (whole.includes(text)) return { from: whole.indexOf(text), text };
+    return null;
   };
 
   const shut = () => {
@@ -36,11 +39,11 @@
     if (part) { part.hidden = true; part.replaceChildren(); }
   };
   const open = atelier.editor.open.bind(atelier.editor);
-  const propose = async (known, start, words, language) => {
+  const propose = async (known, found, words, language) => {
     const adds = known.wish === "test"; // a test replaces nothing
     const answer = await fetch(`${window.gradio_config?.root || ""}/atelier/review`, {
       method: "POST", headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ before: adds ? "" : known.text, after: words }),
+      body: JSON.stringify({ before: adds ? "" : found.text, after: words }),
     }).catch(() => null);
     const part = box();
     if (!answer?.ok || !part) { open(words, language); return; }
@@ -57,19 +60,20 @@
     };
     if (!same) {
       button("code.take_change", () => {
-        const now = place(known), end = now + known.text.length;
-        if (now === null) return;
-        const put = adds ? `${known.text.endsWith("\n") ? "\n" : "\n\n"}${text}` : text;
-        atelier.editor.replace(adds ? end : now, end, put);
-        if (!adds) stored.set(HANDED, JSON.stringify({ ...known, from: now, text }));
+        const now = place(known);
+        if (now?.text !== found.text) return; // it was changed meanwhile
+        const end = now.from + now.text.length;
+        const put = adds ? `${now.text.endsWith("\n") ? "\n" : "\n\n"}${text}` : text;
+        atelier.editor.replace(adds ? end : now.from, end, put);
+        if (!adds) stored.set(HANDED, JSON.stringify({ ...known, from: now.from, text, earlier: now.text }));
       });
     }
     button("code.leave_change", () => {});
     button("code.replace_all", () => open(words, language));
     part.replaceChildren(title, lines, row);
     part.hidden = false;
-    title.focus();
-    part.scrollIntoView({ block: "nearest" });
+    title.focus({ preventScroll: true });
+    document.getElementById("code-change").scrollIntoView({ block: "nearest" });
   };
 
   atelier.editor.open = async (words, language) => {
@@ -78,9 +82,8 @@
     await atelier.drawn("code");
     for (let tries = 60; atelier.editor.text() === null && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
     shut();
-    const known = handed(), start = place(known);
-    if (start === null) return open(words, language);
-    return propose(known, start, words, language);
+    const known = handed(), found = place(known);
+    return found ? propose(known, found, words, language) : open(words, language);
   };
   atelier.review = { hand };
 })();

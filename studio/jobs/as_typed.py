@@ -50,11 +50,12 @@ class Scribe:
 
 
 def whole(text: str, *, ended: bool) -> str:
-    """What can be offered of a completion that may have been cut anywhere: whole lines, or whole words of the first."""
+    """What can be offered of a completion that may have been cut anywhere: whole lines, or whole words of the first;
+    nothing of a single word."""
     if ended:
         return text
     line, newline, _ = text.rpartition("\n")
     if newline and line.strip():
         return line
-    words, space, _ = text.rpartition(" ")
-    return words if space and words.strip() else text
+    words = text.rpartition(" ")[0]
+    return words if words.strip() else ""

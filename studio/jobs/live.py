@@ -52,7 +52,12 @@ class Live:
     """
 
     def __init__(
-        self, store: Store, fleet: Fleet, specs: Specs, busy: Callable[[], bool], adapters: Callable[[], tuple[Path, ...]]
+        self,
+        store: Store,
+        fleet: Fleet,
+        specs: Specs,
+        busy: Callable[[], bool],
+        adapters: Callable[[], tuple[Path, ...]],
     ) -> None:
         self._store, self._fleet, self._specs, self._adapters = store, fleet, specs, adapters
         self.line = Line(busy)
@@ -95,9 +100,7 @@ class Live:
 class _Work:
     """One run on its way over a device."""
 
-    def __init__(
-        self, card: Card, plan: Plan, turn: Turn, adapters: tuple[Path, ...], seconds: float | None
-    ) -> None:
+    def __init__(self, card: Card, plan: Plan, turn: Turn, adapters: tuple[Path, ...], seconds: float | None) -> None:
         self._card, self._plan, self._turn, self._adapters, self._most = card, plan, turn, adapters, seconds
         self.done = threading.Event()
         self.output: Output | None = None

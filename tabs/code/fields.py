@@ -23,7 +23,9 @@ _COLOURED = (
     "python", "javascript", "typescript", "html", "css", "json", "markdown", "shell", "sql", "c", "cpp", "r", "yaml",
     "dockerfile", "latex",
 )  # fmt: skip
-"""Languages that Gradio's editor can colour."""
+"""Languages that Gradio's editor can colour. Java, Go, Rust and the others between braces have strings, comments and
+indentation as C++ has them."""
+PLAIN = ("", "ruby")
 _MOST_BYTES = 4_000_000
 """Of a file beside the one that is written: of more than that, no model reads the beginning."""
 EMPTY: Mapping[str, Any] = {
@@ -52,12 +54,12 @@ class Fields:
 
     def more(self) -> None:
         """Those that few people change."""
-        self.of["fill_in_middle"] = gr.Checkbox(
-            True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"), elem_id="code-fill-in-middle"
-        )
         for name in ("max_tokens", "temperature", "top_p"):
             self.of[name] = number(TASK, name)
         self.of["seed"] = seed_row(TASK)
+        self.of["fill_in_middle"] = gr.Checkbox(
+            True, label=t("label.fill_in_middle"), info=t("help.fill_in_middle"), elem_id="code-fill-in-middle"
+        )
 
     def files(self) -> None:
         """Other files for the model to read."""
@@ -71,9 +73,10 @@ class Fields:
         return [self.of[name] for name in EMPTY]
 
 
-def coloured(language: str) -> str | None:
-    """What Gradio's editor calls a language; None for one that it shows plain."""
-    return language if language in _COLOURED else None
+def coloured(language: str) -> str:
+    """What Gradio's editor is told of a language. Where it has no grammar of it: of one that is lexed like it, or of
+    any, whose colours are then not shown (`PLAIN`); that there is none it cannot be told."""
+    return language if language in _COLOURED else "r" if language in PLAIN else "cpp"
 
 
 def request(values: Mapping[str, Any], before: str, after: str, path: str) -> CodeRequest:
@@ -88,9 +91,10 @@ def request(values: Mapping[str, Any], before: str, after: str, path: str) -> Co
         StudioError: a field holds no number, or a file is no text.
     """
     given = {**EMPTY, **values}
+    count = read_whole("count", given["count"])
     return CodeRequest(
         prefix=before, suffix=after, path=path, model=given["model"] or "", language=given["language"] or "",
-        fill_in_middle=bool(given["fill_in_middle"]), count=1 if (count := read_whole("count", given["count"])) is None else count,
+        fill_in_middle=bool(given["fill_in_middle"]), count=1 if count is None else count,
         max_tokens=read_whole("max_tokens", given["max_tokens"]),
         temperature=read_number("temperature", given["temperature"]), top_p=read_number("top_p", given["top_p"]),
         seed=read_whole("seed", given["seed"]), files=_others(given["files"]),

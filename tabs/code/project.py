@@ -24,6 +24,7 @@ _SAID = (
     "code.unsaved", "code.save", "code.saved", "code.save_as", "code.throw_away", "code.cancel", "code.changed_on_disk",
     "code.save_over", "code.read_again", "code.name_taken", "code.unsaved_in", "code.new_file", "code.folder_empty",
     "code.more_entries", "code.nothing_found", "code.more_found", "code.file_name", "code.no_answer",
+    "code.untitled", "code.search",
 )  # fmt: skip
 """What the script says."""
 
@@ -42,7 +43,7 @@ def side() -> None:
             "", label=t("code.folder_path"), info=t("code.folder_help"), max_lines=1, elem_id="code-root",
             placeholder=t("code.folder_example"),
         )  # fmt: skip
-        tree = '<div class="a-tree" role="tree"></div><p class="a-note a-tree-note"></p>'
+        tree = '<div class="a-tree"></div><p class="a-note a-tree-note"></p>'
         sought = '<input type="search" class="a-tree-search" autocomplete="off" spellcheck="false">'
         gr.HTML(f'<label class="a-unseen">{said("code.search")}</label>{sought}{tree}', elem_id="code-tree")
 

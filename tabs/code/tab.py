@@ -17,7 +17,7 @@ from studio.requests import CodeRequest
 from studio.results import Artifact, Update
 from studio.tasks.code.languages import spelled
 from tabs.code import as_typed, project, review
-from tabs.code.fields import EMPTY, TASK, Fields, coloured
+from tabs.code.fields import EMPTY, PLAIN, TASK, Fields, coloured
 from tabs.code.fields import request as wanted_request
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -28,7 +28,7 @@ from tabs.shared.widgets import fold, menu, run_row
 
 EXAMPLE = '''def fibonacci(n: int) -> int:
     """Return the n-th Fibonacci number."""'''
-PLAIN = "-"
+NO_LANGUAGE = "-"
 """What our script calls a text of no language."""
 _AROUND = "(_b, _a, _p, ...rest) => [...window.atelier.editor.aroundCursor({}), ...rest]"
 
@@ -151,6 +151,9 @@ def build(page: Page) -> None:
     syntax = fields.of["language"]
     open_.click(_language, opened, syntax, js="() => window.atelier.editor.wanted()", **quick())
     syntax.change(lambda name: gr.update(language=coloured(name)), syntax, editor, **quick())
+    syntax.change(
+        None, syntax, None, js=f"(name) => window.atelier.editor.colour(!{list(PLAIN)}.includes(name))", **quick()
+    )
     page.on_opening(TASK, attach, [*outputs, place])
 
 
@@ -190,7 +193,7 @@ def _choices() -> str:
 def _language(said: object) -> Any:
     """The language of code that was brought here; the one that is chosen where it is not known."""
     word = said if isinstance(said, str) else ""
-    if word.strip() == PLAIN:
+    if word.strip() == NO_LANGUAGE:
         return ""
     return spelled(word) or gr.skip()
 

@@ -23,7 +23,8 @@ TITLES = {
 """Languages that an editor offers, as people write them."""
 _BY_SUFFIX = {
     **{suffix: name for name, suffix in reversed(SUFFIXES.items())},
-    ".h": "c", ".hpp": "cpp", ".hh": "cpp", ".cc": "cpp", ".cxx": "cpp", ".jsx": "javascript", ".mjs": "javascript",
+    ".cpp": "cpp", ".cs": "csharp", ".h": "c",
+    ".hpp": "cpp", ".hh": "cpp", ".cc": "cpp", ".cxx": "cpp", ".jsx": "javascript", ".mjs": "javascript",
     ".cjs": "javascript", ".tsx": "typescript", ".mts": "typescript", ".cts": "typescript", ".json": "json",
     ".pyi": "python", ".yml": "yaml", ".zsh": "shell", ".htm": "html", ".kts": "kotlin", ".tex": "latex",
     ".scss": "css", ".jsonc": "json", ".dockerfile": "dockerfile",

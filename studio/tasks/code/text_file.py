@@ -40,12 +40,8 @@ def written(data: bytes, text: str, name: str) -> bytes:
         StudioError: not_a_text_file; not_in_encoding, where its encoding lacks a sign of the text.
     """
     form = _Form(data, name)
-    ends = set(form.ends)
-    if len(ends) <= 1:
-        whole = text.replace("\n", form.usual)
-    else:
-        whole = _mixed(form, text)
-    return form.encoded(whole)
+    alike = len(set(form.ends)) <= 1
+    return form.encoded(text.replace("\n", form.usual) if alike else _mixed(form, text))
 
 
 class _Form:

@@ -123,7 +123,9 @@ def test_what_is_added_is_written_as_the_file_is(data: bytes) -> None:
         assert made.endswith(MIXED[5:])
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", "", "\t", "é"]), st.sampled_from(["\n", "\r\n", "\r"])), max_size=9))
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "", "\t", "é"]), st.sampled_from(["\n", "\r\n", "\r"])), max_size=9)
+)
 def test_mixed_line_ends_stay_where_their_lines_do(lines: list[tuple[str, str]]) -> None:
     data = "".join(line + end for line, end in lines).encode()
     text = text_file.read(data, "a")

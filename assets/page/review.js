@@ -48,32 +48,45 @@
     const part = box();
     if (!answer?.ok || !part) { open(words, language); return; }
     const { html, text, same } = await answer.json();
+    const take = same ? null : () => {
+      const now = place(known);
+      if (now?.text !== found.text) return; // it was changed meanwhile
+      const end = now.from + now.text.length;
+      const put = adds ? `${now.text.endsWith("\n") ? "\n" : "\n\n"}${text}` : text;
+      atelier.editor.replace(adds ? end : now.from, end, put);
+      if (!adds) stored.set(HANDED, JSON.stringify({ ...known, from: now.from, text, earlier: now.text }));
+    };
+    show(same ? "code.change_same" : "code.change_title", html, take, [["code.replace_all", () => open(words, language)]]);
+  };
+
+  // A change, line by line. `take` puts it there; null where there is nothing to take.
+  const show = (key, html, take, more = []) => {
+    const part = box();
+    if (!part) return;
     const title = document.createElement("h3"), lines = document.createElement("pre"), row = document.createElement("div");
-    title.textContent = atelier.say(same ? "code.change_same" : "code.change_title");
+    title.textContent = atelier.say(key);
     title.tabIndex = -1;
     lines.innerHTML = html; // escaped by the studio
     row.className = "a-change-row";
-    const button = (key, act) => {
-      const one = Object.assign(document.createElement("button"), { type: "button", textContent: atelier.say(key) });
+    for (const [name, act] of [...(take ? [["code.take_change", take]] : []), ["code.leave_change", () => {}], ...more]) {
+      const one = Object.assign(document.createElement("button"), { type: "button", textContent: atelier.say(name) });
       one.addEventListener("click", () => { shut(); act(); });
       row.append(one);
-    };
-    if (!same) {
-      button("code.take_change", () => {
-        const now = place(known);
-        if (now?.text !== found.text) return; // it was changed meanwhile
-        const end = now.from + now.text.length;
-        const put = adds ? `${now.text.endsWith("\n") ? "\n" : "\n\n"}${text}` : text;
-        atelier.editor.replace(adds ? end : now.from, end, put);
-        if (!adds) stored.set(HANDED, JSON.stringify({ ...known, from: now.from, text, earlier: now.text }));
-      });
     }
-    button("code.leave_change", () => {});
-    button("code.replace_all", () => open(words, language));
     part.replaceChildren(title, lines, row);
     part.hidden = false;
     title.focus({ preventScroll: true });
     document.getElementById("code-change").scrollIntoView({ block: "nearest" });
+  };
+  // A line in its place: a text by its key, or in words.
+  const tell = (key, words = "") => {
+    const part = box(), line = document.createElement("p");
+    if (!part) return;
+    line.textContent = key ? atelier.say(key) : words;
+    line.setAttribute("role", "status");
+    part.replaceChildren(line);
+    part.hidden = false;
+    setTimeout(() => { if (part.firstChild === line) shut(); }, 8000);
   };
 
   atelier.editor.open = async (words, language) => {
@@ -85,5 +98,5 @@
     const known = handed(), found = place(known);
     return found ? propose(known, found, words, language) : open(words, language);
   };
-  atelier.review = { hand };
+  atelier.review = { hand, show, tell };
 })();

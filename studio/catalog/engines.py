@@ -61,7 +61,7 @@ ENGINES: dict[str, EngineFacts] = {
     "llama": EngineFacts(
         place="studio.engines.text.llama:LlamaEngine",
         tasks=("chat", "code"),
-        options=("ask", "fim", "keep_thinking", "places", "template_options"),
+        options=("ask", "fim", "keep_thinking", "next_edit", "places", "template_options"),
         torch=False,
         cpu_only=True,
         native=True,
@@ -69,7 +69,7 @@ ENGINES: dict[str, EngineFacts] = {
     "text": EngineFacts(
         place="studio.engines.text.transformers_lm:TextEngine",
         tasks=("chat", "code"),
-        options=(*_TORCH, "ask", "fim", "keep_thinking", "template_options"),
+        options=(*_TORCH, "ask", "fim", "keep_thinking", "next_edit", "template_options"),
         variants=_BITS,
     ),
     "diffusion": EngineFacts(

@@ -11,6 +11,8 @@ from studio.requests import CodeRequest
 SECONDS = 2.0
 """A completion gets so many; what is there by then is shown, up to its last whole line or word."""
 MOST_TOKENS = 64
+EDIT_SECONDS, EDIT_TOKENS = 30.0, 512
+"""The same of twenty-one lines, which somebody pressed a button for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,22 @@ class Scribe:
 
     def __init__(self, intake: Intake, live: Live) -> None:
         self._intake, self._live = intake, live
+
+    def next_edit(self, request: CodeRequest, who: str, place: str = "") -> Written | None:
+        """The lines round the cursor as they will be next; None where it gave way to others.
+
+        Args:
+            request: with `edits`. place: as `Live.run`.
+
+        Raises:
+            StudioError: as Studio.submit; no_next_edit, where the model was not made for that.
+        """
+        most = request.max_tokens or EDIT_TOKENS
+        order = self._intake.order(replace(request, count=1, only_prompt=False, temperature=0.0, max_tokens=most))
+        ran = self._live.run(order.card, order.plan, who, place, EDIT_SECONDS)
+        if ran is None or ran.output.finish != "stop":
+            return None  # half of the lines would delete the others
+        return Written(ran.output.text, ran.seconds)
 
     def write(self, request: CodeRequest, who: str, place: str = "") -> Written | None:
         """A completion, as soon as it can be had; None where it gave way.

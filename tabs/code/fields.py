@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.media.encodings import decoded
-from studio.requests import CodeFile, CodeRequest
+from studio.requests import CodeEdit, CodeFile, CodeRequest
 from studio.tasks.code.languages import TITLES
 from studio.tasks.limits import TEXTS
 from tabs.shared import uploaded
@@ -79,13 +79,16 @@ def coloured(language: str) -> str:
     return language if language in _COLOURED else "r" if language in PLAIN else "cpp"
 
 
-def request(values: Mapping[str, Any], before: str, after: str, path: str) -> CodeRequest:
+def request(
+    values: Mapping[str, Any], before: str, after: str, path: str, edits: tuple[CodeEdit, ...] = ()
+) -> CodeRequest:
     """What is asked for.
 
     Args:
         values: by name, as their fields have them.
         before, after: the text on both sides of the cursor.
         path: what the file is called.
+        edits: what was changed lately, where the next edit is asked for.
 
     Raises:
         StudioError: a field holds no number, or a file is no text.
@@ -98,6 +101,7 @@ def request(values: Mapping[str, Any], before: str, after: str, path: str) -> Co
         max_tokens=read_whole("max_tokens", given["max_tokens"]),
         temperature=read_number("temperature", given["temperature"]), top_p=read_number("top_p", given["top_p"]),
         seed=read_whole("seed", given["seed"]), files=_others(given["files"]),
+        edits=edits,
     )  # fmt: skip
 
 

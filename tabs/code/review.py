@@ -48,7 +48,12 @@ def answer(studio: Studio, message: Any, asker: Asker) -> Response:
     if len(before) + len(after) > _LONGEST:
         raise StudioError("bad_message")
     fitted = fit(before, after)
-    return JSONResponse({"html": "".join(_lines(before, fitted)), "text": fitted, "same": before == fitted})
+    return JSONResponse(shown(before, fitted))
+
+
+def shown(before: str, after: str) -> dict[str, Any]:
+    """What the script is told of a change."""
+    return {"html": "".join(_lines(before, after)), "text": after, "same": before == after}
 
 
 def fit(before: str, after: str) -> str:

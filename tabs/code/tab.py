@@ -16,7 +16,7 @@ from studio.jobs.job import Job
 from studio.requests import CodeRequest
 from studio.results import Artifact, Update
 from studio.tasks.code.languages import spelled
-from tabs.code import as_typed, project, review
+from tabs.code import as_typed, next_edit, project, review
 from tabs.code.fields import EMPTY, PLAIN, TASK, Fields, coloured
 from tabs.code.fields import request as wanted_request
 from tabs.shared import job_progress
@@ -59,6 +59,7 @@ def build(page: Page) -> None:
             # Seen while the editor shows a suggestion: the style sheet asks the editor's script.
             accept = gr.Button(t("code.accept"), size="lg", elem_id="code-accept")
             discard = gr.Button(t("code.discard"), size="lg", elem_id="code-discard")
+            next_edit.button(page, fields.picker.list)
             with menu("code-ask", "code.ask"):
                 review.wishes()
             as_typed.switch(page.studio)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import StudioError
 from studio.service import Studio
-from tabs.code import as_typed, project, review
+from tabs.code import as_typed, next_edit, project, review
 from tabs.door.refusal import Refusal, spoken_by
 from tabs.image import sketch
 from tabs.shared import identity
@@ -29,6 +29,7 @@ Answer = Callable[[Studio, Any, Asker], Response | None]
 ANSWERS: Mapping[str, Answer] = {
     f"{PREFIX}sketch": sketch.answer,
     f"{PREFIX}completion": as_typed.answer,
+    f"{PREFIX}next-edit": next_edit.answer,
     f"{PREFIX}review": review.answer,
     **{f"{PREFIX}project/{name}": answer for name, answer in project.ANSWERS.items()},
 }

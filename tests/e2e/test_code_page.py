@@ -6,17 +6,20 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import Gate, Keep, Serve
+from e2e.conftest import Gate, Keep, Serve, _use
 from e2e.desk import Desk
 from studio.engines.demo import fake
 from studio.i18n import text
 from studio.requests import CodeRequest
 from studio.service import Studio
+from studio.tasks.code.next_edit import window
 from tabs.serve import free_port
 
 BEFORE = "def area(r):"
@@ -289,3 +292,38 @@ def f(a):
     desk.page.evaluate("atelier.editor.open('print(2)\\n', 'python')")
     change.get_by_role("button", name="Leave it").click()
     desk.has_code("import os\n\n\ndef f(a):\n    return a+1\n\n\nprint(f(1))")
+
+
+def test_the_next_edit_is_told_from_the_last_one_and_taken_with_a_press(
+    desk: Desk, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[CodeRequest] = []
+
+    def renamed(request: CodeRequest) -> str:
+        asked.append(request)
+        return window(request.prefix, request.suffix).text.replace("print(one)", "print(two)")
+
+    monkeypatch.setattr(fake, "_next_edit", renamed)
+    expect(desk.go("code").find("next-edit")).to_be_hidden()
+    cards = dict(studio.catalog.cards)
+    cards["demo-code"] = replace(cards["demo-code"], options={"next_edit": True})
+    _use(studio, replace(studio.catalog, cards=MappingProxyType(cards)))
+    desk.page.reload()
+    desk.find("next-edit").click()
+    change = desk.page.locator(".a-change")
+    expect(change).to_contain_text("Change something first")
+    desk.write("one = 1\nprint(one)")
+    desk.page.wait_for_timeout(1000)  # this change is over
+    desk.page.keyboard.press("Control+Home")
+    desk.page.keyboard.press("Shift+ArrowRight")
+    desk.page.keyboard.press("Shift+ArrowRight")
+    desk.page.keyboard.press("Shift+ArrowRight")
+    desk.page.keyboard.type("two")
+    desk.find("next-edit").click()
+    expect(change.locator("ins")).to_contain_text("print(two)")
+    assert (asked[0].edits[0].before, asked[0].edits[0].after) == ("one = 1\nprint(one)", "two = 1\nprint(one)")
+    assert studio.jobs() == ()
+    change.get_by_role("button", name="Take it").click()
+    desk.has_code("two = 1\nprint(two)")
+    desk.page.keyboard.press("Control+z")
+    desk.has_code("two = 1\nprint(one)")

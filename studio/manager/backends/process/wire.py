@@ -25,7 +25,14 @@ CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
-        *(requests.CodeFile, requests.CaptionRequest, requests.UpscaleRequest, requests.Message, requests.Lora),
+        *(
+            requests.CodeFile,
+            requests.CodeEdit,
+            requests.CaptionRequest,
+            requests.UpscaleRequest,
+            requests.Message,
+            requests.Lora,
+        ),
         *(requests.Control, requests.Reference, requests.Region, requests.Detail),
         *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )

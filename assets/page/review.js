@@ -3,6 +3,7 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const HANDED = "atelier_code_handed";
+  const FORGOTTEN = 3_600_000; // milliseconds after which code of a chat has to do with something else
   const { stored } = atelier;
   const box = () => document.querySelector("#code-change .a-change");
   const handed = () => { try { return JSON.parse(stored.get(HANDED)); } catch { return null; } };
@@ -10,7 +11,7 @@
   const hand = async (wish) => {
     const selected = atelier.editor.selected();
     if (!selected?.text.trim()) return;
-    stored.set(HANDED, JSON.stringify({ wish, ...selected }));
+    stored.set(HANDED, JSON.stringify({ wish, when: Date.now(), ...selected }));
     let fence = "```";
     while (selected.text.includes(fence)) fence += "`";
     const language = (document.querySelector("#code-language input")?.value ?? "").toLowerCase();
@@ -27,7 +28,7 @@
   // Where what was handed over stands now: {from, text}, as it was, or as it became by an answer; null where it is no more.
   const place = (known) => {
     const whole = atelier.editor.text();
-    if (!known || whole === null) return null;
+    if (!known || whole === null || !(Date.now() - known.when < FORGOTTEN)) return null;
     const wordings = [known.text, known.earlier].filter((text) => text);
     for (const text of wordings) if (whole.slice(known.from, known.from + text.length) === text) return { from: known.from, text };
     for (const text of wordings) if (whole.includes(text)) return { from: whole.indexOf(text), text };

@@ -7,13 +7,21 @@
   const ticked = () => document.querySelector("#code-as-typed input[type=checkbox]");
   let due = 0;
 
+  const tell = (words) => {
+    const line = document.querySelector(".a-typed-why");
+    if (!line) return;
+    line.textContent = words;
+    line.hidden = !words;
+  };
   const body = () => {
     const around = atelier.editor.typing();
     if (!around || !around[0].trim()) return null;
     return { before: around[0], after: around[1], name: atelier.project?.name() ?? "", fields: atelier.values("code") };
   };
   const show = async (answer, { before, after }) => {
-    const { text, seconds } = await answer.json();
+    const { text, seconds, why } = await answer.json();
+    tell(why ?? "");
+    if (why) return null;
     atelier.editor.offer(text, before, after);
     return seconds;
   };
@@ -33,6 +41,6 @@
   }
   document.addEventListener("a-code-kept", soon);
   document.addEventListener("change", (event) => {
-    if (event.target === ticked() && event.isTrusted) live.turned();
+    if (event.target === ticked() && event.isTrusted) { live.turned(); tell(""); }
   });
 })();

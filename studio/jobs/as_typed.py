@@ -29,6 +29,14 @@ class Scribe:
     def __init__(self, intake: Intake, live: Live) -> None:
         self._intake, self._live = intake, live
 
+    def there(self, request: CodeRequest) -> bool:
+        """Whether the model of a request may be used while somebody types (`Live.there`).
+
+        Raises:
+            StudioError: as Studio.submit.
+        """
+        return self._live.there(self._intake.order(request).card)
+
     def next_edit(self, request: CodeRequest, who: str, place: str = "") -> Written | None:
         """The lines round the cursor as they will be next; None where it gave way to others.
 

@@ -79,9 +79,13 @@ class Live:
             return None
         return Ran(work.output, work.seconds)
 
+    def there(self, card: Card) -> bool:
+        """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this."""
+        return self._store.state(card) == "ready" and (card.starter or bool(self._fleet.holding(card.id)))
+
     def _work(self, card: Card, plan: Plan, turn: Turn, seconds: float | None) -> _Work | None:
-        if self._store.state(card) != "ready" or not (card.starter or self._fleet.holding(card.id)):
-            return None  # nothing that others use goes out of the memory for this
+        if not self.there(card):
+            return None
         need = memory_need.of(card, self._store.path(card), plan.requests)
         manager = self._fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
         work = _Work(card, plan, turn, self._adapters(), seconds)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from starlette.responses import JSONResponse, Response
 
+from studio.i18n import text
 from studio.service import Studio
 from tabs.code import fields
 from tabs.shared.asker import Asker, table_of
@@ -20,12 +21,13 @@ def switch(studio: Studio) -> gr.Checkbox:
 
 
 def slow() -> str:
-    """The line that says why it was switched off."""
-    return f'<p class="a-note a-typed-slow" hidden>{said("code.as_typed_slow")}</p>'
+    """Lines that say why it was switched off, and why nothing comes."""
+    off = f'<p class="a-note a-typed-slow" hidden>{said("code.as_typed_slow")}</p>'
+    return f'{off}<p class="a-note a-typed-why" role="status" hidden></p>'
 
 
 def answer(studio: Studio, message: Any, asker: Asker) -> Response | None:
-    """A completion for a message of the browser's; nothing where there is none, or it gave way.
+    """A completion for a message of the browser's, or why there is none; nothing where it gave way.
 
     Raises:
         StudioError: bad_message, a bad value, an unknown model.
@@ -34,6 +36,8 @@ def answer(studio: Studio, message: Any, asker: Asker) -> Response | None:
     if not before.strip():
         return None
     asked = fields.request(named(values), before, after, path)
+    if not studio.scribe.there(asked):
+        return JSONResponse({"why": text("code.as_typed_unloaded", asker.language)})
     written = studio.scribe.write(asked, asker.who, asker.place)
     if written is None:
         return None

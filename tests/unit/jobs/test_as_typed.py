@@ -11,6 +11,7 @@ from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs import as_typed
 from studio.jobs.as_typed import Written, whole
+from studio.jobs.planner import Intake
 from studio.requests import CodeRequest
 from studio.service import Studio
 
@@ -107,3 +108,14 @@ def test_what_cannot_be_written_is_said(studio: Studio) -> None:
     with pytest.raises(StudioError) as caught:
         studio.scribe.write(replace(AREA, max_tokens=0), "me")
     assert caught.value.code == "out_of_range"
+
+
+def test_a_model_that_is_not_in_memory_is_not_loaded_for_it(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = studio.default_model("code")
+    other = replace(card, id="other", starter=False)
+    monkeypatch.setattr(studio._intake, "order", lambda request: replace(order, card=other))
+    order = Intake.order(studio._intake, AREA)
+    assert not studio.scribe.there(AREA)
+    assert studio.scribe.write(AREA, "me") is None
+    monkeypatch.undo()
+    assert studio.scribe.there(AREA) is card.starter

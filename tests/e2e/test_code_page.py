@@ -81,8 +81,8 @@ def test_other_files_are_read_named_and_taken_away_one_by_one(desk: Desk, studio
     desk.go("code").fold("beside")
     desk.find("files").locator("input[type=file]").first.set_input_files([tmp_path / name for name in names])
     expect(desk.find("files")).to_contain_text("units")
-    desk.write(BEFORE).run().idle()
-    asked = studio.jobs()[-1].request
+    desk.write(BEFORE).run().until(lambda: bool(studio.jobs()))
+    asked = desk.idle() and studio.jobs()[-1].request
     assert isinstance(asked, CodeRequest)
     assert [(file.name, file.text) for file in asked.files] == [(name, f"# {name}\n") for name in names]
     desk.find("files").get_by_label("Remove this file").first.click()
@@ -174,8 +174,8 @@ def test_a_file_is_opened_and_saved_with_its_own_line_ends(opened: Desk, folder:
     expect(opened.page.locator(".a-file-state")).to_have_text("saved")
     data = (folder / "src" / "main.go").read_bytes()
     assert data == b"package main\r\n\r\nfunc f() int {\r\n\treturn 1\r\n} // end"
-    opened.run().idle()
-    asked = studio.jobs()[-1].request
+    opened.run().until(lambda: bool(studio.jobs()))
+    asked = opened.idle() and studio.jobs()[-1].request
     assert isinstance(asked, CodeRequest)
     assert (asked.path, asked.language) == ("src/main.go", "go")
     opened.page.keyboard.press("Escape")

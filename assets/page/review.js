@@ -64,7 +64,7 @@
   const show = (key, html, take, more = []) => {
     const part = box();
     if (!part) return;
-    const title = document.createElement("h3"), lines = document.createElement("pre"), row = document.createElement("div");
+    const title = document.createElement("h2"), lines = document.createElement("pre"), row = document.createElement("div");
     title.textContent = atelier.say(key);
     title.tabIndex = -1;
     lines.innerHTML = html; // escaped by the studio

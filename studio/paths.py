@@ -213,18 +213,21 @@ def sweep(target: Path) -> None:
             leftover.unlink()
 
 
-def put_file(path: Path, data: bytes) -> None:
+def put_file(path: Path, data: bytes, *, new: bool = False) -> None:
     """As `write`, for a file of the user's own: with its permissions, or those that their other new files get.
 
     Raises:
         StudioError: the disk is full or refuses.
+        FileExistsError: `new`, and the name is taken.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
-        with writing(path) as temporary:
+        with writing(path, new=new) as temporary:
             temporary.write_bytes(data)
             temporary.chmod(mode)  # not afterwards: by then the name may be somebody's link to another file
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise
         raise disk_error(error, path) from error
 
 

@@ -303,6 +303,15 @@ class CodeFile:
     text: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class CodeEdit:
+    """Lines that were changed lately: in which file, what they were, what they became."""
+
+    name: str
+    before: str = field(default="", repr=False)
+    after: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRequest:
     """Code to be inserted between `prefix` and `suffix`.
@@ -311,6 +320,8 @@ class CodeRequest:
         language: as an editor calls it; it tells where a completion ends.
         path: what the file is called, for models that read names of files.
         files: other files to read, the most important first.
+        edits: what was changed lately, the latest first. With it nothing is inserted: the lines round the cursor are
+            written as they will be next, by a model that was made for that (studio.tasks.code.next_edit).
         fill_in_middle: read the text behind the cursor as well; without it only what stands before.
         count: how many completions to choose from; completion i is drawn with seed + i.
         only_prompt: nothing is completed; the output is the prompt as the model would be given it.
@@ -322,6 +333,7 @@ class CodeRequest:
     language: str = ""
     path: str = ""
     files: tuple[CodeFile, ...] = ()
+    edits: tuple[CodeEdit, ...] = ()
     fill_in_middle: bool = True
     count: int = 1
     only_prompt: bool = False

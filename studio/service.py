@@ -23,9 +23,11 @@ from studio.devices import peak_memory
 from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.instance import Instance
+from studio.jobs.as_typed import Scribe
 from studio.jobs.job import Job
 from studio.jobs.planner import Intake, Order
 from studio.jobs.runner import Final, Runner
+from studio.jobs.sketches import Easel
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
 from studio.library.chats import Chats
@@ -82,6 +84,7 @@ class Studio:
         own: the person's own models: in their folders, and those that they name.
         adaptations: what is known of their adaptations.
         easel: pictures that are painted while their words are typed.
+        scribe: completions that are written while code is typed.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -125,7 +128,8 @@ class Studio:
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=self._adapter_folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
-        self.easel = self._runner.easel(self._intake)
+        live = self._runner.live()
+        self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)

@@ -9,12 +9,12 @@ from starlette.middleware import Middleware
 
 from studio.service import Studio
 from tabs.door.adaptation_pictures import AdaptationPictures
+from tabs.door.answering import Answering
 from tabs.door.bodies import Bodies
 from tabs.door.compression import Compression
 from tabs.door.gate import Gate
 from tabs.door.guard import Guard
 from tabs.door.password import Entrance
-from tabs.door.sketching import Sketching
 from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
 from tabs.door.veil import Veil
@@ -44,7 +44,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
         Middleware(Quota, settings=settings, ledger=ledger, folder=folder),
         Middleware(Bodies, settings=settings, folder=folder, **theirs),
         Middleware(Listening, studio=studio),
-        Middleware(Sketching, studio=studio),
+        Middleware(Answering, studio=studio),
         Middleware(AdaptationPictures, studio=studio),
         Middleware(Vendor, folder=FILES / "vendor"),
         Middleware(Head),

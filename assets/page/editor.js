@@ -1,7 +1,8 @@
 // The code tab's editor: where the cursor is, and a suggestion that appears there, selected until it is kept.
 //
 // The suggestion stands in the text while it is shown, outside of the history of undo. Tab keeps it, as one step that
-// undo takes back, Ctrl or Cmd with the right arrow its first word, Shift+Tab its first line; Esc, typing, undo, or a cursor that goes elsewhere takes it away, and ends the run that writes it.
+// undo takes back, Ctrl or Cmd with the right arrow its first word, Shift+Tab its first line, Alt+] and Alt+[ show
+// another; Esc, typing, undo, or a cursor that goes elsewhere takes it away, and ends the run that writes it.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const DRAFT = "atelier_draft_code";
@@ -14,6 +15,8 @@
   let ours = false; // this very change is made by us
   let restoring = false;
   let wanted = ""; // the language of what was opened last
+  let choices = []; // completions to choose from, the best first: {text, parses}
+  let chosen = 0; // which of them is shown
   let pending = null; // news of a job that this page did not start
   let place = null; // such a job's id, and the text before and behind its suggestion
   const known = new Set(); // jobs that news came of
@@ -73,11 +76,39 @@
     const shown = from !== null && suggestion !== "";
     box()?.classList.toggle("a-suggesting", shown);
     document.body.classList.toggle("a-code-suggests", shown); // shows the buttons and the line that tells the keys
+    count();
   };
+
+  // Which of how many is shown, and whether the file is correct with it.
+  const count = () => {
+    const bar = document.querySelector("#code-choices .a-choices");
+    if (!bar) return;
+    const shown = from !== null && suggestion !== "" && choices.length > 0;
+    const mark = shown ? choices[chosen].parses : null, several = choices.length > 1;
+    if (bar.hidden !== !(shown && (several || mark !== null))) bar.hidden = !bar.hidden;
+    const put = (part, words) => { if (part.textContent !== words) part.textContent = words; };
+    const told = atelier.say("code.choice").replace("{number}", chosen + 1).replace("{count}", choices.length);
+    put(bar.querySelector(".a-choice-count"), several && shown ? told : "");
+    const sign = bar.querySelector(".a-choice-mark");
+    put(sign, mark === null || mark === undefined ? "" : atelier.say(mark ? "code.parses" : "code.parses_not"));
+    sign.classList.toggle("a-wrong", mark === false);
+    for (const button of bar.querySelectorAll("button")) {
+      button.hidden = !several;
+      const name = atelier.say(Number(button.dataset.step) < 0 ? "code.before" : "code.next");
+      if (button.title !== name) button.title = name;
+      if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
+    }
+  };
+  atelier.watch(count); // in another language
+  document.addEventListener("click", (event) => {
+    const step = event.target.closest?.("#code-choices [data-step]");
+    if (step) atelier.editor.step(Number(step.dataset.step));
+  });
 
   const close = () => {
     from = null;
     suggestion = taken = "";
+    choices = [];
     waiting = false;
     mark();
   };
@@ -93,7 +124,7 @@
   const settle = () => {
     if (job) stored.set(SETTLED, job);
     const stop = document.querySelector("#code-stop");
-    if (stop?.offsetParent) stop.click();
+    if ((job || waiting) && stop?.offsetParent) stop.click();
     close();
     remember();
   };
@@ -107,13 +138,14 @@
   const adopt = () => {
     const editor = view();
     if (!pending || pending.id !== place?.id || !editor || restoring || from !== null || waiting) return;
-    const { id, text } = pending;
+    const { id, text } = pending, listed = pending.choices;
     const { before, after } = place;
     if (editor.state.doc.toString() !== before + after || stored.get(SETTLED) === id) return;
     job = id;
     from = before.length;
     pending = null;
     placed.add(editor);
+    choices = listed;
     grow(text, document.activeElement === document.body);
   };
 
@@ -130,14 +162,8 @@
 
     // Text from elsewhere, instead of what is there, which undo brings back; Gradio asks for its language.
     async open(text, language) {
-      document.getElementById("tab-code-button")?.click();
-      await atelier.opened("code");
-      await atelier.drawn("code");
-      for (let tries = 100; !view() && tries > 0; tries -= 1) await new Promise((done) => setTimeout(done, 50));
-      const editor = view();
+      const editor = await come();
       if (!editor) return;
-      if (from !== null) dismiss();
-      placed.add(editor);
       const { doc } = editor.state;
       const end = text.endsWith("\n") ? text.length - 1 : text.length; // a listing ends with one that is not meant
       editor.dispatch({
@@ -145,24 +171,88 @@
       });
       remember();
       editor.focus();
-      wanted = language;
+      this.speak(language);
+    },
+
+    // A file: what stood there before is another one's, to which undo must not lead. `line` counts from 1.
+    async load(text, language, line = 0) {
+      const editor = await come();
+      if (!editor) return;
+      const { state } = editor;
+      editor.setState(state.constructor.create({ doc: text, extensions: state.config.base }));
+      const { addToHistory } = editor.state.update({}).constructor;
+      for (const change of [{ from: 0, insert: " " }, { from: 0, to: 1 }]) { // Gradio hears of changes alone
+        editor.dispatch({ changes: change, annotations: addToHistory.of(false) });
+      }
+      const at = line ? editor.state.doc.line(Math.min(line, editor.state.doc.lines)).to : 0;
+      editor.dispatch({ selection: { anchor: at }, scrollIntoView: true });
+      remember();
+      editor.focus();
+      this.speak(language);
+    },
+    colour: (on) => box()?.classList.toggle("a-plain", !on),
+    speak(language) {
+      wanted = language || "-";
       document.getElementById("code-open")?.click();
+    },
+    text: () => (stands() ? without() : view()?.state.doc.toString() ?? null),
+
+    // What is selected, or all of it: {from, text}; null where the editor is not there
+    selected() {
+      const editor = view();
+      if (!editor) return null;
+      if (from !== null) dismiss(suggestion ? { selection: { anchor: from } } : {});
+      const { from: start, to } = editor.state.selection.main;
+      return start === to ? { from: 0, text: editor.state.doc.toString() } : { from: start, text: editor.state.sliceDoc(start, to) };
+    },
+
+    // One step that undo takes back: `text` instead of what stands at `start`..`end`.
+    replace(start, end, text) {
+      const editor = view();
+      if (!editor) return;
+      editor.dispatch({
+        changes: { from: start, to: end, insert: text }, selection: { anchor: start, head: start + text.length },
+        scrollIntoView: true, userEvent: "input.complete",
+      });
+      remember();
+      editor.focus();
     },
     wanted: () => wanted,
 
-    // [text before the cursor, text behind it]; remembers the place for the suggestion
-    aroundCursor() {
-      const editor = view();
-      if (!editor) return ["", ""];
+    // [text before the cursor, text behind it, what the file is called]; `run`: remembers the place for the suggestion
+    aroundCursor(run) {
+      const editor = view(), name = atelier.project?.name() ?? "";
+      if (!editor) return ["", "", name];
       if (stands()) put("", { selection: { anchor: from } });
       close();
       const text = editor.state.doc.toString();
       if (!placed.has(editor)) editor.dispatch({ selection: { anchor: text.length } }); // nobody chose the beginning
       const at = editor.state.selection.main.head;
-      from = at;
-      waiting = true;
-      pending = null;
-      return [text.slice(0, at), text.slice(at)];
+      if (run) {
+        from = at;
+        waiting = true;
+        pending = null;
+      }
+      return [text.slice(0, at), text.slice(at), name];
+    },
+
+    // [before, after] where a completion may be offered while somebody types: at a cursor that they put there, with
+    // nothing selected, suggested or on its way; null elsewhere
+    typing() {
+      const editor = view(), { main } = editor?.state.selection ?? {};
+      if (!editor?.hasFocus || !placed.has(editor) || from !== null || main.from !== main.to || editor.composing) return null;
+      if (document.querySelector("#code-stop")?.offsetParent) return null;
+      const text = editor.state.doc.toString();
+      return [text.slice(0, main.head), text.slice(main.head)];
+    },
+    // Such a completion, where all is still as it was when it was asked for
+    offer(text, before, after) {
+      const now = this.typing();
+      if (!text || !now || now[0] !== before || now[1] !== after) return false;
+      job = null;
+      from = before.length;
+      grow(text, false);
+      return true;
     },
 
     // {id, before, after}: the text that a suggestion is for which another page asked for
@@ -171,18 +261,29 @@
       adopt();
     },
 
-    // news: the job's id, a line break, the suggestion so far
+    // news: {id, text, choices} of a job: the suggestion so far, and at its end all of them
     suggest(news) {
-      const id = news.slice(0, news.indexOf("\n"));
-      const text = news.slice(news.indexOf("\n") + 1);
+      const { id, text, choices: listed } = JSON.parse(news);
       if (waiting && !known.has(id)) [job, waiting] = [id, false];
       known.add(id);
       if (from === null || id !== job) {
-        pending = id === job ? null : { id, text };
+        pending = id === job ? null : { id, text, choices: listed };
         adopt();
-      } else if (stands() && text.startsWith(taken)) {
-        grow(text.slice(taken.length), suggestion === ""); // once: the person may be in another field by now
+        return;
       }
+      const fitting = listed.filter((one) => one.text.startsWith(taken)); // a part of it may have been kept already
+      const best = fitting[0]?.text ?? text;
+      if (stands() && best.startsWith(taken)) {
+        [choices, chosen] = [fitting, 0];
+        grow(best.slice(taken.length), suggestion === ""); // once: the person may be in another field by now
+      }
+    },
+
+    // another of the completions: 1 the next, -1 the one before
+    step(by) {
+      if (!stands() || choices.length < 2) return;
+      chosen = (chosen + by + choices.length) % choices.length;
+      grow(choices[chosen].text.slice(taken.length), true);
     },
 
     accept() {
@@ -194,6 +295,7 @@
       }
       settle();
       view()?.focus();
+      document.dispatchEvent(new CustomEvent("a-code-kept"));
     },
 
     // the first word or line of it; the rest goes on being a suggestion
@@ -207,6 +309,8 @@
       put(part, { selection: { anchor: from + part.length } }, true);
       from += part.length;
       taken += part;
+      choices = choices.filter((one) => one.text.startsWith(taken));
+      chosen = Math.max(choices.findIndex((one) => one.text === taken + rest), 0);
       grow(rest, true);
     },
 
@@ -243,9 +347,27 @@
     },
   };
 
+  // The tab, opened, with its editor, in which no suggestion stands.
+  const come = async () => {
+    document.getElementById("tab-code-button")?.click();
+    await atelier.opened("code");
+    await atelier.drawn("code");
+    for (let tries = 100; !view() && tries > 0; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+    const editor = view();
+    if (!editor) return null;
+    if (from !== null) dismiss();
+    placed.add(editor);
+    return editor;
+  };
+  const without = () => {
+    const { doc } = view().state;
+    return doc.sliceString(0, from) + doc.sliceString(from + suggestion.length);
+  };
+
   const remember = () => {
     const editor = view();
     if (editor && !atelier.editor.suggesting()) stored.set(DRAFT, editor.state.doc.toString());
+    atelier.project?.changed();
   };
   for (const kind of ["keyup", "input", "paste", "cut", "drop"]) {
     document.addEventListener(kind, (event) => {
@@ -256,7 +378,15 @@
   // ---- an edit of the person's own comes after the suggestion is gone, so that undo never brings it back
   const overtaking = (event) => event.target.closest?.("#code-editor") && atelier.editor.suggesting();
   document.addEventListener("keydown", (event) => {
-    if (!overtaking(event) || event.altKey) return;
+    if (!overtaking(event)) return;
+    if (event.altKey) {
+      const by = { BracketRight: 1, BracketLeft: -1 }[event.code]; // by the key's place: with Option a Mac types signs
+      if (!by || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      atelier.editor.step(by);
+      return;
+    }
     const command = event.ctrlKey || event.metaKey;
     const alone = command ? /^[zy]$/i.test(event.key) : ["Backspace", "Delete"].includes(event.key);
     if (event.key === "Tab" && !command) {

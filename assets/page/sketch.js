@@ -1,22 +1,17 @@
-// A picture that follows what is being typed. One is asked for at a time, of the fields as they are then: what comes
-// meanwhile is asked for next, and what takes too long is given up for it.
+// A picture that follows what is being typed (live.js), in the place of the result until it is kept or taken away.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
-  const ADDRESS = "/atelier/sketch", INSISTS = "atelier_sketch_insists";
-  const TOUCHED = 2000, PATIENT = 700, AGAIN = 400, TRIES = 15; // milliseconds, and how often it is asked for again
-  const SLOW = 0.5, LOOKED_AT = 3; // seconds a picture, and how many of them are looked at
-  const { stored } = atelier;
+  const TOUCHED = 2000, PATIENT = 700; // milliseconds
+  const SLOW = 0.5; // seconds a picture
   const part = (id) => document.getElementById(id);
   const place = () => document.querySelector("#image-sketch-place .a-sketch");
   const ticked = () => document.querySelector("#image-sketch input[type=checkbox]");
   const open = () => part("tab-image-button")?.getAttribute("aria-selected") === "true" && !document.hidden;
 
-  let wanted = 0, asked = 0, tries = 0, touched = -Infinity, shown = -Infinity, next = 0, again = false;
-  let flight = null; // what is under way, to give it up
+  let touched = -Infinity, again = false;
   let kept = null; // what stood in the tab when the picture was kept
   let runs = 0; // a sketch that was asked for before the last one comes too late
   let address = "";
-  const took = [];
 
   const made = () => document.querySelector("#image-details [data-made]")?.dataset.made ?? "";
   const hide = () => {
@@ -28,15 +23,16 @@
     URL.revokeObjectURL(address);
     address = "";
   };
-  const drop = () => { wanted = asked; clearTimeout(next); flight?.abort(); };
 
-  const show = async (answer, prompt) => {
+  // Returns the seconds that it took; null where it came too late.
+  const show = async (answer, { fields }) => {
+    if (kept || !(atelier.values("image")["image-prompt"] ?? "").trim()) return null;
     const figure = place(), run = runs, bytes = await answer.blob();
-    if (!figure || run !== runs) return;
+    if (!figure || run !== runs) return null;
     const image = figure.querySelector("img"), before = address;
     address = URL.createObjectURL(bytes);
     image.src = address;
-    image.alt = prompt;
+    image.alt = fields["image-prompt"] ?? "";
     try { await image.decode(); } catch { /* a newer one has come */ }
     const side = Math.max(image.naturalWidth, image.naturalHeight); // it is as large as the result will be
     figure.classList.toggle("a-tiny", side <= 128);
@@ -46,14 +42,13 @@
       image.removeAttribute("src");
       URL.revokeObjectURL(address);
       address = "";
-      return;
+      return null;
     }
     figure.dataset.seed = answer.headers.get("x-seed");
     figure.dataset.seconds = answer.headers.get("x-seconds");
     figure.hidden = false;
-    shown = performance.now();
     told(figure);
-    pace(Number(figure.dataset.seconds));
+    return Number(figure.dataset.seconds);
   };
   const told = (figure) => {
     const facts = figure.querySelector(".a-sketch-facts"), { seed, seconds } = figure.dataset;
@@ -62,52 +57,17 @@
     const name = atelier.say("image.sketch_keep"), button = figure.querySelector("button");
     if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
   };
-  // A machine that takes too long is not asked, unless the person insists.
-  const pace = (seconds) => {
-    took.push(seconds);
-    if (took.length < LOOKED_AT) return;
-    const middle = took.splice(0).sort((a, b) => a - b)[Math.floor(LOOKED_AT / 2)];
-    if (middle <= SLOW || stored.get(INSISTS)) return;
-    drop();
-    ticked()?.click();
-    const line = document.querySelector(".a-sketch-slow");
-    if (line) line.hidden = false;
-  };
 
-  const pump = async () => {
-    clearTimeout(next);
-    if (flight) {
-      if (performance.now() - shown < PATIENT) flight.abort(); // one was seen a moment ago: the newest is better
-      return;
-    }
-    if (wanted === asked || !ticked()?.checked || !open() || atelier.holds("image-picture")) return;
-    const fields = atelier.values("image"), prompt = fields["image-prompt"] ?? "";
-    const mine = wanted, turn = again;
-    asked = mine;
+  const body = () => {
+    const fields = atelier.values("image"), turn = again;
     again = false;
-    if (!prompt.trim() || fields["image-x-field"] || Number(fields["image-hires-scale"] || 1) > 1) {
-      hide();
-      return;
-    }
-    flight = new AbortController();
-    let busy = false;
-    try {
-      const answer = await fetch((window.gradio_config?.root || "") + ADDRESS, {
-        method: "POST", headers: { "Content-Type": "application/json" }, signal: flight.signal,
-        body: JSON.stringify({ fields, again: turn }),
-      });
-      busy = answer.status === 204;
-      if (answer.status === 200 && !kept && (atelier.values("image")["image-prompt"] ?? "").trim()) await show(answer, prompt);
-      else if (answer.status >= 400) hide();
-    } catch { /* given up, or the studio is away */ }
-    flight = null;
-    if (wanted !== mine) pump();
-    else if (busy && tries < TRIES) {
-      tries += 1;
-      next = setTimeout(() => { wanted += 1; pump(); }, AGAIN);
-    }
+    if (!(fields["image-prompt"] ?? "").trim() || fields["image-x-field"] || Number(fields["image-hires-scale"] || 1) > 1) return null;
+    return { fields, again: turn };
   };
-  const ask = () => { wanted += 1; tries = 0; pump(); };
+  const live = atelier.live({
+    address: "/atelier/sketch", switch: ticked, slowLine: ".a-sketch-slow", insists: "atelier_sketch_insists",
+    slow: SLOW, patient: PATIENT, open: () => open() && !atelier.holds("image-picture"), body, show, nothing: hide,
+  });
 
   // ---- what a person does in the column; what the page puts there, from a picture or an example, is no wish for a new one
   const touch = (event) => {
@@ -118,35 +78,28 @@
   for (const kind of ["input", "change", "click"]) document.addEventListener(kind, touch, true);
   atelier.onKept((tab, name) => {
     if (tab !== "image" || performance.now() - touched > TOUCHED) return;
-    if (name !== "image-sketch") ask();
+    if (name !== "image-sketch") live.ask();
   });
   document.addEventListener("change", (event) => {
     if (event.target !== ticked() || !event.isTrusted) return;
-    const line = document.querySelector(".a-sketch-slow");
-    if (line) line.hidden = true;
-    if (event.target.checked) {
-      if (line && stored.get(INSISTS) === null) stored.set(INSISTS, "yes");
-      setTimeout(ask, 50);
-    } else {
-      drop();
-      hide();
-    }
+    if (live.turned()) setTimeout(live.ask, 50);
+    else hide();
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#image-dice") && event.isTrusted) { // an empty seed stays empty, and means another picture
       again = true;
-      setTimeout(ask, 150);
+      setTimeout(live.ask, 150);
     }
     if (event.target.closest?.(".a-sketch-keep")) part("image-run")?.click();
     if (event.target.closest?.("#image-run")) { // it becomes the result, and stands until that is there
-      drop();
+      live.drop();
       runs += 1;
       touched = -Infinity;
       if (place() && !place().hidden) kept = { made: made(), until: performance.now() + 10_000 };
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && place() && !place().hidden) { drop(); hide(); }
+    if (event.key === "Escape" && place() && !place().hidden) { live.drop(); hide(); }
   });
   atelier.watch(() => {
     const figure = place();

@@ -61,7 +61,7 @@ ENGINES: dict[str, EngineFacts] = {
     "llama": EngineFacts(
         place="studio.engines.text.llama:LlamaEngine",
         tasks=("chat", "code"),
-        options=("ask", "fim", "keep_thinking", "mmproj", "places", "template_options"),
+        options=("ask", "fim", "keep_thinking", "mmproj", "next_edit", "places", "template_options"),
         torch=False,
         cpu_only=True,
         native=True,
@@ -69,7 +69,7 @@ ENGINES: dict[str, EngineFacts] = {
     "text": EngineFacts(
         place="studio.engines.text.transformers_lm:TextEngine",
         tasks=("chat", "code"),
-        options=(*_TORCH, "ask", "fim", "keep_thinking", "max_side", "sees", "template_options"),
+        options=(*_TORCH, "ask", "fim", "keep_thinking", "max_side", "next_edit", "sees", "template_options"),
         variants=_BITS,
     ),
     "diffusion": EngineFacts(

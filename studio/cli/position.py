@@ -12,18 +12,12 @@ from codecs import BOM_UTF8
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.library.outputs import SUFFIXES
 from studio.paths import gigabytes, put_file
+from studio.tasks.code.languages import of_file
 from studio.tasks.limits import TEXTS
 
 MAX_BYTES = 50_000_000
 _PLACE = re.compile(r"(?P<file>.+?)(?::(?P<line>\d{1,9}))?(?::(?P<column>\d{1,9}))?", re.DOTALL)
-LANGUAGES = {
-    **{suffix: name for name, suffix in reversed(SUFFIXES.items())},
-    ".h": "c", ".hpp": "cpp", ".cc": "cpp", ".cxx": "cpp", ".jsx": "javascript", ".mjs": "javascript",
-    ".cjs": "javascript", ".tsx": "typescript", ".mts": "typescript", ".cts": "typescript", ".json": "json",
-    ".pyi": "python", ".yml": "yaml", ".zsh": "shell", ".R": "r", ".htm": "html",
-}  # fmt: skip
 
 
 def around(place: str) -> tuple[str, str, str]:
@@ -40,7 +34,7 @@ def around(place: str) -> tuple[str, str, str]:
     text = read_text(name)
     at = len(text) if line is None else _offset(text, name, line, column)
     limit = TEXTS["code"]["prefix"].high  # far more than any model reads; an engine notes what it leaves out
-    return text[max(at - limit, 0) : at], text[at : at + limit], LANGUAGES.get(Path(name).suffix, "")
+    return text[max(at - limit, 0) : at], text[at : at + limit], of_file(name)
 
 
 def file_of(place: str) -> str:

@@ -23,11 +23,10 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs import failures, memory_need
 from studio.jobs.context import Plan, RunContext, Yielded
 from studio.jobs.job import Job
+from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs, places
-from studio.jobs.planner import Intake
 from studio.jobs.queue import Register
-from studio.jobs.sketches import Easel
 from studio.jobs.turns import Turns
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
@@ -102,9 +101,9 @@ class Runner:
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
 
-    def easel(self, intake: Intake) -> Easel:
-        """Where sketches are painted, which give way to the jobs."""
-        return Easel(intake, self._store, self.fleet, self._specs, self.register, self._adapters)
+    def live(self) -> Live:
+        """Where is computed what is wanted while somebody types, which gives way to the jobs."""
+        return Live(self._store, self.fleet, self._specs, self.register.busy, self._adapters)
 
     # ---- jobs
 

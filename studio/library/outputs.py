@@ -27,17 +27,11 @@ from studio.recipes import embed_image, infotext, recipe
 from studio.recipes.embed_audio import encode_wav
 from studio.requests import TASKS, ImageRequest, Task
 from studio.results import Artifact, Output
+from studio.tasks.code.languages import SUFFIXES
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = {
-    "python": ".py", "javascript": ".js", "typescript": ".ts", "java": ".java", "c": ".c", "c++": ".cpp", "cpp": ".cpp",
-    "c#": ".cs", "csharp": ".cs", "go": ".go", "rust": ".rs", "ruby": ".rb", "php": ".php", "swift": ".swift",
-    "kotlin": ".kt", "scala": ".scala", "r": ".r", "julia": ".jl", "lua": ".lua", "perl": ".pl", "shell": ".sh",
-    "bash": ".sh", "sql": ".sql", "html": ".html", "css": ".css", "yaml": ".yaml", "toml": ".toml",
-    "xml": ".xml", "markdown": ".md", "haskell": ".hs", "dart": ".dart",
-}  # fmt: skip
 _PICTURES = ("image", "upscale")
 _FORMAT_SUFFIX = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 

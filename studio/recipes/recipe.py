@@ -32,6 +32,7 @@ from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
 from studio.requests import (
     TASKS,
+    CodeEdit,
     CodeFile,
     Control,
     Detail,
@@ -279,6 +280,8 @@ def _plain(value: object) -> object:
         return {"role": value.role, "content": value.content, **({"files": files} if files else {})}
     if isinstance(value, CodeFile):
         return {"name": value.name, **text_hash(value.text)}
+    if isinstance(value, CodeEdit):
+        return {"name": value.name, "before": text_hash(value.before), "after": text_hash(value.after)}
     if isinstance(value, Control | Reference | Region | Detail):
         return {part.name: _hashed(getattr(value, part.name)) for part in fields(value)}
     return {"name": value.name, "weight": value.weight} if isinstance(value, Lora) else _hashed(value)

@@ -61,7 +61,9 @@ class Compression:
             headers["Cache-Control"] = FOREVER
         if len(body) < LEAST:
             return bytes(body)
-        key = (path, headers.get("etag", "")) if path.startswith(_STATIC) else None
+        mark = headers.get("etag", "")
+        still = path.startswith(_STATIC) and (mark or headers.get("cache-control") == FOREVER)
+        key = (path, mark) if still else None  # what is asked of an address of ours is another each time
         small = self._kept.get(key) if key else None
         if small is None:
             small = gzip.compress(body, LEVEL, mtime=0)

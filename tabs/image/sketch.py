@@ -1,15 +1,17 @@
 """The picture that follows what is being typed: the switch, its place in the column, and what the browser asks.
 
-It asks by itself (assets/page/sketch.js, tabs.door.sketching), not by an event of Gradio's: those carry fifty fields
+It asks by itself (assets/page/sketch.js, tabs.door.answering), not by an event of Gradio's: those carry fifty fields
 and their answers through the whole page at each letter. What it sends are the fields that it keeps in any case.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from starlette.responses import Response
 
 from studio.errors import StudioError
 from studio.jobs.sketches import sketches
@@ -18,6 +20,7 @@ from studio.service import Studio
 from tabs.image import editing, form, region_map, shown, steering
 from tabs.image.fields import TASK, Fields
 from tabs.image.source import Drawing
+from tabs.shared.asker import Asker
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import said, t
@@ -68,6 +71,24 @@ def request(studio: Studio, message: Any) -> ImageRequest | None:
     if not sketches(card) or values["x_field"] or not values["prompt"].strip():
         return None
     return form.request(values, card, Drawing())
+
+
+def answer(studio: Studio, message: Any, asker: Asker) -> Response | None:
+    """What is painted for a message of the browser's: a PNG; nothing where there is nothing to paint, or it gave way.
+
+    Raises:
+        StudioError: as `request`, and as the studio's `easel.paint`.
+    """
+    if isinstance(message, dict) and message.get("again"):
+        studio.easel.turn_page(asker.who)
+    asked = request(studio, message)
+    made = studio.easel.paint(asked, asker.who, asker.place) if asked is not None else None
+    if made is None:
+        return None
+    file = io.BytesIO()
+    made.picture.save(file, "PNG", compress_level=1)
+    headers = {"Cache-Control": "no-store", "X-Seed": str(made.seed), "X-Seconds": f"{made.seconds:.3f}"}
+    return Response(file.getvalue(), 200, headers, "image/png")
 
 
 def read(message: Any) -> dict[str, Any]:

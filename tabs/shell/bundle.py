@@ -18,10 +18,11 @@ FILES = ASSETS / "page"
 """Scripts, style sheets and icon of the page."""
 SCRIPTS = (
     "common.js", "watch.js", "identity.js", "language.js", "page.js", "tabs.js", "keep.js", "tries.js", "menus.js",
-    "jobs.js", "focus.js", "speak.js", "fields.js", "sketch.js", "titles.js", "chat.js", "chats.js", "editor.js",
-    "music.js", "captions.js", "models.js", "shelf.js", "regions.js",
+    "jobs.js", "focus.js", "speak.js", "fields.js", "live.js", "sketch.js", "titles.js", "chat.js", "chats.js",
+    "editor.js", "project.js", "typed.js", "review.js", "edits.js", "music.js", "captions.js", "models.js", "shelf.js",
+    "regions.js",
 )  # fmt: skip
-STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css")
+STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "code.css")
 FOREVER = "public, max-age=31536000, immutable"
 """How long browsers keep what changes its name with its content."""
 _WITHIN = ".gradio-container.gradio-container .contain"

@@ -64,10 +64,7 @@ class Desk:
 
     def more(self) -> Self:
         """Open the tab's further settings, or close them."""
-        if self.tab in ("chat", "image", "music", "caption"):
-            return self.fold("more")
-        self.find("more").locator("button.label-wrap").click()
-        return self
+        return self.fold("more")
 
     def fold(self, name: str) -> Self:
         """Open a part of the tab, or close it."""

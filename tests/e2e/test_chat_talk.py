@@ -101,7 +101,7 @@ def test_code_in_an_answer_goes_to_the_editor_with_its_language(studio: Studio, 
     desk.page.get_by_role("button", name="To Code").click()
     desk.tab = "code"
     desk.has_code("let x = 1 < 2;")
-    expect(desk.field("language")).to_have_value("javascript")
+    expect(desk.field("language")).to_have_value("JavaScript")
     desk.page.keyboard.press("ControlOrMeta+z")
     desk.has_code(EXAMPLE)
 

@@ -51,7 +51,7 @@ def fill(desk: Desk, name: str, files: dict[str, Path]) -> None:
         field.locator("textarea, input").first.fill("3")
 
 
-@pytest.mark.parametrize("tab", [tab for tab in TABS if tab != "code"])
+@pytest.mark.parametrize("tab", TABS)
 def test_every_field_is_as_it_was(visit: Visit, serve: Serve, tab: Tab, tmp_path: Path, files: dict[str, Path]) -> None:
     port = free_port("127.0.0.1", 0)
     studio, url = serve(demo=True, port=port)
@@ -115,6 +115,7 @@ UNSEEN = {"chat-files"}
 """Fields that are seen once there is something in them."""
 ONE_CHOICE = {
     "chat-model",
+    "code-model",
     "image-model",
     "music-model",
     "caption-model",
@@ -139,12 +140,14 @@ def files(tmp_path: Path) -> dict[str, Path]:
     from PIL import Image
 
     picture, sound = tmp_path / "a red square.png", tmp_path / "a tone.wav"
+    (source := tmp_path / "other.py").write_text("x = 1\n")
     Image.new("RGB", (96, 96), "red").save(picture)
     soundfile.write(sound, np.sin(np.arange(24_000) / 20) / 4, 24_000)
     steering = {f"image-control-{slot}-picture": picture for slot in (1, 2, 3)}
     steering |= {f"image-reference-{slot}-{part}": picture for slot in (1, 2, 3, 4) for part in ("picture", "mask")}
     return {
-        "caption-image": picture, "caption-files": picture, "chat-files": picture, "music-sound": sound, **steering
+        "caption-image": picture, "caption-files": picture, "chat-files": picture, "code-files": source,
+        "music-sound": sound, **steering,
     }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from studio.requests import (
 )
 from studio.results import Audio, Output, Tokens, Usage
 from studio.tasks.caption.edits import lacking
+from studio.tasks.code.next_edit import window
 from studio.tasks.image.prompt_weights import plain
 from studio.tasks.music.limits import SOUND_USES
 from studio.tasks.seeds import stepped, varied
@@ -172,7 +173,7 @@ class FakeModel:
                 case CodeRequest():
                     if request.only_prompt:
                         return Output(prompt=request.prefix + request.suffix, stats={"prompt_tokens": 1.0})
-                    return self._say(_completion(request), context)
+                    return self._say(_next_edit(request) if request.edits else _completion(request), context)
                 case ImageRequest():
                     return self._paint(request, context)
                 case MusicRequest():
@@ -305,6 +306,12 @@ def _completion(request: CodeRequest) -> str:
     if line.rstrip().endswith(":"):
         return f"\n{indent}    return {len(request.prefix)}"
     return "pass" if not line.strip() else "  # a stand-in completion"
+
+
+def _next_edit(request: CodeRequest) -> str:
+    """The latest change once more, where the same words stand in the lines round the cursor."""
+    lines, latest = window(request.prefix, request.suffix).text, request.edits[0]
+    return lines.replace(latest.before, latest.after) if latest.before else lines
 
 
 def _caption(request: CaptionRequest) -> str:

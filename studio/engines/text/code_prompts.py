@@ -13,11 +13,12 @@ from typing import Any
 from studio.engines.text import chat_templates, context_window
 from studio.engines.text.prompts import Notes, Reading
 from studio.errors import StudioError
-from studio.requests import CodeFile, CodeRequest
+from studio.requests import CodeEdit, CodeFile, CodeRequest
 from studio.results import Output
-from studio.tasks.code import asking, repository
+from studio.tasks.code import asking, next_edit, repository
 from studio.tasks.code.asking import AskedCleaner
 from studio.tasks.code.completion import STOPS, CompletionCleaner, FimFamily, left_to_right
+from studio.tasks.code.next_edit import WindowCleaner
 
 _SPACE_PROBE = "☺"
 """A character that no vocabulary joins to what follows: behind it, a text has no space put in front of it."""
@@ -38,7 +39,7 @@ class Filling:
     ids: list[int]
     text: str
     stops: tuple[str, ...]
-    cleaner: CompletionCleaner | AskedCleaner
+    cleaner: CompletionCleaner | AskedCleaner | WindowCleaner
     notes: Notes = field(default=())
 
     def shown(self) -> Output:
@@ -54,6 +55,7 @@ def code(
     check: Callable[[], None],
     *,
     ask: bool,
+    rewrites: bool = False,
 ) -> Filling:
     """The text round the cursor; what is furthest from it goes first.
 
@@ -62,10 +64,13 @@ def code(
         limit: tokens that prompt and completion may have together.
         check: raises once the person pressed Stop.
         ask: a model that only talks is asked; without, it goes on too.
+        rewrites: it was made to tell the next edit.
 
     Raises:
-        StudioError: broken_model: no use of the chat template.
+        StudioError: broken_model: no use of the chat template; no_next_edit; no_room_for_edit.
     """
+    if request.edits and not (rewrites and reading.has(next_edit.MARK)):
+        raise StudioError("no_next_edit", model=request.model)
     return _Prompt(reading, request, limit, check).filling(family, ask)
 
 
@@ -80,6 +85,8 @@ class _Prompt:
 
     def filling(self, family: FimFamily | None, ask: bool) -> Filling:
         request = self._request
+        if request.edits:
+            return self._next_edit()
         if family is not None and request.fill_in_middle:
             return self._marked(family)
         if ask and request.fill_in_middle and self._suffix.strip() and self._reading.render is not None:
@@ -108,6 +115,24 @@ class _Prompt:
             self._request.suffix, family.stops, self._request.prefix, language=self._request.language
         )
         return Filling(ids, text, family.stops, cleaner, tuple(self._notes))
+
+    def _next_edit(self) -> Filling:
+        lines = next_edit.window(self._prefix, self._suffix).text
+        rest = self._room - 2 * self._size(lines) - 3 * self._size(self._request.path) - 20
+        edits: list[CodeEdit] = []
+        for one in self._request.edits:
+            rest -= self._size(one.name + one.before + one.after) + 12
+            if rest < 0 and edits:
+                break
+            edits.append(one)
+        files, _, _ = context_window.beginnings(self._request.files, max(rest // 2, 0), self._size, self._check)
+        ids, text = self._opening()
+        for special, part in next_edit.pieces(lines, self._request.path or "file", edits, files):
+            ids += [self._reading.token(part)] if special else self._reading.tokens(part)
+            text += part
+        if len(ids) > self._room:
+            raise StudioError("no_room_for_edit", model=self._request.model)
+        return Filling(ids, text, next_edit.STOPS, WindowCleaner())
 
     def _asked(self) -> Filling:
         files = self._files()

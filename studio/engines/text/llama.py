@@ -195,6 +195,7 @@ class LlamaModel:
             self._context,
             context.check,
             ask=bool(self._card.options.get("ask", True)),
+            rewrites=bool(self._card.options.get("next_edit")),
         )
         if request.only_prompt or not filling.ids:
             return filling.shown()

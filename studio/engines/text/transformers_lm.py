@@ -181,6 +181,7 @@ class TextModel(parking.Parking):
             self._limit,
             context.check,
             ask=bool(self._card.options.get("ask", True)),
+            rewrites=bool(self._card.options.get("next_edit")),
         )
         if request.only_prompt or not filling.ids:
             return filling.shown()

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, get_args
 
+from studio.media.encodings import decoded
 from studio.paths import disk_error
-from studio.tasks.caption.encodings import decoded
 
 State = Literal["planned", "written", "same", "skipped", "failed", "typed", "undone", "kept"]
 STATES: tuple[State, ...] = get_args(State)

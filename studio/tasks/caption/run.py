@@ -20,8 +20,8 @@ from typing import Any
 
 from studio import paths
 from studio.errors import StudioError
+from studio.media.encodings import decoded
 from studio.tasks.caption import edits, folder, lock, metadata_jsonl, tokens
-from studio.tasks.caption.encodings import decoded
 from studio.tasks.caption.journal import FINISHED, ROLLED_BACK, Journal, Line, Story, read_journal
 from studio.tasks.caption.plan import Plan, read_plan, write_plan
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from studio.tasks.caption.encodings import likeliest
+from studio.media.encodings import likeliest
 
 _UTF8, _UNICODE_PATH = 0x800, 0x7075
 _FORBIDDEN = re.compile(r'[<>:"|?*]')

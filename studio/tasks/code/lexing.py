@@ -15,8 +15,11 @@ ALIASES = {
     "py": "python", "js": "javascript", "jsx": "javascript", "ts": "typescript", "tsx": "typescript", "c++": "cpp",
     "c#": "csharp", "cs": "csharp", "golang": "go", "rs": "rust", "rb": "ruby", "bash": "shell", "sh": "shell",
     "zsh": "shell", "yml": "yaml", "htm": "html", "scss": "css", "jsonc": "json",
+    "kt": "kotlin",
 }  # fmt: skip
-BRACES = frozenset(("javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "css", "json"))
+BRACES = frozenset(
+    ("javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "kotlin", "swift", "css", "json")
+)
 """Languages whose blocks stand between braces."""
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 """Elements of HTML that have no end."""
@@ -35,7 +38,8 @@ _SKIPPED: dict[str, tuple[str, ...]] = {
     "python": (_HASH, _TRIPLE, _TRIPLE_SINGLE, _DOUBLE, _SINGLE),
     "javascript": (_LINE, _BLOCK, _DOUBLE, _SINGLE, _TICKS),
     "typescript": (_LINE, _BLOCK, _DOUBLE, _SINGLE, _TICKS),
-    "java": _C, "c": _C, "cpp": _C, "csharp": (r'@"(?:[^"]|"")*(?:"|\Z)', *_C),
+    "java": _C, "c": _C, "cpp": _C, "kotlin": _C, "swift": (_LINE, _BLOCK, _TRIPLE, _DOUBLE),
+    "csharp": (r'@"(?:[^"]|"")*(?:"|\Z)', *_C),
     "go": (_LINE, _BLOCK, _DOUBLE, _CHARACTER, r"`[^`]*(?:`|\Z)"),
     "rust": (_LINE, _BLOCK, r'\br(#*)"[\s\S]*?(?:"\1|\Z)', _DOUBLE_LONG, _CHARACTER),
     "php": (_LINE, r"#(?!\[)[^\n]*", _BLOCK, _DOUBLE_LONG, _SINGLE_LONG),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import CodeFile, CodeRequest
+from studio.requests import CodeEdit, CodeFile, CodeRequest
 from studio.tasks.bounds import (
     SEED,
     TEMPERATURE,
@@ -34,7 +34,7 @@ TEXTS: Mapping[str, Letters] = {
     "language": Letters(64, 64),
     "path": Letters(1_000, 300),
 }
-_FILES = Bound(0, 32, 8, 0)
+_FILES, _EDITS = Bound(0, 32, 8, 0), Bound(0, 16, 8, 0)
 _NAME = replace(TEXTS["path"], needed=True)
 
 
@@ -50,3 +50,10 @@ def check(request: CodeRequest, _: Card, public: bool) -> None:
             raise StudioError("not_text", field=label("files"))
         check_text("path", file.name, _NAME, public)
         check_text("files", file.text, _CODE, public)
+    check_list("edits", request.edits, _EDITS, public)
+    for edit in request.edits:
+        if not isinstance(edit, CodeEdit):
+            raise StudioError("not_text", field=label("edits"))
+        check_text("path", edit.name, TEXTS["path"], public)
+        for text in (edit.before, edit.after):
+            check_text("edits", text, _CODE, public)

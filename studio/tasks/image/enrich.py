@@ -48,9 +48,12 @@ def asked(prompt: str, spoken: str = "en") -> ChatRequest:
 
 
 def read(answer: str, prompt: str) -> str:
-    """The prompt that an answer is, whose thoughts are taken off, with the tags of the one that was asked about; "" where it says nothing.
+    """The prompt that an answer is, with the tags of the one that was asked about; "" where it says nothing.
 
     Whole sentences where it was cut off at its last token, without its quotation marks and what it begins with.
+
+    Args:
+        answer: without thoughts.
     """
     said = answer.strip()
     said = next(

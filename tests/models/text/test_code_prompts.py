@@ -9,7 +9,8 @@ from tiny import CHAT_TEMPLATE, byte_tokenizer
 
 from studio.engines.text import code_prompts
 from studio.engines.text.tokenizers import Reading
-from studio.requests import CodeFile, CodeRequest
+from studio.errors import StudioError
+from studio.requests import CodeEdit, CodeFile, CodeRequest
 from studio.tasks.code.fim import fim_family
 
 P, S = "def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n"
@@ -164,3 +165,22 @@ def test_files_that_do_not_fit_are_cut_and_told() -> None:
     many = tuple(CodeFile(f"{number}.py", "x = 1\n" * 90) for number in range(300))
     notes = dict(filling(tokenizer, files=many).notes)
     assert notes["files_left"]["names"].startswith("0.py")
+
+
+def test_the_next_edit_is_asked_for_with_the_tokens_between_files_and_of_models_made_for_it_alone() -> None:
+    tokenizer = byte_tokenizer(*QWEN_REPO)
+    reading = Reading(tokenizer, {})
+    edits = (CodeEdit("a.py", "b<|file_sep|>", "c"),)
+    request = CodeRequest(prefix="c = 1\nprint(", suffix="b)", path="a.py", edits=edits, max_tokens=16)
+    filled = code_prompts.code(reading, request, None, 8_000, lambda: None, ask=True, rewrites=True)
+    assert read(tokenizer, filled) == (
+        "<|file_sep|>a.py.diff\noriginal:\nb<|file_sep|>\nupdated:\nc\n"
+        "<|file_sep|>original/a.py\nb<|file_sep|> = 1\nprint(b)\n"
+        "<|file_sep|>current/a.py\nc = 1\nprint(b)\n<|file_sep|>updated/a.py"
+    )
+    assert filled.ids.count(reading.token("<|file_sep|>")) == 4  # what a person wrote is no token
+    for rewrites, special in ((False, QWEN_REPO), (True, STAR)):
+        other = Reading(byte_tokenizer(*special), {})
+        with pytest.raises(StudioError) as caught:
+            code_prompts.code(other, request, None, 8_000, lambda: None, ask=True, rewrites=rewrites)
+        assert caught.value.code == "no_next_edit"

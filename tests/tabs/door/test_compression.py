@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tabs.door import compression
@@ -85,3 +85,16 @@ def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(9):
         assert get(door, f"/assets/{i}").content.endswith(bytes([48 + i]))
     assert 0 < sum(map(len, door._kept.values())) <= 200
+
+
+def test_what_an_address_answers_anew_each_time_is_never_what_it_answered_before() -> None:
+    """Two files that are opened one after another at the same address."""
+    first, second = ({"text": letter * 2_000} for letter in "ab")
+    answers = iter((first, second))
+
+    async def give(request: Any) -> Response:
+        return JSONResponse(next(answers), headers={"Cache-Control": "no-store"})
+
+    door = Compression(Starlette(routes=[Route("/atelier/project/read", give)]))
+    assert [get(door, "/atelier/project/read").json() for _ in range(2)] == [first, second]
+    assert not door._kept

@@ -129,6 +129,7 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
         "prefix": "def add(a, b):\n    return ", "suffix": "\n\n# end\n", "language": "python", "fill_in_middle": False,
         "max_tokens": 9, "temperature": 0.0, "top_p": 0.5, "count": 2, "only_prompt": False, "path": called,
         "files": [{"name": called, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}],
+        "edits": [],
     }  # fmt: skip
     caption = run("caption", picture, "--prompt", "Who?", "--length", "long", "--max-tokens", 20, "--json")
     assert caption.json["recipe"]["parameters"]["prompt"] == "Who?"

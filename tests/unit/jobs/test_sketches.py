@@ -12,7 +12,7 @@ from PIL import Image
 
 from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
-from studio.jobs import sketches
+from studio.jobs import live, sketches
 from studio.requests import ImageRequest, Lora
 from studio.service import Studio
 
@@ -110,7 +110,7 @@ def test_a_newer_one_takes_the_place_of_the_one_in_work(studio: Studio, held: He
     first = later(lambda: studio.easel.paint(HILLS, "me"))
     assert held.came.wait(10)
     second = later(lambda: studio.easel.paint(replace(HILLS, prompt="hills and"), "me"))
-    line = studio.easel._line
+    line = studio.easel._live.line
     until(lambda: line.newest["me"] is not line.turns[0])  # the second has come
     held.go.set()
     assert first() is None
@@ -120,7 +120,7 @@ def test_a_newer_one_takes_the_place_of_the_one_in_work(studio: Studio, held: He
 def test_of_those_that_wait_only_the_newest_is_painted(studio: Studio, held: Held) -> None:
     somebody = later(lambda: studio.easel.paint(HILLS, "somebody else"))
     assert held.came.wait(10)
-    line = studio.easel._line
+    line = studio.easel._live.line
     waiting, last = [], []
     for words in ("a", "ab", "abc"):
         waiting.append(later(lambda words=words: studio.easel.paint(replace(HILLS, prompt=words), "me")))
@@ -153,7 +153,7 @@ def test_none_is_begun_while_a_job_runs(studio: Studio, held: Held) -> None:
 def test_a_sketch_of_somebody_else_is_waited_for_so_long_only(
     studio: Studio, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sketches, "PATIENCE", 0.1)
+    monkeypatch.setattr(live, "PATIENCE", 0.1)
     first = later(lambda: studio.easel.paint(HILLS, "somebody else"))
     assert held.came.wait(10)
     assert studio.easel.paint(HILLS, "me") is None
@@ -162,10 +162,10 @@ def test_a_sketch_of_somebody_else_is_waited_for_so_long_only(
 
 
 def test_one_place_has_a_share_of_the_line(studio: Studio, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sketches, "PATIENCE", 5.0)
-    line = studio.easel._line
+    monkeypatch.setattr(live, "PATIENCE", 5.0)
+    line = studio.easel._live.line
     waits = []
-    for number in range(sketches.LINE_HERE):
+    for number in range(live.LINE_HERE):
         waits.append(later(lambda number=number: studio.easel.paint(HILLS, f"name {number}", "one address")))
         until(lambda number=number: len(line.turns) > number)
     assert studio.easel.paint(HILLS, "one more", "one address") is None

@@ -38,6 +38,7 @@ LEFT = {
     "studio/engines/text/llama.py": (2, "one engine for conversations and code"),
     "tabs/image/detail.py": (1, "narrows: the recipe of a picture"),
     "studio/engines/text/transformers_lm.py": (3, "one engine for conversations and code"),
+    "studio/jobs/as_typed.py": (1, "narrows: only code is completed while somebody types"),
     "studio/jobs/planner.py": (
         4,
         "plans are the jobs': cells of pictures, captions to choose from; the engine hears and reads music",

@@ -27,6 +27,7 @@ CLASSES: Mapping[str, type] = {
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
         *(
             requests.CodeFile,
+            requests.CodeEdit,
             requests.CaptionRequest,
             requests.UpscaleRequest,
             requests.Message,

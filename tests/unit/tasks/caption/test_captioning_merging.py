@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from studio.media.encodings import decoded, likeliest
 from studio.tasks.caption.edits import Edits, written
-from studio.tasks.caption.encodings import decoded, likeliest
 from studio.tasks.caption.merge import folded, is_list, news
 from studio.tasks.caption.runs import Desk, Manner
 

@@ -115,8 +115,8 @@ def test_a_file_of_a_stranger_is_read_in_no_time(language: str, noise: str) -> N
 
 
 LANGUAGES = [
-    "python", "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "ruby", "html", "css",
-    "sql", "shell", "json", "yaml", "",
+    "python", "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "ruby", "kotlin", "swift",
+    "html", "css", "sql", "shell", "json", "yaml", "",
 ]  # fmt: skip
 
 

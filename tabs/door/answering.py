@@ -1,8 +1,13 @@
-"""An address that paints while somebody types: fields in, a PNG out, or nothing where it gave way to others."""
+"""Addresses that our scripts ask by themselves: JSON in, an answer out, or nothing where there is none.
+
+An event of Gradio's carries all fields of a tab through the whole page and back: too much at each letter that is
+typed, and for a tree of files of which one branch opens.
+"""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio
@@ -12,25 +17,35 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import StudioError
-from studio.jobs.sketches import Sketch
 from studio.service import Studio
-from tabs.door.refusal import Refusal
+from tabs.code import as_typed, next_edit, project, review
+from tabs.door.refusal import Refusal, spoken_by
 from tabs.image import sketch
 from tabs.shared import identity
+from tabs.shared.asker import Asker
 
-ADDRESS = "/atelier/sketch"
+PREFIX = "/atelier/"
+Answer = Callable[[Studio, Any, Asker], Response | None]
+ANSWERS: Mapping[str, Answer] = {
+    f"{PREFIX}sketch": sketch.answer,
+    f"{PREFIX}completion": as_typed.answer,
+    f"{PREFIX}next-edit": next_edit.answer,
+    f"{PREFIX}review": review.answer,
+    **{f"{PREFIX}project/{name}": answer for name, answer in project.ANSWERS.items()},
+}
 _THREADS = 16
 
 
-class Sketching:
-    """Answers what is posted to ADDRESS."""
+class Answering:
+    """Answers what is posted to one of ANSWERS."""
 
     def __init__(self, app: ASGIApp, studio: Studio) -> None:
         self._app, self._studio = app, studio
         self._limit: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != ADDRESS:
+        answer = ANSWERS.get(scope["path"]) if scope["type"] == "http" else None
+        if answer is None:
             await self._app(scope, receive, send)
             return
         if scope["method"] != "POST":
@@ -39,23 +54,18 @@ class Sketching:
         self._limit = self._limit or anyio.CapacityLimiter(_THREADS)
         try:
             message = await _json(Request(scope, receive))
-            found = await anyio.to_thread.run_sync(self._paint, message, *self._who(scope), limiter=self._limit)
+            act = partial(answer, self._studio, message, self._asker(scope))
+            found = await anyio.to_thread.run_sync(act, limiter=self._limit)
         except StudioError as error:
             await Refusal(422, error, scope)(scope, receive, send)
             return
-        await (Response(status_code=204) if found is None else _picture(found))(scope, receive, send)
+        await (found or Response(status_code=204))(scope, receive, send)
 
-    def _paint(self, message: Any, who: str, place: str) -> Sketch | None:
-        if isinstance(message, dict) and message.get("again"):
-            self._studio.easel.turn_page(who)
-        asked = sketch.request(self._studio, message)
-        return self._studio.easel.paint(asked, who, place) if asked is not None else None
-
-    def _who(self, scope: Scope) -> tuple[str, str]:
-        """Who asks, by the name that their jobs have (Page.who), and where."""
+    def _asker(self, scope: Scope) -> Asker:
         place = identity.address(scope, self._studio.settings.public)
         cookies = cookie_parser(identity.header(scope["headers"], b"cookie"))
-        return identity.named(cookies, Headers(scope=scope)) or f"address {place}", place
+        who = identity.named(cookies, Headers(scope=scope)) or f"address {place}"
+        return Asker(who, place, spoken_by(scope))
 
 
 async def _json(request: Request) -> Any:
@@ -63,10 +73,3 @@ async def _json(request: Request) -> Any:
         return await request.json()
     except (ValueError, RecursionError):
         raise StudioError("bad_message") from None
-
-
-def _picture(made: Sketch) -> Response:
-    file = io.BytesIO()
-    made.picture.save(file, "PNG", compress_level=1)
-    headers = {"Cache-Control": "no-store", "X-Seed": str(made.seed), "X-Seconds": f"{made.seconds:.3f}"}
-    return Response(file.getvalue(), 200, headers, "image/png")

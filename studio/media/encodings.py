@@ -34,18 +34,26 @@ _CONTROLS = frozenset(chr(code) for code in (*range(9), 11, *range(14, 32), 127)
 
 def decoded(data: bytes) -> str | None:
     """The text of a file; None where it is none."""
+    encoding = encoding_of(data)
+    return None if encoding is None else _decoded(data, encoding)
+
+
+def encoding_of(data: bytes) -> str | None:
+    """The encoding of a file of text, as Python calls it; None where it is none."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _decoded(data, encoding)
+            return encoding if _decoded(data, encoding) is not None else None
     if 0 in data:  # no text has this sign; where every second byte is one, the mark was left out
         wide = "utf-16-le" if not any(data[1::2]) else "utf-16-be" if not any(data[::2]) else ""
-        text = _decoded(data, wide) if wide else None
-        return None if text is None or _CONTROLS & set(text) else text
-    if (text := _decoded(data, "utf-8")) is not None:
-        return text
-    best = likeliest([data], (*DOUBLE, *SINGLE))
-    text = _decoded(data, best) if best else None
-    return None if text is None or _CONTROLS & set(text) else text
+        return _textual(data, wide)
+    if _decoded(data, "utf-8") is not None:
+        return "utf-8"
+    return _textual(data, likeliest([data], (*DOUBLE, *SINGLE)))
+
+
+def _textual(data: bytes, encoding: str) -> str | None:
+    text = _decoded(data, encoding) if encoding else None
+    return None if text is None or _CONTROLS & set(text) else encoding
 
 
 def likeliest(samples: Sequence[bytes], encodings: Iterable[str] = NAMES) -> str:

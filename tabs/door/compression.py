@@ -61,7 +61,8 @@ class Compression:
             headers["Cache-Control"] = FOREVER
         if len(body) < LEAST:
             return bytes(body)
-        key = (path, headers.get("etag", "")) if path.startswith(_STATIC) else None
+        lasting = path.startswith(_STATIC) and "no-store" not in headers.get("cache-control", "")
+        key = (path, headers.get("etag", "")) if lasting else None
         small = self._kept.get(key) if key else None
         if small is None:
             small = gzip.compress(body, LEVEL, mtime=0)

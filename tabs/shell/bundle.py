@@ -19,9 +19,9 @@ FILES = ASSETS / "page"
 SCRIPTS = (
     "common.js", "watch.js", "identity.js", "language.js", "page.js", "tabs.js", "keep.js", "tries.js", "menus.js",
     "jobs.js", "focus.js", "speak.js", "fields.js", "sketch.js", "titles.js", "chat.js", "chats.js", "editor.js",
-    "music.js", "captions.js", "models.js", "shelf.js", "regions.js",
+    "music.js", "captions.js", "models.js", "shelf.js", "regions.js", "library.js", "library_view.js",
 )  # fmt: skip
-STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css")
+STYLES = ("style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "library.css")
 FOREVER = "public, max-age=31536000, immutable"
 """How long browsers keep what changes its name with its content."""
 _WITHIN = ".gradio-container.gradio-container .contain"

@@ -76,10 +76,9 @@
       else if (event.target.closest(".a-lib-filters")) look();
     });
     for (const what of ["dragover", "dragleave", "drop"]) desk.addEventListener(what, drag);
-    new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) more(); }, { rootMargin: "1200px" }).observe(find(".a-lib-grid").appendChild(make("div", { className: "a-lib-end" })));
-    fitted.observe(find(".a-lib-grid"));
+    find(".a-lib-grid").append(make("div", { className: "a-lib-end" }));
+    find(".a-lib-grid").addEventListener("scroll", () => { if (near()) more(); }, { passive: true });
   };
-  const fitted = new ResizeObserver(() => { across = 0; });
 
   const words = () => { // the fixed texts, in the page's language
     find("h2").textContent = say("title");
@@ -121,7 +120,6 @@
       if (turn !== asked) return;
       items = [];
       following = found.following;
-      across = 0;
       const grid = find(".a-lib-grid");
       grid.querySelectorAll(".a-lib-day, .a-lib-none").forEach((part) => part.remove());
       draw(found.items);
@@ -136,7 +134,10 @@
     } finally {
       if (turn === asked) loading = false;
     }
+    if (turn === asked && near()) more();
   };
+  // An observer would be told of a change alone, and a quick scroll to the end is none.
+  const near = () => find(".a-lib-end").getBoundingClientRect().top < innerHeight + 1200;
   const more = async () => {
     if (loading || !following || !desk.open) return;
     const turn = asked;
@@ -151,8 +152,7 @@
     } finally {
       if (turn === asked) loading = false;
     }
-    const end = find(".a-lib-end").getBoundingClientRect();
-    if (turn === asked && following && end.top < innerHeight + 1200) more();
+    if (turn === asked && near()) more();
   };
 
   const count = ({ count: number, more: beyond, whole }) => {
@@ -373,7 +373,6 @@
   };
 
   // ---- keys: one tile can be reached with Tab, the others from there with the arrows
-  let across = 0;
   const go = (target) => {
     if (!target) return;
     if (target.matches(".a-lib-open")) {

@@ -31,6 +31,7 @@ from studio.jobs.token_count import TokenCounter
 from studio.library.archive import Archive
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.disk_use import DiskUse
+from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.inputs import Sources
 from studio.library.outputs import Library
@@ -99,11 +100,11 @@ class Studio:
             log.warning("%s", problem)
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
-        self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
         self.chats, self.presets = Chats(self.home.chats), Presets(self.home.presets)
-        self.archive = None if settings.public else Archive(self.home, self.chats, self.library.stars)
-        if self.archive is not None:
-            self.library.told = self.archive.noted
+        stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
+        self.archive = None if settings.public else Archive(self.home, self.chats, stars)
+        told = self.archive.noted if self.archive is not None else lambda _: None
+        self.library = Library(self.home, keep_free, keep, stars, told)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store, self._adapter_folders)

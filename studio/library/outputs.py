@@ -60,18 +60,20 @@ class Library:
     Args:
         keep_free: bytes that saving leaves free on the disk.
         keep: how pictures are written where nothing else is asked for.
-
-    Attributes:
+        stars: what is marked; read from the outputs folder by default.
         told: called with the files of each output once they are written.
     """
 
-    def __init__(self, home: Home, keep_free: int = 0, keep: Keep | None = None) -> None:
+    def __init__(
+        self, home: Home, keep_free: int = 0, keep: Keep | None = None, stars: Stars | None = None,
+        told: Callable[[tuple[Path, ...]], object] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._root = home.outputs
         self._keep_free = keep_free
         self.keep = keep or Keep()
-        self.stars = Stars(home.outputs)
+        self.stars = stars or Stars(home.outputs)
         self._lock = threading.Lock()
-        self.told: Callable[[tuple[Path, ...]], object] = lambda _: None
+        self.told = told
 
     def save(
         self,

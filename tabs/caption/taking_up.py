@@ -17,7 +17,7 @@ from tabs.shared.widgets import made
 _TEXTS = ("prompt", "opening")
 _LISTS = ("require", "forbid")
 _NUMBERS = ("max_tokens", "temperature")
-_CHOICES = {"style": ("plain", "prompt", "tags", "alt"), "length": ("short", "normal", "long"), "count": (1, 2, 4)}
+_CHOICES = ("style", "length", "count")
 
 
 def register(page: Page, fields: Fields, result: Result) -> None:
@@ -31,7 +31,7 @@ def register(page: Page, fields: Fields, result: Result) -> None:
             return {}
         data = page.studio.source(recipe.sources(taken.recipe).get("image", ""))
         file = page.offer(data, "picture") if data else None
-        changes: dict[Any, Any] = {fields.of[name]: value for name, value in fields_of(taken.recipe).items()}
+        changes: dict[Any, Any] = {fields.of[name]: value for name, value in fields_of(taken.recipe, fields).items()}
         card = page.studio.catalog.find(taken.item.model)
         if card is not None and TASK in card.tasks:
             choices, __ = fields.picker.choices(spoken, card.id)
@@ -52,7 +52,7 @@ def register(page: Page, fields: Fields, result: Result) -> None:
     ]
 
 
-def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(made: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     """The fields' values for what a caption was made with; what is not known is as at first."""
     given = made["parameters"]
     found: dict[str, Any] = {name: str(given.get(name) or "")[:10_000] for name in _TEXTS}
@@ -63,7 +63,8 @@ def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
         value = given.get(name)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         found[name] = f"{value:.10g}" if plain else ""
-    for name, choices in _CHOICES.items():
-        value = given.get(name)
-        found[name] = value if value in choices else choices[1 if name == "length" else 0]
+    for name in _CHOICES:
+        widget = fields.of[name]
+        known = [choice for _, choice in widget.choices]
+        found[name] = given.get(name) if given.get(name) in known else widget.value
     return {**found, "seed": str(made["seed"])}

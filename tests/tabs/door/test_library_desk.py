@@ -22,6 +22,8 @@ from tabs.door.guard import Guard
 from tabs.door.library_desk import ADDRESS, LibraryDesk
 from tabs.door.password import Entrance
 
+COLOURS = ("red", "green", "violet")
+
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
@@ -31,8 +33,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
                 "format": recipe.FORMAT, "task": "image", "seed": seed, "made": "2026-01-31T12:00:00+00:00",
                 "model": {"id": "m", "title": "M", "revision": "", "licence": "MIT", "licence_url": "",
                           "commercial": True},
-                "parameters": {"prompt": f"hill {seed} 山"}, "software": {}, "device": "cpu", "finish": "stop",
-                "seconds": 0.5,
+                "parameters": {"prompt": f"hill {seed} 山 {COLOURS[seed]}"}, "software": {}, "device": "cpu",
+                "finish": "stop", "seconds": 0.5,
             }  # fmt: skip
             studio.library.save("image", Output(images=(Image.new("RGB", (600, 400)),), seeds=(seed,)), made)
         yield studio
@@ -65,7 +67,7 @@ def test_a_page_with_what_its_filters_offer(studio: Studio) -> None:
     told = ask(studio, "?first=1&text=山").json()
     assert told["count"] == len(told["items"]) == 3
     assert told["tasks"]["image"] == 3
-    assert ask(studio, "?text=hill 1").json()["items"][0]["title"] == "hill 1 山"
+    assert ask(studio, "?text=hill GREEN").json()["items"][0]["title"] == "hill 1 山 green"
     assert ask(studio, "?task=music&first=1").json()["items"] == []
     assert ask(studio, "?until=2025-01-01").json()["items"] == []
     assert len(ask(studio, "?since=2026-01-31&until=2026-01-31").json()["items"]) == 3

@@ -30,7 +30,10 @@ from studio.jobs.runner import Final, Runner
 from studio.jobs.sketches import Easel
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
-from studio.library.chats import Chats
+from studio.library.archive import Archive
+from studio.library.chats import TRASH_DAYS, Chats
+from studio.library.disk_use import DiskUse
+from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.inputs import Sources
 from studio.library.outputs import Library
@@ -85,6 +88,8 @@ class Studio:
         adaptations: what is known of their adaptations.
         easel: pictures that are painted while their words are typed.
         scribe: completions that are written while code is typed.
+        archive: everything that was made, found again; None on a public studio, where nobody sees another's.
+        disk: what takes how much, and making room.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -99,8 +104,11 @@ class Studio:
             log.warning("%s", problem)
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
-        self.library = Library(self.home, keep_free, Keep(settings.file_names, settings.picture_format))
         self.chats, self.presets = Chats(self.home.chats), Presets(self.home.presets)
+        stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
+        self.archive = None if settings.public else Archive(self.home, self.chats, stars)
+        told = self.archive.noted if self.archive is not None else lambda _: None
+        self.library = Library(self.home, keep_free, keep, stars, told)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         self._token_counter = TokenCounter(self.store, self._adapter_folders)
@@ -134,6 +142,7 @@ class Studio:
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
+        self.disk = DiskUse(self.home, self.archive, self.home.cache / "widened", self._copies.clear)
         self._copies.trim()
 
     def __enter__(self) -> Self:
@@ -162,6 +171,8 @@ class Studio:
         self.instance.clear()
         self._sources.clear()
         self.own.refresh()
+        if self.archive is not None:
+            self.archive.trash.empty(TRASH_DAYS)
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
@@ -169,6 +180,8 @@ class Studio:
         self.store.close()
         self._runner.close(timeout)
         self.instance.close()
+        if self.archive is not None:
+            self.archive.close()
 
     def default_model(self, task: Task, request: Request | None = None) -> Card:
         """What a request without a model gets: the first that is on disk, else the starter, else the first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,24 @@ from tabs.door.bodies import Bodies
 from tabs.door.compression import Compression
 from tabs.door.gate import Gate
 from tabs.door.guard import Guard
+from tabs.door.library_desk import LibraryDesk
 from tabs.door.password import Entrance
 from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
 from tabs.door.veil import Veil
 from tabs.shared.audio_stream import Listening
+from tabs.shared.taking import Taker
 from tabs.shell.bundle import FILES
 from tabs.shell.head import Head
 from tabs.shell.vendor import Vendor
 
 
-def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
+def doors(studio: Studio, ledger: Ledger, folder: Path, takers: Sequence[Taker] = ()) -> list[Middleware]:
     """All of them for a studio.
 
     Args:
         folder: where uploads and copies of outputs lie.
+        takers: what the page's tabs take up of the library.
     """
     settings = studio.settings
     home = studio.home.root
@@ -46,6 +50,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path) -> list[Middleware]:
         Middleware(Listening, studio=studio),
         Middleware(Answering, studio=studio),
         Middleware(AdaptationPictures, studio=studio),
+        Middleware(LibraryDesk, studio=studio, takers=takers),
         Middleware(Vendor, folder=FILES / "vendor"),
         Middleware(Head),
     ]

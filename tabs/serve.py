@@ -27,6 +27,7 @@ from studio.settings import is_loopback
 from tabs.door.upload_quota import Ledger
 from tabs.doors import doors
 from tabs.page import build, launch_options
+from tabs.shared.taking import Taker
 from tabs.shell.queue_alarm import alarm
 
 log = logging.getLogger("studio")
@@ -90,10 +91,10 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
     settings = studio.settings
     host = SPACE_HOST if settings.public else settings.host.strip("[]")
     uploads = Path(get_upload_folder())
-    ledger = Ledger.of(settings, uploads)
+    ledger, takers = Ledger.of(settings, uploads), list[Taker]()
     try:
         uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        page = build(studio, restart)
+        page = build(studio, restart, takers)
     except OSError as error:  # the page puts pictures of examples where it shows them from
         raise disk_error(error, uploads) from error
     page.queue(max_size=settings.max_queue * 4, default_concurrency_limit=None, api_open=False)
@@ -104,7 +105,7 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
         "server_port": settings.port if settings.public else free_port(host, settings.port),
         "auth": (settings.user, password) if password else None,
         "app_kwargs": {
-            "middleware": doors(studio, ledger, uploads),
+            "middleware": doors(studio, ledger, uploads, takers),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -135,7 +136,7 @@ def _tidy(studio: Studio, ledger: Ledger) -> None:
 
 def private(home: Home) -> tuple[Path, ...]:
     """The folders from which Gradio never hands out a file, whatever a handler of ours might return by mistake."""
-    return home.models, home.chats, home.captions, home.inputs, home.cache / "sessions"
+    return home.models, home.chats, home.library, home.captions, home.inputs, home.cache / "sessions"
 
 
 def _clean(page: gr.Blocks, instance: Instance) -> None:

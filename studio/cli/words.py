@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, code, convert, doctor, image, models, talk, told
+from studio.cli import caption, code, convert, doctor, image, library, models, talk, told
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -34,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 app.add_typer(models.app, name="models")
+app.add_typer(library.app, name="library")
 app.command(help=say("help.code"))(code.code)
 app.command(help=say("help.doctor"))(doctor.doctor)
 app.command(help=say("help.image"))(image.image)

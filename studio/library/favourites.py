@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from studio.paths import write
@@ -35,5 +36,25 @@ class Stars:
         with self._lock:
             known = self.all()
             changed = known - {id} if id in known else known | {id}
-            write(self._file, "".join(f"{one}\n" for one in sorted(changed)))
+            self._write(changed)
             return id in changed
+
+    def put(self, ids: Iterable[str], on: bool) -> None:
+        """Give several a star, or take it away. Raises StudioError: the disk is full or refuses."""
+        with self._lock:
+            known = self.all()
+            changed = known | set(ids) if on else known - set(ids)
+            if changed != known:
+                self._write(changed)
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the file does; empty where there is none."""
+        try:
+            state = self._file.stat()
+        except OSError:
+            return ""
+        return f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
+
+    def _write(self, ids: Iterable[str]) -> None:
+        write(self._file, "".join(f"{one}\n" for one in sorted(ids)))

@@ -1,15 +1,16 @@
 """The store of finished outputs: home/outputs/<task>/<day>/<time>-<words>-<seed>.png, .wav, .txt or code.
 
 Pictures may be named otherwise (studio.library.file_names). Every file has its recipe, inside it or, for text and for
-pictures that shall say nothing, beside it as `<name>.json`. There is no index: what is in the folders is what there is
-(studio.library.scan), so files may be moved, copied and deleted by hand.
+pictures that shall say nothing, beside it as `<name>.json`. What is in the folders is what there is
+(studio.library.scan), so files may be moved, copied and deleted by hand; the index that finds them faster
+(studio.library.archive) follows.
 """
 
 from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -53,14 +54,20 @@ class Library:
     Args:
         keep_free: bytes that saving leaves free on the disk.
         keep: how pictures are written where nothing else is asked for.
+        stars: what is marked; read from the outputs folder by default.
+        told: called with the files of each output once they are written.
     """
 
-    def __init__(self, home: Home, keep_free: int = 0, keep: Keep | None = None) -> None:
+    def __init__(
+        self, home: Home, keep_free: int = 0, keep: Keep | None = None, stars: Stars | None = None,
+        told: Callable[[tuple[Path, ...]], object] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._root = home.outputs
         self._keep_free = keep_free
         self.keep = keep or Keep()
-        self.stars = Stars(home.outputs)
+        self.stars = stars or Stars(home.outputs)
         self._lock = threading.Lock()
+        self.told = told
 
     def save(
         self,
@@ -100,6 +107,7 @@ class Library:
         keep = keep or self.keep
         paths = [] if task == "chat" else self._write_all(task, output, recipes, keep, sheet)
         files = tuple(paths[: len(paths) - 1] if sheet and paths else paths)
+        self.told(files)
         return Artifact(
             id=_id(paths[0], self._root) if paths else uuid4().hex,
             task=task,

@@ -117,6 +117,10 @@ class Copies:
         """Delete a model's copy; returns the bytes freed."""
         return _remove(self._of(card))
 
+    def clear(self) -> int:
+        """Delete the copies that no model is mapped from now; returns the bytes freed."""
+        return sum(_remove(folder) for folder, _ in self._idle())
+
     def trim(self) -> None:
         """Have the copies keep to their limit, which may have been a larger one when they were made."""
         over = sum(occupied(folder) for folder in self._folders()) - self._total

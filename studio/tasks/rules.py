@@ -32,7 +32,7 @@ class Rules(Generic[R]):
         admits: whether a model can do it at all.
         title: what people call it, before it is shortened.
         language: what is written in a language that the model has to read; empty for what is not, as code.
-        sources: files that something else is made of, the main one first; a caption is about its picture.
+        sources: files that the output is made of or is about, the main one first.
         marks: what changes the memory that is needed and not every engine's estimate.
         lighter: requests that need less memory, for the same model; takes a resolved request.
     """

@@ -83,6 +83,7 @@ RULES: Mapping[Task, Rules[Any]] = {
         defaults=caption.defaults,
         title=lambda request: request.prompt,
         language=lambda request: request.prompt,
+        sources=lambda request: _given(request.image),
         marks=lambda request: ("image",) if request.image else (),
         lighter=briefer,
     ),

@@ -15,6 +15,7 @@ from studio.recipes.embed_image import as_shown
 from studio.requests import CaptionRequest
 from studio.results import Update
 from studio.tasks.caption.run import Run
+from tabs.caption import taking_up
 from tabs.caption.fields import TASK, Fields, manner, wanted_request
 from tabs.caption.folder import Many
 from tabs.caption.result import Result
@@ -135,6 +136,7 @@ def build(page: Page) -> None:
     fields.wire()
     fields.unseen.upload(unseen, fields.unseen, [progress, fields.unseen, fields.of["picture"]], **quick())
     result.wire(fields)
+    taking_up.register(page, fields, result)
     many.wire()
 
 

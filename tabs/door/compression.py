@@ -62,7 +62,8 @@ class Compression:
         if len(body) < LEAST:
             return bytes(body)
         mark = headers.get("etag", "")
-        still = path.startswith(_STATIC) and (mark or headers.get("cache-control") == FOREVER)
+        lasting = "no-store" not in headers.get("cache-control", "")
+        still = path.startswith(_STATIC) and lasting and (mark or headers.get("cache-control") == FOREVER)
         key = (path, mark) if still else None  # what is asked of an address of ours is another each time
         small = self._kept.get(key) if key else None
         if small is None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.errors import StudioError
 from studio.settings import Settings
+from tabs.door import adaptation_pictures, library_desk
 from tabs.door.answering import ANSWERS
 from tabs.door.gate import API, local_path
 from tabs.door.refusal import Refusal
@@ -84,7 +85,7 @@ def _inside(path: str) -> bool:
     """Whether an address is for those only who are logged in; the form, its scripts and its looks are not."""
     if path.startswith(API):
         return path[len(API) :].partition("/")[0].rstrip("/") not in _OPEN
-    return path.startswith(PREFIX) or path in ANSWERS
+    return path.startswith((PREFIX, library_desk.ADDRESS, adaptation_pictures.ADDRESS)) or path in ANSWERS
 
 
 def _known(scope: Scope) -> bool:

@@ -23,6 +23,7 @@ from tabs.image import (
     prompt_tools,
     reproduce,
     sketch,
+    taking_up,
     unshowable,
     upscalers,
 )
@@ -134,6 +135,7 @@ def build(page: Page) -> None:
     skip.click(_skip(page), None, None, **quick())
     page.attach(TASK, show, result.progress, outputs, result.put)
     fields.wire()
+    taking_up.register(page, fields, result, restoring)
     sketch.wire(page, fields, switch)
     recommended.wire(page, fields)
     fields.editing.wire(lambda model: prompt_tools.card(page, model), fields.begin)

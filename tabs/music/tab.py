@@ -10,7 +10,7 @@ import gradio as gr
 from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.results import Update
-from tabs.music import take_cards
+from tabs.music import take_cards, taking_up
 from tabs.music.fields import TASK, Fields, wanted_request
 from tabs.music.input_audio import taken_sound
 from tabs.music.recent import Recent
@@ -65,5 +65,6 @@ def build(page: Page) -> None:
     )  # fmt: skip
     fields.wire()
     result.wire()
+    taking_up.register(page, fields, result)
     if recent is not None:
         recent.wire(result)

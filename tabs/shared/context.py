@@ -30,6 +30,7 @@ from tabs.shared.events import crossing, pumping, quick
 from tabs.shared.failing import explained
 from tabs.shared.i18n import cookies, language
 from tabs.shared.presses import Bench, Presses, Shares
+from tabs.shared.taking import Taker
 from tabs.shared.thumbnails import Thumbnails
 
 Show = Callable[[Update, str], dict[Any, Any]]
@@ -60,6 +61,7 @@ class Page:
     presses: Presses = field(default_factory=Presses)
     bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted
     on_ready: list[Callable[[], object]] = field(default_factory=list)  # wiring that needs every tab to exist
+    takers: list[Taker] = field(default_factory=list)  # what the tabs take up of the library
     recalled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what follows it, by tab
     thumbnails: Thumbnails = field(init=False)
     shares: Shares = field(init=False)  # of all jobs, for one address of the open internet

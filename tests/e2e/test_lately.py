@@ -37,6 +37,7 @@ def test_strangers_see_nobodys_work(visit: Visit, serve: Serve) -> None:
     desk = visit(url).go("image").paint("a red hill")
     expect(desk.find("lately")).to_have_count(0)
     expect(desk.find("star")).to_have_count(0)
+    expect(desk.page.locator("[data-library]")).to_have_count(0)
 
 
 def test_a_star_belongs_to_one_picture(visit: Visit, serve: Serve) -> None:

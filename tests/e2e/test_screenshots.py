@@ -13,12 +13,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from e2e.conftest import Gate
+from e2e.conftest import Gate, Serve
 from e2e.desk import Desk, Tab
+from e2e.test_library import Shelf, fill
 from studio.devices import memory
 from studio.engines.base import Context
 from studio.engines.demo.fake import FakeModel
 from studio.recipes import recipe
+from studio.requests import ImageRequest
 from studio.results import Output
 from studio.service import Studio
 
@@ -139,6 +141,34 @@ def test_many_pictures_look_right(
         desk.find("run-line").evaluate("(line) => line.scrollIntoView()")
     assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep(desk, f"caption-many-{language}-{theme}-{width}")
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), VIEWS)
+def test_the_library_looks_right(
+    visit: Callable[..., Desk], serve: Serve, keep: Callable[[Desk, str], None], language: str, theme: str, width: int
+) -> None:
+    studio, url = serve(demo=True)
+    fill(studio)
+    for prompt, seed in (("hills at dawn", 5), ("the sea in winter", 9)):
+        asked = ImageRequest(prompt=prompt, count=4, seed=seed, width=256, height=256)
+        list(studio.submit(asked).events())
+    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": 900})
+    shelf = Shelf(desk)
+    expect(shelf.tiles()).to_have_count(13)
+    if width == 1440 and language == "en":
+        for place in range(3):
+            shelf.box.locator(".a-lib-picture").nth(place).focus()
+            desk.page.keyboard.press(" ")
+    shelf.box.locator(".a-lib-picture").first.click()
+    expect(shelf.box.locator(".a-lib-details dl")).to_be_visible()
+    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if width < 800:
+        keep(desk, f"library-details-{language}-{theme}-{width}")
+        desk.page.keyboard.press("Escape")
+    keep(desk, f"library-{language}-{theme}-{width}")
+    shelf.box.locator(".a-lib-tools [data-do=disk]").click()
+    expect(shelf.box.locator(".a-lib-parts li")).not_to_have_count(0)
+    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:

@@ -45,6 +45,17 @@ def test_text_comes_out_as_it_went_in(kind: str) -> None:
     assert "accept-encoding" in answer.headers["vary"].lower()
 
 
+def test_an_answer_that_is_not_to_be_stored_is_not_given_to_the_next_who_asks() -> None:
+    """The library is one address for every question."""
+    answers = iter((LONG, LONG[::-1]))
+
+    async def give(request: Any) -> Response:
+        return Response(next(answers), headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+    door = Compression(Starlette(routes=[Route("/atelier/library", give)]))
+    assert [get(door, f"/atelier/library?{place}").content for place in (1, 2)] == [LONG, LONG[::-1]]
+
+
 @pytest.mark.parametrize(
     ("answer", "headers"),
     [

@@ -112,7 +112,7 @@ def test_every_task_has_its_rules() -> None:
 EACH: tuple[tuple[Request, str, tuple[bytes, ...], tuple[str, ...], tuple[str, ...]], ...] = (
     (ChatRequest(messages=(Message("user", "a"), Message("user", "b"))), "b", (), (), ("brief",)),
     (CodeRequest(prefix="x" * 99 + "y"), "x" * 59 + "y", (), (), ("brief",)),
-    (CaptionRequest(image=b"i", prompt="who?"), "who?", (), ("image",), ("brief",)),
+    (CaptionRequest(image=b"i", prompt="who?"), "who?", (b"i",), ("image",), ("brief",)),
     (UpscaleRequest(image=b"i"), "", (b"i",), ("image",), ("small_tiles", "scale")),
     (MusicRequest(prompt="a waltz", sound=b"s"), "a waltz", (b"s",), ("sound",), ("shorter",)),
     (MusicRequest(prompt="a waltz"), "a waltz", (), (), ("shorter",)),

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
 from studio.library.chats import Entry
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.service import Studio
 
 SYSTEM = "You are a helpful AI assistant."

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 from PIL import Image
 
+from studio.beside import Beside
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
@@ -42,8 +42,8 @@ from studio.manager import Fleet
 from studio.models import Models
 from studio.own import Own
 from studio.paths import Home
+from studio.request_parts import Axis
 from studio.requests import (
-    Axis,
     CaptionRequest,
     ChatRequest,
     CodeRequest,
@@ -64,12 +64,6 @@ from studio.tasks import limits
 from studio.tasks.caption.run import Run
 from studio.tasks.caption.runs import Desk
 from studio.tasks.chat.conversation import Chat, Note
-from studio.tasks.image.control_files import ControlNets
-from studio.tasks.image.detector_files import Detectors
-from studio.tasks.image.prepare import PromptFiller
-from studio.tasks.image.reference_files import IPAdapters
-from studio.tasks.image.refiner_files import Refiners
-from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
 
@@ -111,19 +105,12 @@ class Studio:
         self.library = Library(self.home, keep_free, keep, stars, told)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
-        self._token_counter = TokenCounter(self.store, self._adapter_folders)
-        self._prompts = PromptFiller(self.home, lambda: self.own.loras, public=settings.public)
-        self.adaptations = Shelf(self._prompts.adaptations, self.home.cache / "adaptations.json")
-        self._controls = ControlNets(
-            self.home, lambda: self.own.controls, lambda: self.own.depths, public=settings.public
-        )
-        self._references = IPAdapters(self.home, lambda: self.own.references, public=settings.public)
-        self._vaes = Vaes(self.home, lambda: self.own.vaes, public=settings.public)
-        self._refiners = Refiners(self.home, self._refiner_places, public=settings.public)
-        self._detectors = Detectors(self.home, public=settings.public)
+        beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)
+        self._token_counter = TokenCounter(self.store, beside.folders)
+        self.adaptations = Shelf(beside.prompts.adaptations, self.home.cache / "adaptations.json")
         self._intake = Intake(
-            self.catalog, self.store, self._prompts, self._controls, self._references, self._vaes, self._refiners,
-            self._detectors, public=settings.public,
+            self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
+            beside.detectors, public=settings.public,
         )  # fmt: skip
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -134,7 +121,7 @@ class Studio:
         ladder = Ladder(lambda: self.catalog, self.store, fleet.room, settings.public)
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
-            adapters=self._adapter_folders, learned=self.home.cache / "memory.json", journal=self.instance,
+            adapters=beside.folders, learned=self.home.cache / "memory.json", journal=self.instance,
         )  # fmt: skip
         live = self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
@@ -150,21 +137,6 @@ class Studio:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _adapter_folders(self) -> tuple[Path, ...]:
-        """Where adaptations, embeddings, VAEs, refiners and detectors lie, the studio's own folders first; behind them
-        where IP-Adapters and then ControlNets do, of each its own last."""
-        if self.settings.public:
-            return ()
-        others = (*(one.root for one in self.own.loras), *(file.parent for file in self.own.embeddings))
-        others = (*others, *self._vaes.folders(), *self._refiners.folders(), *self._detectors.folders())
-        others = (*others, *self._references.folders(), *self._controls.folders())
-        return tuple(dict.fromkeys((self.home.loras, self.home.embeddings, *others)))
-
-    def _refiner_places(self) -> tuple[Path, ...]:
-        """The refiners of the catalogue that are on disk, and those in the person's folders."""
-        cards = (card for card in self.catalog.cards.values() if card.refines and self.store.state(card) == "ready")
-        return (*(self.store.path(card) for card in cards), *self.own.refiners)
 
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
@@ -335,15 +307,15 @@ class Studio:
 
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""
-        return self._prompts.styles()
+        return self._beside.prompts.styles()
 
     def wildcards(self) -> tuple[str, ...]:
         """Names that `__name__` in a prompt may have."""
-        return self._prompts.wildcards()
+        return self._beside.prompts.wildcards()
 
     def loras(self) -> tuple[str, ...]:
         """Names of the adaptations in home/loras and in the person's folders; none on a public studio."""
-        return self._prompts.loras()
+        return self._beside.prompts.loras()
 
     def depth_map(self, picture: Image.Image) -> Image.Image:
         """How deep a picture is, light where near, by the network in home/preprocessors or of another program.
@@ -351,28 +323,28 @@ class Studio:
         Raises:
             StudioError: not_for_public, no_depth, bad_file.
         """
-        return depth.depth(self._controls.depth(), picture)
+        return depth.depth(self._beside.controls.depth(), picture)
 
     def controlnets(self) -> tuple[str, ...]:
         """Names of the ControlNets in home/controlnets and of those of other programs; none on a public studio."""
-        return self._controls.names()
+        return self._beside.controls.names()
 
     def ipadapters(self) -> tuple[str, ...]:
         """Names of the IP-Adapters in home/ipadapters and of those of other programs; none on a public studio."""
-        return self._references.names()
+        return self._beside.references.names()
 
     def vaes(self) -> tuple[str, ...]:
         """Names of the VAEs in home/vaes and in the person's folders; none on a public studio."""
-        return self._vaes.names()
+        return self._beside.vaes.names()
 
     def refiners(self) -> tuple[str, ...]:
         """Names of the refiners in home/refiners, of the catalogue, and in the person's folders; none on a public
         studio."""
-        return self._refiners.names()
+        return self._beside.refiners.names()
 
     def detectors(self) -> tuple[str, ...]:
         """Names of what finds faces and hands, in home/detectors; none on a public studio."""
-        return self._detectors.names()
+        return self._beside.detectors.names()
 
     def prompts(self, limit: int = 50) -> tuple[str, ...]:
         """Prompts of earlier pictures, newest first, each once; none on a public studio."""

@@ -11,7 +11,8 @@ from studio.cli import position
 from studio.cli.console import Console, say
 from studio.cli.options import Json, MaxTokens, Model, Out, Seed, Temperature, TopP
 from studio.cli.run import run
-from studio.requests import CodeFile, CodeRequest
+from studio.request_parts import CodeFile
+from studio.requests import CodeRequest
 from studio.tasks.limits import TEXTS
 
 

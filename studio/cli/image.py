@@ -15,22 +15,19 @@ from studio.cli.position import read_bytes
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
-from studio.requests import (
+from studio.request_parts import (
     PREPROCESSORS,
     REFERENCE_USES,
     Axis,
     Control,
     ControlFit,
     Detail,
-    ImageRequest,
     Lora,
     Reference,
     ReferenceUse,
     Region,
-    Rng,
-    Seamless,
-    UpscaleRequest,
 )
+from studio.requests import ImageRequest, Rng, Seamless, UpscaleRequest
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:

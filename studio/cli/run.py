@@ -16,7 +16,8 @@ from studio.cli.follow import follow, opened
 from studio.cli.out import Target, keep, target
 from studio.cli.position import read_bytes, read_text
 from studio.i18n import text
-from studio.requests import Attachment, MusicRequest, Request, Task
+from studio.request_parts import Attachment
+from studio.requests import MusicRequest, Request, Task
 from studio.results import Artifact
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from studio.cli.out import Target, keep
 from studio.cli.position import read_bytes
 from studio.cli.run import results, wanted_file
 from studio.errors import StudioError
-from studio.requests import Lora
+from studio.request_parts import Lora
 from studio.results import Artifact
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 

@@ -26,7 +26,8 @@ from studio.cli.options import (
 )
 from studio.cli.position import read_bytes, read_text
 from studio.cli.run import attached, prompt_text, run
-from studio.requests import ChatRequest, Message, MusicRequest, SoundUse
+from studio.request_parts import Message
+from studio.requests import ChatRequest, MusicRequest, SoundUse
 from studio.tasks.music.limits import MAX_SOUND_BYTES
 
 app = typer.Typer(

@@ -38,16 +38,8 @@ from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.media import masks
 from studio.paths import gigabytes
-from studio.requests import (
-    Axis,
-    CaptionRequest,
-    ChatRequest,
-    ImageRequest,
-    MusicRequest,
-    Request,
-    SoundUse,
-    Task,
-)
+from studio.request_parts import Axis
+from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.results import Note
 from studio.store import Store
 from studio.tasks import limits

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
-from studio.requests import Attachment
+from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
 FORMAT = "atelier-chat/1"

@@ -30,7 +30,7 @@ from studio.errors import StudioError
 from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.paths import disk_error, opened, write
-from studio.requests import Attachment
+from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
 
 __all__ = ["FORMAT", "MAX_BYTES", "Chat", "ChatInfo", "Chats", "Entry"]

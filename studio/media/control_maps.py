@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageOps
 
-from studio.requests import ControlFit
+from studio.request_parts import ControlFit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,7 @@ def control_map(
 
     Args:
         picture: RGB.
-        preprocessor: one of studio.requests.PREPROCESSORS; "" takes the picture as it is.
+        preprocessor: one of studio.request_parts.PREPROCESSORS; "" takes the picture as it is.
         depth: what makes "depth", which needs a network.
     """
     made = depth if preprocessor == "depth" and depth is not None else MAKERS[preprocessor]

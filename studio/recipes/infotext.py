@@ -27,7 +27,7 @@ from studio.recipes import control_text, detail_text, infotext_passages, parts_t
 from studio.recipes.prompt_tags import lora, without_hypernets, without_loras
 from studio.recipes.sampler_names import sampler
 from studio.recipes.untrusted import number
-from studio.requests import Axis
+from studio.request_parts import Axis
 from studio.tasks.image.schedulers import OWN
 
 MAX_TEXT = 200_000

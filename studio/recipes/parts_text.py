@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studio.requests import Axis
+from studio.request_parts import Axis
 from studio.tasks.image import grid_axes, vae_files
 from studio.tasks.image.lora_files import SUFFIX
 from studio.tasks.seeds import SEEDS

@@ -30,19 +30,8 @@ from studio import __version__
 from studio.catalog.card import Card, Commercial
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
-from studio.requests import (
-    TASKS,
-    CodeEdit,
-    CodeFile,
-    Control,
-    Detail,
-    ImageRequest,
-    Lora,
-    Message,
-    Reference,
-    Region,
-    Request,
-)
+from studio.request_parts import CodeEdit, CodeFile, Control, Detail, Lora, Message, Reference, Region
+from studio.requests import TASKS, ImageRequest, Request
 from studio.tasks.music import performance
 
 FORMAT = "atelier/1"

@@ -15,7 +15,8 @@ from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
 from studio.recipes import recipe
 from studio.recipes.untrusted import number
-from studio.requests import PICTURE_FORMATS, Control, ImageRequest, PictureFormat, Reference, Region, UpscaleRequest
+from studio.request_parts import Control, Reference, Region
+from studio.requests import PICTURE_FORMATS, ImageRequest, PictureFormat, UpscaleRequest
 
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from studio.recipes.recipe import text_hash
-from studio.requests import CodeFile, CodeRequest
+from studio.request_parts import CodeFile
+from studio.requests import CodeRequest
 
 MAX_FILES = 64
 _TEXTS = ("prefix", "suffix", "language", "path")

@@ -11,18 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from studio.requests import (
-    CONTROL_FITS,
-    PREPROCESSORS,
-    REFERENCE_USES,
-    RNGS,
-    SEAMLESS,
-    Control,
-    Detail,
-    Lora,
-    Reference,
-    Region,
-)
+from studio.request_parts import CONTROL_FITS, PREPROCESSORS, REFERENCE_USES, Control, Detail, Lora, Reference, Region
+from studio.requests import RNGS, SEAMLESS
 from studio.tasks.bounds import MAX_SEED, NAME, WORDS
 from studio.tasks.image.limits import (
     CONTROL_NUMBERS,

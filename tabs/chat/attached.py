@@ -11,7 +11,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.library.chats import Chats
-from studio.requests import Attachment
+from studio.request_parts import Attachment
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.chat.attachments import read_attachment
 from studio.tasks.chat.conversation import Chat, Entry

@@ -11,7 +11,8 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.requests import Attachment, ChatRequest
+from studio.request_parts import Attachment
+from studio.requests import ChatRequest
 from studio.results import Update, Usage
 from studio.tasks.chat.conversation import Entry
 from tabs.chat import attached

@@ -9,7 +9,8 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.media.encodings import decoded
-from studio.requests import CodeEdit, CodeFile, CodeRequest
+from studio.request_parts import CodeEdit, CodeFile
+from studio.requests import CodeRequest
 from studio.tasks.code.languages import TITLES
 from studio.tasks.limits import TEXTS
 from tabs.shared import uploaded

@@ -8,7 +8,7 @@ import gradio as gr
 from starlette.responses import JSONResponse, Response
 
 from studio.errors import StudioError
-from studio.requests import CodeEdit
+from studio.request_parts import CodeEdit
 from studio.service import Studio
 from studio.tasks.code.next_edit import window
 from tabs.code import as_typed, fields, review

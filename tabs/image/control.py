@@ -11,7 +11,7 @@ import gradio as gr
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.requests import CONTROL_FITS, PREPROCESSORS, Control
+from studio.request_parts import CONTROL_FITS, PREPROCESSORS, Control
 from tabs.image import slots, steering
 from tabs.image.steering import SLOTS, name_of
 from tabs.shared import job_progress

@@ -13,7 +13,8 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
 from studio.recipes import origins, reproduce
-from studio.requests import Detail, ImageRequest
+from studio.request_parts import Detail
+from studio.requests import ImageRequest
 from tabs.image import form
 from tabs.image.compare import content, known
 from tabs.image.fields import TASK, Fields

@@ -12,7 +12,8 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.errors import StudioError
 from studio.library.file_names import Keep
-from studio.requests import Axis, Detail, ImageRequest, Lora
+from studio.request_parts import Axis, Detail, Lora
+from studio.requests import ImageRequest
 from tabs.image import editing, region_map, shapes, shown, source, steering
 from tabs.shared.widgets import read_number, read_whole
 

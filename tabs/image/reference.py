@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from studio.i18n import text
-from studio.requests import REFERENCE_USES, Reference
+from studio.request_parts import REFERENCE_USES, Reference
 from tabs.image import shown, slots
 from tabs.image.shown import SLOTS, name_of
 from tabs.shared.context import Page

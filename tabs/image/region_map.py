@@ -13,7 +13,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.media import masks
-from studio.requests import Region
+from studio.request_parts import Region
 from tabs.shared.widgets import read_number
 
 SLOTS = 4

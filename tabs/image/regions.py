@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.requests import Region
+from studio.request_parts import Region
 from tabs.image import region_map
 from tabs.image.region_map import SLOTS, name_of
 from tabs.shared.i18n import said, t

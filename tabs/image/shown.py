@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studio.requests import Reference
+from studio.request_parts import Reference
 from tabs.image import slots
 from tabs.shared import uploaded
 

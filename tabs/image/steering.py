@@ -14,7 +14,7 @@ from PIL import Image
 from studio.catalog.card import Card
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import CONTROL_FITS, PREPROCESSORS, Control, ControlFit
+from studio.request_parts import CONTROL_FITS, PREPROCESSORS, Control, ControlFit
 from studio.tasks.bounds import check_choice, check_number, check_picture
 from studio.tasks.image.size import SIDE
 from tabs.image import shapes, slots

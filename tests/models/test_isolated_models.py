@@ -19,7 +19,8 @@ from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process import proxy
 from studio.manager.backends.process.proxy import Isolated
-from studio.requests import ChatRequest, ImageRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest
 
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=6, guidance_scale=4.0, count=2, seed=5)
 SAY = ChatRequest(

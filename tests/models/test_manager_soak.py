@@ -19,7 +19,8 @@ from studio.devices.device import Device
 from studio.devices.peak_memory import private
 from studio.engines.base import engine
 from studio.manager import ModelManager, Spec
-from studio.requests import ChatRequest, ImageRequest, Message, Request
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest, Request
 
 ROUNDS, WARM = 30, 10
 CHAT = ChatRequest(

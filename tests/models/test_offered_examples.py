@@ -16,7 +16,8 @@ from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.i18n import table
 from studio.jobs.languages import reads_chinese
 from studio.paths import Home
-from studio.requests import ChatRequest, CodeRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, CodeRequest
 from studio.store import Store
 from studio.tasks import limits
 from tabs.chat.tab import EXAMPLES

@@ -17,7 +17,8 @@ from studio.engines.base import KeepsForm
 from studio.engines.text.llama import LlamaEngine
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
-from studio.requests import ChatRequest, CodeRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, CodeRequest
 from studio.tasks.chat import structured
 
 STRICT = (

@@ -14,7 +14,8 @@ import pytest
 
 from studio.catalog.catalog import Catalog
 from studio.recipes import reproduce
-from studio.requests import CaptionRequest, ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import CaptionRequest, ChatRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.chat.conversation import Entry

@@ -13,7 +13,8 @@ from studio.engines.demo.fake import FakeModel
 from studio.errors import Cancelled, StudioError
 from studio.jobs.job import Job
 from studio.library.chats import Entry
-from studio.requests import ChatRequest, CodeRequest, ImageRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, CodeRequest, ImageRequest
 from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings

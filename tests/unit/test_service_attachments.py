@@ -13,7 +13,8 @@ from PIL import Image
 from studio.errors import StudioError
 from studio.library import chats
 from studio.library.chats import Chats
-from studio.requests import Attachment, ChatRequest, Message
+from studio.request_parts import Attachment, Message
+from studio.requests import ChatRequest
 from studio.service import Studio
 from studio.tasks.chat.attachments import read_attachment
 from studio.tasks.chat.conversation import Chat, Entry

@@ -12,7 +12,8 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.manager.backends.process.proxy import Isolated
-from studio.requests import ChatRequest, ImageRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 

@@ -15,7 +15,8 @@ from studio.devices import peak_memory
 from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.job import Job
-from studio.requests import ChatRequest, ImageRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest
 from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings

@@ -8,7 +8,8 @@ import disk_files
 import pytest
 
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora, UpscaleRequest
+from studio.request_parts import Lora
+from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.image import embedding_files, lora_files
@@ -33,13 +34,13 @@ def test_adaptations_of_a_folder_are_used_where_they_lie(tmp_path: Path, folder:
         disk_files.weights(studio.home.loras / "ink.safetensors", LORA)
         assert studio.loras() == ("ink",)
         with pytest.raises(StudioError) as refused:
-            studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+            studio._beside.prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
         assert refused.value.code == "no_lora"
         studio.own.remember([folder])
         assert studio.loras() == ("ink", "people/gouache")
-        (filled,) = studio._prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
+        (filled,) = studio._beside.prompts.fill(ImageRequest(prompt="a", seed=1, loras=(Lora("gouache", 1.0),)))
         assert filled.loras == (Lora("people/gouache", 1.0),)
-        folders = studio._adapter_folders()
+        folders = studio._beside.folders()
         assert lora_files.find("people/gouache", folders) == folder / "people" / "gouache.safetensors"
         assert lora_files.find("ink", folders) == studio.home.loras / "ink.safetensors"  # ours comes first
         assert set(
@@ -61,7 +62,7 @@ def test_embeddings_of_a_folder_are_found_by_their_names(tmp_path: Path) -> None
         disk_files.weights(studio.home.embeddings / "pair.safetensors", {"clip_l": (1, 768), "clip_g": (1, 1280)})
         studio.own.remember([other.parent])
     with Studio(settings) as again:
-        found = embedding_files.named(["moss and pair"], again._adapter_folders())
+        found = embedding_files.named(["moss and pair"], again._beside.folders())
         assert found == {"moss": other / "moss.safetensors", "pair": again.home.embeddings / "pair.safetensors"}
 
 

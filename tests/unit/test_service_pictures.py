@@ -21,7 +21,8 @@ from studio.jobs import token_count
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
 from studio.recipes import recipe, reproduce
-from studio.requests import Axis, ImageRequest, Lora, MusicRequest, UpscaleRequest
+from studio.request_parts import Axis, Lora
+from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update
 from studio.service import Studio
 from studio.settings import Settings

@@ -28,8 +28,8 @@ from studio.engines.music import takes
 from studio.engines.text import prompts
 from studio.errors import Cancelled
 from studio.media.image import check_image, decode
+from studio.request_parts import Attachment
 from studio.requests import (
-    Attachment,
     CaptionRequest,
     ChatRequest,
     CodeRequest,

@@ -29,7 +29,7 @@ from studio.engines.image.prompt_chunks import PIPELINES
 from studio.engines.image.prompt_embeds import takes_weights
 from studio.errors import StudioError
 from studio.media import masks
-from studio.requests import Region
+from studio.request_parts import Region
 from studio.tasks.image.prompt_schedule import joined
 
 Told = tuple[Any, Any]

@@ -27,7 +27,8 @@ from studio.engines.shared import depth, torch_loading
 from studio.errors import StudioError
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import Control, ImageRequest, Request
+from studio.request_parts import Control
+from studio.requests import ImageRequest, Request
 from studio.tasks.image import control_files
 
 _SHARE = 0.36

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from studio.requests import Control
+from studio.request_parts import Control
 
 Clock = Callable[[], tuple[int, int]]
 """Steps that are done, and how many there are."""

@@ -22,7 +22,8 @@ from studio.engines.image.passes import Pass, pass_of
 from studio.engines.shared import torch_loading
 from studio.errors import StudioError
 from studio.media import masks
-from studio.requests import Detail, ImageRequest, Request
+from studio.request_parts import Detail
+from studio.requests import ImageRequest, Request
 from studio.tasks.image import detector_files
 from studio.tasks.image.size import shaped
 

@@ -18,7 +18,7 @@ from studio.catalog.card import Card
 from studio.engines.image import lycoris
 from studio.engines.shared import torch_loading
 from studio.errors import StudioError
-from studio.requests import Lora
+from studio.request_parts import Lora
 from studio.tasks.image import lora_files
 
 _Stamp = tuple[str, int, int]

@@ -14,7 +14,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import ReferenceUse
+from studio.request_parts import ReferenceUse
 from studio.tasks.image import reference_files
 from studio.tasks.image.reference_files import Shapes
 

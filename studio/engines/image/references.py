@@ -25,7 +25,8 @@ from studio.engines.shared import torch_loading
 from studio.errors import StudioError
 from studio.media.image import decode_image
 from studio.media.masks import read_mask
-from studio.requests import ImageRequest, Reference, Request
+from studio.request_parts import Reference
+from studio.requests import ImageRequest, Request
 from studio.tasks.image import control_files, reference_files
 
 _SHARE, _ENCODER = 0.12, 0.6

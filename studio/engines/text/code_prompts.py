@@ -13,7 +13,8 @@ from typing import Any
 from studio.engines.text import chat_templates, context_window
 from studio.engines.text.prompts import Notes, Reading
 from studio.errors import StudioError
-from studio.requests import CodeEdit, CodeFile, CodeRequest
+from studio.request_parts import CodeEdit, CodeFile
+from studio.requests import CodeRequest
 from studio.results import Output
 from studio.tasks.code import asking, next_edit, repository
 from studio.tasks.code.asking import AskedCleaner

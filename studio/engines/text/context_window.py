@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from studio.requests import ChatRequest, CodeFile, Message
+from studio.request_parts import CodeFile, Message
+from studio.requests import ChatRequest
 
 T = TypeVar("T")
 TURN = 8

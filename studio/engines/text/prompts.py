@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from studio.engines.text import chat_templates, context_window
 from studio.errors import StudioError
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.results import Output, Usage
 from studio.tasks.chat import attachments, structured, thoughts
 

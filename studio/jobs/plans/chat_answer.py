@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from studio.engines.base import KeepsForm, Loaded
 from studio.jobs.context import PartContext, RunContext
 from studio.jobs.plans.single import Single
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.results import Note, Output
 from studio.tasks.chat import structured, thoughts
 from studio.tasks.chat.loops import loops

@@ -15,7 +15,8 @@ from studio.jobs.job import Job
 from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
-from studio.requests import Message, light
+from studio.request_parts import Message
+from studio.requests import light
 from studio.results import Artifact
 from studio.tasks.chat import thoughts
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail

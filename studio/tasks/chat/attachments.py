@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 
 from studio.errors import StudioError
 from studio.media import charsets, formats
-from studio.requests import Attachment, ChatRequest, Message
+from studio.request_parts import Attachment, Message
+from studio.requests import ChatRequest
 from studio.tasks.bounds import Letters, check_picture, check_text, label
 
 TEXT = Letters(200_000, 20_000)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from studio.requests import Attachment, Message, Role
+from studio.request_parts import Attachment, Message, Role
 
 TITLE = 60
 Note = tuple[str, Mapping[str, Any]]

@@ -8,7 +8,8 @@ from typing import get_args
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import ChatRequest, Message, Role
+from studio.request_parts import Message, Role
+from studio.requests import ChatRequest
 from studio.tasks.bounds import (
     SEED,
     TEMPERATURE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from studio.requests import CodeFile
+from studio.request_parts import CodeFile
 from studio.tasks.code.completion import CompletionCleaner
 
 OPENING, CLOSING = "<COMPLETION>", "</COMPLETION>"

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import CodeEdit, CodeFile, CodeRequest
+from studio.request_parts import CodeEdit, CodeFile
+from studio.requests import CodeRequest
 from studio.tasks.bounds import (
     SEED,
     TEMPERATURE,

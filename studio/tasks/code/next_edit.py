@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.requests import CodeEdit, CodeFile
+from studio.request_parts import CodeEdit, CodeFile
 
 MARK = "<|file_sep|>"
 STOPS = (MARK, "<|endoftext|>", "<|im_end|>")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.requests import CodeFile
+from studio.request_parts import CodeFile
 from studio.tasks.code.fim import FimFamily
 from studio.tasks.code.lexing import canonical
 

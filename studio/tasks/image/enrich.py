@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 
 LONGEST = 1_000
 """Characters of what comes out; a prompt of more is read by hardly any model."""

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from studio.errors import StudioError
-from studio.requests import Axis, ImageRequest, Lora
+from studio.request_parts import Axis, Lora
+from studio.requests import ImageRequest
 from studio.tasks import seeds
 from studio.tasks.bounds import check_many, label
 from studio.tasks.image import prompt_template

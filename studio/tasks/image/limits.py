@@ -8,19 +8,8 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.errors import StudioError
-from studio.requests import (
-    CONTROL_FITS,
-    PREPROCESSORS,
-    REFERENCE_USES,
-    RNGS,
-    SEAMLESS,
-    Control,
-    Detail,
-    ImageRequest,
-    Lora,
-    Reference,
-    Region,
-)
+from studio.request_parts import CONTROL_FITS, PREPROCESSORS, REFERENCE_USES, Control, Detail, Lora, Reference, Region
+from studio.requests import RNGS, SEAMLESS, ImageRequest
 from studio.tasks.bounds import (
     NAME,
     PROMPT,

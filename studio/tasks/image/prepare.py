@@ -12,7 +12,8 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 from studio.settings import ROOT
 from studio.tasks.bounds import check_many
 from studio.tasks.image import embedding_files, lora_files, prompt_template

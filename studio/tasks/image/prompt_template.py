@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.errors import StudioError
-from studio.requests import Lora
+from studio.request_parts import Lora
 
 MAX_DEPTH = 12
 """How many lists may name one another in turn."""

@@ -13,7 +13,8 @@ from studio.cli import words
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.recipes import inspect, recipe, reproduce
-from studio.requests import Axis, Control, ImageRequest
+from studio.request_parts import Axis, Control
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 

@@ -16,7 +16,8 @@ from studio.catalog.card import Source
 from studio.engines.image import control, control_heads
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import StudioError
-from studio.requests import Control, ImageRequest
+from studio.request_parts import Control
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=3, guidance_scale=4.0, count=1, seed=5)

@@ -15,7 +15,8 @@ from tiny_pipelines import pixels
 from studio.engines.image import details
 from studio.engines.image.details import Detectors
 from studio.errors import StudioError
-from studio.requests import Detail, ImageRequest, Region
+from studio.request_parts import Detail, Region
+from studio.requests import ImageRequest
 
 ASK = ImageRequest(prompt="a red heart", width=64, height=64, steps=3, guidance_scale=4.0, seed=5, mask_padding=4)
 FACE = Detail("faces", 0.8)

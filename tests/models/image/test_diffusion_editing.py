@@ -18,7 +18,8 @@ from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.recipes import inspect, recipe, reproduce
-from studio.requests import Control, ImageRequest
+from studio.request_parts import Control
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.store.disk import look

@@ -13,7 +13,8 @@ from tiny_pipelines import pixels
 from studio.engines.image import lycoris
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=2, guidance_scale=4.0, seed=5)

@@ -14,7 +14,8 @@ from tiny_pipelines import pixels
 
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Reference
+from studio.request_parts import Reference
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=3, guidance_scale=4.0, count=1, seed=5)
@@ -170,7 +171,7 @@ def test_over_pictures_and_masks_and_enlarged(run, kind, name):
 def test_beside_a_controlnet_and_words_that_change(painters, home):
     import tiny_controls
 
-    from studio.requests import Control
+    from studio.request_parts import Control
 
     model = painters("stable_diffusion")
     tiny_controls.made_for(model._family.pipe.unet, (16, 32)).save_pretrained(home / "edges")

@@ -12,7 +12,8 @@ from tiny_pipelines import pixels
 
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import Cancelled
-from studio.requests import ImageRequest, Region
+from studio.request_parts import Region
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=3, guidance_scale=4.0, seed=5)

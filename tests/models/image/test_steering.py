@@ -26,7 +26,8 @@ from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.media.control_maps import control_map
 from studio.media.image import decode_image
-from studio.requests import Control, ImageRequest
+from studio.request_parts import Control
+from studio.requests import ImageRequest
 
 ENGINE = DiffusionEngine()
 ASK = ImageRequest(prompt="a red heart", width=64, height=64, steps=3, guidance_scale=4.0, count=1, seed=5)

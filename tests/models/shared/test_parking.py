@@ -33,7 +33,8 @@ from studio.engines.music.musicgen import MusicgenEngine
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.parking import Weights, mapped
 from studio.engines.text.transformers_lm import TextEngine
-from studio.requests import ChatRequest, Lora, Message, UpscaleRequest
+from studio.request_parts import Lora, Message
+from studio.requests import ChatRequest, UpscaleRequest
 from studio.tasks.music import melody_tokens
 
 CHAT = ChatRequest(messages=(Message("user", "hello world"),), max_tokens=5, temperature=0.0, seed=1)

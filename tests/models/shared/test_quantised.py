@@ -22,7 +22,8 @@ from studio.engines.music.musicgen import MusicgenEngine
 from studio.engines.shared import diffusers_loading, quantise, torch_loading
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import StudioError
-from studio.requests import ImageRequest, Lora, MusicRequest
+from studio.request_parts import Lora
+from studio.requests import ImageRequest, MusicRequest
 
 INT8 = {"quantise": "int8"}
 PAINT = ImageRequest(prompt="a red heart", width=32, height=32, steps=2, guidance_scale=4.0, seed=5)

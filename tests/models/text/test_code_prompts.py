@@ -10,7 +10,8 @@ from tiny import CHAT_TEMPLATE, byte_tokenizer
 from studio.engines.text import code_prompts
 from studio.engines.text.tokenizers import Reading
 from studio.errors import StudioError
-from studio.requests import CodeEdit, CodeFile, CodeRequest
+from studio.request_parts import CodeEdit, CodeFile
+from studio.requests import CodeRequest
 from studio.tasks.code.fim import fim_family
 
 P, S = "def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n"

@@ -18,7 +18,8 @@ from studio.engines.text.gguf import read_facts
 from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import ChatRequest, CodeRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, CodeRequest
 from studio.store import Store
 
 CPU = Device("cpu")  # one thread: on a core of its own a second one only waits for the first

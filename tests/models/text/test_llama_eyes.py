@@ -16,7 +16,8 @@ from tiny_mmproj import mmproj_of
 from studio.engines.text import llama_eyes
 from studio.engines.text.llama import LlamaEngine
 from studio.errors import StudioError
-from studio.requests import Attachment, ChatRequest, Message
+from studio.request_parts import Attachment, Message
+from studio.requests import ChatRequest
 from studio.tasks.chat.attachments import read_attachment
 
 

@@ -11,7 +11,8 @@ from tiny import CPU, Recorder, byte_tokenizer, card, load, tiny_llama, tiny_qwe
 
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
-from studio.requests import ChatRequest, CodeRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, CodeRequest
 
 ENGINE = TextEngine()
 OPTIONS = {"dtype": "float32"}

@@ -15,7 +15,8 @@ from tiny import Recorder, card, load
 
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import StudioError
-from studio.requests import Attachment, ChatRequest, Message
+from studio.request_parts import Attachment, Message
+from studio.requests import ChatRequest
 from studio.tasks.chat.attachments import read_attachment
 
 

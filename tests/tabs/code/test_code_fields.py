@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from studio.errors import StudioError
-from studio.requests import CodeFile
+from studio.request_parts import CodeFile
 from studio.tasks.code.languages import SUFFIXES, TITLES, of_file, spelled
 from studio.tasks.code.lexing import known
 from studio.tasks.code.syntax import CHECKED

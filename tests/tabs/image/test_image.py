@@ -14,7 +14,8 @@ from studio.errors import StudioError
 from studio.recipes import recipe
 from studio.recipes.embed_image import encode_png
 from studio.recipes.inspect import Restored
-from studio.requests import ImageRequest, Lora, UpscaleRequest
+from studio.request_parts import Lora
+from studio.requests import ImageRequest, UpscaleRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.image import grid_axes

@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from studio.recipes.inspect import restore_recipe
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 from tabs import page

@@ -13,7 +13,8 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.recipes import inspect
-from studio.requests import ImageRequest, Reference
+from studio.request_parts import Reference
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 from tabs.image import form, shown, sketch

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from studio.errors import StudioError
 from studio.media.control_maps import control_map
 from studio.recipes import inspect
-from studio.requests import Control
+from studio.request_parts import Control
 from studio.service import Studio
 from studio.settings import Settings
 from tabs.image import form, sketch, steering

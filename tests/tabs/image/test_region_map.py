@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from studio.errors import StudioError
-from studio.requests import Region
+from studio.request_parts import Region
 from tabs.image import region_map
 from tabs.image.region_map import SIDE
 

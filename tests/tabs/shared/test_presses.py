@@ -12,7 +12,8 @@ import pytest
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.jobs.plans.single import Single
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.caption.runs import Desk

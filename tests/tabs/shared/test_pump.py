@@ -8,7 +8,8 @@ import pytest
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.results import Update
 from studio.service import Studio
 from tabs.shared import job_progress

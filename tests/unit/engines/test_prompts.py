@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from studio.engines.text import chat_templates, prompts
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 
 
 class Letters:

@@ -11,7 +11,8 @@ from tiny_card import tiny_card
 from studio.catalog import variants
 from studio.catalog.card import Card, Source
 from studio.jobs import memory_need, suggestions
-from studio.requests import CaptionRequest, ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
+from studio.request_parts import Message
+from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, UpscaleRequest
 from studio.tasks import limits
 
 GB = 1_000_000_000

@@ -10,7 +10,8 @@ from tiny_card import tiny_card
 
 from studio.catalog.card import Card, Source
 from studio.jobs.languages import chinese, reader
-from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, Request
+from studio.request_parts import Message
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Request
 from studio.service import Studio
 from studio.settings import Settings
 

@@ -14,7 +14,8 @@ from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.plans.models_grid import ModelsGrid
 from studio.recipes import recipe
-from studio.requests import Axis, ImageRequest
+from studio.request_parts import Axis
+from studio.requests import ImageRequest
 from studio.service import Studio
 
 HILLS = ImageRequest(prompt="hills", seed=5, width=64, height=64)

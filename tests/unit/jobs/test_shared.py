@@ -11,7 +11,8 @@ import pytest
 from studio.engines.demo.fake import FakeModel
 from studio.jobs.job import Job
 from studio.manager.scheduling import OVERTAKE
-from studio.requests import ChatRequest, ImageRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest
 from studio.results import Output, Update
 from studio.service import Studio
 from studio.settings import Settings

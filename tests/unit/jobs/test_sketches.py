@@ -13,7 +13,8 @@ from PIL import Image
 from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs import live, sketches
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 from studio.service import Studio
 
 HILLS = ImageRequest(prompt="hills", steps=3, width=64, height=64)

@@ -6,7 +6,8 @@ from contextvars import copy_context
 import pytest
 
 from studio.jobs.turns import Turns, asking
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.service import Studio
 from studio.settings import Settings
 

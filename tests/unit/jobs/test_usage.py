@@ -10,7 +10,8 @@ import pytest
 
 from studio.engines.demo.fake import FakeModel
 from studio.jobs import token_count
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.results import Usage
 from studio.service import Studio
 from studio.tasks.chat.conversation import Entry

@@ -31,7 +31,8 @@ from studio.jobs.job import Job
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy, worker
 from studio.manager.backends.process.proxy import Isolated
-from studio.requests import ChatRequest, ImageRequest, Message, MusicRequest, UpscaleRequest
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest, MusicRequest, UpscaleRequest
 from studio.results import Output
 
 SOON = 20.0

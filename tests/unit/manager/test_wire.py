@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_card import tiny_card
 
-from studio import requests
+from studio import request_parts, requests
 from studio.catalog.card import Part, Source
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
@@ -68,8 +68,8 @@ def test_every_model_of_the_catalogue_can_cross(tmp_path: Path, demo: bool) -> N
 @pytest.mark.parametrize(
     "request_",
     [
-        requests.ChatRequest(messages=(requests.Message("user", "你好 😀 \ud800"),), stop=("a",), temperature=0.1),
-        requests.ImageRequest(prompt="x", image=b"\x00\xff", loras=(requests.Lora("film", 0.5),), seed=2**63),
+        requests.ChatRequest(messages=(request_parts.Message("user", "你好 😀 \ud800"),), stop=("a",), temperature=0.1),
+        requests.ImageRequest(prompt="x", image=b"\x00\xff", loras=(request_parts.Lora("film", 0.5),), seed=2**63),
         requests.MusicRequest(prompt="x", sound=b"RIFF"),
         requests.CodeRequest(prefix="def f("),
         requests.CaptionRequest(image=b"PNG", require=("red",)),

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
 from studio.media.control_maps import MAKERS, canny, control_map
-from studio.requests import PREPROCESSORS
+from studio.request_parts import PREPROCESSORS
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "control"
 PICTURES = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.just(3)))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.recipes import comfyui, inspect
-from studio.requests import Lora
+from studio.request_parts import Lora
 
 Graph = dict[str, dict[str, Any]]
 SEED = 1102676403634909

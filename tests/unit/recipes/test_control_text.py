@@ -9,7 +9,8 @@ import pytest
 
 from studio.errors import StudioError
 from studio.recipes import infotext, inspect, recipe, reproduce, untrusted
-from studio.requests import PREPROCESSORS, Control, ImageRequest, light
+from studio.request_parts import PREPROCESSORS, Control
+from studio.requests import ImageRequest, light
 
 CONTROLS = (
     Control("canny-sd15", b"one", "canny", 0.75, 0.1, 0.9, "fill"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from studio.recipes import infotext, inspect
-from studio.requests import Detail
+from studio.request_parts import Detail
 
 RECIPE: dict[str, Any] = {
     "task": "image", "seed": 7, "model": {"id": "x", "title": "X"}, "software": {"studio": "1"},

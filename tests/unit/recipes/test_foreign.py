@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from studio.media import stealth
 from studio.recipes import inspect, more_uis
-from studio.requests import Lora
+from studio.request_parts import Lora
 
 PICTURE = Image.new("RGB", (64, 64), "red")
 FOOOCUS = {

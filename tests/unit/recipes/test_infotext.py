@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from studio.recipes import infotext, inspect, other_uis, recipe, sampler_names
 from studio.recipes.untrusted import image_fields
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 from studio.tasks.image.schedulers import SCHEDULERS
 
 REQUEST = ImageRequest(

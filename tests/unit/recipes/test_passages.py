@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from studio.recipes import infotext, infotext_passages
 from studio.recipes.untrusted import image_fields
-from studio.requests import Lora
+from studio.request_parts import Lora
 
 LINE = "Steps: 40, Sampler: Euler a, CFG scale: 7, Seed: 9, Size: 512x512"
 PLAIN = f"a tree\nNegative prompt: grass\n{LINE}"

@@ -18,7 +18,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Source
 from studio.recipes import embed_image, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
-from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Message, MusicRequest, Request
+from studio.request_parts import Message
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, MusicRequest, Request
 from studio.results import Audio
 from studio.tasks import limits
 

@@ -10,7 +10,8 @@ import pytest
 
 from studio.errors import StudioError
 from studio.recipes import infotext, inspect, recipe, reproduce, untrusted
-from studio.requests import Control, ImageRequest, Reference, light
+from studio.request_parts import Control, Reference
+from studio.requests import ImageRequest, light
 
 SHOWN = (
     Reference("ip-adapter-plus_sd15", b"one", 0.75, 0.1, 0.9, "style", b"mask"),

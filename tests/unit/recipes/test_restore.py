@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from studio.recipes import embed_image, inspect, recipe
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 
 PICTURE = Image.new("RGB", (8, 8), "red")
 A1111 = "a château\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64, Model: x"

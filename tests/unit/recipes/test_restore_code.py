@@ -12,7 +12,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Source
 from studio.recipes import recipe
 from studio.recipes.restore_code import code_request
-from studio.requests import CodeFile, CodeRequest
+from studio.request_parts import CodeFile
+from studio.requests import CodeRequest
 
 ASKED = CodeRequest(
     prefix="def f(", suffix=")\r\n", model="m", language="python", path="a/b.py", fill_in_middle=False, count=3,

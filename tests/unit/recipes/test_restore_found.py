@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from studio.recipes import inspect
-from studio.requests import Lora
+from studio.request_parts import Lora
 
 PIPED = (
     "prompt: a watermelon | city\nNegative prompt: planet, (worst quality:2)\nVersion: aa62f6d, Pipeline: Original,\n"

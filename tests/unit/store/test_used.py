@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from studio.requests import ChatRequest, Message
+from studio.request_parts import Message
+from studio.requests import ChatRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.store.last_used import OFTEN, Used

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from studio.errors import StudioError
-from studio.requests import ChatRequest, Message, light
+from studio.request_parts import Message
+from studio.requests import ChatRequest, light
 from studio.tasks.chat import attachments
 from studio.tasks.chat.attachments import PICTURE, read_attachment, written
 

@@ -15,7 +15,8 @@ from tiny_card import tiny_card
 from studio import i18n
 from studio.catalog.card import Card, Source
 from studio.errors import StudioError
-from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, Lora, Message, MusicRequest, Request
+from studio.request_parts import Lora, Message
+from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, MusicRequest, Request
 from studio.tasks import bounds, limits
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from studio.engines.text.llama import _seed
 from studio.recipes import infotext, inspect, recipe
 from studio.recipes.untrusted import image_fields
-from studio.requests import Axis, ImageRequest
+from studio.request_parts import Axis
+from studio.requests import ImageRequest
 from studio.service import Studio
 from studio.settings import Settings
 from studio.tasks.bounds import DRAWN_SEED, MAX_SEED

@@ -8,14 +8,13 @@ import pytest
 from tiny_card import tiny_card
 
 from studio.catalog.card import Source
+from studio.request_parts import Lora, Message
 from studio.requests import (
     TASKS,
     CaptionRequest,
     ChatRequest,
     CodeRequest,
     ImageRequest,
-    Lora,
-    Message,
     MusicRequest,
     Request,
     UpscaleRequest,

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from studio import requests, results
+from studio import request_parts, requests, results
 from studio.catalog import card
 from studio.devices.device import Device
 
@@ -25,16 +25,10 @@ CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *(requests.ChatRequest, requests.ImageRequest, requests.MusicRequest, requests.CodeRequest),
-        *(
-            requests.CodeFile,
-            requests.CodeEdit,
-            requests.CaptionRequest,
-            requests.UpscaleRequest,
-            requests.Message,
-            requests.Attachment,
-            requests.Lora,
-        ),
-        *(requests.Control, requests.Reference, requests.Region, requests.Detail),
+        *(requests.CaptionRequest, requests.UpscaleRequest),
+        *(request_parts.Message, request_parts.Attachment, request_parts.CodeFile, request_parts.CodeEdit),
+        *(request_parts.Lora, request_parts.Control, request_parts.Reference, request_parts.Region),
+        request_parts.Detail,
         *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio),
     )
 }

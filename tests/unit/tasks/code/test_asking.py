@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.requests import CodeFile
+from studio.request_parts import CodeFile
 from studio.tasks.code.asking import CLOSING, HOLE, OPENING, AskedCleaner, messages
 
 PREFIX = "function sum(list) {\n  let total = 0;\n  for (const x of list) {\n    "

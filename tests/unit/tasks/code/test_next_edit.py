@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.requests import CodeEdit, CodeFile
+from studio.request_parts import CodeEdit, CodeFile
 from studio.tasks.code.next_edit import WindowCleaner, pieces, window
 
 TEXT = "".join(f"line {number}\n" for number in range(40))

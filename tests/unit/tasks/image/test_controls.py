@@ -14,7 +14,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import Control, ImageRequest
+from studio.request_parts import Control
+from studio.requests import ImageRequest
 from studio.tasks import limits
 from studio.tasks.image import control_files
 from studio.tasks.image.control_files import ControlNets

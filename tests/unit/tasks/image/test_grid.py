@@ -16,7 +16,8 @@ from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
 from studio.jobs.plans.grid import Grid
 from studio.recipes import recipe
-from studio.requests import Axis, ImageRequest, Lora
+from studio.request_parts import Axis, Lora
+from studio.requests import ImageRequest
 from studio.results import Output, Update
 from studio.service import Studio
 from studio.tasks.image import contact_sheet, grid_axes

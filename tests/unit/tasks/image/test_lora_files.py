@@ -9,7 +9,8 @@ import pytest
 from studio.errors import StudioError
 from studio.paths import Home
 from studio.recipes import infotext
-from studio.requests import ImageRequest, Lora
+from studio.request_parts import Lora
+from studio.requests import ImageRequest
 from studio.tasks.image import lora_files
 from studio.tasks.image.lora_files import Placed
 from studio.tasks.image.prepare import PromptFiller

@@ -15,7 +15,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import ImageRequest, Reference
+from studio.request_parts import Reference
+from studio.requests import ImageRequest
 from studio.store.safetensors import header_bytes
 from studio.tasks import limits
 from studio.tasks.image import control_files, lora_files, reference_files

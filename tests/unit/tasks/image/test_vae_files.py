@@ -13,7 +13,8 @@ from tiny_card import tiny_card
 from studio.catalog.card import Source
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import Axis, ImageRequest
+from studio.request_parts import Axis
+from studio.requests import ImageRequest
 from studio.tasks import limits
 from studio.tasks.image import grid_axes, vae_files
 from studio.tasks.image.vae_files import Vaes

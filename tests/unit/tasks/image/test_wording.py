@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import StudioError
-from studio.requests import Lora
+from studio.request_parts import Lora
 from studio.tasks.image import prompt_template
 from studio.tasks.image.prompt_template import Style
 

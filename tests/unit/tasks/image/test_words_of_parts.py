@@ -8,7 +8,8 @@ import pytest
 
 from studio.errors import StudioError
 from studio.paths import Home
-from studio.requests import Detail, ImageRequest, Lora, Region
+from studio.request_parts import Detail, Lora, Region
+from studio.requests import ImageRequest
 from studio.tasks.image.prepare import PromptFiller
 
 

@@ -1,10 +1,13 @@
-"""How good what the starter says is, on sets of our own. `code`: holes in fifty small files, filled in several ways.
+"""How good what the starters say is, on sets of our own. `chat`: questions, see bench/quality_chat.py.
+
+`code`: holes in fifty small files, filled in several ways.
 
 Each hole is the body of a function, a line of one, or an expression; text stands behind it. What was filled in is run
 with assertions that the model did not see, in a Python of its own with little time and memory, an empty folder and no
 writing. It is the model's own code all the same: use a machine where that may be.
 
-    python -m bench.quality code [--model smollm2-135m] [--only WAY ...] [--show]
+    python bench/quality.py chat [--help]
+    python bench/quality.py code [--model smollm2-135m] [--only WAY ...] [--show]
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from quality_chat import chat
 
 from studio import settings
 from studio.catalog.catalog import Catalog
@@ -134,7 +139,7 @@ def holds(code: str, checks: list[str]) -> bool:
 
 
 def code(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.quality code")
+    parser = argparse.ArgumentParser(prog="python bench/quality.py code")
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--only", nargs="*", default=list(WAYS), choices=list(WAYS), metavar="WAY")
     parser.add_argument("--show", action="store_true", help="print every completion")
@@ -166,7 +171,7 @@ def code(words: list[str]) -> None:
         print(f"{name:28} {sum(right.values()):3} of {len(rows)}; {counts}; {correct}", flush=True)
 
 
-PARTS: Mapping[str, Callable[[list[str]], None]] = {"code": code}
+PARTS: Mapping[str, Callable[[list[str]], None]] = {"chat": chat, "code": code}
 
 
 def main() -> None:

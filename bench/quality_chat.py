@@ -3,27 +3,24 @@
 Each question has a regular expression that a right answer must match. An answer counts as good where it matches, ends
 by itself before the last token, repeats no run of words and is English to the end. Seeds are fixed.
 
-    python bench/starter.py [--seeds 1] [--only NAME ...] [--show]
+    python bench/quality.py chat [--seeds 1] [--only NAME ...] [--show]
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio import settings
 from studio.catalog.catalog import Catalog
 from studio.paths import Home
 from studio.store import Store
 
-QUESTIONS = Path(__file__).with_name("starter_questions.toml")
+QUESTIONS = Path(__file__).with_name("quality_chat.toml")
 TOKENS = 320
 SLOTS = 4
 PLAIN = "You are a helpful AI assistant."
@@ -95,13 +92,14 @@ def answer(server: Any, question: str, system: str, sampling: dict[str, Any], se
     return "".join(said), bool(ended and ended[-1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def chat(given: list[str]) -> None:
+    """Print a line for each configuration."""
+    parser = argparse.ArgumentParser("quality.py chat", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(CONFIGURATIONS))
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--show", action="store_true", help="print every answer")
-    asked = parser.parse_args()
+    asked = parser.parse_args(given)
     home = Home.at(settings.load().home)
     server = serve(Store(home).path(Catalog.load(home).get(asked.model)))
     questions = tomllib.loads(QUESTIONS.read_text("utf-8"))
@@ -129,7 +127,3 @@ def main() -> None:
                 print("+" if right and not any(found) else "-", name, "|", row["ask"], "|", text.replace("\n", "⏎"))
         kinds = " ".join(f"{kind} {count}" for kind, count in good.items())
         print(f"{name:24} {sum(good.values()):4} of {len(tasks)}; {kinds}; {faults}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -34,6 +34,7 @@ class ChatRequest:
     Attributes:
         opening: what the answer begins with; the model goes on from there.
         schema: a JSON schema that the answer has to fit; empty for any answer.
+        summarise: what there is no room for is told in a few sentences in its place, instead of being left out.
         thinking_budget: tokens after which a thought is ended and the answer written; 0 for none.
         only_prompt: nothing is answered; the output is the prompt as the model would be given it.
     """
@@ -51,6 +52,7 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     schema: str = ""
     thinking_budget: int | None = None
+    summarise: bool = False
     only_prompt: bool = False
     seed: int | None = None
     task: Literal["chat"] = "chat"

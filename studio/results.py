@@ -41,6 +41,7 @@ class Usage:
         room: of these, what is left for the question; the rest is kept for the answer.
         exact: counted by the model's own tokenizer; else estimated from the letters.
         cut: exchanges that will be left out.
+        left_out: the place of the first of their messages, and of the first behind them.
         fits: False where the last message alone is longer than what there is for it.
     """
 
@@ -50,6 +51,7 @@ class Usage:
     exact: bool = False
     cut: int = 0
     fits: bool = True
+    left_out: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

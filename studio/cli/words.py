@@ -67,6 +67,7 @@ def chat(
     thinking_budget: Annotated[
         int | None, typer.Option("--thinking-budget", metavar="TOKENS", help=say("help.thinking_budget"))
     ] = None,
+    summarise: Annotated[bool, typer.Option("--summarise", help=say("help.summarise"))] = False,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help=say("help.show_prompt"))] = False,
     out: Out = "",
     as_json: Json = False,
@@ -78,7 +79,7 @@ def chat(
             messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
             max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,
             stop=tuple(stop or ()), only_prompt=show_prompt,
-            schema=read_text(schema).strip() if schema else "", thinking_budget=thinking_budget,
+            schema=read_text(schema).strip() if schema else "", thinking_budget=thinking_budget, summarise=summarise,
         )  # fmt: skip
         if alone:
             talk.talk(console, request)

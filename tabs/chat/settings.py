@@ -20,7 +20,7 @@ from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed", "thinking_budget")
-NAMES = (*NUMBERS, "opening", "stop", "schema")
+NAMES = (*NUMBERS, "opening", "stop", "schema", "summarise")
 MOST_OTHERS = 6
 """Models that are offered for another answer to the same question."""
 _WHOLE = ("top_k", "max_tokens", "seed", "thinking_budget")
@@ -50,25 +50,29 @@ class ChatSettings:
                         label=t(f"label.chat_{name}"), info=t(f"help.chat_{name}"), lines=1, max_lines=6,
                         elem_id=f"chat-{name}-words", min_width=160,
                     )  # fmt: skip
+            self.summarise = gr.Checkbox(
+                False, label=t("label.chat_summarise"), info=t("help.chat_summarise"), elem_id="chat-summarise"
+            )
         self.of = of
         self.model = picker.list
-        self.fields = [picker.list, self.system, *of.values()]
+        self.fields = [picker.list, self.system, *of.values(), self.summarise]
 
     def read(self, values: tuple[Any, ...]) -> ChatRequest:
         """What the fields ask for. Raises StudioError where a number is none."""
-        model, system, *typed, opening, stop, schema = values
+        model, system, *typed, opening, stop, schema, summarise = values
         numbers: dict[str, Any] = {
             name: (read_whole if name in _WHOLE else read_number)(name, value)
             for name, value in zip(NUMBERS, typed, strict=True)
         }
         return ChatRequest(
             messages=(), model=model or "", system=(system or "").strip(), opening=opening or "",
-            schema=(schema or "").strip(), stop=tuple(line for line in (stop or "").splitlines() if line), **numbers,
+            schema=(schema or "").strip(), summarise=bool(summarise),
+            stop=tuple(line for line in (stop or "").splitlines() if line), **numbers,
         )  # fmt: skip
 
     def keep(self, chat: Chat, asked: ChatRequest) -> Chat:
         """A conversation that is answered so from now on. What only other programs set stays."""
-        given = {name: value for name in NAMES if (value := getattr(asked, name)) not in (None, "", ())}
+        given = {name: value for name in NAMES if (value := getattr(asked, name)) not in (None, "", (), False)}
         others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
         parameters = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return replace(chat, model=asked.model, system=asked.system, parameters={**others, **parameters})
@@ -100,9 +104,10 @@ class ChatSettings:
             shown[self._picker.list] = gr.update(choices=choices, value=chat.model)
         return shown
 
-    def typed(self, system: str, parameters: Mapping[str, Any]) -> list[str]:
+    def typed(self, system: str, parameters: Mapping[str, Any]) -> list[str | bool]:
         """What stands in the fields after the model's, for a system prompt and parameters from a file."""
-        return [system, *(_typed(parameters.get(name)) for name in self.of)]
+        words = (_typed(parameters.get(name)) for name in self.of)
+        return [system, *words, parameters.get("summarise") is True]
 
     def here(self, model: str) -> bool:
         """Whether a model can answer at once."""

@@ -46,6 +46,7 @@ def build(page: Page) -> None:
     ordered.click(turns.obey, [order, chats.where, chats.prompt, *settings.fields], outputs, **pumping(js=_ORDERED))
     for part in (settings.system, *settings.of.values()):
         part.blur(turns.keep, kept, None, js=here, **quick())
+    settings.summarise.input(turns.keep, kept, None, js=here, **quick())
     settings.presets.wire(settings, turns.keep, kept, here)
     picker.list.input(turns.choose, kept, None, js=here, **quick())
     _wire_opening(talk)

@@ -65,6 +65,7 @@ class Prompt:
             that looks like a special token.
         pictures: files of pictures; each has its place in `text` (studio.tasks.chat.attachments.PICTURE, unless the
             model's template wrote something else there).
+        cut: the place of the first message that is left out, and of the first behind them.
     """
 
     ids: list[int]
@@ -74,6 +75,7 @@ class Prompt:
     notes: Notes
     safe: str
     pictures: tuple[bytes, ...] = ()
+    cut: tuple[int, int] = (0, 0)
 
     def shown(self) -> Output:
         """The prompt itself, for a request that wants only that."""
@@ -155,7 +157,8 @@ def chat(
     stops = chat_templates.PLAIN_STOPS if reading.render is None else ()
     notes = (*base, *cut.note(request.messages))
     seen = tuple(file for files in cut.kept(shown) for file in files)
-    return Prompt(ids, "".join(parts), begun.replace(separator, ""), stops, notes, _JOINER.join(parts), seen)
+    begun, safe, left = begun.replace(separator, ""), _JOINER.join(parts), (cut.first, cut.end)
+    return Prompt(ids, "".join(parts), begun, stops, notes, safe, seen, left)
 
 
 def usage(
@@ -182,7 +185,7 @@ def usage(
         return Usage(int(error.params.get("count", whole)), limit, room, exact=True, fits=error.code != "context_full")
     cut = next((told["count"] for key, told in made.notes if key.startswith("history_cut")), 0)
     count = whole if cut else len(made.ids) + sum(map(picture, made.pictures))
-    return Usage(count, limit, room, exact=True, cut=cut)
+    return Usage(count, limit, room, exact=True, cut=cut, left_out=made.cut)
 
 
 def _begun(text: str, opening: str, think: bool = True) -> tuple[str, str]:

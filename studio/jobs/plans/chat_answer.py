@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from studio.engines.base import KeepsForm, Loaded
 from studio.jobs.context import PartContext, RunContext
 from studio.jobs.plans.single import Single
+from studio.jobs.plans.summary import Unseen, shortened
 from studio.request_parts import Message
 from studio.requests import ChatRequest
 from studio.results import Note, Output
@@ -28,20 +29,24 @@ class ChatAnswer(Single):
     request: ChatRequest
 
     def run(self, model: Loaded, context: RunContext) -> Output:
-        request = self.request
+        request, told = shortened(model, self.request, context)
+        output = self._answer(model, request, context)
+        return self.noted(replace(output, notes=(*told, *output.notes)))
+
+    def _answer(self, model: Loaded, request: ChatRequest, context: RunContext) -> Output:
         if request.only_prompt:
-            return self.noted(model.run(request, context))
+            return model.run(request, context)
         if not request.schema:
-            return self.noted(_answered(model, request, context))
+            return _answered(model, request, context)
         if isinstance(model, KeepsForm):
             output = _answered(model, request, context)
-            return self.noted(_marked(output, request.schema))
-        output = _answered(model, request, _Unseen(context))
+            return _marked(output, request.schema)
+        output = _answered(model, request, Unseen(context))
         again: tuple[Note, ...] = ()
         if output.finish == "stop" and (wrong := structured.problem(output.text, request.schema)):
-            output, again = _answered(model, _corrected(request, output.text, wrong), _Unseen(context)), (_RETRIED,)
+            output, again = _answered(model, _corrected(request, output.text, wrong), Unseen(context)), (_RETRIED,)
         context.text(output.text)
-        return self.noted(_marked(replace(output, notes=(*again, *output.notes)), request.schema))
+        return _marked(replace(output, notes=(*again, *output.notes)), request.schema)
 
 
 _RETRIED: Note = ("schema_retried", {})
@@ -76,13 +81,6 @@ def _answered(model: Loaded, request: ChatRequest, context: RunContext) -> Outpu
     if watch.ended == "loop" and not context.cancelled:
         output = replace(output, finish="stop", notes=(*output.notes, ("looped", {})))
     return output
-
-
-class _Unseen(PartContext):
-    """What is written is not shown yet."""
-
-    def text(self, delta: str) -> None:
-        del delta
 
 
 class _Watch(PartContext):

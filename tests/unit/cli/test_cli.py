@@ -95,7 +95,7 @@ def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Pat
         "messages": [{"role": "user", "content": "Hi"}], "system": "Be brief.", "opening": "Well", "max_tokens": 50,
         "temperature": 0.5,
         "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "stop": ["END", "FIN"],
-        "only_prompt": False, "thinking_budget": 0, "schema": "",
+        "only_prompt": False, "thinking_budget": 0, "schema": "", "summarise": False,
     }  # fmt: skip
     image = run(
         "image", "a", "--negative", "b", "--width", 64, "--height", 72, "--steps", 3, "--guidance", 2, "--count", 1,

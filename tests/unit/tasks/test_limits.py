@@ -208,7 +208,7 @@ def test_no_row_of_the_table_lets_the_public_ask_for_more() -> None:
 def test_every_number_and_text_of_every_request_is_in_the_table() -> None:
     elsewhere = {"task", "model", "messages", "stop", "image", "length", "fill_in_middle"}
     elsewhere |= {"prompts", "styles", "mask", "loras", "tiling", "masked_only", "seamless", "metre", "loop", "sound"}
-    elsewhere |= {"sound_use", "style", "require", "forbid", "controls", "files", "edits", "only_prompt"}
+    elsewhere |= {"sound_use", "style", "require", "forbid", "controls", "files", "edits", "only_prompt", "summarise"}
     elsewhere |= {"details", "pictures", "references", "regions", "rng"}
     for kind in get_args(Request):
         task = kind.__dataclass_fields__["task"].default

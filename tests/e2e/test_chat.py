@@ -85,12 +85,12 @@ def test_versions_are_compared_and_one_is_kept(desk: Desk, studio: Studio) -> No
     desk.ask("One")
     desk.page.get_by_label("Retry").click()
     desk.until(lambda: len(studio.jobs()) > 1 and studio.jobs()[-1].done).idle()
-    expect(desk.page.get_by_text("2 of 2")).to_be_visible()
+    expect(desk.page.get_by_text("2 of 2", exact=True)).to_be_visible()
     desk.page.get_by_role("button", name="Side by side").click()
     expect(desk.page.locator(".a-version")).to_have_count(2)
     desk.page.get_by_label("Keep this one", exact=True).click()
     expect(desk.page.locator(".a-version")).to_have_count(0)
-    expect(desk.page.get_by_text("1 of 2")).to_be_visible()
+    expect(desk.page.get_by_text("1 of 2", exact=True)).to_be_visible()
 
 
 def test_a_branch_is_a_conversation_of_its_own(desk: Desk) -> None:

@@ -70,7 +70,7 @@ def test_retry_edit_and_undo_keep_what_they_replace(desk: Desk) -> None:
     desk.page.get_by_label("Version after").click()
     expect(desk.questions).to_have_text(["use <think> tag", "better second"])
     desk.page.get_by_label("Retry").click()
-    expect(desk.page.get_by_text("2 of 2")).to_have_count(2)
+    expect(desk.page.get_by_text("2 of 2", exact=True)).to_have_count(2)
     desk.idle()
     desk.type("half typed")
     desk.page.get_by_label("Undo").click()

@@ -46,14 +46,17 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Update]]:
-    """Ctrl+C at the first sign of work, or of the stage that the test names as the fixture's parameter."""
+    """Ctrl+C at the first sign of work, or of the stage that the test names as the fixture's parameter.
+
+    "written" is the first sign of a text.
+    """
     stage = getattr(request, "param", "running")
     seen: list[Update] = []
     real = console.Console.progress
 
     def progress(self: console.Console, update: Update, title: str = "", step: str = "step") -> None:
         real(self, update, title, step)
-        if update.kind == stage and not seen:
+        if not seen and (update.text if stage == "written" else update.kind == stage):
             seen.append(update)
             signal.raise_signal(signal.SIGINT)
 

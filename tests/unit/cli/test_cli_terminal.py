@@ -36,6 +36,7 @@ def test_ctrl_c_with_json_is_still_one_document(run: Run) -> None:
     assert (result.code, result.json["error"]["code"]) == (130, "stopped")
 
 
+@pytest.mark.parametrize("interrupted", ["written"], indirect=True)
 @pytest.mark.usefixtures("slow", "interrupted")
 def test_ctrl_c_keeps_the_text_that_was_written(run: Run) -> None:
     result = run("chat", "Hello", "--json")

@@ -18,6 +18,10 @@ SOFTWARE = f"Atelier {__version__}"
 _JPEG_SEGMENT = 65_000  # an APP1 segment counts its bytes in 16 bits
 
 
+_DEFLATE = 4
+"""Of zlib's nine: half the time of its usual 6, for files that are a twentieth larger."""
+
+
 def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
     """A PNG with its recipe under the keys `recipe` (our JSON) and `parameters` (what other web UIs read)."""
     from PIL import PngImagePlugin
@@ -28,7 +32,7 @@ def encode_png(image: Image.Image, made: dict[str, Any] | None = None) -> bytes:
         info.add_itxt("recipe", recipe.to_json(made))
         info.add_text("Software", SOFTWARE)
     out = io.BytesIO()
-    image.save(out, "PNG", pnginfo=info)
+    image.save(out, "PNG", pnginfo=info, compress_level=_DEFLATE)
     return out.getvalue()
 
 

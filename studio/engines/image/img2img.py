@@ -70,14 +70,18 @@ class Family:
         import diffusers
 
         config = self._own.config
-        if name in ("", OWN) or not self.knows(name):
+        if self._means_own(name):
             return type(self._own).from_config(config)
         kind, changes = SCHEDULERS[name]
         return getattr(diffusers, kind).from_config(config, **changes)
 
     def most_steps(self, name: str) -> int | None:
         """How many steps this scheduler can take: those that were distilled know no more than they were taught."""
-        return self.scheduler(name).config.get("original_inference_steps")
+        chosen = self._own if self._means_own(name) else self.scheduler(name)
+        return chosen.config.get("original_inference_steps")
+
+    def _means_own(self, name: str) -> bool:
+        return name in ("", OWN) or not self.knows(name)
 
     def restore(self) -> None:
         """Every member has its own scheduler again, and parts that are kept elsewhere go back there."""

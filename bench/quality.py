@@ -25,7 +25,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from quality_chat import chat
 
 from studio import settings
 from studio.catalog.catalog import Catalog
@@ -169,6 +168,13 @@ def code(words: list[str]) -> None:
         model.close()
         counts = ", ".join(f"{kind} {count}" for kind, count in right.items())
         print(f"{name:28} {sum(right.values()):3} of {len(rows)}; {counts}; {correct}", flush=True)
+
+
+def chat(given: list[str]) -> None:
+    """As bench/quality_chat.py has it, which is found where this is run as a program."""
+    import quality_chat
+
+    quality_chat.chat(given)
 
 
 PARTS: Mapping[str, Callable[[list[str]], None]] = {"chat": chat, "code": code}

@@ -199,6 +199,15 @@ def write(target: Path, data: bytes | str, *, new: bool = False) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def unused(path: Path) -> Path:
+    """A path of this name at which nothing lies: with `-2` and so on behind its stem where something does."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
 def _place(temporary: Path, target: Path) -> None:
     """Give a finished file its name unless another has it, in one step: a name that is claimed first and filled
     later stays as an empty file where the process is killed between the two."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.errors import StudioError
 from studio.library import music_export
 from studio.media.image import decode
-from studio.paths import disk_error, put_file
+from studio.paths import disk_error, put_file, unused
 from studio.requests import Task
 from studio.results import Artifact
 
@@ -58,13 +58,11 @@ def keep(artifact: Artifact, out: Target, clean: bool = False) -> tuple[Path, ..
     written = []
     for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
         more = f"-{number}" if number > 1 else ""
-        path = _unused(out.path / name) if out.folder else out.path.with_stem(out.path.stem + more)
+        path = unused(out.path / name) if out.folder else out.path.with_stem(out.path.stem + more)
         _put(path, data)
         written.append(path)
     if artifact.sheet:
-        path = (
-            _unused(out.path / artifact.sheet.name) if out.folder else out.path.with_name(out.path.stem + "-grid.png")
-        )
+        path = unused(out.path / artifact.sheet.name) if out.folder else out.path.with_name(out.path.stem + "-grid.png")
         _put(path, _read(artifact.sheet))
         written.append(path)
     return tuple(written)
@@ -91,14 +89,6 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
     picture = decode(data).image
     encode = {".png": embed_image.encode_png, ".webp": embed_image.encode_webp}.get(suffix, embed_image.encode_jpeg)
     return encode(picture, None if clean else made)
-
-
-def _unused(path: Path) -> Path:
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
 
 
 def _put(path: Path, data: bytes) -> None:

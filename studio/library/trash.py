@@ -21,7 +21,7 @@ from studio.errors import StudioError
 from studio.library import scan
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.items import CHATS
-from studio.paths import disk_error
+from studio.paths import disk_error, unused
 
 NAME = ".trash"
 _TOKEN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
@@ -98,7 +98,7 @@ class Trash:
                     file.unlink()
                     ids.append(id)
                     continue
-                target = _free(self._outputs / id)
+                target = unused(self._outputs / id)
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 for one, other in zip(_beside(file), _beside(target), strict=True):
                     with suppress(FileNotFoundError):
@@ -154,14 +154,6 @@ def _items(place: Path) -> Iterator[Path]:
 
 def _beside(file: Path) -> tuple[Path, ...]:
     return (scan.sidecar(file), scan.notes(file)) if file.suffix == ".wav" else (scan.sidecar(file),)
-
-
-def _free(path: Path) -> Path:
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
-    return free
 
 
 def _when(token: str) -> datetime:

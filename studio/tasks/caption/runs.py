@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.paths import disk_error, require_space
+from studio.paths import disk_error, require_space, unused
 from studio.tasks.bounds import MAX_IMAGE_BYTES_PUBLIC
 from studio.tasks.caption import folder, zips
 from studio.tasks.caption.edits import MODES, Edits, Mode
@@ -89,14 +89,14 @@ class Desk:
             pictures.mkdir(mode=0o700, parents=True)
             for file in files:
                 if file.suffix.lower() == ".zip":
-                    into = _free(pictures, file.stem) if len(files) > 1 else pictures
+                    into = unused(pictures / file.stem) if len(files) > 1 else pictures
                     into.mkdir(mode=0o700, exist_ok=True)
                     fair = min(most, _swelling(file)) if self._public else most
                     out = zips.unpack(file, into, most_bytes=fair, most_each=each, keep_free=self._keep_free)
                     passed, renamed = passed + out.passed, renamed + out.renamed
                 elif file.name.lower().endswith((*folder.SUFFIXES, *folder.TEXTS, folder.LISTING)):
                     require_space(place, file.stat().st_size, self._keep_free)
-                    shutil.copyfile(file, _free(pictures, file.name))
+                    shutil.copyfile(file, unused(pictures / file.name))
                 else:
                     passed.append(folder.other(file.name, _head(file)))
             found = self._found(pictures, [*files], passed)
@@ -203,12 +203,3 @@ def _head(file: Path) -> bytes:
 def _swelling(file: Path) -> int:
     """Bytes that a stranger's zip may come to: pictures hardly shrink, and what shrinks to nothing is nothing."""
     return SWELLS_LEAST + SWELLS * file.stat().st_size
-
-
-def _free(folder_: Path, name: str) -> Path:
-    """A path in a folder that nothing has yet: two pictures that were sent may have one name."""
-    path, number = folder_ / name, 1
-    while path.exists():
-        number += 1
-        path = folder_ / f"{Path(name).stem}-{number}{Path(name).suffix}"
-    return path

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from talking import talk
 from tiny import CHAT_TEMPLATE, Recorder, card, load
 from tiny_gguf import gguf_of
 from tiny_mmproj import mmproj_of
@@ -17,7 +18,6 @@ from studio.engines.text import llama_eyes
 from studio.engines.text.llama import LlamaEngine
 from studio.errors import StudioError
 from studio.request_parts import Attachment, Message
-from studio.requests import ChatRequest
 from studio.tasks.chat.attachments import read_attachment
 
 
@@ -25,14 +25,6 @@ def picture(colour: str, form: str = "PNG") -> Attachment:
     out = io.BytesIO()
     Image.new("RGB", (30, 30), colour).save(out, form)
     return read_attachment(f"{colour}.{form.lower()}", out.getvalue())
-
-
-def talk(*messages: Message, **changes: Any) -> ChatRequest:
-    values: dict[str, Any] = {
-        "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0,
-        "seed": 1,
-    }  # fmt: skip
-    return ChatRequest(messages=messages, **(values | changes))
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import tiny_captioners
 from PIL import Image
+from talking import talk
 from tiny import Recorder, card, load
 
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import StudioError
 from studio.request_parts import Attachment, Message
-from studio.requests import ChatRequest
 from studio.tasks.chat.attachments import read_attachment
 
 
@@ -24,14 +24,6 @@ def picture(colour: str, side: int = 32) -> Attachment:
     out = io.BytesIO()
     Image.new("RGB", (side, side), colour).save(out, "PNG")
     return read_attachment(f"{colour}.png", out.getvalue())
-
-
-def talk(*messages: Message, **changes: Any) -> ChatRequest:
-    values: dict[str, Any] = {
-        "max_tokens": 12, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0,
-        "seed": 1,
-    }  # fmt: skip
-    return ChatRequest(messages=messages, **(values | changes))
 
 
 @pytest.fixture(scope="module", params=["smolvlm", "qwen_vl"])

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from held import Held
 
 from studio.engines.demo.fake import FakeModel
 from studio.errors import StudioError
@@ -16,22 +17,6 @@ from studio.requests import CodeRequest
 from studio.service import Studio
 
 AREA = CodeRequest(prefix="def area(r):", language="python")
-
-
-class Held:
-    """A writer that stops before its second word until it is let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.came, self.go = threading.Event(), threading.Event()
-        step = FakeModel._step
-
-        def held(model: FakeModel, context: object, done: int, total: int = 0) -> None:
-            step(model, context, done, total)  # pyright: ignore[reportArgumentType]
-            if done == 1:
-                self.came.set()
-                assert self.go.wait(10)
-
-        monkeypatch.setattr(FakeModel, "_step", held)
 
 
 def test_it_is_what_a_job_would_write_and_nothing_is_kept_or_listed(studio: Studio) -> None:

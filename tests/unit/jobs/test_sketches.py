@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from held import Held
 from PIL import Image
 
 from studio.engines.demo.fake import FakeModel
@@ -18,22 +19,6 @@ from studio.requests import ImageRequest
 from studio.service import Studio
 
 HILLS = ImageRequest(prompt="hills", steps=3, width=64, height=64)
-
-
-class Held:
-    """A painter that stops before its second step until it is let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.came, self.go = threading.Event(), threading.Event()
-        step = FakeModel._step
-
-        def held(model: FakeModel, context: object, done: int, total: int = 0) -> None:
-            step(model, context, done, total)  # pyright: ignore[reportArgumentType]
-            if done == 1:
-                self.came.set()
-                assert self.go.wait(10)
-
-        monkeypatch.setattr(FakeModel, "_step", held)
 
 
 @pytest.fixture

@@ -350,9 +350,18 @@
     runs = run ? tab : null;
     await how();
   };
-  const press = (name) => document.getElementById(name)?.click();
+  // Gradio draws the parts of a tab one after another: the button may come behind its fields.
+  const until = async (how) => {
+    for (let tries = 200; tries; tries -= 1) {
+      const part = how();
+      if (part) return part;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    return null;
+  };
+  const press = async (name) => (await until(() => document.getElementById(name)))?.click();
   const use = (tab, id, what, words, run) => give(tab, id, () => {
-    if (what.press) { press(what.press); return; }
+    if (what.press) return press(what.press);
     const field = document.querySelector(`#${what.type} textarea`);
     if (field) { atelier.put(field, words); field.focus(); }
     atelier.library.took();
@@ -360,15 +369,10 @@
   const reopen = (item, about) => {
     if (item.kind === "chat") {
       const id = item.id.split("/")[1];
-      return give("chat", item.id, async () => {
-        for (let tries = 100; tries; tries -= 1) {
-          const there = document.querySelector(`#chat-sidebar [data-id="${id}"] [data-list-do=open]`);
-          if (there) { there.click(); return; }
-          await new Promise((done) => setTimeout(done, 50));
-        }
-      });
+      const row = () => document.querySelector(`#chat-sidebar [data-id="${id}"] [data-list-do=open]`);
+      return give("chat", item.id, async () => (await until(row))?.click());
     }
-    if (item.kind === "code") return give("code", item.id, async () => { press("library-code-open"); await atelier.editor.open(about.words, about.syntax); });
+    if (item.kind === "code") return give("code", item.id, async () => { await press("library-code-open"); await atelier.editor.open(about.words, about.syntax); });
     return give(item.tab, item.id, () => press(`library-${item.tab}-open`));
   };
 

@@ -81,7 +81,7 @@ def test_everything_is_found_and_opens_in_its_tab_or_is_used_in_another(visit: V
 
     part.get_by_role("button", name="Open in its tab").click()
     desk.tab = "image"
-    expect(desk.field("prompt")).to_have_value("a red hill")
+    expect(desk.field("prompt")).to_have_value("a red hill", timeout=20000)  # it is opened for the first time
     expect(desk.field("seed")).to_have_value("7")
     expect(desk.field("steps")).to_have_value("9")
     expect(desk.pictures).to_have_count(1)

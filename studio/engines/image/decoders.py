@@ -111,6 +111,7 @@ class Decoders:
             vae = _read(head, own.config, own.dtype)
             if vae is None or any(one.is_meta for one in vae.parameters()):
                 raise StudioError("bad_file", path=head.place.name, reason="not all of a VAE is in it")
+            torch_loading.side_by_side(self._device, vae)
             return vae.to("cpu" if hooked else str(self._device)).eval().requires_grad_(False)
 
 

@@ -81,6 +81,7 @@ def settled(card: Card, pipe: Any, device: Device) -> Any:
     for name, part in modules(pipe).items():
         if name not in quantise.DECODERS:
             quantise.quantise(card, part, Device("cpu") if offloaded else device)
+    torch_loading.side_by_side(device, *modules(pipe).values())
     if offloaded:
         pipe.enable_model_cpu_offload(gpu_id=device.index)
     return pipe

@@ -29,6 +29,10 @@ from studio.errors import Cancelled, StudioError
 from studio.store.safetensors import FLOATS, header, stored_dtype, tensor_files, variant
 
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+_FIRST = ("conv_in", "quant_conv", "post_quant_conv")
+"""The convolutions that pictures or latents meet first in the networks of diffusers, by name."""
+_SMALL = 256_000_000
+"""Bytes of a network whose weights may all leave their file."""
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _state: dict[str, str] = {}
 
@@ -200,6 +204,25 @@ def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -
     require_complete(card, info)
     quantise.quantise(card, model, device)
     return model.eval()
+
+
+def side_by_side(device: Device, *modules: Any) -> None:
+    """Let the pictures in `modules` run with the channels of a pixel side by side, where the processor computes.
+
+    oneDNN convolves them so; given the channels one after another, it sorts the numbers before every convolution and
+    back behind it. What comes out keeps the order of what went in or of the weights. Sorted weights are no longer those
+    of the file, which the system reads again where memory runs short: in large networks the first convolution alone is
+    sorted, whose order lasts until the first attention.
+    """
+    import torch
+
+    if device.kind != "cpu":
+        return
+    for module in modules:
+        small = nbytes(module) <= _SMALL
+        for name, part in module.named_modules():
+            if isinstance(part, torch.nn.Conv2d) and (small or name.rpartition(".")[2] in _FIRST):
+                part.to(memory_format=torch.channels_last)
 
 
 def require_complete(card: Card, info: dict[str, Any]) -> None:

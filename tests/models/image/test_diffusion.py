@@ -173,3 +173,17 @@ def test_a_pickle_in_place_of_weights_is_not_opened(folders, tmp_path):
 def test_a_missing_index_is_named(tmp_path):
     with pytest.raises(StudioError, match=r"model_index\.json"):
         load(ENGINE, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["stable_diffusion", "icons"])
+def test_on_a_processor_the_channels_of_a_pixel_lie_side_by_side(folders, kind):
+    """From the first convolution to the last: what is handed on in another order is sorted each time."""
+    model = load(DiffusionEngine(), folders[kind])
+    orders = []
+    for part in (model._family.pipe.unet, model._family.pipe.vae.decoder):
+        part.conv_norm_out.register_forward_hook(
+            lambda _, given, __: orders.append(given[0].is_contiguous(memory_format=torch.channels_last))
+        )
+    model.run(ASK, Recorder())
+    assert len(orders) > 1
+    assert all(orders)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny import Recorder
-from tiny_pipelines import pixels
+from tiny_pipelines import near, pixels
 
 from studio.engines.image.diffusion import DiffusionEngine
 from studio.errors import Cancelled
@@ -26,12 +26,6 @@ def mask(box=(0, 0, 32, 32), size=(32, 32)) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
-
-
-def near(made: bytes, expected: bytes) -> bool:
-    """The same but for rounding: a UNet that is asked for one picture adds up in another order than for two."""
-    apart = np.abs(np.frombuffer(made, np.uint8).astype(int) - np.frombuffer(expected, np.uint8))
-    return len(made) == len(expected) and apart.max() <= 1
 
 
 ALL, LEFT = mask(), mask((0, 0, 16, 32))

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,14 @@ class Archive:
         if not path.is_file() or path.name.startswith(".") or task not in {*_folders(), CHATS}:
             raise StudioError("unknown_item")
         return path
+
+    def twin(self, data: bytes) -> Item | None:
+        """The item whose file has these bytes, the newest of several; None where there is none."""
+        for id in self._index.sized(len(data)):
+            with suppress(OSError, StudioError):  # it may have gone meanwhile
+                if self.file(id).read_bytes() == data:
+                    return self._index.find(id)
+        return None
 
     def recipe(self, id: str) -> dict[str, Any] | None:
         """How an item was made; None of a conversation, whose answers have one each, and of what does not say it."""

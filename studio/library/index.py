@@ -130,6 +130,12 @@ class Index:
         with self._reading() as db:
             return self._item(db, id)
 
+    def sized(self, size: int) -> tuple[str, ...]:
+        """The ids of items of so many bytes, the newest first."""
+        with self._reading() as db:
+            asked = "SELECT id FROM items WHERE size = ? ORDER BY at DESC LIMIT 1000"
+            return tuple(id for (id,) in db.execute(asked, (size,)).fetchall())
+
     def models(self) -> tuple[tuple[str, str, int], ...]:
         """(id, title, how many items) of each model, the busiest first."""
         asked = (

@@ -11,7 +11,9 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.library.scan import notes
+from studio.media import midi
 from studio.media.audio import decode_audio
+from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3
 from studio.tasks.music import abc, performance
 
@@ -45,7 +47,9 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
         data = source.read_bytes()
     except OSError:
         raise StudioError("file_not_found", path=str(source)) from None
-    if suffix in (file.suffix, ".mid"):
+    if suffix == ".mid":
+        return midi.put_text(data, recipe.to_json(made, ascii_only=True))
+    if suffix == file.suffix:
         return data
     encode = encode_flac if suffix == ".flac" else encode_mp3
     return encode(decode_audio(data), made)

@@ -23,6 +23,7 @@ from studio.library import file_names, scan
 from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.scan import sidecar
+from studio.media import midi
 from studio.paths import Home, disk_error, inside, require_space, write
 from studio.recipes import embed_image, infotext, recipe
 from studio.recipes.embed_audio import encode_wav
@@ -216,13 +217,17 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
         return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
         sounds = zip(output.audio, recipes, strict=True)
-        return [_Piece(encode_wav(audio, own), ".wav", own, midi=audio.midi) for audio, own in sounds]
+        return [_Piece(encode_wav(audio, own), ".wav", own, midi=_notes(audio.midi, own)) for audio, own in sounds]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()
     suffix = SUFFIXES.get(language, ".txt") if task == "code" else ".txt"
     texts = zip(output.texts or (output.text,), recipes, strict=True)
     return [_Piece(text.encode("utf-8", "replace"), suffix, own, beside=True) for text, own in texts]
+
+
+def _notes(notes: bytes, own: dict[str, Any]) -> bytes:
+    return midi.put_text(notes, recipe.to_json(own, ascii_only=True)) if notes else b""
 
 
 def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from studio.media import id3
+from studio.media import id3, midi
 
 Container = Literal["PNG", "JPEG", "GIF", "WEBP"]
 """Pictures that are read here; those that are written are studio.requests.PictureFormat."""
@@ -56,8 +56,8 @@ def picture(data: bytes) -> tuple[Container, int, int]:
 def texts(data: bytes) -> dict[str, str]:
     """Every text in a sound file by its key in the format; none where there is none or the file is broken.
 
-    Keys: WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of MP3. Those of pictures:
-    studio.media.embedded.
+    Keys: WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of MP3 and MIDI. Those of
+    pictures: studio.media.embedded.
     """
     found: dict[str, str] = {}
     try:
@@ -68,6 +68,8 @@ def texts(data: bytes) -> dict[str, str]:
                     found.update({name.decode("latin-1"): _zero_ended(item) for name, item in items})
         elif data.startswith(b"fLaC"):
             found.update(_flac_comments(data))
+        elif data.startswith(midi.HEAD):
+            found["comment"] = midi.text(data)
         elif data.startswith(b"ID3"):
             found.update(id3.comments(data))
     except (MalformedError, IndexError, struct.error, zlib.error, UnicodeDecodeError):

@@ -249,7 +249,9 @@ def _before(found: object, depth: int) -> dict[str, Any] | None:
 
 
 def read_recipe(data: bytes) -> dict[str, Any] | None:
-    """The recipe inside a PNG, JPEG, WebP, SVG, WAV or FLAC file, or a `.json` or `.txt` one; None where there is none.
+    """The recipe inside a PNG, JPEG, WebP, SVG, WAV, FLAC, MP3 or MIDI file, or a `.json` or `.txt` one.
+
+    None where there is none.
 
     Reads containers only: no pixel and no sample is decoded. Never raises on hostile bytes.
     """

@@ -83,8 +83,8 @@ class Fields:
                 self.of["top_k"] = number(TASK, "top_k")
         with gr.Row(elem_classes="a-below"):
             self.restore = gr.UploadButton(
-                t("music.restore"), size="sm", file_types=["audio"], elem_id="music-restore", type="filepath",
-                elem_classes="a-quiet-button",
+                t("music.restore"), size="sm", file_types=["audio", ".mid", ".midi"], elem_id="music-restore",
+                type="filepath", elem_classes="a-quiet-button",
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="music-restored", elem_classes="a-live")
         self.picker.place()

@@ -28,6 +28,32 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* said above */ } },
   };
 
+  // A shelf of the browser's database, among others that are made with it: (how, act) => what `act` asks of it. Fails with
+  // a ShelfError where there is none: a private window may have no database.
+  atelier.shelf = (base, names, name) => async (how, act) => {
+    let opened;
+    try {
+      opened = await new Promise((done, fail) => {
+        const asked = indexedDB.open(base, 1);
+        asked.onupgradeneeded = () => names.forEach((each) => asked.result.createObjectStore(each));
+        asked.onsuccess = () => done(asked.result);
+        asked.onerror = () => fail(asked.error);
+      });
+    } catch (error) {
+      throw Object.assign(new Error(String(error)), { name: "ShelfError" });
+    }
+    try {
+      return await new Promise((done, fail) => {
+        const work = opened.transaction(name, how), asked = act(work.objectStore(name));
+        work.oncomplete = () => done(asked.result); // what is written is there only now
+        work.onabort = () => fail(work.error || asked.error);
+        asked.onerror = () => fail(asked.error);
+      });
+    } finally {
+      opened.close();
+    }
+  };
+
   // Put a text into a field so that Gradio hears of it.
   atelier.type = (field, words) => {
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);

@@ -30,10 +30,10 @@ class Turns:
         self._kept: Changes = {talk.chats.prompt: gr.skip()}
         """What was typed stays."""
 
-    def send(self, request: gr.Request, words: str, given: Any, where: str, *values: Any) -> Iterator[Changes]:
+    def send(self, request: gr.Request, words: str, attaching: Any, where: str, *values: Any) -> Iterator[Changes]:
         chats = self._talk.chats
         try:
-            files, told = attached.read(given, self._page.studio.settings.public)
+            files, told = attached.read(attaching, self._page.studio.settings.public)
             if not words.strip() and not files:
                 raise StudioError("empty", field=text("label.prompt", language(request)))
         except StudioError as error:
@@ -44,7 +44,9 @@ class Turns:
             return chat.replaced(len(chat.messages), Entry("user", words, files=files))
 
         sent, kept = {chats.prompt: "", chats.files: None}, {chats.prompt: gr.skip(), chats.files: gr.skip()}
-        yield from self._ask(request, Place.read(where), more, values, sent, kept, words=words, late=bool(files), told=told)
+        yield from self._ask(
+            request, Place.read(where), more, values, sent, kept, words=words, late=bool(files), told=told
+        )
 
     def again(self, request: gr.Request, where: str, *values: Any, model: str = "") -> Iterator[Changes]:
         """Answer the last question once more; the answer that it had is kept."""

@@ -287,7 +287,7 @@ class Studio:
     def usage(self, request: ChatRequest) -> Usage:
         """How much of its model's context a conversation takes, before it is sent; nothing is loaded for that.
 
-        Exact where the model is in memory, in this process.
+        Exact where the model is in memory, and if it is in a process of its own, has nothing else to do there.
 
         Raises:
             StudioError: no_model, or an unknown one.

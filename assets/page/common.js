@@ -67,4 +67,29 @@
     input.files = carried.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   };
+
+  // Files that are dragged over a part of the page and dropped there. `find`: the part that takes them, of what they are
+  // over; `take(part, files)`: what becomes of them, false where nothing does.
+  atelier.dropped = (find, take) => {
+    let lit = null;
+    const light = (part) => {
+      if (lit !== part) lit?.classList.remove("a-dropping");
+      part?.classList.add("a-dropping");
+      lit = part;
+    };
+    const part = (event) => ([...(event.dataTransfer?.types ?? [])].includes("Files") && event.target.closest ? find(event.target) : null);
+    document.addEventListener("dragover", (event) => {
+      const over = part(event);
+      light(over);
+      if (over) event.preventDefault();
+    }, true);
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
+    document.addEventListener("drop", (event) => {
+      light(null);
+      const over = part(event), files = [...(event.dataTransfer?.files ?? [])];
+      if (!over || !files.length || take(over, files) === false) return;
+      event.preventDefault();
+      event.stopPropagation();
+    }, true);
+  };
 })();

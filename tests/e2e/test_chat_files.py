@@ -57,6 +57,10 @@ def test_a_picture_and_a_text_are_sent_shown_and_there_again(
     assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 40
     again.page.locator("#chat-said .a-file summary").click()
     expect(again.page.locator("#chat-said .a-file pre")).to_contain_text("<script>alert(1)</script>")
+    name, text = (again.page.locator(f"#chat-said .a-file {part}").bounding_box() for part in ("summary", "pre"))
+    assert name
+    assert text
+    assert name["y"] + name["height"] <= text["y"], "the text stands under its name"
     again.page.get_by_label("Undo").click()
     attached(again, 2)
     expect(again.field("prompt")).to_have_value("What is this?")
@@ -65,6 +69,13 @@ def test_a_picture_and_a_text_are_sent_shown_and_there_again(
 
 def test_files_are_dropped_and_pasted_and_a_long_text_becomes_one(desk: Desk, picture: Path) -> None:
     data = base64.b64encode(picture.read_bytes()).decode()
+    talk = desk.page.locator(".a-talk")
+    desk.page.evaluate(GIVE, [".a-talk", "dragover", "a.png", data, "image/png", ""])
+    expect(talk).to_contain_class("a-dropping")
+    desk.page.evaluate(GIVE, ["#chat-sidebar", "dragover", "a.png", data, "image/png", ""])
+    expect(talk).not_to_contain_class("a-dropping")
+    desk.page.evaluate(GIVE, [".a-talk", "dragover", "", "", "", "only words"])
+    expect(talk).not_to_contain_class("a-dropping")
     desk.page.evaluate(GIVE, [".a-talk", "drop", "a.png", data, "image/png", ""])
     attached(desk, 1)
     desk.page.evaluate(GIVE, ["#chat-prompt textarea", "paste", "b.png", data, "image/png", ""])

@@ -29,6 +29,7 @@ from weakref import WeakValueDictionary
 from studio.errors import StudioError
 from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
+from studio.library.chat_search import Texts
 from studio.paths import disk_error, occupied, opened, write
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
@@ -74,6 +75,7 @@ class Chats:
         with _naming:
             self._shared = _locks.setdefault(folder.absolute(), _Lock())
         self._lock = self._shared.held
+        self._texts = Texts()
         self._passed: dict[str, StudioError] = {}  # files that lie in the folder and cannot be listed
 
     def new(self, *, system: str = "", model: str = "", parameters: Mapping[str, Any] | None = None) -> Chat:
@@ -237,14 +239,12 @@ class Chats:
 
     def search(self, text: str) -> tuple[ChatInfo, ...]:
         """Conversations whose title or messages hold every word of `text`, in any case; newest first."""
-        words = text.casefold().split()
-        found = []
+        words, stamps, found = text.casefold().split(), self.stamps(), list[ChatInfo]()
         for info in self.list():
             try:
-                chat = self.load(info.id)
+                whole = self._texts.get(info.id, stamps.get(info.id, ""), self.load)
             except StudioError:
                 continue
-            whole = "\n".join((chat.shown_title, *(entry.content for entry in chat.messages))).casefold()
             if all(word in whole for word in words):
                 found.append(info)
         return tuple(found)

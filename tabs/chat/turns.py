@@ -31,9 +31,14 @@ class Turns:
         """What was typed stays."""
 
     def send(self, request: gr.Request, words: str, attaching: Any, where: str, *values: Any) -> Iterator[Changes]:
-        chats = self._talk.chats
+        chats, page = self._talk.chats, self._page
+        if attaching:  # a long PDF takes a while
+            yield {self._talk.progress: job_progress.note(text("chat.reading", language(request)))}
         try:
-            files, told = attached.read(attaching, self._page.studio.settings.public)
+            with page.presses.of(page.who(request), "chat-files") as mine:
+                if not mine:  # pressed twice, or by a program many times
+                    return
+                files, told = attached.read(attaching, page.studio.settings.public)
             if not words.strip() and not files:
                 raise StudioError("empty", field=text("label.prompt", language(request)))
         except StudioError as error:

@@ -117,7 +117,7 @@ def test_a_file_is_attached_and_the_exact_prompt_read(hands: Hands, tmp_path: Pa
     notes = tmp_path / "notes.md"
     notes.write_text("The fox sleeps.", encoding="utf-8")
     chosen: list[FileChooser] = []
-    hands.page.on("filechooser", lambda one: chosen.append(one))
+    hands.page.on("filechooser", lambda one: chosen.append(one))  # noqa: PLW0108  # playwright marks what it calls
     hands.reach("chat.attach").enter()
     hands.desk.until(lambda: bool(chosen))
     chosen[0].set_files(notes)

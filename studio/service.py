@@ -38,6 +38,7 @@ from studio.library.file_names import Keep
 from studio.library.inputs import Sources
 from studio.library.outputs import Library
 from studio.library.presets import Presets
+from studio.library.visitors import Room
 from studio.manager import Fleet
 from studio.models import Models
 from studio.own import Own
@@ -84,6 +85,7 @@ class Studio:
         scribe: completions that are written while code is typed.
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
         disk: what takes how much, and making room.
+        strangers: what strangers may take of the disk, all together.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -98,6 +100,7 @@ class Studio:
             log.warning("%s", problem)
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
+        self.strangers = Room(self.home.cache / "sessions")
         self.chats, self.presets = Chats(self.home.chats), Presets(self.home.presets)
         stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
         self.archive = None if settings.public else Archive(self.home, self.chats, stars)
@@ -284,7 +287,7 @@ class Studio:
     def usage(self, request: ChatRequest) -> Usage:
         """How much of its model's context a conversation takes, before it is sent; nothing is loaded for that.
 
-        Exact where the model is in memory, in this process.
+        Exact where the model is in memory, and if it is in a process of its own, has nothing else to do there.
 
         Raises:
             StudioError: no_model, or an unknown one.

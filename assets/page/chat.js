@@ -134,22 +134,7 @@
     event.preventDefault();
     attach(files);
   }, true);
-  const talking = (event) =>
-    [...(event.dataTransfer?.types ?? [])].includes("Files") ? event.target.closest?.(".a-talk") : null;
-  const light = (part) => document.querySelector(".a-talk")?.classList.toggle("a-dropping", Boolean(part));
-  document.addEventListener("dragover", (event) => {
-    const part = talking(event);
-    light(part);
-    if (part) event.preventDefault();
-  }, true);
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
-  document.addEventListener("drop", (event) => {
-    light(null);
-    if (!talking(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    attach([...event.dataTransfer.files]);
-  }, true);
+  atelier.dropped((over) => over.closest(".a-talk"), (_, files) => { attach(files); });
 
   // ---- thoughts stay open or shut while the answer goes on
   let folded = null;

@@ -8,6 +8,7 @@
     order = what;
     document.getElementById("chat-list-order")?.click();
   };
+  atelier.listOrders = give; // another script's: `look` has the list drawn anew
 
   // ---- a new name is typed in the row itself
   const rename = (row) => {

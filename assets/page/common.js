@@ -28,6 +28,32 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* said above */ } },
   };
 
+  // A shelf of the browser's database, among others that are made with it: (how, act) => what `act` asks of it. Fails with
+  // a ShelfError where there is none: a private window may have no database.
+  atelier.shelf = (base, names, name) => async (how, act) => {
+    let opened;
+    try {
+      opened = await new Promise((done, fail) => {
+        const asked = indexedDB.open(base, 1);
+        asked.onupgradeneeded = () => names.forEach((each) => asked.result.createObjectStore(each));
+        asked.onsuccess = () => done(asked.result);
+        asked.onerror = () => fail(asked.error);
+      });
+    } catch (error) {
+      throw Object.assign(new Error(String(error)), { name: "ShelfError" });
+    }
+    try {
+      return await new Promise((done, fail) => {
+        const work = opened.transaction(name, how), asked = act(work.objectStore(name));
+        work.oncomplete = () => done(asked.result); // what is written is there only now
+        work.onabort = () => fail(work.error || asked.error);
+        asked.onerror = () => fail(asked.error);
+      });
+    } finally {
+      opened.close();
+    }
+  };
+
   // Put a text into a field so that Gradio hears of it.
   atelier.type = (field, words) => {
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);
@@ -40,5 +66,30 @@
     carried.items.add(file);
     input.files = carried.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  // Files that are dragged over a part of the page and dropped there. `find`: the part that takes them, of what they are
+  // over; `take(part, files)`: what becomes of them, false where nothing does.
+  atelier.dropped = (find, take) => {
+    let lit = null;
+    const light = (part) => {
+      if (lit !== part) lit?.classList.remove("a-dropping");
+      part?.classList.add("a-dropping");
+      lit = part;
+    };
+    const part = (event) => ([...(event.dataTransfer?.types ?? [])].includes("Files") && event.target.closest ? find(event.target) : null);
+    document.addEventListener("dragover", (event) => {
+      const over = part(event);
+      light(over);
+      if (over) event.preventDefault();
+    }, true);
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
+    document.addEventListener("drop", (event) => {
+      light(null);
+      const over = part(event), files = [...(event.dataTransfer?.files ?? [])];
+      if (!over || !files.length || take(over, files) === false) return;
+      event.preventDefault();
+      event.stopPropagation();
+    }, true);
   };
 })();

@@ -159,28 +159,13 @@
 
   // ---- a result dropped anywhere on the column of its tab brings its settings; the editor and the
   // sound to start from take their own files
-  const column = (event) => {
-    const files = [...(event.dataTransfer?.types ?? [])].includes("Files");
-    return files && !event.target.closest?.("#image-picture, #music-sound") ? event.target.closest?.("#image-input, #music-input") : null;
-  };
-  const light = (part) => {
-    for (const each of document.querySelectorAll("#image-input, #music-input")) each.classList.toggle("a-dropping", each === part);
-  };
-  document.addEventListener("dragover", (event) => {
-    const part = column(event);
-    light(part);
-    if (part) event.preventDefault();
-  }, true);
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) light(null); }, true);
-  document.addEventListener("drop", (event) => {
-    light(null);
-    const input = column(event)?.querySelector(".a-below input[type=file]");
-    const [file] = event.dataTransfer.files;
-    if (!input || !file) return;
-    event.preventDefault();
-    event.stopPropagation();
-    atelier.choose(input, file);
-  }, true);
+  atelier.dropped(
+    (over) => (over.closest("#image-picture, #music-sound") ? null : over.closest("#image-input, #music-input")),
+    (column, [file]) => {
+      const input = column.querySelector(".a-below input[type=file]");
+      return input ? atelier.choose(input, file) : false;
+    },
+  );
 
   atelier.watch(settle);
 })();

@@ -31,24 +31,7 @@
     if (typeof value.path === "string" && typeof value.url === "string") return [value];
     return Object.values(value).flatMap(files);
   };
-  const shelf = () => new Promise((done, fail) => {
-    const asked = indexedDB.open("atelier", 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore("files");
-    asked.onsuccess = () => done(asked.result);
-    asked.onerror = () => fail(asked.error);
-  });
-  const on = async (how, act) => {
-    const base = await shelf();
-    try {
-      return await new Promise((done, fail) => {
-        const asked = act(base.transaction("files", how).objectStore("files"));
-        asked.onsuccess = () => done(asked.result);
-        asked.onerror = () => fail(asked.error);
-      });
-    } finally {
-      base.close();
-    }
-  };
+  const on = atelier.shelf("atelier", ["files"], "files");
   const lay = async (file) => {
     try {
       if (await on("readonly", (shelf) => shelf.getKey(file.path))) return;

@@ -27,7 +27,8 @@
   const shown = (selector) => [...document.querySelectorAll(selector)].find((button) => button.offsetParent);
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || document.querySelector("dialog[open]") || event.target.closest?.(".a-edit")) return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const completes = event.code === "Space" && event.ctrlKey && !event.altKey && event.target.closest?.("#code-editor");
+    if (completes || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) {
       const run = shown(".a-run-button");
       if (!run) return;
       event.preventDefault();

@@ -41,7 +41,7 @@ _LARGE = 2_000_000_000
 _LARGEST_PART = 0.7
 """Share of a pipeline's weights in its largest part."""
 _JOINT = " · "
-_WORDS = {"4-bit": "int4", "16-bit": "bits16", "pictures": "pictures"}
+_WORDS = {"4-bit": "int4", "8-bit": "int8", "16-bit": "bits16", "pictures": "pictures"}
 """What stands in brackets behind the names of two models that have the same."""
 
 

@@ -18,7 +18,7 @@ from studio.cli.position import read_bytes, read_text
 from studio.i18n import text
 from studio.request_parts import Attachment
 from studio.requests import MusicRequest, Request, Task
-from studio.results import Artifact
+from studio.results import Artifact, Note
 
 if TYPE_CHECKING:
     from studio.jobs.job import Job
@@ -151,12 +151,15 @@ def prompt_text(prompt: str | None) -> str:
     return read_text("-", "field.prompt").rstrip("\r\n")
 
 
-def attached(names: Sequence[str]) -> tuple[Attachment, ...]:
+def attached(console: Console, names: Sequence[str]) -> tuple[Attachment, ...]:
     """Files that come with a message. Raises StudioError as `read_bytes`, or where one is neither picture nor text."""
     from studio.tasks.bounds import MAX_IMAGE_BYTES
     from studio.tasks.chat.attachments import read_attachment
 
-    return tuple(read_attachment(name, read_bytes(name, MAX_IMAGE_BYTES)) for name in names)
+    def told(note: Note) -> None:
+        console.note(text(f"note.{note[0]}", language(), **note[1]))
+
+    return tuple(read_attachment(name, read_bytes(name, MAX_IMAGE_BYTES), told=told) for name in names)
 
 
 def _document(artifact: Artifact, files: tuple[Path, ...], written: bool) -> dict[str, Any]:

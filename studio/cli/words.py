@@ -74,7 +74,7 @@ def chat(
 ) -> None:
     with Console(as_json) as console:
         alone = not (show_prompt or file) and prompt is None and not as_json and not out and sys.stdin.isatty()
-        messages = () if alone else (Message("user", prompt_text(prompt), attached(file or ())),)
+        messages = () if alone else (Message("user", prompt_text(prompt), attached(console, file or ())),)
         request = ChatRequest(
             messages=messages, model=model, system=system, opening=opening, seed=seed, temperature=temperature,
             max_tokens=max_tokens, top_p=top_p, top_k=top_k, min_p=min_p, repetition_penalty=repetition_penalty,

@@ -26,6 +26,7 @@ from studio.engines.base import (
 )
 from studio.errors import StudioError
 from studio.jobs.context import Plan
+from studio.jobs.languages import chinese, reads_chinese
 from studio.jobs.plans.caption_choices import CaptionChoices
 from studio.jobs.plans.caption_folder import CaptionFolder
 from studio.jobs.plans.chat_answer import ChatAnswer
@@ -118,7 +119,7 @@ class Intake:
         card = self._card(request)
         request = self._resolved(request, card)
         if SHOWN in rules(request).marks(request):
-            self._shown(card)
+            self._shown(card, request)
         if not isinstance(request, ImageRequest):
             plan: Any = _PLANS.get(request.task, Single)
             return Order(card, plan(request, keep=keep))
@@ -283,12 +284,20 @@ class Intake:
             if ready:
                 kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
 
-    def _shown(self, card: Card) -> None:
-        """Refuse pictures that the model cannot see, before it is loaded, and name one that can."""
+    def _shown(self, card: Card, request: Request) -> None:
+        """Refuse pictures that the model cannot see, before it is loaded, and name one that can.
+
+        What is on disk comes first, then what reads Chinese where that is asked, then the smallest.
+        """
         if self._sees(card):
             return
         able = [other for other in self._catalog.for_task("chat") if self._sees(other)]
-        able.sort(key=lambda other: (self._store.state(other) != "ready", other.disk_bytes))
+        asked = chinese(rules(request).language(request))
+        able.sort(
+            key=lambda other: (
+                self._store.state(other) != "ready", asked and not reads_chinese(other), other.disk_bytes
+            )
+        )  # fmt: skip
         if self._public:
             able = [other for other in able if self._store.state(other) == "ready"]
         if not able:

@@ -25,6 +25,7 @@ _KNOWN = frozenset(
     {"format", "shown_title", "updated", "pinned", "title", "model", "system", "parameters", "messages", "former"}
 )
 _KNOWN_OF_ENTRY = frozenset({"role", "content", "time", "recipe", "finish", "notes", "error", "files"})
+_KEY = re.compile(r"[a-z0-9_.]{1,60}")
 _DEEPEST = 200
 
 
@@ -88,6 +89,20 @@ def parse(data: bytes, name: str) -> Chat:
         extra={key: value for key, value in found.items() if key not in _KNOWN},
         **{key: _text(found.get(key)) for key in ("title", "updated", "system", "model")},
     )
+
+
+def markdown(chat: Chat) -> str:
+    """A conversation for people to read: title, model, system prompt, one heading a message."""
+    parts = [f"# {chat.shown_title or 'Conversation'}"]
+    if chat.model:
+        parts.append(f"*{chat.model}*")
+    if chat.system:
+        parts.append("\n".join(f"> {line}".rstrip() for line in chat.system.splitlines()))
+    for entry in chat.messages:
+        parts.append(f"## {'You' if entry.role == 'user' else 'Assistant'}")
+        parts += [f"*{one.name}*" for one in entry.files]
+        parts.append(entry.content.strip())
+    return "\n\n".join(parts) + "\n"
 
 
 def files_of(chat: Chat) -> tuple[Attachment, ...]:
@@ -188,7 +203,7 @@ def _file(found: object) -> Attachment | None:
 
 def _note(found: object) -> Note | None:
     match found:
-        case [str(key), dict(parameters)]:
+        case [str(key), dict(parameters)] if _KEY.fullmatch(key):  # what is no key would be filled in as a text
             return key, {str(name): value for name, value in parameters.items() if isinstance(value, str | int | float)}
     return None
 

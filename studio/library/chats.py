@@ -29,7 +29,8 @@ from weakref import WeakValueDictionary
 from studio.errors import StudioError
 from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
-from studio.paths import disk_error, opened, write
+from studio.library.chat_search import Texts
+from studio.paths import disk_error, occupied, opened, write
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
 
@@ -74,6 +75,7 @@ class Chats:
         with _naming:
             self._shared = _locks.setdefault(folder.absolute(), _Lock())
         self._lock = self._shared.held
+        self._texts = Texts()
         self._passed: dict[str, StudioError] = {}  # files that lie in the folder and cannot be listed
 
     def new(self, *, system: str = "", model: str = "", parameters: Mapping[str, Any] | None = None) -> Chat:
@@ -181,6 +183,44 @@ class Chats:
             except OSError as error:
                 raise disk_error(error, path) from error
 
+    def adopt(self, id: str, chat: Chat) -> bool:
+        """Keep a conversation that somebody else kept, under its id and with its time; not where there is one already.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            StudioError: unknown_chat for what is no id; as `save`.
+        """
+        path = self._path(id)
+        with self._lock:
+            if path.exists():
+                return False
+            self._write(replace(chat, id=id, updated=chat.updated or _now()))
+            return True
+
+    def stamps(self) -> dict[str, str]:
+        """Each conversation by its id, with what changes whenever it is written."""
+        found = dict[str, str]()
+        for path in self._files():
+            with suppress(OSError):
+                state = path.stat()
+                found[path.stem] = f"{state.st_mtime_ns:x}-{state.st_size:x}"
+        return found
+
+    def deleted(self) -> frozenset[str]:
+        """The ids of those that `restore` could bring back."""
+        return frozenset(path.stem for path in self._trash.glob("*.json"))
+
+    def nbytes(self, id: str = "") -> int:
+        """Bytes of a conversation with what came along; by default of all, deleted ones too."""
+        return occupied(self._attached(id)) + _size(self._path(id)) if id else occupied(self._folder)
+
+    def sweep(self) -> None:
+        """Have what was deleted go for good."""
+        with self._lock:
+            self._empty_trash(0)
+
     def attachment(self, id: str, one: Attachment) -> bytes:
         """The bytes of a file that came along in a conversation; nothing where they are gone or changed."""
         try:
@@ -199,31 +239,19 @@ class Chats:
 
     def search(self, text: str) -> tuple[ChatInfo, ...]:
         """Conversations whose title or messages hold every word of `text`, in any case; newest first."""
-        words = text.casefold().split()
-        found = []
+        words, stamps, found = text.casefold().split(), self.stamps(), list[ChatInfo]()
         for info in self.list():
             try:
-                chat = self.load(info.id)
+                whole = self._texts.get(info.id, stamps.get(info.id, ""), self.load)
             except StudioError:
                 continue
-            whole = "\n".join((chat.shown_title, *(entry.content for entry in chat.messages))).casefold()
             if all(word in whole for word in words):
                 found.append(info)
         return tuple(found)
 
     def export_markdown(self, id: str) -> str:
         """The conversation as Markdown: title, system prompt, one heading a message."""
-        chat = self.load(id)
-        parts = [f"# {chat.shown_title or 'Conversation'}"]
-        if chat.model:
-            parts.append(f"*{chat.model}*")
-        if chat.system:
-            parts.append("\n".join(f"> {line}".rstrip() for line in chat.system.splitlines()))
-        for entry in chat.messages:
-            parts.append(f"## {'You' if entry.role == 'user' else 'Assistant'}")
-            parts += [f"*{one.name}*" for one in entry.files]
-            parts.append(entry.content.strip())
-        return "\n\n".join(parts) + "\n"
+        return chat_file.markdown(self.load(id))
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""
@@ -270,11 +298,11 @@ class Chats:
     def _trash(self) -> Path:
         return self._folder / ".trash"
 
-    def _empty_trash(self) -> None:
-        past = time.time() - TRASH_DAYS * 86_400
+    def _empty_trash(self, days: float = TRASH_DAYS) -> None:
+        past = time.time() - days * 86_400
         for file in self._trash.glob("*.json"):
             with suppress(OSError):
-                if file.stat().st_mtime < past:
+                if file.stat().st_mtime <= past or not days:
                     file.unlink()
                     shutil.rmtree(self._trash / self._attached(file.stem).name, ignore_errors=True)
 
@@ -353,6 +381,13 @@ def _move(folder: Path, to: Path) -> None:
     if folder.is_dir():
         shutil.rmtree(to, ignore_errors=True)
         folder.replace(to)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_text(value: object) -> bool:

@@ -16,8 +16,8 @@ from studio.paths import Home
 
 OUTPUTS_SECONDS, OUTPUTS_BYTES = 6 * 3600.0, 2_000_000_000
 """How long outputs are kept, and how many bytes of them; the oldest go first."""
-SESSION_SECONDS = 24 * 3600.0
-"""How long somebody's conversations are kept after the last word."""
+SESSION_SECONDS = 2 * 3600.0
+"""How long somebody's conversations are kept after their page was last there; their browser has them for longer."""
 
 
 def tidy(home: Home, sessions: Path) -> None:

@@ -117,6 +117,12 @@ def check_list(field: str, value: object, row: Bound, public: bool) -> None:
     check_many(field, len(value), row, public)
 
 
+def check_bytes(data: bytes, limit: int) -> None:
+    """Raises StudioError file_too_large where there are more than `limit`."""
+    if len(data) > limit:
+        raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
+
+
 def check_picture(field: str, data: object, public: bool) -> None:
     """Refuse what is no picture file, or a larger one than is read; its headers tell."""
     limit = MAX_IMAGE_BYTES_PUBLIC if public else MAX_IMAGE_BYTES
@@ -124,8 +130,7 @@ def check_picture(field: str, data: object, public: bool) -> None:
         raise StudioError("bad_image")
     if not data:
         raise StudioError("no_picture", field=label(field))
-    if len(data) > limit:
-        raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(limit))
+    check_bytes(data, limit)
     check_image(data, public=public)
 
 

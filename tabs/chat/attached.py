@@ -11,7 +11,9 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.library.chats import Chats
+from studio.media import pdf
 from studio.request_parts import Attachment
+from studio.results import Note
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 from studio.tasks.chat.attachments import read_attachment
 from studio.tasks.chat.conversation import Chat, Entry
@@ -36,23 +38,30 @@ def field() -> gr.File:
     )  # fmt: skip
 
 
-def read(files: Any, public: bool) -> tuple[Attachment, ...]:
-    """What a page has attached. Raises StudioError as `read_attachment`, and not_uploaded."""
-    return tuple(
-        read_attachment(_called(file), uploaded.read_upload(file, MAX_IMAGE_BYTES), public) for file in _listed(files)
+def read(files: Any, public: bool) -> tuple[tuple[Attachment, ...], tuple[Note, ...]]:
+    """What a page has attached, and what is to be known of it.
+
+    Raises:
+        StudioError: as `read_attachment`, and not_uploaded.
+    """
+    told = list[Note]()
+    found = tuple(
+        read_attachment(_called(file), uploaded.read_upload(file, MAX_IMAGE_BYTES), public, told.append)
+        for file in _listed(files)
     )
+    return found, tuple(told)
 
 
-def read_texts(files: Any) -> tuple[tuple[Attachment, ...], int]:
+def read_texts(files: Any, public: bool) -> tuple[tuple[Attachment, ...], int]:
     """(the small texts among them, how many others there are), for a number that is wanted while somebody types."""
     found, others = list[Attachment](), 0
     for file in _listed(files):
         try:
-            one = read_attachment(_called(file), uploaded.read_upload(file, LOOKED))
+            data = uploaded.read_upload(file, LOOKED)
+            one = None if public and pdf.is_pdf(data) else read_attachment(_called(file), data, public)
         except StudioError:
-            others += 1
-            continue
-        if one.picture:
+            one = None
+        if one is None or one.picture:
             others += 1
         else:
             found.append(one)

@@ -5,6 +5,7 @@ The page's script (assets/page/chats.js) turns presses into orders: what, with w
 
 from __future__ import annotations
 
+import hashlib
 import html
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -31,7 +32,8 @@ def draw(found: Sequence[ChatInfo], current: str, spoken: str, today: date | Non
     actions = "".join(
         f'<button type="button" data-list-do="{what}">{_said(f"list_{what}", spoken)}</button>' for what in _ACTIONS
     )
-    labels = f'data-name="{_said("name", spoken)}" data-pin="{_said("list_pin", spoken)}"'
+    state = hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    labels = f'data-state="{state}" data-name="{_said("name", spoken)}" data-pin="{_said("list_pin", spoken)}"'
     return (
         f'<div class="a-chats" {labels} data-unpin="{_said("unpin", spoken)}">{"".join(parts)}'
         f'<div class="a-menu-list" id="chat-row">{actions}</div></div>'

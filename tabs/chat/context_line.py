@@ -56,7 +56,7 @@ class ContextLine:
 
         def exact(request: gr.Request, where: str, words: str, given: Any, *values: Any) -> Iterator[dict[Any, Any]]:
             def ask() -> ChatRequest:
-                files = attached.read(given, self._page.studio.settings.public)
+                files, _ = attached.read(given, self._page.studio.settings.public)
                 asked = self._asked(request, where, words, files, values)
                 if not asked.messages:
                     raise StudioError("empty", field=text("label.prompt", language(request)))
@@ -76,7 +76,7 @@ class ContextLine:
 
     def _count(self, request: gr.Request, where: str, words: str, given: Any, *values: Any) -> str:
         try:
-            files, others = attached.read_texts(given)
+            files, others = attached.read_texts(given, self._page.studio.settings.public)
             asked = self._asked(request, where, words, files, values, whole=True)
             others += sum(one.picture for message in asked.messages for one in message.files)
             return usage(self._page.studio.usage(_bare(asked)), language(request), others) if asked.messages else ""

@@ -15,7 +15,7 @@ from studio.i18n import text
 from studio.library import foreign_chats
 from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Chat
-from tabs.chat import attached, chat_rows
+from tabs.chat import attached, chat_rows, kept_by_browser
 from tabs.chat.open_pages import WHERE, Place
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -58,6 +58,8 @@ class ChatList:
                     t("chat.import"), file_types=[".json", ".zip"], size="sm", min_width=0, elem_id="chat-import"
                 )
                 self._all = gr.Button(t("chat.export_all"), size="sm", min_width=0, elem_id="chat-export-all")
+            if page.studio.settings.public:
+                kept_by_browser.note()
         self._order = gr.Textbox(visible="hidden", elem_classes="a-hidden")
         self._ordered = gr.Button(visible="hidden", elem_id="chat-list-order", elem_classes="a-hidden")
         # Gradio's download button gives the file that it had before it was pressed: this one is pressed by the page.

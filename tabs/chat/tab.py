@@ -90,6 +90,6 @@ def _wire_opening(talk: Talk) -> None:
         yield from talk.open(request, last or (job.tag if job and job.tag else chats.newest(request)), used)
 
     chats.wire(new, opened, deleted, used_list, outputs)
-    opening = pumping(js="(_, used) => [atelier.lastChat(), used]")
+    opening = pumping(js="async (_, used) => { await atelier.broughtBack(); return [atelier.lastChat(), used]; }")
     page.after_recall(TASK, fn=attach, inputs=[chats.where, used_list], outputs=outputs, **opening)
     page.localised(attach, [chats.where, used_list], outputs, on_opening=False, idle=True, **opening)

@@ -14,7 +14,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.tasks.chat.conversation import Chat, Entry
+from studio.tasks.chat.conversation import Chat, Entry, Note
 from tabs.chat import attached, message_actions
 from tabs.chat.open_pages import Place
 from tabs.chat.talk import TASK, Changes, Talk
@@ -30,10 +30,15 @@ class Turns:
         self._kept: Changes = {talk.chats.prompt: gr.skip()}
         """What was typed stays."""
 
-    def send(self, request: gr.Request, words: str, given: Any, where: str, *values: Any) -> Iterator[Changes]:
-        chats = self._talk.chats
+    def send(self, request: gr.Request, words: str, attaching: Any, where: str, *values: Any) -> Iterator[Changes]:
+        chats, page = self._talk.chats, self._page
+        if attaching:  # a long PDF takes a while
+            yield {self._talk.progress: job_progress.note(text("chat.reading", language(request)))}
         try:
-            files = attached.read(given, self._page.studio.settings.public)
+            with page.presses.of(page.who(request), "chat-files") as mine:
+                if not mine:  # pressed twice, or by a program many times
+                    return
+                files, told = attached.read(attaching, page.studio.settings.public)
             if not words.strip() and not files:
                 raise StudioError("empty", field=text("label.prompt", language(request)))
         except StudioError as error:
@@ -44,7 +49,9 @@ class Turns:
             return chat.replaced(len(chat.messages), Entry("user", words, files=files))
 
         sent, kept = {chats.prompt: "", chats.files: None}, {chats.prompt: gr.skip(), chats.files: gr.skip()}
-        yield from self._ask(request, Place.read(where), more, values, sent, kept, words=words, late=bool(files))
+        yield from self._ask(
+            request, Place.read(where), more, values, sent, kept, words=words, late=bool(files), told=told
+        )
 
     def again(self, request: gr.Request, where: str, *values: Any, model: str = "") -> Iterator[Changes]:
         """Answer the last question once more; the answer that it had is kept."""
@@ -90,7 +97,7 @@ class Turns:
     def _ask(
         self, request: gr.Request, place: Place, change: Callable[[Chat], Chat], values: tuple[Any, ...],
         accepted: Changes, typed: Changes, *, words: str = "", begins: Callable[[Chat], str] | None = None,
-        late: bool = False, model: str = "",
+        late: bool = False, model: str = "", told: tuple[Note, ...] = (),
     ) -> Iterator[Changes]:  # fmt: skip
         """Have a conversation answered after a change, and follow the answer.
 
@@ -99,6 +106,7 @@ class Turns:
             words: a new message. An answer that came while it was typed is no reason to refuse it.
             begins: of the conversation before the change, what its answer begins with.
             model: another one that answers this once; the answers stand side by side then.
+            told: what is to be known of what came along.
             late: an answer that came since it was pressed is no reason to refuse it either.
         """
         page, talk = self._page, self._talk
@@ -125,7 +133,7 @@ class Turns:
                 asked = replace(asked, opening=begins(found)) if begins else asked
                 asked = replace(asked, model=model) if model else asked
                 seen = found.mark if place.chat else ""
-                notes = (note,) if note else ()
+                notes = (*told, *((note,) if note else ()))
                 job = page.begin(request, lambda who: page.studio.say(chat, asked, who, store, seen=seen, notes=notes))
                 turn = talk.windows.show(request, chat.id)
         except StudioError as error:

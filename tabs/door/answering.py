@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import StudioError
 from studio.service import Studio
+from tabs.chat import kept_by_browser
 from tabs.code import as_typed, next_edit, project, review
 from tabs.door.refusal import Refusal, spoken_by
 from tabs.image import sketch
@@ -31,6 +32,7 @@ ANSWERS: Mapping[str, Answer] = {
     f"{PREFIX}completion": as_typed.answer,
     f"{PREFIX}next-edit": next_edit.answer,
     f"{PREFIX}review": review.answer,
+    f"{PREFIX}chats": kept_by_browser.answer,
     **{f"{PREFIX}project/{name}": answer for name, answer in project.ANSWERS.items()},
 }
 _THREADS = 16

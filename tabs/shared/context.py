@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from studio.errors import StudioError
 from studio.jobs import turns
 from studio.jobs.job import Job
 from studio.library.chats import Chats
-from studio.paths import disk_error, occupied
+from studio.paths import disk_error
 from studio.requests import Request, Task
 from studio.results import Artifact, Update
 from studio.service import Studio
@@ -39,13 +38,16 @@ TAB_OF = {"upscale": "image"}
 """Tasks that have no tab of their own, and the one in which they run."""
 _MOST_STANDING = 100
 """Outputs that a tab shows again at most."""
-_STRANGERS_ROOM = 2_000_000_000
-"""Bytes that all of that together may take."""
-_STRANGERS_LOOK = 5.0
-"""Seconds for which a look at what it takes is good: it walks through all sessions, and in so short a time the quota on
-uploads (tabs.door.upload_quota) lets little more come."""
 _STRANGERS_KEEP = 3600.0
 """Seconds that a public studio keeps what somebody sent to be captioned, after it was last worked on."""
+
+
+def chats_of(studio: Studio, who: str) -> Chats:
+    """The conversations of a visitor to a public studio. Whoever asks for them is there: they are kept for longer."""
+    folder = studio.instance.sessions / identity.folder(who)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(folder)
+    return Chats(folder)
 
 
 @dataclass(slots=True)
@@ -65,9 +67,6 @@ class Page:
     recalled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what follows it, by tab
     thumbnails: Thumbnails = field(init=False)
     shares: Shares = field(init=False)  # of all jobs, for one address of the open internet
-    _looking: threading.Lock = field(init=False, default_factory=threading.Lock)
-    _look_again: float = field(init=False, default=0.0)
-    _taken: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         settings = self.studio.settings
@@ -89,11 +88,7 @@ class Page:
 
     def chats(self, request: gr.Request) -> Chats:
         """The conversations that this person may see: all on one's own machine, their own on a public studio."""
-        if not self.studio.settings.public:
-            return self.studio.chats
-        folder = self.studio.instance.sessions / identity.folder(self.who(request))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Chats(folder)
+        return chats_of(self.studio, self.who(request)) if self.studio.settings.public else self.studio.chats
 
     def captions(self, request: gr.Request) -> Desk:
         """The runs over many pictures that this person may see, as with `chats`."""
@@ -135,13 +130,7 @@ class Page:
 
     def require_room(self) -> None:
         """Raises StudioError strangers_full where what strangers have sent takes all that there is for it."""
-        with self._looking:
-            if time.monotonic() >= self._look_again:
-                self._taken = occupied(self.studio.home.cache / "sessions")
-                self._look_again = time.monotonic() + _STRANGERS_LOOK
-            taken = self._taken
-        if taken > _STRANGERS_ROOM:
-            raise StudioError("strangers_full")
+        self.studio.strangers.require()
 
     def publish(self, file: Path) -> str:
         """A copy of an output under a name nobody can guess: every file in Gradio's cache can be read by its path."""

@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from media import pdf_files
 from PIL import Image
 from playwright.sync_api import expect
 
 from e2e.conftest import Visit
 from e2e.desk import Desk
+from studio.media import pdf
 from studio.service import Studio
 
 GIVE = """([selector, kind, name, data, type, words]) => {
@@ -55,6 +57,10 @@ def test_a_picture_and_a_text_are_sent_shown_and_there_again(
     assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 40
     again.page.locator("#chat-said .a-file summary").click()
     expect(again.page.locator("#chat-said .a-file pre")).to_contain_text("<script>alert(1)</script>")
+    name, text = (again.page.locator(f"#chat-said .a-file {part}").bounding_box() for part in ("summary", "pre"))
+    assert name
+    assert text
+    assert name["y"] + name["height"] <= text["y"], "the text stands under its name"
     again.page.get_by_label("Undo").click()
     attached(again, 2)
     expect(again.field("prompt")).to_have_value("What is this?")
@@ -63,6 +69,13 @@ def test_a_picture_and_a_text_are_sent_shown_and_there_again(
 
 def test_files_are_dropped_and_pasted_and_a_long_text_becomes_one(desk: Desk, picture: Path) -> None:
     data = base64.b64encode(picture.read_bytes()).decode()
+    talk = desk.page.locator(".a-talk")
+    desk.page.evaluate(GIVE, [".a-talk", "dragover", "a.png", data, "image/png", ""])
+    expect(talk).to_contain_class("a-dropping")
+    desk.page.evaluate(GIVE, ["#chat-sidebar", "dragover", "a.png", data, "image/png", ""])
+    expect(talk).not_to_contain_class("a-dropping")
+    desk.page.evaluate(GIVE, [".a-talk", "dragover", "", "", "", "only words"])
+    expect(talk).not_to_contain_class("a-dropping")
     desk.page.evaluate(GIVE, [".a-talk", "drop", "a.png", data, "image/png", ""])
     attached(desk, 1)
     desk.page.evaluate(GIVE, ["#chat-prompt textarea", "paste", "b.png", data, "image/png", ""])
@@ -74,6 +87,39 @@ def test_files_are_dropped_and_pasted_and_a_long_text_becomes_one(desk: Desk, pi
     desk.run()
     expect(desk.answers.last).to_contain_text("pasted.txt, 1 lines")
     desk.idle()
+
+
+def test_a_pdf_is_read_and_one_that_was_cut_says_so(
+    desk: Desk, studio: Studio, url: str, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = base64.b64encode(pdf_files.typeset(["The fox", "The snow"])).decode()
+    desk.page.evaluate(GIVE, [".a-talk", "drop", "tale.pdf", data, "application/pdf", ""])
+    attached(desk, 1)
+    desk.type("Who?").run()
+    expect(desk.answers.last).to_contain_text("tale.pdf, 5 lines")
+    desk.idle()
+    desk.page.locator("#chat-said .a-file summary").click()
+    expect(desk.page.locator("#chat-said .a-file pre")).to_have_text("[Page 1]\nThe fox\n\n[Page 2]\nThe snow")
+    monkeypatch.setattr(pdf, "PAGES", 1)
+    long = tmp_path / "long.pdf"
+    long.write_bytes(pdf_files.typeset(["One", "Two", "Three"]))
+    desk.find("files").locator("input[type=file]").first.set_input_files(long)
+    attached(desk, 1)
+    desk.type("And?").run()
+    desk.idle()
+    expect(desk.page.locator("#chat-said")).to_contain_text("Of “long.pdf”, 1 of 3 pages were read")
+    again = visit(url, desk.page.context)
+    expect(again.page.locator("#chat-said")).to_contain_text("Of “long.pdf”, 1 of 3 pages were read")
+
+
+def test_a_locked_pdf_stays_and_says_what_to_do(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "secret.pdf"
+    file.write_bytes(pdf_files.locked("secret"))
+    desk.find("files").locator("input[type=file]").first.set_input_files(file)
+    attached(desk, 1)
+    desk.type("Hi").run()
+    expect(desk.error).to_contain_text("“secret.pdf” is locked with a password")
+    attached(desk, 1)
 
 
 def test_what_is_neither_is_refused_and_stays_to_be_taken_away(desk: Desk, tmp_path: Path) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from tiny import CPU, Recorder, card
+from tiny import CHAT_TEMPLATE, CPU, Recorder, card
 from tiny import load as load_here
+from tiny_gguf import gguf_of
 from tiny_pipelines import pixels
 
+from studio.engines.base import CountsConversation, KeepsForm
 from studio.engines.image.diffusion import DiffusionEngine
+from studio.engines.text.llama import LlamaEngine
 from studio.engines.text.transformers_lm import TextEngine
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process import proxy
 from studio.manager.backends.process.proxy import Isolated
 from studio.request_parts import Message
 from studio.requests import ChatRequest, ImageRequest
+from studio.tasks.chat import structured
 
 ASK = ImageRequest(prompt="a red heart", width=32, height=32, steps=6, guidance_scale=4.0, count=2, seed=5)
 SAY = ChatRequest(
@@ -63,6 +69,32 @@ def test_an_answer_is_the_same_and_its_text_streams(talker: Isolated, chat_folde
     assert there.text == "".join(told.texts)
     assert len(told.texts) > 1
     here.close()
+
+
+def test_a_gguf_counts_and_keeps_to_a_form_there_as_it_does_here(chat_folder: Path, tmp_path: Path) -> None:
+    gguf_of(chat_folder, file := tmp_path / "tiny.gguf", CHAT_TEMPLATE)
+    here, there = load_here(LlamaEngine(), file, limits={"context": 512}), load("llama", file, limits={"context": 512})
+    try:
+        assert isinstance(there, CountsConversation)
+        assert isinstance(there, KeepsForm)
+        said = tuple(Message("user" if n % 2 else "assistant", f"{n} hello world " * 6) for n in range(1, 40))
+        long = replace(SAY, messages=said)
+        assert there.usage(long) == here.usage(long)
+        assert there.usage(long).cut > 0
+        schema = json.dumps({"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]})
+        asked = replace(SAY, schema=schema, max_tokens=80)
+        answer = there.run(asked, Recorder())
+        assert answer.text == here.run(asked, Recorder()).text
+        assert structured.problem(answer.text, schema) == ""
+    finally:
+        here.close()
+        there.close()
+
+
+def test_what_an_engine_cannot_nobody_says_of_its_model_there(painter: Isolated, talker: Isolated) -> None:
+    assert not isinstance(painter, CountsConversation)
+    assert isinstance(talker, CountsConversation)
+    assert not isinstance(talker, KeepsForm)
 
 
 def test_stop_leaves_the_model_usable(painter: Isolated) -> None:

@@ -19,7 +19,7 @@ from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.errors import StudioError
 from studio.requests import ChatRequest
-from studio.results import Output
+from studio.results import Output, Usage
 
 
 class OutOfMemoryError(RuntimeError):
@@ -62,6 +62,9 @@ class ProbeModel:
 
     def together(self, request: Any) -> int:
         return 3
+
+    def usage(self, request: ChatRequest) -> Usage:
+        return Usage(len(request.messages), 9, exact=True, left_out=(1, 2))
 
     def run_many(self, requests: Sequence[Any], context: Context) -> list[Output]:
         context.step(len(requests), 0)

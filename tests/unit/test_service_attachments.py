@@ -16,6 +16,7 @@ from studio.library.chats import Chats
 from studio.request_parts import Attachment, Message
 from studio.requests import ChatRequest
 from studio.service import Studio
+from studio.settings import Settings
 from studio.tasks.chat.attachments import read_attachment
 from studio.tasks.chat.conversation import Chat, Entry
 
@@ -132,6 +133,22 @@ def test_who_cannot_see_says_so_before_anything_loads_and_names_who_can(
     with pytest.raises(StudioError, match="no other model here"):
         studio.submit(ChatRequest(messages=(Message("user", "See", (cat(),)),), model="blind"))
     studio.submit(ChatRequest(messages=(Message("user", "x", (read_attachment("a.txt", b"a"),)),), model="blind"))
+
+
+def test_with_the_catalogue_that_ships_the_smallest_that_sees_is_named_and_one_that_reads_chinese_where_that_is_asked(
+    tmp_path: Path,
+) -> None:
+    with Studio(Settings(home=tmp_path / "home", _env_file=None)) as studio:  # pyright: ignore
+        found = {}
+        for words in ("What is this?", "图里有什么动物？"):
+            with pytest.raises(StudioError) as caught:
+                studio.say(asked(studio.chats.new(), words, cat()), replace(ASK, model="smollm2-135m"))
+            assert caught.value.code == "cannot_see"
+            found[words[0]] = studio.catalog.get(str(caught.value.params["id"]))
+    assert (found["W"].id, found["图"].id) == ("smolvlm-500m-gguf", "qwen3-vl-2b-gguf")
+    for card in found.values():
+        assert card.commercial is True
+        assert card.options["mmproj"] in card.source.files
 
 
 def test_the_limit_of_a_file_that_leaves_is_not_that_of_the_one_that_stays(

@@ -167,3 +167,19 @@ def test_only_the_models_that_are_named_have_one(settings: Settings) -> None:
         assert not workers()
         studio.submit(picture()).result()
         assert len(workers()) == 1
+
+
+def test_what_no_longer_fits_is_summed_up_there_too(studio: Studio) -> None:
+    said = tuple(Message("user" if n % 2 else "assistant", f"{n} " + "word " * 400) for n in range(1, 22))
+    request = ChatRequest(messages=said, summarise=True, max_tokens=20)
+    *_, last = studio.submit(request).events(heartbeat=SOON)
+    assert last.artifact is not None, last.error
+    notes = dict(last.artifact.notes)
+    assert notes["history_summarised"]["count"] > 0
+
+
+def test_tokens_are_counted_there(studio: Studio) -> None:
+    assert not studio.usage(chat()).exact
+    *_, last = studio.submit(chat()).events(heartbeat=SOON)
+    assert last.artifact is not None, last.error
+    assert studio.usage(chat()).exact

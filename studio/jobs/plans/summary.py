@@ -17,12 +17,14 @@ from studio.jobs.context import PartContext, RunContext
 from studio.request_parts import Message
 from studio.requests import ChatRequest
 from studio.results import Note
-from studio.tasks.chat import thoughts
+from studio.tasks.chat import attachments, thoughts
 
 TOKENS = 200
 """The longest a summary may be."""
 _LETTERS = 2
 """Letters of a token, on the safe side: how much is summed up at once."""
+_PIECES = 6
+"""Parts of one message, as with a long text that came along, that are summed up."""
 _MOST = 64
 _OPENING = "Summary:"
 _SYSTEM = "You sum up conversations. You write in the language of the conversation."
@@ -56,7 +58,7 @@ def shortened(model: Loaded, request: ChatRequest, context: RunContext) -> tuple
 
 
 def _known(model: Loaded, request: ChatRequest, gone: Sequence[Message], limit: int, context: RunContext) -> str:
-    key = hashlib.sha256(repr((request.model, [(one.role, one.content) for one in gone])).encode()).hexdigest()
+    key = hashlib.sha256(repr((request.model, [(one.role, _words(one)) for one in gone])).encode()).hexdigest()
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
@@ -83,18 +85,26 @@ def _summed_up(model: Loaded, request: ChatRequest, text: str, context: RunConte
 
 
 def _parts(messages: Sequence[Message], letters: int) -> Iterator[str]:
-    """The conversation as a text, in parts of so many letters at most; a longer message is cut short."""
+    """The conversation as a text, in parts of so many letters at most; of what is very long, the beginning."""
     lines, length = list[str](), 0
     for one in messages:
-        content = one.content if one.role == "user" else thoughts.split(one.content)[1]
-        line = f"{one.role}: {content}"[:letters]
-        if lines and length + len(line) > letters:
-            yield "\n".join(lines)
-            lines, length = [], 0
-        lines.append(line)
-        length += len(line) + 1
+        said = f"{one.role}: {_words(one)}"[: letters * _PIECES]
+        for start in range(0, len(said), letters):
+            line = said[start : start + letters]
+            if lines and length + len(line) > letters:
+                yield "\n".join(lines)
+                lines, length = [], 0
+            lines.append(line)
+            length += len(line) + 1
     if lines:
         yield "\n".join(lines)
+
+
+def _words(message: Message) -> str:
+    """What was said, with the texts that came along; of a picture that there was one."""
+    if message.role == "user":
+        return attachments.written(message).replace(attachments.PICTURE, "[a picture] ")
+    return thoughts.split(message.content)[1]
 
 
 class Unseen(PartContext):

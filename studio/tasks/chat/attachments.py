@@ -1,7 +1,7 @@
 """Files that come with a message: what may come, and how a model is given them.
 
 A picture goes to the model as a picture. A text is written into the message, before what was typed, under its name and
-between fences that are longer than any in it::
+between fences that are longer than any in it; of a PDF its text counts::
 
     File: notes.md
     ```markdown
@@ -13,13 +13,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from studio.errors import StudioError
-from studio.media import charsets, formats
+from studio.media import charsets, formats, pdf
 from studio.request_parts import Attachment, Message
 from studio.requests import ChatRequest
-from studio.tasks.bounds import Letters, check_picture, check_text, label
+from studio.results import Note
+from studio.tasks.bounds import (
+    MAX_IMAGE_BYTES,
+    MAX_IMAGE_BYTES_PUBLIC,
+    Letters,
+    check_bytes,
+    check_picture,
+    check_text,
+    label,
+)
 
 TEXT = Letters(200_000, 20_000)
 NAME = 120
@@ -27,19 +37,26 @@ SHOWN = "shown"
 """Marks a conversation with pictures (studio.tasks.rules.Rules.marks)."""
 PICTURE = "\ufffc"
 """Where a picture stands in a text: Unicode's own sign for an object. One that was typed is left out."""
+_CUT = "\n\n[Cut: {count} of {pages} pages are here.]"
 _TAGS = {
     "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "sh": "bash", "yml": "yaml", "rs": "rust",
-    "h": "c", "cc": "cpp", "hpp": "cpp", "cs": "csharp", "rb": "ruby", "kt": "kotlin", "txt": "",
+    "h": "c", "cc": "cpp", "hpp": "cpp", "cs": "csharp", "rb": "ruby", "kt": "kotlin", "txt": "", "pdf": "",
 }  # fmt: skip
 """Endings of names that are not what the language is called behind a fence."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-def read_attachment(name: str, data: bytes, public: bool = False) -> Attachment:
-    """A file as it comes with a message: a picture as it is, a text as UTF-8.
+def read_attachment(
+    name: str, data: bytes, public: bool = False, told: Callable[[Note], object] = lambda _: None
+) -> Attachment:
+    """A file as it comes with a message: a picture as it is, a text as UTF-8, a PDF as its text.
+
+    Args:
+        told: hears what is to be known of it: pdf_cut where only the beginning is read.
 
     Raises:
-        StudioError: empty_file, unreadable_file for what is neither, too_long, or as pictures are refused.
+        StudioError: empty_file, unreadable_file for what is neither, too_long, file_too_large, as pictures are refused,
+            or as `studio.media.pdf.read`.
     """
     name = _name(name)
     if not data:
@@ -47,12 +64,24 @@ def read_attachment(name: str, data: bytes, public: bool = False) -> Attachment:
     if formats.kind(data) is not None:
         check_picture("file", data, public)
         return Attachment(name, hashlib.sha256(data).hexdigest(), len(data), True, data)
-    said = "" if data.startswith(b"%PDF-") else charsets.plain(data)
-    if not said.strip() or _CONTROL.search(said[:100_000]):
-        raise StudioError("unreadable_file", name=name)
+    if pdf.is_pdf(data):
+        said = _read_pdf(name, data, public, told)
+    else:
+        said = charsets.plain(data)
+        if not said.strip() or _CONTROL.search(said[:100_000]):
+            raise StudioError("unreadable_file", name=name)
     check_text("file", said, TEXT, public)
     data = said.replace("\r\n", "\n").encode()
     return Attachment(name, hashlib.sha256(data).hexdigest(), len(data), False, data)
+
+
+def _read_pdf(name: str, data: bytes, public: bool, told: Callable[[Note], object]) -> str:
+    check_bytes(data, MAX_IMAGE_BYTES_PUBLIC if public else MAX_IMAGE_BYTES)
+    found = pdf.read(data, (TEXT.public if public else TEXT.high) - 100, name)
+    if not found.cut:
+        return found.text
+    told(("pdf_cut", {"name": name, "count": found.read, "pages": found.pages}))
+    return found.text + _CUT.format(count=found.read, pages=found.pages)
 
 
 def check(files: object, public: bool) -> int:

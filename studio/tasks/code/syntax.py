@@ -21,6 +21,7 @@ _GRAMMARS = {
     "javascript": "tree_sitter_javascript", "typescript": "tree_sitter_typescript:language_tsx",
     "java": "tree_sitter_java", "c": "tree_sitter_c", "cpp": "tree_sitter_cpp", "csharp": "tree_sitter_c_sharp",
     "go": "tree_sitter_go", "rust": "tree_sitter_rust", "php": "tree_sitter_php:language_php",
+    "kotlin": "tree_sitter_kotlin", "swift": "tree_sitter_swift",
     "ruby": "tree_sitter_ruby", "html": "tree_sitter_html", "css": "tree_sitter_css", "sql": "tree_sitter_sql",
     "shell": "tree_sitter_bash", "json": "tree_sitter_json", "yaml": "tree_sitter_yaml",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.i18n import text
+from studio.library import visitors
 from studio.requests import CaptionRequest
 from studio.service import Studio
 from studio.settings import Settings
@@ -25,7 +26,6 @@ from tabs.caption import fields, rows, tab
 from tabs.caption.folder import Many
 from tabs.caption.result import Result
 from tabs.caption.rows import Rows
-from tabs.shared import context
 from tabs.shared.context import Page
 
 EMPTY = {
@@ -186,8 +186,8 @@ def test_what_strangers_sent_is_not_measured_for_each_of_many_presses(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, looks, taken = [100.0], list[int](), [0]
-    monkeypatch.setattr(context, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(context, "occupied", lambda _: looks.append(1) or taken[0])
+    monkeypatch.setattr(visitors, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(visitors, "occupied", lambda _: looks.append(1) or taken[0])
     page = Page(studio, None)  # type: ignore[arg-type]
     for _ in range(20):
         page.require_room()

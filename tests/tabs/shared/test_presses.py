@@ -12,6 +12,7 @@ import pytest
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.jobs.plans.single import Single
+from studio.library import visitors
 from studio.request_parts import Message
 from studio.requests import ChatRequest
 from studio.service import Studio
@@ -20,7 +21,7 @@ from studio.tasks.caption.runs import Desk
 from tabs.caption import tab as caption_tab
 from tabs.image import tab as image_tab
 from tabs.image.source import Drawing
-from tabs.shared import context, identity
+from tabs.shared import identity
 from tabs.shared.context import Page
 from tabs.shared.identity import PAGE, SESSION
 from tabs.shared.presses import Bench, Presses, Shares
@@ -166,8 +167,8 @@ def test_what_was_sent_is_opened_on_the_bench(page: Page, monkeypatch: pytest.Mo
 def test_what_strangers_send_has_room_together(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(context, "_STRANGERS_ROOM", 100)
-    monkeypatch.setattr(context, "_STRANGERS_LOOK", 0.0)
+    monkeypatch.setattr(visitors, "ROOM", 100)
+    monkeypatch.setattr(visitors, "LOOK_SECONDS", 0.0)
     with public(settings) as studio:
         page = Page(studio, None)  # type: ignore[arg-type]
         page.require_room()

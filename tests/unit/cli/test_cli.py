@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from media import pdf_files
 from PIL import Image
 from terminals import Run
 
 from studio.catalog import catalog
 from studio.cli import doctor
 from studio.engines.demo.fake import FakeModel
+from studio.media import pdf
 from studio.paths import Home
 from studio.recipes import recipe
 from studio.recipes.embed_audio import encode_wav
@@ -83,6 +85,20 @@ def test_files_come_with_a_question(run: Run, picture: Path, tmp_path: Path) -> 
     assert shown == "user: File: notes.md\n```markdown\nfox\n```\n\nWhat?\nassistant:\n"
     files = run("chat", "What?", "--file", notes, "--json").json["recipe"]["parameters"]["messages"][0]["files"]
     assert files == [{"name": "notes.md", "sha256": hashlib.sha256(b"fox").hexdigest(), "bytes": 3}]
+
+
+def test_a_pdf_comes_as_text_and_what_is_cut_is_told_on_stderr(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tale.pdf"
+    file.write_bytes(pdf_files.typeset(["The fox", "The snow"]))
+    shown = run("chat", "Who?", "--file", file, "--show-prompt").out
+    assert shown.startswith("user: File: tale.pdf\n```\n[Page 1]\nThe fox\n\n[Page 2]\nThe snow\n```\n\nWho?")
+    monkeypatch.setattr(pdf, "PAGES", 1)
+    file.write_bytes(pdf_files.typeset(["One", "Two"]))
+    assert "1 of 2 pages" in run("chat", "Who?", "--file", file).err
+    file.write_bytes(pdf_files.scanned())
+    assert "no text in it" in run("chat", "Who?", "--file", file).err
 
 
 def test_every_option_reaches_the_recipe(run: Run, code_file: Path, picture: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from studio import paths
 from studio.errors import StudioError
+from studio.library import chat_search
 from studio.library.chats import Chats
 from studio.tasks.chat.conversation import Chat, Entry
 
@@ -99,6 +100,31 @@ def test_a_thousand_long_conversations_are_listed_without_being_read(
     start = time.thread_time()
     assert len(chats.list()) == 1_000
     assert time.thread_time() - start < 1
+
+
+def test_of_many_that_are_searched_letter_by_letter_only_what_was_written_is_read_again(
+    chats: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heron, other = talk(chats, "The heron"), talk(chats, "A fox")
+    assert [info.id for info in chats.search("her")] == [heron.id]
+    read, load = list[str](), Chats.load
+    monkeypatch.setattr(Chats, "load", lambda self, id: read.append(id) or load(self, id))
+    assert [info.id for info in chats.search("HERO")] == [heron.id]
+    assert read == []
+    chats.rename(other.id, "A heron as well")
+    read.clear()
+    assert {info.id for info in chats.search("heron")} == {heron.id, other.id}
+    assert read == [other.id]
+    chats.delete(heron.id)
+    assert [info.id for info in chats.search("heron")] == [other.id]
+
+
+def test_what_is_remembered_for_a_search_is_bounded(chats: Chats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_search, "LETTERS", 50)
+    talk(chats, "one " + "x" * 40), talk(chats, "two " + "x" * 40)
+    assert len(chats.search("x")) == 2
+    assert len(chats.search("one")) == 1
+    assert chats._texts._letters <= 50
 
 
 def test_a_file_that_was_rewritten_by_hand_is_still_listed(chats: Chats) -> None:

@@ -43,9 +43,9 @@ def test_of_more_outputs_than_there_is_room_for_the_oldest_go(home: Home, monkey
     assert [file.exists() for file in files] == [False, False, True, True]
 
 
-def test_conversations_of_strangers_go_a_day_after_the_last_word(home: Home) -> None:
+def test_conversations_of_strangers_go_two_hours_after_their_page_was_last_there(home: Home) -> None:
     sessions = home.cache / "sessions"
-    gone, talking = left(sessions / "a" / "x.json", 25), left(sessions / "b" / "x.json", 25)
+    gone, talking = left(sessions / "a" / "x.json", 2.1), left(sessions / "b" / "x.json", 25)
     left(sessions / "b" / "y.json", 1)
     expiry.tidy(home, home.cache / "sessions")
     assert (gone.parent.exists(), talking.exists()) == (False, True)

@@ -33,7 +33,7 @@ from studio.manager.backends.process import proxy, worker
 from studio.manager.backends.process.proxy import Isolated
 from studio.request_parts import Message
 from studio.requests import ChatRequest, ImageRequest, MusicRequest, UpscaleRequest
-from studio.results import Output
+from studio.results import Output, Usage
 
 SOON = 20.0
 """Seconds for what takes a moment; only a broken studio takes as long."""
@@ -149,6 +149,31 @@ def test_a_load_tells_how_far_it_is_and_how_large_the_model_came_out(load) -> No
     assert model.alive
     assert pid(model) != os.getpid()
     assert model.process_nbytes() > 1_000_000
+
+
+def test_it_counts_between_two_runs_from_any_thread_and_not_during_one(load) -> None:
+    model, refused = load(), list[str]()
+
+    def count() -> None:
+        try:
+            model.usage(chat("x"))
+        except StudioError as error:
+            refused.append(error.code)
+
+    def elsewhere(_: Ear) -> None:
+        thread = threading.Thread(target=count)
+        thread.start()
+        thread.join(SOON)
+
+    assert model.usage(chat("x")) == Usage(1, 9, exact=True, left_out=(1, 2))
+    said(model, "everything", Ear(elsewhere))
+    assert set(refused) == {"too_busy"}
+    refused.clear()
+    elsewhere(Ear())
+    assert refused == []
+    model.kill()
+    with pytest.raises(StudioError):
+        model.usage(chat("x"))
 
 
 def test_text_steps_previews_and_sound_arrive_as_they_were_told(load) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 
 import pytest
+from media import pdf_files
 from PIL import Image
 
 from studio.errors import StudioError
@@ -32,7 +33,7 @@ def test_a_picture_stays_as_it_is_and_a_text_becomes_utf8() -> None:
 
 @pytest.mark.parametrize(
     ("data", "code"),
-    [(b"", "empty_file"), (b"%PDF-1.7 text", "unreadable_file"), (b"\0\1\2\3" * 9, "unreadable_file"),
+    [(b"", "empty_file"), (b"%PDF-1.7 text", "pdf_broken"), (b"\0\1\2\3" * 9, "unreadable_file"),
      (b"PK\3\4\x14\0\0\0", "unreadable_file"), (b"\x89PNG\r\n\x1a\nbroken", "bad_image"), (b"a" * 200_001, "too_long")],
 )  # fmt: skip
 def test_what_is_neither_is_refused_in_a_sentence(data: bytes, code: str) -> None:
@@ -40,6 +41,22 @@ def test_what_is_neither_is_refused_in_a_sentence(data: bytes, code: str) -> Non
         read_attachment("x.bin", data)
     assert caught.value.code == code
     assert caught.value.next("zh-CN") != caught.value.next("en")
+
+
+def test_a_pdf_is_read_as_text_and_what_is_cut_is_told() -> None:
+    told: list[object] = []
+    one = read_attachment("report.pdf", pdf_files.typeset(["Hello"]), told=told.append)
+    assert (one.name, one.picture, one.data, told) == ("report.pdf", False, b"[Page 1]\nHello", [])
+    assert written(Message("user", "", (one,))) == "File: report.pdf\n```\n[Page 1]\nHello\n```"
+    assert read_attachment("report.pdf", one.data) == one  # taken back into the field, and sent once more
+    long = pdf_files.typeset(["word " * 20 + "\n" + "word " * 1000] * 9)
+    cut = read_attachment("long.pdf", long, public=True, told=told.append)
+    assert len(cut.data) <= attachments.TEXT.public
+    assert told == [("pdf_cut", {"name": "long.pdf", "count": 4, "pages": 9})]
+    assert cut.data.endswith(b"[Cut: 4 of 9 pages are here.]")
+    with pytest.raises(StudioError) as caught:
+        read_attachment("large.pdf", long + bytes(25_000_000), public=True)
+    assert caught.value.code == "file_too_large"
 
 
 def test_a_text_stands_before_the_question_under_its_name() -> None:

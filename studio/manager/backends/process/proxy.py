@@ -8,6 +8,7 @@ started and ended (studio.manager.backends.process.child) and of what happens in
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from studio.devices.peak_memory import Peak
 from studio.engines.base import Context, Loaded
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process.child import Child
-from studio.results import Output
+from studio.results import Output, Usage
 
 log = logging.getLogger("studio.worker")
 
@@ -30,6 +31,8 @@ GLANCE = 0.05
 """Seconds between two looks at Stop and Skip while nothing arrives."""
 STOP_SECONDS = 60.0
 """How long a run may go on after Stop before its process is killed: longer than a step of a large picture."""
+TURN_SECONDS = 2.0
+"""How long somebody who wants a number waits for who wants another one."""
 CLOSE_SECONDS = 10.0
 """How long a model may take to close before its process is killed."""
 
@@ -91,7 +94,7 @@ def measuring(model: Loaded, device: Device, fresh: bool) -> Iterator[Peak]:
 
 
 class Isolated:
-    """The model as the studio sees it. One call at a time, like every loaded model; `kill` from any thread.
+    """The model as the studio sees it. One call at a time, like every loaded model; `kill` and `usage` from any thread.
 
     Attributes:
         peak: the most bytes that a run took on top of the model since this was last set to None, as measured there.
@@ -104,6 +107,7 @@ class Isolated:
         self._nbytes, self._silent = 0, 0.0
         self._parked: int | None = None
         self._can: Sequence[str] = ()
+        self._turn, self._running = threading.Lock(), False
         self.peak: int | None = None
         self.fresh = False
 
@@ -129,6 +133,10 @@ class Isolated:
         """Called once, before anything else."""
         place = ENGINES[self._card.engine].place
         self._can = self._call("load", place, self._card, files, device, told=lambda _, fraction: report(fraction))
+        if "usage" in self._can:  # an ability is told by its name (studio.engines.base)
+            self.usage = self._usage
+        if "keeps_form" in self._can:
+            self.keeps_form = True
 
     # ---- a loaded model
 
@@ -165,16 +173,38 @@ class Isolated:
     def run_many(self, requests: Sequence[Any], context: Context) -> list[Output]:
         return self._run("run_many", list(requests), context)
 
+    def _usage(self, request: Any) -> Usage:
+        """As CountsConversation has it. Its process does one thing at a time, so nobody is told during a run.
+
+        Raises:
+            StudioError: too_busy, or as every call.
+        """
+        if self._running or not self._turn.acquire(timeout=TURN_SECONDS):
+            raise StudioError("too_busy")
+        try:
+            return self._answered("usage", request)
+        finally:
+            self._turn.release()
+
     # ---- one call
 
     def _run(self, op: str, asked: Any, context: Context) -> Any:
         fresh, self.fresh = self.fresh, False
-        output, peak = self._call(op, asked, context.adapters, context.previews, fresh, context=context)
+        self._running = True
+        try:
+            output, peak = self._call(op, asked, context.adapters, context.previews, fresh, context=context)
+        finally:
+            self._running = False
         if peak is not None:
             self.peak = max(self.peak or 0, peak)
         return output
 
-    def _call(
+    def _call(self, op: str, *values: Any, **how: Any) -> Any:
+        """As `_answered`, once nobody else asks for anything."""
+        with self._turn:
+            return self._answered(op, *values, **how)
+
+    def _answered(
         self,
         op: str,
         *values: Any,

@@ -3,7 +3,7 @@
 It reads messages from its standard input and answers on its standard output. What libraries print goes to standard
 error, which the studio writes into its log. When its input ends, because the studio ended, it ends too.
 
-    in   load, run, run_many, together, park, place, close · stop, skip
+    in   load, run, run_many, together, usage, park, place, close · stop, skip
     out  answer, failed · report, alive, step, text, sound, preview, log
 """
 
@@ -111,7 +111,8 @@ class Worker:
         self._model = engine(card.engine).load(
             card, files, device, lambda fraction: self._channel.send("report", fraction)
         )
-        return [name for name in ("together", "run_many") if hasattr(self._model, name)]
+        abilities = ("together", "run_many", "usage", "keeps_form")
+        return [name for name in abilities if getattr(self._model, name, False)]
 
     def do_run(self, request: Any, adapters: tuple[Path, ...], previews: bool, fresh: bool) -> tuple[Any, int | None]:
         """The output, and the most bytes that it took to make."""
@@ -124,6 +125,9 @@ class Worker:
 
     def do_together(self, request: Any) -> int:
         return int(self._loaded.together(request))
+
+    def do_usage(self, request: Any) -> Any:
+        return self._loaded.usage(request)
 
     def do_park(self) -> None:
         self._loaded.park()

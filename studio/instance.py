@@ -130,6 +130,8 @@ class Instance:
         for place in (self.shown, self.sessions):
             shutil.rmtree(place, ignore_errors=True)
         self._lock.release()
+        with suppress(OSError):  # one that is gone counts as such at once, however lately it was made
+            (self._locks / self.id / "lock").unlink(missing_ok=True)
         if not any(self._jobs.glob("*")):
             shutil.rmtree(self._locks / self.id, ignore_errors=True)
 

@@ -325,7 +325,9 @@ class Line:
         if not self.own.get(entry.share, True):
             del self.own[entry.share]
         name = entry.lane
-        waiting = {address: lane.addresses[address].turns for address in lane.addresses if self._waits_at(address, name)}
+        waiting = {
+            address: lane.addresses[address].turns for address in lane.addresses if self._waits_at(address, name)
+        }
         least = min(waiting.values(), default=None)
         for address, rank in list(lane.addresses.items()):
             if address not in waiting and (least is None or rank.turns <= least):

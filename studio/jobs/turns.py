@@ -1,7 +1,7 @@
 """Turns: jobs wait here until it is theirs, and only as many as can work at a time are handed to the managers.
 
-The managers serve who came first. Whoever sends ten jobs would keep all others waiting for ten, and what was handed over
-has its place: nobody could put it elsewhere or on hold. Whose turn it is: studio.jobs.line.
+The managers serve who came first. Whoever sends ten jobs would keep all others waiting for ten, and what was handed
+over has its place: nobody could put it elsewhere or on hold. Whose turn it is: studio.jobs.line.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Turns:
         self._shares: dict[str, Share] = {}
         self._order: tuple[Entry, ...] | None = None  # until something changes
 
-    def ask(self, id: str, go: Callable[[], None], wish: Wish = Wish()) -> None:  # noqa: B008 - it is frozen
+    def ask(self, id: str, go: Callable[[], None], wish: Wish = Wish()) -> None:
         """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait."""
         with self._changing():
             share = _SHARE.get()

@@ -85,7 +85,10 @@ class World:
         for lane in self.line.lanes.values():
             for id in list(lane.working):
                 self.line.over(id)
-        said = {lane: [one for one in self.line.order() if one.lane == lane and one.id not in self.held] for lane in self.lanes}
+        said = {
+            lane: [one for one in self.line.order() if one.lane == lane and one.id not in self.held]
+            for lane in self.lanes
+        }
         for lane in {entry.lane for entry in self.jobs.values() if entry.id not in self.held}:
             if not said[lane]:
                 raise Wrong("somebody waits, and nobody is to go")

@@ -122,7 +122,8 @@ def test_a_job_can_be_put_on_hold_before_it_is_in_line() -> None:
 def test_one_that_was_let_go_and_did_not_begin_is_the_first_again() -> None:
     line = lined("ay1 ay2", saves=0)
     line.over("now")
-    assert (entry := line.next()) is not None
+    entry = line.next()
+    assert entry is not None
     assert line.leave(entry.id) is entry
     line.add(entry, front=True)
     assert order(line) == "ay1 ay2"

@@ -103,7 +103,7 @@ class Board:
         for job in reversed(self._runner.register.jobs()):
             newest = (job.session, job.task) not in seen
             seen.add((job.session, job.task))
-            if job.done and _kept(job) and (session is None or job.session == session):
+            if job.done and job.asked is not None and _kept(job.asked) and (session is None or job.session == session):
                 found.append(Row(job, again=self._can_again(job.asked), newest=newest))
         return tuple(found[:MOST_OVER])
 
@@ -253,6 +253,6 @@ class Board:
         return whole + load if whole is not None and load is not None else None
 
 
-def _kept(job: Job) -> bool:
+def _kept(asked: Asked) -> bool:
     """Whether it left something to come back to: the prompt of a model, shown as it reads it, is not one."""
-    return job.asked is not None and not getattr(job.asked.request, "only_prompt", False)
+    return not getattr(asked.request, "only_prompt", False)

@@ -70,7 +70,8 @@ asking: st.SearchStrategy[Request] = st.one_of(
         controls=st.lists(st.builds(Control, words, blobs), max_size=2).map(tuple),
         references=st.lists(st.builds(Reference, words, blobs, mask=blobs), max_size=2).map(tuple),
         regions=st.lists(st.builds(Region, words, blobs), max_size=2).map(tuple),
-        details=st.lists(st.builds(Detail, words), max_size=1).map(tuple), pictures=st.lists(blobs, max_size=2).map(tuple),
+        details=st.lists(st.builds(Detail, words), max_size=1).map(tuple),
+        pictures=st.lists(blobs, max_size=2).map(tuple),
     ),
     st.builds(
         ChatRequest, system=words,
@@ -134,7 +135,8 @@ def rewritten(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_what_another_version_wrote_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
     old, new = kept(tmp_path, Asked(HILLS), Asked(ImageRequest(prompt="dale", image=b"a picture")))
     rewritten(tmp_path / "dead" / f"{old.id}.waiting", lambda head: (
-        head["request"]["fields"].pop("seamless"), head["request"]["fields"].pop("regions"), head.pop("keep"), head.pop("how"),
+        head["request"]["fields"].pop("seamless"), head["request"]["fields"].pop("regions"), head.pop("keep"),
+        head.pop("how"),
     ))  # fmt: skip
     rewritten(tmp_path / "dead" / f"{new.id}.waiting", lambda head: (
         head.update(atelier_job=7, weather="fine"), head["request"]["fields"].update(smell="of rain"),

@@ -173,12 +173,12 @@ class Board:
             if one is None or durable is None:
                 continue
             try:
-                self._ask(durable.asked(id), who)
+                with durable.going_on(id):
+                    self._ask(durable.asked(id), who)
             except BaseException:
                 with self._lock:
                     self._earlier = {id: one, **self._earlier}
                 raise
-            durable.forget(id)
 
     def drop(self, ids: Iterable[str]) -> None:
         """Jobs from before are not wanted."""

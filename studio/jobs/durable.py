@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +36,7 @@ log = logging.getLogger("studio")
 VERSION = 1
 State = Literal["waiting", "running", "over"]
 STATES: tuple[State, ...] = ("waiting", "running", "over")
+_INSTEAD: ContextVar[str] = ContextVar("instead", default="")
 MOST_BYTES = 1 << 30
 """A file that is larger was not written by this."""
 _CLASSES: Mapping[str, type] = {
@@ -95,6 +97,19 @@ class Durable:
         except StudioError as error:
             log.warning("a job could not be kept for after a restart: %s", error)
             return
+
+    @contextmanager
+    def going_on(self, id: str) -> Iterator[None]:
+        """What is begun meanwhile, in this thread, is in the place of one from before, of which nothing is left then.
+
+        Where the studio ends in the middle, one of the two is there afterwards, and not both.
+        """
+        token = _INSTEAD.set(id)
+        try:
+            yield
+        finally:
+            _INSTEAD.reset(token)
+        self.forget(id)
 
     def state(self, id: str, state: State) -> None:
         """A job waits again, was let go, or is over."""
@@ -160,20 +175,26 @@ class Durable:
 
     def _taken(self, folder: Path) -> list[Earlier]:
         order, held = _order(folder / "order")
+        heads: dict[Path, dict[str, Any]] = {}
+        for file in (one for state in STATES for one in sorted(folder.glob(f"[!.]*.{state}"))):
+            try:
+                heads[file], _ = _parted(file, head_only=True)
+            except Exception as error:
+                log.warning("%s cannot be taken over: %s", file, error)
+        replaced = {head.get("instead") for head in heads.values()}
         found = list[tuple[tuple[int, float], Earlier]]()
-        for state in ("waiting", "running"):
-            for file in sorted(folder.glob(f"[!.]*.{state}")):
-                target = self._file(file.stem, state)
-                try:
-                    head, _ = _parted(file, head_only=True)
-                    one = _earlier(file.stem, state == "running", head, file.stem in held)
-                    self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    file.rename(target)  # only one of two has it
-                except Exception as error:
-                    log.warning("%s cannot be taken over: %s", file, error)
-                    continue
-                place = order.index(one.id) if one.id in order else len(order)
-                found.append(((place, one.created), one))
+        for file, head in heads.items():
+            if file.suffix == ".over" or file.stem in replaced:
+                continue
+            one = _earlier(file.stem, file.suffix == ".running", head, file.stem in held)
+            try:
+                self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.rename(self._own / file.name)  # only one of two has it
+            except OSError as error:
+                log.warning("%s cannot be taken over: %s", file, error)
+                continue
+            place = order.index(one.id) if one.id in order else len(order)
+            found.append(((place, one.created), one))
         return [one for _, one in sorted(found, key=lambda each: each[0])]
 
     def _file(self, id: str, state: str) -> Path:
@@ -189,7 +210,8 @@ def _packed(job: Job, asked: Asked) -> bytes:
         "atelier_job": VERSION, "task": job.task, "title": job.title, "model": job.model, "session": job.session,
         "created": job.created, "how": asked.how, "tag": asked.tag, "previews": asked.previews,
         "keep": asdict(asked.keep) if asked.keep is not None else None,
-        "axes": [_plain(axis, blobs) for axis in asked.axes], "request": _plain(asked.request, blobs),
+        "instead": _INSTEAD.get(), "axes": [_plain(axis, blobs) for axis in asked.axes],
+        "request": _plain(asked.request, blobs),
     }  # fmt: skip
     line = json.dumps({**head, "blobs": [len(blob) for blob in blobs]}, ensure_ascii=True)
     return b"".join([line.encode(), b"\n", *blobs])

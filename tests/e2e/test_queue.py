@@ -6,7 +6,6 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +52,12 @@ class Queue:
 
 
 @pytest.fixture
-def waiting(studio: Studio, gate: Gate, desk: Desk) -> Iterator[list[Job]]:
+def waiting(studio: Studio, gate: Gate, desk: Desk) -> list[Job]:
     """Three pictures that wait behind one of the page's own."""
     gate.shut(1)
     desk.go("image").type("the first").run()
     expect(desk.page.locator("#strip-text [data-job]")).to_be_visible()
-    yield [studio.submit(ImageRequest(prompt=words, steps=2), "another browser") for words in WORDS]
+    return [studio.submit(ImageRequest(prompt=words, steps=2), "another browser") for words in WORDS]
 
 
 def test_jobs_are_moved_held_and_taken_out(desk: Desk, gate: Gate, studio: Studio, waiting: list[Job]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import string
 from collections.abc import Callable
 from dataclasses import replace
@@ -123,6 +124,22 @@ def test_order_and_hold_are_remembered_and_the_one_that_ran_is_the_first(tmp_pat
     ]  # fmt: skip
     again = Durable(tmp_path, "newer").take_over(())
     assert [one.id for one in again] == [one.id for one in found], "and the next one has it from there"
+
+
+def test_one_that_goes_on_is_there_once_wherever_the_studio_ends(tmp_path: Path) -> None:
+    (job,) = kept(tmp_path, Asked(HILLS))
+    durable = Durable(tmp_path, "new")
+    durable.take_over(())
+    again = Job("image", "a title", model="m", session="me", asked=Asked(HILLS))
+    with durable.going_on(job.id):
+        durable.begun(again)
+        for file in (tmp_path / "new").glob("*.waiting"):
+            (tmp_path / "dead").mkdir(exist_ok=True)
+            shutil.copy(file, tmp_path / "dead")
+    shutil.rmtree(tmp_path / "new")
+    (tmp_path / "dead").rename(tmp_path / "new")  # as it is where the studio ends in the middle
+    assert {file.stem for file in (tmp_path / "new").glob("*.waiting")} == {job.id, again.id}
+    assert [one.id for one in Durable(tmp_path, "newer").take_over(())] == [again.id]
 
 
 def rewritten(file: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -118,6 +118,8 @@ class Instance:
                 if entry.name not in {self.id, *living}:
                     _remove(entry)
         if not living:
+            for file in self._home.cache.glob(".*.part"):
+                self._remove_older(file)
             for folder in (self._home.outputs, self._home.chats, self._home.inputs, self._home.captions):
                 for place, _, names in os.walk(folder):
                     for name in names:

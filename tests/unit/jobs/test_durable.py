@@ -14,6 +14,7 @@ import pytest
 from held import Held
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from studio.errors import StudioError
 from studio.jobs import durable as files
@@ -34,6 +35,7 @@ from studio.requests import (
 )
 from studio.service import Studio
 from studio.settings import Settings
+from studio.tasks.caption.runs import Manner
 from studio.tasks.chat.conversation import Entry
 
 HILLS = ImageRequest(prompt="hills", steps=2)
@@ -234,6 +236,32 @@ def test_jobs_are_there_after_the_studio_was_killed(settings: Settings, monkeypa
         assert studio.queue.earlier() == (), "what went on has left nothing"
         own = list(studio.home.queue.rglob("*"))
         assert not own
+
+
+def test_captions_of_a_folder_go_on_where_they_were(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held, pictures = Held(monkeypatch), tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        Image.new("RGB", (32, 32), (number, 80, 40)).save(pictures / f"{number}.png")
+
+    def leave(studio: Studio) -> None:
+        studio.submit(HILLS, "me")
+        assert held.came.wait(10)
+        run = studio.captions.of_folder(pictures, Manner())
+        studio.caption_all(run, CaptionRequest(image=b""), "me")
+        held.go.set()
+
+    left(settings, leave)
+    monkeypatch.undo()
+    with Studio(settings) as studio:
+        studio.clear()
+        captions = [one.id for one in studio.queue.earlier() if one.task == "caption"]
+        assert len(captions) == 1
+        studio.queue.go_on(captions, "me")
+        assert [*studio.jobs()[-1].events()][-1].kind == "done"
+    assert sorted(file.name for file in pictures.glob("*.txt")) == ["0.txt", "1.txt", "2.txt"]
 
 
 def test_a_studio_that_is_closed_properly_leaves_what_waits_as_well(

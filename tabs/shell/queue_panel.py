@@ -131,7 +131,8 @@ def _row(studio: Studio, row: Row, say: Callable[..., str], language: str, waiti
         "share": None if row.waits else job_progress.stage(update, language)[1],
         "place": waiting.index(job) + 1 if job in waiting else 0,
         "first": job in own[:1], "last": job in own[-1:],
-        "holds": not studio.settings.public and (update.held or update.kind in ("queued", "loading")), "stopping": update.stopping,
+        "holds": not studio.settings.public and (update.held or update.kind in ("queued", "loading")),
+        "stopping": update.stopping,
         "why": say("why", count=max(round(row.saved), 1)) if row.saved else "",
     }  # fmt: skip
 

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from studio.errors import StudioError
+from studio.jobs import failures
 from studio.jobs.asked import Asked
 from studio.jobs.durable import Earlier
 from studio.jobs.job import Job
@@ -175,10 +176,12 @@ class Board:
             try:
                 with durable.going_on(id):
                     self._ask(durable.asked(id), who)
-            except BaseException:
+            except Exception as error:  # of a file that somebody changed, whatever its fields make of it
                 with self._lock:
                     self._earlier = {id: one, **self._earlier}
-                raise
+                if isinstance(error, StudioError):
+                    raise
+                raise failures.internal(error) from error
 
     def drop(self, ids: Iterable[str]) -> None:
         """Jobs from before are not wanted."""
@@ -207,19 +210,20 @@ class Board:
         return asked.again and (not asked.bare or self._runner.durable is not None)
 
     def _ask(self, asked: Asked, who: str) -> Job:
-        asks, request = self._asks, asked.request
-        match asked.how:
-            case "grid" if isinstance(request, ImageRequest) and asked.axes and (x := asked.axes[0]) is not None:
-                y, z = (*asked.axes[1:], None, None)[:2]
-                return asks.submit_grid(request, x, y, who, asked.tag, z=z, keep=asked.keep, previews=asked.previews)
-            case "captions" if isinstance(request, CaptionRequest):
-                return asks.caption_all(asks.captions.open(asked.tag), request, who)
-            case "chat" if isinstance(request, ChatRequest):
+        asks, request, axes = self._asks, asked.request, asked.axes
+        match asked.how, request.task:
+            case "grid", "image" if axes and (x := axes[0]) is not None:
+                y, z = (*axes[1:], None, None)[:2]
+                base, keep = cast(ImageRequest, request), asked.keep
+                return asks.submit_grid(base, x, y, who, asked.tag, z=z, keep=keep, previews=asked.previews)
+            case "captions", "caption":
+                return asks.caption_all(asks.captions.open(asked.tag), cast(CaptionRequest, request), who)
+            case "chat", "chat":
                 chat = asks.chats.load(asked.tag)
                 if not chat.messages or chat.messages[-1].role != "user":
                     raise StudioError("chat_changed")
-                return asks.say(chat, request, who, seen=chat.mark)
-            case "request":
+                return asks.say(chat, cast(ChatRequest, request), who, seen=chat.mark)
+            case "request", _:
                 return asks.submit(request, who, asked.tag, keep=asked.keep, previews=asked.previews)
         raise StudioError("queue_unreadable")
 

@@ -180,6 +180,9 @@ def test_what_another_version_wrote_is_read_as_far_as_it_is_known(tmp_path: Path
         lambda file: rewritten(file, lambda head: head["request"]["fields"].pop("prompt")),
         lambda file: rewritten(file, lambda head: head.update(request=None)),
         lambda file: rewritten(file, lambda head: head.update(how="by magic")),
+        lambda file: rewritten(file, lambda head: head["request"]["fields"].update(prompt=[3], steps="many", width={})),
+        lambda file: rewritten(file, lambda head: head["request"]["fields"].update(loras=7, styles=None)),
+        lambda file: rewritten(file, lambda head: head.update(how="grid", axes=[])),
         lambda file: rewritten(file, lambda head: head.update(created="yesterday", task=[1], title={"a": 1})),
     ],
 )  # fmt: skip

@@ -118,6 +118,8 @@ class Instance:
                 if entry.name not in {self.id, *living}:
                     _remove(entry)
         if not living:
+            for file in self._home.cache.glob(".*.part"):
+                self._remove_older(file)
             for folder in (self._home.outputs, self._home.chats, self._home.inputs, self._home.captions):
                 for place, _, names in os.walk(folder):
                     for name in names:
@@ -130,6 +132,8 @@ class Instance:
         for place in (self.shown, self.sessions):
             shutil.rmtree(place, ignore_errors=True)
         self._lock.release()
+        with suppress(OSError):  # one that is gone counts as such at once, however lately it was made
+            (self._locks / self.id / "lock").unlink(missing_ok=True)
         if not any(self._jobs.glob("*")):
             shutil.rmtree(self._locks / self.id, ignore_errors=True)
 

@@ -11,6 +11,7 @@ home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures        home/detectors/ networks that find faces and hands
 home/chat-presets.json  how conversations are answered, by name
+home/queue/       jobs that wait, for after a restart
 home/library/     the index of all that was made; can be deleted at any time
 home/refiners/    second halves of Stable Diffusion XL
 home/vaes/        decoders that pictures can be decoded by in place of a model's own
@@ -132,6 +133,10 @@ class Home:
     @property
     def library(self) -> Path:
         return self.root / "library"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue"
 
     @property
     def captions(self) -> Path:

@@ -199,6 +199,7 @@ class Update:
         live: some of the sound in work can be heard already (Job.live).
         wait: seconds that a busy server is given before it is asked again, while downloading.
         noted: what came up on the way, a key below `progress.`; "" for nothing.
+        held: it is on hold, and waits until it is let go.
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
     """
@@ -219,6 +220,7 @@ class Update:
     previews: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     live: bool = False
     stopping: bool = False
+    held: bool = False
     wait: float = 0.0
     noted: str = ""
     artifact: Artifact | None = None

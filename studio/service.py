@@ -24,7 +24,11 @@ from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.instance import Instance
 from studio.jobs.as_typed import Scribe
+from studio.jobs.asked import Asked
+from studio.jobs.board import Board
+from studio.jobs.durable import Durable
 from studio.jobs.job import Job
+from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order
 from studio.jobs.runner import Final, Runner
 from studio.jobs.sketches import Easel
@@ -84,6 +88,7 @@ class Studio:
         easel: pictures that are painted while their words are typed.
         scribe: completions that are written while code is typed.
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
+        queue: the jobs that wait, run and are over, as people see and steer them.
         disk: what takes how much, and making room.
         strangers: what strangers may take of the disk, all together.
 
@@ -125,7 +130,10 @@ class Studio:
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=beside.folders, learned=self.home.cache / "memory.json", journal=self.instance,
+            durable=Durable(self.home.queue, self.instance.id, keep_free) if settings.profile == "local" else None,
+            pace=Pace(self.home.cache / "pace.json"),
         )  # fmt: skip
+        self.queue = Board(self._runner, self)
         live = self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self._saying = threading.Lock()
@@ -144,6 +152,7 @@ class Studio:
     def clear(self) -> None:
         """Take away what earlier runs left and nobody can want any more. For a start, before anything is asked for."""
         self.instance.clear()
+        self.queue.recover(self.instance.others())
         self._sources.clear()
         self.own.refresh()
         if self.archive is not None:
@@ -193,7 +202,8 @@ class Studio:
         Raises:
             StudioError: a bad value, an unknown or missing model, or too many jobs.
         """
-        return self._start(self._intake.order(request, keep), session, tag, previews=previews)
+        asked = Asked(request, keep=keep, tag=tag, previews=previews)
+        return self._start(self._intake.order(request, keep), asked, session)
 
     def exact_prompt(self, request: ChatRequest | CodeRequest, session: str = "", tag: str = "") -> Job:
         """Have a model say what it would be given to read, and write nothing.
@@ -226,7 +236,8 @@ class Studio:
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y, keep, z), session, tag, previews=previews)
+        asked = Asked(base, "grid", (x, y, z), keep, tag, previews)
+        return self._start(self._intake.grid(base, x, y, keep, z), asked, session)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
@@ -237,7 +248,7 @@ class Studio:
         Raises:
             StudioError: as `submit`.
         """
-        return self._start(self._intake.captions(run, request), session, run.id)
+        return self._start(self._intake.captions(run, request), Asked(request, "captions", tag=run.id), session)
 
     def say(
         self, chat: Chat, settings: ChatRequest, session: str = "", chats: Chats | None = None, *, seen: str = "",
@@ -260,7 +271,8 @@ class Studio:
             if self.answering(chat.id) is not None:
                 raise StudioError("chat_busy")
             order, turn = self._intake.turn(settings, chats or self.chats, chat, seen, notes)
-            return self._start(order, session, chat.id, before=turn.save, final=turn.ended)
+            asked = Asked(replace(settings, messages=()), "chat", tag=chat.id)
+            return self._start(order, asked, session, before=turn.save, final=turn.ended)
 
     def answering(self, chat: str) -> Job | None:
         """The job that answers a conversation now, whoever asked; also one that was told to stop and is not over."""
@@ -364,10 +376,9 @@ class Studio:
     def _start(
         self,
         order: Order,
+        asked: Asked,
         session: str,
-        tag: str,
         *,
-        previews: bool = False,
         before: Callable[[], object] | None = None,
         final: Final | None = None,
     ) -> Job:
@@ -375,8 +386,8 @@ class Studio:
         for card in (order.card, *order.plan.cards):
             variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])
         job = Job(
-            request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=tag,
-            position=self._runner.register.position, on_cancel=self._runner.cancelled, previews=previews,
+            request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=asked.tag,
+            position=self._runner.position, on_cancel=self._runner.cancelled, previews=asked.previews, asked=asked,
         )  # fmt: skip
         if rules(request).sources(request):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)

@@ -61,6 +61,7 @@
     await atelier.drawn(tab);
     document.getElementById(`${tab}-take-up`)?.click();
   };
+  atelier.takeUp = takeUp;
 
   document.addEventListener("click", (event) => {
     const goes = event.target.closest?.("[data-goto]"), halts = event.target.closest?.("[data-halt]");

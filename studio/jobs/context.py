@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PIL import Image
 
 from studio.errors import Cancelled, StudioError
+from studio.jobs.pace import units
 from studio.requests import Request, light
 from studio.results import Kind, Note, Output
 
@@ -60,6 +61,11 @@ class Plan(ABC):
     def cards(self) -> tuple[Card, ...]:
         """The models that it needs one after another, where there are several."""
         return ()
+
+    @property
+    def units(self) -> float:
+        """How much work it is (studio.jobs.pace); 0 where nobody can tell."""
+        return sum(units(request) for request in self.requests)
 
     def wanted(self, card: Card) -> tuple[Request, ...]:
         """Those of `requests` that one model is asked."""

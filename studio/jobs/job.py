@@ -25,6 +25,7 @@ from studio.results import PREVIEW_SECONDS, Artifact, Kind, Offer, Update
 if TYPE_CHECKING:
     import numpy as np
 
+    from studio.jobs.asked import Asked
     from studio.jobs.context import Plan
 
 PREVIEW_PIXELS = 768
@@ -41,6 +42,7 @@ class _State:
     fraction: float | None = None
     seconds_left: float | None = None
     stopping: bool = False
+    held: bool = False
     waits_until: float = 0.0
     noted: str = ""
     artifact: Artifact | None = None
@@ -56,6 +58,7 @@ class Job:
         title: what people call it: the beginning of the prompt, or a model's name.
         model: the model's id. plan: what is done with it once it is loaded; None where that is all.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
+        asked: how it is asked for once more; None where that cannot be done.
         position: tells how many jobs are in front while it waits.
         previews: whether the work in progress is to be seen or heard.
     """
@@ -72,11 +75,12 @@ class Job:
         position: Callable[[Job], int] = lambda _: 0,
         on_cancel: Callable[[Job], None] = lambda _: None,
         previews: bool = False,
+        asked: Asked | None = None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.plan, self.session = task, title, model, plan, session
         self.created = time.time()
-        self.tag, self.previews = tag, previews
+        self.tag, self.previews, self.asked = tag, previews, asked
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -90,6 +94,7 @@ class Job:
         self._cancelled, self._skip = threading.Event(), threading.Event()
         self._seq = 0
         self._clock: tuple[float, int] | None = None  # (when, at which step) the pace began
+        self.began: float | None = None  # since when it runs, of time.monotonic()
         self.device = ""  # where it runs or waits, once that is known
         self.retried = False  # it ran out of memory once
         self.readers = 0  # pages and programs that watch now
@@ -162,6 +167,11 @@ class Job:
         return self._state.kind in ("done", "failed", "cancelled")
 
     @property
+    def held(self) -> bool:
+        """It is on hold."""
+        return self._state.held
+
+    @property
     def cancelled(self) -> bool:
         """Stop was pressed."""
         return self._cancelled.is_set()
@@ -178,7 +188,7 @@ class Job:
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
             text=text, previews=new, live=self.live is not None,
-            stopping=state.stopping, noted=state.noted,
+            stopping=state.stopping, held=state.held, noted=state.noted,
             wait=max(state.waits_until - time.monotonic(), 0.0) if state.kind == "downloading" else 0.0,
             artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
@@ -193,6 +203,12 @@ class Job:
             self._cancelled.set()
             self._set(stopping=True)
         self._on_cancel(self)
+
+    def hold(self, on: bool) -> None:
+        """Say that it is on hold, or goes on. Whoever lets it go sees to that (studio.jobs.runner)."""
+        with self._changed:
+            if not self.done and self._state.held != on:
+                self._set(held=on)
 
     def skip(self) -> None:
         """Leave out the picture in work and go on with the next. Nothing where none is in work."""
@@ -229,8 +245,10 @@ class Job:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
             self.plan = self.plan.light() if self.plan else None
+            self.asked = self.asked.light() if self.asked else None
             self._previews.clear()
-            self._set(kind=kind, artifact=artifact, error=error, offers=offers, seconds_left=None, stopping=False)
+            over: dict[str, Any] = {"seconds_left": None, "stopping": False, "held": False}
+            self._set(kind=kind, artifact=artifact, error=error, offers=offers, **over)
 
     def progress_bytes(self, done: int, total: int) -> None:
         """Bytes of a download so far; `total` is 0 where unknown."""
@@ -262,7 +280,7 @@ class Job:
     def begin_run(self) -> None:
         """The model is there and works on this job now."""
         with self._changed:
-            self._clock = None
+            self._clock, self.began = None, time.monotonic()
             self._previews.clear()
         self._skip.clear()
         self.move("running", fraction=None, seconds_left=None, step=0, steps=0)

@@ -1,9 +1,10 @@
-"""Job queue: admission, position, and the end of what nobody watches."""
+"""Job queue: admission, and the end of what nobody watches. Who waits for whom: studio.jobs.turns."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
@@ -16,10 +17,14 @@ PUBLIC_GRACE = 60.0
 
 
 class Register:
-    """All jobs of a studio, oldest first."""
+    """All jobs of a studio, oldest first.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+        forgotten: told of those that are known no longer.
+    """
+
+    def __init__(self, settings: Settings, forgotten: Callable[[str], None] = lambda _: None) -> None:
+        self._settings, self._forgotten = settings, forgotten
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -46,6 +51,7 @@ class Register:
             finished = [other.id for other in self._jobs.values() if other.done]
             for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
                 del self._jobs[id]
+                self._forgotten(id)
 
     def forget(self, job: Job) -> None:
         """Nothing came of it."""
@@ -64,31 +70,13 @@ class Register:
                 raise StudioError("unknown_job")
             return self._jobs[id]
 
-    def position(self, job: Job) -> int:
-        """How many jobs are in front of this one: those that came before it, and those that went past it.
-
-        Jobs that are at work on its own model at once are one: as soon as any of them ends, its place is free.
-        """
-        open_jobs = [other for other in self.jobs() if not other.done and other.task != "download"]
-        if job not in open_jobs:
-            return 0
-        index = open_jobs.index(job)
-        front = [
-            other
-            for at, other in enumerate(open_jobs)
-            if (at < index or (at > index and other.kind == "running"))
-            and (not job.device or other.device in ("", job.device))
-        ]
-        sharing = sum(other.kind == "running" and other.model == job.model for other in front)
-        return len(front) - max(sharing - 1, 0)
-
     def busy(self) -> bool:
-        """Whether any job wants a device, or has it."""
-        return any(not job.done and job.task != "download" for job in self.jobs())
+        """Whether any job wants a device, or has it; one on hold does not."""
+        return any(not job.done and not job.held and job.task != "download" for job in self.jobs())
 
     def crowded(self) -> bool:
         """Whether somebody waits for a device."""
-        return any(job.task != "download" and job.kind == "queued" for job in self.jobs())
+        return any(job.task != "download" and job.kind == "queued" and not job.held for job in self.jobs())
 
     def close(self) -> None:
         """Take nothing in any more."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
@@ -20,35 +20,27 @@ from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
-from studio.jobs import failures, memory_need
+from studio.jobs import failures, memory_need, provenance
 from studio.jobs.context import Plan, RunContext, Yielded
+from studio.jobs.durable import Durable
 from studio.jobs.job import Job
 from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs, places
+from studio.jobs.pace import Pace
 from studio.jobs.queue import Register
-from studio.jobs.turns import Turns
+from studio.jobs.turns import Turns, Wish
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.memory_estimates import Learned
-from studio.recipes import inspect, origins, recipe
-from studio.requests import Request
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-from studio.tasks.image import (
-    control_files,
-    detector_files,
-    embedding_files,
-    lora_files,
-    reference_files,
-    refiner_files,
-    vae_files,
-)
-from studio.tasks.table import rules
 
+DEVICES, PROCESSOR = "devices", "processor"
+"""What jobs compete for: the devices, and the processor beside them, for models that compute there in any case."""
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
 Rescue = Callable[[Job, StudioError | None], tuple[StudioError | None, tuple[Offer, ...]]]
@@ -73,6 +65,8 @@ class Runner:
         adapters: the folders of LoRA files, IP-Adapters and ControlNets; none where nobody may use them.
         learned: the file of measured working memory; None forgets it.
         journal: told which jobs have begun and which have ended; None for nobody.
+        durable: keeps jobs for after a restart; None where nothing is kept.
+        pace: how long things take.
     """
 
     def __init__(
@@ -86,13 +80,18 @@ class Runner:
         adapters: Callable[[], tuple[Path, ...]] = tuple,
         learned: Path | None = None,
         journal: Journal | None = None,
+        durable: Durable | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._store, self._library, self._adapters = store, library, adapters
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
         self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
-        self.register = Register(settings)
-        self.turns = Turns(len(tuple(self.fleet)) if settings.public else 0)
+        self.durable, self.pace = durable, pace or Pace()
+        self.register = Register(settings, durable.forget if durable is not None else lambda _: None)
+        self.turns = Turns({DEVICES: len(self.fleet.devices)}, self._saves)
+        self._cards: dict[str, Card] = {}  # of those that were asked for
+        self._loading: dict[str, float] = {}  # since when a job's model is on its way
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
         self._spent: dict[str, float] = {}  # seconds of those that go on with another model
@@ -128,6 +127,8 @@ class Runner:
             raise
         if self._journal is not None:
             self._journal.begun(job.id)
+        if self.durable is not None:
+            self.durable.begun(job)
         if final is not None:
             self._finals[job.id] = final
         self._begin(job, card)
@@ -135,15 +136,30 @@ class Runner:
     def _begin(self, job: Job, card: Card) -> None:
         """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
         job.device = ""
-        together = card.id, places(card, self._settings)
+        self._cards[card.id] = card
+        seconds = self.pace.run(card.id, job.task, job.plan.units) if job.plan is not None else 0.0
+        lane = PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
+        wish = Wish(card.id, places(card, self._settings), lane, seconds, job.session)
+
+        def line_up() -> None:
+            job.move("queued", fraction=None)
+            self.turns.ask(job.id, lambda: self._ask(job, card), wish)
+
         if self._store.state(card) == "ready":
-            self.turns.ask(job.id, lambda: self._ask(job, card), together)
+            line_up()
         else:
             asker = copy_context()  # it becomes the turn of whoever asks now
-            self._fetching.submit(
-                self._fetch, job, card,
-                lambda: asker.run(self.turns.ask, job.id, lambda: self._ask(job, card), together),
-            )  # fmt: skip
+            self._fetching.submit(self._fetch, job, card, lambda: asker.run(line_up))
+
+    def _saves(self, last: str, following: str) -> float:
+        """Seconds that a load takes which is done without where a model is used once more before another needs its
+        place; 0 where there is room for both, or nobody knows."""
+        seconds, cards = self.pace.load(last), [self._cards.get(id) for id in (last, following)]
+        first = cards[0]
+        if not seconds or first is None:
+            return 0.0
+        both = sum(card.needed for card in cards if card is not None)
+        return seconds if both > self.fleet.room(first)[1] else 0.0
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
@@ -162,16 +178,43 @@ class Runner:
         if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
             self._stopped(job)
 
+    def position(self, job: Job) -> int:
+        """How many jobs are in front of one that waits."""
+        return self.turns.ahead(job.id)
+
+    def hold(self, job: Job, on: bool) -> None:
+        """Put a job on hold that has not begun, or let it go on.
+
+        Raises:
+            StudioError: queue_at_work, where it has begun.
+        """
+        if not on:
+            job.hold(False)
+            self.turns.hold(job.id, False)
+            return
+        waits = self.turns.hold(job.id, True)
+        if not waits and job.kind != "downloading":
+            with self._lock:
+                waiting = self._tickets.pop(job.id, None)
+            if waiting is None or not waiting[0].cancel(waiting[1]):
+                self.turns.hold(job.id, False)
+                raise StudioError("queue_at_work")
+            job.move("queued", fraction=None)
+            self.turns.again(job.id)
+        job.hold(True)
+
     def close(self, timeout: float) -> None:
         self._closed.set()
         self.register.close()
-        for job in self.register.jobs():
+        for job in reversed(self.register.jobs()):  # those that wait before those that make room for them
             job.cancel()
         self._fetching.shutdown(wait=False, cancel_futures=True)
         for manager in self.fleet:
             manager.close(timeout)
         for job in self.register.jobs():
             job.finish("failed", error=StudioError("closing"))
+        if self.durable is not None:
+            self.durable.close()
 
     # ---- stages
 
@@ -212,8 +255,7 @@ class Runner:
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.start(lease, lambda: self._run(job, card, manager, lease, need)),
             refused=lambda error: self._missed(job, card, failures.titled(error, card)),
-            loading=lambda fraction: job.move("loading", fraction=fraction),
-            waiting=lambda: job.move("queued", fraction=None),
+            loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),
         )  # fmt: skip
         with self._lock:
             if not job.done:
@@ -221,11 +263,25 @@ class Runner:
         if job.cancelled:
             self.cancelled(job)
 
+    def _loads(self, job: Job, fraction: float | None) -> None:
+        self._loading.setdefault(job.id, time.monotonic())
+        job.move("loading", fraction=fraction)
+
+    def _arrived(self, job: Job, card: Card) -> None:
+        """The model is there; in somebody else's hands, unless it begins at once."""
+        if (since := self._loading.pop(job.id, None)) is not None:
+            self.pace.loaded(card.id, time.monotonic() - since)
+        job.move("queued", fraction=None)
+
     def _run(self, job: Job, card: Card, manager: ModelManager, lease: Lease, need: Demand) -> None:
         """On the lane, or beside it where the model is shared: compute, keep, finish."""
         plan, output = job.plan, None
         error: StudioError | None = None
         following: Card | None = None
+        if (since := self._loading.pop(job.id, None)) is not None:
+            self.pace.loaded(card.id, time.monotonic() - since)
+        if self.durable is not None and not self._closed.is_set():
+            self.durable.state(job.id, "running")
         started, device = time.monotonic(), str(manager.device)
         peak = Peak()
         try:
@@ -254,7 +310,11 @@ class Runner:
         seconds = before + time.monotonic() - started
         if (output is not None or (following is not None and following.id != card.id)) and peak.nbytes is not None:
             self._learned.note(device, card.id, need.shape, peak.nbytes)
+        if output is not None and output.finish == "stop" and plan is not None and not plan.cards:
+            self.pace.ran(card.id, job.task, plan.units, seconds)
         if following is not None:
+            if self.durable is not None and not self._closed.is_set():
+                self.durable.state(job.id, "waiting")
             self._spent[job.id] = seconds if following.id != card.id else 0.0
             self._begin(job, following)
         elif error is not None:
@@ -304,29 +364,11 @@ class Runner:
         self._keep(job, plan, card, device, left, self._spent.get(job.id, 0.0))
 
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
-        request, keep = plan.request, plan.keep
         try:
-            adapters = lora_files.hashes((request, *plan.requests), self._adapters())
-            controlnets = control_files.hashes((request, *plan.requests), self._adapters())
-            ipadapters = reference_files.hashes((request, *plan.requests), self._adapters())
-            vaes = vae_files.hashes((request, *plan.requests), self._adapters())
-            refiners = refiner_files.hashes((request, *plan.requests), self._adapters())
-            detectors = detector_files.hashes((request, *plan.requests), self._adapters())
-            embeddings = self._embeddings((request, *plan.requests), output)
-
-            def made_with(card: Card) -> dict[str, Any]:
-                made = recipe.make_recipe(
-                    request, card,
-                    revision=self._store.revision(card), model_hash=self._store.model_hash(card),
-                    device=str(device), hardware=device.hardware, adapters=adapters,
-                    controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
-                    refiners=refiners, detectors=detectors, finish=output.finish, seconds=seconds,
-                )  # fmt: skip
-                return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
-
+            made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds)
             each = {one.id: made_with(one) for one in plan.cards}
             made = each[plan.cards[0].id] if each else made_with(card)
-            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output), each)
+            artifact = self._library.save(plan.request.task, output, made, plan.keep, plan.sheet(output), each)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
@@ -334,19 +376,13 @@ class Runner:
         else:
             self._settle(job, "cancelled" if output.finish == "cancelled" else "done", artifact)
 
-    def _embeddings(self, requests: Iterable[Request | None], output: Output) -> dict[str, str]:
-        """Hashes of the embeddings that had a part in an output: those that its notes say were left out had none."""
-        left = {
-            one for code, told in output.notes if code in embedding_files.UNREAD for one in told["names"].split(", ")
-        }
-        return embedding_files.hashes(requests, self._adapters(), left)
-
     def _settle(self, job: Job, kind: End, artifact: Artifact | None = None, error: StudioError | None = None) -> None:
         """The end of a job: what has to be kept is kept before anybody hears of it."""
         with self._lock:
             self._tickets.pop(job.id, None)
             final = self._finals.pop(job.id, None)
             self._spent.pop(job.id, None)
+            self._loading.pop(job.id, None)
         if final is not None:
             try:
                 final(job, artifact, error)
@@ -355,15 +391,9 @@ class Runner:
             except Exception as failure:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self._rescue(job, error) if error or kind == "done" else (None, ())
+        if self.durable is not None and not self._closed.is_set():
+            self.durable.state(job.id, "over")  # before anybody hears of it, who may close the studio then
         job.finish(kind, artifact, error, offers)
         if self._journal is not None and not self._closed.is_set():
             self._journal.ended(job.id)
         self.turns.leave(job.id)
-
-
-def _began_with(request: Request) -> bytes:
-    """The picture or sound that something else was made of, empty for none."""
-    image = getattr(request, "image", None)  # without one, its first file may be one that only steers it
-    if edited := getattr(request, "pictures", ()):
-        return edited[0]
-    return next(iter(rules(request).sources(request)), b"") if image is None else image

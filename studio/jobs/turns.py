@@ -1,23 +1,20 @@
-"""Turns on a public studio: one job after another for each address, and there for each browser.
+"""Turns: jobs wait here until it is theirs, and only as many as can work at a time are handed to the managers.
 
-The managers serve who came first, which is right for one person. Among strangers, whoever sends ten jobs would keep all
-others waiting for ten. So only as many jobs as there are devices are handed to the managers at a time, and of those
-that wait the next one belongs to whoever had a turn longest ago. Jobs that one model answers at once count as one job.
-Whose turn it is does not depend on that, so that nobody who wants another model waits for ever.
+The managers serve who came first. Whoever sends ten jobs would keep all others waiting for ten, and what was handed
+over has its place: nobody could put it elsewhere or on hold. Whose turn it is: studio.jobs.line.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
 
-Share = tuple[str, str]
-"""A network address, and who asks there; programs that do not say who they are, are one."""
-Together = tuple[str, int]
-"""A model, and how many jobs it answers at once."""
+from studio.jobs.line import Entry, Line, Move, Saves, Share
+
 _SHARE: ContextVar[Share] = ContextVar("share", default=("", ""))
 
 
@@ -31,86 +28,122 @@ def asking(address: str, who: str) -> Iterator[None]:
         _SHARE.reset(token)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a job waits for.
+
+    Attributes:
+        model, most: which model, and how many jobs it answers at once: these take one place.
+        lane: what it competes for. seconds: how long it takes; None where nobody knows.
+        who: whose it is, where nobody said so by `asking`.
+    """
+
+    model: str = ""
+    most: int = 1
+    lane: str = ""
+    seconds: float | None = None
+    who: str = ""
+
+
 class Turns:
     """Jobs by their id, each either at work or waiting. Safe to use from several threads.
 
     Args:
-        places: jobs at work at the same time; 0: all of them, in the order in which they come.
+        places: jobs at work at the same time in each lane; one in a lane that is not named.
+        saves: seconds that a load takes which is done without (studio.jobs.line).
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, places: Mapping[str, int] | None = None, saves: Saves = lambda _, __: 0.0) -> None:
         self._lock = threading.Lock()
-        self._working: dict[str, Together] = {}
+        self._saves = saves
+        self._line = Line(places, saves)
+        self._go: dict[str, Callable[[], None]] = {}
         self._shares: dict[str, Share] = {}
-        self._waiting: dict[str, dict[str, deque[tuple[str, Together, Callable[[], None]]]]] = {}  # address: who: jobs
+        self._order: tuple[Entry, ...] | None = None  # until something changes
 
-    def ask(self, id: str, go: Callable[[], None], together: Together = ("", 1)) -> None:
-        """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait.
+    def ask(self, id: str, go: Callable[[], None], wish: Wish = Wish()) -> None:
+        """Let a job go: at once where there is a place, else when its turn comes. Again: behind those who wait."""
+        with self._changing():
+            share = _SHARE.get()
+            share = self._shares.setdefault(id, share if any(share) else ("", wish.who))
+            self._go[id] = go
+            self._line.add(Entry(id, share, wish.model, wish.most, wish.lane, wish.seconds))
+        self._call()
 
-        Args:
-            together: of jobs with the same, so many take one place.
-        """
-        if not self._places:
-            go()
-            return
-        with self._lock:
-            address, who = self._shares.setdefault(id, _SHARE.get())
-            self._working.pop(id, None)
-            self._waiting.setdefault(address, {}).setdefault(who, deque()).append((id, together, go))
+    def again(self, id: str) -> None:
+        """A job that was let go and has not begun waits again, before the others of the same person."""
+        with self._changing():
+            entry = self._line.leave(id)
+            if entry is not None:
+                self._line.add(entry, front=True)
         self._call()
 
     def drop(self, id: str) -> bool:
         """Take a job out that waits; False where it does not."""
-        with self._lock:
-            address, who = self._shares.get(id, ("", ""))
-            line = self._waiting.get(address, {}).get(who, deque())
-            found = next((each for each in line if each[0] == id), None)
-            if found is None:
+        with self._changing():
+            if self._line.drop(id) is None:
                 return False
-            line.remove(found)
-            self._tidy(address, who)
-            del self._shares[id]
-            return True
+            self._forget(id)
+        self._call()
+        return True
 
     def leave(self, id: str) -> None:
         """A job is over: the next one's turn."""
-        with self._lock:
-            self._working.pop(id, None)
-            self._shares.pop(id, None)
+        with self._changing():
+            self._line.over(id)
+            if self._line.waiting(id) is None:
+                self._forget(id)
         self._call()
+
+    def hold(self, id: str, on: bool) -> bool:
+        """Put a job on hold, also one that is not in line yet, or let it go on; whether it waits here."""
+        with self._changing():
+            waits = self._line.hold(id, on)
+        self._call()
+        return waits
+
+    def move(self, id: str, how: Move) -> bool:
+        """Put a job elsewhere among those of the same person; False where nothing changed."""
+        with self._changing():
+            return self._line.move(id, how)
+
+    def order(self) -> tuple[Entry, ...]:
+        """All that wait, in the order in which they will go (Line.order)."""
+        with self._lock:
+            return self._ordered()
+
+    def ahead(self, id: str) -> int:
+        """How many have to end before a job can go; 0 for one that does not wait here."""
+        with self._lock:
+            return self._line.ahead(id, self._ordered())
+
+    def working(self, lane: str) -> tuple[str, ...]:
+        """The jobs of a lane that were let go, the first first."""
+        with self._lock:
+            return tuple(self._line.lanes[lane].working) if lane in self._line.lanes else ()
+
+    def _ordered(self) -> tuple[Entry, ...]:
+        if self._order is None:
+            self._order = tuple(self._line.order())
+        return self._order
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock:
+            self._order = None
+            self._line.saves = cache(self._saves)  # it is asked again and again for one decision
+            yield
+
+    def _forget(self, id: str) -> None:
+        self._go.pop(id, None)
+        self._shares.pop(id, None)
 
     def _call(self) -> None:
         """Let as many go as there are places. Outside of the lock: who goes may be over at once."""
-        while (go := self._next()) is not None:
+        while True:
+            with self._changing():
+                entry = self._line.next()
+                go = self._go[entry.id] if entry is not None else None
+            if go is None:
+                return
             go()
-
-    def _next(self) -> Callable[[], None] | None:
-        with self._lock:
-            if not self._waiting:
-                return None
-            address = next(iter(self._waiting))
-            who = next(iter(self._waiting[address]))
-            if not self._room(self._waiting[address][who][0][1]):
-                return None
-            here = self._waiting.pop(address)
-            line = here.pop(who)
-            id, together, go = line.popleft()
-            if line:
-                here[who] = line  # behind the others of this address
-            if here:
-                self._waiting[address] = here  # and that behind the other addresses
-            self._working[id] = together
-            return go
-
-    def _room(self, together: Together) -> bool:
-        """Whether one more has a place, or shares one."""
-        there = Counter(self._working.values())
-        there[together] += 1
-        return sum(-(-number // most) for (_, most), number in there.items()) <= self._places
-
-    def _tidy(self, address: str, who: str) -> None:
-        if not self._waiting[address][who]:
-            del self._waiting[address][who]
-        if not self._waiting[address]:
-            del self._waiting[address]

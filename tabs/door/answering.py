@@ -24,6 +24,7 @@ from tabs.door.refusal import Refusal, spoken_by
 from tabs.image import sketch
 from tabs.shared import identity
 from tabs.shared.asker import Asker
+from tabs.shell import queue_panel
 
 PREFIX = "/atelier/"
 Answer = Callable[[Studio, Any, Asker], Response | None]
@@ -33,6 +34,7 @@ ANSWERS: Mapping[str, Answer] = {
     f"{PREFIX}next-edit": next_edit.answer,
     f"{PREFIX}review": review.answer,
     f"{PREFIX}chats": kept_by_browser.answer,
+    f"{PREFIX}queue": queue_panel.answer,
     **{f"{PREFIX}project/{name}": answer for name, answer in project.ANSWERS.items()},
 }
 _THREADS = 16

@@ -38,12 +38,12 @@ def watch(job: Job, superseded: Callable[[], bool] = lambda: False) -> Iterator[
         if update.stopping and superseded():
             return
         text, previews = text + update.text, {**previews, **update.previews}
-        stage = (update.kind, update.stopping, update.live)
+        now = (update.kind, update.stopping, update.live)
         shown = (
-            *stage, update.position, update.step, update.steps, round(update.elapsed),
+            *now, update.held, update.position, update.step, update.steps, round(update.elapsed),
             update.fraction, update.bytes_done // 500_000, update.noted,
         )  # fmt: skip
-        urgent = update.final or last is None or stage != last[:3]
+        urgent = update.final or last is None or now != last[:3]
         if urgent or ((text or previews or shown != last) and time.monotonic() - sent >= PACE):
             yield replace(update, text=text, previews=previews)
             last, sent, text, previews = shown, time.monotonic(), "", {}
@@ -57,38 +57,47 @@ def progress(update: Update, language: str, step: str = "step") -> str:
     Args:
         step: what the job's steps are called, a key below `progress.`.
     """
+    if update.kind in ("queued", "downloading", "loading", "running"):
+        return _bar(*stage(update, language, step))
+    match update.kind:
+        case "failed" if update.error:
+            return failure(update.error, language) + offers(update, language)
+        case "cancelled":
+            return note(text("progress.stopped", language))
+        case "done":
+            return misread(update, language)
+        case _:
+            return ""
+
+
+def stage(update: Update, language: str, step: str = "step") -> tuple[str, float | None]:
+    """What happens now with a job that is open, and how far it is, 0..1; None where that is not known."""
     say = _sayer(language)
     match update.kind:
+        case "queued" if update.held:
+            return say("held"), None
         case "queued":
-            words = say("queued", position=update.position) if update.position else say("waiting")
-            return _bar(words, None)
+            return say("queued", position=update.position) if update.position else say("waiting"), None
         case "downloading":
             done, total = gigabytes(update.bytes_done), gigabytes(update.bytes_total) if update.bytes_total else "?"
             words = say("downloading", done=done, total=total)
             if update.bytes_per_second:
                 words += f" · {gigabytes(update.bytes_per_second)}/s"
-            fraction = update.bytes_done / update.bytes_total if update.bytes_total else None
             words += "".join(f" · {one}" for one in told(update, language)) or _left(update, language)
-            return _bar(words, fraction)
+            return words, update.bytes_done / update.bytes_total if update.bytes_total else None
         case "loading":
-            return _bar(say("loading", seconds=f"{update.elapsed:.0f}"), update.fraction)
+            return say("loading", seconds=f"{update.elapsed:.0f}"), update.fraction
         case "running" if update.stopping:
-            return _bar(say("stopping"), None)
+            return say("stopping"), None
         case "running" if update.steps:
             words = say(step, step=update.step, steps=update.steps)
-            return _bar(words + _left(update, language), update.step / update.steps)
+            return words + _left(update, language), update.step / update.steps
         case "running" if update.step:
-            return _bar(say("tokens", count=update.step), None)
+            return say("tokens", count=update.step), None
         case "running":
-            return _bar(say("starting"), None)
-        case "failed" if update.error:
-            return failure(update.error, language) + offers(update, language)
-        case "cancelled":
-            return note(say("stopped"))
-        case "done":
-            return misread(update, language)
+            return say("starting"), None
         case _:
-            return ""
+            return "", None
 
 
 def told(update: Update, language: str) -> list[str]:

@@ -22,6 +22,7 @@ from tabs.shared.context import TAB_OF, Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import files_mark
+from tabs.shell import queue_panel
 
 SECONDS = 1.5
 
@@ -35,11 +36,12 @@ def build(page: Page) -> None:
         )  # fmt: skip
         halt = gr.Button(visible="hidden", elem_id="strip-halt", elem_classes="a-hidden")
         halted = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+    queue_panel.build(page)
     shown: dict[str, str] = {}
 
     def ours(job: Job, request: gr.Request) -> bool:
         """On one's own machine also the job of another browser."""
-        return not page.studio.settings.public or job.session == page.who(request)
+        return queue_panel.seen(page.studio, job.session) is None or job.session == page.who(request)
 
     def draw(request: gr.Request) -> str:
         return render(page.studio.status(), page, language(request), lambda job: ours(job, request)) + files_mark(
@@ -79,8 +81,7 @@ def render(status: Status, page: Page, language: str, ours: Callable[[Job], bool
     now = [(job, job.snapshot()) for job in status.running]
     parts = [_job(job, update, language, ours(job)) for job, update in now if not update.final]
     parts = parts or [f"<span>{text('page.idle', language)}</span>"]
-    if status.waiting:
-        parts.append(f"<span>{text('page.waiting', language, count=status.waiting)}</span>")
+    parts.append(queue_panel.button(status, page.studio, language))
     devices = "".join(_device(device, status, page, language) for device in status.devices)
     label = html.escape(text("models.open", language), quote=True)
     opening = f'class="a-strip-models" data-models aria-haspopup="dialog" title="{label}"'

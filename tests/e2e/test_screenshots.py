@@ -20,7 +20,7 @@ from studio.devices import memory
 from studio.engines.base import Context
 from studio.engines.demo.fake import FakeModel
 from studio.recipes import recipe
-from studio.requests import ImageRequest
+from studio.requests import CodeRequest, ImageRequest, MusicRequest
 from studio.results import Output
 from studio.service import Studio
 
@@ -169,6 +169,36 @@ def test_the_library_looks_right(
     shelf.box.locator(".a-lib-tools [data-do=disk]").click()
     expect(shelf.box.locator(".a-lib-parts li")).not_to_have_count(0)
     assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), VIEWS)
+def test_the_queue_looks_right(
+    visit: Callable[..., Desk],
+    studio: Studio,
+    gate: Gate,
+    url: str,
+    keep: Callable[[Desk, str], None],
+    language: str,
+    theme: str,
+    width: int,
+) -> None:
+    list(studio.submit(MusicRequest(prompt="a slow waltz", duration=2), "me").events())
+    pace = studio._runner.pace
+    pace._seconds.clear()  # what earlier tests took
+    gate.shut(3)
+    first = studio.submit(ImageRequest(prompt="a lighthouse in the fog", steps=8), "me")
+    asked = [
+        ImageRequest(prompt="the same in winter"), CodeRequest(prefix="def area(radius):\n    return "),
+        ImageRequest(prompt="three foxes in the snow"),
+    ]  # fmt: skip
+    jobs = [studio.submit(one, "me") for one in asked]
+    studio.queue.hold(jobs[2].id, None, True)
+    desk = visit(url, locale=language, color_scheme=theme, viewport={"width": width, "height": 900})
+    desk.until(lambda: first.snapshot().step == 3)
+    desk.page.locator("[data-queue]").click()
+    expect(desk.page.locator("#queue li")).to_have_count(5)
+    assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep(desk, f"queue-{language}-{theme}-{width}")
 
 
 def test_a_grid_and_a_comparison_look_right(desk: Desk, keep: Callable[[Desk, str], None]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
+from studio.settings import Settings
 from studio.status import Status
 from tabs.shell import status
 
 
 def strip(*jobs: Job) -> str:
-    nobody: Any = None
-    return status.render(Status((), jobs, 0), nobody, "en")
+    studio = SimpleNamespace(settings=Settings(profile="space", _env_file=None))  # pyright: ignore
+    page: Any = SimpleNamespace(studio=studio)
+    return status.render(Status((), jobs, 0), page, "en")
 
 
 def test_a_job_that_runs_is_named() -> None:

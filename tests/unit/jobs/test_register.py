@@ -69,28 +69,3 @@ def test_at_home_work_goes_on_without_a_page(opened: Callable[..., Register]) ->
     known.accept(job)
     job.left = 0.0  # long ago
     assert not stopped(job, 0.1)
-
-
-def test_the_place_in_line_counts_who_has_to_end_first(opened: Callable[..., Register]) -> None:
-    known = opened()
-
-    def add(model: str, running: bool = False, device: str = "cpu:0") -> Job:
-        job = Job("chat", "", model=model)
-        job.device = device
-        known.accept(job)
-        if running:
-            job.begin_run()
-        return job
-
-    at_work = [add("chat", running=True) for _ in range(3)]
-    add("picture", running=True, device="cuda:0")
-    next_chat, picture, other_chat = add("chat"), add("picture"), add("chat")
-    assert known.position(next_chat) == 1, "as soon as one of three has ended"
-    assert known.position(picture) == 4, "three at work, and one that waits"
-    assert known.position(other_chat) == 3
-    next_chat.begin_run()
-    other_chat.begin_run()
-    assert known.position(picture) == 5, "one went past it"
-    for job in (*at_work, next_chat):
-        job.finish("done")
-    assert known.position(picture) == 1

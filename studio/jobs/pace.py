@@ -1,0 +1,96 @@
+"""Pace: how long loads and runs take on this machine, learned from those there were and kept on disk.
+
+A run is counted in units of work, which a request tells: as long as its steps, its pixels and its seconds of sound. So
+a picture of another size has an honest guess, and an answer, whose length nobody knows, the average. What was never
+seen is not guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.paths import write
+from studio.requests import Request
+
+log = logging.getLogger("studio")
+
+KEPT = 500
+"""Figures that are remembered; the oldest are forgotten first."""
+SLOWLY = 3
+"""A new figure takes the average a third of the way."""
+NOTICED = 0.1
+"""A smaller change is not written."""
+_COUNTED = ("count", "steps", "width", "height", "duration", "scale")
+_FIGURES = dict[str, float]
+
+
+def units(request: Request) -> float:
+    """How much work a request is, beside others of its model and task."""
+    found = (getattr(request, name, None) for name in _COUNTED)
+    return math.prod(float(value) for value in found if value)
+
+
+class Pace:
+    """The figures of one studio. Safe to use from several threads.
+
+    Args:
+        file: where they are kept; None keeps them for this process only. One that cannot be read or written is done
+            without.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file, self._lock = file, threading.Lock()
+        self._seconds = _read(file)
+        self._kept = dict(self._seconds)
+
+    def load(self, model: str) -> float | None:
+        """Seconds until a model is where it computes; None where that was never seen."""
+        with self._lock:
+            return self._seconds.get(f"load {model}")
+
+    def run(self, model: str, task: str, amount: float) -> float | None:
+        """Seconds that so many units of work take once the model is there; None where that was never seen."""
+        with self._lock:
+            each = self._seconds.get(f"run {task} {model}")
+        return each * amount if each is not None and amount > 0 else None
+
+    def loaded(self, model: str, seconds: float) -> None:
+        self._note(f"load {model}", seconds)
+
+    def ran(self, model: str, task: str, amount: float, seconds: float) -> None:
+        if amount > 0:
+            self._note(f"run {task} {model}", seconds / amount)
+
+    def _note(self, name: str, seconds: float) -> None:
+        with self._lock:
+            before = self._seconds.pop(name, seconds)
+            self._seconds[name] = now = before + (seconds - before) / SLOWLY
+            while len(self._seconds) > KEPT:
+                del self._seconds[next(iter(self._seconds))]
+            known = self._kept.get(name)
+            if self._file is None or (known is not None and abs(now - known) <= known * NOTICED):
+                return
+            try:
+                write(self._file, json.dumps(self._seconds, indent=0))
+                self._kept = dict(self._seconds)
+            except StudioError as error:  # a full disk costs a guess, not a picture
+                log.warning("how long things take could not be kept: %s", error)
+
+
+def _read(file: Path | None) -> _FIGURES:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: float(value)
+        for name, value in content.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    }

@@ -34,9 +34,10 @@
     throw new Error(told?.detail || say("failed"));
   };
   const get = async (what, more = {}) => heard(await fetch(`${root()}${what}?${new URLSearchParams(more)}`, { cache: "no-store" }));
+  const ask = async (how) => heard(await fetch(`${root()}/do`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(how) }));
   const order = async (how) => {
     try {
-      return await heard(await fetch(`${root()}/do`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(how) }));
+      return await ask(how);
     } catch (error) {
       tell(error.message || say("failed"));
       return null;
@@ -314,18 +315,19 @@
     link.click();
     link.remove();
   };
+  const send = async (file) => {
+    const form = new FormData();
+    form.append("files", file);
+    const upload = `${window.gradio_config?.root || ""}${window.gradio_config?.api_prefix || "/gradio_api"}/upload`;
+    const [path] = await heard(await fetch(upload, { method: "POST", body: form }));
+    return { path, name: file.name };
+  };
   const takeIn = async (files) => {
     if (!files.length) return;
     tell(say("importing"));
     const sent = [];
-    const upload = `${window.gradio_config?.root || ""}${window.gradio_config?.api_prefix || "/gradio_api"}/upload`;
     try {
-      for (const file of files) {
-        const form = new FormData();
-        form.append("files", file);
-        const [path] = await heard(await fetch(upload, { method: "POST", body: form }));
-        sent.push({ path, name: file.name });
-      }
+      for (const file of files) sent.push(await send(file));
     } catch (error) { tell(error.message); return; }
     find(".a-lib-files").value = "";
     const done = await order({ do: "import", files: sent });
@@ -343,7 +345,7 @@
 
   // A tab takes something up: it may be the first time that it opens, and what was kept for it comes first.
   const give = async (tab, id, how, run) => {
-    desk.close();
+    desk?.close();
     document.getElementById(`tab-${tab}-button`)?.click();
     await atelier.settled(tab);
     uses = id;
@@ -460,6 +462,6 @@
       if (tab) atelier.run(tab);
     },
     back: () => false, quiet: () => {}, // library_view.js
-    tools: { say, get, order, tell, make, button, find, address, star, remove, bringBack, save, use, reopen, look, of, items: () => items, go, row },
+    tools: { say, get, ask, order, send, give, tell, make, button, find, address, star, remove, bringBack, save, use, reopen, look, of, items: () => items, go, row },
   };
 })();

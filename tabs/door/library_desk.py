@@ -29,6 +29,8 @@ from studio.library import exports, foreign_files
 from studio.library.archive import Archive
 from studio.library.disk_use import CLEARED
 from studio.library.index import Query
+from studio.library.items import CHATS
+from studio.library.recognition import recognise
 from studio.paths import gigabytes, write
 from studio.service import Studio
 from tabs.door.refusal import Refusal, spoken_by
@@ -142,6 +144,8 @@ class LibraryDesk:
                 return self._packed(archive, ids, str(asked.get("form", "")))
             case "import":
                 return self._taken_in(archive, _list(asked.get("files")), spoken)
+            case "recognise":
+                return self._recognised(archive, asked.get("file"), spoken)
             case "clear":
                 self._studio.disk.clear([part for part in CLEARED if part in names])
             case "room":
@@ -168,6 +172,19 @@ class LibraryDesk:
         ids, moved = disk.over(most)
         token = "" if dry else disk.make_room(most)[0]
         return {"count": len(ids), "size": gigabytes(moved), "token": token}
+
+    def _recognised(self, archive: Archive, file: object, spoken: str) -> dict[str, Any]:
+        """A file that was dropped on the page, and what is done with it."""
+        name = str(file.get("name", "")) if isinstance(file, dict) else ""
+        archive.sync(LOOK)
+        found = recognise(archive, self._studio.chats, uploaded.read_upload(file), name)
+        told: dict[str, Any] = {"way": found.way, "words": found.words, "syntax": found.language}
+        if found.way == "chat":
+            archive.sync()
+            told |= {"way": "item", "item": pieces.tile(archive.item(f"{CHATS}/{found.chat}"))}
+        elif found.item is not None:
+            told["item"] = pieces.about(self._studio, archive, self._takers, found.item.id, spoken)
+        return told
 
     def _taken_in(self, archive: Archive, files: list[Any], spoken: str) -> dict[str, Any]:
         """Files that were uploaded, into the library; those that it does not take are named."""

@@ -222,7 +222,8 @@ def side_by_side(device: Device, *modules: Any) -> None:
         small = nbytes(module) <= _SMALL
         for name, part in module.named_modules():
             if isinstance(part, torch.nn.Conv2d) and (small or name.rpartition(".")[2] in _FIRST):
-                part.to(memory_format=torch.channels_last)
+                convolution: Any = part
+                convolution.to(memory_format=torch.channels_last)
 
 
 def require_complete(card: Card, info: dict[str, Any]) -> None:

@@ -1,0 +1,66 @@
+// A file that was made here, dropped where nothing else takes it: the tab that made it opens, filled in as it was then.
+(() => {
+  const atelier = (window.atelier = window.atelier || {});
+  const STAYS = 8000; // milliseconds that a line stays
+  const TAKES = "dialog, input[type=file], .block:has(input[type=file]), button:has(input[type=file])";
+  const say = (key, more = {}) => atelier.say(`page.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
+  let line = null, going = 0;
+  const tell = (words, lasting = false) => {
+    if (!line) {
+      line = document.createElement("p");
+      line.id = "a-dropped";
+      line.setAttribute("role", "status");
+      (document.querySelector(".gradio-container .contain") ?? document.body).append(line);
+    }
+    clearTimeout(going);
+    line.textContent = words;
+    line.hidden = !words;
+    if (words && !lasting) going = setTimeout(() => { line.hidden = true; }, STAYS);
+  };
+
+  const restore = async (tab, file) => {
+    document.getElementById(`tab-${tab}-button`)?.click();
+    await atelier.settled(tab);
+    for (let tries = 200; tries; tries -= 1) {
+      const input = document.querySelector(`#${tab}-restore input[type=file], #${tab}-input .a-below input[type=file]`);
+      if (input) return atelier.choose(input, file);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
+  const shared = async (file) => { // a studio without a library: what the tabs themselves read
+    const tab = file.type.startsWith("image/") ? "image" : /^audio\/|\.midi?$/i.test(file.type || file.name) ? "music" : "";
+    if (!tab) throw new Error(atelier.say("error.not_recognised.what").replace("{name}", file.name));
+    await restore(tab, file);
+  };
+  const opened = async (file) => {
+    const { ask, send, give, reopen } = atelier.library.tools;
+    const found = await ask({ do: "recognise", file: await send(file) });
+    if (found.way === "item") await reopen(found.item, found.item);
+    else if (found.way === "code") await give("code", "", () => atelier.editor.open(found.words, found.syntax));
+    else await restore(found.way, file);
+  };
+  const take = async (file) => {
+    tell(say("dropping", { name: file.name }), true);
+    try {
+      await (document.querySelector("[data-library]") ? opened : shared)(file);
+      tell(say("dropped", { name: file.name }));
+    } catch (error) {
+      tell(error.message);
+    }
+  };
+
+  // Whoever takes a file itself hears of it before, and says so.
+  const free = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files") && !event.defaultPrevented && !event.target.closest?.(TAKES);
+  addEventListener("dragover", (event) => {
+    if (!free(event)) return;
+    event.preventDefault();
+    if (line?.textContent !== say("drop") || line.hidden) tell(say("drop"));
+  });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget && line?.textContent === say("drop")) tell(""); });
+  addEventListener("drop", (event) => {
+    if (!free(event)) return;
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) take(file);
+  });
+})();

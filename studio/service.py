@@ -24,7 +24,9 @@ from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.instance import Instance
 from studio.jobs.as_typed import Scribe
+from studio.groups import Groups
 from studio.jobs.job import Job
+from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order
 from studio.jobs.runner import Final, Runner
 from studio.jobs.sketches import Easel
@@ -84,6 +86,7 @@ class Studio:
         scribe: completions that are written while code is typed.
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
         disk: what takes how much, and making room.
+        groups: pictures that are painted together, told of before and gone on with after.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -125,6 +128,8 @@ class Studio:
         )  # fmt: skip
         live = self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
+        self._pace = Pace(self.home.cache / "pace.json")
+        self.groups = Groups(self._intake, self._start, self._pace, public=settings.public)
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
@@ -206,24 +211,25 @@ class Studio:
     def submit_grid(
         self,
         base: ImageRequest,
-        x: Axis,
+        x: Axis | None,
         y: Axis | None,
         session: str = "",
         tag: str = "",
         *,
         z: Axis | None = None,
+        series: str = "",
         keep: Keep | None = None,
         previews: bool = False,
     ) -> Job:
         """Start one picture for each value of one axis, or each that two or three meet in, all from the same seed.
 
         Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
-        for the values.
+        for the values, and studio.tasks.image.series for rows of prompts, which need no axis.
 
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        return self._start(self._intake.grid(base, x, y, keep, z), session, tag, previews=previews)
+        return self._start(self._intake.grid(base, x, y, keep, z, series), session, tag, previews=previews)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.
@@ -377,6 +383,6 @@ class Studio:
         )  # fmt: skip
         if rules(request).sources(request):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)
-        self._runner.start(job, order.card, before, final)
+        self._runner.start(job, order.card, before, self._pace.timed(final) if request.task == "image" else final)
         self._used.note(order.card.id)
         return job

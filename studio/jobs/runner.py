@@ -322,11 +322,13 @@ class Runner:
                     controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
                     refiners=refiners, detectors=detectors, finish=output.finish, seconds=seconds,
                 )  # fmt: skip
-                return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
+                return origins.attached(made, (keep and keep.origin) or _origin(request))
 
             each = {one.id: made_with(one) for one in plan.cards}
             made = each[plan.cards[0].id] if each else made_with(card)
-            artifact = self._library.save(request.task, output, made, keep, plan.sheet(output), each)
+            artifact = self._library.save(
+                request.task, output, made, keep, plan.sheet(output), each, None if keep and keep.origin else _origin
+            )
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
@@ -359,6 +361,10 @@ class Runner:
         if self._journal is not None and not self._closed.is_set():
             self._journal.ended(job.id)
         self.turns.leave(job.id)
+
+
+def _origin(request: Request) -> dict[str, Any] | None:
+    return inspect.origin(_began_with(request))
 
 
 def _began_with(request: Request) -> bytes:

@@ -19,6 +19,7 @@ from studio.beside import Beside
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
+from studio.chains import shelf
 from studio.devices import peak_memory
 from studio.engines.shared import depth
 from studio.errors import StudioError
@@ -87,6 +88,7 @@ class Studio:
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
         disk: what takes how much, and making room.
         groups: pictures that are painted together, told of before and gone on with after.
+        chains: steps that follow each other, kept as files.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -135,6 +137,7 @@ class Studio:
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
         self.disk = DiskUse(self.home, self.archive, self.home.cache / "widened", self._copies.clear)
+        self.chains = shelf.Shelf(self.home.chains, self.library, self.submit, self.archive)
         self._copies.trim()
 
     def __enter__(self) -> Self:
@@ -153,6 +156,7 @@ class Studio:
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
+        self.chains.close(timeout)
         self._token_counter.close()
         self.store.close()
         self._runner.close(timeout)

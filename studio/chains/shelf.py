@@ -43,13 +43,14 @@ class Working:
 
     Attributes:
         done: steps over inputs that are over, whatever came of them; had: of these, what was done before.
-        made: the outputs in the library, in the order in which they came.
+        collection: what its outputs belong to. made: they, in the order in which they came.
         texts: (input, step, text) of what wrote text.
         failed: (input, step, error).
     """
 
     running: Running
     name: str
+    collection: str
     done: int = 0
     had: int = 0
     changed: int = 0
@@ -145,8 +146,10 @@ class Shelf:
         journal = self._home / "runs" / f"{chain.file.removesuffix(_SUFFIX)[:60]}-{mark}.jsonl"
         return Running(chain, inputs, slots, self._submit, self._library, journal, again)
 
-    def start(self, name: str, inputs: Sequence[Input], slots: Mapping[str, str], again: bool = False) -> Working:
-        """Let a chain work behind the page, one at a time.
+    def start(
+        self, name: str, inputs: Sequence[Input], slots: Mapping[str, str], again: bool = False, language: str = "en"
+    ) -> Working:
+        """Let a chain work behind the page, one at a time; its outputs become a collection called as it is.
 
         Raises:
             StudioError: chain_busy, and as `chain` and `run`.
@@ -157,7 +160,8 @@ class Shelf:
         with self._lock:
             if self._working is not None and not self._working.over:
                 raise StudioError("chain_busy")
-            working = self._working = Working(self.run(chain, file, inputs, slots, again=again), name)
+            running = self.run(chain, file, inputs, slots, again=again)
+            working = self._working = Working(running, name, chain.title(language))
             self._thread = threading.Thread(target=self._work, args=(working,), name="chain", daemon=True)
             self._thread.start()
         return working
@@ -191,7 +195,7 @@ class Shelf:
             working.job = None
             if working.made and self._archive is not None:
                 try:
-                    self._archive.collect(working.made, (running.chain.title(),))
+                    self._archive.collect(working.made, (working.collection,))
                 except StudioError as error:
                     log.warning("The outputs of a chain are in no collection: %s", error)
             working.over = True

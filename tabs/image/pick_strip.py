@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ def boxes(files: Sequence[str], names: Sequence[str], spoken: str) -> str:
         f'<img src="{address(file)}" alt="" loading="lazy"><span aria-hidden="true">{number + 1}</span></label>'
         for number, (file, name) in enumerate(zip(files, names or [""] * len(files), strict=True))
     )
-    return f'<fieldset class="a-picks"><legend>{html.escape(text("image.picks_help", spoken))}</legend>{inside}</fieldset>'
+    legend = html.escape(text("image.picks_help", spoken))
+    return f'<fieldset class="a-picks" data-drawn="{secrets.token_hex(4)}"><legend>{legend}</legend>{inside}</fieldset>'
 
 
 def picked(said: object, most: int) -> list[int]:

@@ -28,8 +28,8 @@ _TOLD_BY = (
 _LONGEST = 120
 
 
-def wire(page: Page, fields: Fields) -> None:
-    """The line under the rows follows what is typed."""
+def wire(page: Page, fields: Fields, result: Result) -> None:
+    """The line under the rows follows what is typed, and how long pictures took."""
     asked = [fields.of[name] for name in _TOLD_BY]
 
     def told(*values: Any) -> str:
@@ -40,7 +40,7 @@ def wire(page: Page, fields: Fields) -> None:
         return told(*values, request)
 
     last: dict[str, Any] = quick() | {"trigger_mode": "always_last", "preprocess": False}
-    gr.on([part.change for part in asked], follow, asked, fields.series_line, **last)
+    gr.on([*[part.change for part in asked], result.details.change], follow, asked, fields.series_line, **last)
     page.after_recall(
         TASK, fn=follow, inputs=asked, outputs=fields.series_line, preprocess=False, **quick()
     )  # fmt: skip

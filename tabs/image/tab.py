@@ -153,7 +153,7 @@ def build(page: Page) -> None:
     like_this.wire(page, result, outputs, show)
     detail.wire(page, fields, result, outputs, show)
     picks.wire(page, fields, result, outputs, show)
-    series.wire(page, fields)
+    series.wire(page, fields, result)
     series.wire_rest(page, result, outputs, show)
     restoring.wire()
     missing.wire()

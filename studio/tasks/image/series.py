@@ -39,6 +39,8 @@ _SLOT = re.compile(r"(?<!\\)\{([^\W\d][\w -]{0,39})\}")
 _LIST = re.compile(r"([^\W\d][\w -]{0,39}?)\s*[=＝]\s*(.*)")
 _PARTS = re.compile(r"[,，、;；|]")
 _DELIMITERS = "\t;,，；"
+_MISSPELT = 0.8
+"""How near a column's name has to be to a slot's to have been meant as it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ def _table(typed: str, named: Sequence[str]) -> list[dict[str, str]] | None:
     mark = max(_DELIMITERS, key=first.count)
     heads = _records(text, mark)[0] if mark in first else [first.strip().strip('"')]
     heads = [head.strip() for head in heads]
-    if 2 * sum(head in known for head in heads) < len(heads) or "\n" not in text.strip():
+    meant = sum(bool(difflib.get_close_matches(head, known, 1, _MISSPELT)) for head in heads)
+    if 2 * meant < len(heads) or "\n" not in text.strip():
         return None
     for head in heads:
         _require_slot(head, known)

@@ -23,9 +23,9 @@ from studio.chains import shelf
 from studio.devices import peak_memory
 from studio.engines.shared import depth
 from studio.errors import StudioError
+from studio.groups import Groups
 from studio.instance import Instance
 from studio.jobs.as_typed import Scribe
-from studio.groups import Groups
 from studio.jobs.job import Job
 from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order

@@ -18,7 +18,7 @@
   const open = async () => {
     let told = null;
     try { told = await get("/chains"); } catch (error) { tell(error.message); return; }
-    known = told.chains;
+    known = told.chains.filter(takes).concat(told.chains.filter((one) => !takes(one))); // first those that can be run
     const count = chosen().length, first = known.find((one) => one.name === picked && takes(one)) ?? known.find(takes);
     picked = first?.name ?? "";
     const lines = make("textarea", { rows: 4, className: "a-chain-lines", maxLength: 200000 });
@@ -43,7 +43,7 @@
   };
   const slots = () => {
     const chain = known.find((one) => one.name === picked);
-    const fields = Object.entries(chain?.slots ?? {}).map(([name, usual]) => make("label", { className: "a-chain-field" }, make("span", { textContent: name }), make("input", { type: "text", value: usual, maxLength: 20000, data: { slot: name }, dir: "auto" })));
+    const fields = (chain?.slots ?? []).map(({ name, text, title }) => make("label", { className: "a-chain-field" }, make("span", { textContent: title }), make("input", { type: "text", value: text, maxLength: 20000, data: { slot: name }, dir: "auto" })));
     stage().querySelector(".a-chain-slots").replaceChildren(...fields);
     stage().querySelector("[type=submit]").disabled = !picked;
   };

@@ -5,7 +5,7 @@
     about = "Caption a picture, paint it anew, compose for it."
 
     [slots]                                  # texts that a person may set for a run; "" has to be set
-    style = "watercolour"
+    style = "watercolour"                    # or { text = "watercolour", title = { en = "Style", zh-CN = "风格" } }
 
     [[step]]
     name = "words"                           # later steps call its result {words}
@@ -61,7 +61,7 @@ class Chain:
     Attributes:
         file: what its file is called, for errors.
         titles, abouts: language -> text; "" for a text in no language.
-        slots: what a person may set -> what it is otherwise.
+        slots: what a person may set -> what it is otherwise. called: slot -> language -> what the page calls it.
         takes: what its inputs have to be; None where any line or file does.
     """
 
@@ -69,11 +69,16 @@ class Chain:
     titles: Mapping[str, str]
     abouts: Mapping[str, str]
     slots: Mapping[str, str]
+    called: Mapping[str, Mapping[str, str]]
     steps: tuple[Step, ...]
     takes: Kind | None
 
     def title(self, language: str = "en") -> str:
         return _spoken(self.titles, language) or self.file.removesuffix(".toml")
+
+    def slot(self, name: str, language: str = "en") -> str:
+        """What a slot is called for people."""
+        return _spoken(self.called.get(name, {}), language) or name
 
     def about(self, language: str = "en") -> str:
         return _spoken(self.abouts, language)
@@ -98,14 +103,8 @@ def read_chain(data: bytes, file: str) -> Chain:
         raise StudioError("chain_format", file=file, found=str(said or "–")[:40], format=FORMAT)
     for key in table:
         _require(file, "–", key, _TOP)
-    slots, told = table.get("slots", {}), table.get("step", [])
-    if not isinstance(slots, dict) or len(slots) > MAX_SLOTS:
-        raise StudioError("chain_value", file=file, step="–", field="slots", wanted="chain.wanted.table")
-    for name, value in slots.items():
-        if not _WORD.fullmatch(name) or name in BUILT_IN:
-            raise StudioError("chain_twice", file=file, name=name[:40])
-        if not isinstance(value, str):
-            raise StudioError("chain_value", file=file, step="slots", field=name, wanted="chain.wanted.text")
+    told = table.get("step", [])
+    slots, called = _slots(file, table.get("slots", {}))
     if not isinstance(told, list) or not 1 <= len(told) <= MAX_STEPS or not all(isinstance(one, dict) for one in told):
         raise StudioError("chain_steps", file=file, most=MAX_STEPS)
     kinds: dict[str, Kind | None] = {INPUT: None, NAME: "text", NUMBER: "text", **dict.fromkeys(slots, "text")}
@@ -116,7 +115,7 @@ def read_chain(data: bytes, file: str) -> Chain:
         kinds[step.name] = GIVES[step.task]
         steps.append(step)
     titles, abouts = _texts(file, table, "title"), _texts(file, table, "about")
-    return Chain(file, titles, abouts, slots, tuple(steps), kinds[INPUT])
+    return Chain(file, titles, abouts, slots, called, tuple(steps), kinds[INPUT])
 
 
 def slots_in(value: Any) -> Iterator[str]:
@@ -129,6 +128,25 @@ def slots_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from slots_in(inner)
+
+
+def _slots(file: str, table: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The slots with their texts, and what those are called that say so."""
+    if not isinstance(table, dict) or len(table) > MAX_SLOTS:
+        raise StudioError("chain_value", file=file, step="–", field="slots", wanted="chain.wanted.table")
+    slots: dict[str, str] = {}
+    called: dict[str, dict[str, str]] = {}
+    for name, value in table.items():
+        if not _WORD.fullmatch(name) or name in BUILT_IN:
+            raise StudioError("chain_twice", file=file, name=name[:40])
+        given = value if isinstance(value, dict) else {"text": value}
+        for key in given:
+            _require(file, "slots", key, ("text", "title"), f"{name}.")
+        called[name], words = _texts(file, given, "title"), given.get("text", "")
+        if not isinstance(words, str):
+            raise StudioError("chain_value", file=file, step="slots", field=name, wanted="chain.wanted.text")
+        slots[name] = words
+    return slots, called
 
 
 def _step(file: str, number: int, table: Mapping[str, Any], before: Iterable[str]) -> Step:
@@ -154,9 +172,7 @@ def _check(file: str, step: Step, kinds: dict[str, Kind | None]) -> None:
         _check_value(file, step.name, name, known[name], value, kinds)
 
 
-def _check_value(
-    file: str, step: str, name: str, field: Field, value: Any, kinds: dict[str, Kind | None]
-) -> None:
+def _check_value(file: str, step: str, name: str, field: Field, value: Any, kinds: dict[str, Kind | None]) -> None:
     for slot in slots_in(value):
         if slot not in kinds:
             near = difflib.get_close_matches(slot, kinds, 1, 0.5) or [", ".join(kinds)]

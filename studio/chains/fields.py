@@ -98,7 +98,7 @@ def _fields(cls: type[Any]) -> dict[str, Field]:
             found[part.name] = Field("file", "sound" if part.name == "sound" else "picture")
         elif told == "bool":
             found[part.name] = Field("flag")
-        elif told.split(" ")[0] in ("int", "float"):
+        elif told.partition(" ")[0] in ("int", "float"):
             found[part.name] = Field("number")
         elif listed and listed[1] in _TABLES:
             found[part.name] = Field("tables", inner=_fields(_TABLES[listed[1]]))
@@ -117,7 +117,9 @@ def _made(field: Field, cls: type[Any], name: str, value: Any) -> Any:
         assert found is not None
         inner = _TABLES[found[1]]
         known = field.inner or {}
-        return tuple(inner(**{key: _made(known[key], inner, key, one) for key, one in table.items()}) for table in value)
+        return tuple(
+            inner(**{key: _made(known[key], inner, key, one) for key, one in table.items()}) for table in value
+        )
     if field.shape in ("texts", "files"):
         return tuple(value)
     if field.shape == "number" and isinstance(value, str):  # a slot stood there

@@ -55,7 +55,7 @@ def run(
 def _work(console: Console, studio: Studio, running: Running, out: Path | None) -> None:
     told: list[dict[str, Any]] = []
     had = changed = done = 0
-    copies = _Copies(studio, running, out) if out is not None else None
+    copies = _Copies(running, out) if out is not None else None
     stopped = False
     for event in running.work():
         if event.state == "begun":
@@ -116,7 +116,7 @@ def _afterwards(console: Console, running: Running, told: list[dict[str, Any]], 
 class _Copies:
     """--out: a copy of every result, called after its input and its step."""
 
-    def __init__(self, studio: Studio, running: Running, folder: Path) -> None:
+    def __init__(self, running: Running, folder: Path) -> None:
         self._names: dict[int, str] = {}
         used: set[str] = set()
         for number, one in enumerate(running.inputs, 1):

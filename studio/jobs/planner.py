@@ -160,10 +160,15 @@ class Intake:
         return _hears(card) if card is not None else ()
 
     def grid(
-        self, base: ImageRequest, x: Axis | None, y: Axis | None, keep: Keep | None = None, z: Axis | None = None,
+        self,
+        base: ImageRequest,
+        x: Axis | None,
+        y: Axis | None,
+        keep: Keep | None = None,
+        z: Axis | None = None,
         series: str = "",
     ) -> Order:
-        """One request a cell, all with the same seeds; with a series, as many seeds for each row as `base` has pictures.
+        """One request a cell, all with the same seeds; with a series, a seed for each picture of `base` and each row.
 
         Raises StudioError as `order`, for any cell, axis or row.
         """

@@ -61,7 +61,9 @@ def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawi
     x, y, z = [*filter(None, sides), None, None, None][:3]
     keep = Keep((values["pattern"] or "").strip(), values["format"] or "png", bool(values["metadata"]))
     series = values["series"] or ""
-    return Wanted(request(values, card, drawing), x, y, z, keep, bool(values["previews"]), series if series.strip() else "")
+    return Wanted(
+        request(values, card, drawing), x, y, z, keep, bool(values["previews"]), series if series.strip() else ""
+    )
 
 
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:

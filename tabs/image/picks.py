@@ -62,7 +62,8 @@ def wire(page: Page, fields: Fields, result: Result, outputs: list[Any], show: S
 
         yield from go(said, shown, request, start)
 
-    ticked, how = [strip.said, result.shown], pumping(js=PICKED) | {"preprocess": False}
+    ticked = [strip.said, result.shown]
+    how: dict[str, Any] = pumping(js=PICKED) | {"preprocess": False}
     strip.vary.click(vary, ticked, outputs, **how)
     for button, scale in ((strip.twice, 2), (strip.four, 4)):
         button.click(enlarge, [*ticked, fields.upscaler, gr.State(scale)], outputs, **how)

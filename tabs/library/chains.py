@@ -26,7 +26,7 @@ def told(studio: Studio, spoken: str) -> dict[str, Any]:
 def stands(studio: Studio, spoken: str) -> dict[str, Any]:
     """How the run that works stands, or the last one; None where there was none."""
     working = studio.chains.working
-    return {"working": _working(studio, working, spoken) if working is not None else None}
+    return {"working": _working(working, spoken) if working is not None else None}
 
 
 def start(studio: Studio, archive: Archive, asked: Mapping[str, Any], spoken: str) -> dict[str, Any]:
@@ -68,11 +68,14 @@ def _known(one: Known, spoken: str) -> dict[str, Any]:
     chain = one.chain
     return {
         "name": one.name, "title": chain.title(spoken), "about": chain.about(spoken), "takes": chain.takes,
-        "slots": dict(chain.slots), "steps": [text(f"library.chain_task_{step.task}", spoken) for step in chain.steps],
+        "slots": [
+            {"name": name, "text": usual, "title": chain.slot(name, spoken)} for name, usual in chain.slots.items()
+        ],
+        "steps": [text(f"library.chain_task_{step.task}", spoken) for step in chain.steps],
     }  # fmt: skip
 
 
-def _working(studio: Studio, working: Working, spoken: str) -> dict[str, Any]:
+def _working(working: Working, spoken: str) -> dict[str, Any]:
     job, chain = working.job, working.running.chain
     update: Update | None = job.snapshot() if job is not None else None
     left = job_progress.left(update, spoken) if update is not None else ""
@@ -80,7 +83,8 @@ def _working(studio: Studio, working: Working, spoken: str) -> dict[str, Any]:
     place = text("library.chain_at", spoken, step=working.step, input=working.input) if working.step else ""
     failed = [f"{input}, {step}: {error.what(spoken)}" for input, step, error in working.failed]
     return {
-        **document(working), "title": chain.title(spoken), "place": "" if working.over else place, "left": left, "collection": working.collection,
+        **document(working), "title": chain.title(spoken), "place": "" if working.over else place, "left": left,
+        "collection": working.collection,
         "share": (working.done + min(share, 1.0)) / max(working.running.units, 1), "failed": failed,
         "said": _said(working, spoken) if working.over else "",
     }  # fmt: skip

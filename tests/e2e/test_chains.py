@@ -37,11 +37,11 @@ def test_a_chain_runs_over_what_is_selected_and_its_results_are_a_collection(
     part = choose(shelf)
     expect(part.get_by_role("radio", name="From an idea")).to_be_disabled()  # that one takes lines of text
     part.get_by_role("radio", name="Postcards").check()
-    part.get_by_label("style").fill("ink")
+    part.get_by_label("Style", exact=True).fill("ink")
     assert found(shelf.desk) == []
     keep(shelf.desk, "chains")
     part.get_by_role("button", name="Run", exact=True).click()
-    expect(part.get_by_role("status")).to_contain_text("6 results are in the collection “Postcards”", timeout=PATIENCE)
+    expect(part.get_by_role("status")).to_contain_text("Results in the collection “Postcards”: 6", timeout=PATIENCE)
     expect(part.get_by_role("listitem")).to_have_count(2)
     keep(shelf.desk, "chains-done")
     assert shelf.page.evaluate("window.harmed") is None
@@ -50,7 +50,7 @@ def test_a_chain_runs_over_what_is_selected_and_its_results_are_a_collection(
     assert all(one.recipe["origin"]["task"] == "caption" for one in painted)
 
     part.get_by_role("button", name="Run", exact=True).click()
-    expect(part.get_by_role("status")).to_contain_text("6 steps were done before", timeout=PATIENCE)
+    expect(part.get_by_role("status")).to_contain_text("Steps that were done before: 6", timeout=PATIENCE)
     part.get_by_role("button", name="Show them").click()
     expect(shelf.tiles()).to_have_count(6)
 

@@ -15,7 +15,7 @@ from studio.library.file_names import Keep
 from studio.recipes import origins, recipe
 from studio.request_parts import Axis
 from studio.requests import ImageRequest, UpscaleRequest
-from studio.results import Artifact, Update
+from studio.results import Artifact
 from studio.service import Studio
 
 HILLS = ImageRequest(prompt="a {animal} on hills", seed=5, steps=1, width=64, height=64)
@@ -52,7 +52,12 @@ def test_a_series_of_bad_prompts_starts_nothing(studio: Studio) -> None:
     before = studio.jobs()
     error = refusal(lambda: studio.submit_grid(HILLS, None, None, series="animal\n__nothing__"))
     assert error.code == "no_wildcard"
-    assert refusal(lambda: studio.submit_grid(replace(HILLS, prompt="{a} {b}"), None, None, series="animl,place\nfox,sea")).code == "series_missing"
+    assert (
+        refusal(
+            lambda: studio.submit_grid(replace(HILLS, prompt="{a} {b}"), None, None, series="animl,place\nfox,sea")
+        ).code
+        == "series_missing"
+    )
     assert studio.jobs() == before
 
 
@@ -91,10 +96,7 @@ def stopped(slow: Callable[..., Studio], series: str = TABLE, x: Axis | None = N
         if update.step > 5:
             job.cancel()
             break
-    last: Update | None = None
-    for last in job.events(heartbeat=5):
-        pass
-    assert last is not None
+    *_, last = job.events(heartbeat=5)
     assert last.artifact is not None
     assert len(last.artifact.files) < len(job.requests)
     return studio, job
@@ -110,7 +112,9 @@ def test_what_a_stopped_series_lacks_is_painted_and_the_sheet_shows_all(slow: Ca
     assert len(second.files) == left
     assert prompts(first) + prompts(second) == [f"a {one} on hills" for one in ("fox", "hare", "owl", "lynx", "toad")]
     assert second.sheet is not None
-    whole = studio.submit_grid(replace(HILLS, steps=4), None, None, series="animal\nfox\nhare\nowl\nlynx\ntoad").result()
+    whole = studio.submit_grid(
+        replace(HILLS, steps=4), None, None, series="animal\nfox\nhare\nowl\nlynx\ntoad"
+    ).result()
     assert whole.sheet is not None
     assert Image.open(second.sheet).tobytes() == Image.open(whole.sheet).tobytes()
     assert studio.groups.left(rest) == 0

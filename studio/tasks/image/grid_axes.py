@@ -55,6 +55,7 @@ class Layout:
     Attributes:
         axes: what the grid was made of.
         each: a label for each cell, where rows and columns have no meaning; the last row may be shorter then.
+        series: whether the rows are those of a series, which say more of a cell than its column.
     """
 
     columns: tuple[str, ...]
@@ -62,6 +63,7 @@ class Layout:
     blocks: tuple[str, ...] = ("",)
     axes: tuple[Axis, ...] = dataclasses.field(default=(), compare=False)
     each: tuple[str, ...] = ()
+    series: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -69,7 +71,8 @@ class Layout:
         if self.each:
             return self.each
         named = itertools.product(self.blocks, self.rows, self.columns)
-        return tuple(" · ".join(filter(None, (column, row, block))) for block, row, column in named)
+        told = ((row, column, block) if self.series else (column, row, block) for block, row, column in named)
+        return tuple(" · ".join(filter(None, one)) for one in told)
 
 
 def values(axis: Axis) -> tuple[str, ...]:
@@ -105,7 +108,12 @@ def settled(axis: Axis, seed: Callable[[], int]) -> Axis:
 
 
 def cells(
-    base: ImageRequest, x: Axis | None, y: Axis | None, z: Axis | None = None, *, rows: Sequence[Row] = (),
+    base: ImageRequest,
+    x: Axis | None,
+    y: Axis | None,
+    z: Axis | None = None,
+    *,
+    rows: Sequence[Row] = (),
     public: bool = False,
 ) -> tuple[list[ImageRequest], Layout]:
     """One request a cell, block by block and row by row, and how they lie. They are neither checked nor resolved.
@@ -154,7 +162,7 @@ def _of_rows(
         return found, Layout(("",) * across, ("",) * math.ceil(len(rows) / across), each=labels)
     named = [_labels(axis, value) for axis, value in zip(axes, written, strict=True)]
     apart = tuple(" · ".join(one) for one in itertools.product(*named[1:]))
-    return found, Layout(named[0], labels, apart, axes)
+    return found, Layout(named[0], labels, apart, axes, series=True)
 
 
 def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...]) -> ImageRequest:

@@ -162,13 +162,13 @@ def _table(typed: str, named: Sequence[str]) -> list[dict[str, str]] | None:
     for head in heads:
         _require_slot(head, known)
     found: list[dict[str, str]] = []
-    for number, cells in enumerate(_records(text, mark)[1:], 1):
-        cells = [" ".join(cell.split()) for cell in cells]
+    for number, written in enumerate(_records(text, mark)[1:], 1):
+        cells = [" ".join(cell.split()) for cell in written]
         if not any(cells):
             continue
         if any(cells[len(heads) :]):
             raise StudioError("series_cells", row=number, count=len(cells), columns=len(heads))
-        found.append({head: cell for head, cell in zip(heads, cells, strict=False)})
+        found.append(dict(zip(heads, cells, strict=False)))
         check_many("cells", len(found), CELLS)
     return found or None
 

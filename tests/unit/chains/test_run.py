@@ -77,7 +77,9 @@ def test_steps_are_jobs_one_model_after_another_and_know_what_they_were_made_of(
     write(studio, CARDS)
     inputs = [of_file(picture(tmp_path, name, name)) for name in ("red", "blue")]
     events = list(running(studio, inputs, slots={"style": "gouache"}).work())
-    assert states(events) == [f"done {step} {name}" for step in ("words", "painting", "larger") for name in ("red", "blue")]
+    assert states(events) == [
+        f"done {step} {name}" for step in ("words", "painting", "larger") for name in ("red", "blue")
+    ]
     done = [event for event in events if event.state == "done"]
     assert all(event.job is not None and event.job.session == "chain" for event in done)
     larger = studio.library.named(done[-1].ids)
@@ -94,7 +96,8 @@ def test_a_second_run_does_only_what_is_missing(studio: Studio, tmp_path: Path) 
     first = list(running(studio, [one]).work())
     second = list(running(studio, [one, two]).work())
     assert states(second) == [
-        "had words red", "done words blue", "had painting red", "done painting blue", "had larger red", "done larger blue",
+        "had words red", "done words blue", "had painting red", "done painting blue", "had larger red",
+        "done larger blue",
     ]  # fmt: skip
     assert [e.ids for e in second if e.input is one] == [e.ids for e in first if e.state == "done"]
     assert states(list(running(studio, [one]).work())) == ["had words red", "had painting red", "had larger red"]
@@ -144,7 +147,9 @@ def test_a_step_that_fails_ends_its_own_input_alone_and_is_tried_again(studio: S
     assert states(events) == ["failed words bad", "done words good", "done painting good", "done larger good"]
     assert run.failed
     bad.write_bytes(whole)
-    assert states(list(running(studio, [broken]).work())) == [f"done {step} bad" for step in ("words", "painting", "larger")]
+    assert states(list(running(studio, [broken]).work())) == [
+        f"done {step} bad" for step in ("words", "painting", "larger")
+    ]
 
 
 def test_values_have_the_limits_of_the_page(studio: Studio) -> None:
@@ -177,7 +182,12 @@ def test_a_journal_that_was_cut_off_or_is_damaged_loses_only_what_is_not_whole(s
     run = running(studio, inputs)
     list(run.work())
     data = run.journal.read_bytes().splitlines(keepends=True)
-    hostile = [b"[]\n", b'{"mark": 3}\n', b"\xff\n", json.dumps({"mark": "a", "input": "b", "step": "c", "ids": ["../../x"], "text": ""}).encode() + b"\n"]
+    hostile = [
+        b"[]\n",
+        b'{"mark": 3}\n',
+        b"\xff\n",
+        json.dumps({"mark": "a", "input": "b", "step": "c", "ids": ["../../x"], "text": ""}).encode() + b"\n",
+    ]
     run.journal.write_bytes(data[0] + b"".join(hostile) + data[1] + data[2][:20])
     assert [event.state for event in running(studio, inputs).work()] == ["had", "had", "begun", "done"]
 

@@ -49,7 +49,7 @@ def test_files_and_texts_come_out_and_a_second_run_is_quick(run: Run, chain: Pat
     told = json.loads(again.out)
     assert (again.code, told["had"], told["finish"]) == (0, 6, "stop")
     assert {one["state"] for one in told["steps"]} == {"had"}
-    assert run(*given, stdin="狐狸\n".encode()).err.strip() == "6 steps were done before and are as they were."
+    assert run(*given, stdin="狐狸\n".encode()).err.strip() == "Steps that were done before and are as they were: 6."
 
 
 def test_a_folder_is_its_pictures_and_a_broken_one_is_told(run: Run, tmp_path: Path) -> None:

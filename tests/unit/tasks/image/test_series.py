@@ -134,7 +134,10 @@ def test_strangers_have_smaller_series() -> None:
     assert refusal(PLAIN, "x" * 2_001, public=True).code == "too_long"
 
 
-@given(st.text(alphabet="ab,;\t\n\r\"'={}|__ 狐，；\0\ufeff", max_size=80), st.sampled_from(["", "{a}", "{a} {b}", "{prompt}"]))
+@given(
+    st.text(alphabet="ab,;\t\n\r\"'={}|__ 狐，；\0\ufeff", max_size=80),
+    st.sampled_from(["", "{a}", "{a} {b}", "{prompt}"]),
+)
 def test_nothing_that_is_typed_breaks_it(typed: str, prompt: str) -> None:
     try:
         found = series.rows(replace(SCENE, prompt=prompt), typed)
@@ -147,7 +150,11 @@ def test_nothing_that_is_typed_breaks_it(typed: str, prompt: str) -> None:
 CELL = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=12)
 
 
-@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_every_table_that_is_written_as_csv_comes_back(rows: list[tuple[str, str]], mark: str, end: str) -> None:
     packed = io.StringIO()
     writer = csv.writer(packed, delimiter=mark, lineterminator=end)
@@ -168,7 +175,7 @@ def test_rows_meet_the_axes_and_lie_below_each_other() -> None:
     told = [(cell.steps, cell.styles, cell.prompt, cell.seed) for cell in found]
     assert told[:4] == [(4, ("ink",), f"a {animal}, ink", seed) for animal, seed in
                         (("fox", 1), ("fox", 2), ("fox", 3), ("hare", 1))]  # fmt: skip
-    assert layout.labels[3] == "Seed: 1 · a hare · Steps: 4 · Styles: ink"
+    assert layout.labels[3] == "a hare · Seed: 1 · Steps: 4 · Styles: ink"
     with pytest.raises(StudioError) as caught:
         grid_axes.cells(PLAIN, Axis("seed", ("1-33",)), None, rows=rows)
     assert caught.value.code == "too_many"

@@ -182,7 +182,7 @@ def _list(console: Console, studio: Studio) -> None:
         told = [
             {"name": one.name, "title": one.chain.title(language()), "about": one.chain.about(language()),
              "takes": one.chain.takes, "slots": dict(one.chain.slots), "steps": [step.name for step in one.chain.steps]}
-            if one.chain else {"name": one.name, **error_document(one.error or StudioError("internal"))}
+            if one.chain else {"name": one.name, **(error_document(one.error) if one.error else {})}
             for one in known
         ]  # fmt: skip
         console.document({"chains": told})

@@ -42,6 +42,7 @@ LEFT = {
         4,
         "plans are the jobs': cells of pictures, captions to choose from; the engine hears and reads music",
     ),
+    "studio/jobs/pace.py": (1, "narrows: only the pace of painting is measured"),
     "studio/jobs/plans/single.py": (1, "narrows: only pictures can all be skipped"),
     "studio/jobs/sketches.py": (1, "narrows: only pictures are painted while somebody types"),
     "studio/jobs/suggestions.py": (1, "narrows: a folder run has captions only"),

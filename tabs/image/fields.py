@@ -21,7 +21,7 @@ from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
-from tabs.shared.i18n import t
+from tabs.shared.i18n import said, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import PASSING, fold, number
 
@@ -246,7 +246,9 @@ class Fields:
                 label=t("label.series"), lines=4, max_lines=14, elem_id="image-series",
                 placeholder=t("image.series_placeholder"),
             )  # fmt: skip
-            self.series_line = gr.HTML(elem_id="image-series-line", elem_classes="a-under")
+            self.series_line = gr.HTML(
+                said("image.series_help", "p"), elem_id="image-series-line", elem_classes="a-under"
+            )  # fmt: skip
 
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]

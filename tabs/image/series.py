@@ -18,13 +18,15 @@ from tabs.image.result import Result, Shown
 from tabs.image.source import Drawing
 from tabs.shared.context import Page, Show
 from tabs.shared.events import pumping, quick
-from tabs.shared.i18n import language
+from tabs.shared.i18n import language, said
 
 _TOLD_BY = (
     "series", "prompt", "negative_prompt", "model", "styles", "count", "seed", "steps", "shape", "width", "height",
     "hires_scale", "hires_strength", "x_field", "x_values", "y_field", "y_values", "z_field", "z_values",
 )  # fmt: skip
 """The fields that decide how many pictures there will be, and how long they take."""
+_SAME = ("negative_prompt", "styles", "seed")
+"""Of these, those that have to be right and change nothing of that."""
 _LONGEST = 120
 
 
@@ -32,36 +34,30 @@ def wire(page: Page, fields: Fields, result: Result) -> None:
     """The line under the rows follows what is typed, and how long pictures took."""
     asked = [fields.of[name] for name in _TOLD_BY]
 
-    def told(*values: Any) -> str:
-        *given, request = values
-        return line(page, dict(zip(_TOLD_BY, given, strict=True)), language(request))
-
     def follow(request: gr.Request, *values: Any) -> str:
-        return told(*values, request)
+        return line(page, dict(zip(_TOLD_BY, values, strict=True)), language(request))
 
     last: dict[str, Any] = quick() | {"trigger_mode": "always_last", "preprocess": False}
-    gr.on([*[part.change for part in asked], result.details.change], follow, asked, fields.series_line, **last)
-    page.after_recall(
-        TASK, fn=follow, inputs=asked, outputs=fields.series_line, preprocess=False, **quick()
-    )  # fmt: skip
+    changed = [fields.of[name].change for name in _TOLD_BY if name not in _SAME]
+    gr.on([*changed, result.details.change], follow, asked, fields.series_line, **last)
     page.localised(follow, asked, fields.series_line, on_opening=False, preprocess=False)
 
 
 def line(page: Page, values: Mapping[str, Any], spoken: str) -> str:
     """What a series will come to, as HTML; how one is written where there is none; what is wrong with it."""
     if not (values["series"] or "").strip():
-        return f"<p>{html.escape(text('image.series_help', spoken))}</p>"
+        return said("image.series_help", "p")
     try:
         whole = {**form.EMPTY, **values}
         base = form.request(whole, prompt_tools.card(page, values["model"]), Drawing())
         sides = (form.axis(values[f"{side}_field"], values[f"{side}_values"]) for side in "xyz")
         x, y, z = [*filter(None, sides), None, None, None][:3]
-        return f"<p>{html.escape(said(page.studio.groups.outlook(base, x, y, z, values['series']), spoken))}</p>"
+        return f"<p>{html.escape(told(page.studio.groups.outlook(base, x, y, z, values['series']), spoken))}</p>"
     except StudioError as error:
         return f'<p class="a-warn">{html.escape(f"{error.what(spoken)} {error.next(spoken)}".strip())}</p>'
 
 
-def said(found: Outlook, spoken: str) -> str:
+def told(found: Outlook, spoken: str) -> str:
     """How many pictures, in about what time, and the first of them."""
     first = " ".join(found.first.split())
     first = first if len(first) <= _LONGEST else first[: _LONGEST - 1].rstrip() + "…"

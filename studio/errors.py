@@ -12,7 +12,7 @@ from typing import Any
 from studio.i18n import text
 
 Param = str | int | float
-_KEYS = {"field": "field.", "kind": "disk.kind.", "part": "disk.part."}
+_KEYS = {"field": "field.", "kind": "disk.kind.", "part": "disk.part.", "wanted": "chain.wanted."}
 """Parameter -> how a value begins that is a key of a text."""
 
 

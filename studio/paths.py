@@ -15,6 +15,7 @@ home/queue/       jobs that wait, for after a restart
 home/library/     the index of all that was made; can be deleted at any time
 home/refiners/    second halves of Stable Diffusion XL
 home/vaes/        decoders that pictures can be decoded by in place of a model's own
+home/chains/      chains of steps, and in runs/ what was done with each
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Home:
         # made so that people find where theirs go
         own = (
             home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters,
-            home.preprocessors, home.detectors, home.upscalers, home.vaes, home.refiners,
+            home.preprocessors, home.detectors, home.upscalers, home.vaes, home.refiners, home.chains,
         )  # fmt: skip
         for folder in (home.root, home.models, home.outputs, home.chats, home.cache, *own):
             try:
@@ -141,6 +142,10 @@ class Home:
     @property
     def captions(self) -> Path:
         return self.root / "captions"
+
+    @property
+    def chains(self) -> Path:
+        return self.root / "chains"
 
     @property
     def own_models(self) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.requests import ImageRequest, Task
+from studio.requests import ImageRequest, Task, UpscaleRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +122,7 @@ class Output:
     finish: Literal["stop", "length", "cancelled"] = "stop"
     stats: dict[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, dict[str, Any]], ...] = ()
-    requests: tuple[ImageRequest, ...] = ()
+    requests: tuple[ImageRequest | UpscaleRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

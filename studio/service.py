@@ -19,9 +19,11 @@ from studio.beside import Beside
 from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
+from studio.chains import shelf
 from studio.devices import peak_memory
 from studio.engines.shared import depth
 from studio.errors import StudioError
+from studio.groups import Groups
 from studio.instance import Instance
 from studio.jobs.as_typed import Scribe
 from studio.jobs.asked import Asked
@@ -91,6 +93,8 @@ class Studio:
         queue: the jobs that wait, run and are over, as people see and steer them.
         disk: what takes how much, and making room.
         strangers: what strangers may take of the disk, all together.
+        groups: pictures that are painted together, told of before and gone on with after.
+        chains: steps that follow each other, kept as files.
 
     Raises:
         StudioError: the home folder cannot be used.
@@ -136,11 +140,13 @@ class Studio:
         self.queue = Board(self._runner, self)
         live = self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
+        self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
         self._saying = threading.Lock()
         self._used = Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
         self.disk = DiskUse(self.home, self.archive, self.home.cache / "widened", self._copies.clear)
+        self.chains = shelf.Shelf(self.home.chains, self.library, self.submit, self.archive)
         self._copies.trim()
 
     def __enter__(self) -> Self:
@@ -160,6 +166,7 @@ class Studio:
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
+        self.chains.close(timeout)
         self._token_counter.close()
         self.store.close()
         self._runner.close(timeout)
@@ -217,27 +224,19 @@ class Studio:
         return self.submit(replace(request, only_prompt=True), session, tag)
 
     def submit_grid(
-        self,
-        base: ImageRequest,
-        x: Axis,
-        y: Axis | None,
-        session: str = "",
-        tag: str = "",
-        *,
-        z: Axis | None = None,
-        keep: Keep | None = None,
-        previews: bool = False,
-    ) -> Job:
+        self, base: ImageRequest, x: Axis | None, y: Axis | None, session: str = "", tag: str = "", *,
+        z: Axis | None = None, series: str = "", keep: Keep | None = None, previews: bool = False,
+    ) -> Job:  # fmt: skip
         """Start one picture for each value of one axis, or each that two or three meet in, all from the same seed.
 
         Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
-        for the values.
+        for the values, and studio.tasks.image.series for rows of prompts, which need no axis.
 
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        asked = Asked(base, "grid", (x, y, z), keep, tag, previews)
-        return self._start(self._intake.grid(base, x, y, keep, z), asked, session)
+        asked = Asked(base, "grid", (x, y, z), keep, tag, previews, series=series)
+        return self._start(self._intake.grid(base, x, y, keep, z, series), asked, session)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.

@@ -87,7 +87,7 @@
     const search = find(".a-lib-search");
     search.placeholder = say("search");
     search.setAttribute("aria-label", say("search"));
-    find(".a-lib-tools").replaceChildren(find(".a-lib-files"), button("disk", say("disk")), button("import", say("import")));
+    find(".a-lib-tools").replaceChildren(find(".a-lib-files"), button("chains", say("chains")), button("disk", say("disk")), button("import", say("import")));
     find(".a-lib-grid").dataset.drop = say("drop");
   };
 
@@ -273,6 +273,7 @@
       ...(pictures >= 2 && pictures <= 4 && pictures === chosen.size ? [button("compare", say("compare"))] : []),
       ...(pictures ? [button("slideshow", say("slideshow"))] : []),
       label("tag", "tag_name"), label("collect", "collection_name"),
+      button("chains", say("run_chain")), ...(pictures === chosen.size ? [button("caption-many", say("caption_many"))] : []),
       button("export-zip", say("export_zip")), ...(pictures ? [button("export-imagefolder", say("export_imagefolder"))] : []),
       button("delete", say("delete"), { className: "a-lib-delete" }), button("none", say("select_none")),
     );
@@ -432,6 +433,7 @@
     else if (what === "undo") bringBack(undo);
     else if (what === "import") find(".a-lib-files").click();
     else if (what.startsWith("export-")) pack(ids, what.slice("export-".length));
+    else if (what === "caption-many") give("caption", JSON.stringify(ids), () => press("library-caption-many"));
     else if (what === "compare") atelier.library.compare(ids.map(of));
     else if (what === "slideshow") atelier.library.slideshow(ids.map(of).filter((one) => one?.kind === "picture"));
     else atelier.library.act(what, pressed, event);
@@ -462,6 +464,6 @@
       if (tab) atelier.run(tab);
     },
     back: () => false, quiet: () => {}, // library_view.js
-    tools: { say, get, ask, order, send, give, tell, make, button, find, address, star, remove, bringBack, save, use, reopen, look, of, items: () => items, go, row },
+    tools: { say, get, ask, order, send, give, tell, make, button, find, address, star, remove, bringBack, save, use, reopen, look, of, items: () => items, chosen: () => [...chosen], go, row },
   };
 })();

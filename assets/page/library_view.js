@@ -26,6 +26,7 @@
   };
   const stop = () => { clearInterval(ticking); ticking = 0; };
   library.back = () => dark() || close();
+  library.dark = dark;
   library.quiet = () => { dark(); close(); };
 
   // ---- all about one
@@ -80,6 +81,7 @@
     made.querySelector("button")?.focus();
     return made;
   };
+  library.stage = show;
   library.compare = (list) => {
     if (list.length < 2 || list.length > 4 || list.some((one) => one?.kind !== "picture")) { tell(say("more_fails")); return; }
     const made = show("compare", say("compare"), button("dark", say("back")), make("div", { className: "a-lib-side" }, ...list.map((one) => make("figure", {}, make("img", { src: address("file", one), alt: one.title }), make("figcaption", { textContent: one.title })))));

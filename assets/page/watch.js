@@ -5,7 +5,7 @@
   const SOON = 16; // milliseconds
   // Attributes that tell something, which Gradio changes in place where HTML of ours is drawn anew.
   const TOLD = [
-    "aria-label", "aria-selected", "aria-valuenow", "data-chat", "data-family", "data-files-listed", "data-files-now", "data-job", "data-made", "data-mark", "data-share", "data-state", "lang", "title",
+    "aria-label", "aria-selected", "aria-valuenow", "data-chat", "data-drawn", "data-family", "data-files-listed", "data-files-now", "data-job", "data-made", "data-mark", "data-share", "data-state", "lang", "title",
   ];
   const looks = [];
   let due = false;

@@ -11,7 +11,7 @@ import typer
 
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
-from studio.cli.position import read_bytes
+from studio.cli.position import read_bytes, read_text
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
@@ -84,6 +84,7 @@ def image(
     grid_x: Annotated[str, typer.Option("--grid-x", metavar="FIELD=V1,V2", help=say("help.grid"))] = "",
     grid_y: Annotated[str, typer.Option("--grid-y", metavar="FIELD=V1,V2", help=say("help.grid_y"))] = "",
     grid_z: Annotated[str, typer.Option("--grid-z", metavar="FIELD=V1,V2", help=say("help.grid_z"))] = "",
+    series: Annotated[str, typer.Option("--series", metavar="FILE", help=say("help.series"))] = "",
     count: Count = 1,
     seed: Seed = None,
     model: Model = "",
@@ -110,7 +111,8 @@ def image(
             regions=tuple(_region(console, one) for one in region or ()),
             details=tuple(_detail(console, one) for one in detail or ()),
         )  # fmt: skip
-        run(console, request, out, Wish(names, clean), _grid(request, x, y, z) if x else None)
+        rows = read_text(series, "field.series") if series else ""
+        run(console, request, out, Wish(names, clean), _grid(request, x, y, z, rows) if x or rows.strip() else None)
 
 
 def upscale(
@@ -131,9 +133,9 @@ def upscale(
         run(console, request, out, Wish(names, clean or beside is not None, beside))
 
 
-def _grid(request: ImageRequest, x: Axis, y: Axis | None, z: Axis | None) -> Start:
+def _grid(request: ImageRequest, x: Axis | None, y: Axis | None, z: Axis | None, series: str) -> Start:
     def start(studio: Studio, keep: Keep) -> Job:
-        return studio.submit_grid(request, x, y, session="cli", z=z, keep=keep)
+        return studio.submit_grid(request, x, y, session="cli", z=z, series=series, keep=keep)
 
     return start
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, code, convert, doctor, image, library, models, talk, told
+from studio.cli import caption, chain, code, convert, doctor, image, library, models, talk, told
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -43,6 +43,7 @@ app.command(help=say("help.upscale"))(image.upscale)
 app.command(help=say("help.caption"))(caption.caption)
 app.command(help=say("help.info"))(told.info)
 app.command(help=say("help.again"))(told.again)
+app.command(help=say("help.run"))(chain.run)
 app.command("convert-audiocraft", help=say("help.convert"))(convert.convert_audiocraft)
 
 

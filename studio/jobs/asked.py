@@ -12,8 +12,9 @@ from studio.library.file_names import Keep
 from studio.request_parts import Axis
 from studio.requests import Request, light
 
-How = Literal["request", "grid", "captions", "chat"]
+How = Literal["request", "grid", "captions", "chat", "several"]
 HOWS: tuple[How, ...] = ("request", "grid", "captions", "chat")
+"""Those that are kept over a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,11 @@ class Asked:
     """One wish.
 
     Attributes:
-        how: a request by itself; a grid over it; a run over many pictures; the answer to a conversation.
+        how: a request by itself; a grid over it; a run over many pictures; the answer to a conversation; several
+            pictures that have nothing in common, which are not asked for again.
         request: the question's settings, where it answers a conversation: the messages are in its file.
         axes: of a grid: x, y, z as far as there are.
+        series: of a grid: its prompts.
         keep: how pictures are named and written.
         tag: what the caller keeps with it: the conversation, or the run.
         bare: the pictures and sounds that it came with are no longer in it.
@@ -36,6 +39,7 @@ class Asked:
     tag: str = ""
     previews: bool = False
     bare: bool = False
+    series: str = ""
 
     @property
     def again(self) -> bool:

@@ -63,8 +63,8 @@ class Asks(Protocol):
     ) -> Job: ...
 
     def submit_grid(
-        self, base: ImageRequest, x: Axis, y: Axis | None, session: str = "", tag: str = "", *, z: Axis | None = None,
-        keep: Keep | None = None, previews: bool = False,
+        self, base: ImageRequest, x: Axis | None, y: Axis | None, session: str = "", tag: str = "", *,
+        z: Axis | None = None, series: str = "", keep: Keep | None = None, previews: bool = False,
     ) -> Job: ...  # fmt: skip
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job: ...
@@ -212,10 +212,12 @@ class Board:
     def _ask(self, asked: Asked, who: str) -> Job:
         asks, request, axes = self._asks, asked.request, asked.axes
         match asked.how, request.task:
-            case "grid", "image" if axes and (x := axes[0]) is not None:
-                y, z = (*axes[1:], None, None)[:2]
+            case "grid", "image" if any(axes) or asked.series:
+                x, y, z = (*axes, None, None, None)[:3]
                 base, keep = cast(ImageRequest, request), asked.keep
-                return asks.submit_grid(base, x, y, who, asked.tag, z=z, keep=keep, previews=asked.previews)
+                return asks.submit_grid(
+                    base, x, y, who, asked.tag, z=z, series=asked.series, keep=keep, previews=asked.previews
+                )
             case "captions", "caption":
                 return asks.caption_all(asks.captions.open(asked.tag), cast(CaptionRequest, request), who)
             case "chat", "chat":

@@ -87,7 +87,7 @@ class Durable:
     def begun(self, job: Job) -> None:
         """Keep a job, once `take_over` was called. Where the disk refuses, it runs all the same, and a restart will not
         know it."""
-        if job.asked is None or not self._keeping:
+        if job.asked is None or job.asked.how not in HOWS or not self._keeping:
             return
         try:
             data = _packed(job, job.asked)
@@ -208,7 +208,7 @@ def _packed(job: Job, asked: Asked) -> bytes:
     blobs: list[bytes] = []
     head = {
         "atelier_job": VERSION, "task": job.task, "title": job.title, "model": job.model, "session": job.session,
-        "created": job.created, "how": asked.how, "tag": asked.tag, "previews": asked.previews,
+        "created": job.created, "how": asked.how, "tag": asked.tag, "previews": asked.previews, "series": asked.series,
         "keep": asdict(asked.keep) if asked.keep is not None else None,
         "instead": _INSTEAD.get(), "axes": [_plain(axis, blobs) for axis in asked.axes],
         "request": _plain(asked.request, blobs),
@@ -245,7 +245,7 @@ def _unpacked(head: dict[str, Any], blobs: list[bytes]) -> Asked:
     return Asked(
         request, how, tuple(_made(axis, blobs) for axis in head.get("axes", ())),
         Keep(**{name: value for name, value in keep.items() if name in known}) if isinstance(keep, dict) else None,
-        str(head.get("tag", "")), bool(head.get("previews")),
+        str(head.get("tag", "")), bool(head.get("previews")), series=str(head.get("series", "")),
     )  # fmt: skip
 
 

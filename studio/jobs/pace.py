@@ -32,7 +32,9 @@ _FIGURES = dict[str, float]
 def units(request: Request) -> float:
     """How much work a request is, beside others of its model and task."""
     found = (getattr(request, name, None) for name in _COUNTED)
-    return math.prod(float(value) for value in found if value)
+    scale = getattr(request, "hires_scale", 1.0)
+    larger = 1 + (getattr(request, "hires_strength", None) or 0.5) * scale**2 if scale > 1 else 1.0
+    return larger * math.prod(float(value) for value in found if value)
 
 
 class Pace:

@@ -56,6 +56,7 @@ from studio.tasks.image.detector_files import Detectors
 from studio.tasks.image.prepare import PromptFiller
 from studio.tasks.image.reference_files import IPAdapters
 from studio.tasks.image.refiner_files import Refiners
+from studio.tasks.image.series import rows as rows_of_series
 from studio.tasks.image.vae_files import Vaes
 from studio.tasks.music.prompt_parser import Reading
 from studio.tasks.table import rules
@@ -160,19 +161,22 @@ class Intake:
         return _hears(card) if card is not None else ()
 
     def grid(
-        self, base: ImageRequest, x: Axis, y: Axis | None, keep: Keep | None = None, z: Axis | None = None
+        self,
+        base: ImageRequest,
+        x: Axis | None,
+        y: Axis | None,
+        keep: Keep | None = None,
+        z: Axis | None = None,
+        series: str = "",
     ) -> Order:
-        """One request a cell, all with the same seeds. Raises StudioError as `order`, for any cell or axis."""
-        x, y, z = self._by_id(x), y and self._by_id(y), z and self._by_id(z)
-        card = self._card(base)
-        base = replace(base, count=1, prompts=())
-        whole = self._resolved(base, card)
+        """One request a cell, all with the same seeds; with a series, a seed for each picture of `base` and each row.
+
+        Raises StudioError as `order`, for any cell, axis or row.
+        """
+        cells, layout, whole, card = self.cells(base, x, y, z, series)
         self._steered(whole, card)
         self._referred(whole, card)
         self._parted(whole, card)
-        seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
-        x, y = grid_axes.settled(x, draw_seed), y and grid_axes.settled(y, draw_seed)
-        cells, layout = grid_axes.cells(seeded, x, y, z and grid_axes.settled(z, draw_seed), public=self._public)
         owners = tuple(self._card(cell) for cell in cells)
         asked = [self._sampled(self._resolved(cell, own), own) for cell, own in zip(cells, owners, strict=True)]
         for (cell, _), own in zip(asked, owners, strict=True):
@@ -185,6 +189,25 @@ class Intake:
             owners, request=self._sampled(whole, card)[0], cells=filled, layout=layout, keep=keep, notes=tuple(notes)
         )
         return Order(owners[0], plan)
+
+    def cells(
+        self, base: ImageRequest, x: Axis | None, y: Axis | None, z: Axis | None, series: str = ""
+    ) -> tuple[list[ImageRequest], grid_axes.Layout, ImageRequest, Card]:
+        """The cells of a grid, neither checked nor resolved, how they lie, and what stands for all of them and its
+        model. Raises StudioError as `grid`, but for what its cells are refused for."""
+        rows = rows_of_series(base, series, public=self._public)
+        axes = [self._by_id(axis) for axis in (x, y, z) if axis]
+        base = replace(base, prompt=rows[0].prompt) if rows else base
+        card = self._card(base)
+        base, count = replace(base, prompts=()), base.count if rows and not axes else 1
+        whole = replace(self._resolved(replace(base, count=count), card), count=1)
+        base = replace(base, count=1)
+        seeded = replace(base, seed=whole.seed, variation_seed=whole.variation_seed or draw_seed())
+        if count > 1:
+            axes.append(Axis("seed", tuple(str(int(whole.seed or 0) + number) for number in range(count))))
+        x, y, z = [*(grid_axes.settled(axis, draw_seed) for axis in axes), None, None, None][:3]
+        cells, layout = grid_axes.cells(seeded, x, y, z, rows=rows, public=self._public)
+        return cells, layout, whole, card
 
     def _by_id(self, axis: Axis) -> Axis:
         """An axis of models with their ids, where people wrote what they are called. Raises StudioError as `order`."""

@@ -50,9 +50,14 @@ def recipes(
             adapters=loras, controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
             refiners=refiners, detectors=detectors,
         )  # fmt: skip
-        return origins.attached(made, (keep and keep.origin) or inspect.origin(_began_with(request)))
+        return origins.attached(made, (keep and keep.origin) or origin(request))
 
     return made_with
+
+
+def origin(request: Request) -> dict[str, Any] | None:
+    """How the picture or sound was made that something else is made of; None where it does not say."""
+    return inspect.origin(_began_with(request))
 
 
 def _embeddings(requests: Iterable[Request | None], output: Output, adapters: tuple[Path, ...]) -> dict[str, str]:

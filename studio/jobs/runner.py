@@ -368,7 +368,8 @@ class Runner:
             made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds)
             each = {one.id: made_with(one) for one in plan.cards}
             made = each[plan.cards[0].id] if each else made_with(card)
-            artifact = self._library.save(plan.request.task, output, made, plan.keep, plan.sheet(output), each)
+            own = None if plan.keep and plan.keep.origin else provenance.origin
+            artifact = self._library.save(plan.request.task, output, made, plan.keep, plan.sheet(output), each, own)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:

@@ -25,9 +25,9 @@ from studio.library.file_names import Keep
 from studio.library.scan import sidecar
 from studio.media import midi
 from studio.paths import Home, disk_error, inside, require_space, write
-from studio.recipes import embed_image, infotext, recipe
+from studio.recipes import embed_image, infotext, origins, recipe
 from studio.recipes.embed_audio import encode_wav
-from studio.requests import TASKS, ImageRequest, Task
+from studio.requests import TASKS, ImageRequest, Task, UpscaleRequest
 from studio.results import Artifact, Output
 from studio.tasks.code.languages import SUFFIXES
 
@@ -78,6 +78,7 @@ class Library:
         keep: Keep | None = None,
         sheet: Image.Image | None = None,
         each: Mapping[str, dict[str, Any]] | None = None,
+        origin: Callable[[Any], dict[str, Any] | None] | None = None,
     ) -> Artifact:
         """Write an output with its recipe: all of its files, or none.
 
@@ -88,6 +89,7 @@ class Library:
             keep: how pictures are named and written; by default as this library does.
             each: model -> recipe of the whole run, where pictures of several models are among it.
             sheet: the contact sheet of a grid, written beside the first picture as `<name>-grid.png`.
+            origin: how what one of several requests began with was made; None where all began with the same.
 
         Raises:
             StudioError: the disk is full or refuses; no file of this output is left behind.
@@ -98,6 +100,10 @@ class Library:
         if output.requests:
             whole = {id: {**one, "finish": output.finish} for id, one in (each or {}).items()}
             of_each = [{**whole.get(request.model, made), **_alone(request)} for request in output.requests]
+            if origin is not None:
+                bare = [{name: value for name, value in one.items() if name != "origin"} for one in of_each]
+                begun = zip(bare, output.requests, strict=True)
+                of_each = [origins.attached(one, origin(request)) for one, request in begun]
         else:
             of_each = [made] * len(seeds)
         steps = output.variation_seeds or (None,) * len(seeds)
@@ -208,7 +214,7 @@ class Library:
         return kept
 
 
-def _alone(request: ImageRequest) -> dict[str, Any]:
+def _alone(request: ImageRequest | UpscaleRequest) -> dict[str, Any]:
     return {"parameters": recipe.parameters(request), "seed": request.seed}
 
 

@@ -41,7 +41,7 @@ def build(page: Page) -> None:
             result = Result(page)
             many = Many(page)
             Lately(page, TASK)
-    page.pictures[TASK] = fields.of["picture"]
+    page.pictures[TASK], page.many = fields.of["picture"], (fields.of["files"], fields.of["what"])
     due = gr.State(None)  # what the fields held for the first caption, where a second model is to make another
     outputs = [run, stop, progress, *result.outputs, *many.outputs]
     columns = [result.column, many.column]

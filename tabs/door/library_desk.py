@@ -2,7 +2,7 @@
 
     GET  /atelier/library?…          a page of the grid, and with `first` what the filters offer
     GET  /atelier/library/about?id=  all about one          /small?id= its small picture    /file?id= itself
-    GET  /atelier/library/space      what takes disk
+    GET  /atelier/library/space      what takes disk    /chains  the chains    /chain  the one that works
     POST /atelier/library/do         {"do": "star", "ids": […]} and the like
 
 There is none on a public studio: strangers see nothing of each other.
@@ -34,7 +34,7 @@ from studio.library.recognition import recognise
 from studio.paths import gigabytes, write
 from studio.service import Studio
 from tabs.door.refusal import Refusal, spoken_by
-from tabs.library import pieces
+from tabs.library import chains, pieces
 from tabs.shared import uploaded
 from tabs.shared.taking import Taker
 from tabs.shared.thumbnails import small_copy
@@ -94,6 +94,10 @@ class LibraryDesk:
                 return _whole(archive, id, bool(asked.get("save")))
             case "space":
                 return _told(pieces.space(archive, self._studio.disk.look(), spoken))
+            case "chains":
+                return _told(chains.told(self._studio, spoken))
+            case "chain":
+                return _told(chains.stands(self._studio, spoken))
             case "do":
                 return _told(self._obeyed(archive, asked, spoken))
         return Response(status_code=404)
@@ -152,6 +156,10 @@ class LibraryDesk:
                 return self._room(asked.get("limit"), bool(asked.get("dry", True)))
             case "rebuild":
                 return {"count": archive.rebuild()}
+            case "chain":
+                return chains.start(self._studio, archive, asked, spoken)
+            case "chain-stop":
+                return chains.stop(self._studio, spoken)
             case _:
                 raise StudioError("bad_message")
         return {"items": [pieces.tile(archive.item(id)) for id in ids]}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import gradio as gr
 
 from studio.jobs.job import Job
-from studio.jobs.plans.grid import Grid
 from studio.requests import ImageRequest
 from studio.results import Update
 from tabs.shared.context import Page
@@ -58,7 +57,7 @@ class Cells:
             return gr.skip()
         known = self._shown.setdefault(update.job, {})
         known.update({n: address(self._page.offer(data, "preview.png")) for n, data in update.previews.items()})
-        grid = job.plan.layout if isinstance(job.plan, Grid) else None
+        grid = getattr(job.plan, "layout", None)
         scale = max(one.hires_scale for one in asked)
         found = lay(sum(one.count for one in asked), int(max(sizes) * scale), len(grid.columns) if grid else 0)
         return _drawn(found, [(one.width or 1, one.height or 1) for one in asked for _ in range(one.count)], known)

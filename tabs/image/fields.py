@@ -21,7 +21,7 @@ from tabs.image.strokes import Strokes
 from tabs.shared import uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
-from tabs.shared.i18n import t
+from tabs.shared.i18n import said, t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.widgets import PASSING, fold, number
 
@@ -50,6 +50,7 @@ class Fields:
         self.references = None if self._page.studio.settings.public else References(self._page, self.of)
         self.regions = Regions(self.of)
         self._detail()
+        self._series()
         self._grid()
         self._files()
         self.picker.place()
@@ -238,6 +239,16 @@ class Fields:
                     [("–", "")], value="", label=t("label.detail"), elem_id="image-detail-name", min_width=120
                 )
                 self.of["detail_strength"] = number(TASK, "detail_strength", placeholder="page.number_0_4")
+
+    def _series(self) -> None:
+        with fold("image-series-part", "image.fold_series"):
+            self.of["series"] = gr.Textbox(
+                label=t("label.series"), lines=4, max_lines=14, elem_id="image-series",
+                placeholder=t("image.series_placeholder"),
+            )  # fmt: skip
+            self.series_line = gr.HTML(
+                said("image.series_help", "p"), elem_id="image-series-line", elem_classes="a-under"
+            )  # fmt: skip
 
     def _grid(self) -> None:
         choices = [(t("page.none"), ""), *[(t(f"image.axis_{name}"), name) for name in AXES]]

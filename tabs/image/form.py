@@ -25,7 +25,7 @@ EMPTY: Mapping[str, Any] = {
     editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "", "rng": "",
     "vae": "", "refiner": "", "refiner_at": "", "detail_on": False, "detail_name": "", "detail_strength": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
-    "z_field": "", "z_values": "",
+    "z_field": "", "z_values": "", "series": "",
 }  # fmt: skip
 """Every field that has a say in the picture, as it is when nothing was asked for."""
 _TYPED = (
@@ -48,6 +48,7 @@ class Wanted:
     z: Axis | None
     keep: Keep
     previews: bool
+    series: str = ""
 
 
 def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> Wanted:
@@ -59,7 +60,10 @@ def wanted_pictures(values: Mapping[str, Any], card: Card, drawing: source.Drawi
     sides = (axis(values[f"{side}_field"], values[f"{side}_values"]) for side in "xyz")
     x, y, z = [*filter(None, sides), None, None, None][:3]
     keep = Keep((values["pattern"] or "").strip(), values["format"] or "png", bool(values["metadata"]))
-    return Wanted(request(values, card, drawing), x, y, z, keep, bool(values["previews"]))
+    series = values["series"] or ""
+    return Wanted(
+        request(values, card, drawing), x, y, z, keep, bool(values["previews"]), series if series.strip() else ""
+    )
 
 
 def request(values: Mapping[str, Any], card: Card, drawing: source.Drawing) -> ImageRequest:

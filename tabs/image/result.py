@@ -14,15 +14,15 @@ from studio.catalog import licence, variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
-from studio.jobs.plans.grid import Grid
-from studio.recipes import origins, recipe
-from studio.requests import ImageRequest
+from studio.jobs.plans.unfinished import labels, together
+from studio.recipes import origins
 from studio.results import Artifact, Update
 from tabs.image import copies, sketch
 from tabs.image.cells import SMALL, Cells, lay
 from tabs.image.compare import pair
 from tabs.image.fields import TASK, Fields, queued
 from tabs.image.form import plain
+from tabs.image.pick_strip import Strip
 from tabs.image.tiled import nine
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -96,6 +96,8 @@ class Result:
             self.clean_file = gr.DownloadButton(
                 "", size="sm", elem_id="image-clean-file", visible="hidden", elem_classes="a-hidden"
             )
+        self.rest = gr.Button("", size="sm", visible=False, elem_id="image-rest", min_width=0)
+        self.picks = Strip()
         self.note = gr.HTML(elem_id="image-compared", elem_classes="a-live")
         self.slider = gr.ImageSlider(
             visible=False, show_label=False, label=t("image.compare"), interactive=False, format="png",
@@ -111,7 +113,7 @@ class Result:
     def outputs(self) -> list[Any]:
         return [
             self.progress, self.cells.part, self.gallery, self.details, self.actions, self.save, self.star, self.sheet,
-            self.note, self.slider, self.empty, self.shown, self.chosen,
+            self.note, self.slider, self.empty, self.shown, self.chosen, self.rest, *self.picks.outputs,
         ]  # fmt: skip
 
     def show(self, update: Update, spoken: str) -> dict[Any, Any]:
@@ -126,11 +128,13 @@ class Result:
 
     def put(self, artifact: Artifact, spoken: str, job: str = "") -> dict[Any, Any]:
         """Show an artifact's pictures, its first one chosen."""
-        files = tuple(self._page.publish(file) for file in artifact.files)
         found = self._job(job)
-        layout = found.plan.layout if found is not None and isinstance(found.plan, Grid) else None
-        marks = labels(found, artifact) if found is not None else ()
+        plan = found.plan if found is not None else None
+        artifact = together(plan, artifact)
+        files = tuple(self._page.publish(file) for file in artifact.files)
+        marks, layout = labels(plan, artifact), getattr(plan, "layout", None)
         across = len(layout.columns) if marks and layout is not None else 0
+        left = self._page.studio.groups.left(found) if found is not None else 0
         shown = Shown(artifact, files, job)
         pictures = list(zip(files, marks, strict=True)) if marks else list(files)
         largest = max((max(_size(each)) for each in artifact.recipes), default=SMALL)
@@ -154,6 +158,8 @@ class Result:
             self.slider: gr.update(visible=False),
             self.shown: shown,
             self.chosen: 0,
+            self.rest: gr.update(value=text("image.rest", spoken, count=left), visible=left > 0),
+            **self.picks.put(files, marks, spoken),
         }
 
     def line(self, shown: Shown, index: int, spoken: str) -> str:
@@ -311,30 +317,6 @@ def tiles() -> str:
 
 def _action(name: str) -> gr.Button:
     return gr.Button(t(f"image.{name}"), size="sm", min_width=0, elem_id=f"image-{name.replace('_', '-')}")
-
-
-def labels(job: Job, artifact: Artifact) -> tuple[str, ...]:
-    """What each picture of a grid is called: its column's label and its row's. Cells that were skipped are missing."""
-    if not isinstance(job.plan, Grid) or job.plan.layout is None:
-        return ()
-    layout = job.plan.layout
-    names = [
-        " · ".join(filter(None, (column, row, block)))
-        for block in layout.blocks
-        for row in layout.rows
-        for column in layout.columns
-    ]
-    left = list(zip(names, job.plan.cells, strict=True))
-    found: list[str] = []
-    for made in artifact.recipes[: len(artifact.files)]:
-        at = next((i for i, (_, cell) in enumerate(left) if _is(made, cell)), None)
-        found.append("" if at is None else left[at][0])
-        left = left if at is None else left[at + 1 :]
-    return tuple(found)
-
-
-def _is(made: dict[str, Any], cell: ImageRequest) -> bool:
-    return made["seed"] == cell.seed and made["parameters"] == recipe.parameters(cell)
 
 
 def _seed(shown: Shown | None, index: int) -> Any:

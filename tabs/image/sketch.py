@@ -68,7 +68,7 @@ def request(studio: Studio, message: Any) -> ImageRequest | None:
     card = studio.catalog.get(chosen) if chosen else studio.default_model(TASK)
     if editing.chosen(values, card):
         return None
-    if not sketches(card) or values["x_field"] or not values["prompt"].strip():
+    if not sketches(card) or values["x_field"] or values["series"].strip() or not values["prompt"].strip():
         return None
     return form.request(values, card, Drawing())
 

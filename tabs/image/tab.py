@@ -20,8 +20,10 @@ from tabs.image import (
     edge,
     like_this,
     lora_shelf,
+    picks,
     prompt_tools,
     reproduce,
+    series,
     sketch,
     taking_up,
     unshowable,
@@ -150,6 +152,9 @@ def build(page: Page) -> None:
     reproduce.wire(page, result, outputs, show)
     like_this.wire(page, result, outputs, show)
     detail.wire(page, fields, result, outputs, show)
+    picks.wire(page, fields, result, outputs, show)
+    series.wire(page, fields, result)
+    series.wire_rest(page, result, outputs, show)
     restoring.wire()
     missing.wire()
     unshowable.wire(page, fields)
@@ -165,8 +170,10 @@ def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
     with page.bench.place() if drawing.picture else nullcontext():
         asked = wanted_pictures(values, prompt_tools.card(page, values["model"]), drawing)
     options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
-    if asked.x is not None:
-        return page.studio.submit_grid(asked.request, asked.x, asked.y, who, z=asked.z, **options)
+    if asked.x is not None or asked.series:
+        return page.studio.submit_grid(
+            asked.request, asked.x, asked.y, who, z=asked.z, series=asked.series, **options
+        )  # fmt: skip
     return page.studio.submit(page.studio.easel.take(asked.request, who), who, **options)
 
 

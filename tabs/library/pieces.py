@@ -69,11 +69,11 @@ def facets(archive: Archive, spoken: str) -> dict[str, Any]:
 def about(studio: Studio, archive: Archive, takers: Sequence[Taker], id: str, spoken: str) -> dict[str, Any]:
     """All that is known of a thing, and what can take it up. Raises StudioError: unknown_item."""
     item, made = archive.item(id), archive.recipe(id)
-    words, syntax = _words(studio, archive, item)
+    said, syntax = words(studio, archive, item)
     return {
-        **tile(item), "name": archive.file(id).name, "words": words[:MOST_TEXT], "syntax": syntax,
+        **tile(item), "name": archive.file(id).name, "words": said[:MOST_TEXT], "syntax": syntax,
         "facts": _facts(item, made, spoken), "tags": item.tags, "note": item.note, "collections": item.collections,
-        "uses": _uses(item, takers, words, spoken), "restores": item.kind in ("code", "chat") or made is not None,
+        "uses": _uses(item, takers, said, spoken), "restores": item.kind in ("code", "chat") or made is not None,
     }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def space(archive: Archive, use: Use, spoken: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _words(studio: Studio, archive: Archive, item: Item) -> tuple[str, str]:
+def words(studio: Studio, archive: Archive, item: Item) -> tuple[str, str]:
     """The words of a thing, which other tabs can take, and of code its language."""
     file = archive.file(item.id)
     if item.kind == "chat":

@@ -5,7 +5,9 @@ The library itself is drawn by assets/page/library.js, which talks to tabs.door.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from tabs.shared.taking import Taken, Taker
 _TAKING = "(_, ...rest) => [atelier.library.taking(), ...rest]"
 _TOOK = "() => atelier.library.took()"
 _NUMBERS = ("max_tokens", "temperature")
+MOST = 500
+"""Pictures that are given to the caption tab at once."""
 
 
 def build(page: Page) -> None:
@@ -41,6 +45,29 @@ def build(page: Page) -> None:
             )
             for after in filter(None, (taker.after, _TOOK)):
                 event = event.then(None, None, None, js=after, **quick())
+    _captions(page)
+
+
+def _captions(page: Page) -> None:
+    """Several pictures of the library into the list of many of the caption tab."""
+    if page.many is None:
+        return
+    with _part(page, "tab-caption"):
+        asked = gr.Textbox(visible="hidden", elem_classes="a-hidden")
+        button = gr.Button(visible="hidden", elem_id="library-caption-many", elem_classes="a-hidden")
+        button.click(partial(_many, page), asked, list(page.many), js=_TAKING, preprocess=False, **quick()).then(
+            None, None, None, js=_TOOK, **quick()
+        )  # fmt: skip
+
+
+def _many(page: Page, told: str) -> tuple[Any, Any]:
+    archive = page.studio.archive
+    try:
+        ids = [str(id) for id in json.loads(told)][:MOST]
+        files = [archive.file(id) for id in ids if archive.item(id).kind == "picture"] if archive is not None else []
+    except (ValueError, TypeError, RecursionError):
+        raise StudioError("bad_message") from None
+    return [page.publish(file) for file in files], "many"
 
 
 def button_id(name: str) -> str:

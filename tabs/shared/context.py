@@ -59,6 +59,7 @@ class Page:
     tabs: gr.Tabs | None = None
     prompts: dict[Task, gr.Textbox] = field(default_factory=dict)
     pictures: dict[Task, gr.Image] = field(default_factory=dict)
+    many: tuple[Any, Any] | None = None  # where the caption tab takes many pictures, and what says that it does
     restart: Callable[[], None] | None = None  # starts the whole studio again, where that can be done
     presses: Presses = field(default_factory=Presses)
     bench: Bench = field(default_factory=Bench)  # where what was sent is decoded, before a job is accepted

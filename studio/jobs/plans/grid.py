@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -15,12 +16,24 @@ from PIL import Image
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import PartContext, Plan, RunContext
-from studio.requests import ImageRequest, light
+from studio.media.image import decode
+from studio.requests import ImageRequest, UpscaleRequest, light
 from studio.results import Output
 from studio.tasks.image import contact_sheet
 from studio.tasks.image.grid_axes import Layout
 
 log = logging.getLogger("studio")
+
+Cell = ImageRequest | UpscaleRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A picture of a group that was painted before it was stopped: its cell, its file and its recipe."""
+
+    cell: Cell
+    file: Path
+    recipe: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,13 +43,16 @@ class Grid(Plan):
     Attributes:
         cells: what is run instead of `request`.
         layout: how the cells lie on their sheet; None where they want none.
+        whole, before: of a group that is gone on with, all of its cells, and those that are there.
     """
 
-    cells: tuple[ImageRequest, ...]
+    cells: tuple[Cell, ...]
     layout: Layout | None = None
+    whole: tuple[Cell, ...] = field(default=(), kw_only=True)
+    before: tuple[Before, ...] = field(default=(), kw_only=True)
 
     @property
-    def requests(self) -> tuple[ImageRequest, ...]:
+    def requests(self) -> tuple[Cell, ...]:
         return self.cells
 
     def run(self, model: Loaded, context: RunContext) -> Output:
@@ -48,7 +64,7 @@ class Grid(Plan):
         """
         images: list[Image.Image] = []
         seeds: list[int] = []
-        requests: list[ImageRequest] = []
+        requests: list[Cell] = []
         notes: list[tuple[str, dict[str, Any]]] = []
         stats: dict[str, float] = {}
         failures: list[Exception] = []
@@ -96,20 +112,33 @@ class Grid(Plan):
     def sheet(self, output: Output) -> Image.Image | None:
         if self.layout is None:
             return None
-        sheet = contact_sheet.sheet(self.layout, contact_sheet.placed(self.cells, output))
+        painted = contact_sheet.placed(self.whole or self.cells, output)
+        for number, cell in enumerate(self.whole):
+            if painted[number] is None:
+                painted[number] = _picture(next((one.file for one in self.before if one.cell == cell), None))
+        sheet = contact_sheet.sheet(self.layout, painted)
         sheet.info["axes"] = self.layout.axes
         return sheet
 
     def light(self) -> Plan:
-        return replace(self, request=light(self.request), cells=tuple(light(cell) for cell in self.cells))
+        cells, whole = (tuple(light(cell) for cell in many) for many in (self.cells, self.whole))
+        return replace(self, request=light(self.request), cells=cells, whole=whole)
+
+
+def _picture(file: Path | None) -> Image.Image | None:
+    """A picture that was painted before; None where it is gone by now."""
+    try:
+        return decode(file.read_bytes()).image if file is not None else None
+    except (OSError, StudioError):
+        return None
 
 
 class _CellContext(PartContext):
     """Counts the steps of all cells: those behind as they were, those ahead as their requests say."""
 
-    def __init__(self, whole: RunContext, cells: Sequence[ImageRequest]) -> None:
+    def __init__(self, whole: RunContext, cells: Sequence[Cell]) -> None:
         super().__init__(whole)
-        self._planned = [int(cell.steps or 1) for cell in cells]
+        self._planned = [int(getattr(cell, "steps", None) or 1) for cell in cells]
         self._number = 0
 
     def begin(self, number: int) -> None:

@@ -15,8 +15,8 @@ from studio.catalog.card import Card
 from studio.engines.base import Loaded
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import PartContext, Plan, RunContext, Yielded
-from studio.jobs.plans.grid import Grid
-from studio.requests import ImageRequest, Request, light
+from studio.jobs.plans.grid import Before, Cell, Grid
+from studio.requests import Request, light
 from studio.results import Note, Output
 from studio.tasks.image.grid_axes import Layout
 
@@ -35,17 +35,19 @@ class ModelsGrid(Plan):
     """Cells of several models.
 
     Attributes:
-        cells, layout: as those of a `Grid`.
+        cells, layout, whole, before: as those of a `Grid`.
         owners: the model of each cell.
     """
 
-    cells: tuple[ImageRequest, ...]
-    layout: Layout
+    cells: tuple[Cell, ...]
+    layout: Layout | None
     owners: tuple[Card, ...]
+    whole: tuple[Cell, ...] = field(default=(), kw_only=True)
+    before: tuple[Before, ...] = field(default=(), kw_only=True)
     board: Board = field(default_factory=Board, compare=False, repr=False)
 
     @property
-    def requests(self) -> tuple[ImageRequest, ...]:
+    def requests(self) -> tuple[Cell, ...]:
         return self.cells
 
     @property
@@ -93,19 +95,20 @@ class ModelsGrid(Plan):
         return self._merged("stop") if self.board.outputs else None
 
     def sheet(self, output: Output) -> Image.Image | None:
-        return Grid(self.request, self.cells, self.layout).sheet(output)
+        return Grid(self.request, self.cells, self.layout, whole=self.whole, before=self.before).sheet(output)
 
     def light(self) -> Plan:
-        return replace(self, request=light(self.request), cells=tuple(light(cell) for cell in self.cells))
+        cells, whole = (tuple(light(cell) for cell in many) for many in (self.cells, self.whole))
+        return replace(self, request=light(self.request), cells=cells, whole=whole)
 
     def so_far(self) -> Output | None:
         return self._merged("cancelled") if self.board.outputs else None
 
     def steps_of(self, cards: tuple[Card, ...]) -> int:
         """The steps of all cells of these models, as far as their requests say."""
-        return sum(int(cell.steps or 1) for card in cards for cell in self._of(card))
+        return sum(int(getattr(cell, "steps", None) or 1) for card in cards for cell in self._of(card))
 
-    def _of(self, card: Card) -> tuple[ImageRequest, ...]:
+    def _of(self, card: Card) -> tuple[Cell, ...]:
         return tuple(cell for cell, owner in zip(self.cells, self.owners, strict=True) if owner.id == card.id)
 
     def _next(self) -> Card | None:
@@ -115,7 +118,7 @@ class ModelsGrid(Plan):
         """What was painted, in the order of the cells."""
         board = self.board
         left = [(request, one, number) for one in board.outputs for number, request in enumerate(one.requests)]
-        placed: list[tuple[ImageRequest, Output, int]] = []
+        placed: list[tuple[Cell, Output, int]] = []
         for cell in self.cells:
             found = next((at for at, (request, _, _) in enumerate(left) if request == cell), None)
             if found is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from studio.requests import ImageRequest
+from studio.requests import ImageRequest, UpscaleRequest
 from studio.results import Output
 from studio.tasks.image.grid_axes import Layout
 
@@ -25,7 +25,7 @@ _BEYOND = 0x2E80
 """The first sign that pillow's own font certainly lacks."""
 
 
-def placed(cells: Sequence[ImageRequest], output: Output) -> list[Image.Image | None]:
+def placed(cells: Sequence[ImageRequest | UpscaleRequest], output: Output) -> list[Image.Image | None]:
     """The picture of each cell, in the order of the cells; None for those that were skipped or never begun."""
     done = list(zip(output.requests, output.images, strict=True))
     found: list[Image.Image | None] = []
@@ -47,7 +47,7 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
     width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
     gap = max(2, min(width, height) // 64)
     size = max(10, min(width, height) // 16)
-    font = label_font("".join((*layout.rows, *layout.columns, *layout.blocks)), size)
+    font = label_font("".join((*layout.rows, *layout.columns, *layout.blocks, *layout.each)), size)
     line = round(size * 1.4)
     left = _widest(layout.rows, font, max(width, 8 * size)) + 2 * gap if any(layout.rows) else gap
     heads = [_wrapped(label, font, max(width, 4 * size)) for label in layout.columns]
@@ -55,7 +55,9 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
     across = left + columns * (width + gap)
     titles = [_wrapped(label, font, max(across - 2 * gap, 8 * size)) for label in layout.blocks]
     title = max(len(each) for each in titles) * line + 2 * gap if any(layout.blocks) else 0
-    deep = title + top + rows * (height + gap)
+    below = [_wrapped(label, font, width) for label in layout.each]
+    pitch = height + gap + (max(len(each) for each in below) * line + gap if below else 0)
+    deep = title + top + rows * pitch
     whole = Image.new("RGB", (across, blocks * deep), _PAPER)
     draw = ImageDraw.Draw(whole)
     for block, name in enumerate(titles):
@@ -64,12 +66,15 @@ def sheet(layout: Layout, pictures: Sequence[Image.Image | None]) -> Image.Image
         for column, head in enumerate(heads):
             _write(draw, head, left + column * (width + gap) + width // 2, begin + top // 2, line, font)
         for row, label in enumerate(layout.rows):
-            middle = begin + top + row * (height + gap) + height // 2
+            middle = begin + top + row * pitch + height // 2
             _write(draw, _wrapped(label, font, left - gap), left // 2, middle, line, font)
     for number, picture in enumerate(pictures):
         block, place = divmod(number, columns * rows)
         row, column = divmod(place, columns)
-        x, y = left + column * (width + gap), block * deep + title + top + row * (height + gap)
+        x, y = left + column * (width + gap), block * deep + title + top + row * pitch
+        if below:
+            words = below[number]
+            _write(draw, words, x + width // 2, y + height + gap + len(words) * line // 2, line, font)
         if picture is None:
             draw.rectangle((x, y, x + width - 1, y + height - 1), fill=_EMPTY)
             continue

@@ -12,9 +12,11 @@ value suits a model is for studio.tasks.limits to say.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -26,6 +28,7 @@ from studio.tasks.bounds import check_many, label
 from studio.tasks.image import prompt_template
 from studio.tasks.image.limits import CELLS, NUMBERS
 from studio.tasks.image.schedulers import OWN
+from studio.tasks.image.series import Row
 
 WHOLE = ("seed", "steps", "width", "height", "variation_seed", "clip_skip", "mask_padding", "mask_blur")
 BROKEN = ("guidance_scale", "strength", "variation", "hires_scale", "hires_strength", "refiner_at")
@@ -51,12 +54,25 @@ class Layout:
 
     Attributes:
         axes: what the grid was made of.
+        each: a label for each cell, where rows and columns have no meaning; the last row may be shorter then.
+        series: whether the rows are those of a series, which say more of a cell than its column.
     """
 
     columns: tuple[str, ...]
     rows: tuple[str, ...]
     blocks: tuple[str, ...] = ("",)
     axes: tuple[Axis, ...] = dataclasses.field(default=(), compare=False)
+    each: tuple[str, ...] = ()
+    series: bool = dataclasses.field(default=False, compare=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each cell is called, in the order of the cells."""
+        if self.each:
+            return self.each
+        named = itertools.product(self.blocks, self.rows, self.columns)
+        told = ((row, column, block) if self.series else (column, row, block) for block, row, column in named)
+        return tuple(" · ".join(filter(None, one)) for one in told)
 
 
 def values(axis: Axis) -> tuple[str, ...]:
@@ -92,27 +108,61 @@ def settled(axis: Axis, seed: Callable[[], int]) -> Axis:
 
 
 def cells(
-    base: ImageRequest, x: Axis, y: Axis | None, z: Axis | None = None, *, public: bool = False
+    base: ImageRequest,
+    x: Axis | None,
+    y: Axis | None,
+    z: Axis | None = None,
+    *,
+    rows: Sequence[Row] = (),
+    public: bool = False,
 ) -> tuple[list[ImageRequest], Layout]:
     """One request a cell, block by block and row by row, and how they lie. They are neither checked nor resolved.
 
     Args:
         base: with its seeds, so that all cells share them.
+        rows: of a series: its pictures lie below each other then, and `y` and `z` are blocks.
 
     Raises:
         StudioError: an axis cannot be understood, or there are too many cells.
     """
-    columns, rows, blocks = values(x), values(y) if y else ("",), values(z) if z else ("",)
-    _check_many(len(columns) * len(rows) * len(blocks), public)
     alone = replace(base, count=1, prompts=())
+    axes = tuple(axis for axis in (x, y, z) if axis)
+    if rows:
+        return _of_rows(alone, rows, axes, public)
+    columns, down, blocks = values(axes[0]), values(y) if y else ("",), values(z) if z else ("",)
+    _check_many(len(columns) * len(down) * len(blocks), public)
     found = []
     for block in blocks:
         upper = _with(alone, z, block, blocks) if z else alone
+        for row in down:
+            request = _with(upper, y, row, down) if y else upper
+            found += [_with(request, axes[0], column, columns) for column in columns]
+    below, apart = _labels(y, down) if y else ("",), _labels(z, blocks) if z else ("",)
+    return found, Layout(_labels(axes[0], columns), below, apart, axes)
+
+
+def _of_rows(
+    alone: ImageRequest, rows: Sequence[Row], axes: tuple[Axis, ...], public: bool
+) -> tuple[list[ImageRequest], Layout]:
+    """The cells of a series: its rows below each other, the first axis across, and a block for each value that the
+    others meet in. Without axes they follow each other, each with its own label."""
+    written = [values(axis) for axis in axes]
+    _check_many(len(rows) * math.prod(map(len, written)), public)
+    blocks = list(itertools.product(*written[1:]))
+    found = []
+    for block in blocks:
         for row in rows:
-            request = _with(upper, y, row, rows) if y else upper
-            found += [_with(request, x, column, columns) for column in columns]
-    down, apart = _labels(y, rows) if y else ("",), _labels(z, blocks) if z else ("",)
-    return found, Layout(_labels(x, columns), down, apart, tuple(axis for axis in (x, y, z) if axis))
+            request = replace(alone, prompt=row.prompt, negative_prompt=row.negative_prompt)
+            for axis, value, all_of_it in zip(axes[1:], block, written[1:], strict=True):
+                request = _with(request, axis, value, all_of_it)
+            found += [_with(request, axes[0], value, written[0]) for value in written[0]] if axes else [request]
+    labels = tuple(row.label for row in rows)
+    if not axes:
+        across = min(len(rows), max(2, math.ceil(math.sqrt(len(rows)))))
+        return found, Layout(("",) * across, ("",) * math.ceil(len(rows) / across), each=labels)
+    named = [_labels(axis, value) for axis, value in zip(axes, written, strict=True)]
+    apart = tuple(" · ".join(one) for one in itertools.product(*named[1:]))
+    return found, Layout(named[0], labels, apart, axes, series=True)
 
 
 def _with(request: ImageRequest, axis: Axis, value: str, found: tuple[str, ...]) -> ImageRequest:

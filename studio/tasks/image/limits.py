@@ -84,6 +84,8 @@ DETAIL_NUMBERS: Mapping[str, Bound] = {
 """Of one detector, each by the name of its field there with `detail_` before it."""
 STYLES = Bound(0, 16, 8, 0)
 CELLS = Bound(1, 64, 9, 1)
+SERIES = Letters(60_000, 8_000)
+"""What is typed or pasted as rows of prompts (studio.tasks.image.series)."""
 PLAIN_NAME = re.compile(r"[^./\\:<>\x00-\x1f\s](?:[^/\\:<>\x00-\x1f]*[^/\\:<>\x00-\x1f\s])?")
 """Names of a person's own files: no folders, no hidden ones."""
 LORA_NAME = Letters(200, 200, needed=True)

@@ -13,6 +13,7 @@ from PIL import Image
 from studio.engines.demo.fake import FakeEngine, FakeModel
 from studio.errors import StudioError
 from studio.jobs.plans.models_grid import ModelsGrid
+from studio.jobs.plans.unfinished import labels, together
 from studio.recipes import recipe
 from studio.request_parts import Axis
 from studio.requests import ImageRequest
@@ -166,3 +167,29 @@ def test_another_persons_job_goes_between_two_models(two: Studio, loaded: list[s
     other = two.submit(replace(HILLS, steps=1), session="b")
     assert other.result().files
     assert len(grid.result().files) == 2
+
+
+def test_a_stopped_series_of_several_models_is_gone_on_with(two: Studio, loaded: list[str]) -> None:
+    catalog = two.catalog
+    cards = {id: replace(card, options={"step_seconds": 0.02}) for id, card in catalog.cards.items()}
+    slow = replace(catalog, cards=MappingProxyType(cards))
+    two.catalog = two._intake._catalog = two.models._catalog = slow
+    job = two.submit_grid(replace(HILLS, steps=4), MODELS, None, series="one\ntwo\nthree")
+    for update in job.events():
+        if update.step > 5:
+            job.cancel()
+            break
+    first = job.result()
+    left = two.groups.left(job)
+    assert left == 6 - len(first.files) > 3
+    rest = two.groups.go_on(job)
+    second = rest.result()
+    told = [(made["model"]["id"], made["parameters"]["prompt"]) for made in (*first.recipes, *second.recipes)]
+    assert sorted(told) == sorted(
+        (id, f"{word}, hills") for id in ("demo-image", "second") for word in ("one", "two", "three")
+    )
+    whole = together(rest.plan, second)
+    assert [made["model"]["id"] for made in whole.recipes] == ["demo-image", "second"] * 3
+    named = labels(rest.plan, whole)
+    assert [name.partition(" · ")[0] for name in named] == ["one", "one", "two", "two", "three", "three"]
+    assert second.sheet is not None

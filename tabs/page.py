@@ -49,6 +49,8 @@ def build(studio: Studio, restart: Callable[[], None] | None = None, takers: lis
             wire()
         wiring.build(page)
         t("page.undo_replaced")  # said by assets/page/keep.js
+        for key in ("page.drop", "page.dropping", "page.dropped", "error.not_recognised.what"):
+            t(key)  # said by assets/page/drop.js
         for key in filter(lambda key: key.startswith("gradio."), table("en")):
             t(key)  # said by assets/page/titles.js
 

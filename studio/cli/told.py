@@ -1,10 +1,10 @@
-"""`info` and `again`: what a picture or a piece tells of how it was made, and whether that makes it again."""
+"""`info`, `recipe` and `again`: what a file tells of how it was made, and whether that makes it again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from studio.tasks.bounds import MAX_IMAGE_BYTES
 if TYPE_CHECKING:
     from studio.recipes.inspect import Restored
     from studio.recipes.reproduce import Comparison
+
+
+Made = Annotated[str, typer.Argument(metavar="FILE", help=say("help.made_file"))]
 
 
 def info(file: Picture, as_json: Json = False) -> None:
@@ -55,26 +58,44 @@ def info(file: Picture, as_json: Json = False) -> None:
             console.note(say("info.broken"))
 
 
-def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
-    from studio.library import scan
-    from studio.library.file_names import Keep
+def show_recipe(
+    file: Made,
+    run: Annotated[bool, typer.Option("--run", help=say("help.recipe_run"))] = False,
+    out: Out = "",
+    as_json: Json = False,
+) -> None:
     from studio.recipes import recipe
-    from studio.recipes.reproduce import compare, picture_format, request
+
+    if run:
+        again(file, out, as_json)
+        return
+    with Console(as_json) as console:
+        _, made = _made(file)
+        if as_json:
+            console.document(made)
+        else:
+            console.result(recipe.to_json(made, indent=2))
+
+
+def again(file: Made, out: Out = "", as_json: Json = False) -> None:
+    from studio.library.file_names import Keep
+    from studio.recipes.repeat import compare, request
+    from studio.recipes.reproduce import picture_format
 
     with Console(as_json) as console:
-        place: Target | None = wanted_file(console, out, "image")
-        data = read_bytes(file, MAX_IMAGE_BYTES)
-        made = recipe.read_recipe(data) or scan.beside(Path(file))
-        if made is None:
-            raise StudioError("no_recipe")
+        data, made = _made(file)
+        place: Target | None = wanted_file(console, out, made["task"])
         with opened() as studio:
-            how = Keep(studio.settings.file_names, picture_format(data), origin=made.get("origin"))
+            painted = made["task"] in ("image", "upscale")
+            how = Keep(
+                studio.settings.file_names, picture_format(data) if painted else "png", origin=made.get("origin")
+            )
             job = studio.submit(request(made, studio.source), session="cli", keep=how)
             update = follow(console, job, studio.catalog.get(job.model).title)
             if update.kind == "cancelled" or update.artifact is None:
                 raise typer.Exit(STOPPED)
             artifact = update.artifact
-            compared = compare(data, made, artifact.files[0].read_bytes(), artifact.recipes[0])
+            compared = compare(data, made, _as_given(file, artifact), artifact.recipes[0])
             files = keep(artifact, place) if place else results(artifact)
         if as_json:
             console.document(_document(compared, artifact, files))
@@ -84,6 +105,28 @@ def again(file: Picture, out: Out = "", as_json: Json = False) -> None:
             console.result(str(files[0]))
         if not compared.same:
             raise typer.Exit(FAILED)
+
+
+def _made(file: str) -> tuple[bytes, dict[str, Any]]:
+    """A file and its recipe, inside it or beside it. Raises StudioError: no_recipe; as `read_bytes`."""
+    from studio.library import scan
+    from studio.recipes import recipe
+
+    data = read_bytes(file, MAX_IMAGE_BYTES)
+    made = recipe.read_recipe(data) or scan.beside(Path(file))
+    if made is None:
+        raise StudioError("no_recipe")
+    return data, made
+
+
+def _as_given(file: str, artifact: Artifact) -> bytes:
+    """What was made now, in the format of the file that it is compared with."""
+    from studio.library import music_export
+
+    new, suffix = artifact.files[0], Path(file).suffix.lower()
+    if artifact.task == "music" and suffix in music_export.MUSIC and suffix != new.suffix:
+        return music_export.music(new, artifact.recipes[0], suffix)
+    return new.read_bytes()
 
 
 def _played(found: Restored, file: str) -> dict[str, Any]:
@@ -146,7 +189,11 @@ def _idle(name: str, given: Mapping[str, Any], made: Mapping[str, Any] | None) -
 
 def _verdict(compared: Comparison) -> Iterator[str]:
     if compared.same:
-        yield say("again.same")
+        yield say(f"again.same_{compared.kind}")
+    elif compared.kind in ("text", "notes"):
+        yield say(f"again.other_{compared.kind}")
+    elif compared.kind == "sound":
+        yield say("again.sound", share=f"{compared.share:.1%}", largest=f"{compared.largest / 255:.1%}")
     elif compared.sizes[0] != compared.sizes[1]:
         before, now = (f"{width} × {height}" for width, height in compared.sizes)
         yield say("again.sizes", before=before, now=now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from studio.errors import StudioError
 from studio.media.image import check_image, decode_image
@@ -18,6 +18,7 @@ from studio.recipes.untrusted import number
 from studio.request_parts import Control, Reference, Region
 from studio.requests import PICTURE_FORMATS, ImageRequest, PictureFormat, UpscaleRequest
 
+Compared = Literal["picture", "sound", "notes", "text"]
 _FORMATS: dict[str, PictureFormat] = {name.upper(): name for name in PICTURE_FORMATS}
 
 
@@ -37,12 +38,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two pictures and what made them.
+    """Two outputs and what made them.
 
     Attributes:
-        sizes: width and height of both.
-        share: of the pixels that differ, 0..1; 1 where the sizes do.
-        largest: the greatest difference of one channel, 0..255.
+        sizes: width and height of both; of sounds their frames and their frames a second.
+        share: of the pixels or frames that differ, 0..1; 1 where the sizes do, and of words or notes that do.
+        largest: the greatest difference of one channel, 0..255, of the whole range.
         differences: what else was not the same. Empty where nothing is known to be.
     """
 
@@ -50,10 +51,11 @@ class Comparison:
     share: float
     largest: int
     differences: tuple[Difference, ...]
+    kind: Compared = "picture"
 
     @property
     def same(self) -> bool:
-        """Every pixel is."""
+        """Every pixel, sample, note or letter is."""
         return self.share == 0
 
 
@@ -124,14 +126,14 @@ def compare(data: bytes, before: Mapping[str, Any], again: bytes, now: Mapping[s
     import numpy as np
 
     old, new = (decode_image(file) for file in (data, again))
-    differences = tuple(_differences(before, now))
+    told = tuple(differences(before, now))
     if old.size != new.size:
-        return Comparison((old.size, new.size), 1.0, 255, differences)
+        return Comparison((old.size, new.size), 1.0, 255, told)
     apart = np.abs(np.asarray(old, np.int16) - np.asarray(new, np.int16)).max(axis=2)
-    return Comparison((old.size, new.size), float((apart > 0).mean()), int(apart.max()), differences)
+    return Comparison((old.size, new.size), float((apart > 0).mean()), int(apart.max()), told)
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     """Only what both recipes speak of: one says nothing of a package that its run did not load."""
     pairs = [("model", before["model"]["id"], now["model"]["id"])]
     pairs += [("revision", before["model"]["revision"], now["model"]["revision"])]

@@ -45,7 +45,7 @@ def test_a_recipe_names_the_pictures_by_their_hashes_and_is_run_again_with_them(
 
 def test_another_controlnet_under_the_same_name_is_named() -> None:
     before, now = made(controlnets={"canny-sd15": "ab"}), made(controlnets={"canny-sd15": "cd"})
-    assert [one.what for one in reproduce._differences(before, now)] == ["ControlNet canny-sd15"]
+    assert [one.what for one in reproduce.differences(before, now)] == ["ControlNet canny-sd15"]
 
 
 def test_what_is_over_keeps_no_pictures() -> None:

@@ -48,7 +48,7 @@ def test_a_recipe_names_pictures_and_masks_by_their_hashes_and_is_run_again_with
 
 def test_another_ip_adapter_or_encoder_under_the_same_name_is_named() -> None:
     before, now = (made(ipadapters={"plus/image_encoder": hash}) for hash in ("ab", "cd"))
-    assert [one.what for one in reproduce._differences(before, now)] == ["IP-Adapter plus/image_encoder"]
+    assert [one.what for one in reproduce.differences(before, now)] == ["IP-Adapter plus/image_encoder"]
 
 
 def test_what_is_over_keeps_no_pictures() -> None:

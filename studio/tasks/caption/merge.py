@@ -35,6 +35,8 @@ def news(old: str, new: str, tags: bool) -> str:
         tags: they are tags. Else whole sentences are compared, and what has no full stop is one.
     """
     known = {folded(part) for part in _PARTS.split(old)}
+    # a tag that follows a full stop, or is followed by one, shares its part with a sentence
+    known |= {folded(one) for part in _PARTS.split(old) for one in _SENTENCES.split(part)}
     found: list[str] = []
     for part in _PARTS.split(new) if tags else _SENTENCES.split(new):
         name = folded(part)

@@ -59,6 +59,8 @@ def test_the_trigger_comes_first_and_once() -> None:
 
 @given(text, text, st.sampled_from(MODES[1:]), st.integers(10, 40))
 @example("a", ";", "append", 10)
+@example("a", "mat, mat, balls.", "prepend", 10)
+@example("A cat.", "mat, red, balls", "append", 30)
 @example("\x1f00±\U00010000", "", "append", 10)  # Python strips the first sign, and CLIP counts it
 def test_the_guard_never_cuts_what_a_person_wrote(before: str, caption: str, mode: str, limit: int) -> None:
     edits = Edits(token_limit=limit)

@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import Keep, Visit
@@ -18,6 +19,7 @@ from e2e.test_series import pick, series
 IDEA, ROWS = "a {colour} {animal}, flat", "colour = blue, orange\nanimal = owl, fox"
 
 
+@pytest.mark.timeout(300)  # sixteen runs of real models
 def test_a_series_then_a_training_set(program: Program, visit: Visit, keep: Keep, tmp_path: Path) -> None:
     desk = visit(program.url).go("image")
     series(desk, IDEA, ROWS)
@@ -26,8 +28,9 @@ def test_a_series_then_a_training_set(program: Program, visit: Visit, keep: Keep
     desk.painted(4)
     keep(desk, "guide-series-en-light-1440")
     pick(desk, 1)
+    before = desk.pictures.first.get_attribute("src") or ""
     desk.find("picks-vary").click()
-    expect(desk.pictures.first).to_be_visible(timeout=PATIENCE)
+    expect(desk.pictures.first).not_to_have_attribute("src", before, timeout=PATIENCE)
     desk.idle()
     expect(desk.pictures).to_have_count(4)
 
@@ -61,7 +64,7 @@ def test_a_series_then_a_training_set(program: Program, visit: Visit, keep: Keep
 
 def test_a_loop_for_a_picture(program: Program, visit: Visit, keep: Keep) -> None:
     desk = visit(program.url).go("image").paint("a ship on the sea, painted")
-    desk.page.get_by_role("button", name="Caption this").click()
+    desk.press("Caption this")
     desk.tab = "caption"
     expect(desk.field("text")).not_to_have_value("", timeout=PATIENCE)
     said = desk.field("text").input_value()

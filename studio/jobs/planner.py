@@ -307,6 +307,11 @@ class Intake:
             if ready:
                 kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
 
+    def require_sight(self, model: str) -> None:
+        """Raises StudioError: cannot_see, cannot_see_none where a chat model sees no pictures."""
+        if (card := self._catalog.find(model)) is not None:
+            self._shown(card, ChatRequest(()))
+
     def _shown(self, card: Card, request: Request) -> None:
         """Refuse pictures that the model cannot see, before it is loaded, and name one that can.
 

@@ -365,7 +365,8 @@
   const press = async (name) => (await until(() => document.getElementById(name)))?.click();
   let before = null, back = ""; // what a tab's fields held, and by what they get it back
   const pressed = (tab, name) => {
-    [before, back] = [atelier.heldNow(tab), `${name}-back`];
+    const drawn = [...document.querySelectorAll(".block.a-hidden[id] textarea")].map((area) => [area.closest(".block[id]").id, area.value]);
+    [before, back] = [{ ...Object.fromEntries(drawn), ...atelier.heldNow(tab) }, `${name}-back`];
     return press(name);
   };
   const use = (tab, id, what, words, run) => give(tab, id, async () => {

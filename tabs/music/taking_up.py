@@ -48,5 +48,5 @@ def hearer(page: Page, use: SoundUse, chosen: str = "") -> str:
     """A model that does with a sound what is wanted: the chosen one where it does, else the first; "" where none is."""
     if use in page.studio.hears(chosen):
         return chosen
-    first = page.studio.default_model(TASK, MusicRequest(sound=b"\0", sound_use=use)).id
+    first = page.studio.default_model(TASK, MusicRequest(prompt="", sound=b"\0", sound_use=use)).id
     return first if use in page.studio.hears(first) else ""

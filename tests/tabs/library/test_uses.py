@@ -13,7 +13,6 @@ import mido
 import pytest
 from PIL import Image
 
-from studio.engines.demo.fake import FakeEngine
 from studio.errors import StudioError
 from studio.i18n import table
 from studio.library import foreign_files
@@ -221,10 +220,12 @@ def test_a_picture_joins_those_at_a_message_and_a_model_that_sees_is_offered(
     assert found["chat-files"][0] == str(before)
     assert Path(found["chat-files"][1]).read_bytes() == picture()
     assert found["chat-progress"] == ""
-    monkeypatch.setattr(FakeEngine, "sees", lambda self, card, files: card.id != model)
-    found = given(studio, attach, id, chat_model=model)
+    able = studio.default_model("chat")
+    blind = replace(able, id="blind", title="Blind", options={**able.options, "sees": False})
+    monkeypatch.setattr(studio.catalog, "cards", {**studio.catalog.cards, "blind": blind})
+    found = given(studio, attach, id, chat_model="blind")
     assert len(found["chat-files"]) == 1
-    assert "data-choose=" in found["chat-progress"]
+    assert f'data-choose="{model}"' in found["chat-progress"]
 
 
 def test_a_sound_is_followed_by_a_model_that_can(studio: Studio, takers: list[Taker]) -> None:

@@ -130,8 +130,10 @@ def kind_of(path: Path) -> Kind | None:
     by_suffix: tuple[tuple[Kind, Collection[str]], ...] = (
         ("picture", formats.SUFFIXES), ("sound", SOUNDS), ("text", TEXTS), ("notes", NOTES),
     )  # fmt: skip
-    known = next((kind for kind, suffixes in by_suffix if suffix in suffixes), None)
-    return known or ("code" if languages.of_file(f"x{suffix}") else None)
+    for kind, suffixes in by_suffix:
+        if suffix in suffixes:
+            return kind
+    return "code" if languages.of_file(f"x{suffix}") else None
 
 
 def _imported(

@@ -22,7 +22,8 @@
     }
     if (words && !lasting) going = setTimeout(() => { line.hidden = true; }, choice ? CHOICE : STAYS);
   };
-  atelier.tell = (words, choice) => tell(words, false, choice);
+  let dropped = ""; // what is said of a file that a tab takes up, until it has
+  atelier.tell = (words, choice) => { tell(dropped || words, false, choice); dropped = ""; };
 
   const restore = async (tab, file) => {
     document.getElementById(`tab-${tab}-button`)?.click();
@@ -44,13 +45,17 @@
     if (found.way === "item") await reopen(found.item, found.item);
     else if (found.way === "code") await give("code", "", () => atelier.editor.open(found.words, found.syntax));
     else await restore(found.way, file);
+    return found.way === "item" && !["chat", "code"].includes(found.item.kind);
   };
   const take = async (file) => {
     tell(say("dropping", { name: file.name }), true);
+    dropped = say("dropped", { name: file.name });
     try {
-      await (document.querySelector("[data-library]") ? opened : shared)(file);
-      tell(say("dropped", { name: file.name }));
+      const told = await (document.querySelector("[data-library]") ? opened : shared)(file);
+      if (dropped) tell(dropped);
+      if (!told) dropped = ""; // else the tab says so, with a step back
     } catch (error) {
+      dropped = "";
       tell(error.message);
     }
   };

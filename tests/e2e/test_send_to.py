@@ -126,7 +126,7 @@ def test_the_results_of_the_tabs_have_the_same_ways(visit: Visit, serve: Serve, 
     expect(desk.takes).to_have_count(2)
 
     desk.go("caption").page.locator("#caption-image input[type=file]").set_input_files(tmp_path / "lamp.png")
-    expect(desk.page.locator("#caption-image").get_by_label("Remove")).to_be_visible()
+    expect(desk.page.locator("#caption-image").get_by_label("Remove")).to_be_visible(timeout=20_000)
     desk.run()
     desk.type("my own words", "text")
     at(desk, "caption-use-menu").click()

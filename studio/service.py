@@ -319,6 +319,10 @@ class Studio:
         """What a model of music does with a sound that it is given; nothing where it takes none."""
         return self._intake.hears(model)
 
+    def require_sight(self, model: str) -> None:
+        """Raises StudioError: cannot_see (names a model that does), cannot_see_none; nothing where this one sees."""
+        self._intake.require_sight(model)
+
     def styles(self) -> tuple[str, ...]:
         """Names of styles: the user's own and ours."""
         return self._beside.prompts.styles()

@@ -1,11 +1,11 @@
 // A file that was made here, dropped where nothing else takes it: the tab that made it opens, filled in as it was then.
 (() => {
   const atelier = (window.atelier = window.atelier || {});
-  const STAYS = 8000; // milliseconds that a line stays
+  const STAYS = 8000, CHOICE = 20_000; // milliseconds that a line stays, and one with something to press
   const TAKES = "dialog, input[type=file], .block:has(input[type=file]), button:has(input[type=file])";
   const say = (key, more = {}) => atelier.say(`page.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
   let line = null, going = 0;
-  const tell = (words, lasting = false) => {
+  const tell = (words, lasting = false, choice = null) => {
     if (!line) {
       line = document.createElement("p");
       line.id = "a-dropped";
@@ -15,8 +15,15 @@
     clearTimeout(going);
     line.textContent = words;
     line.hidden = !words;
-    if (words && !lasting) going = setTimeout(() => { line.hidden = true; }, STAYS);
+    if (choice) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: choice.label });
+      button.addEventListener("click", () => { tell(""); choice.act(); });
+      line.append(" ", button);
+    }
+    if (words && !lasting) going = setTimeout(() => { line.hidden = true; }, choice ? CHOICE : STAYS);
   };
+  let dropped = ""; // what is said of a file that a tab takes up, until it has
+  atelier.tell = (words, choice) => { tell(dropped || words, false, choice); dropped = ""; };
 
   const restore = async (tab, file) => {
     document.getElementById(`tab-${tab}-button`)?.click();
@@ -38,13 +45,17 @@
     if (found.way === "item") await reopen(found.item, found.item);
     else if (found.way === "code") await give("code", "", () => atelier.editor.open(found.words, found.syntax));
     else await restore(found.way, file);
+    return found.way === "item" && !["chat", "code"].includes(found.item.kind);
   };
   const take = async (file) => {
     tell(say("dropping", { name: file.name }), true);
+    dropped = say("dropped", { name: file.name });
     try {
-      await (document.querySelector("[data-library]") ? opened : shared)(file);
-      tell(say("dropped", { name: file.name }));
+      const told = await (document.querySelector("[data-library]") ? opened : shared)(file);
+      if (dropped) tell(dropped);
+      if (!told) dropped = ""; // else the tab says so, with a step back
     } catch (error) {
+      dropped = "";
       tell(error.message);
     }
   };

@@ -99,10 +99,12 @@
   };
 
   // ---- Gradio calls these: with a field that changes, and with all fields of a tab when it is opened
-  const early = new Map(), filled = new Set(), all = new Map();
+  const early = new Map(), filled = new Set(), all = new Map(), began = new Map();
   const came = new Map(); // tab -> what was kept when it was opened
   // What a field was left with, whatever has become of it since: a list drops a value before it knows the choice.
   atelier.left = (tab, names, now) => names.map((name, i) => (came.get(tab) && name in came.get(tab) ? came.get(tab)[name] : now[i]));
+  // What fields hold now, by name, for one step back after another tab or the library put something into them.
+  atelier.heldNow = (tab) => ({ ...began.get(tab), ...read(tab) });
   const hearers = [];
   atelier.onKept = (hear) => hearers.push(hear);
   atelier.values = (tab) => read(tab); // what a tab's fields hold; what was never changed is not among it
@@ -129,6 +131,7 @@
     || (typeof value === typeof now && Array.isArray(value) === Array.isArray(now));
   atelier.recall = async (tab, names, now) => {
     all.set(tab, names);
+    began.set(tab, Object.fromEntries(names.map((name, i) => [name, now[i]])));
     await atelier.drawn(tab); // a field that is drawn later would say once more what it began with
     const kept = read(tab);
     came.set(tab, { ...kept });

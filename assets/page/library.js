@@ -204,7 +204,7 @@
     return that.toLocaleDateString(document.documentElement.lang, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
   };
   const tile = (item) => {
-    const kind = say(`kind_${item.kind}`), label = [kind, item.title, item.time, item.star ? say("starred") : ""].filter(Boolean).join(", ");
+    const kind = say(`kind_${item.kind === "text" && item.foreign ? "words" : item.kind}`), label = [kind, item.title, item.time, item.star ? say("starred") : ""].filter(Boolean).join(", ");
     const shown = make("button", { type: "button", className: `a-lib-open a-lib-${item.kind}`, tabIndex: -1, title: item.title, data: { do: "details" }, aria: { label } });
     if (item.kind === "picture") shown.append(make("img", { src: address("small", item), alt: "", loading: "lazy", decoding: "async", width: 256, height: 256 }));
     else shown.append(make("b", { textContent: kind }), make("span", { textContent: item.title }));
@@ -363,10 +363,17 @@
     return null;
   };
   const press = async (name) => (await until(() => document.getElementById(name)))?.click();
-  const use = (tab, id, what, words, run) => give(tab, id, () => {
-    if (what.press) return press(what.press);
-    const field = document.querySelector(`#${what.type} textarea`);
-    if (field) { atelier.put(field, words); field.focus(); }
+  let before = null, back = ""; // what a tab's fields held, and by what they get it back
+  const pressed = (tab, name) => {
+    const drawn = [...document.querySelectorAll(".block.a-hidden[id] textarea")].map((area) => [area.closest(".block[id]").id, area.value]);
+    [before, back] = [{ ...Object.fromEntries(drawn), ...atelier.heldNow(tab) }, `${name}-back`];
+    return press(name);
+  };
+  const use = (tab, id, what, words, run) => give(tab, id, async () => {
+    if (what.press) return pressed(tab, what.press);
+    if (what.fold) atelier.unfold(what.fold);
+    const field = await until(() => document.querySelector(`#${what.type} textarea`));
+    if (field) { atelier.put(field, what.words ?? words); field.focus(); }
     atelier.library.took();
   }, run);
   const reopen = (item, about) => {
@@ -376,7 +383,7 @@
       return give("chat", item.id, async () => (await until(row))?.click());
     }
     if (item.kind === "code") return give("code", item.id, async () => { await press("library-code-open"); await atelier.editor.open(about.words, about.syntax); });
-    return give(item.tab, item.id, () => press(`library-${item.tab}-open`));
+    return give(item.tab, item.id, () => pressed(item.tab, `library-${item.tab}-open`));
   };
 
   // ---- keys: one tile can be reached with Tab, the others from there with the arrows
@@ -462,7 +469,11 @@
       const tab = runs;
       runs = null;
       if (tab) atelier.run(tab);
+      const undo = document.getElementById(back);
+      back = "";
+      if (undo) atelier.tell(say("taken"), { label: say("undo"), act: () => undo.click() });
     },
+    held: (names) => names.map((name) => before?.[name]), // Gradio asks for it, to put it back
     back: () => false, quiet: () => {}, // library_view.js
     tools: { say, get, ask, order, send, give, tell, make, button, find, address, star, remove, bringBack, save, use, reopen, look, of, items: () => items, chosen: () => [...chosen], go, row },
   };

@@ -35,6 +35,7 @@
   const whole = (item) => {
     if (item.kind === "picture") return make("img", { className: "a-lib-whole", src: address("file", item), alt: item.title });
     if (item.kind === "sound") return make("audio", { className: "a-lib-whole", src: address("file", item), controls: true, preload: "metadata", aria: { label: item.title } });
+    if (item.kind === "notes") return make("p", { className: "a-lib-words", textContent: about.words || say("kind_notes"), dir: "auto" });
     return make("pre", { className: "a-lib-whole", textContent: about.words, tabIndex: 0, dir: "auto" });
   };
   library.details = async (item) => {

@@ -25,10 +25,14 @@
     if (!other) return;
     const shown = list(button);
     shown.dataset.open = "yes";
-    const { left, bottom } = button.getBoundingClientRect();
-    shown.classList.toggle("a-from-right", left > innerWidth / 2);
-    shown.classList.toggle("a-upward", bottom + shown.offsetHeight > innerHeight - 48); // the strip stands there
+    const place = () => {
+      const { left, bottom } = button.getBoundingClientRect();
+      shown.classList.toggle("a-from-right", left > innerWidth / 2);
+      shown.classList.toggle("a-upward", bottom + shown.offsetHeight > innerHeight - 48); // the strip stands there
+    };
+    place();
     button.setAttribute("aria-expanded", "true");
+    shown.dispatchEvent(new CustomEvent("a-menu", { bubbles: true, detail: { place, keys: event.detail === 0 } }));
     if (event.detail === 0) shown.querySelector("button, a")?.focus(); // opened with the keyboard
   });
   const RUNS = { ArrowDown: 1, ArrowUp: -1 };

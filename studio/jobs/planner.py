@@ -120,7 +120,7 @@ class Intake:
         card = self._card(request)
         request = self._resolved(request, card)
         if SHOWN in rules(request).marks(request):
-            self._shown(card, request)
+            self._shown(card, chinese(rules(request).language(request)))
         if not isinstance(request, ImageRequest):
             plan: Any = _PLANS.get(request.task, Single)
             return Order(card, plan(request, keep=keep))
@@ -307,15 +307,19 @@ class Intake:
             if ready:
                 kind.check_refiner(card, self._store.path(card), request, self._refiners.folders())
 
-    def _shown(self, card: Card, request: Request) -> None:
+    def require_sight(self, model: str) -> None:
+        """Raises StudioError: cannot_see, cannot_see_none where a chat model sees no pictures."""
+        if (card := self._catalog.find(model)) is not None:
+            self._shown(card)
+
+    def _shown(self, card: Card, asked: bool = False) -> None:
         """Refuse pictures that the model cannot see, before it is loaded, and name one that can.
 
-        What is on disk comes first, then what reads Chinese where that is asked, then the smallest.
+        What is on disk comes first, then what reads Chinese where it is `asked` in that, then the smallest.
         """
         if self._sees(card):
             return
         able = [other for other in self._catalog.for_task("chat") if self._sees(other)]
-        asked = chinese(rules(request).language(request))
         able.sort(
             key=lambda other: (
                 self._store.state(other) != "ready", asked and not reads_chinese(other), other.disk_bytes

@@ -1,4 +1,4 @@
-"""Files from elsewhere, taken into the library: pictures and sounds as they are, conversations as conversations."""
+"""Files from elsewhere, taken into the library as they are; conversations as conversations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from studio.library import scan
 from studio.library.archive import Archive
 from studio.library.chats import Chats
 from studio.library.file_names import slug
-from studio.library.items import CHATS, IMPORTED, SOUNDS, kind_of
+from studio.library.items import CHATS, IMPORTED, KEPT_NOTES, SOUNDS, TEXTS, kind_of
 from studio.media.audio import decode_audio
 from studio.media.image import check_image
 from studio.paths import gigabytes, require_space, write
+from studio.tasks.code import text_file
+from studio.tasks.music import midi
 
 
 def take_in(archive: Archive, chats: Chats, data: bytes, name: str, keep_free: int = 0) -> tuple[str, ...]:
@@ -26,7 +28,7 @@ def take_in(archive: Archive, chats: Chats, data: bytes, name: str, keep_free: i
 
     Raises:
         StudioError: not_for_library where it is of no kind that the library has; file_too_large; bad_image, bad_audio,
-            bad_file where it is broken; the disk is full or refuses.
+            not_a_text_file, bad_midi, bad_file where it is broken; the disk is full or refuses.
     """
     path = PurePath(name.replace("\\", "/"))
     if len(data) > scan.MAX_READ:
@@ -38,8 +40,13 @@ def take_in(archive: Archive, chats: Chats, data: bytes, name: str, keep_free: i
             check_image(data)
         case "sound":
             decode_audio(data)
+        case "text" | "code":
+            text_file.read(data, path.name)
+        case "notes":
+            midi.facts(data)
+            path = path.with_suffix(KEPT_NOTES)
         case _:
-            raise StudioError("not_for_library", name=path.name, sounds=", ".join(SOUNDS))
+            raise StudioError("not_for_library", name=path.name, sounds=", ".join(SOUNDS), texts=", ".join(TEXTS))
     folder = archive.outputs / IMPORTED / datetime.now().strftime("%Y-%m-%d")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     require_space(folder, len(data), keep_free)

@@ -7,7 +7,7 @@ again exactly as it was (studio.library.archive).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,22 +18,31 @@ from studio.library import chat_file, scan
 from studio.media import formats
 from studio.recipes import inspect, origins
 from studio.requests import Task
+from studio.tasks.code import languages, text_file
 
-Kind = Literal["picture", "sound", "text", "code", "chat"]
+Kind = Literal["picture", "sound", "text", "code", "chat", "notes"]
 CHATS = "chat"
 """What stands before the id of a conversation, as the folder of its task stands before that of another output."""
 IMPORTED = "imported"
 """The folder, beside those of the tasks, of what was not made here."""
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg")
+TEXTS = (".txt", ".md", ".markdown")
+NOTES = (".mid", ".midi")
+KEPT_NOTES = ".midi"
+"""How notes from elsewhere end here: a .mid is what lies beside a piece and goes where that goes."""
 MAX_WORDS = 200_000
 """Letters of one item that are searched: a very long conversation is found by its beginning."""
 MAX_TITLE = 200
+_FOREIGN: dict[Kind, Task] = {
+    "picture": "image", "sound": "music", "notes": "music", "text": "caption", "code": "code",
+}  # fmt: skip
+"""The task under which a kind from elsewhere is found."""
 _PROSE = ("prompt", "lyrics", "players", "key", "path")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture, piece, caption, completion or conversation.
+    """One picture, piece, caption, completion or conversation; of what comes from elsewhere also a text, and notes.
 
     Attributes:
         id: its path below the outputs; of a conversation `chat/` and its own id.
@@ -118,11 +127,17 @@ def of_chat(path: Path, stamp: str) -> Item | None:
 def kind_of(path: Path) -> Kind | None:
     """What a file that was not made here is taken for, by its name; None for what the library does not take."""
     suffix = path.suffix.lower()
-    return "picture" if suffix in formats.SUFFIXES else "sound" if suffix in SOUNDS else None
+    by_suffix: tuple[tuple[Kind, Collection[str]], ...] = (
+        ("picture", formats.SUFFIXES), ("sound", SOUNDS), ("text", TEXTS), ("notes", NOTES),
+    )  # fmt: skip
+    for kind, suffixes in by_suffix:
+        if suffix in suffixes:
+            return kind
+    return "code" if languages.of_file(f"x{suffix}") else None
 
 
 def _imported(
-    path: Path, id: str, made: Mapping[str, Any] | None, size: int, written: float, stamp: str
+    path: Path, id: str, made: Mapping[str, Any] | None, size: int, written_at: float, stamp: str
 ) -> Item | None:
     kind = kind_of(path)
     if kind is None:
@@ -130,13 +145,20 @@ def _imported(
     if made is not None and made["task"] in ("image", "upscale", "music"):
         given = origins.painting(made)["parameters"]
         title = _line(str(given.get("prompt") or "")) or path.stem
-        parts, when = [*_prose(given), path.stem], _when(made["made"], written)
+        parts, when = [*_prose(given), path.stem], _when(made["made"], written_at)
         return _item(id, made["task"], kind, when, title, made["model"], parts, size, stamp, foreign=True)
+    if kind in ("text", "code"):
+        text = written(path)
+        if text is None:
+            return None
+        title, about = _line(text) if kind == "text" else path.name, _FOREIGN[kind]
+        return _item(id, about, kind, int(written_at * 1000), title or path.stem, {}, [text, path.name], size, stamp,
+                     foreign=True)  # fmt: skip
     fields, model = _foreign(path) if kind == "picture" and size <= scan.MAX_READ else ({}, "")
     title = _line(str(fields.get("prompt") or "")) or path.stem
-    task: Task = "image" if kind == "picture" else "music"
+    task = _FOREIGN[kind]
     named = {"id": model, "title": model}
-    return _item(id, task, kind, int(written * 1000), title, named, [*_prose(fields), path.stem], size, stamp,
+    return _item(id, task, kind, int(written_at * 1000), title, named, [*_prose(fields), path.stem], size, stamp,
                  foreign=True)  # fmt: skip
 
 
@@ -172,6 +194,14 @@ def _tail(given: Mapping[str, Any]) -> str:
     """The lines of code before a completion, as far as they help to find it."""
     prefix = given.get("prefix")
     return prefix[-4000:] if isinstance(prefix, str) else ""
+
+
+def written(path: Path) -> str | None:
+    """The text of a file from elsewhere, in whatever encoding, with line feeds alone; None where it is none."""
+    try:
+        return text_file.read(path.read_bytes(), path.name) if path.stat().st_size <= scan.MAX_READ else None
+    except (OSError, StudioError):
+        return None
 
 
 def _text(path: Path) -> str | None:

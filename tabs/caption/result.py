@@ -17,7 +17,7 @@ from tabs.shared import job_progress, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, said, t
-from tabs.shared.widgets import PASSING, made, menu
+from tabs.shared.widgets import PASSING, made, menu, taking_menu
 
 PICTURES = ASSETS / "examples"
 EXAMPLES = ("rocket", "cactus", "sunflower")
@@ -56,6 +56,9 @@ class Result:
                     self.to_image = gr.Button(t("caption.to_image"), size="sm", elem_id="caption-to-image")
                     self.to_music = gr.Button(t("caption.to_music"), size="sm", elem_id="caption-to-music")
                     self.to_chat = gr.Button(t("caption.to_chat"), size="sm", elem_id="caption-to-chat")
+                    if page.studio.archive is not None:
+                        own = ("image.prompt", "music.prompt", "chat.prompt")
+                        taking_menu("#caption-details", own, "#caption-text textarea")
             self.own = gr.Textbox(
                 label=t("caption.own"), lines=2, max_lines=10, interactive=False, visible=False, buttons=["copy"],
                 elem_id="caption-own",
@@ -93,12 +96,17 @@ class Result:
         if update.artifact is not None:
             refusal = _refusal(update.artifact, spoken)
             words = refusal or update.artifact.text
-            changes |= {answer: gr.update(value=words, visible=True), details: _facts(update, spoken)}
+            told = self.told(update.artifact, spoken) + job_progress.notes(update, spoken)
+            changes |= {answer: gr.update(value=words, visible=True), details: told}
             if not (second and refusal):  # nobody wants to paint a refusal; the first caption is still there
                 changes[self.send] = gr.update(visible=not refusal)
             if len(texts := update.artifact.texts) > 1 and not second:
                 changes[self.choices] = gr.update(choices=list(texts), value=texts[0], visible=True)
         return changes
+
+    def told(self, artifact: Artifact, spoken: str) -> str:
+        """The line under a caption, and what it is called in the library."""
+        return made(artifact, spoken) + "".join(job_progress.chosen(id) for id in self._page.ids(artifact)[:1])
 
     def wire(self, fields: Fields) -> None:
         page = self._page
@@ -140,8 +148,3 @@ def _refusal(artifact: Artifact, spoken: str) -> str:
     key = f"caption.said_{doubt.strange(artifact.notes).removeprefix('caption_')}"
     refused = doubt.strange(artifact.notes) and artifact.text in (text(key, each) for each in LANGUAGES)
     return text(key, spoken) if refused else ""
-
-
-def _facts(update: Update, spoken: str) -> str:
-    artifact: Artifact | None = update.artifact
-    return (made(artifact, spoken) if artifact else "") + job_progress.notes(update, spoken)

@@ -12,7 +12,6 @@ from tabs.caption.fields import TASK, Fields
 from tabs.caption.result import Result
 from tabs.shared.context import Page
 from tabs.shared.taking import Taken, Taker
-from tabs.shared.widgets import made
 
 _TEXTS = ("prompt", "opening")
 _LISTS = ("require", "forbid")
@@ -39,7 +38,7 @@ def register(page: Page, fields: Fields, result: Result) -> None:
         return changes | {
             fields.of["picture"]: file, fields.of["what"]: "one",
             result.answer: gr.update(value=taken.artifact.text, visible=True),
-            result.details: made(taken.artifact, spoken), result.send: gr.update(visible=True),
+            result.details: result.told(taken.artifact, spoken), result.send: gr.update(visible=True),
             result.empty: gr.update(visible=False), result.second: gr.update(visible=False),
             result.choices: gr.update(visible=False),
         }  # fmt: skip

@@ -47,7 +47,7 @@ def read(files: Any, public: bool) -> tuple[tuple[Attachment, ...], tuple[Note, 
     told = list[Note]()
     found = tuple(
         read_attachment(_called(file), uploaded.read_upload(file, MAX_IMAGE_BYTES), public, told.append)
-        for file in _listed(files)
+        for file in listed(files)
     )
     return found, tuple(told)
 
@@ -55,7 +55,7 @@ def read(files: Any, public: bool) -> tuple[tuple[Attachment, ...], tuple[Note, 
 def read_texts(files: Any, public: bool) -> tuple[tuple[Attachment, ...], int]:
     """(the small texts among them, how many others there are), for a number that is wanted while somebody types."""
     found, others = list[Attachment](), 0
-    for file in _listed(files):
+    for file in listed(files):
         try:
             data = uploaded.read_upload(file, LOOKED)
             one = None if public and pdf.is_pdf(data) else read_attachment(_called(file), data, public)
@@ -113,7 +113,8 @@ def _chip(one: Attachment, why: str = "") -> str:
     return f'<span class="a-chip">{html.escape(" · ".join(filter(None, (one.name, size, why))))}</span>'
 
 
-def _listed(files: Any) -> list[Any]:
+def listed(files: Any) -> list[Any]:
+    """What a field for several files sends; a program may send one alone."""
     return files if isinstance(files, list) else [files] if files else []
 
 

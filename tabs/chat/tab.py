@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio.errors import StudioError
+from tabs.chat import taking_up
 from tabs.chat.open_pages import WHERE
 from tabs.chat.talk import EXAMPLES, TASK, Changes, Talk, english
 from tabs.chat.turns import Turns
@@ -49,6 +50,7 @@ def build(page: Page) -> None:
     settings.summarise.input(turns.keep, kept, None, js=here, **quick())
     settings.presets.wire(settings, turns.keep, kept, here)
     picker.list.input(turns.choose, kept, None, js=here, **quick())
+    taking_up.register(talk)
     _wire_opening(talk)
 
 

@@ -53,6 +53,28 @@ class Steering:
                 changes[self._of[name]] = gr.update(value=value)
         return changes | self._opened(len(controls))
 
+    @property
+    def inputs(self) -> list[Any]:
+        """What `taken` asks for: the pictures and the models of all slots."""
+        return [self._of[name_of(slot, part)] for part in ("picture", "model") for slot in range(1, SLOTS + 1)]
+
+    @property
+    def taking(self) -> list[Any]:
+        """What `taken` changes."""
+        return [*self.inputs, *self._opening]
+
+    def taken(self, values: Mapping[Any, Any], file: str) -> dict[Any, Any]:
+        """Updates that put one more picture into a slot, with a ControlNet where the slot has none."""
+        held = [values[part] for part in self.inputs]
+        pictures, models = held[:SLOTS], held[SLOTS:]
+        slot, names = slots.free(pictures), self._page.studio.controlnets()
+        model = slots.model_for(slot, models, names)
+        return {
+            self._of[name_of(slot, "picture")]: file,
+            self._of[name_of(slot, "model")]: gr.update(value=model, choices=slots.choices(names, model)),
+            **self._opened(max(slot, *(place for place, one in enumerate(pictures, 1) if one), 1)),
+        }
+
     def wire(self, model: Any, card: Any) -> None:
         """The lists are filled when the page opens; each button shows its slot's map.
 

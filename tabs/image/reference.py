@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -51,6 +51,37 @@ class References:
                 changes[self._of[name]] = gr.update(value=value)
         return changes | self._opened(len(references))
 
+    @property
+    def inputs(self) -> list[Any]:
+        """What `taken` and `masked` ask for: the pictures, the masks and the models of all slots."""
+        return [self._of[name_of(slot, part)] for part in ("picture", "mask", "model") for slot in range(1, SLOTS + 1)]
+
+    @property
+    def taking(self) -> list[Any]:
+        """What `taken` and `masked` change."""
+        return [*self.inputs, *self._opening]
+
+    def taken(self, values: Mapping[Any, Any], file: str) -> dict[Any, Any]:
+        """Updates that put one more picture into a slot, with an IP-Adapter where the slot has none."""
+        pictures, _, models = self._held(values)
+        slot, names = slots.free(pictures), self._page.studio.ipadapters()
+        model = slots.model_for(slot, models, names)
+        return {
+            self._of[name_of(slot, "picture")]: file,
+            self._of[name_of(slot, "model")]: gr.update(value=model, choices=slots.choices(names, model)),
+            **self._opened(max(slot, *(place for place, one in enumerate(pictures, 1) if one), 1)),
+        }
+
+    def masked(self, values: Mapping[Any, Any], file: str) -> dict[Any, Any]:
+        """Updates that say with a picture where a reference has a say: of the first that has no such mask yet."""
+        pictures, masks, _ = self._held(values)
+        waiting = [slot for slot in range(1, SLOTS + 1) if pictures[slot - 1] and not masks[slot - 1]]
+        slot = waiting[0] if waiting else slots.free(masks)
+        return {
+            self._of[name_of(slot, "mask")]: file,
+            **self._opened(max(slot, *(place for place, one in enumerate(pictures, 1) if one), 1)),
+        }
+
     def wire(self) -> None:
         """The lists are filled when the page opens."""
         page, of = self._page, self._of
@@ -66,6 +97,10 @@ class References:
     @property
     def _opening(self) -> list[Any]:
         return [*self._slots, self._more, self._open]
+
+    def _held(self, values: Mapping[Any, Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        held = [values[part] for part in self.inputs]
+        return held[:SLOTS], held[SLOTS : 2 * SLOTS], held[2 * SLOTS :]
 
     def _opened(self, count: int) -> dict[Any, Any]:
         count = min(max(count, 1), SLOTS)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
 from studio.media import masks
 from studio.request_parts import Region
 from tabs.shared.widgets import read_number
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SLOTS = 4
 SIDE = 96
@@ -92,14 +95,34 @@ def read(drawing: str) -> dict[int, bytes]:
 
 def written(files: Sequence[bytes | None]) -> str:
     """The drawing of masks; of two that overlap the later one has the place. Raises StudioError: bad_image."""
+    return _runs(_cells(enumerate(files, 1)))
+
+
+def put(files: Sequence[bytes | None], slot: int, mask: bytes) -> str:
+    """The drawing of masks with that of one slot as given, which has the place where it overlaps others.
+
+    Raises:
+        StudioError: bad_image, image_too_large; mask_empty.
+    """
+    others = [(number, data) for number, data in enumerate(files, 1) if number != slot]
+    return _runs(_cells([*others, (slot, mask)]))
+
+
+def _cells(files: Iterable[tuple[int, bytes | None]]) -> np.ndarray:
     import numpy as np
     from PIL import Image
 
     cells = np.zeros((SIDE, SIDE), np.uint8)
-    for number, data in enumerate(files, 1):
+    for number, data in files:
         if data:
             small = masks.read_mask(data).resize((SIDE, SIDE), Image.Resampling.BOX)
             cells[np.asarray(small) >= masks.HALF] = number
+    return cells
+
+
+def _runs(cells: np.ndarray) -> str:
+    import numpy as np
+
     if not cells.any():
         return ""
     flat = cells.ravel()

@@ -5,13 +5,13 @@ The drawing is a canvas of our own (assets/page/regions.js): cells of a region's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from studio.request_parts import Region
-from tabs.image import region_map
+from tabs.image import region_map, slots
 from tabs.image.region_map import SLOTS, name_of
 from tabs.shared.i18n import said, t
 from tabs.shared.widgets import fold, number
@@ -53,6 +53,24 @@ class Regions:
         return {
             self._of[name]: gr.update(value=value) for name, value in region_map.fields(regions, files).items()
         }  # fmt: skip
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What `taken` asks for: the drawing, and the prompts that say which regions are spoken for."""
+        return [self._of["region_map"], *[self._of[name_of(slot, "prompt")] for slot in range(1, SLOTS + 1)]]
+
+    def taken(self, values: Mapping[Any, Any], mask: bytes) -> dict[Any, Any]:
+        """An update that draws a region from a mask, in the first colour that is neither drawn nor spoken for.
+
+        Raises:
+            StudioError: bad_image, image_too_large; mask_empty.
+        """
+        drawing, *prompts = [values[part] or "" for part in self.inputs]
+        drawn = region_map.read(drawing)
+        held: list[bytes | None] = [drawn.get(slot) for slot in range(1, SLOTS + 1)]
+        waiting = [slot for slot, words in enumerate(prompts, 1) if words.strip() and not held[slot - 1]]
+        slot = waiting[0] if waiting else slots.free(held)
+        return {self._of["region_map"]: region_map.put(held, slot, mask)}
 
 
 def _canvas() -> str:

@@ -28,7 +28,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import crossing, quick
 from tabs.shared.i18n import language, said, t
-from tabs.shared.widgets import heading, menu, tries
+from tabs.shared.widgets import heading, menu, taking_menu, tries
 
 _OPEN_START = "() => atelier.unfold('image-start')"
 
@@ -78,6 +78,8 @@ class Result:
                     self.start = _action("use_as_start")
                     self.edit = _action("edit_with_words")
                     self.caption = _action("to_caption")
+                    if page.studio.archive is not None:
+                        taking_menu("#image-details", ("image.start", "image.edit", "caption.picture"))
                 with menu("image-also", "page.also"):
                     self.seed = _action("reuse_seed")
                     self.again = _action("again")
@@ -194,7 +196,8 @@ class Result:
             f'{words}<div class="a-note" role="status"><details class="a-facts"><summary>{html.escape(which + by)}'
             f"</summary><p>{html.escape(' · '.join(facts))}</p></details></div>"
         )
-        return line + job_progress.made(self._page.ids(shown.artifact))
+        ids = self._page.ids(shown.artifact)
+        return line + job_progress.made(ids) + (job_progress.chosen(ids[index]) if ids else "")
 
     def wire(self, fields: Fields) -> None:
         """What can be done with the chosen picture without running a model."""

@@ -23,6 +23,17 @@ def typed_strength(one: object) -> dict[str, str]:
     return {part: "" if value == USUAL[part] else f"{value:.10g}" for part, value in values.items()}
 
 
+def free(held: Sequence[Any]) -> int:
+    """The slot for one more picture, counted from 1: the first that is empty, else the last, whose picture goes."""
+    return next((slot for slot, one in enumerate(held, 1) if not one), len(held))
+
+
+def model_for(slot: int, chosen: Sequence[Any], names: Sequence[str]) -> str:
+    """The model for a picture that comes into a slot: the slot's own, else another slot's, else the first there is."""
+    known = [one for one in (chosen[slot - 1], *chosen) if one in names]
+    return (known or list(names) or [""])[0]
+
+
 def choices(names: Sequence[str], chosen: str) -> list[tuple[str, str]]:
     """What there is, and what was chosen and is not here: the studio says so where it is asked for."""
     left = [(chosen, chosen)] if chosen and chosen not in names else []

@@ -1,4 +1,4 @@
-"""What the image tab takes up of the library: a picture as it was made, as the start, or to be edited with words."""
+"""What the image tab takes up of the library: a picture as it was made, or for any of the places that take one."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ def register(page: Page, fields: Fields, result: Result, restoring: Restoring) -
     def edit(taken: Taken, spoken: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
         return fields.editing.added(dict(values), page.publish(taken.file), spoken)
 
+    def region(taken: Taken, _: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return fields.regions.taken(values, taken.file.read_bytes())
+
     both = tuple(dict.fromkeys((*result.outputs, *restoring.outputs)))
     page.takers += [
         Taker("image.open", TASK, ("picture",), again, both, queued=True),
@@ -40,4 +43,37 @@ def register(page: Page, fields: Fields, result: Result, restoring: Restoring) -
             "image.edit", TASK, ("picture",), edit, tuple(fields.editing.adding), tuple(fields.editing.inputs),
             after=_OPEN_START,
         ),
+        Taker(
+            "image.region", TASK, ("picture",), region, (fields.of["region_map"],), tuple(fields.regions.inputs),
+            after="() => atelier.unfold('image-regions')",
+        ),
     ]  # fmt: skip
+    _slots(page, fields)
+
+
+def _slots(page: Page, fields: Fields) -> None:
+    """Pictures that steer, and pictures that are shown to the model: into the first slot that is free."""
+    steering, references = fields.steering, fields.references
+    if steering is None or references is None:  # a public studio has neither, and no library
+        return
+
+    def control(taken: Taken, _: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return steering.taken(values, page.publish(taken.file))
+
+    def reference(taken: Taken, _: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return references.taken(values, page.publish(taken.file))
+
+    def mask(taken: Taken, _: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return references.masked(values, page.publish(taken.file))
+
+    for name, put, part, of, fold in (
+        ("control", control, steering, page.studio.controlnets, "image-control"),
+        ("reference", reference, references, page.studio.ipadapters, "image-reference"),
+        ("reference_mask", mask, references, page.studio.ipadapters, "image-reference"),
+    ):
+        page.takers.append(
+            Taker(
+                f"image.{name}", TASK, ("picture",), put, tuple(part.taking), tuple(part.inputs),
+                able=lambda of=of: bool(of()), queued=True, after=f"() => atelier.unfold('{fold}')",
+            )
+        )  # fmt: skip

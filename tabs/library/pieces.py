@@ -4,18 +4,23 @@ anybody's can become a part of the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from studio.catalog import licence, variants
+from studio.errors import StudioError
 from studio.i18n import table, text
 from studio.library.archive import Archive
 from studio.library.disk_use import CLEARED, Use
 from studio.library.index import MOST_COUNTED, Found
-from studio.library.items import Item
+from studio.library.items import Item, written
 from studio.paths import gigabytes
 from studio.recipes import origins
 from studio.service import Studio
+from studio.tasks.code import languages
+from studio.tasks.music import midi
 from tabs.library.wiring import button_id, code_of
 from tabs.shared.context import TAB_OF
 from tabs.shared.taking import Taker
@@ -24,11 +29,15 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "image": ("image", "upscale"), "music": ("music",), "caption": ("caption",), "code": ("code",), "chat": ("chat",),
 }  # fmt: skip
 """The tasks behind each filter."""
-TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("image", ("text", "sound", "chat")), ("music", ("text", "picture", "chat")),
-    ("chat", ("text", "picture", "sound", "code")),
+TEXTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("image", "prompt", "", ("text", "sound", "chat", "notes")),
+    ("music", "prompt", "", ("text", "picture", "chat")),
+    ("music", "lyrics", "music-more", ("text", "chat")),
+    ("chat", "prompt", "", ("text", "picture", "sound", "code", "notes")),
 )  # fmt: skip
-"""Tabs whose prompt takes the words of a thing, and of which kinds."""
+"""Tab, field, the fold that it stands in, and the kinds of things whose words it takes."""
+ASKED = ("explain", "document", "fix", "test")
+"""What a chat can be asked about code; the question is the text `code.ask_<what>`."""
 MOST_TEXT = 40_000
 _QUIET = {"prompt", "prompts", "prefix", "suffix", "count", "messages", "lyrics"}
 
@@ -69,11 +78,12 @@ def facets(archive: Archive, spoken: str) -> dict[str, Any]:
 def about(studio: Studio, archive: Archive, takers: Sequence[Taker], id: str, spoken: str) -> dict[str, Any]:
     """All that is known of a thing, and what can take it up. Raises StudioError: unknown_item."""
     item, made = archive.item(id), archive.recipe(id)
-    said, syntax = words(studio, archive, item)
+    file, (said, syntax) = archive.file(id), words(studio, archive, item)
     return {
-        **tile(item), "name": archive.file(id).name, "words": said[:MOST_TEXT], "syntax": syntax,
-        "facts": _facts(item, made, spoken), "tags": item.tags, "note": item.note, "collections": item.collections,
-        "uses": _uses(item, takers, said, spoken), "restores": item.kind in ("code", "chat") or made is not None,
+        **tile(item), "name": file.name, "words": said[:MOST_TEXT], "syntax": syntax,
+        "facts": _facts(item, file, made, spoken), "tags": item.tags, "note": item.note,
+        "collections": item.collections, "uses": _uses(item, takers, said, syntax, spoken),
+        "restores": item.kind in ("code", "chat") or made is not None,
     }  # fmt: skip
 
 
@@ -104,6 +114,8 @@ def words(studio: Studio, archive: Archive, item: Item) -> tuple[str, str]:
     if item.kind == "chat":
         answers = [one.content for one in studio.chats.load(file.stem).messages if one.role == "assistant"]
         return (answers[-1] if answers else item.title), ""
+    if item.foreign and item.kind in ("text", "code"):
+        return written(file) or "", languages.of_file(file.name) if item.kind == "code" else ""
     if item.kind == "code":
         return code_of(file)
     if item.kind == "text":
@@ -115,9 +127,11 @@ def words(studio: Studio, archive: Archive, item: Item) -> tuple[str, str]:
     return (first if isinstance(first, str) else "" if made else item.title), ""
 
 
-def _facts(item: Item, made: dict[str, Any] | None, spoken: str) -> list[tuple[str, str]]:
+def _facts(item: Item, file: Path, made: dict[str, Any] | None, spoken: str) -> list[tuple[str, str]]:
     """Names and values, the more important first."""
     found = [(text("library.made", spoken), item.made.strftime("%Y-%m-%d %H:%M"))]
+    if item.kind == "notes":
+        found += _heard(file, spoken)
     if item.model:
         found.append((text("page.model", spoken), variants.called(item.model, item.model_title or item.model, spoken)))
     if made is None:
@@ -136,6 +150,20 @@ def _facts(item: Item, made: dict[str, Any] | None, spoken: str) -> list[tuple[s
     return [*found, (text("library.size", spoken), gigabytes(item.size))]
 
 
+def _heard(file: Path, spoken: str) -> list[tuple[str, str]]:
+    """What is in a file of notes; nothing where it was damaged since it came."""
+    try:
+        told = midi.facts(file.read_bytes())
+    except (OSError, StudioError):
+        return []
+    seconds = round(told.seconds)
+    values = {
+        "notes": str(told.notes), "voices": str(told.voices), "length": f"{seconds // 60}:{seconds % 60:02d}",
+        "tempo": f"{told.tempo:.0f}",
+    }  # fmt: skip
+    return [(text(f"library.midi_{name}", spoken), value) for name, value in values.items()]
+
+
 def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
@@ -146,20 +174,37 @@ def _value(value: object) -> str:
     return "✓" if value is True else str(value)[:300]
 
 
-def _uses(item: Item, takers: Sequence[Taker], words: str, spoken: str) -> list[dict[str, str]]:
-    """The menu of what can take a thing up, from one table: what it is, and what each tab takes."""
+def _uses(item: Item, takers: Sequence[Taker], words: str, syntax: str, spoken: str) -> list[dict[str, str]]:
+    """The menu of what can take a thing up, from one table: what it is, and what each tab takes.
+
+    Each either presses a button or types words into a field: those of the thing, where it brings none of its own.
+    """
     found = [
-        {"tab": one.tab, "press": button_id(one.name), "says": _use(one.name, spoken)}
+        {"name": one.name, "tab": one.tab, "press": button_id(one.name)}
         for one in takers
-        if item.kind in one.kinds and not one.name.endswith(".open")
+        if item.kind in one.kinds and not one.name.endswith(".open") and (one.able is None or one.able())
     ]
     if words.strip():
         found += [
-            {"tab": tab, "type": f"{tab}-prompt", "says": _use(f"{tab}.prompt", spoken)}
-            for tab, kinds in TEXTS
+            {"name": f"{tab}.{field}", "tab": tab, "type": f"{tab}-{field}", "fold": fold}
+            for tab, field, fold, kinds in TEXTS
             if item.kind in kinds
         ]
-    return found
+        found += _questions(words, syntax, spoken) if item.kind == "code" else []
+    return [{**one, "says": _use(one["name"], spoken)} for one in found]
+
+
+def _questions(code: str, syntax: str, spoken: str) -> list[dict[str, str]]:
+    longest = max((len(run) for run in re.findall("`{3,}", code)), default=2)
+    fence = "`" * (longest + 1)
+    listing = f"{fence}{syntax}\n{code[:MOST_TEXT].rstrip()}\n{fence}"
+    return [
+        {
+            "name": f"chat.{what}", "tab": "chat", "type": "chat-prompt",
+            "words": f"{text(f'code.ask_{what}', spoken)}\n\n{listing}",
+        }
+        for what in ASKED
+    ]  # fmt: skip
 
 
 def _use(name: str, spoken: str) -> str:

@@ -20,6 +20,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.taking import Taken, Taker
+from tabs.shared.widgets import FIELDS, PASSING
 
 _TAKING = "(_, ...rest) => [atelier.library.taking(), ...rest]"
 _TOOK = "() => atelier.library.took()"
@@ -45,7 +46,24 @@ def build(page: Page) -> None:
             )
             for after in filter(None, (taker.after, _TOOK)):
                 event = event.then(None, None, None, js=after, **quick())
+            _undoing(taker)
     _captions(page)
+
+
+def _undoing(taker: Taker) -> None:
+    """A button that puts the fields which a taker changes back to what the browser knows they held before."""
+    parts = [part for part in taker.outputs if isinstance(part, FIELDS) and part.elem_id and _stands(part)]
+    if not parts:
+        return
+    names = [part.elem_id for part in parts]
+    one = "[0]" if len(parts) == 1 else ""  # Gradio takes the value of a single output as it is
+    button = gr.Button(visible="hidden", elem_id=f"{button_id(taker.name)}-back", elem_classes="a-hidden")
+    button.click(None, None, parts, js=f"() => atelier.library.held({names!r}){one}", **quick())
+
+
+def _stands(part: Any) -> bool:
+    """Whether the browser knows what a field holds: one that is remembered, or that a drawing is written into."""
+    return part.visible != "hidden" and PASSING not in " ".join(part.elem_classes or ()).split()
 
 
 def _captions(page: Page) -> None:

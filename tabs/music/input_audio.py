@@ -52,13 +52,15 @@ class SoundFields:
     def wire(self) -> None:
         """Show the parts for models that hear, and of them what each can do."""
 
-        def changed(model: str | None) -> tuple[Any, Any]:
+        def changed(model: str | None, use: str | None) -> tuple[Any, Any]:
             uses = self._page.studio.hears(model or "")
             if not uses:
                 return gr.update(visible=False), gr.update()
-            return gr.update(visible=True), gr.update(choices=_choices(uses), value=uses[0])
+            kept = use if use in uses else uses[0]
+            return gr.update(visible=True), gr.update(choices=_choices(uses), value=kept)
 
-        self._picker.list.change(changed, self._picker.list, [self._whole, self.of["sound_use"]], **quick())
+        asked, drawn = [self._picker.list, self.of["sound_use"]], [self._whole, self.of["sound_use"]]
+        self._picker.list.change(changed, asked, drawn, preprocess=False, **quick())
 
     def filled(self, made: Mapping[str, Any]) -> tuple[dict[Any, Any], bool]:
         """The parts as a piece had them, and whether its sound is still here where it had one."""

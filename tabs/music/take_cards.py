@@ -25,6 +25,7 @@ from studio.tasks.music.reading_text import bar_words, genre_name, key_words, pl
 from tabs.music import take_views
 from tabs.shared.context import Page
 from tabs.shared.uploaded import address
+from tabs.shared.widgets import taken_by
 
 MOST = 12
 """Takes that stay on the page; earlier ones are in the list of recent pieces."""
@@ -71,10 +72,7 @@ def _take(page: Page, file: Path, made: dict[str, Any], batch: str) -> Take:
 def draw(shown: tuple[Take, ...], stars: frozenset[str], page: Page, spoken: str) -> str:
     """The whole list as HTML."""
     library = page.studio.library
-    return "".join(
-        _card(place, take, library.id(take.file) in stars, _goes_on(page, take), spoken)
-        for place, take in enumerate(shown)
-    )
+    return "".join(_card(page, place, take, library.id(take.file) in stars, spoken) for place, take in enumerate(shown))
 
 
 def _goes_on(page: Page, take: Take) -> bool:
@@ -82,7 +80,7 @@ def _goes_on(page: Page, take: Take) -> bool:
     return "score" in take.views or "continue" in page.studio.hears(take.recipe["model"]["id"])
 
 
-def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> str:
+def _card(page: Page, place: int, take: Take, starred: bool, spoken: str) -> str:
     def say(key: str, **params: object) -> str:
         return html.escape(text(f"music.{key}", spoken, **params), quote=True)
 
@@ -104,11 +102,14 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
         for suffix in music_export.formats(take.recipe)
     )
     four = f'<button type="button" class="a-four">{say("four")}</button>' if _is_loop(take) else ""
-    onwards = f'<button type="button" data-order="on">{say("on")}</button>' if goes_on else ""
+    onwards = f'<button type="button" data-order="on">{say("on")}</button>' if _goes_on(page, take) else ""
     again = (
         f'{onwards}<button type="button" data-order="use">{say("use")}</button>'
         f'<button type="button" data-order="seed">{say("reuse_seed")}</button>'
     )
+    public = page.studio.settings.public
+    id = "" if public else html.escape(page.studio.library.id(take.file), quote=True)
+    uses = "" if public else _menu(place, "use", text("page.use_in", spoken), taken_by(f'data-id="{id}"'))
     label = say("piece", number=place + 1)
     return (
         f'<article class="a-take" data-place="{place}" data-batch="{html.escape(take.batch, quote=True)}" '
@@ -122,7 +123,7 @@ def _card(place: int, take: Take, starred: bool, goes_on: bool, spoken: str) -> 
         f'<div class="a-stage" role="slider" tabindex="0" aria-label="{say("position")}" aria-valuemin="0" '
         f'aria-valuemax="{take.seconds:.0f}" aria-valuenow="0">{stage}<i class="a-needle"></i></div>{sheet}'
         f'<div class="a-take-foot">'
-        f'<span class="a-tools" role="group" aria-label="{say("views")}">{buttons}</span>{four}'
+        f'<span class="a-tools" role="group" aria-label="{say("views")}">{buttons}</span>{four}{uses}'
         f"{_menu(place, 'save', text('page.save', spoken), files)}"
         f"{_menu(place, 'more', text('page.also', spoken), again)}</div></article>"
     )

@@ -133,6 +133,11 @@ def misread(update: Update, language: str) -> str:
     return note(text("offer.misread", language, **first.params)) + offers(update, language)
 
 
+def chosen(id: str) -> str:
+    """Which output the buttons beside it are for, unseen: by it the library is asked what takes it up."""
+    return f'<i hidden data-chosen="{html.escape(id, quote=True)}"></i>'
+
+
 def made(ids: Iterable[str]) -> str:
     """Which outputs are shown, unseen: the browser says it when the page is opened again (assets/page/jobs.js)."""
     return f'<i hidden data-made="{html.escape(json.dumps(list(ids)), quote=True)}"></i>'

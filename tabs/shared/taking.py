@@ -40,6 +40,7 @@ class Taker:
     Attributes:
         name: `<tab>.<what>`; its label is the text `library.use_<tab>_<what>`.
         kinds: what it takes.
+        able: whether it can be done now, where that is not always so.
         queued: whether a state changes, which the page hears of from the queue alone.
         after: what the browser does then, as JavaScript.
     """
@@ -50,5 +51,6 @@ class Taker:
     put: Put
     outputs: tuple[Any, ...]
     inputs: tuple[Any, ...] = ()
+    able: Callable[[], bool] | None = None
     queued: bool = False
     after: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,15 @@ from tabs.shared.i18n import said, t
 
 PASSING = "a-passing"
 """The class of a field that the page does not remember (tabs.shell.remember)."""
+
+FIELDS = (gr.Textbox, gr.Dropdown, gr.Radio, gr.Checkbox, gr.Image, gr.Audio, gr.File)
+"""What a person fills in, and the page remembers."""
+
+
+def lasting(block: Any) -> bool:
+    """Whether the page remembers a field, or what is in a part: it is neither hidden nor PASSING."""
+    classes = " ".join(block.elem_classes or ()).split()
+    return block.visible != "hidden" and "a-hidden" not in classes and PASSING not in classes
 
 
 def run_row(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tuple[gr.Button, gr.Button]:
@@ -63,6 +72,23 @@ def menu(id: str, label: str) -> Iterator[gr.Column]:
         gr.Button(t(label), size="sm", elem_id=f"{id}-menu", elem_classes="a-menu-button", min_width=0)
         with gr.Column(elem_id=id, elem_classes="a-menu-list", min_width=0) as column:
             yield column
+
+
+def taking_menu(said: str, but: Iterable[str], words: str = "") -> gr.HTML:
+    """In a `menu` of a result, whatever else takes that up, by the table of the library (assets/page/uses.js).
+
+    Args:
+        said: selector of the part that names the result (job_progress.chosen).
+        but: takers that have a button of their own there (tabs.shared.taking).
+        words: selector of the field that holds the result's words, where a person may change them.
+    """
+    t("library.shift")
+    return gr.HTML(taken_by(f'data-from="{said}" data-words="{words}"', but), elem_classes="a-bare a-taking")
+
+
+def taken_by(named: str, but: Iterable[str] = ()) -> str:
+    """The place of such entries, as HTML; `named` says of what, as attributes."""
+    return f'<span class="a-uses" data-uses {named} data-but="{" ".join(but)}"></span>'
 
 
 def number(

@@ -21,7 +21,7 @@ SCRIPTS = (
     "jobs.js", "focus.js", "speak.js", "fields.js", "live.js", "sketch.js", "titles.js", "chat.js", "chats.js",
     "visits.js", "editor.js", "project.js", "typed.js", "review.js", "edits.js", "music.js", "captions.js",
     "models.js", "shelf.js", "regions.js", "picks.js", "library.js", "library_view.js", "chains.js", "drop.js",
-    "queue.js",
+    "uses.js", "queue.js",
 )  # fmt: skip
 STYLES = (
     "style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "code.css",

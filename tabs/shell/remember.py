@@ -15,9 +15,7 @@ import gradio as gr
 
 from tabs.shared.context import Page
 from tabs.shared.events import quick
-from tabs.shared.widgets import PASSING
-
-_FIELDS = (gr.Textbox, gr.Dropdown, gr.Radio, gr.Checkbox, gr.Image, gr.Audio, gr.File)
+from tabs.shared.widgets import FIELDS, lasting
 
 
 def fields(tab: gr.Tab) -> list[Any]:
@@ -48,9 +46,8 @@ def wire(page: Page, name: str, tab: gr.Tab) -> None:
 
 def _below(block: Any) -> Iterator[Any]:
     for child in getattr(block, "children", ()):
-        classes = " ".join(child.elem_classes or ()).split()
-        if child.visible == "hidden" or "a-hidden" in classes or PASSING in classes:
+        if not lasting(child):
             continue
-        if isinstance(child, _FIELDS) and child.interactive is not False:
+        if isinstance(child, FIELDS) and child.interactive is not False:
             yield child
         yield from _below(child)

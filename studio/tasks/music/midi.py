@@ -1,12 +1,16 @@
-"""A score as a Standard MIDI File."""
+"""Standard MIDI Files: a score written as one, and what one from elsewhere holds."""
 
 from __future__ import annotations
 
 import io
 import unicodedata
+from dataclasses import dataclass
 
 import mido
 
+from studio.errors import StudioError
+from studio.media.midi import HEAD
+from studio.paths import gigabytes
 from studio.tasks.music.keys import fifths, key_name
 from studio.tasks.music.melody_tokens import TICKS
 from studio.tasks.music.score import DRUMS, Score, Voice
@@ -14,10 +18,59 @@ from studio.tasks.music.score import DRUMS, Score, Voice
 RESOLUTION = 480
 """Ticks of a quarter note in the file."""
 _DRUM_CHANNEL = 9
+_USUAL_TEMPO = 500_000
+"""Microseconds of a quarter note where a file names no tempo."""
 _CIRCLE = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _MINOR_CIRCLE = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m")
 """Keys from seven flats to seven sharps."""
 LONGEST_NAME = 60
+MAX_BYTES = 2_000_000
+"""Files of notes that are looked into: a symphony takes less than half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a MIDI file holds.
+
+    Attributes:
+        notes: how many are begun, drums among them.
+        voices: tracks and channels that have notes.
+        seconds: from the beginning to the last event, by all of its tempi.
+        tempo: quarter notes a minute, the first that it names, or what the standard takes where it names none.
+    """
+
+    notes: int
+    voices: int
+    seconds: float
+    tempo: float
+
+
+def facts(data: bytes) -> Facts:
+    """What a MIDI file of anybody's holds.
+
+    Raises:
+        StudioError: bad_midi where it is none, is damaged or has no note; file_too_large.
+    """
+    if len(data) > MAX_BYTES:
+        raise StudioError("file_too_large", size=gigabytes(len(data)), limit=gigabytes(MAX_BYTES))
+    if data[:4] != HEAD:
+        raise StudioError("bad_midi")
+    try:
+        file = mido.MidiFile(file=io.BytesIO(data), clip=True)
+        begun = [
+            (track, message.channel)
+            for track, messages in enumerate(file.tracks)
+            for message in messages
+            if message.type == "note_on" and message.velocity
+        ]
+        tempi = (message.tempo for messages in file.tracks for message in messages if message.type == "set_tempo")
+        tempo = next((one for one in tempi if one), _USUAL_TEMPO)
+        seconds = file.length if file.type != 2 else 0.0
+    except (OSError, EOFError, ArithmeticError, LookupError, TypeError, ValueError, mido.KeySignatureError):
+        raise StudioError("bad_midi") from None
+    if not begun:
+        raise StudioError("bad_midi")
+    return Facts(len(begun), len(set(begun)), seconds, 60_000_000 / tempo)
 
 
 def write(score: Score, times: int = 1, tail: float = 0.0) -> bytes:

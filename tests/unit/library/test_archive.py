@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import wave as wavfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -314,11 +316,76 @@ def test_foreign_files_are_taken_in_once_with_what_they_say(desk: Desk, tmp_path
     assert desk.archive.dump() == before
 
 
+WRITTEN = "# Übergänge 边界\r\nthe lantern hums\r\n".encode("utf-8-sig")
+TOOL = b"def lantern(at: int) -> int:\n\treturn at\n"
+
+
+def test_texts_and_code_of_others_are_kept_byte_for_byte_and_found_by_their_words(desk: Desk) -> None:
+    kept: dict[str, bytes] = {}
+    for name, data in (
+        ("Notes.md", WRITTEN), ("old.txt", "grün wie Glas".encode("latin-1")), ("wide.TXT", "lamp 灯".encode("utf-16")),
+        ("tool.py", TOOL), ("style.css", b".lantern {}"),
+    ):  # fmt: skip
+        (id,) = foreign_files.take_in(desk.archive, desk.chats, data, name)
+        assert foreign_files.take_in(desk.archive, desk.chats, data, name) == (id,)
+        kept[id] = data
+    (other,) = foreign_files.take_in(desk.archive, desk.chats, b"def other(): ...\n", "tool.py")
+    assert {id: desk.archive.file(id).read_bytes() for id in kept} == kept
+    note, old, wide, tool, sheet = kept
+    assert set(desk.found("LANTERN")) == {note, tool, sheet}
+    assert (desk.found("边界 hums"), desk.found("grün"), desk.found("灯")) == ([note], [old], [wide])
+    found = {id: desk.archive.item(id) for id in (note, tool, other)}
+    assert [(one.kind, one.task, one.foreign) for one in found.values()] == [
+        ("text", "caption", True), ("code", "code", True), ("code", "code", True)
+    ]  # fmt: skip
+    assert found[note].title == "# Übergänge 边界 the lantern hums"
+    assert (found[tool].title, found[other].title) == ("tool.py", "tool-2.py")
+    before = desk.archive.dump()
+    desk.archive.rebuild()
+    assert desk.archive.dump() == before
+    token = desk.archive.delete([note, tool])
+    assert desk.found("lantern") == [sheet]
+    desk.archive.restore(token)
+    assert set(desk.found("lantern")) == {note, tool, sheet}
+
+
+def test_notes_are_taken_in_beside_a_sound_of_the_same_name_and_stay_when_it_goes(desk: Desk) -> None:
+    import mido
+
+    tune = mido.MidiFile(tracks=[mido.MidiTrack([mido.Message("note_on", note=60)])])
+    out, wave = io.BytesIO(), io.BytesIO()
+    tune.save(file=out)
+    with wavfile.open(wave, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\0\0" * 400)
+    (piece,) = foreign_files.take_in(desk.archive, desk.chats, wave.getvalue(), "jig.wav")
+    (notes,) = foreign_files.take_in(desk.archive, desk.chats, out.getvalue(), "jig.mid")
+    assert desk.archive.file(notes).read_bytes() == out.getvalue()
+    assert (desk.archive.item(notes).kind, desk.archive.item(notes).title) == ("notes", "jig")
+    token = desk.archive.delete([piece])
+    assert desk.found() == [notes]
+    desk.archive.restore(token)
+    desk.archive.rebuild()
+    assert set(desk.found("jig")) == {piece, notes}
+
+
 def desk_chat(messages: str) -> bytes:
     return json.dumps({"format": "atelier-chat/1", "title": "Old", "messages": json.loads(messages)}).encode()
 
 
-@pytest.mark.parametrize(("data", "name"), [(b"MZ", "x.exe"), (b"not a picture", "x.png"), (b"RIFF", "x.wav")])
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"MZ", "x.exe"),
+        (b"not a picture", "x.png"),
+        (b"RIFF", "x.wav"),
+        (b"\0\1\2", "x.txt"),
+        (b"\xff\xfe\0\0x", "x.py"),
+        (b"MThd", "x.mid"),
+        (b"words", "x.midi"),
+        (b"FROM scratch", "Dockerfile"),
+    ],
+)
 def test_what_the_library_cannot_take_is_said(desk: Desk, data: bytes, name: str) -> None:
     with pytest.raises(StudioError):
         foreign_files.take_in(desk.archive, desk.chats, data, name)

@@ -8,7 +8,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.library import preset_values
 from studio.library.presets import MOST_PICTURE
-from tabs.image import form, prompt_tools
+from tabs.image import form, prompt_tools, shapes
 from tabs.image.fields import TASK, Fields
 from tabs.image.missing import Missing
 from tabs.image.result import Result, Shown
@@ -26,15 +26,19 @@ NAMES = (
 """The fields that a preset fills. Left alone: words, seeds and pictures, with the masks, controls and regions that lie
 on them; a grid's axes and a series, which are work; names and formats of files, which are no matter of the picture."""
 
+_SHAPES = tuple(shape for shape in shapes.SHAPES if shape not in ("", shapes.CUSTOM))
+
 
 def preset_form(page: Page, fields: Fields, missing: Missing, result: Result) -> preset_row.Form:
-    """The fields' values as a preset's, and back."""
+    """The fields' values as a preset's, and back. The shape is the page's own field: a request has a size, which is
+    another one with another model."""
     named = ("model", *NAMES)
 
     def read(values: Sequence[Any]) -> Mapping[str, Any]:
         given = dict(zip(named, values, strict=True))
         card = prompt_tools.card(page, given["model"])
-        return preset_values.held(form.request({**form.EMPTY, **given}, card, Drawing()))
+        kept = preset_values.held(form.request({**form.EMPTY, **given}, card, Drawing()))
+        return {**kept, "shape": given["shape"]} if given["shape"] in _SHAPES else kept
 
     def fill(values: Mapping[str, Any], spoken: str) -> tuple[dict[Any, Any], str]:
         found = preset_values.settings(TASK, values)
@@ -42,6 +46,8 @@ def preset_form(page: Page, fields: Fields, missing: Missing, result: Result) ->
         # the shape is called by the model that it was chosen for, here or not
         card = page.studio.catalog.find(found.get("model", "")) or page.studio.default_model(TASK)
         filled = form.fields({**found, "image": "strength" in found}, card)
+        if values.get("shape") in _SHAPES:
+            filled |= {"shape": values["shape"], "width": "", "height": ""}
         shown = fields.fill({name: filled[name] for name in NAMES}) | missing.shown(filled, spoken)
         return {**shown, **changes}, line
 

@@ -50,7 +50,8 @@ def test_a_preset_is_kept_found_by_the_next_program_and_removed(tmp_path: Path) 
 def test_a_picture_is_kept_with_it_in_the_one_file(presets: Presets, picture: bytes) -> None:
     presets.save(Preset("Teal", {"steps": 4}, picture))
     found = presets.find("Teal")
-    assert found is not None and (found.picture, dict(found.values)) == (picture, {"steps": 4})
+    assert found is not None
+    assert (found.picture, dict(found.values)) == (picture, {"steps": 4})
     presets.save(Preset("Large", {}, picture + bytes(MOST_PICTURE)))
     assert presets.all()[0] == Preset("Large")
 
@@ -109,7 +110,8 @@ def test_any_name_is_only_content_of_the_file(tmp_path: Path, name: str) -> None
     [kept] = Presets(folder / "p.json").all()
     assert kept.name == name.replace("\x1b", "").replace("\ud800", "")
     assert dict(kept.values) == {"system": "?", "steps": 3}
-    assert os.listdir(folder) == ["p.json"] and os.listdir(tmp_path) == ["home"]
+    assert os.listdir(folder) == ["p.json"]
+    assert os.listdir(tmp_path) == ["home"]
 
 
 def test_there_is_an_end_to_them(tmp_path: Path) -> None:
@@ -168,5 +170,6 @@ def test_a_full_disk_leaves_the_file_as_it_was(presets: Presets, monkeypatch: py
 def test_each_task_has_a_file_and_a_public_studio_none(tmp_path: Path) -> None:
     kept = of_tasks(lambda task: tmp_path / f"{task}.json", public=False)
     kept["music"].save(Preset("a"))
-    assert os.listdir(tmp_path) == ["music.json"] and not kept["image"].all()
+    assert os.listdir(tmp_path) == ["music.json"]
+    assert not kept["image"].all()
     assert of_tasks(lambda task: tmp_path / task, public=True) == {}

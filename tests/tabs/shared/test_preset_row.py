@@ -149,9 +149,9 @@ def test_a_size_of_ones_own_is_kept_too_and_a_shape_follows_the_model(made: Made
 
 
 def test_a_number_that_is_none_is_refused(made: Made) -> None:
-    for task in TYPED:
+    for task, typed in TYPED.items():
         form, _ = made(task)
-        values = {**TYPED[task], "temperature" if task != "image" else "steps": "many"}
+        values = {**typed, "temperature" if task != "image" else "steps": "many"}
         with pytest.raises(StudioError) as caught:
             form.read([f"demo-{task}", *values.values()])
         assert caught.value.code == "not_a_number"

@@ -7,10 +7,10 @@ from typing import Any
 
 from studio.library.presets import Preset
 from studio.tasks.chat.conversation import Chat
-from tabs.shared.preset_row import Form
+from tabs.shared.preset_row import OWN, Form
 
 OURS = {
-    "own": Preset("own"),
+    **OWN,
     "precise": Preset("precise", {"temperature": 0.2, "top_p": 0.9}),
     "inventive": Preset("inventive", {"temperature": 1.0, "top_p": 1.0, "min_p": 0.05}),
 }

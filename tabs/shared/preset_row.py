@@ -22,6 +22,8 @@ from tabs.shared.widgets import PASSING, fold
 
 _MARK = "="
 """Before the name of one of ours: a person may give the same name to another."""
+OWN = {"own": Preset("own")}
+"""Gives everything back to the model."""
 SIDE = 112
 """Pixels of a picture, twice what it is shown at."""
 
@@ -49,11 +51,11 @@ class PresetRow:
     """A list in which one is chosen, and what keeps, renames and removes one. On a public studio only ours are there.
 
     Args:
-        ours: presets that every person has, by the end of their texts' names (`TASK.preset_NAME`).
+        ours: presets that every person has, by the end of their texts' names (`preset.NAME`).
     """
 
-    def __init__(self, page: Page, task: Task, ours: Mapping[str, Preset] | None = None) -> None:
-        self._page, self._ours = page, ours or {}
+    def __init__(self, page: Page, task: Task, ours: Mapping[str, Preset] = OWN) -> None:
+        self._page, self._ours = page, ours
         self._task: Task = task
         self._kept = page.studio.presets.get(task)
         own, id = self._kept is not None, f"{task}-preset"
@@ -69,12 +71,12 @@ class PresetRow:
             self._told = gr.HTML(elem_id=f"{id}-told", elem_classes="a-live", min_width=0)
             if own:
                 self._undo = _button(id, "undo", visible=False)
-        self._cards = gr.HTML(elem_id=f"{id}-cards", elem_classes="a-bare")
+        self._cards = gr.HTML(elem_id=f"{id}-cards")
         self.chosen, self._step = gr.State(""), gr.State(None)
 
     def choices(self, spoken: str) -> list[tuple[str, str]]:
         """(what is shown, what is meant)."""
-        ours = [(text(f"{self._task}.preset_{name}", spoken), _MARK + name) for name in self._ours]
+        ours = [(text(f"preset.{name}", spoken), _MARK + name) for name in self._ours]
         return [*ours, *((preset.name, preset.name) for preset in (self._kept.all() if self._kept else ()))]
 
     def wire(self, form: Form) -> Any:
@@ -113,7 +115,7 @@ class PresetRow:
             if key == "preset.rename_how":
                 return {self._told: job_progress.note(text(key, spoken))}
             return {
-                self.list: gr.update(choices=self.choices(spoken), value=name or None), self.chosen: name,
+                self.list: gr.update(value=name or None), self.chosen: name,
                 self._cards: self._drawn(spoken), self._step: change,
                 self._told: job_progress.note(text(key, spoken, name=named)),
                 self._undo: gr.update(visible=change is not None),
@@ -157,11 +159,19 @@ class PresetRow:
 
             return told(do, request)
 
+        def relisted(request: gr.Request) -> Any:
+            return gr.update(choices=self.choices(language(request)))
+
         back = {"js": f"() => document.querySelector('#{id} input')?.focus()", **quick()}
-        buttons["save"].click(save, [self.list, *form.inputs, *sources], shown, preprocess=False, **quick())
-        buttons["rename"].click(rename, [self.list, self.chosen], shown, **quick())
-        buttons["delete"].click(delete, self.list, shown, **quick())
-        self._undo.click(undo, self._step, shown, **quick()).then(None, None, None, **back)
+        steps = [
+            buttons["save"].click(save, [self.list, *form.inputs, *sources], shown, preprocess=False, **quick()),
+            buttons["rename"].click(rename, [self.list, self.chosen], shown, **quick()),
+            buttons["delete"].click(delete, self.list, shown, **quick()),
+            (undone := self._undo.click(undo, self._step, shown, **quick())),
+        ]
+        undone.then(None, None, None, **back)
+        for step in steps:  # after the value: Gradio's list fails where the one that it shows is taken from under it
+            step.then(relisted, None, self.list, **quick())
 
         card = gr.Textbox(visible="hidden", elem_classes="a-hidden")
         take = gr.Button(visible="hidden", elem_id=f"{id}-take", elem_classes="a-hidden")

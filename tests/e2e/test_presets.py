@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from e2e.conftest import Serve, Visit
-from e2e.desk import Desk, Tab
+from e2e.desk import PATIENCE, Desk, Tab
 from e2e.test_axe import BAD
 from studio.library.presets import Preset
 from studio.service import Studio
@@ -24,21 +24,21 @@ def test_a_preset_with_its_picture_is_there_after_a_restart(visit: Visit, serve:
     studio, url = serve(demo=True, port=port)
     desk = visit(url).go("image")
     desk.fold("more").fold("presets").type("3", "steps").type("blur", "negative-prompt").type("2", "guidance-scale")
-    desk.type("77", "seed").shape("Portrait").paint("a hill")
+    desk.type("77", "seed").shape("3:4").paint("a hill")
     desk.field("preset").fill("Dusk <b>&</b>")
     desk.find("preset-save").click()
     expect(desk.find("preset-told")).to_contain_text("Saved as “Dusk <b>&</b>”.")
     card = desk.find("preset-cards").get_by_role("button", name="Dusk <b>&</b>")
     expect(card.locator("img")).to_be_visible()
-    desk.type("9", "steps").type("", "negative-prompt").type("5", "seed").shape("Square").type("another hill")
+    desk.type("9", "steps").type("", "negative-prompt").type("5", "seed").shape("16:9").type("another hill")
 
     desk.page.reload()
-    expect(desk.page.locator("html[data-ready~=image] #image-model")).to_be_visible()
+    expect(desk.page.locator("html[data-ready~=image] #image-model")).to_be_visible(timeout=PATIENCE)
     desk.choose("preset", "Dusk <b>&</b>")
     expect(desk.field("steps")).to_have_value("3")
     assert shown(desk) == {"steps": "3", "guidance-scale": "2", "negative-prompt": "blur"}
     assert (desk.field("prompt").input_value(), desk.field("seed").input_value()) == ("another hill", "5")
-    expect(desk.find("shape").get_by_role("radio", name="Portrait", exact=True)).to_be_checked()
+    expect(desk.find("shape").get_by_role("radio", name="3:4", exact=True)).to_be_checked()
 
     studio.close()
     for page in gradio.Blocks.get_instances():
@@ -52,7 +52,8 @@ def test_a_preset_with_its_picture_is_there_after_a_restart(visit: Visit, serve:
 
 
 @pytest.mark.parametrize(("tab", "fold", "field"), [
-    ("image", "more", "steps"), ("music", "more", "top-k"), ("code", "more", "top-p"), ("caption", "more", "max-tokens"),
+    ("image", "more", "steps"), ("music", "more", "top-k"), ("code", "more", "top-p"),
+    ("caption", "more", "max-tokens"),
 ])  # fmt: skip
 def test_by_keyboard_alone(desk: Desk, studio: Studio, tab: Tab, fold: str, field: str) -> None:
     keys, kept = desk.page.keyboard, studio.presets[tab]
@@ -86,7 +87,7 @@ def test_by_keyboard_alone(desk: Desk, studio: Studio, tab: Tab, fold: str, fiel
     assert [preset.name for preset in kept.all()] == ["Yours"]
     expect(desk.field(field)).to_have_value("")
     desk.page.reload()
-    expect(desk.page.locator(f"html[data-ready~={tab}] #{tab}-model")).to_be_visible()
+    expect(desk.page.locator(f"html[data-ready~={tab}] #{tab}-model")).to_be_visible(timeout=PATIENCE)
     desk.field("preset").focus()
     keys.type("Your")
     keys.press("ArrowDown")
@@ -128,7 +129,7 @@ def test_a_damaged_file_is_told_of(desk: Desk, studio: Studio) -> None:
 def test_on_a_phone_and_for_axe(visit: Visit, url: str, studio: Studio) -> None:
     desk = visit(url, viewport={"width": 420, "height": 860}).go("image")
     desk.fold("presets").paint("a hill")
-    for name in ("First", "A name that is as long as a name of a preset is allowed to be"):
+    for name in ("First", "A name that is about as long as a preset's name may be"):
         desk.field("preset").fill(name)
         desk.find("preset-save").click()
         expect(desk.find("preset-told")).to_contain_text(name)
@@ -148,7 +149,7 @@ def test_earlier_words_of_pieces_are_walked_through_over_a_reload(desk: Desk) ->
     desk.go("music").fold("more").type("1", "duration").type("loud drums", "negative-prompt").compose("first calm", 1)
     desk.type("", "negative-prompt").compose("then storm", 2)
     desk.page.reload()
-    expect(desk.page.locator("html[data-ready~=music] #music-model")).to_be_visible()
+    expect(desk.page.locator("html[data-ready~=music] #music-model")).to_be_visible(timeout=PATIENCE)
     desk.type("a draft").field("prompt").focus()
     for key, words in (("Up", "then storm"), ("Up", "first calm"), ("Down", "then storm"), ("Down", "a draft")):
         desk.page.keyboard.press(f"Alt+Arrow{key}")

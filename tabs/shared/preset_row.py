@@ -73,6 +73,7 @@ class PresetRow:
                 self._undo = _button(id, "undo", visible=False)
         self._cards = gr.HTML(elem_id=f"{id}-cards")
         self.chosen, self._step = gr.State(""), gr.State(None)
+        self._listed = gr.State(self.choices("en"))
 
     def choices(self, spoken: str) -> list[tuple[str, str]]:
         """(what is shown, what is meant)."""
@@ -159,8 +160,9 @@ class PresetRow:
 
             return told(do, request)
 
-        def relisted(request: gr.Request) -> Any:
-            return gr.update(choices=self.choices(language(request)))
+        def relisted(before: list[tuple[str, str]], request: gr.Request) -> tuple[Any, list[tuple[str, str]]]:
+            now = unshortened(self.choices(language(request)), before)
+            return gr.update(choices=now), now
 
         back = {"js": f"() => document.querySelector('#{id} input')?.focus()", **quick()}
         steps = [
@@ -170,8 +172,8 @@ class PresetRow:
             (undone := self._undo.click(undo, self._step, shown, **quick())),
         ]
         undone.then(None, None, None, **back)
-        for step in steps:  # after the value: Gradio's list fails where the one that it shows is taken from under it
-            step.then(relisted, None, self.list, **quick())
+        for step in steps:
+            step.then(relisted, self._listed, [self.list, self._listed], **quick())
 
         card = gr.Textbox(visible="hidden", elem_classes="a-hidden")
         take = gr.Button(visible="hidden", elem_id=f"{id}-take", elem_classes="a-hidden")
@@ -181,19 +183,20 @@ class PresetRow:
 
         take.click(taken, card, [self.list, *outputs], js="() => [atelier.preset]", **quick())
 
-        def listed(request: gr.Request) -> dict[Any, Any]:
+        def listed(before: list[tuple[str, str]], request: gr.Request) -> dict[Any, Any]:
             spoken = language(request)
+            now = unshortened(self.choices(spoken), before)
             try:
                 kept.read()
                 problem = ""
             except StudioError as error:
                 problem = job_progress.failure(error, spoken)
             return {
-                self.list: gr.update(choices=self.choices(spoken)), self._cards: self._drawn(spoken),
+                self.list: gr.update(choices=now), self._listed: now, self._cards: self._drawn(spoken),
                 self._told: problem,
             }  # fmt: skip
 
-        self._page.localised(listed, None, [self.list, self._cards, self._told])
+        self._page.localised(listed, self._listed, [self.list, self._listed, self._cards, self._told])
 
     def _find(self, name: Any) -> Preset | None:
         if not isinstance(name, str):
@@ -209,6 +212,16 @@ class PresetRow:
             return ""
         named = html.escape(text("preset.pictures", spoken), quote=True)
         return f'<div class="a-preset-cards" role="group" aria-label="{named}">{"".join(map(_card, found))}</div>'
+
+
+def unshortened(now: list[tuple[str, str]], before: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A list as it is now, with as many entries at its end that are gone as keep it from becoming shorter.
+
+    Gradio's list fails in the browser where entries are taken from under it. One that is gone chooses nothing.
+    """
+    there = {meant for _, meant in now}
+    gone = [(shown, meant) for shown, meant in before if meant not in there]
+    return [*now, *gone[: max(len(before) - len(now), 0)]]
 
 
 def place(page: Page, task: Task) -> PresetRow | None:

@@ -27,7 +27,7 @@ from tabs.image.result import Result, Shown
 from tabs.music import fields as music_fields
 from tabs.music import presets as music
 from tabs.shared.context import Page
-from tabs.shared.preset_row import Form
+from tabs.shared.preset_row import Form, unshortened
 
 TYPED: dict[str, dict[str, Any]] = {
     "image": {
@@ -171,6 +171,13 @@ def test_the_picture_is_a_small_copy_of_the_one_that_is_chosen(studio: Studio, t
         assert nothing == b""
     artifact.files[0].unlink()
     assert small(shown, 0) == b""
+
+
+def test_a_list_does_not_become_shorter_on_an_open_page() -> None:
+    two, one = [("a", "a"), ("b", "b")], [("a", "a")]
+    assert unshortened(one, two) == two
+    assert unshortened(two, one) == two
+    assert unshortened([("c", "c")], two) == [("c", "c"), ("a", "a")]
 
 
 @pytest.mark.parametrize("public", [False, True])

@@ -81,6 +81,11 @@ class Models:
 
         return tuple(info(card) for card in cards)
 
+    def here(self, task: Task, model: str) -> bool:
+        """Whether a model, or a variant of one, can do a task at once."""
+        found = (one for info in self.list(task) for one in (info, *info.variants))
+        return any(one.card.id == model and one.state == "ready" for one in found)
+
     def download(self, model: str, session: str = "", origin: str = "", newest: bool = False) -> Job:
         """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.
 

@@ -10,7 +10,7 @@ home/ipadapters/  networks that show a model reference pictures
 home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures        home/detectors/ networks that find faces and hands
-home/chat-presets.json  how conversations are answered, by name
+home/chat-presets.json  how conversations are answered, by name; image-, music-, code-, caption-presets.json the same
 home/queue/       jobs that wait, for after a restart
 home/library/     the index of all that was made; can be deleted at any time
 home/refiners/    second halves of Stable Diffusion XL
@@ -75,9 +75,9 @@ class Home:
     def chats(self) -> Path:
         return self.root / "chats"
 
-    @property
-    def presets(self) -> Path:
-        return self.root / "chat-presets.json"
+    def presets(self, task: str) -> Path:
+        """The file of a task's presets."""
+        return self.root / f"{task}-presets.json"
 
     @property
     def cache(self) -> Path:

@@ -43,7 +43,7 @@ from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.inputs import Sources
 from studio.library.outputs import Library
-from studio.library.presets import Presets
+from studio.library.presets import of_tasks
 from studio.library.visitors import Room
 from studio.manager import Fleet
 from studio.models import Models
@@ -91,6 +91,7 @@ class Studio:
         scribe: completions that are written while code is typed.
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
         queue: the jobs that wait, run and are over, as people see and steer them.
+        presets: how something is made, by the names that a person gave, by task; none on a public studio.
         disk: what takes how much, and making room.
         strangers: what strangers may take of the disk, all together.
         groups: pictures that are painted together, told of before and gone on with after.
@@ -110,7 +111,7 @@ class Studio:
         keep_free = int(settings.keep_free_gb * 1e9)
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
         self.strangers = Room(self.home.cache / "sessions")
-        self.chats, self.presets = Chats(self.home.chats), Presets(self.home.presets)
+        self.chats, self.presets = Chats(self.home.chats), of_tasks(self.home.presets, public=settings.public)
         stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
         self.archive = None if settings.public else Archive(self.home, self.chats, stars)
         told = self.archive.noted if self.archive is not None else lambda _: None
@@ -364,9 +365,9 @@ class Studio:
         """Names of what finds faces and hands, in home/detectors; none on a public studio."""
         return self._beside.detectors.names()
 
-    def prompts(self, limit: int = 50) -> tuple[str, ...]:
-        """Prompts of earlier pictures, newest first, each once; none on a public studio."""
-        return () if self.settings.public else self.library.prompts(limit)
+    def prompts(self, limit: int = 50, task: Task = "image", field: str = "prompt") -> tuple[str, ...]:
+        """A field's words for earlier pictures or pieces, newest first, each once; none on a public studio."""
+        return () if self.settings.public else self.library.prompts(limit, task, field)
 
     def source(self, sha256: str) -> bytes | None:
         """What others were made from, by its hash; None where it is not here. Not on a public studio."""

@@ -84,11 +84,13 @@
     const put = `(${text.slice(from, to)}:${Math.round((1 + step) * 100) / 100})`;
     return [text.slice(0, from) + put + text.slice(to), from, from + put.length];
   };
-  let walk = null; // {at, draft, last}
+  const WALKED = "#image-prompt, #image-negative-prompt, #music-prompt, #music-negative-prompt";
+  let walk = null; // {name, at, draft, last}
   const earlier = (input, back) => {
     let prompts = [];
-    try { prompts = JSON.parse(document.querySelector("[data-prompts]")?.dataset.prompts ?? "[]"); } catch { /* none */ }
-    if (!walk || input.value !== walk.last) walk = { at: -1, draft: input.value };
+    const name = input.closest(WALKED).id;
+    try { prompts = JSON.parse(document.querySelector(`[data-earlier=${name}]`)?.dataset.prompts ?? "[]"); } catch { /* none */ }
+    if (walk?.name !== name || input.value !== walk.last) walk = { name, at: -1, draft: input.value };
     const at = Math.min(Math.max(walk.at + (back ? 1 : -1), -1), prompts.length - 1);
     if (at === walk.at) return;
     walk.at = at;
@@ -97,15 +99,15 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
-    const input = event.target.closest?.("#image-prompt textarea, #image-negative-prompt textarea");
-    if (!input || event.shiftKey || event.isComposing) return;
-    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+    const input = event.target.closest?.("textarea, input");
+    if (!input?.closest(WALKED) || event.shiftKey || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && input.closest("#tab-image")) {
       event.preventDefault();
       const put = weighed(input.value, input.selectionStart, input.selectionEnd, event.key === "ArrowUp" ? 0.1 : -0.1);
       if (!put) return;
       type(input, put[0]);
       input.setSelectionRange(put[1], put[2]);
-    } else if (event.altKey && !event.ctrlKey && input.closest("#image-prompt")) {
+    } else if (event.altKey && !event.ctrlKey) {
       event.preventDefault();
       earlier(input, event.key === "ArrowUp");
     }

@@ -9,6 +9,11 @@
       atelier.advised = advised.dataset.advised;
       document.getElementById("image-advised")?.click();
     }
+    const preset = event.target.closest?.("[data-preset]");
+    if (preset) {
+      atelier.preset = preset.dataset.preset;
+      document.getElementById(preset.closest("[id$=-cards]").id.replace("-cards", "-take"))?.click();
+    }
     const again = event.target.closest?.("[data-again]")?.closest("[id^=tab-]");
     if (again) atelier.run(again.id.slice("tab-".length));
     const button = event.target.closest?.("[data-try]");

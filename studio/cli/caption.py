@@ -11,6 +11,8 @@ from studio.cli import captions
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Json, MaxTokens, Model, Out, Seed, Temperature
 from studio.cli.position import read_bytes
+from studio.cli.preset import Named as Preset
+from studio.cli.preset import filled
 from studio.cli.run import run
 from studio.requests import CaptionLength, CaptionRequest, CaptionStyle
 from studio.tasks.bounds import MAX_IMAGE_BYTES
@@ -18,6 +20,7 @@ from studio.tasks.caption.edits import Edits
 
 
 def caption(
+    line: typer.Context,
     file: Annotated[str, typer.Argument(metavar="[FILE|FOLDER|ZIP]", show_default=False, help=say("help.many"))] = "",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help=say("help.question"))] = "",
     length: Annotated[CaptionLength, typer.Option("--length", help=say("help.length"))] = "normal",
@@ -46,6 +49,7 @@ def caption(
     temperature: Temperature = None,
     seed: Seed = None,
     model: Model = "",
+    preset: Preset = "",
     out: Out = "",
     as_json: Json = False,
 ) -> None:
@@ -69,6 +73,7 @@ def caption(
         )  # fmt: skip
         path = Path(file)
         many = path.is_dir() or path.suffix.lower() == ".zip"
+        request = filled(console, line, preset, request, leave=("count",) if many else ())
         if not many and (resume or dry_run or recursive or zip_out or jsonl or trigger or replace or ban):
             console.usage(say("caption_folder_only"))
         if not many:

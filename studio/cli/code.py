@@ -10,6 +10,8 @@ import typer
 from studio.cli import position
 from studio.cli.console import Console, say
 from studio.cli.options import Json, MaxTokens, Model, Out, Seed, Temperature, TopP
+from studio.cli.preset import Named as Preset
+from studio.cli.preset import filled
 from studio.cli.run import run
 from studio.request_parts import CodeFile
 from studio.requests import CodeRequest
@@ -17,6 +19,7 @@ from studio.tasks.limits import TEXTS
 
 
 def code(
+    line: typer.Context,
     place: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", show_default=False, help=say("help.place"))],
     in_place: Annotated[bool, typer.Option("--in-place", help=say("help.in_place"))] = False,
     candidates: Annotated[int, typer.Option("--candidates", help=say("help.candidates"))] = 1,
@@ -28,6 +31,7 @@ def code(
     no_fim: Annotated[bool, typer.Option("--no-fim", help=say("help.no_fim"))] = False,
     seed: Seed = None,
     model: Model = "",
+    preset: Preset = "",
     out: Out = "",
     as_json: Json = False,
 ) -> None:
@@ -41,7 +45,7 @@ def code(
             fill_in_middle=not no_fim, count=candidates, only_prompt=show_prompt, max_tokens=max_tokens,
             temperature=temperature, top_p=top_p, seed=seed, model=model,
         )  # fmt: skip
-        artifact = run(console, request, out, quiet=in_place)
+        artifact = run(console, filled(console, line, preset, request), out, quiet=in_place)
         if in_place and artifact.text:
             position.put_in(place, prefix, suffix, artifact.text)
             if not as_json:

@@ -12,6 +12,8 @@ import typer
 from studio.cli.console import Console, say
 from studio.cli.options import Count, Guidance, Json, Model, Negative, Out, Prompt, Seed, Steps
 from studio.cli.position import read_bytes, read_text
+from studio.cli.preset import Named as Preset
+from studio.cli.preset import filled
 from studio.cli.run import Start, Wish, prompt_text, run
 from studio.library import scan
 from studio.recipes import recipe
@@ -41,6 +43,7 @@ Clean = Annotated[bool, typer.Option("--clean", help=say("help.clean"))]
 
 
 def image(
+    line: typer.Context,
     prompt: Prompt,
     negative: Negative = "",
     style: Annotated[list[str] | None, typer.Option("--style", metavar="NAME", help=say("help.style"))] = None,
@@ -88,6 +91,7 @@ def image(
     count: Count = 1,
     seed: Seed = None,
     model: Model = "",
+    preset: Preset = "",
     names: Names = "",
     clean: Clean = False,
     out: Out = "",
@@ -111,6 +115,7 @@ def image(
             regions=tuple(_region(console, one) for one in region or ()),
             details=tuple(_detail(console, one) for one in detail or ()),
         )  # fmt: skip
+        request = filled(console, line, preset, request)
         rows = read_text(series, "field.series") if series else ""
         run(console, request, out, Wish(names, clean), _grid(request, x, y, z, rows) if x or rows.strip() else None)
 

@@ -25,6 +25,8 @@ from studio.cli.options import (
     TopP,
 )
 from studio.cli.position import read_bytes, read_text
+from studio.cli.preset import Named as Preset
+from studio.cli.preset import filled
 from studio.cli.run import attached, prompt_text, run
 from studio.request_parts import Message
 from studio.requests import ChatRequest, MusicRequest, SoundUse
@@ -91,6 +93,7 @@ def chat(
 
 @app.command(help=say("help.music"))
 def music(
+    line: typer.Context,
     prompt: Prompt,
     duration: Annotated[float | None, typer.Option("--duration", "-d", help=say("help.duration"))] = None,
     tempo: Annotated[float, typer.Option("--tempo", metavar="BPM", help=say("help.tempo"))] = 0.0,
@@ -112,6 +115,7 @@ def music(
     count: Count = 1,
     seed: Seed = None,
     model: Model = "",
+    preset: Preset = "",
     out: Out = "",
     as_json: Json = False,
 ) -> None:
@@ -122,7 +126,7 @@ def music(
             sound=read_bytes(sound, MAX_SOUND_BYTES) if sound else b"", sound_use=sound_use, sound_keep=sound_keep,
             guidance_scale=guidance, temperature=temperature, top_k=top_k, count=count, seed=seed, model=model,
         )  # fmt: skip
-        run(console, request, out)
+        run(console, filled(console, line, preset, request), out)
 
 
 def main(arguments: list[str] | None = None) -> int:

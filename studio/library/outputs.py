@@ -158,11 +158,11 @@ class Library:
         files = tuple(file for artifact in found for file in artifact.files)
         return replace(found[0], files=files, recipes=tuple(one for artifact in found for one in artifact.recipes))
 
-    def prompts(self, limit: int) -> tuple[str, ...]:
-        """What earlier pictures were asked for with, newest first, each once."""
+    def prompts(self, limit: int, task: Task = "image", field: str = "prompt") -> tuple[str, ...]:
+        """What earlier outputs of a task were asked for with, newest first, each once."""
         found: dict[str, None] = {}
-        for artifact in self.recent("image", limit * 2):
-            prompt = artifact.recipe["parameters"].get("prompt")
+        for artifact in self.recent(task, limit * 2):
+            prompt = artifact.recipe["parameters"].get(field)
             if isinstance(prompt, str) and prompt.strip():
                 found.setdefault(prompt)
         return tuple(found)[:limit]

@@ -93,12 +93,12 @@ def _asked(kind: type[Any], made: Mapping[str, Any], source: Callable[[str], byt
             if data is None:
                 raise StudioError("no_source")
             found[name] = data
-        elif name not in _ALONE and part.init and _fits(value, hint):
+        elif name not in _ALONE and part.init and fits(value, hint):
             found[name] = tuple(value) if isinstance(value, list) else value
     return kind(**{**found, "model": made["model"]["id"], "seed": made["seed"]})
 
 
-def _fits(value: object, hint: str) -> bool:
+def fits(value: object, hint: str) -> bool:
     """Whether a value of JSON may be a field's, by how its type is written."""
     if isinstance(value, bool):
         return "bool" in hint

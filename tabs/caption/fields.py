@@ -14,6 +14,7 @@ from studio.media.formats import SUFFIXES
 from studio.requests import CaptionRequest
 from studio.tasks.caption.edits import Edits
 from studio.tasks.caption.runs import Manner
+from tabs.shared import preset_row
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
@@ -22,6 +23,8 @@ from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 TASK = "caption"
 NONE = ""
+LANGUAGES = (NONE, "en", "zh")
+COUNTS = (1, 2, 4)
 _ASKED = {"en": "in English", "zh": "用中文描述"}
 """What asks for a language and for nothing else (studio.tasks.caption.styles.language_asked)."""
 _PARTS = re.compile(r"[,，、;；\n]")
@@ -62,7 +65,7 @@ class Fields:
                 label=t("label.length"), elem_id="caption-length", filterable=False, min_width=0,
             )  # fmt: skip
             self.of["language"] = gr.Dropdown(
-                [(t(f"caption.language_{name or 'page'}"), name) for name in (NONE, "en", "zh")], value=NONE,
+                [(t(f"caption.language_{name or 'page'}"), name) for name in LANGUAGES], value=NONE,
                 label=t("label.caption_language"), elem_id="caption-language", filterable=False, min_width=0,
             )  # fmt: skip
         with gr.Column(min_width=0, visible=False, elem_classes="a-source") as self.edits:
@@ -70,6 +73,7 @@ class Fields:
                 self._edits()
         with fold("caption-more", "page.more"):
             self._more()
+        self.presets = preset_row.place(self._page, TASK)
         self.picker.place()
 
     @property
@@ -141,7 +145,7 @@ class Fields:
             self.of["require"] = _text("require", min_width=120)
             self.of["forbid"] = _text("forbid", min_width=120)
         self.of["count"] = gr.Radio(
-            [(str(count), count) for count in (1, 2, 4)], value=1, label=t("label.count"), elem_id="caption-count"
+            [(str(count), count) for count in COUNTS], value=1, label=t("label.count"), elem_id="caption-count"
         )
         self.of["other"] = gr.Dropdown(
             [(t("caption.other_none"), NONE)], value=NONE, label=t("caption.other"), info=t("help.other"),

@@ -15,7 +15,7 @@ from studio.recipes.embed_image import as_shown
 from studio.requests import CaptionRequest
 from studio.results import Update
 from studio.tasks.caption.run import Run
-from tabs.caption import taking_up
+from tabs.caption import presets, taking_up
 from tabs.caption.fields import TASK, Fields, manner, wanted_request
 from tabs.caption.folder import Many
 from tabs.caption.result import Result
@@ -138,6 +138,8 @@ def build(page: Page) -> None:
     result.wire(fields)
     taking_up.register(page, fields, result)
     many.wire()
+    if fields.presets is not None:
+        fields.presets.wire(presets.preset_form(page, fields))
 
 
 def _of_many(job: Job) -> bool:

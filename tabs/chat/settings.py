@@ -13,10 +13,11 @@ from studio.i18n import text
 from studio.library.chats import Chats
 from studio.requests import ChatRequest
 from studio.tasks.chat.conversation import Chat, Note
-from tabs.chat.presets import PresetRow
+from tabs.chat.presets import OURS
 from tabs.shared.context import Page
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
+from tabs.shared.preset_row import PresetRow
 from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
 
 NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed", "thinking_budget")
@@ -32,7 +33,7 @@ class ChatSettings:
     def __init__(self, page: Page, picker: ModelPicker) -> None:
         self._page, self._picker = page, picker
         with fold("chat-more", "page.more"):
-            self.presets = PresetRow(page)
+            self.presets = PresetRow(page, "chat", OURS)
             self.system = gr.Textbox(
                 label=t("label.system"), info=t("help.system"), lines=2, max_lines=8, elem_id="chat-system"
             )
@@ -99,6 +100,7 @@ class ChatSettings:
         fields = (part for part in self.fields if part is not self.model)
         shown: dict[Any, Any] = dict(zip(fields, self.typed(chat.system, chat.parameters), strict=True))
         shown[self.presets.list] = gr.update(choices=self.presets.choices(spoken), value=None)
+        shown[self.presets.chosen] = ""
         if self.here(chat.model):
             choices, _ = self._picker.choices(spoken, chat.model)
             shown[self._picker.list] = gr.update(choices=choices, value=chat.model)
@@ -111,8 +113,7 @@ class ChatSettings:
 
     def here(self, model: str) -> bool:
         """Whether a model can answer at once."""
-        models = self._page.studio.models.list("chat")
-        return any(one.card.id == model and one.state == "ready" for info in models for one in (info, *info.variants))
+        return self._page.studio.models.here("chat", model)
 
     def others(self, chat: Chat, spoken: str) -> list[tuple[str, str]]:
         """(id, title) of models that are here, besides the one that answers in a conversation; the first few."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from studio.errors import StudioError
-from tabs.chat import taking_up
+from tabs.chat import presets, taking_up
 from tabs.chat.open_pages import WHERE
 from tabs.chat.talk import EXAMPLES, TASK, Changes, Talk, english
 from tabs.chat.turns import Turns
@@ -48,7 +48,8 @@ def build(page: Page) -> None:
     for part in (settings.system, *settings.of.values()):
         part.blur(turns.keep, kept, None, js=here, **quick())
     settings.summarise.input(turns.keep, kept, None, js=here, **quick())
-    settings.presets.wire(settings, turns.keep, kept, here)
+    # a preset that was chosen is kept in the conversation as if it had been typed
+    settings.presets.wire(presets.form(settings)).then(turns.keep, kept, None, js=here, **quick())
     picker.list.input(turns.choose, kept, None, js=here, **quick())
     taking_up.register(talk)
     _wire_opening(talk)

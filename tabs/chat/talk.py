@@ -65,8 +65,8 @@ class Talk:
         """All that a conversation may change when it is shown."""
         return [
             self.run, self.stop, self.progress, self.notice, self.said, self.live, self.starters, self.chats.prompt,
-            *self.chats.shown, *self.settings.fields, self.chats.files, self.settings.presets.list, self.chats.told,
-            self.now,
+            *self.chats.shown, *self.settings.fields, self.chats.files, self.settings.presets.list,
+            self.settings.presets.chosen, self.chats.told, self.now,
         ]  # fmt: skip
 
     def shows(self, chat: Chat, request: gr.Request, *, running: bool = False, beside: int = -1) -> Changes:

@@ -16,10 +16,10 @@ from studio.jobs.job import Job
 from studio.requests import CodeRequest
 from studio.results import Artifact, Update
 from studio.tasks.code.languages import spelled
-from tabs.code import as_typed, next_edit, project, review
+from tabs.code import as_typed, next_edit, presets, project, review
 from tabs.code.fields import EMPTY, PLAIN, TASK, Fields, coloured
 from tabs.code.fields import request as wanted_request
-from tabs.shared import job_progress
+from tabs.shared import job_progress, preset_row
 from tabs.shared.context import Page
 from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import said, t
@@ -69,6 +69,7 @@ def build(page: Page) -> None:
             with gr.Row():
                 fields.count()
                 fields.more()
+        row = preset_row.place(page, TASK)
         with fold("code-beside", "label.other_files"):
             gr.HTML(said("help.other_files", "p", "a-note"))
             fields.files()
@@ -155,6 +156,8 @@ def build(page: Page) -> None:
     syntax.change(
         None, syntax, None, js=f"(name) => window.atelier.editor.colour(!{list(PLAIN)}.includes(name))", **quick()
     )
+    if row is not None:
+        row.wire(presets.preset_form(page, fields))
     page.on_opening(TASK, attach, [*outputs, place])
 
 

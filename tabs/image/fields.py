@@ -18,7 +18,7 @@ from tabs.image.reference import References
 from tabs.image.regions import Regions
 from tabs.image.source import PAINT, Drawing
 from tabs.image.strokes import Strokes
-from tabs.shared import uploaded
+from tabs.shared import preset_row, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import said, t
@@ -53,6 +53,7 @@ class Fields:
         self._series()
         self._grid()
         self._files()
+        self.presets = preset_row.place(self._page, TASK)
         self.picker.place()
 
     @property

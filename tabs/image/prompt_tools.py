@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from studio.tasks.image import grid_axes
 from tabs.image import form, shapes, upscalers
 from tabs.image.fields import Fields
 from tabs.shared.context import Page
+from tabs.shared.earlier import walked
 from tabs.shared.events import quick
 from tabs.shared.i18n import language
 from tabs.shared.widgets import read_number
@@ -80,9 +80,8 @@ def earlier(page: Page, fields: Fields, prompts: gr.HTML, spoken: str, upscaler:
     """The list of earlier prompts, as a choice and for the keys that walk through it; and what `upscaler` is called."""
     known = page.studio.prompts(50)
     choices = [(_short(prompt, 90), prompt) for prompt in known]
-    packed = html.escape(json.dumps(known[:50], ensure_ascii=False), quote=True)
     called = [html.escape(upscalers.named(page, upscaler, scale, spoken), quote=True) for scale in (2, 4)]
-    hidden = f'<span data-prompts="{packed}" data-upscaler2="{called[0]}" data-upscaler4="{called[1]}"></span>'
+    hidden = f'<span data-upscaler2="{called[0]}" data-upscaler4="{called[1]}"></span>' + walked(page, "image")
     return {fields.history: gr.update(choices=choices), prompts: hidden}
 
 

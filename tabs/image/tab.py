@@ -21,6 +21,7 @@ from tabs.image import (
     like_this,
     lora_shelf,
     picks,
+    presets,
     prompt_tools,
     reproduce,
     series,
@@ -160,6 +161,8 @@ def build(page: Page) -> None:
     unshowable.wire(page, fields)
     if not public:
         lora_shelf.wire(page, fields, missing)
+    if fields.presets is not None:
+        fields.presets.wire(presets.preset_form(page, fields, missing, result))
     if recent is not None:
         recent.wire(fields, result, restoring)
 

@@ -17,7 +17,7 @@ from studio.tasks.music import performance, reading_text
 from studio.tasks.music.keys import key_of, names, spelling, whole_name
 from studio.tasks.music.melody_tokens import METRES, MODES
 from tabs.music.input_audio import SoundFields
-from tabs.shared import job_progress, uploaded
+from tabs.shared import job_progress, preset_row, uploaded
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
@@ -87,6 +87,7 @@ class Fields:
                 type="filepath", elem_classes="a-quiet-button",
             )  # fmt: skip
         self.restored = gr.HTML(elem_id="music-restored", elem_classes="a-live")
+        self.presets = preset_row.place(self._page, TASK)
         self.picker.place()
 
     @property

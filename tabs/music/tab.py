@@ -10,7 +10,7 @@ import gradio as gr
 from studio.jobs.job import Job
 from studio.requests import MusicRequest
 from studio.results import Update
-from tabs.music import take_cards, taking_up
+from tabs.music import presets, take_cards, taking_up
 from tabs.music.fields import TASK, Fields, wanted_request
 from tabs.music.input_audio import taken_sound
 from tabs.music.recent import Recent
@@ -18,7 +18,8 @@ from tabs.music.result import Result
 from tabs.music.take_cards import Take
 from tabs.shared import job_progress
 from tabs.shared.context import Page
-from tabs.shared.events import pumping
+from tabs.shared.earlier import walked
+from tabs.shared.events import pumping, quick
 from tabs.shared.lately import Lately
 from tabs.shared.suggestions import Offers
 from tabs.shared.widgets import run_row
@@ -35,6 +36,7 @@ def build(page: Page) -> None:
             result = Result(page, fields)
             recent = None if page.studio.settings.public else Recent(page)
             Lately(page, TASK, result.beside, result.outputs, [result.shown])
+    earlier = gr.HTML(elem_id="music-earlier", elem_classes="a-hidden")
     page.prompts[TASK] = fields.of["prompt"]
     outputs = [run, stop, *result.outputs]
 
@@ -57,7 +59,8 @@ def build(page: Page) -> None:
     start: dict[str, Any] = {
         "fn": generate, "inputs": [result.shown, *fields.inputs], "outputs": outputs, **pumping()
     }  # fmt: skip
-    run.click(**start)
+    run.click(**start).then(lambda: walked(page, TASK), None, earlier, **quick())
+    page.localised(lambda: walked(page, TASK), None, earlier)
     Offers(page, TASK, fields.picker, fields.of).wire(**start)
     page.attach(
         TASK, show, result.progress, outputs,
@@ -66,5 +69,7 @@ def build(page: Page) -> None:
     fields.wire()
     result.wire()
     taking_up.register(page, fields, result)
+    if fields.presets is not None:
+        fields.presets.wire(presets.preset_form(page, fields))
     if recent is not None:
         recent.wire(result)

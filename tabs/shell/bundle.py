@@ -25,7 +25,7 @@ SCRIPTS = (
 )  # fmt: skip
 STYLES = (
     "style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "code.css",
-    "library.css", "queue.css",
+    "library.css", "queue.css", "presets.css",
 )  # fmt: skip
 FOREVER = "public, max-age=31536000, immutable"
 """How long browsers keep what changes its name with its content."""

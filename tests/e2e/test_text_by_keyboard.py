@@ -132,7 +132,7 @@ def test_a_file_is_attached_and_the_exact_prompt_read(hands: Hands, tmp_path: Pa
 
 def test_settings_a_form_and_a_preset(hands: Hands, studio: Studio) -> None:
     desk = hands.desk
-    studio.presets.save(Preset("Terse", "Be terse.", {"temperature": 0.3}))
+    studio.presets["chat"].save(Preset("Terse", {"system": "Be terse.", "temperature": 0.3}))
     hands.page.reload()
     hands.reach("page.more").enter()
     hands.reach("label.chat_schema").write("{not JSON").reach("label.message").write("Hi").enter()
@@ -149,7 +149,7 @@ def test_settings_a_form_and_a_preset(hands: Hands, studio: Studio) -> None:
     hands.enter()
     expect(desk.field("system")).to_have_value("Be terse.")
     expect(desk.field("temperature")).to_have_value("0.3")
-    studio.presets.delete("Terse")
+    studio.presets["chat"].delete("Terse")
 
 
 @pytest.fixture

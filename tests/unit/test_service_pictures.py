@@ -369,9 +369,18 @@ def test_earlier_prompts_come_newest_first_and_once(studio: Studio) -> None:
     assert len(studio.prompts(limit=2)) == 2
 
 
+def test_earlier_words_of_pieces_are_found_field_by_field(studio: Studio) -> None:
+    for prompt, negative in (("calm", "drums"), ("storm", ""), ("calm", "drums")):
+        studio.submit(MusicRequest(prompt=prompt, negative_prompt=negative, duration=1)).result()
+    assert set(studio.prompts(task="music")) == {"calm", "storm"}
+    assert studio.prompts(task="music", field="negative_prompt") == ("drums",)
+    assert studio.prompts() == ()
+
+
 def test_strangers_see_no_earlier_prompts(public: Studio) -> None:
     made(public)
     assert public.prompts() == ()
+    assert public.prompts(task="music", field="negative_prompt") == ()
 
 
 def test_nothing_of_a_picture_reaches_an_engine_unfilled(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from e2e.desk import TABS, Desk
+from e2e.desk import TABS, Desk, Tab
 
 BAD = ("serious", "critical")
 MADE = {
@@ -30,15 +31,15 @@ def found(desk: Desk) -> list[str]:
     return wrong
 
 
-def test_nothing_serious(desk: Desk) -> None:
-    for tab in TABS:
-        desk.go(tab).unfold()
-        assert found(desk) == [], tab
-        if tab in MADE:
-            desk.page.locator(f"#tab-{tab} :is([data-try], .a-pictured):visible").first.click()
-            desk.page.locator(MADE[tab]).first.wait_for()
-            desk.idle()
-            assert found(desk) == [], f"{tab}, with a result"
+@pytest.mark.parametrize("tab", TABS)
+def test_nothing_serious(desk: Desk, tab: Tab) -> None:
+    desk.go(tab).unfold()
+    assert found(desk) == []
+    if tab in MADE:
+        desk.page.locator(f"#tab-{tab} :is([data-try], .a-pictured):visible").first.click()
+        desk.page.locator(MADE[tab]).first.wait_for()
+        desk.idle()
+        assert found(desk) == [], "with a result"
 
 
 def test_nothing_serious_in_the_panel_of_models(desk: Desk) -> None:

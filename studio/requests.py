@@ -7,6 +7,7 @@ by the service before the job starts, so that a recipe never holds `None`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
@@ -253,6 +254,11 @@ class UpscaleRequest:
 
 
 Request = ChatRequest | ImageRequest | MusicRequest | CodeRequest | CaptionRequest | UpscaleRequest
+REQUESTS: Mapping[Task, type[Request]] = {
+    "chat": ChatRequest, "image": ImageRequest, "music": MusicRequest, "code": CodeRequest,
+    "caption": CaptionRequest, "upscale": UpscaleRequest,
+}  # fmt: skip
+"""The request of each task."""
 R = TypeVar("R", bound=Request)
 
 

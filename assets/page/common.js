@@ -54,6 +54,26 @@
     }
   };
 
+  // The texts of one part of the page, with their gaps filled.
+  atelier.sayer = (part) => (key, more = {}) => atelier.say(`${part}.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
+
+  // A piece of the page with its properties, data-, aria- and what is in it: texts are texts, never HTML.
+  atelier.make = (tag, more = {}, ...inside) => {
+    const { data, aria, ...plain } = more, made = Object.assign(document.createElement(tag), plain);
+    Object.assign(made.dataset, data ?? {});
+    for (const [name, value] of Object.entries(aria ?? {})) made.setAttribute(`aria-${name}`, value);
+    made.append(...inside);
+    return made;
+  };
+
+  // Where Gradio answers, and a file sent there: the answer names its path.
+  atelier.api = () => (window.gradio_config?.root || "") + (window.gradio_config?.api_prefix || "/gradio_api");
+  atelier.upload = (file) => {
+    const form = new FormData();
+    form.append("files", file);
+    return fetch(`${atelier.api()}/upload`, { method: "POST", body: form });
+  };
+
   // Put a text into a field so that Gradio hears of it.
   atelier.type = (field, words) => {
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set.call(field, words);

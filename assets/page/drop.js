@@ -3,7 +3,7 @@
   const atelier = (window.atelier = window.atelier || {});
   const STAYS = 8000, CHOICE = 20_000; // milliseconds that a line stays, and one with something to press
   const TAKES = "dialog, input[type=file], .block:has(input[type=file]), button:has(input[type=file])";
-  const say = (key, more = {}) => atelier.say(`page.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
+  const say = atelier.sayer("page");
   let line = null, going = 0;
   const tell = (words, lasting = false, choice = null) => {
     if (!line) {

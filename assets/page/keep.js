@@ -79,13 +79,10 @@
       if ((await fetch(file.url, { method: "HEAD" })).ok) return file;
       const bytes = await on("readonly", (shelf) => shelf.get(file.path));
       if (!bytes) return null;
-      const form = new FormData();
-      form.append("files", new File([bytes], file.orig_name || "file", { type: file.mime_type || bytes.type }));
-      const root = (window.gradio_config?.root || "") + (window.gradio_config?.api_prefix || "/gradio_api");
-      const answer = await fetch(`${root}/upload`, { method: "POST", body: form });
+      const answer = await atelier.upload(new File([bytes], file.orig_name || "file", { type: file.mime_type || bytes.type }));
       if (!answer.ok) return null;
       const [path] = await answer.json();
-      const again = { ...file, path, url: `${root}/file=${path}` };
+      const again = { ...file, path, url: `${atelier.api()}/file=${path}` };
       await on("readwrite", (shelf) => shelf.put(bytes, path));
       return again;
     } catch { return null; }

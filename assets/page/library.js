@@ -13,17 +13,11 @@
   let uses = ""; // the thing that a tab takes up
   let runs = null; // the tab that runs once it has taken something up
 
-  const say = (key, more = {}) => atelier.say(`library.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
+  const say = atelier.sayer("library");
   const root = () => `${window.gradio_config?.root || ""}/atelier/library`;
   const find = (selector) => desk.querySelector(selector);
   const address = (what, item, more = {}) => `${root()}/${what}?${new URLSearchParams({ id: item.id, v: item.mark, ...more })}`;
-  const make = (tag, more = {}, ...inside) => {
-    const { data, aria, ...plain } = more, made = Object.assign(document.createElement(tag), plain);
-    Object.assign(made.dataset, data ?? {});
-    for (const [name, value] of Object.entries(aria ?? {})) made.setAttribute(`aria-${name}`, value);
-    made.append(...inside);
-    return made;
-  };
+  const { make } = atelier;
   const button = (what, label, more = {}) => make("button", { type: "button", textContent: label, data: { do: what }, ...more });
 
   // ---- talking to the studio
@@ -317,10 +311,7 @@
     link.remove();
   };
   const send = async (file) => {
-    const form = new FormData();
-    form.append("files", file);
-    const upload = `${window.gradio_config?.root || ""}${window.gradio_config?.api_prefix || "/gradio_api"}/upload`;
-    const [path] = await heard(await fetch(upload, { method: "POST", body: form }));
+    const [path] = await heard(await atelier.upload(file));
     return { path, name: file.name };
   };
   const takeIn = async (files) => {

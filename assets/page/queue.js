@@ -5,15 +5,9 @@
   const SECOND = 1000;
   let drawer = null, ticking = 0, turn = 0, shown = "", wanted = "";
 
-  const say = (key, more = {}) => atelier.say(`queue.${key}`).replace(/\{(\w+)\}/g, (all, name) => more[name] ?? all);
+  const say = atelier.sayer("queue");
   const find = (selector) => drawer.querySelector(selector);
-  const make = (tag, more = {}, ...inside) => {
-    const { data, aria, ...plain } = more, made = Object.assign(document.createElement(tag), plain);
-    Object.assign(made.dataset, data ?? {});
-    for (const [name, value] of Object.entries(aria ?? {})) made.setAttribute(`aria-${name}`, value);
-    made.append(...inside);
-    return made;
-  };
+  const { make } = atelier;
   const tell = (words) => { find(".a-queue-said").textContent = words; };
 
   // ---- talking to the studio

@@ -28,10 +28,7 @@
     await heads("readwrite", (shelf) => shelf.put({ id, stamp, updated, size: file.length }, id));
   };
   const send = async (batch) => {
-    const form = new FormData();
-    form.append("files", new File([JSON.stringify(batch)], "conversations.json", { type: "application/json" }));
-    const prefix = root() + (window.gradio_config?.api_prefix || "/gradio_api");
-    const answer = await fetch(`${prefix}/upload`, { method: "POST", body: form });
+    const answer = await atelier.upload(new File([JSON.stringify(batch)], "conversations.json", { type: "application/json" }));
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || answer.statusText);
     const [path] = await answer.json();
     return ask({ give: { path } });

@@ -19,25 +19,8 @@ from studio.catalog.engines import ENGINES, EngineFacts
 from studio.catalog.licence import UNKNOWN
 from studio.catalog.source_reader import PLACES, read_parts, read_source
 from studio.catalog.toml_reader import Flaw, TableReader, suggestion
-from studio.requests import (
-    TASKS,
-    CaptionRequest,
-    ChatRequest,
-    CodeRequest,
-    ImageRequest,
-    MusicRequest,
-    Task,
-    UpscaleRequest,
-)
+from studio.requests import REQUESTS, TASKS, Task
 
-_REQUESTS: Mapping[Task, type] = {
-    "chat": ChatRequest,
-    "image": ImageRequest,
-    "music": MusicRequest,
-    "code": CodeRequest,
-    "caption": CaptionRequest,
-    "upscale": UpscaleRequest,
-}
 _NOT_DEFAULTS = {
     *("task", "model", "messages", "image", "prefix", "seed"),
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
@@ -147,7 +130,7 @@ def _tasks(reader: TableReader) -> tuple[Task, ...]:
 def _check_defaults(
     reader: TableReader, tasks: tuple[Task, ...], defaults: Mapping[str, Any], limits: Mapping[str, Any]
 ) -> None:
-    known = {f.name for task in tasks for f in fields(_REQUESTS[task])} - _NOT_DEFAULTS
+    known = {f.name for task in tasks for f in fields(REQUESTS[task])} - _NOT_DEFAULTS
     bounds = {f"{edge}_{name}" for name in known for edge in ("min", "max")} | {"context", "multiple", "max_pixels"}
     for name, value in limits.items():
         if name not in bounds:

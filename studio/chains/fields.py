@@ -9,26 +9,13 @@ from typing import Any, Literal
 
 from studio.recipes import untrusted
 from studio.request_parts import Control, Detail, Lora, Message, Reference, Region
-from studio.requests import (
-    CaptionRequest,
-    ChatRequest,
-    CodeRequest,
-    ImageRequest,
-    MusicRequest,
-    Request,
-    Task,
-    UpscaleRequest,
-)
+from studio.requests import REQUESTS, Request, Task
 from studio.tasks.chat.attachments import read_attachment
 
 Kind = Literal["text", "picture", "sound"]
 """What flows from step to step."""
 Shape = Literal["text", "number", "flag", "file", "texts", "files", "tables"]
 
-REQUESTS: Mapping[Task, type[Any]] = {
-    "chat": ChatRequest, "image": ImageRequest, "music": MusicRequest, "code": CodeRequest,
-    "caption": CaptionRequest, "upscale": UpscaleRequest,
-}  # fmt: skip
 GIVES: Mapping[Task, Kind] = {
     "chat": "text", "code": "text", "caption": "text", "image": "picture", "upscale": "picture", "music": "sound",
 }  # fmt: skip

@@ -7,14 +7,12 @@ seen is not guessed.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import threading
 from pathlib import Path
 
-from studio.errors import StudioError
-from studio.paths import write
+from studio.figures import Figures
 from studio.requests import Request
 
 log = logging.getLogger("studio")
@@ -26,7 +24,6 @@ SLOWLY = 3
 NOTICED = 0.1
 """A smaller change is not written."""
 _COUNTED = ("count", "steps", "width", "height", "duration", "scale")
-_FIGURES = dict[str, float]
 
 
 def units(request: Request) -> float:
@@ -46,19 +43,18 @@ class Pace:
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file, self._lock = file, threading.Lock()
-        self._seconds = _read(file)
-        self._kept = dict(self._seconds)
+        self._lock = threading.Lock()
+        self._seconds = Figures(file, float, most=KEPT, noticed=NOTICED, log=log, limit=1e9)
 
     def load(self, model: str) -> float | None:
         """Seconds until a model is where it computes; None where that was never seen."""
         with self._lock:
-            return self._seconds.get(f"load {model}")
+            return self._seconds.known.get(f"load {model}")
 
     def run(self, model: str, task: str, amount: float) -> float | None:
         """Seconds that so many units of work take once the model is there; None where that was never seen."""
         with self._lock:
-            each = self._seconds.get(f"run {task} {model}")
+            each = self._seconds.known.get(f"run {task} {model}")
         return each * amount if each is not None and amount > 0 else None
 
     def loaded(self, model: str, seconds: float) -> None:
@@ -70,29 +66,5 @@ class Pace:
 
     def _note(self, name: str, seconds: float) -> None:
         with self._lock:
-            before = self._seconds.pop(name, seconds)
-            self._seconds[name] = now = before + (seconds - before) / SLOWLY
-            while len(self._seconds) > KEPT:
-                del self._seconds[next(iter(self._seconds))]
-            known = self._kept.get(name)
-            if self._file is None or (known is not None and abs(now - known) <= known * NOTICED):
-                return
-            try:
-                write(self._file, json.dumps(self._seconds, indent=0))
-                self._kept = dict(self._seconds)
-            except StudioError as error:  # a full disk costs a guess, not a picture
-                log.warning("how long things take could not be kept: %s", error)
-
-
-def _read(file: Path | None) -> _FIGURES:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    return {
-        name: float(value)
-        for name, value in content.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-    }
+            before = self._seconds.known.get(name, seconds)
+            self._seconds.put(name, before + (seconds - before) / SLOWLY)

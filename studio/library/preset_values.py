@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from studio.recipes.repeat import fits
 from studio.recipes.untrusted import clean, image_fields
-from studio.requests import CaptionRequest, CodeRequest, ImageRequest, MusicRequest, Request, Task
+from studio.requests import REQUESTS, Request, Task
 
 HELD: Mapping[Task, tuple[str, ...]] = {
     "image": (
@@ -27,9 +27,6 @@ HELD: Mapping[Task, tuple[str, ...]] = {
     "caption": (
         "model", "style", "length", "opening", "require", "forbid", "count", "max_tokens", "temperature",
     ),
-}  # fmt: skip
-_REQUESTS: Mapping[Task, type[Any]] = {
-    "image": ImageRequest, "music": MusicRequest, "code": CodeRequest, "caption": CaptionRequest,
 }  # fmt: skip
 
 
@@ -47,7 +44,7 @@ def settings(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
     found = {"model": clean(model)} if isinstance(model, str) and model else {}
     if task == "image":
         return found | image_fields(known, cut=False)[0]
-    hints = get_type_hints(_REQUESTS[task])
+    hints = get_type_hints(REQUESTS[task])
     return found | {name: _value(value) for name, value in known.items() if fits(value, str(hints[name]))}
 
 

@@ -6,13 +6,11 @@ and by, because the same request can take more when memory is fragmented. Knows 
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from pathlib import Path
 
-from studio.errors import StudioError
-from studio.paths import write
+from studio.figures import Figures
 
 log = logging.getLogger("studio.manager")
 
@@ -20,8 +18,8 @@ KEPT = 2000
 """Shapes that are remembered; the oldest are forgotten first."""
 SLOWLY = 4
 """A smaller peak takes the estimate a fourth of the way down."""
-NOTICED = 20
-"""A change of less than one part in so many is not written."""
+NOTICED = 1 / 20
+"""A smaller change than this share is not written."""
 MORE = 1.5
 """After running out of memory so much more is kept than was thought to suffice."""
 
@@ -34,15 +32,14 @@ class Learned:
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file, self._lock = file, threading.Lock()
-        self._peaks: dict[str, int] = _read(file)
-        self._kept = dict(self._peaks)  # as it stands in the file
+        self._lock = threading.Lock()
+        self._peaks = Figures(file, int, most=KEPT, noticed=NOTICED, log=log)
         self._fresh: set[str] = set()
 
     def expect(self, device: str, key: str, shape: str, prior: int) -> int:
         """Bytes to keep for a request; `prior` where none of its shape was measured."""
         with self._lock:
-            return self._peaks.get(_name(device, key, shape), prior)
+            return self._peaks.known.get(_name(device, key, shape), prior)
 
     def unknown(self, device: str, key: str, shape: str) -> bool:
         """Whether this shape was not measured since the start: the next one is worth measuring with care."""
@@ -53,39 +50,16 @@ class Learned:
         """A request took `peak` bytes on top of what was there before."""
         name = _name(device, key, shape)
         with self._lock:
-            before = self._peaks.pop(name, peak)
+            before = self._peaks.known.get(name, peak)
             self._fresh.add(name)
-            self._put(name, peak if peak >= before else before - (before - peak) // SLOWLY)
+            self._peaks.put(name, peak if peak >= before else before - (before - peak) // SLOWLY)
 
     def ran_out(self, device: str, key: str, shape: str, kept: int) -> None:
         """A request for which `kept` bytes were kept ran out of memory."""
         name = _name(device, key, shape)
         with self._lock:
-            self._put(name, max(self._peaks.pop(name, 0), int(kept * MORE)))
-
-    def _put(self, name: str, peak: int) -> None:
-        self._peaks[name] = peak
-        while len(self._peaks) > KEPT:
-            del self._peaks[next(iter(self._peaks))]
-        known = self._kept.get(name, 0)
-        if self._file is None or abs(peak - known) <= known // NOTICED:
-            return
-        try:
-            write(self._file, json.dumps(self._peaks, indent=0))
-            self._kept = dict(self._peaks)
-        except StudioError as error:  # a full disk costs an estimate, not a picture
-            log.warning("measured memory could not be kept: %s", error)
+            self._peaks.put(name, max(self._peaks.known.get(name, 0), int(kept * MORE)))
 
 
 def _name(device: str, key: str, shape: str) -> str:
     return f"{device} {key} {shape}"
-
-
-def _read(file: Path | None) -> dict[str, int]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    return {name: peak for name, peak in content.items() if isinstance(peak, int) and peak >= 0}

@@ -118,7 +118,7 @@ def test_it_says_why_something_goes_first_and_about_how_long_it_takes(
         object.__setattr__(studio.catalog, "cards", MappingProxyType(cards))
         first = running(studio)
         pace = studio._runner.pace
-        pace._seconds.clear()
+        pace._seconds.known.clear()
         pace.loaded(first.model, 30.0)
         assert first.plan is not None
         pace.ran(first.model, "image", first.plan.units, 40.0)

@@ -14,7 +14,7 @@ from studio.chains.chain import FORMAT, Step, read_chain
 from studio.chains.values import Value, filled
 from studio.errors import StudioError
 from studio.request_parts import Control, Lora
-from studio.requests import TASKS, ImageRequest, Request
+from studio.requests import REQUESTS, TASKS, ImageRequest, Request
 
 HEAD = f'format = "{FORMAT}"\n'
 ONE = '[[step]]\ntask = "image"\nprompt = "{input}"\n'
@@ -121,8 +121,8 @@ def test_a_piece_is_notes_for_a_melody_and_nothing_else() -> None:
 
 
 def test_every_field_of_every_request_has_a_place() -> None:
-    assert set(fields.REQUESTS) == set(TASKS) == set(fields.GIVES)
-    assert set(fields.REQUESTS.values()) == set(get_args(Request))
+    assert set(REQUESTS) == set(TASKS) == set(fields.GIVES)
+    assert set(REQUESTS.values()) == set(get_args(Request))
     assert {"prompt", "pictures"} <= set(fields.fields_of("chat"))
     for task in TASKS:
         known = fields.fields_of(task)

@@ -113,12 +113,9 @@
     for (const file of files) {
       const input = document.querySelector("#chat-files input[type=file]");
       if (!input) return;
-      const before = document.querySelectorAll("#chat-files .file-preview tr").length;
+      const listed = () => document.querySelectorAll("#chat-files .file-preview tr").length, before = listed();
       atelier.choose(input, file);
-      for (let tries = 100; tries; tries -= 1) { // the field takes one after another
-        await new Promise((done) => setTimeout(done, 50));
-        if (document.querySelectorAll("#chat-files .file-preview tr").length > before) break;
-      }
+      await atelier.until(() => listed() > before, 5000); // the field takes one after another
     }
   };
   document.addEventListener("click", (event) => {

@@ -66,6 +66,18 @@
     return made;
   };
 
+  // Gradio draws the parts of a tab one after another: what comes of `how` once there is something, null after `longest`
+  // milliseconds without.
+  atelier.until = async (how, longest = 10000) => {
+    for (const end = performance.now() + longest; ;) {
+      const found = how();
+      if (found || performance.now() > end) return found || null;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
+  // Press a button of Gradio's, which may come behind the fields of its tab.
+  atelier.click = async (id) => (await atelier.until(() => document.getElementById(id)))?.click();
+
   // Where Gradio answers, and a file sent there: the answer names its path.
   atelier.api = () => (window.gradio_config?.root || "") + (window.gradio_config?.api_prefix || "/gradio_api");
   atelier.upload = (file) => {

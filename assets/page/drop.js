@@ -28,11 +28,8 @@
   const restore = async (tab, file) => {
     document.getElementById(`tab-${tab}-button`)?.click();
     await atelier.settled(tab);
-    for (let tries = 200; tries; tries -= 1) {
-      const input = document.querySelector(`#${tab}-restore input[type=file], #${tab}-input .a-below input[type=file]`);
-      if (input) return atelier.choose(input, file);
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    const input = await atelier.until(() => document.querySelector(`#${tab}-restore input[type=file], #${tab}-input .a-below input[type=file]`));
+    if (input) atelier.choose(input, file);
   };
   const shared = async (file) => { // a studio without a library: what the tabs themselves read
     const tab = file.type.startsWith("image/") ? "image" : /^audio\/|\.midi?$/i.test(file.type || file.name) ? "music" : "";

@@ -352,8 +352,7 @@
     document.getElementById("tab-code-button")?.click();
     await atelier.opened("code");
     await atelier.drawn("code");
-    for (let tries = 100; !view() && tries > 0; tries -= 1) await new Promise((done) => setTimeout(done, 50));
-    const editor = view();
+    const editor = await atelier.until(view, 5000);
     if (!editor) return null;
     if (from !== null) dismiss();
     placed.add(editor);

@@ -125,7 +125,7 @@
   const canvas = async () => {
     const there = () => document.querySelector("#image-picture canvas");
     const late = !there();
-    for (let tries = 200; !there() && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+    await atelier.until(there);
     if (late) await new Promise((done) => setTimeout(done, 300));
   };
   const look = (event, file, other, again) => {

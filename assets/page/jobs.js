@@ -59,7 +59,7 @@
     button(tab)?.click();
     await atelier.opened(tab);
     await atelier.drawn(tab);
-    document.getElementById(`${tab}-take-up`)?.click();
+    await atelier.click(`${tab}-take-up`);
   };
   atelier.takeUp = takeUp;
 

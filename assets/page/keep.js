@@ -65,14 +65,8 @@
     let file = null;
     try { file = await on("readonly", (shelf) => shelf.get(OWN + name)); } catch { return; }
     if (file) atelier.unfold("image-start"); // what has a say in the next picture is to be seen
-    for (let tries = 200; file && tries; tries -= 1) {
-      const input = document.querySelector(`#${name} input[type=file]`);
-      if (input) {
-        atelier.choose(input, file); // fields.js has it wait for the canvas
-        return;
-      }
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    const input = file && await atelier.until(() => document.querySelector(`#${name} input[type=file]`));
+    if (input) atelier.choose(input, file); // fields.js has it wait for the canvas
   };
   const fetched = async (file) => { // the file where the studio still has it, else sent once more; null where it is gone
     try {

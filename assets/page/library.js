@@ -344,16 +344,7 @@
     runs = run ? tab : null;
     await how();
   };
-  // Gradio draws the parts of a tab one after another: the button may come behind its fields.
-  const until = async (how) => {
-    for (let tries = 200; tries; tries -= 1) {
-      const part = how();
-      if (part) return part;
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    return null;
-  };
-  const press = async (name) => (await until(() => document.getElementById(name)))?.click();
+  const { until, click: press } = atelier;
   let before = null, back = ""; // what a tab's fields held, and by what they get it back
   const pressed = (tab, name) => {
     const drawn = [...document.querySelectorAll(".block.a-hidden[id] textarea")].map((area) => [area.closest(".block[id]").id, area.value]);

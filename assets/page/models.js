@@ -112,7 +112,7 @@
   const take = async (tab, model) => {
     await atelier.settled(tab);
     wanted = model;
-    document.getElementById(`${tab}-choose`)?.click();
+    await atelier.click(`${tab}-choose`);
   };
 
   // ---- deleting asks first

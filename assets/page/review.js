@@ -21,7 +21,7 @@
     const field = document.querySelector("#chat-prompt textarea");
     if (!field) return;
     atelier.put(field, `${atelier.say(`code.ask_${wish}`)}\n\n${fence}${language}\n${selected.text.replace(/\n+$/, "")}\n${fence}`);
-    for (let tries = 40; !field.offsetParent && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+    await atelier.until(() => field.offsetParent, 2000);
     field.focus();
   };
 
@@ -94,7 +94,7 @@
     document.getElementById("tab-code-button")?.click();
     await atelier.opened("code");
     await atelier.drawn("code");
-    for (let tries = 60; atelier.editor.text() === null && tries; tries -= 1) await new Promise((done) => setTimeout(done, 50));
+    await atelier.until(() => atelier.editor.text() !== null, 3000);
     shut();
     const known = handed(), found = place(known);
     return found ? propose(known, found, words, language) : open(words, language);

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     file_names: str = Field(
         "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
     )
+    producer: str = Field(
+        "",
+        pattern=r"[\x21-\x7e]{0,60}",
+        description="Who answers for what is made, in every file's mark. Default: Atelier",
+    )
     picture_format: PictureFormat = Field("png", description="The format that pictures are kept in.")
 
     @model_validator(mode="after")

@@ -159,7 +159,7 @@ def export(
         found = _known(archive, ids) if ids else [item.id for item in _all(archive, wanted, 100_000)]
         target = Path(out).expanduser()
         target = target / exports.name(known) if target.is_dir() else target
-        count = exports.pack(archive, studio.chats, found, target, known)
+        count = exports.pack(archive, studio.chats, found, target, known, studio.settings.producer)
         if as_json:
             console.document({"file": str(target), "items": count})
         else:

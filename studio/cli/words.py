@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, chain, code, convert, doctor, image, library, models, talk, told
+from studio.cli import caption, chain, code, convert, doctor, image, library, models, talk, told, verify
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -46,6 +46,7 @@ app.command(help=say("help.caption"))(caption.caption)
 app.command(help=say("help.info"))(told.info)
 app.command("recipe", help=say("help.recipe"))(told.show_recipe)
 app.command(help=say("help.again"))(told.again)
+app.command(help=say("help.verify"))(verify.verify)
 app.command(help=say("help.run"))(chain.run)
 app.command("convert-audiocraft", help=say("help.convert"))(convert.convert_audiocraft)
 

@@ -26,12 +26,19 @@ from studio.tasks.table import rules
 
 
 def recipes(
-    store: Store, plan: Plan, output: Output, adapters: tuple[Path, ...], device: Device, seconds: float
+    store: Store,
+    plan: Plan,
+    output: Output,
+    adapters: tuple[Path, ...],
+    device: Device,
+    seconds: float,
+    producer: str = "",
 ) -> Callable[[Card], dict[str, Any]]:
     """The recipe of an output for each of the models that made it.
 
     Args:
         adapters: folders of LoRA files, IP-Adapters and ControlNets.
+        producer: who answers for what is made.
 
     Raises:
         StudioError: a file that had a part in it cannot be read.
@@ -48,7 +55,7 @@ def recipes(
             request, card, revision=store.revision(card), model_hash=store.model_hash(card),
             device=str(device), hardware=device.hardware, finish=output.finish, seconds=seconds,
             adapters=loras, controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
-            refiners=refiners, detectors=detectors,
+            refiners=refiners, detectors=detectors, producer=producer,
         )  # fmt: skip
         return origins.attached(made, (keep and keep.origin) or origin(request))
 

@@ -359,13 +359,13 @@ class Runner:
             self._keep_earlier(job, job.plan, left)
 
     def _keep_earlier(self, job: Job, plan: Plan, left: Output) -> None:
-        card = plan.cards[0]
-        device = self.fleet.suited_to(card)[0].device
-        self._keep(job, plan, card, device, left, self._spent.get(job.id, 0.0))
+        device = self.fleet.suited_to(plan.cards[0])[0].device
+        self._keep(job, plan, plan.cards[0], device, left, self._spent.get(job.id, 0.0))
 
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
         try:
-            made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds)
+            where = self._adapters(), device, seconds, self._settings.producer
+            made_with = provenance.recipes(self._store, plan, output, *where)
             each = {one.id: made_with(one) for one in plan.cards}
             made = each[plan.cards[0].id] if each else made_with(card)
             own = None if plan.keep and plan.keep.origin else provenance.origin

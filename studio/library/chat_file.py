@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
+from studio.recipes import ai_marks
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
@@ -91,8 +92,12 @@ def parse(data: bytes, name: str) -> Chat:
     )
 
 
-def markdown(chat: Chat) -> str:
-    """A conversation for people to read: title, model, system prompt, one heading a message."""
+def markdown(chat: Chat, producer: str = "") -> str:
+    """A conversation for people to read: title, model, system prompt, one heading a message.
+
+    Args:
+        producer: who answers for what a model said in it, for the label at its head (studio.recipes.ai_marks).
+    """
     parts = [f"# {chat.shown_title or 'Conversation'}"]
     if chat.model:
         parts.append(f"*{chat.model}*")
@@ -102,7 +107,9 @@ def markdown(chat: Chat) -> str:
         parts.append(f"## {'You' if entry.role == 'user' else 'Assistant'}")
         parts += [f"*{one.name}*" for one in entry.files]
         parts.append(entry.content.strip())
-    return "\n\n".join(parts) + "\n"
+    answered = any(entry.role == "assistant" for entry in chat.messages)
+    label = ai_marks.front_matter({"producer": producer, "chat": chat.id, "text": parts}) if answered else ""
+    return label + "\n\n".join(parts) + "\n"
 
 
 def files_of(chat: Chat) -> tuple[Attachment, ...]:

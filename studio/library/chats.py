@@ -249,9 +249,9 @@ class Chats:
                 found.append(info)
         return tuple(found)
 
-    def export_markdown(self, id: str) -> str:
-        """The conversation as Markdown: title, system prompt, one heading a message."""
-        return chat_file.markdown(self.load(id))
+    def export_markdown(self, id: str, producer: str = "") -> str:
+        """The conversation as Markdown (`chat_file.markdown`)."""
+        return chat_file.markdown(self.load(id), producer)
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""

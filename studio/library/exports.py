@@ -30,12 +30,15 @@ _SIDE, _GAP, _LINE, _ACROSS = 240, 16, 22, 6
 _PAPER, _INK, _EMPTY = (255, 255, 255), (34, 34, 34), (236, 234, 230)
 
 
-def pack(archive: Archive, chats: Chats, ids: Sequence[str], target: Path, form: Form = "zip") -> int:
+def pack(
+    archive: Archive, chats: Chats, ids: Sequence[str], target: Path, form: Form = "zip", producer: str = ""
+) -> int:
     """Write items into a zip; returns how many are in it.
 
     Args:
         form: "zip" holds the files as they are, their recipes, and a contact sheet of the pictures; "imagefolder" the
             pictures alone, and what they show in `metadata.jsonl`, as ImageFolder of the datasets library reads it.
+        producer: who answers for what was made, for the label of conversations.
 
     Raises:
         StudioError: nothing_to_export; the disk is full or refuses, and `target` is then what it was.
@@ -49,7 +52,7 @@ def pack(archive: Archive, chats: Chats, ids: Sequence[str], target: Path, form:
         if form == "imagefolder":
             _training(archive, found, packed)
         else:
-            _whole(archive, chats, found, packed)
+            _whole(archive, chats, found, packed, producer)
     return len(found)
 
 
@@ -105,14 +108,17 @@ def _here(archive: Archive, ids: Iterable[str]) -> Iterator[tuple[Item, Path]]:
             continue
 
 
-def _whole(archive: Archive, chats: Chats, found: list[tuple[Item, Path]], packed: zipfile.ZipFile) -> None:
+def _whole(
+    archive: Archive, chats: Chats, found: list[tuple[Item, Path]], packed: zipfile.ZipFile, producer: str
+) -> None:
     taken = set[str]()
     for item, file in found:
         if item.id.startswith(f"{CHATS}/"):
             own = item.id.partition("/")[2]
             where = _unused(f"chat/{own}.json", taken)
             packed.writestr(where, chats.export_json(own), zipfile.ZIP_DEFLATED)
-            packed.writestr(where.removesuffix(".json") + ".md", chats.export_markdown(own), zipfile.ZIP_DEFLATED)
+            words = chats.export_markdown(own, producer)
+            packed.writestr(where.removesuffix(".json") + ".md", words, zipfile.ZIP_DEFLATED)
             continue
         where = _unused(f"{PurePosixPath(item.id).parts[0]}/{file.name}", taken)
         packed.write(file, where)

@@ -23,9 +23,9 @@ from studio.library import file_names, scan
 from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.scan import sidecar
-from studio.media import midi
+from studio.media import embedded, midi
 from studio.paths import Home, disk_error, inside, require_space, write
-from studio.recipes import embed_image, infotext, origins, recipe
+from studio.recipes import ai_marks, embed_image, infotext, origins, recipe
 from studio.recipes.embed_audio import encode_wav
 from studio.requests import TASKS, ImageRequest, Task, UpscaleRequest
 from studio.results import Artifact, Output
@@ -240,7 +240,7 @@ def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:
     encode = {"png": embed_image.encode_png, "webp": embed_image.encode_webp, "jpeg": embed_image.encode_jpeg}[
         keep.format
     ]
-    data = encode(image, own if keep.metadata else None)
+    data = encode(image, own, keep.metadata)
     beside = not keep.metadata or (
         keep.format == "jpeg" and recipe.read_recipe(data) is None
     )  # a JPEG has room for 64 kB
@@ -254,6 +254,7 @@ def _sheet(sheet: Image.Image, first: dict[str, Any], keep: Keep) -> bytes:
     info = PngImagePlugin.PngInfo()
     if keep.metadata:
         info.add_text("parameters", infotext.write(first, axes=sheet.info.get("axes", ())))
+    info.add_itxt(embedded.XMP_KEYWORD, ai_marks.xmp(first, keep.metadata))
     out = io.BytesIO()
     sheet.save(out, "PNG", pnginfo=info)
     return out.getvalue()

@@ -56,8 +56,8 @@ def picture(data: bytes) -> tuple[Container, int, int]:
 def texts(data: bytes) -> dict[str, str]:
     """Every text in a sound file by its key in the format; none where there is none or the file is broken.
 
-    Keys: WAV INFO ids (`ICMT`); FLAC comment names in lower case (`comment`); `comment` of MP3 and MIDI. Those of
-    pictures: studio.media.embedded.
+    Keys: WAV INFO ids (`ICMT`) and `AIGC`; FLAC comment names in lower case (`comment`); `comment` of MP3 and MIDI.
+    Those of pictures: studio.media.embedded.
     """
     found: dict[str, str] = {}
     try:
@@ -66,6 +66,8 @@ def texts(data: bytes) -> dict[str, str]:
                 if kind == b"LIST" and body[:4] == b"INFO":
                     items = riff_chunks(bytes(body), start=4)
                     found.update({name.decode("latin-1"): _zero_ended(item) for name, item in items})
+                elif kind == b"AIGC":
+                    found["AIGC"] = _zero_ended(body)
         elif data.startswith(b"fLaC"):
             found.update(_flac_comments(data))
         elif data.startswith(midi.HEAD):

@@ -62,8 +62,8 @@ def exif_block(data: bytes) -> bytes:
 
 def xmp(data: bytes) -> dict[str, str]:
     """The texts of a picture's XMP packet that settings were seen in: `UserComment`, `description`, `CreatorTool`."""
-    packet = charsets.plain(_packet(data))
-    found = {name.partition(":")[2]: _xmp_text(packet, name) for name in _XMP_NAMES}
+    said = charsets.plain(packet(data))
+    found = {name.partition(":")[2]: _xmp_text(said, name) for name in _XMP_NAMES}
     return {name: text for name, text in found.items() if text}
 
 
@@ -79,7 +79,8 @@ def _xmp_text(packet: str, name: str) -> str:
     return ""
 
 
-def _packet(data: bytes) -> bytes:
+def packet(data: bytes) -> bytes:
+    """The XMP packet of a picture file; empty where there is none or the file is broken."""
     try:
         if data.startswith(containers.PNG):
             return _png_texts(data, XMP_KEYWORD).get(XMP_KEYWORD, "").encode()

@@ -17,14 +17,16 @@ _PADDING = 64
 _UNSYNCHRONISED, _EXTENDED = 0x80, 0x40
 
 
-def tag(texts: Mapping[str, str], comment: str = "") -> bytes:
+def tag(texts: Mapping[str, str], comment: str = "", own: Mapping[str, str] | None = None) -> bytes:
     """A tag to stand before the sound.
 
     Args:
         texts: by the id of their frame (TIT2, TBPM …); empty ones are left out.
         comment: the text of a COMM frame without a description, where most programs look.
+        own: by the description of their TXXX frame, texts for which ID3 has no frame.
     """
     frames = [_frame(id, _UTF8 + text.replace("\0", " ").encode()) for id, text in texts.items() if text]
+    frames += [_frame("TXXX", _UTF8 + f"{name}\0{text}".encode()) for name, text in (own or {}).items()]
     if comment:
         frames.append(_frame("COMM", _UTF8 + b"eng\0" + comment.replace("\0", " ").encode()))
     body = b"".join(frames) + bytes(_PADDING)
@@ -32,7 +34,8 @@ def tag(texts: Mapping[str, str], comment: str = "") -> bytes:
 
 
 def comments(data: bytes) -> dict[str, str]:
-    """The comment without a description under `comment`, others under their own; none where the tag is broken."""
+    """The comment without a description under `comment`, others under their own, a text of somebody's own under
+    `TXXX:` and its description; none where the tag is broken."""
     if data[:3] != b"ID3" or len(data) < 10 or data[3] not in (2, 3, 4):
         return {}
     version, flags = data[3], data[5]
@@ -49,17 +52,24 @@ def comments(data: bytes) -> dict[str, str]:
         size = _size(body[at + names : at + 2 * names], version)
         if id in (b"COMM", b"COM") and (read := _comment(body[at + head : at + head + size])):
             found.setdefault(*read)
+        elif id in (b"TXXX", b"TXX") and (told := _described(body[at + head : at + head + size], 1)):
+            found.setdefault(f"TXXX:{told[0]}", told[1])
         at += head + size
     return found
 
 
 def _comment(body: bytes) -> tuple[str, str] | None:
-    encoding = _ENCODINGS.get(body[0]) if len(body) > 4 else None
+    told = _described(body, 4)
+    return told and (told[0] or "comment", told[1])
+
+
+def _described(body: bytes, begin: int) -> tuple[str, str] | None:
+    """Description and text of a frame, behind its encoding (and language)."""
+    encoding = _ENCODINGS.get(body[0]) if len(body) > begin else None
     if encoding is None or len(body) > _MAX_TEXT:
         return None
-    text = body[4:].decode(encoding, "replace")
-    description, _, rest = text.partition("\0")
-    return description.strip("\ufeff") or "comment", rest.strip("\0\ufeff")
+    description, _, rest = body[begin:].decode(encoding, "replace").partition("\0")
+    return description.strip("\ufeff"), rest.strip("\0\ufeff")
 
 
 def _frame(id: str, body: bytes) -> bytes:

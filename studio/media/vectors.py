@@ -39,11 +39,12 @@ class Drawing:
     cut: bool
 
 
-def trace(picture: Image.Image, recipe: str = "") -> Drawing:
+def trace(picture: Image.Image, recipe: str = "", packet: str = "") -> Drawing:
     """The picture as shapes; where its border is of one colour, without it.
 
     Args:
         recipe: JSON that the file carries.
+        packet: XMP that it carries.
 
     Raises:
         StudioError: missing_package; not_flat where MOST_PATHS shapes are not enough, as for a photograph.
@@ -66,7 +67,7 @@ def trace(picture: Image.Image, recipe: str = "") -> Drawing:
         )  # fmt: skip
         paths = _PATH.findall(drawn)
         if 0 < len(paths) <= MOST_PATHS:
-            return Drawing(_file(paths, size, large.size, recipe), len(paths), cut)
+            return Drawing(_file(paths, size, large.size, recipe, packet), len(paths), cut)
     raise StudioError("not_flat", most=MOST_PATHS)
 
 
@@ -81,9 +82,10 @@ def read_recipe(data: bytes) -> str:
     return said.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _file(paths: list[str], size: tuple[int, int], traced: tuple[int, int], recipe: str) -> str:
+def _file(paths: list[str], size: tuple[int, int], traced: tuple[int, int], recipe: str, packet: str) -> str:
     width, height = size
     carried = f'<metadata id="{_MARK}">{escape(recipe)}</metadata>' if recipe else ""
+    carried += f"<metadata>{packet}</metadata>" if packet else ""
     shapes = "\n".join(paths)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '

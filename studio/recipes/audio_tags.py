@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from studio.media import containers, id3
-from studio.recipes import recipe
+from studio.recipes import ai_marks, recipe
 from studio.recipes.embed_image import SOFTWARE
 from studio.tasks.music.keys import key_of
 from studio.tasks.music.melody_tokens import METRES, TICKS, beat
@@ -29,6 +29,7 @@ def of_wav(made: Mapping[str, Any], rate: int, frames: int) -> bytes:
     items = (containers.riff_chunk(name, texts[key].encode() + b"\0") for name, key in ids.items() if texts[key])
     return (
         containers.riff_chunk(b"LIST", b"INFO" + b"".join(items))
+        + containers.riff_chunk(b"AIGC", ai_marks.label_json(made).encode())
         + _loop(made, rate, frames)
         + _beats(made, frames / rate)
     )
@@ -42,7 +43,7 @@ def of_flac(flac: bytes, made: Mapping[str, Any]) -> bytes:
     named = {
         "TITLE": texts["title"], "SOFTWARE": texts["software"], "DATE": texts["date"], "LICENSE": texts["licence"],
         "COMMENT": texts["comment"], "BPM": _tempo(played, 2), "KEY": played.get("key", ""),
-        "INITIALKEY": _short_key(played.get("key", "")),
+        "INITIALKEY": _short_key(played.get("key", "")), "AIGC": ai_marks.label_json(made),
     }  # fmt: skip
     lines = [f"{name}={text}".encode() for name, text in named.items() if text]
     body = _counted(SOFTWARE.encode()) + struct.pack("<I", len(lines)) + b"".join(map(_counted, lines))
@@ -64,7 +65,7 @@ def of_mp3(made: Mapping[str, Any]) -> bytes:
         "TIT2": texts["title"], "TSSE": texts["software"], "TDRC": texts["date"], "TCOP": texts["licence"],
         "TBPM": _tempo(played, 0), "TKEY": _short_key(played.get("key", "")),
     }  # fmt: skip
-    return id3.tag(frames, texts["comment"])
+    return id3.tag(frames, texts["comment"], {"AIGC": ai_marks.label_json(made)})
 
 
 def _loop(made: Mapping[str, Any], rate: int, frames: int) -> bytes:

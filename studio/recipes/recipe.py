@@ -57,6 +57,7 @@ def make_recipe(
     vaes: Mapping[str, str] | None = None,
     refiners: Mapping[str, str] | None = None,
     detectors: Mapping[str, str] | None = None,
+    producer: str = "",
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -73,6 +74,7 @@ def make_recipe(
         embeddings: the same of those that the prompts name.
         vaes, refiners: the same of the decoders that took the place of the model's own, and of what painted the rest.
         detectors: of those in `details`.
+        producer: who answers for it (studio.recipes.ai_marks).
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -101,6 +103,7 @@ def make_recipe(
         **({"vaes": dict(vaes)} if vaes else {}),
         **({"refiners": dict(refiners)} if refiners else {}),
         **({"detectors": dict(detectors)} if detectors else {}),
+        **({"producer": producer} if producer else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -231,6 +234,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"vaes": _strings(decoders)} if isinstance(decoders, dict) and decoders else {}),
         **({"refiners": _strings(halves)} if isinstance(halves, dict) and halves else {}),
         **({"detectors": _strings(finders)} if isinstance(finders, dict) and finders else {}),
+        **({"producer": producer} if (producer := _string(found.get("producer"))) else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

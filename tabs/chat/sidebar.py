@@ -182,7 +182,7 @@ class ChatList:
     def _written(self, store: Chats, what: str, id: str) -> str:
         """A conversation as a file that can be saved."""
         if what == "markdown":
-            return self._page.offer(store.export_markdown(id).encode(), f"{id}.md")
+            return self._page.offer(store.export_markdown(id, self._page.studio.settings.producer).encode(), f"{id}.md")
         return self._page.offer(store.export_json(id).encode(), f"{id}.json")
 
     def _save_all(self, request: gr.Request) -> tuple[Any, Any]:

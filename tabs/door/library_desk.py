@@ -169,7 +169,7 @@ class LibraryDesk:
         if known is None:
             raise StudioError("bad_message")
         file = uploaded.uploads() / secrets.token_hex(16) / exports.name(known)  # nobody can guess it
-        count = exports.pack(archive, self._studio.chats, ids, file, known)
+        count = exports.pack(archive, self._studio.chats, ids, file, known, self._studio.settings.producer)
         return {"address": uploaded.address(str(file)), "name": file.name, "count": count}
 
     def _room(self, limit: object, dry: bool) -> dict[str, Any]:

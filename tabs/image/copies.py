@@ -10,7 +10,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.media import ground, strip, vectors
 from studio.media.image import decode
-from studio.recipes import recipe
+from studio.recipes import ai_marks, recipe
 from studio.recipes.embed_image import encode_png
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -34,7 +34,7 @@ def vector(file: Path, spoken: str) -> Made:
     """An SVG file with the recipe, shown as it is drawn, and of how many shapes."""
     data = file.read_bytes()
     made = recipe.read_recipe(data)
-    found = vectors.trace(decode(data).image, recipe.to_json(made) if made else "")
+    found = vectors.trace(decode(data).image, *((recipe.to_json(made), ai_marks.xmp(made)) if made else ()))
     svg = found.svg.encode()
     said = text("image.traced", spoken, count=found.paths, size=f"{len(svg) / 1000:.0f} kB")
     preview = f'<img class="a-traced" src="data:image/svg+xml;base64,{b64encode(svg).decode()}" alt="">'

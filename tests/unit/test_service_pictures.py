@@ -20,7 +20,7 @@ from studio.errors import StudioError
 from studio.jobs import token_count
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
-from studio.recipes import recipe, reproduce
+from studio.recipes import ai_marks, recipe, reproduce
 from studio.request_parts import Axis, Lora
 from studio.requests import ImageRequest, MusicRequest, UpscaleRequest
 from studio.results import Artifact, Tokens, Update
@@ -324,6 +324,9 @@ def test_pictures_are_kept_as_asked(studio: Studio) -> None:
     job = studio.submit(HILLS, keep=Keep(pattern="[seed]-[steps]", format="webp", metadata=False))
     (file,) = job.result().files
     assert (file.name, recipe.read_recipe(file.read_bytes())) == ("5-2.webp", None)
+    marks = ai_marks.read_marks(file.read_bytes())
+    assert (marks.source, marks.labels) == (ai_marks.MADE, 1), "the mark stays"
+    assert b"hills" not in file.read_bytes()
 
 
 # What lies ready

@@ -249,7 +249,9 @@ def test_markdown_has_title_system_prompt_and_both_voices(chats: Chats) -> None:
     chat = talk(
         chats, "Hello", "# Not a title\n\n```py\nx = 1\n```\n", title="My talk", system="Be brief.\nBe kind.", model="m"
     )
-    assert chats.export_markdown(chat.id) == (
+    label, _, text = chats.export_markdown(chat.id).partition("\n---\n\n")
+    assert label.startswith("---\nAIGC:\n")
+    assert text == (
         "# My talk\n\n*m*\n\n> Be brief.\n> Be kind.\n\n## You\n\nHello\n\n## Assistant\n\n"
         "# Not a title\n\n```py\nx = 1\n```\n"
     )

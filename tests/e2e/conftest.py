@@ -15,7 +15,7 @@ from typing import Any
 import gradio
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from e2e.desk import Desk
 from e2e.program import Program
@@ -32,6 +32,8 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+SOON = 20_000.0
+"""Milliseconds until what should be there at once is there on a machine that is busy: how quick it is, benchmarks say."""
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
 Keep = Callable[[Desk, str], None]
@@ -78,6 +80,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail(
             "The page's tests drive Chromium. Install the Debian packages chromium-headless-shell and fonts-noto-cjk."
         )
+    expect.set_options(timeout=SOON)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield chromium
@@ -102,7 +105,7 @@ class Contexts:
         if free:
             return free.pop()
         context = self._browser.new_context(**options)  # pyright: ignore
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(SOON)
         self._kinds[context] = kind
         return context
 

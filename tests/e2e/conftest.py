@@ -33,7 +33,7 @@ CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-
 """Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SOON = 20_000.0
-"""Milliseconds until what should be there at once is there on a machine that is busy: how quick it is, benchmarks say."""
+"""Milliseconds until what should be there at once is there on a busy machine: how quick it is, benchmarks say."""
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
 Keep = Callable[[Desk, str], None]

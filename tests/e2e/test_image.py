@@ -177,7 +177,7 @@ def test_one_picture_is_skipped_and_stop_keeps_what_is_done(desk: Desk, studio: 
     desk.page.keyboard.press("Alt+Enter")
     expect(desk.progress).to_contain_text("Step 3 of 12")
     gate.open()
-    expect(desk.pictures).to_have_count(2, timeout=20_000)
+    expect(desk.pictures).to_have_count(2)
     desk.idle()
     expect(desk.find("skip")).to_be_hidden()
     expect(desk.details).to_contain_text("Seed 11")

@@ -66,7 +66,7 @@ def test_what_comes_from_elsewhere_goes_to_every_tab(visit: Visit, serve: Serve,
     assert found(desk) == []
 
     part.get_by_role("button", name="Steer a picture").click()
-    expect(at(desk, "image-control-1-picture").locator("img")).to_be_visible(timeout=20_000)
+    expect(at(desk, "image-control-1-picture").locator("img")).to_be_visible()
     expect(at(desk, "image-control-1-model").locator("input").first).to_have_value("edges")
     use(desk, "lamp, ", "Steer a picture")
     expect(at(desk, "image-control-2-picture").locator("img")).to_be_visible()
@@ -126,7 +126,7 @@ def test_the_results_of_the_tabs_have_the_same_ways(visit: Visit, serve: Serve, 
     expect(desk.takes).to_have_count(2)
 
     desk.go("caption").page.locator("#caption-image input[type=file]").set_input_files(tmp_path / "lamp.png")
-    expect(desk.page.locator("#caption-image").get_by_label("Remove")).to_be_visible(timeout=20_000)
+    expect(desk.page.locator("#caption-image").get_by_label("Remove")).to_be_visible()
     desk.run()
     desk.type("my own words", "text")
     at(desk, "caption-use-menu").click()

@@ -33,6 +33,7 @@ from studio.jobs.job import Job
 from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order
 from studio.jobs.runner import Final, Runner
+from studio.jobs.screening import policy_of
 from studio.jobs.sketches import Easel
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
@@ -102,8 +103,7 @@ class Studio:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.home = Home.at(settings.home)
+        self.settings, self.home = settings, Home.at(settings.home)
         self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
         for problem in self.catalog.problems:
@@ -121,9 +121,10 @@ class Studio:
         beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)
         self._token_counter = TokenCounter(self.store, beside.folders)
         self.adaptations = Shelf(beside.prompts.adaptations, self.home.cache / "adaptations.json")
+        policy = policy_of(settings)
         self._intake = Intake(
             self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
-            beside.detectors, public=settings.public,
+            beside.detectors, public=settings.public, policy=policy,
         )  # fmt: skip
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -136,14 +137,13 @@ class Studio:
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=beside.folders, learned=self.home.cache / "memory.json", journal=self.instance,
             durable=Durable(self.home.queue, self.instance.id, keep_free) if settings.profile == "local" else None,
-            pace=Pace(self.home.cache / "pace.json"),
+            pace=Pace(self.home.cache / "pace.json"), policy=policy,
         )  # fmt: skip
         self.queue = Board(self._runner, self)
         live = self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
-        self._saying = threading.Lock()
-        self._used = Used(self.home.cache / "used.json")
+        self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
         self.disk = DiskUse(self.home, self.archive, self.home.cache / "widened", self._copies.clear)

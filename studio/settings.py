@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     file_names: str = Field(
         "", max_length=300, description="How pictures are named. Default: [date]/[time]-[prompt_words]-[seed]"
     )
+    policy: str = Field(
+        "", max_length=500, description="What may be asked and shown: a file of rules, module:Class, or none."
+    )
+    picture_check: Path | None = Field(
+        None, description="Folder of an image classifier that says which pictures may not be shown."
+    )
     producer: str = Field(
         "",
         pattern=r"[\x21-\x7e]{0,60}",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from studio.errors import Cancelled, StudioError
 from studio.jobs.pace import units
+from studio.policy import Screen
 from studio.requests import Request, light
 from studio.results import Kind, Note, Output
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from studio.catalog.card import Card
     from studio.engines.base import Loaded
     from studio.library.file_names import Keep
+
+
+OPEN = Screen()
 
 
 class Yielded(Exception):
@@ -133,6 +137,7 @@ class RunContext:
 
     Args:
         beat: tells the device's watchdog that the run is alive.
+        screen: looks at what is told before anybody else does.
 
     Attributes:
         adapters: folders of LoRA files, IP-Adapters and ControlNets.
@@ -147,8 +152,10 @@ class RunContext:
         *,
         beat: Callable[[], None] = lambda: None,
         crowded: Callable[[], bool] = lambda: False,
+        screen: Screen = OPEN,
     ) -> None:
-        self.job, self.adapters, self.previews = job, adapters, job.previews
+        self.job, self.adapters, self.screen = job, adapters, screen
+        self.previews = job.previews and not screen.pictures
         self.beat, self.crowded = beat, crowded
 
     @property
@@ -177,6 +184,7 @@ class RunContext:
 
     def text(self, delta: str) -> None:
         if delta:
+            self.screen.text(delta)
             self.job.add_text(delta)
 
     def sound(self, samples: np.ndarray, rate: int) -> None:
@@ -192,7 +200,7 @@ class PartContext(RunContext):
     """The context of one part of a run: what is told of it is told differently than of the whole."""
 
     def __init__(self, whole: RunContext) -> None:
-        super().__init__(whole.job, whole.adapters, beat=whole.beat, crowded=whole.crowded)
+        super().__init__(whole.job, whole.adapters, beat=whole.beat, crowded=whole.crowded, screen=whole.screen)
         self._whole = whole  # which may be a part itself
 
     def step(self, done: int, total: int = 0) -> None:

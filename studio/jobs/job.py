@@ -19,6 +19,7 @@ from PIL import Image
 
 from studio.errors import Cancelled, StudioError
 from studio.jobs.audio_stream import Live
+from studio.policy import REFUSED
 from studio.requests import Request, Task
 from studio.results import PREVIEW_SECONDS, Artifact, Kind, Offer, Update
 
@@ -247,6 +248,8 @@ class Job:
             self.plan = self.plan.light() if self.plan else None
             self.asked = self.asked.light() if self.asked else None
             self._previews.clear()
+            if error is not None and error.code == REFUSED:
+                self._text.clear()
             over: dict[str, Any] = {"seconds_left": None, "stopping": False, "held": False}
             self._set(kind=kind, artifact=artifact, error=error, offers=offers, **over)
 

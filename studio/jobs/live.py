@@ -21,6 +21,7 @@ from studio.jobs.context import Plan, RunContext
 from studio.jobs.model_spec import Specs
 from studio.manager import Fleet, Lease
 from studio.manager.manager import ModelManager
+from studio.policy import FREE, Policy
 from studio.results import Kind, Output
 from studio.store import Store
 
@@ -58,8 +59,10 @@ class Live:
         specs: Specs,
         busy: Callable[[], bool],
         adapters: Callable[[], tuple[Path, ...]],
+        policy: Policy = FREE,
     ) -> None:
         self._store, self._fleet, self._specs, self._adapters = store, fleet, specs, adapters
+        self._policy = policy
         self.line = Line(busy)
 
     def run(self, card: Card, plan: Plan, who: str, place: str = "", seconds: float | None = None) -> Ran | None:
@@ -70,14 +73,14 @@ class Live:
             seconds: after which it is ended, and what it has until then taken; None for never.
 
         Raises:
-            StudioError: the model cannot be had, or fails.
+            StudioError: the model cannot be had, or fails, or what it made may not be shown.
         """
         turn = Turn(self.line, who, place)
         with turn as mine:
             work = self._work(card, plan, turn, seconds) if mine else None
         if work is None or work.output is None or turn.gave_way:
             return None
-        return Ran(work.output, work.seconds)
+        return Ran(self._policy.screen(plan.request.task).output(work.output), work.seconds)
 
     def there(self, card: Card) -> bool:
         """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this."""

@@ -39,6 +39,7 @@ from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.media import masks
 from studio.paths import gigabytes
+from studio.policy import FREE, Policy
 from studio.request_parts import Axis
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse, Task
 from studio.results import Note
@@ -86,9 +87,10 @@ class Intake:
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
         references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None,
-        detectors: Detectors | None = None, *, public: bool,
+        detectors: Detectors | None = None, *, public: bool, policy: Policy = FREE,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
+        self._policy = policy
         self._controls, self._references, self._vaes, self._refiners = controls, references, vaes, refiners
         self._detectors = detectors
 
@@ -250,6 +252,7 @@ class Intake:
         if not _hearing(request, card):
             raise StudioError("cannot_hear", model=card.title)
         full = replace(limits.resolve(request, card, draw_seed, public=self._public), model=card.id)
+        self._policy.require_asked(full)
         if self._public and isinstance(full, MusicRequest):
             _check_length(full, card)
         return full
@@ -354,6 +357,7 @@ class Intake:
         for one in filled:
             if one is not request:
                 limits.check(one, card, public=self._public)
+                self._policy.require_asked(one)
         return filled
 
 

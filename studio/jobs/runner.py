@@ -34,6 +34,7 @@ from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.memory_estimates import Learned
+from studio.policy import FREE, Policy
 from studio.results import Artifact, Offer, Output
 from studio.settings import Settings
 from studio.store import Store
@@ -67,6 +68,7 @@ class Runner:
         journal: told which jobs have begun and which have ended; None for nobody.
         durable: keeps jobs for after a restart; None where nothing is kept.
         pace: how long things take.
+        policy: what may be shown.
     """
 
     def __init__(
@@ -82,12 +84,13 @@ class Runner:
         journal: Journal | None = None,
         durable: Durable | None = None,
         pace: Pace | None = None,
+        policy: Policy = FREE,
     ) -> None:
         self._store, self._library, self._adapters = store, library, adapters
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
         self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
-        self.durable, self.pace = durable, pace or Pace()
+        self.durable, self.pace, self._policy = durable, pace or Pace(), policy
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None)
         self.turns = Turns({DEVICES: len(self.fleet.devices)}, self._saves)
         self._cards: dict[str, Card] = {}  # of those that were asked for
@@ -95,14 +98,13 @@ class Runner:
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
         self._spent: dict[str, float] = {}  # seconds of those that go on with another model
-        self._journal = journal
-        self._lock = threading.RLock()
+        self._journal, self._lock = journal, threading.RLock()
         self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
 
     def live(self) -> Live:
         """Where is computed what is wanted while somebody types, which gives way to the jobs."""
-        return Live(self._store, self.fleet, self._specs, self.register.busy, self._adapters)
+        return Live(self._store, self.fleet, self._specs, self.register.busy, self._adapters, self._policy)
 
     # ---- jobs
 
@@ -289,7 +291,8 @@ class Runner:
                 job.begin_run()
                 assert lease.model is not None
                 beat, crowded = manager.lane.beat, self.register.crowded
-                context = RunContext(job, self._adapters(), beat=beat, crowded=crowded)
+                screen = self._policy.screen(job.task)
+                context = RunContext(job, self._adapters(), beat=beat, crowded=crowded, screen=screen)
                 fresh = self._learned.unknown(device, card.id, need.shape)
                 # what several take at once cannot be told apart
                 alone = not lease.shared
@@ -365,11 +368,8 @@ class Runner:
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
         try:
             where = self._adapters(), device, seconds, self._settings.producer
-            made_with = provenance.recipes(self._store, plan, output, *where)
-            each = {one.id: made_with(one) for one in plan.cards}
-            made = each[plan.cards[0].id] if each else made_with(card)
-            own = None if plan.keep and plan.keep.origin else provenance.origin
-            artifact = self._library.save(plan.request.task, output, made, plan.keep, plan.sheet(output), each, own)
+            self._policy.screen(job.task).output(output)
+            artifact = provenance.kept(self._library, self._store, plan, output, card, *where)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:

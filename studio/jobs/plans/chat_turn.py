@@ -16,6 +16,7 @@ from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
 from studio.request_parts import Message
+from studio.policy import REFUSED
 from studio.requests import light
 from studio.results import Artifact
 from studio.tasks.chat import thoughts
@@ -83,7 +84,7 @@ def onwards(found: Chat, chat: Chat, seen: str) -> Chat:
 
 def _answer(job: Job, artifact: Artifact | None, error: StudioError | None, notes: tuple[Note, ...]) -> Entry | None:
     said = job.snapshot().text
-    if not said.strip():
+    if not said.strip() or (error is not None and error.code == REFUSED):
         return None
     recipe = None
     if artifact is not None:  # the messages are those that stand above it

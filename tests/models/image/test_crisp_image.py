@@ -35,7 +35,7 @@ def test_it_learns_and_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(data, "large", lambda _: drawn)
     monkeypatch.setattr(crisp, "BATCH", 3)
     ticks = count()  # a clock that a busy machine does not hurry
-    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks) * 0.1))
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks) * 0.3))
     sorted_ = []
     pieces = crisp._pieces
     monkeypatch.setattr(crisp, "_pieces", lambda *given: sorted_.append(pieces(*given)) or sorted_[-1])
@@ -60,7 +60,7 @@ def test_what_is_shipped_is_taught_further(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(data, "large", lambda _: np.full((3, 4, 256, 256, 3), 255, np.uint8))
     monkeypatch.setattr(crisp, "BATCH", 2)
     ticks = count()
-    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks) * 0.1))
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks) * 0.3))
     crisp.train(tmp_path, tmp_path / "shipped", 0.02, "cpu")
     assert AutoencoderKL.from_pretrained(tmp_path / "crisp").config["sample_size"] == 256
     weights = crisp.border_weights(256)[0, 0]

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     detach_grace: float = Field(
         0.0, ge=0, description="Seconds a job goes on after its page closed. 0: until it is done (in space: 60)."
     )
+    longest_job: float = Field(
+        0.0, ge=0, description="Seconds that a job may work; longer ones are refused or ended. 0: any (in space: 300)."
+    )
     max_upload_mb: int = Field(32, ge=1, le=1024, description="Largest file that the page takes.")
     keep_free_gb: float = Field(1.0, ge=0, description="Disk space that downloads and outputs leave free.")
     max_copy_gb: float = Field(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.figures import Figures
@@ -32,6 +33,21 @@ def units(request: Request) -> float:
     scale = getattr(request, "hires_scale", 1.0)
     larger = 1 + (getattr(request, "hires_strength", None) or 0.5) * scale**2 if scale > 1 else 1.0
     return larger * math.prod(float(value) for value in found if value)
+
+
+def shorter(requests: Sequence[Request], share: float) -> tuple[str, int] | None:
+    """The field of a request, and its value, with which it takes this share of its time; None where there is none.
+
+    Args:
+        share: below 1.
+    """
+    if len(requests) != 1:
+        return None
+    for name, least in (("count", 1), ("duration", 1), ("steps", 4)):
+        value = getattr(requests[0], name, None)
+        if value and (less := math.floor(value * share)) >= least:
+            return name, less
+    return None
 
 
 class Pace:

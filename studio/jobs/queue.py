@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
 from studio.errors import StudioError
+from studio.jobs import pace
 from studio.jobs.job import Job
 from studio.settings import Settings
 
@@ -14,6 +16,9 @@ KEPT_JOBS = 64
 """Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
 
 PUBLIC_GRACE = 60.0
+PUBLIC_LONGEST = 300.0
+"""Seconds for which a stranger's job may keep the others waiting."""
+OUT_OF_TIME = "out_of_time"
 
 
 class Register:
@@ -21,23 +26,32 @@ class Register:
 
     Args:
         forgotten: told of those that are known no longer.
+        figures: how long things take; None where nobody knows.
     """
 
-    def __init__(self, settings: Settings, forgotten: Callable[[str], None] = lambda _: None) -> None:
-        self._settings, self._forgotten = settings, forgotten
+    def __init__(
+        self,
+        settings: Settings,
+        forgotten: Callable[[str], None] = lambda _: None,
+        figures: pace.Pace | None = None,
+    ) -> None:
+        self._settings, self._forgotten, self._pace = settings, forgotten, figures
+        self._longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
-        if grace:
-            threading.Thread(target=self._sweep, args=(grace,), name="sweeper", daemon=True).start()
+        if grace or self._longest < math.inf:
+            args = (grace or math.inf,)
+            threading.Thread(target=self._sweep, args=args, name="sweeper", daemon=True).start()
 
     def accept(self, job: Job) -> None:
         """Take a job in.
 
         Raises:
-            StudioError: too many jobs, or closing.
+            StudioError: too many jobs, closing, or one that would work for too long.
         """
+        self._require_short(job)
         with self._lock:
             open_jobs = [other for other in self._jobs.values() if not other.done]
             mine = [other for other in open_jobs if other.session == job.session]
@@ -82,9 +96,27 @@ class Register:
         """Take nothing in any more."""
         self._closed.set()
 
+    def _require_short(self, job: Job) -> None:
+        if self._pace is None or job.plan is None or self._longest == math.inf:
+            return
+        seconds = self._pace.run(job.model, job.task, job.plan.units)
+        if seconds is None or seconds <= self._longest:
+            return
+        told = {"seconds": math.ceil(seconds), "most": math.floor(self._longest)}
+        less = pace.shorter(job.requests, self._longest / seconds)
+        if less is None:
+            raise StudioError("job_too_long", **told)
+        raise StudioError("job_too_long_for", **told, field=f"field.{less[0]}", value=less[1])
+
     def _sweep(self, grace: float) -> None:
-        """Stop jobs whose page has been gone for longer than `grace` seconds."""
-        while not self._closed.wait(min(grace / 4, 5)):
+        """Stop jobs whose page has been gone for longer than `grace` seconds, and those that work for too long."""
+        while not self._closed.wait(min(grace / 4, self._longest / 4, 5)):
+            now = time.monotonic()
             for job in self.jobs():
-                if not job.done and job.readers == 0 and time.monotonic() - job.left > grace:
+                if job.done:
+                    continue
+                if job.kind == "running" and job.began is not None and now - job.began > self._longest:
+                    job.told(OUT_OF_TIME, 0)
+                    job.cancel()
+                elif job.readers == 0 and now - job.left > grace:
                     job.cancel()

@@ -91,7 +91,7 @@ class Runner:
         self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
-        self.register = Register(settings, durable.forget if durable is not None else lambda _: None)
+        self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
         self.turns = Turns({DEVICES: len(self.fleet.devices)}, self._saves)
         self._cards: dict[str, Card] = {}  # of those that were asked for
         self._loading: dict[str, float] = {}  # since when a job's model is on its way

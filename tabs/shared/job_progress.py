@@ -18,6 +18,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.jobs.queue import OUT_OF_TIME
 from studio.paths import gigabytes
 from studio.results import Update
 
@@ -63,7 +64,7 @@ def progress(update: Update, language: str, step: str = "step") -> str:
         case "failed" if update.error:
             return failure(update.error, language) + offers(update, language)
         case "cancelled":
-            return note(text("progress.stopped", language))
+            return note(text(f"progress.{OUT_OF_TIME if update.noted == OUT_OF_TIME else 'stopped'}", language))
         case "done":
             return misread(update, language)
         case _:

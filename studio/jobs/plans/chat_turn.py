@@ -15,8 +15,8 @@ from studio.jobs.job import Job
 from studio.jobs.plans.chat_answer import ChatAnswer
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
-from studio.request_parts import Message
 from studio.policy import REFUSED
+from studio.request_parts import Message
 from studio.requests import light
 from studio.results import Artifact
 from studio.tasks.chat import thoughts

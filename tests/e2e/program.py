@@ -17,11 +17,13 @@ class Program:
     """The app, started, at `url`, until the `with` block ends.
 
     Args:
+        home: None for where the studio itself keeps things.
+        folder: the code.
         settings: environment variables, such as STUDIO_DEMO="1".
     """
 
-    def __init__(self, home: Path, **settings: str) -> None:
-        self._environment = _environment(home) | settings
+    def __init__(self, home: Path | None, folder: Path = ROOT, **settings: str) -> None:
+        self._environment, self._folder = _environment(home) | settings, folder
         self.url = ""
 
     def restart(self) -> None:
@@ -35,7 +37,7 @@ class Program:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=self._environment, stdout=subprocess.PIPE,
+            [sys.executable, "app.py"], cwd=self._folder, env=self._environment, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
@@ -68,6 +70,7 @@ class Program:
                 self._process.stdout.close()
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path | None) -> dict[str, str]:
     rest = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-    return rest | {"STUDIO_HOME": str(home), "STUDIO_OPEN_BROWSER": "0", "STUDIO_PORT": "0", "LC_ALL": "C.UTF-8"}
+    rest |= {"STUDIO_OPEN_BROWSER": "0", "STUDIO_PORT": "0", "LC_ALL": "C.UTF-8"}
+    return rest if home is None else rest | {"STUDIO_HOME": str(home)}

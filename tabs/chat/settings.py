@@ -18,7 +18,7 @@ from tabs.shared.context import Page
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.preset_row import PresetRow
-from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row, typed_number
 
 NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed", "thinking_budget")
 NAMES = (*NUMBERS, "opening", "stop", "schema", "summarise")
@@ -143,4 +143,4 @@ def _typed(value: object) -> str:
         return "\n".join(line for line in value if isinstance(line, str))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return str(value) if isinstance(value, int) else f"{value:g}"
+    return typed_number(value)

@@ -18,7 +18,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
-from tabs.shared.widgets import PASSING, fold
+from tabs.shared.widgets import PASSING, fold, typed_number
 
 _MARK = "="
 """Before the name of one of ours: a person may give the same name to another."""
@@ -250,7 +250,7 @@ def typed(value: object) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.10g}"
+    return typed_number(value)
 
 
 def _typed(name: Any) -> str:

@@ -130,6 +130,11 @@ def read_number(field: str, value: str | None) -> float | None:
         raise StudioError("not_a_number", field=field) from None
 
 
+def typed_number(value: float) -> str:
+    """A number as it is typed into a field: `read_number` makes the same of it again, to the last digit."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 or isinstance(value, int) else repr(value)
+
+
 def read_whole(field: str, value: str | None) -> int | None:
     """As `read_number`, for a whole number; a fraction is left for the studio to refuse."""
     typed = (value or "").strip()

@@ -73,7 +73,8 @@ class ChatSettings:
 
     def keep(self, chat: Chat, asked: ChatRequest) -> Chat:
         """A conversation that is answered so from now on. What only other programs set stays."""
-        given = {name: value for name in NAMES if (value := getattr(asked, name)) not in (None, "", (), False)}
+        said = {name: getattr(asked, name) for name in NAMES}
+        given = {name: one for name, one in said.items() if one not in (None, "", ()) and one is not False}  # 0 is said
         others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
         parameters = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return replace(chat, model=asked.model, system=asked.system, parameters={**others, **parameters})

@@ -117,9 +117,10 @@ def details(values: Mapping[str, Any]) -> tuple[Detail, ...]:
     """What is painted again in finished pictures. Raises StudioError: a strength is no number."""
     if not values.get("detail_on") or not values.get("detail_name"):
         return ()
-    strength, sure = (read_number(f"field.{name}", values.get(name)) for name in ("detail_strength", "detail_confidence"))
-    words = (values.get("detail_prompt") or "").strip()
-    return (Detail(values["detail_name"], 0.4 if strength is None else strength, words, 0.5 if sure is None else sure),)
+    numbers = {"detail_strength": 0.4, "detail_confidence": 0.5}
+    typed = {name: read_number(f"field.{name}", values.get(name)) for name in numbers}
+    strength, sure = (numbers[name] if value is None else value for name, value in typed.items())
+    return (Detail(values["detail_name"], strength, (values.get("detail_prompt") or "").strip(), sure),)
 
 
 def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:

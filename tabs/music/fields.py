@@ -127,8 +127,8 @@ class Fields:
             return {self.restored: job_progress.note(text("music.on_nothing", spoken))}
         changes = self.filled(made, spoken)
         fixed = {
-            "key": known["key"], "metre": known["metre"], "tempo": typed_number(known["tempo"]), "bars": str(known["bars"]),
-            "loop": known.get("loop", False), "melody": words, "seed": "",
+            "key": known["key"], "metre": known["metre"], "tempo": typed_number(known["tempo"]),
+            "bars": str(known["bars"]), "loop": known.get("loop", False), "melody": words, "seed": "",
         }  # fmt: skip
         changes |= {self.of[name]: value for name, value in fixed.items()}
         return {**changes, self.restored: job_progress.note(text("music.on_from", spoken, bars=bars))}

@@ -132,7 +132,9 @@ def read_number(field: str, value: str | None) -> float | None:
 
 def typed_number(value: float) -> str:
     """A number as it is typed into a field: `read_number` makes the same of it again, to the last digit."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 or isinstance(value, int) else repr(value)
+    if isinstance(value, int):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def read_whole(field: str, value: str | None) -> int | None:

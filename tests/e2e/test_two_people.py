@@ -40,18 +40,19 @@ class Person(Program):
         self.kept: list[str] = []
         self.sent: list[str] = []
 
-    def does(self, event: dict[str, object], number: int, **fields: object) -> str:
-        said = self.send(event, session=f"{self.animal}{number}", **fields)
+    def does(self, event: dict[str, object], **fields: object) -> str:
+        said = self.send(event, session=self.animal, **fields)
         self.heard += said
         return said
 
     def round(self, number: int, talking: bool) -> None:
         """What somebody does in a minute: talks, paints, sends a picture, looks at the queue and at the page anew."""
         mark = f"{self.animal} {number}"
-        if talking:
-            assert mark in self.does(self.event("chat-run"), number, chat_prompt=f"My secret is a {mark}")
-        if number % 5 == 0:
-            painted = self.does(self.event("image-run"), number, image_prompt=f"a {mark}", image_seed=str(number))
+        if talking and number % 5 == 0:
+            self.does(self.event("chat-new"))
+            assert mark in self.does(self.event("chat-run"), chat_prompt=f"My secret is a {mark}")
+        if number % 10 == 0:
+            painted = self.does(self.event("image-run"), image_prompt=f"a {mark}", image_seed=str(number))
             self.kept += _ADDRESS.findall(painted)
             colour = "blue" if self.animal == "heron" else "brown"
             out = io.BytesIO()
@@ -59,13 +60,12 @@ class Person(Program):
             sent = self.http.post("gradio_api/upload", files={"files": (f"{mark}.png", out.getvalue())})
             self.heard += sent.text
             self.sent += sent.json()
-            assert "picture, mostly" in self.does(
-                self.event("caption-run"), number, caption_image={"path": sent.json()[0]}
-            )
+            assert "picture, mostly" in self.does(self.event("caption-run"), caption_image={"path": sent.json()[0]})
         for body in ({"do": "look"}, {"do": "cancel", "id": "0" * 32}):
             self.heard += self.http.post("atelier/queue", json=body).text
         self.heard += self.http.post("atelier/chats", json={"have": {}}).text
-        self.heard += self.http.get("").text + self.http.get("config").text
+        if number % 10 == 0:  # nearly a megabyte
+            self.heard += self.http.get("").text + self.http.get("config").text
 
 
 def together(people: list[Person], talking: bool = True) -> None:
@@ -87,7 +87,7 @@ def together(people: list[Person], talking: bool = True) -> None:
 
 def apart(people: list[Person]) -> None:
     for person in people:
-        assert person.heard.count(person.animal) > ROUNDS
+        assert person.heard.count(person.animal) > ROUNDS // 5
         assert person.other not in person.heard
 
 
@@ -102,7 +102,6 @@ def test_on_a_public_studio(serve: Serve, tmp_path: Path, monkeypatch: pytest.Mo
     apart(people)
     for one, other in ((first, second), (second, first)):
         _reaches_nothing(studio, one, other)
-    assert not [file for file in studio.home.outputs.rglob("*") if file.is_file() and "outputs/." not in str(file)]
     assert not [file for file in studio.home.chats.rglob("*") if file.is_file()]
 
 

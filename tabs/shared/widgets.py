@@ -48,6 +48,18 @@ def run_pair(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tupl
     return run, halt
 
 
+def later_button(task: Task) -> gr.Button:
+    """Beside Stop while a job runs: puts what the fields ask for now into the queue (Ctrl/Cmd+Shift+Enter)."""
+    return gr.Button(
+        t("page.later"), visible=False, elem_id=f"{task}-later", elem_classes="a-later-button", min_width=0
+    )
+
+
+def queued_line(task: Task) -> gr.HTML:
+    """What is said of that."""
+    return gr.HTML(elem_id=f"{task}-queued", elem_classes="a-live")
+
+
 @contextmanager
 def fold(id: str, label: str) -> Iterator[gr.Column]:
     """A part that opens under its name and stays as it was left (assets/page/page.js).

@@ -38,8 +38,8 @@ def wire(page: Page, fields: Fields, result: Result, outputs: list[Any], show: S
         where = text("image.detail_none", language(request), folder=page.studio.home.detectors)
         line = "" if names or page.studio.settings.public else f"<p>{html.escape(where)}</p>"
         missing = [(value, value)] if value and value not in names else []
-        choices = [*((name, name) for name in names), *missing]
-        return gr.update(choices=choices, value=value), line, gr.update(visible=bool(choices))
+        choices = [("–", ""), *((name, name) for name in names), *missing]
+        return gr.update(choices=choices, value=value), line, gr.update(visible=len(choices) > 1)
 
     left: dict[str, Any] = {"js": f"(now) => atelier.left('image', ['{_NAME}'], [now])", **quick()}
     page.localised(lists, [chosen], shown, on_opening=False, preprocess=False)

@@ -85,7 +85,7 @@ def build(page: Page) -> None:
     def pressed(values: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Iterator[dict[Any, Any]]:
         if event.target is fields.edge:
             yield {fields.edge_shown: _edge(page, fields.named(values), language(request))}
-        elif event.target is later:
+        elif getattr(event.target, "elem_id", "") == later.elem_id:  # another object once it was shown or hidden
             start = lambda who: _start(page, fields.named(values), who, LATER)  # noqa: E731
             yield {queued: "" if public else page.queue_up(TASK, start, request)}
         else:

@@ -215,13 +215,12 @@ class PresetRow:
 
 
 def unshortened(now: list[tuple[str, str]], before: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A list as it is now, with as many entries at its end that are gone as keep it from becoming shorter.
+    """A list as it is now, with as many entries without a name at its end as keep it from becoming shorter.
 
-    Gradio's list fails in the browser where entries are taken from under it. One that is gone chooses nothing.
+    Gradio's list fails in the browser where entries are taken from under it. Those without a name are not shown
+    (assets/page/presets.css) and mean nothing.
     """
-    there = {meant for _, meant in now}
-    gone = [(shown, meant) for shown, meant in before if meant not in there]
-    return [*now, *gone[: max(len(before) - len(now), 0)]]
+    return [*now, *[("", "")] * max(len(before) - len(now), 0)]
 
 
 def place(page: Page, task: Task) -> PresetRow | None:

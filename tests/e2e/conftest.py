@@ -15,7 +15,7 @@ from typing import Any
 import gradio
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from e2e.desk import Desk
 from e2e.program import Program
@@ -32,6 +32,9 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Programs that do, the leanest first: a browser without windows needs a third less of the processor."""
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+STATE = 20_000.0
+"""Milliseconds that a page may take to show something on a machine that is busy; a tab that is opened first brings its
+parts along."""
 Visit = Callable[..., Desk]
 Serve = Callable[..., tuple[Studio, str]]
 Keep = Callable[[Desk, str], None]
@@ -78,6 +81,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail(
             "The page's tests drive Chromium. Install the Debian packages chromium-headless-shell and fonts-noto-cjk."
         )
+    expect.set_options(timeout=STATE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield chromium

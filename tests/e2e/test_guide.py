@@ -55,14 +55,14 @@ def test_a_captioned_training_set(desk: Desk, studio: Studio, keep: Keep, tmp_pa
     expect(desk.find("run-line")).to_contain_text("written 3", timeout=PATIENCE)
     desk.idle()
     first = desk.page.locator("#caption-list textarea").first
-    first.fill("mystyle, a blue owl")
+    first.fill("mystyle, a picture in blue")
     expect(desk.find("said")).to_contain_text("Saved")
     keep(desk, "guide-captions-en-light-1440")
     with desk.page.expect_download() as coming:
         desk.page.get_by_role("button", name="Download metadata.jsonl").click()
     rows = [json.loads(line) for line in Path(coming.value.path()).read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 3
-    assert "mystyle, a blue owl" in {row["text"] for row in rows}
+    assert "mystyle, a picture in blue" in {row["text"] for row in rows}
 
     shelf = Shelf(desk)
     shelf.box.get_by_role("searchbox").fill("linocut")

@@ -51,7 +51,7 @@ class Person(Program):
         if talking and number % 5 == 0:
             self.does(self.event("chat-new"))
             assert mark in self.does(self.event("chat-run"), chat_prompt=f"My secret is a {mark}")
-        if number % 10 == 0:
+        if number % 25 == 0:
             painted = self.does(self.event("image-run"), image_prompt=f"a {mark}", image_seed=str(number))
             self.kept += _ADDRESS.findall(painted)
             colour = "blue" if self.animal == "heron" else "brown"
@@ -64,7 +64,7 @@ class Person(Program):
         for body in ({"do": "look"}, {"do": "cancel", "id": "0" * 32}):
             self.heard += self.http.post("atelier/queue", json=body).text
         self.heard += self.http.post("atelier/chats", json={"have": {}}).text
-        if number % 10 == 0:  # nearly a megabyte
+        if number % 25 == 0:  # nearly a megabyte
             self.heard += self.http.get("").text + self.http.get("config").text
 
 

@@ -57,7 +57,7 @@ def later_button(task: Task) -> gr.Button:
 
 def queued_line(task: Task) -> gr.HTML:
     """What is said of that."""
-    return gr.HTML(elem_id=f"{task}-queued", elem_classes="a-live")
+    return gr.HTML(elem_id=f"{task}-queued", elem_classes="a-live a-queued")
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def test_of_several_captions_one_is_chosen_and_sent_on(desk: Desk, tmp_path: Pat
     desk.find("count").get_by_role("radio", name="4").click()
     desk.type("1", "seed").run().idle()
     options = desk.find("choices").get_by_role("radio")
-    expect(options).to_have_count(4, timeout=PATIENCE)
+    expect(options.nth(1)).to_be_visible(timeout=PATIENCE)  # those that are equal are one
     desk.idle()  # the page was still idle when Run had just been pressed
     chosen = desk.find("choices").locator("label").nth(1).inner_text().strip()
     options.nth(1).click()

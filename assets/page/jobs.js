@@ -47,7 +47,9 @@
     note();
     if (!document.querySelector("#strip-text .prose, #strip-text span")) return;
     const now = new Map([...document.querySelectorAll("#strip-text [data-job]")].map((job) => [job.dataset.job, job.dataset.tab]));
-    for (const [job, tab] of running) if (!now.has(job)) unseen.add(tab);
+    const over = [...running].filter(([job]) => !now.has(job));
+    for (const [, tab] of over) unseen.add(tab);
+    if (over.length) for (const again of document.querySelectorAll(".a-lately-again")) again.click(); // one of the queue's shows there alone
     running.clear();
     for (const [job, tab] of now) running.set(job, tab);
     draw();

@@ -29,7 +29,7 @@
     if (event.isComposing || document.querySelector("dialog[open]") || event.target.closest?.(".a-edit")) return;
     const completes = event.code === "Space" && event.ctrlKey && !event.altKey && event.target.closest?.("#code-editor");
     if (completes || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) {
-      const run = shown(".a-run-button");
+      const run = (event.shiftKey && shown(".a-later-button")) || shown(".a-run-button");
       if (!run) return;
       event.preventDefault();
       event.stopPropagation();

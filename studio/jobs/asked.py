@@ -15,6 +15,8 @@ from studio.requests import Request, light
 How = Literal["request", "grid", "captions", "chat", "several"]
 HOWS: tuple[How, ...] = ("request", "grid", "captions", "chat")
 """Those that are kept over a restart."""
+LATER = "later"
+"""The tag of what was put into the queue beside what a tab runs: the tab follows neither it nor its Stop."""
 
 
 @dataclass(frozen=True, slots=True)

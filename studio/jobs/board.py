@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from studio.errors import StudioError
 from studio.jobs import failures
-from studio.jobs.asked import Asked
+from studio.jobs.asked import LATER, Asked
 from studio.jobs.durable import Earlier
 from studio.jobs.job import Job
 from studio.jobs.line import Entry, Move
@@ -102,8 +102,8 @@ class Board:
         seen = set[tuple[str, str]]()
         found: list[Row] = []
         for job in reversed(self._runner.register.jobs()):
-            newest = (job.session, job.task) not in seen
-            seen.add((job.session, job.task))
+            newest = job.tag != LATER and (job.session, job.task) not in seen
+            seen |= {(job.session, job.task)} if newest else set()
             if job.done and job.asked is not None and _kept(job.asked) and (session is None or job.session == session):
                 found.append(Row(job, again=self._can_again(job.asked), newest=newest))
         return tuple(found[:MOST_OVER])

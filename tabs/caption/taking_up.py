@@ -12,6 +12,7 @@ from tabs.caption.fields import TASK, Fields
 from tabs.caption.result import Result
 from tabs.shared.context import Page
 from tabs.shared.taking import Taken, Taker
+from tabs.shared.widgets import typed_number
 
 _TEXTS = ("prompt", "opening")
 _LISTS = ("require", "forbid")
@@ -61,7 +62,7 @@ def fields_of(made: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     for name in _NUMBERS:
         value = given.get(name)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
-        found[name] = f"{value:.10g}" if plain else ""
+        found[name] = typed_number(value) if plain else ""
     for name in _CHOICES:
         widget = fields.of[name]
         known = [choice for _, choice in widget.choices]

@@ -18,7 +18,7 @@ from tabs.shared.context import Page
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
 from tabs.shared.preset_row import PresetRow
-from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row, typed_number
 
 NUMBERS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed", "thinking_budget")
 NAMES = (*NUMBERS, "opening", "stop", "schema", "summarise")
@@ -73,7 +73,8 @@ class ChatSettings:
 
     def keep(self, chat: Chat, asked: ChatRequest) -> Chat:
         """A conversation that is answered so from now on. What only other programs set stays."""
-        given = {name: value for name in NAMES if (value := getattr(asked, name)) not in (None, "", (), False)}
+        said = {name: getattr(asked, name) for name in NAMES}
+        given = {name: one for name, one in said.items() if one not in (None, "", ()) and one is not False}  # 0 is said
         others = {name: value for name, value in chat.parameters.items() if name not in NAMES}
         parameters = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return replace(chat, model=asked.model, system=asked.system, parameters={**others, **parameters})
@@ -143,4 +144,4 @@ def _typed(value: object) -> str:
         return "\n".join(line for line in value if isinstance(line, str))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return str(value) if isinstance(value, int) else f"{value:g}"
+    return typed_number(value)

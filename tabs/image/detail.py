@@ -28,7 +28,8 @@ _NAME = "image-detail-name"
 
 def wire(page: Page, fields: Fields, result: Result, outputs: list[Any], show: Show) -> None:
     """The list is filled when the page opens, and the button paints."""
-    chosen, strength = fields.of["detail_name"], fields.of["detail_strength"]
+    named = ("detail_name", "detail_strength", "detail_prompt", "detail_confidence")
+    chosen, *more = (fields.of[name] for name in named)
     shown = [chosen, fields.detail_folder, fields.detail_part]
 
     def lists(value: Any, request: gr.Request) -> tuple[Any, ...]:
@@ -37,23 +38,21 @@ def wire(page: Page, fields: Fields, result: Result, outputs: list[Any], show: S
         where = text("image.detail_none", language(request), folder=page.studio.home.detectors)
         line = "" if names or page.studio.settings.public else f"<p>{html.escape(where)}</p>"
         missing = [(value, value)] if value and value not in names else []
-        choices = [*((name, name) for name in names), *missing]
-        return gr.update(choices=choices, value=value), line, gr.update(visible=bool(choices))
+        choices = [("–", ""), *((name, name) for name in names), *missing]
+        return gr.update(choices=choices, value=value), line, gr.update(visible=len(choices) > 1)
 
     left: dict[str, Any] = {"js": f"(now) => atelier.left('image', ['{_NAME}'], [now])", **quick()}
     page.localised(lists, [chosen], shown, on_opening=False, preprocess=False)
     page.after_recall(TASK, fn=lists, inputs=[chosen], outputs=shown, preprocess=False, **left)
 
-    def make(
-        shown: Shown | None, index: int, name: Any, typed: Any, request: gr.Request
-    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+    def make(request: gr.Request, shown: Shown | None, index: int, *values: Any) -> Iterator[dict[Any, Any]]:
         if shown is None:
             return
         made, file = shown.artifact.recipes[index], shown.files[index]
         earlier = [artifact for job in page.jobs(request, TASK) if (artifact := job.snapshot().artifact)]
 
         def start(who: str) -> Job:
-            details = form.details({"detail_on": True, "detail_name": name, "detail_strength": typed})
+            details = form.details({"detail_on": True, **dict(zip(named, values, strict=True))})
             if not details:
                 folder = str(page.studio.home.detectors)
                 raise StudioError("no_detector", name="detector", path=folder, known="–")
@@ -63,7 +62,7 @@ def wire(page: Page, fields: Fields, result: Result, outputs: list[Any], show: S
         yield from page.drive(TASK, start, show, result.progress, request)
 
     result.redetail.click(
-        make, [result.shown, result.chosen, chosen, strength], outputs, preprocess=False, **pumping()
+        make, [result.shown, result.chosen, chosen, *more], outputs, preprocess=False, **pumping()
     )  # fmt: skip
 
 

@@ -240,6 +240,10 @@ class Fields:
                     [("–", "")], value="", label=t("label.detail"), elem_id="image-detail-name", min_width=120
                 )
                 self.of["detail_strength"] = number(TASK, "detail_strength", placeholder="page.number_0_4")
+                self.of["detail_confidence"] = number(TASK, "detail_confidence", placeholder="page.number_0_5")
+            self.of["detail_prompt"] = gr.Textbox(
+                label=t("label.detail_prompt"), info=t("help.detail_prompt"), max_lines=2, elem_id="image-detail-prompt"
+            )
 
     def _series(self) -> None:
         with fold("image-series-part", "image.fold_series"):

@@ -15,7 +15,7 @@ from studio.library.file_names import Keep
 from studio.request_parts import Axis, Detail, Lora
 from studio.requests import ImageRequest
 from tabs.image import editing, region_map, shapes, shown, source, steering
-from tabs.shared.widgets import read_number, read_whole
+from tabs.shared.widgets import read_number, read_whole, typed_number
 
 EXTEND = ("extend_left", "extend_right", "extend_up", "extend_down")
 EMPTY: Mapping[str, Any] = {
@@ -24,6 +24,7 @@ EMPTY: Mapping[str, Any] = {
     "variation_seed": "", "strength": "", **dict.fromkeys(EXTEND, ""), "hires_scale": "", "hires_strength": "",
     editing.USE: "", "masked_only": False, "mask_padding": "", "mask_blur": "", "seamless": "", "rng": "",
     "vae": "", "refiner": "", "refiner_at": "", "detail_on": False, "detail_name": "", "detail_strength": "",
+    "detail_prompt": "", "detail_confidence": "",
     "tiling": False, "loras": [], "lora_weights": "", "x_field": "", "x_values": "", "y_field": "", "y_values": "",
     "z_field": "", "z_values": "", "series": "",
 }  # fmt: skip
@@ -116,8 +117,10 @@ def details(values: Mapping[str, Any]) -> tuple[Detail, ...]:
     """What is painted again in finished pictures. Raises StudioError: a strength is no number."""
     if not values.get("detail_on") or not values.get("detail_name"):
         return ()
-    strength = read_number("field.detail_strength", values.get("detail_strength"))
-    return (Detail(values["detail_name"], 0.4 if strength is None else strength),)
+    numbers = {"detail_strength": 0.4, "detail_confidence": 0.5}
+    typed = {name: read_number(f"field.{name}", values.get(name)) for name in numbers}
+    strength, sure = (numbers[name] if value is None else value for name, value in typed.items())
+    return (Detail(values["detail_name"], strength, (values.get("detail_prompt") or "").strip(), sure),)
 
 
 def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
@@ -130,13 +133,13 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
         out[name] = str(made.get(name) or "")
     for name in _TYPED:
         if name in made and made[name] != _NOTHING.get(name):
-            out[name] = plain(made[name])
+            out[name] = typed_number(made[name])
     if "seed" in made:
-        out["seed"] = plain(made["seed"])
+        out["seed"] = typed_number(made["seed"])
     if made.get("count", 1) != 1:
-        out["count"] = plain(made["count"])
+        out["count"] = typed_number(made["count"])
     if made.get("variation") and "variation_seed" in made:
-        out["variation_seed"] = plain(made["variation_seed"])
+        out["variation_seed"] = typed_number(made["variation_seed"])
     if not made.get("image"):
         out["strength"] = ""
     if made.get("hires_scale", 1) == 1:
@@ -145,20 +148,22 @@ def fields(made: Mapping[str, Any], card: Card) -> dict[str, Any]:
     out["seamless"], out["rng"] = made.get("seamless") or "", made.get("rng") or ""
     out[editing.USE] = editing.EDIT if made.get("pictures") else ""
     if again := tuple(made.get("details", ())):
-        strength = "" if again[0].strength == 0.4 else plain(again[0].strength)
-        out |= {"detail_on": True, "detail_name": again[0].detector, "detail_strength": strength}
+        first = again[0]
+        out |= {"detail_on": True, "detail_name": first.detector, "detail_prompt": first.prompt}
+        out["detail_strength"] = "" if first.strength == 0.4 else typed_number(first.strength)
+        out["detail_confidence"] = "" if first.confidence == 0.5 else typed_number(first.confidence)
     out["styles"] = list(made.get("styles", ()))
     adapted = list(made.get("loras", ()))
     out["loras"] = [lora.name for lora in adapted]
     if any(lora.weight != 1 for lora in adapted):
-        out["lora_weights"] = ", ".join(plain(lora.weight) for lora in adapted)
+        out["lora_weights"] = ", ".join(typed_number(lora.weight) for lora in adapted)
     if made.get("width") and made.get("height"):
         out |= shape(int(made["width"]), int(made["height"]), card)
     return out
 
 
 def plain(value: float) -> str:
-    """A number as a person types it."""
+    """A number as a person reads it."""
     if isinstance(value, int) or float(value).is_integer():
         return str(int(value))
     return f"{value:.10g}"

@@ -20,8 +20,8 @@ from tabs.shared.thumbnails import small_copy
 NAMES = (
     "shape", "width", "height", "count", "negative_prompt", "styles", "steps", "guidance_scale", "scheduler",
     "clip_skip", "variation", "strength", "hires_scale", "hires_strength", "masked_only", "mask_padding", "mask_blur",
-    "seamless", "rng", "vae", "refiner", "refiner_at", "detail_on", "detail_name", "detail_strength", "tiling", "loras",
-    "lora_weights",
+    "seamless", "rng", "vae", "refiner", "refiner_at", "detail_on", "detail_name", "detail_strength",
+    "detail_prompt", "detail_confidence", "tiling", "loras", "lora_weights",
 )  # fmt: skip
 """The fields that a preset fills. Left alone: words, seeds and pictures, with the masks, controls and regions that lie
 on them; a grid's axes and a series, which are work; names and formats of files, which are no matter of the picture."""

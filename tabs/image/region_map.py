@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import StudioError
 from studio.media import masks
 from studio.request_parts import Region
-from tabs.shared.widgets import read_number
+from tabs.shared.widgets import read_number, typed_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def fields(regions: Sequence[Region], files: Sequence[bytes | None]) -> dict[str
     out = dict(EMPTY)
     for slot, one in enumerate(regions[:SLOTS], 1):
         out[name_of(slot, "prompt")] = one.prompt
-        out[name_of(slot, "weight")] = "" if one.weight == 1 else f"{one.weight:.10g}"
+        out[name_of(slot, "weight")] = "" if one.weight == 1 else typed_number(one.weight)
     out["region_map"] = written(files[:SLOTS])
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabs.shared.widgets import read_number
+from tabs.shared.widgets import read_number, typed_number
 
 USUAL: Mapping[str, float] = {"weight": 1.0, "start": 0.0, "end": 1.0}
 """What a slot's numbers mean where nothing is typed."""
@@ -20,7 +20,7 @@ def read_strength(kind: str, given: Mapping[str, Any]) -> dict[str, float]:
 def typed_strength(one: object) -> dict[str, str]:
     """The same as they are typed; nothing where they are as usual."""
     values = {part: getattr(one, part) for part in USUAL}
-    return {part: "" if value == USUAL[part] else f"{value:.10g}" for part, value in values.items()}
+    return {part: "" if value == USUAL[part] else typed_number(value) for part, value in values.items()}
 
 
 def free(held: Sequence[Any]) -> int:

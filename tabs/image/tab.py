@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
+from studio.jobs.asked import LATER
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
 from studio.recipes import recipe
@@ -45,7 +46,7 @@ from tabs.shared.events import pumping, quick
 from tabs.shared.i18n import language, t
 from tabs.shared.lately import Lately
 from tabs.shared.suggestions import Offers
-from tabs.shared.widgets import run_pair
+from tabs.shared.widgets import later_button, queued_line, run_pair
 
 
 def build(page: Page) -> None:
@@ -57,7 +58,9 @@ def build(page: Page) -> None:
             fields.words()
             with gr.Row(elem_classes="a-run"):
                 run, stop = run_pair(TASK, "image.run", page.stop(TASK))
+                later = later_button(TASK)
                 skip = gr.Button(t("image.skip"), visible=False, elem_id="image-skip", elem_classes="a-skip-button")
+            queued = queued_line(TASK)
             switch = sketch.switch()
             recommended = Recommended()
             fields.settings()
@@ -69,17 +72,22 @@ def build(page: Page) -> None:
     page.prompts[TASK] = fields.of["prompt"]
     missing = Missing(page, fields)
     restoring = Restoring(page, fields, missing)
-    outputs = [run, stop, skip, fields.edge_shown, *result.outputs]
+    outputs = [run, stop, later, queued, skip, fields.edge_shown, *result.outputs]
 
     def show(update: Update, spoken: str) -> dict[Any, Any]:
         on = not update.final and not update.stopping
         changes: dict[Any, Any] = dict(zip((run, stop), job_progress.running(on), strict=True))
+        changes[later] = gr.update(visible=on and not public)  # nothing of strangers is kept for them to come back to
+        changes |= {queued: ""} if update.final else {}
         changes[skip] = gr.update(visible=on and _several(page, update.job))
         return changes | result.show(update, spoken)
 
     def pressed(values: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Iterator[dict[Any, Any]]:
         if event.target is fields.edge:
             yield {fields.edge_shown: _edge(page, fields.named(values), language(request))}
+        elif getattr(event.target, "elem_id", "") == later.elem_id:  # another object once it was shown or hidden
+            start = lambda who: _start(page, fields.named(values), who, LATER)  # noqa: E731
+            yield {queued: "" if public else page.queue_up(TASK, start, request)}
         else:
             yield from generate(values, request)
 
@@ -123,7 +131,7 @@ def build(page: Page) -> None:
         page, TASK, fields.picker, fields.of, lambda changes, model: _sized(page, changes, model),
         lambda job: job.task == "upscale", enlarged_again,
     ).wire(**start)  # fmt: skip
-    gr.on([run.click, fields.edge.click], **{**start, "fn": pressed}).then(
+    gr.on([run.click, fields.edge.click, later.click], **{**start, "fn": pressed}).then(
         after,
         [fields.of["model"], fields.of["prompt"], fields.of["negative_prompt"], fields.upscaler],
         [fields.history, prompts, fields.tokens],
@@ -167,12 +175,12 @@ def build(page: Page) -> None:
         recent.wire(fields, result, restoring)
 
 
-def _start(page: Page, values: Mapping[str, Any], who: str) -> Job:
+def _start(page: Page, values: Mapping[str, Any], who: str, tag: str = "") -> Job:
     """Submit what the fields ask for: one request, or a grid where an axis is named."""
     drawing = values["picture"]
     with page.bench.place() if drawing.picture else nullcontext():
         asked = wanted_pictures(values, prompt_tools.card(page, values["model"]), drawing)
-    options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews}
+    options: dict[str, Any] = {"keep": asked.keep, "previews": asked.previews, "tag": tag}
     if asked.x is not None or asked.series:
         return page.studio.submit_grid(
             asked.request, asked.x, asked.y, who, z=asked.z, series=asked.series, **options

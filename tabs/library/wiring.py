@@ -20,11 +20,11 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.taking import Taken, Taker
-from tabs.shared.widgets import FIELDS, PASSING
+from tabs.shared.widgets import FIELDS, PASSING, typed_number
 
 _TAKING = "(_, ...rest) => [atelier.library.taking(), ...rest]"
 _TOOK = "() => atelier.library.took()"
-_NUMBERS = ("max_tokens", "temperature")
+_NUMBERS = ("max_tokens", "temperature", "top_p")
 MOST = 500
 """Pictures that are given to the caption tab at once."""
 
@@ -122,6 +122,7 @@ def _code(page: Page) -> Taker:
     """The settings of a completion, into the code tab's fields by their names on the page; its text goes by way of the
     editor's own script."""
     model, middle, seed = (_part(page, f"code-{name}") for name in ("model", "fill-in-middle", "seed"))
+    count = _part(page, "code-count")
     numbers = {name: _part(page, f"code-{name.replace('_', '-')}") for name in _NUMBERS}
 
     def put(taken: Taken, _: str, __: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -129,13 +130,14 @@ def _code(page: Page) -> Taker:
             return {}
         given = taken.recipe["parameters"]
         changes: dict[Any, Any] = {seed: str(taken.recipe["seed"]), middle: given.get("fill_in_middle") is not False}
+        changes[count] = ""  # it was one of several
         for name, field in numbers.items():
             value = given.get(name)
-            changes[field] = f"{value:.10g}" if isinstance(value, int | float) else ""
+            changes[field] = typed_number(value) if isinstance(value, int | float) else ""
         card = page.studio.catalog.find(taken.item.model)
         return changes | ({model: card.id} if card is not None and "code" in card.tasks else {})
 
-    return Taker("code.open", "code", ("code",), put, (model, middle, seed, *numbers.values()))
+    return Taker("code.open", "code", ("code",), put, (model, middle, seed, count, *numbers.values()))
 
 
 def _part(page: Page, id: str) -> Any:

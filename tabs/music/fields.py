@@ -22,7 +22,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row
+from tabs.shared.widgets import fold, number, read_number, read_whole, seed_row, typed_number
 
 TASK: Task = "music"
 MOST_AT_ONCE = 4
@@ -127,8 +127,8 @@ class Fields:
             return {self.restored: job_progress.note(text("music.on_nothing", spoken))}
         changes = self.filled(made, spoken)
         fixed = {
-            "key": known["key"], "metre": known["metre"], "tempo": f"{known['tempo']:.10g}", "bars": str(known["bars"]),
-            "loop": known.get("loop", False), "melody": words, "seed": "",
+            "key": known["key"], "metre": known["metre"], "tempo": typed_number(known["tempo"]),
+            "bars": str(known["bars"]), "loop": known.get("loop", False), "melody": words, "seed": "",
         }  # fmt: skip
         changes |= {self.of[name]: value for name, value in fixed.items()}
         return {**changes, self.restored: job_progress.note(text("music.on_from", spoken, bars=bars))}
@@ -184,8 +184,9 @@ def fields_of(made: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {name: str(given.get(name) or "")[:10_000] for name in _TEXTS}
     for name in (*_NUMBERS, *_WHOLES):
         value = given.get(name)
-        plain = isinstance(value, int | float) and not isinstance(value, bool) and value
-        out[name] = f"{value:.10g}" if plain else ""
+        unsaid = value == 0 and name in ("tempo", "bars")
+        plain = isinstance(value, int | float) and not isinstance(value, bool) and not unsaid
+        out[name] = typed_number(value) if plain else ""
     if out["metre"] not in METRES:
         out["metre"] = ""
     key = key_of(out["key"])

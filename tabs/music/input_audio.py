@@ -20,7 +20,7 @@ from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import t
 from tabs.shared.model_picker import ModelPicker
-from tabs.shared.widgets import fold, number
+from tabs.shared.widgets import fold, number, typed_number
 
 NAMES = ("sound", "sound_use", "sound_keep")
 
@@ -71,7 +71,7 @@ class SoundFields:
         keep = given.get("sound_keep")
         number = isinstance(keep, int | float) and not isinstance(keep, bool) and keep > 0
         changes: dict[Any, Any] = {
-            self.of["sound"]: file, self.of["sound_keep"]: f"{keep:.10g}" if file and number else ""
+            self.of["sound"]: file, self.of["sound_keep"]: typed_number(keep) if file and number else ""
         }  # fmt: skip
         if file and given.get("sound_use") in ("continue", "follow"):
             changes[self.of["sound_use"]] = given["sound_use"]

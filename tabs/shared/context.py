@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,9 @@ import gradio as gr
 
 from studio.catalog import variants
 from studio.errors import StudioError
+from studio.i18n import text
 from studio.jobs import turns
+from studio.jobs.asked import LATER
 from studio.jobs.job import Job
 from studio.library.chats import Chats
 from studio.paths import disk_error
@@ -106,12 +108,12 @@ class Page:
         return jobs[-1] if jobs and not jobs[-1].done else None
 
     def jobs(self, request: gr.Request, task: Task) -> list[Job]:
-        """This browser's jobs in a tab, oldest first."""
-        return [job for job in self.studio.jobs(self.who(request)) if _tab(job) == task]
+        """This browser's jobs in a tab, oldest first, without what was put into the queue beside them."""
+        return _shown(self.studio.jobs(self.who(request)), task)
 
     def newest(self, job: Job) -> bool:
         """Whether the same browser has started nothing newer in the same tab."""
-        jobs = [other for other in self.studio.jobs(job.session) if _tab(other) == _tab(job)]
+        jobs = _shown(self.studio.jobs(job.session), _tab(job))
         return not jobs or jobs[-1] is job
 
     def stop(self, task: Task) -> Callable[[gr.Request], None]:
@@ -174,6 +176,19 @@ class Page:
             yield {progress: job_progress.failure(error, language(request))}
             return
         yield from self.follow(job, show, progress, request)
+
+    def queue_up(self, task: Task, start: Callable[[str], Job], request: gr.Request) -> str:
+        """Put what `start` submits (tagged LATER) into the queue, while a job of the tab runs; what is said of it, as
+        HTML."""
+        spoken = language(request)
+        try:
+            with self.presses.of(self.who(request), f"{task}-later") as mine:
+                if not mine:
+                    return ""
+                job = self.begin(request, start)
+        except StudioError as error:
+            return job_progress.failure(error, spoken)
+        return job_progress.note(text("page.queued", spoken, title=job.title))
 
     @contextmanager
     def press(self, request: gr.Request, task: Task) -> Iterator[bool]:
@@ -287,6 +302,11 @@ def standing(left: str) -> tuple[list[str], str]:
         return ids, str(said.get("job") or "")
     except (ValueError, TypeError, AttributeError):
         return [], ""
+
+
+def _shown(jobs: Iterable[Job], tab: str) -> list[Job]:
+    """Those that a tab follows."""
+    return [job for job in jobs if _tab(job) == tab and job.tag != LATER]
 
 
 def _tab(job: Job) -> str:

@@ -18,7 +18,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import quick
 from tabs.shared.i18n import language, t
-from tabs.shared.widgets import PASSING, fold
+from tabs.shared.widgets import PASSING, fold, typed_number
 
 _MARK = "="
 """Before the name of one of ours: a person may give the same name to another."""
@@ -215,13 +215,12 @@ class PresetRow:
 
 
 def unshortened(now: list[tuple[str, str]], before: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A list as it is now, with as many entries at its end that are gone as keep it from becoming shorter.
+    """A list as it is now, with as many entries without a name at its end as keep it from becoming shorter.
 
-    Gradio's list fails in the browser where entries are taken from under it. One that is gone chooses nothing.
+    Gradio's list fails in the browser where entries are taken from under it. Those without a name are not shown
+    (assets/page/presets.css) and mean nothing.
     """
-    there = {meant for _, meant in now}
-    gone = [(shown, meant) for shown, meant in before if meant not in there]
-    return [*now, *gone[: max(len(before) - len(now), 0)]]
+    return [*now, *[("", "")] * max(len(before) - len(now), 0)]
 
 
 def place(page: Page, task: Task) -> PresetRow | None:
@@ -250,7 +249,7 @@ def typed(value: object) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.10g}"
+    return typed_number(value)
 
 
 def _typed(name: Any) -> str:

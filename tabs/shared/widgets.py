@@ -48,6 +48,18 @@ def run_pair(task: Task, label: str, stop: Callable[[gr.Request], None]) -> tupl
     return run, halt
 
 
+def later_button(task: Task) -> gr.Button:
+    """Beside Stop while a job runs: puts what the fields ask for now into the queue (Ctrl/Cmd+Shift+Enter)."""
+    return gr.Button(
+        t("page.later"), visible=False, elem_id=f"{task}-later", elem_classes="a-later-button", min_width=0
+    )
+
+
+def queued_line(task: Task) -> gr.HTML:
+    """What is said of that."""
+    return gr.HTML(elem_id=f"{task}-queued", elem_classes="a-live a-queued")
+
+
 @contextmanager
 def fold(id: str, label: str) -> Iterator[gr.Column]:
     """A part that opens under its name and stays as it was left (assets/page/page.js).
@@ -128,6 +140,13 @@ def read_number(field: str, value: str | None) -> float | None:
         return float(typed)
     except ValueError:
         raise StudioError("not_a_number", field=field) from None
+
+
+def typed_number(value: float) -> str:
+    """A number as it is typed into a field: `read_number` makes the same of it again, to the last digit."""
+    if isinstance(value, int):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def read_whole(field: str, value: str | None) -> int | None:

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from playwright.sync_api import expect
 
 from e2e.conftest import Serve, Visit, _use
-from e2e.desk import Desk
+from e2e.desk import PATIENCE, Desk
 from studio.service import Studio
 from tabs.serve import free_port
 
@@ -68,15 +68,15 @@ def test_of_several_captions_one_is_chosen_and_sent_on(desk: Desk, tmp_path: Pat
     desk.find("count").get_by_role("radio", name="4").click()
     desk.type("1", "seed").run().idle()
     options = desk.find("choices").get_by_role("radio")
-    expect(options.nth(1)).to_be_visible()
-    chosen = options.nth(1).get_attribute("value") or desk.find("choices").locator("label").nth(1).inner_text()
+    expect(options.nth(1)).to_be_visible(timeout=PATIENCE)  # those that are equal are one
+    desk.idle()  # the page was still idle when Run had just been pressed
+    chosen = desk.find("choices").locator("label").nth(1).inner_text().strip()
     options.nth(1).click()
-    expect(desk.field("text")).to_have_value(desk.find("choices").locator("label").nth(1).inner_text().strip())
-    assert chosen
-    said = desk.field("text").input_value()
+    expect(options.nth(1)).to_be_checked()
+    expect(desk.field("text")).to_have_value(chosen)
     desk.press("Use as mood for music")
     desk.tab = "music"
-    expect(desk.field("prompt")).to_have_value(said)
+    expect(desk.field("prompt")).to_have_value(chosen, timeout=PATIENCE)
 
 
 def test_a_second_model_describes_the_same_picture_beside_the_first(

@@ -24,8 +24,10 @@ from tabs.serve import free_port
 class Program:
     """A program that speaks to a studio as its page does, with whatever it wants to say."""
 
-    def __init__(self, url: str, **headers: str) -> None:
+    def __init__(self, url: str, login: dict[str, str] | None = None, **headers: str) -> None:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=20)
+        if login is not None:
+            self.http.post("login", data=login).raise_for_status()
         self.config = self.http.get("config").json()
         self.ids = {part["props"].get("elem_id"): part["id"] for part in self.config["components"]}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gradio
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -160,3 +162,30 @@ def test_earlier_words_of_pieces_are_walked_through_over_a_reload(desk: Desk) ->
     expect(desk.field("prompt")).to_have_value("a draft")
     desk.page.keyboard.press("Control+ArrowUp")
     expect(desk.field("negative-prompt")).to_have_value("loud drums")
+
+
+def test_what_was_deleted_is_no_more_in_the_list(desk: Desk, studio: Studio) -> None:
+    kept = studio.presets["music"]
+    for name in ("Mine", "Yours"):
+        kept.save(Preset(name, {"top_k": 7}))
+    desk.page.reload()
+    broken: list[str] = []
+    desk.page.on("pageerror", lambda error: broken.append(str(error)))
+    desk.go("music").fold("presets")
+    shown = desk.page.get_by_role("option").filter(visible=True)
+    desk.field("preset").click()
+    expect(shown).to_have_text([re.compile(one) for one in ("The model's own", "Mine", "Yours")])
+    desk.page.keyboard.press("Tab")
+    for name, left in (("Yours", ["The model's own", "Mine"]), ("Mine", ["The model's own"])):
+        desk.choose("preset", name)
+        desk.find("preset-delete").click()
+        expect(desk.find("preset-told")).to_contain_text(f"“{name}” was deleted.")
+        desk.field("preset").click()
+        expect(shown).to_have_text([re.compile(one) for one in left])
+        desk.page.keyboard.press("Tab")
+    assert broken == []
+    desk.find("preset-undo").click()
+    expect(desk.find("preset-told")).to_contain_text("As it was before.")
+    desk.field("preset").click()
+    expect(shown).to_have_text([re.compile(one) for one in ("The model's own", "Mine")])
+    kept.delete("Mine")

@@ -293,3 +293,32 @@ def test_after_a_restart_what_waited_is_there_and_asks(
     expect(desk.page.locator("[data-queue]")).to_have_text(re.compile("^Queue$"))
     assert [job.snapshot().kind for job in studio.jobs()] == ["done"] * 3
     assert not list((tmp_path / "home" / "queue").rglob("*.waiting"))
+
+
+@pytest.mark.parametrize("tab", ["image", "music"])
+def test_the_next_one_is_added_while_one_runs_and_stop_is_the_first_ones(
+    desk: Desk, studio: Studio, gate: Gate, tab: Any
+) -> None:
+    desk.go(tab).type("the first")
+    expect(desk.find("later")).to_be_hidden()
+    gate.shut()
+    desk.run()
+    expect(desk.find("later")).to_be_visible()
+    desk.type("the second").find("later").click()
+    expect(desk.find("queued")).to_contain_text("In the queue: the second")
+    desk.type("the third").field("prompt").press("Control+Shift+Enter")
+    expect(desk.find("queued")).to_contain_text("In the queue: the third")
+    queue = Queue(desk)
+    queue.shows("the first", "the second", "the third")
+    queue.panel.get_by_role("button", name="Close").click()
+    assert found(desk) == []
+    desk.stop()
+    gate.open()
+    desk.idle()
+    desk.until(lambda: all(job.done for job in studio.jobs()))
+    assert [(job.title, job.snapshot().kind) for job in studio.jobs()] == [
+        ("the first", "cancelled"), ("the second", "done"), ("the third", "done")
+    ]  # fmt: skip
+    made = {one.recipe["parameters"]["prompt"] for one in studio.library.recent(tab, 2)}
+    assert made == {"the second", "the third"}
+    expect(desk.page.locator(f"#tab-{tab} .a-lately [data-take]")).not_to_have_count(0)

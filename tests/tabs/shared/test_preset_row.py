@@ -35,8 +35,8 @@ TYPED: dict[str, dict[str, Any]] = {
         "steps": "9", "guidance_scale": "6.5", "scheduler": "Euler a", "clip_skip": "1", "variation": "0.25",
         "strength": "0.5", "hires_scale": "2", "hires_strength": "0.4", "masked_only": True, "mask_padding": "8",
         "mask_blur": "2", "seamless": "x", "rng": "nv", "vae": "soft", "refiner": "fine", "refiner_at": "0.6",
-        "detail_on": True, "detail_name": "faces", "detail_strength": "0.3", "tiling": True, "loras": ["fog", "ink"],
-        "lora_weights": "0.5, 1",
+        "detail_on": True, "detail_name": "faces", "detail_strength": "0.3", "detail_prompt": "a smile",
+        "detail_confidence": "0.7", "tiling": True, "loras": ["fog", "ink"], "lora_weights": "0.5, 1",
     },
     "music": {
         "negative_prompt": "drums", "duration": "12", "bars": "8", "tempo": "90.5", "key": "D minor", "metre": "3/4",
@@ -175,9 +175,9 @@ def test_the_picture_is_a_small_copy_of_the_one_that_is_chosen(studio: Studio, t
 
 def test_a_list_does_not_become_shorter_on_an_open_page() -> None:
     two, one = [("a", "a"), ("b", "b")], [("a", "a")]
-    assert unshortened(one, two) == two
+    assert unshortened(one, two) == [("a", "a"), ("", "")]
     assert unshortened(two, one) == two
-    assert unshortened([("c", "c")], two) == [("c", "c"), ("a", "a")]
+    assert unshortened([("c", "c")], unshortened(one, two)) == [("c", "c"), ("", "")]
 
 
 @pytest.mark.parametrize("public", [False, True])

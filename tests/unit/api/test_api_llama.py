@@ -19,7 +19,8 @@ from studio.results import Output
 LLAMA_VSCODE = {
     "id_slot": 0, "input_prefix": "import os\n\ndef size(path):\n", "input_suffix": "\n\nprint(size('.'))\n",
     "input_extra": [{"text": "LIMIT = 5", "filename": "limits.py"}, {"text": "  "}], "prompt": "    return ",
-    "n_predict": 128, "n_cmpl": 1, "top_k": 40, "top_p": 0.99, "stream": False, "samplers": ["top_k", "top_p", "infill"],
+    "n_predict": 128, "n_cmpl": 1, "top_k": 40, "top_p": 0.99, "stream": False,
+    "samplers": ["top_k", "top_p", "infill"],
     "cache_prompt": True, "n_indent": 4, "t_max_prompt_ms": 500, "t_max_predict_ms": 1000,
 }  # fmt: skip
 CONTINUE = {

@@ -4,6 +4,7 @@ Prints, each as the median of the rounds:
 - tokens per second of a streamed chat over HTTP against the same job read in this process, and what both took of the
   processor (aim: at most 2 % less);
 - seconds of a picture in base64 over HTTP against the same in this process (aim: at most 2 % more);
+- seconds from a client's going in the middle of a stream to the end of its job (aim: at most 0.5);
 - with `--streams N`, tokens per second of so many streams at once, all together, against as many jobs, and the threads
   that they take.
 
@@ -91,6 +92,19 @@ def chat_outside(client: httpx.Client, model: str, tokens: int, seed: int) -> in
     return count
 
 
+def gone(studio: Studio, client: httpx.Client, model: str, rounds: int) -> None:
+    """How soon a job ends whose client went."""
+    took = []
+    for seed in range(rounds):
+        body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], "seed": seed, "stream": True}
+        with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            next(line for line in answer.iter_lines() if '"content":"' in line and '"content":""' not in line)
+        began, job = time.perf_counter(), studio.jobs()[-1]
+        list(job.events(60))
+        took.append(time.perf_counter() - began)
+    print(f"gone      {max(took):.3f} s at most, {statistics.median(took):.3f} s mostly (aim: at most 0.5)")
+
+
 def picture_inside(studio: Studio, model: str, seed: int) -> int:
     made = studio.submit(ImageRequest(prompt=PICTURE, model=model, seed=seed), "bench").result()
     return len(made.files[0].read_bytes())
@@ -164,6 +178,7 @@ def main() -> None:
                 lambda seed: chat_outside(client, options.chat, options.tokens, seed),
             )
             told("chat", found, rate=True)
+            gone(studio, client, options.chat, options.rounds)
         if options.chat and options.streams:
             many(studio, client, options.chat, options.tokens, options.streams)
         if options.image:

@@ -11,6 +11,7 @@ home/preprocessors/ networks that make such maps: the depth of a picture
 home/embeddings/  textual inversions, by their names in a prompt
 home/upscalers/   networks that enlarge pictures        home/detectors/ networks that find faces and hands
 home/chat-presets.json  how conversations are answered, by name; image-, music-, code-, caption-presets.json the same
+home/keys.json    keys of the API, as hashes
 home/queue/       jobs that wait, for after a restart
 home/library/     the index of all that was made; can be deleted at any time
 home/refiners/    second halves of Stable Diffusion XL
@@ -78,6 +79,10 @@ class Home:
     def presets(self, task: str) -> Path:
         """The file of a task's presets."""
         return self.root / f"{task}-presets.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys.json"
 
     @property
     def cache(self) -> Path:

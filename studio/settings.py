@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 SHORTEST_PASSWORD = 8
 """Characters: fewer are guessed, however long each wrong one waits."""
+SHORTEST_KEY = 16
+"""Characters of a key, which does not wait."""
 
 Profile = Literal["local", "lan", "space"]
 
@@ -38,6 +40,7 @@ class Settings(BaseSettings):
     )
     user: str = Field("studio", description="User name for the password.")
     password: SecretStr = Field(SecretStr(""), description="Password that the page asks for, of at least 8 characters.")
+    api_key: SecretStr = Field(SecretStr(""), description="A key of the API, of at least 16 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
@@ -90,6 +93,8 @@ class Settings(BaseSettings):
         length = len(self.password.get_secret_value())
         if 0 < length < SHORTEST_PASSWORD:
             raise ValueError(f"STUDIO_PASSWORD needs at least {SHORTEST_PASSWORD} characters")
+        if 0 < len(self.api_key.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"STUDIO_API_KEY needs at least {SHORTEST_KEY} characters")
         if self.profile == "lan" and not self.password.get_secret_value():
             raise ValueError("STUDIO_PROFILE=lan needs STUDIO_PASSWORD")
         if self.profile == "local" and not is_loopback(self.host) and not self.password.get_secret_value():

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from studio.api.door import Door
 from studio.errors import StudioError
 from studio.i18n import from_environment, text
 from studio.instance import Instance, expire
@@ -27,6 +28,7 @@ from studio.settings import is_loopback
 from tabs.door.upload_quota import Ledger
 from tabs.doors import doors
 from tabs.page import build, launch_options
+from tabs.shared import identity
 from tabs.shared.taking import Taker
 from tabs.shell.queue_alarm import alarm
 
@@ -106,6 +108,7 @@ def open_page(studio: Studio, restart: Callable[[], None] | None = None) -> str:
         "auth": (settings.user, password) if password else None,
         "app_kwargs": {
             "middleware": doors(studio, ledger, uploads, takers),
+            "routes": [Door(studio, lambda scope: identity.address(scope, settings.public))],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

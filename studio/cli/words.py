@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, chain, code, convert, doctor, image, library, models, talk, told
+from studio.cli import caption, chain, code, convert, doctor, image, keys, library, models, talk, told
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -37,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.add_typer(library.app, name="library")
 app.command(help=say("help.code"))(code.code)
 app.command(help=say("help.doctor"))(doctor.doctor)

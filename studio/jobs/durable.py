@@ -89,6 +89,8 @@ class Durable:
         know it."""
         if job.asked is None or job.asked.how not in HOWS or not self._keeping:
             return
+        if job.asked.keep is not None and job.asked.keep.fleeting:
+            return
         try:
             data = _packed(job, job.asked)
             self._own.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -85,6 +85,7 @@ class Job:
         self._started = time.monotonic()
         self._ended: float | None = None
         self._changed = threading.Condition()
+        self._told: list[Callable[[], None]] = []
         self._state = _State()
         self._text: list[str] = []
         self.live: Live | None = None  # what can be heard of the work in progress
@@ -118,26 +119,24 @@ class Job:
         Between changes the current state is repeated every `heartbeat` seconds, so that whoever pumps this
         into a page is never far from noticing that the page is gone.
         """
-        seen_seq, seen_text, seen_previews = -1, 0, 0
-        with self._changed:
-            self.readers += 1
+        reader = self.reader()
         try:
             while True:
-                with self._changed:
-                    if self._seq == seen_seq:
-                        self._changed.wait(heartbeat)
-                    seen_seq = self._seq
-                    text = "".join(self._text[seen_text:])
-                    seen_text = len(self._text)
-                    update = self._update(text, seen_previews)
-                    seen_previews = self._previewed
+                update = reader.read(heartbeat)
                 yield update
                 if update.final:
                     return
         finally:
-            with self._changed:
-                self.readers -= 1
-                self.left = time.monotonic()
+            reader.close()
+
+    def reader(self, told: Callable[[], None] | None = None) -> Reader:
+        """One more who watches, from the beginning; to be closed.
+
+        Args:
+            told: called at each change, on the thread that makes it and while the job is locked. It must return at
+                once, ask the job nothing, and not raise.
+        """
+        return Reader(self, told)
 
     def snapshot(self) -> Update:
         """The state now, with the whole text."""
@@ -320,3 +319,61 @@ class Job:
     def _bump(self) -> None:
         self._seq += 1
         self._changed.notify_all()
+        for told in self._told:
+            told()
+
+    # ---- for its readers
+
+    def arrive(self, told: Callable[[], None] | None) -> None:
+        """One more watches."""
+        with self._changed:
+            self.readers += 1
+            if told is not None:
+                self._told.append(told)
+
+    def leave(self, told: Callable[[], None] | None) -> None:
+        """One watches no longer."""
+        with self._changed:
+            self.readers -= 1
+            self.left = time.monotonic()
+            if told is not None:
+                self._told.remove(told)
+
+    def since(self, seen: Seen, wait: float) -> tuple[Update, Seen]:
+        """What is new to somebody who has seen so much, and what that makes. Waits `wait` seconds where it is
+        nothing."""
+        with self._changed:
+            if self._seq == seen.seq and wait:
+                self._changed.wait(wait)
+            text = "".join(self._text[seen.text :])
+            return self._update(text, seen.previews), Seen(self._seq, len(self._text), self._previewed)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How much of a job somebody has seen: the last change, pieces of text, previews."""
+
+    seq: int = -1
+    text: int = 0
+    previews: int = 0
+
+
+class Reader:
+    """Somebody who watches a job, and is given what is new since the last look.
+
+    Args:
+        told: as Job.reader.
+    """
+
+    def __init__(self, job: Job, told: Callable[[], None] | None) -> None:
+        self._job, self._told, self._seen = job, told, Seen()
+        job.arrive(told)
+
+    def read(self, wait: float = 0.0) -> Update:
+        """The state now with the text that is new, at once or after at most `wait` seconds without a change."""
+        update, self._seen = self._job.since(self._seen, wait)
+        return update
+
+    def close(self) -> None:
+        """Watch no longer. Called once."""
+        self._job.leave(self._told)

@@ -46,12 +46,15 @@ class Keep:
         pattern: their names; empty for the usual one. Without a slash they lie in the day's folder.
         metadata: put prompt and recipe into the file. Without, the recipe lies beside it, so that the studio finds it.
         origin: how the file that they are made from was made, where it does not say so itself (studio.recipes.origins).
+        fleeting: nothing of it is written, and a restart does not know it: a program has it, or has asked for what
+            comes next.
     """
 
     pattern: str = ""
     format: PictureFormat = "png"
     metadata: bool = True
     origin: Mapping[str, Any] | None = None
+    fleeting: bool = False
 
 
 def name(pattern: str, recipe: Mapping[str, Any], number: int, now: datetime, words: str = "") -> str:

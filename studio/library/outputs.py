@@ -112,7 +112,8 @@ class Library:
             sounds = zip(recipes, output.audio, strict=True)
             recipes = tuple({**own, "played": audio.played} if audio.played else own for own, audio in sounds)
         keep = keep or self.keep
-        paths = [] if task == "chat" else self._write_all(task, output, recipes, keep, sheet)
+        written = task != "chat" and not keep.fleeting
+        paths = self._write_all(task, output, recipes, keep, sheet) if written else []
         files = tuple(paths[: len(paths) - 1] if sheet and paths else paths)
         self.told(files)
         return Artifact(

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from studio.api.message import again, length, whole
+from studio.api.surfaces import surface
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.settings import Settings
@@ -32,8 +34,6 @@ MOST, MOST_PUBLIC = 16_000_000, 1_000_000
 """Bytes of a message: a long conversation is sent back whole when one of its questions is changed."""
 _PIECES = API + "component_server"  # what is drawn on a picture comes as files of a form
 _MULTIPART_MORE = 100_000  # what stands round a file in a form
-_POURED = 256_000_000
-"""Bytes of a refused message that are still taken, and dropped: whoever is cut off while sending reads no answer."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 """Where half a character may stand: Python reads it, and nothing can be answered with it."""
 _SESSION_LETTERS = 64
@@ -65,13 +65,18 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = local_path(scope) if scope["type"] == "http" else ""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS") or path == API + "upload":
-            await self._app(scope, receive, send)  # what is uploaded is counted elsewhere, as it streams
+        if (
+            scope["type"] != "http"
+            or scope["method"] in ("GET", "HEAD", "OPTIONS")
+            or path == API + "upload"
+            or surface(path)
+        ):
+            await self._app(scope, receive, send)  # counted elsewhere: what is uploaded as it streams
             return
         headers = Headers(scope=scope)
         form = path.rstrip("/") == _PIECES and headers.get("content-type", "").lower().startswith("multipart/form-data")
         most = self._settings.max_upload_mb * 1_000_000 + _MULTIPART_MORE if form else self._most
-        body = await _whole(receive, length(headers), most)
+        body = await whole(receive, length(headers), most)
         if body is None:
             error = StudioError("message_too_large", limit=gigabytes(most))
             await Refusal(413, error, scope)(scope, receive, send)
@@ -83,7 +88,7 @@ class Bodies:
                 return
             body = judged
         try:
-            await self._app(scope, _again(body, receive), send)
+            await self._app(scope, again(body, receive), send)
         except (KeyError, FnIndexInferError) as error:  # a handler or a part of the page that there is not
             log.warning("A message that the page never sends: %s", type(error).__name__)
             await Refusal(400, StudioError("bad_message"), scope)(scope, receive, send)
@@ -186,51 +191,3 @@ def sender(scope: Scope, public: bool) -> str:
 def _sender(scope: Scope, headers: Headers, public: bool) -> str:
     cookies = {identity.SESSION: identity.browser(identity.header(scope["headers"], b"cookie"))}
     return identity.named(cookies, headers) or f"address {identity.address(scope, public)}"
-
-
-async def _whole(receive: Receive, said: int | None, most: int) -> bytes | None:
-    """A request's body; None where there is more of it than `most` bytes, or its sender went away."""
-    if said is not None and said > most:
-        await pour_away(receive)
-        return None
-    pieces, size = list[bytes](), 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > most:
-            if message.get("more_body", False):
-                await pour_away(receive)
-            return None
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return b"".join(pieces)
-
-
-async def pour_away(receive: Receive, most: int = _POURED) -> None:
-    """Take the rest of a body and keep nothing of it."""
-    while most > 0:
-        message = await receive()
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return
-        most -= len(message.get("body", b""))
-
-
-def length(headers: Headers) -> int | None:
-    """How long a body says it is."""
-    said = headers.get("content-length", "")
-    return int(said) if said.isascii() and said.isdigit() else None
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What was read, once more; after it whatever else comes, for example that the sender went away."""
-    waiting = [body]
-
-    async def replay() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
-
-    return replay

@@ -7,13 +7,12 @@ without a login, of which some keep a connection as long as one likes.
 from __future__ import annotations
 
 import logging
-import math
-from time import monotonic
 
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.api.tries import Tries
 from studio.errors import StudioError
 from studio.settings import Settings
 from tabs.door import adaptation_pictures, library_desk
@@ -25,11 +24,6 @@ from tabs.shared.audio_stream import PREFIX
 
 log = logging.getLogger("studio")
 
-FREE = 4
-"""Wrong passwords of one address that cost nothing: fingers slip."""
-LONGEST = 300.0
-"""Seconds that the next try waits at most."""
-_REMEMBERED = 5_000
 _OPEN = ("app_id", "login_check", "startup-events", "theme.css", "token", "user")
 
 
@@ -39,7 +33,7 @@ class Entrance:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._public = app, settings.public
         self._needed = bool(settings.password.get_secret_value())
-        self._tries: dict[str, tuple[int, float]] = {}  # address: wrong ones so far, when the next is looked at
+        self._tries = Tries()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = local_path(scope) if scope["type"] == "http" else ""
@@ -53,32 +47,22 @@ class Entrance:
             await self._app(scope, receive, send)
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
-        where, now = identity.address(scope, self._public), monotonic()
-        wrong, until = self._tries.get(where, (0, 0.0))
-        if now < until:
-            wait = math.ceil(until - now)
+        where = identity.address(scope, self._public)
+        if wait := self._tries.wait(where):
             error = StudioError("too_many_passwords", seconds=wait)
             await Refusal(429, error, scope, {"retry-after": str(wait)})(scope, receive, send)
             return
-        # Counted before it is looked at: many that come at once are many tries.
-        self._tries[where] = (wrong + 1, now + pause(wrong + 1))
-        while len(self._tries) > _REMEMBERED:
-            del self._tries[next(iter(self._tries))]
+        wrong = self._tries.count(where)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if message["status"] < 400:
-                    self._tries.pop(where, None)
+                    self._tries.right(where)
                 else:
-                    log.warning("Login: a wrong password from %s (%d in a row).", where or "?", wrong + 1)
+                    log.warning("Login: a wrong password from %s (%d in a row).", where or "?", wrong)
             await send(message)
 
         await self._app(scope, receive, answer)
-
-
-def pause(wrong: int) -> float:
-    """Seconds until the next try after so many wrong ones."""
-    return 0.0 if wrong < FREE else min(2.0 ** min(wrong - FREE, 30), LONGEST)
 
 
 def _inside(path: str) -> bool:

@@ -21,10 +21,11 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.api.message import length, pour_away
 from studio.errors import StudioError
 from studio.paths import gigabytes
 from studio.settings import Settings
-from tabs.door.bodies import length, pour_away, sender
+from tabs.door.bodies import sender
 from tabs.door.gate import API, local_path
 from tabs.door.refusal import Refusal
 from tabs.shared import identity

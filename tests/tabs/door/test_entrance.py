@@ -9,9 +9,10 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from through import Behind, ask
 
+from studio.api import tries
+from studio.api.tries import FREE, pause
 from studio.settings import Settings
-from tabs.door import password
-from tabs.door.password import Entrance, pause
+from tabs.door.password import Entrance
 
 LAN = Settings(profile="lan", password="long enough", _env_file=None)  # pyright: ignore
 
@@ -33,7 +34,7 @@ class Login(Behind):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(password, "monotonic", lambda: now[0])
+    monkeypatch.setattr(tries, "monotonic", lambda: now[0])
     return now
 
 
@@ -54,7 +55,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(clock: list[float], capl
         clock[0] = door._tries["192.168.1.9"][1]
         tried += guess(door) == 400
     assert tried < 400
-    assert pause(10_000) == password.LONGEST
+    assert pause(10_000) == tries.LONGEST
 
 
 def test_many_at_once_are_many_tries() -> None:
@@ -73,7 +74,7 @@ def test_many_at_once_are_many_tries() -> None:
             return [(await each).status_code for each in asked]
 
     codes = asyncio.run(run())
-    assert codes.count(429) == 20 - password.FREE
+    assert codes.count(429) == 20 - FREE
 
 
 def test_who_knows_it_is_let_in_and_starts_anew(clock: list[float]) -> None:

@@ -39,6 +39,7 @@ SURFACES: tuple[Surface, ...] = (
     Surface("studio.api.llama", ("/infill", "/health", "/props", "/v1/props", "/v1/health", "/v1/fim"), "llama",
             open=("/health", "/v1/health")),
     Surface("studio.api.openai", ("/v1",), "openai"),
+    Surface("studio.api.sdapi", ("/sdapi",), "sdapi"),
 )  # fmt: skip
 """The first that has a path answers it."""
 

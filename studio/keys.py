@@ -123,8 +123,7 @@ class Keys:
         if mark != self._seen:
             try:
                 content = json.loads(self._file.read_text(encoding="utf-8"))
-                self._known = {name: Key(name, str(one["sha256"]), int(one.get("jobs", 0)), float(one.get("created", 0)))
-                               for name, one in content.items()}  # fmt: skip
+                self._known = {name: _key(name, one) for name, one in content.items()}
             except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
                 raise StudioError("bad_file", path=str(self._file), reason=type(error).__name__) from None
             self._seen = mark
@@ -132,6 +131,13 @@ class Keys:
 
     def _write(self, known: Mapping[str, Key]) -> None:
         write(self._file, json.dumps({name: asdict(key) for name, key in sorted(known.items())}, indent=1))
+
+
+def _key(name: str, kept: Mapping[str, object]) -> Key:
+    jobs, created = kept.get("jobs", 0), kept.get("created", 0.0)
+    if not isinstance(jobs, int) or not isinstance(created, int | float):
+        raise TypeError
+    return Key(name, str(kept["sha256"]), jobs, float(created))
 
 
 def _hash(told: str) -> str:

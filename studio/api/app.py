@@ -43,7 +43,7 @@ def surfaces(desk: Desk) -> FastAPI:
     for place in dict.fromkeys(one.place for one in SURFACES):
         app.include_router(import_module(place).routes(desk))
     mistakes: dict[Any, Callable[[Request, Any], Response]] = {
-        StudioError: lambda http, error: _said(http, error),
+        StudioError: _said,
         RequestValidationError: lambda http, error: _said(http, _unfit(error)),
         HTTPException: lambda http, error: _said(http, _refused(http, error)),
         Gone: lambda _, __: Response(status_code=499),

@@ -29,7 +29,8 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def answer(file: Path) -> FileResponse:
+def answer(file: Path, headers: dict[str, str] | None = None) -> FileResponse:
+    """A file as it is shown or kept."""
     kind = media_type(file)
     shown = kind if kind in _SHOWN else "application/octet-stream"
-    return FileResponse(file, media_type=shown, headers={"Cache-Control": "private, max-age=3600"})
+    return FileResponse(file, media_type=shown, headers={"Cache-Control": "private, max-age=3600", **(headers or {})})

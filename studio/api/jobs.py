@@ -52,8 +52,8 @@ async def _events(desk: Desk, work: Work, http: Request) -> AsyncIterator[str]:
 
 
 def _told(desk: Desk, job: Job, http: Request) -> dict[str, Any]:
-    return {"object": "job", "task": job.task, "model": job.model, "title": job.title[:200], "created": int(job.created),
-            **told(desk, job.snapshot(), http)}  # fmt: skip
+    known = {"object": "job", "task": job.task, "model": job.model, "title": job.title, "created": int(job.created)}
+    return {**known, **told(desk, job.snapshot(), http)}
 
 
 def told(desk: Desk, update: Update, http: Request) -> dict[str, Any]:
@@ -65,8 +65,9 @@ def told(desk: Desk, update: Update, http: Request) -> dict[str, Any]:
         "bytes_done": update.bytes_done, "bytes_total": update.bytes_total, "fraction": update.fraction,
         "seconds_left": update.seconds_left, "held": update.held, "stopping": update.stopping, "text": update.text,
         "previews": {str(number): base64.b64encode(png).decode() for number, png in update.previews.items()},
-        "error": body(update.error, "openai", http.headers.get("accept-language", ""))["error"] if update.error else None,
     }  # fmt: skip
+    if update.error is not None:
+        found |= body(update.error, "openai", http.headers.get("accept-language", ""))
     if artifact is not None:
         found["result"] = {
             "text": artifact.text, "texts": list(artifact.texts), "finish": artifact.finish,

@@ -1,4 +1,4 @@
-"""Problems as an API tells them: the studio's own errors with a status, in the words that each surface's clients read."""
+"""Problems as an API tells them: the studio's own errors with a status, in each surface's own form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ _STATUS: Mapping[int, tuple[str, ...]] = {
     422: ("api_another",),
     429: ("queue_full", "too_many_jobs", "too_busy", "too_many_passwords", "strangers_full"),
     500: ("internal",),
-    501: ("api_cannot",),
     503: (
         "bad_output", "closing", "cooling_down", "device_stuck", "disk_full", "does_not_fit_yet", "download_failed",
         "hub_broken", "hub_busy", "hub_offline", "hub_unreachable", "no_space", "offline", "offline_setting",

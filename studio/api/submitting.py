@@ -1,18 +1,19 @@
 """From requests of programs to jobs and their ends, without a thread for each client.
 
-What a program asks is an ordinary job of the studio: same queue, limits, recipes and library. It is stopped at once when
-the program goes away. With an `Idempotency-Key` it is given some seconds to come back, and gets the same job then.
+What a program asks is an ordinary job of the studio: same queue, limits, recipes and library. It is stopped at once
+when the program goes away. With an `Idempotency-Key` it is given some seconds to come back, and gets the same job then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import anyio
 from starlette.requests import Request as Asked
@@ -30,6 +31,8 @@ HEARTBEAT = 10.0
 """Seconds after which a stream says that it is still there."""
 GRACE = 15.0
 """Seconds for which a job with an Idempotency-Key waits for its program to come back; OpenAI's client takes up to 8."""
+FLEETING = Keep(fleeting=True)
+"""Words: the program has them, and nothing is written."""
 _REMEMBERED = 256
 _KEY_LETTERS = 255
 
@@ -209,21 +212,32 @@ class Work:
             StudioError: of the first that failed; api_stopped where somebody stopped it.
             Gone: whoever asked went away, and the jobs are stopped.
         """
-        gone = asyncio.ensure_future(_gone(http))
-        results = asyncio.ensure_future(self._results())
-        try:
-            await asyncio.wait((gone, results), return_when=asyncio.FIRST_COMPLETED)
-            if not results.done():
-                raise Gone
-            return results.result()
-        finally:
-            gone.cancel()
-            results.cancel()
-            self.leave()
+        await self.while_there(http, self._over())
+        return self.made()
 
-    async def _results(self) -> tuple[Artifact, ...]:
+    async def _over(self) -> None:
         async for _ in self.updates(3600):
             pass
+
+    async def while_there(self, http: Asked, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait for something as long as whoever asked is there, and leave.
+
+        Raises:
+            Gone: they went away. Whatever `waiting` raises.
+        """
+        gone, task = asyncio.ensure_future(_gone(http)), asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait((gone, task), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Gone
+            task.result()
+        finally:
+            gone.cancel()
+            task.cancel()
+            self.leave()
+
+    def made(self) -> tuple[Artifact, ...]:
+        """What came of all of them, once they have ended. Raises StudioError as `ended`."""
         return tuple(artifact(job.snapshot()) for job in self.jobs)
 
     def leave(self) -> None:

@@ -12,8 +12,6 @@ from studio.api.results import ADDRESS, media_type
 from studio.api.submitting import Desk
 from studio.errors import StudioError
 
-_SHOWN = ("image/png", "image/jpeg", "image/webp", "audio/x-wav", "audio/wav", "audio/flac", "audio/mpeg", "text/plain")
-
 
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter()
@@ -31,6 +29,6 @@ def routes(desk: Desk) -> APIRouter:
 
 def answer(file: Path, headers: dict[str, str] | None = None) -> FileResponse:
     """A file as it is shown or kept."""
-    kind = media_type(file)
-    shown = kind if kind in _SHOWN else "application/octet-stream"
-    return FileResponse(file, media_type=shown, headers={"Cache-Control": "private, max-age=3600", **(headers or {})})
+    return FileResponse(
+        file, media_type=media_type(file), headers={"Cache-Control": "private, max-age=3600", **(headers or {})}
+    )

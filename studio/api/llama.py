@@ -181,9 +181,7 @@ async def _infilling(desk: Desk, http: Request, work: Work, cut: Cut) -> AsyncIt
         yield event(body(error, "llama", http.headers.get("accept-language", "")))
 
 
-async def _filling(
-    desk: Desk, http: Request, work: Work, cut: Cut, about: dict[str, Any]
-) -> AsyncIterator[str]:
+async def _filling(desk: Desk, http: Request, work: Work, cut: Cut, about: dict[str, Any]) -> AsyncIterator[str]:
     def chunk(delta: dict[str, str], end: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": end}
         return event({**about, "object": "chat.completion.chunk", "choices": [choice]})

@@ -133,7 +133,9 @@ def edited(desk: Desk, said: ImageBody, pictures: Sequence[bytes], mask: bytes, 
         return replace(asked, image=first, mask=opened(mask, public=public))
     by_words = replace(asked, pictures=tuple(pictures))
     ready = (card for card in desk.studio.catalog.for_task("image") if desk.studio.store.state(card) == "ready")
-    card = desk.studio.catalog.get(asked.model) if asked.model else next((one for one in ready if one.pictures[1]), None)
+    card = (
+        desk.studio.catalog.get(asked.model) if asked.model else next((one for one in ready if one.pictures[1]), None)
+    )
     if card is not None and card.pictures[1]:
         return replace(by_words, model=card.id)
     return replace(asked, image=first)
@@ -235,14 +237,15 @@ async def pictures(desk: Desk, http: Request, made: Artifact, *, url: bool) -> l
     places = desk.links.give(http, made.files) if url else ()
     for number, (file, recipe) in enumerate(zip(made.files, made.recipes, strict=True)):
         content = {"url": places[number]} if url else {"b64_json": await encoded(file)}
-        found.append({**content, "revised_prompt": recipe.get("prompt") or None, "seed": recipe.get("seed")})
+        painted = "".join(recipe["parameters"].get("prompts", ())) or recipe["parameters"].get("prompt")
+        found.append({**content, "revised_prompt": painted, "seed": recipe["seed"]})
     return found
 
 
 def measured(made: Artifact) -> str:
     """The size of a result's pictures."""
-    recipe = made.recipe
-    return f"{recipe.get('width')}x{recipe.get('height')}"
+    given = made.recipe["parameters"]
+    return f"{given['width']}x{given['height']}"
 
 
 async def _stream(http: Request, work: Work, many: int, form: str) -> AsyncIterator[str]:

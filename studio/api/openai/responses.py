@@ -137,11 +137,23 @@ class _Answer:
 
     def message(self, status: str, text: str | None) -> dict[str, Any]:
         content = [] if text is None else [self.part(text)]
-        return {"id": f"msg_{self.job.id}", "type": "message", "status": status, "role": "assistant", "content": content}
+        return {
+            "id": f"msg_{self.job.id}",
+            "type": "message",
+            "status": status,
+            "role": "assistant",
+            "content": content,
+        }
 
     def thought(self, text: str) -> dict[str, Any]:
         content = [{"type": "reasoning_text", "text": text}]
-        return {"id": f"rs_{self.job.id}", "type": "reasoning", "summary": [], "content": content, "status": "completed"}
+        return {
+            "id": f"rs_{self.job.id}",
+            "type": "reasoning",
+            "summary": [],
+            "content": content,
+            "status": "completed",
+        }
 
     async def whole(self, desk: Desk, made: Artifact) -> dict[str, Any]:
         """The response once it has ended."""

@@ -40,6 +40,7 @@ class Painting(Body):
     hr_resize_y: int | None = None
     refiner_checkpoint: str | None = None
     refiner_switch_at: float | None = None
+    clip_skip: int | None = None
     override_settings: dict[str, Any] | None = None
     alwayson_scripts: dict[str, Any] | None = None
     send_images: bool | None = None

@@ -101,7 +101,8 @@ def _requests(desk: Desk, words: Words) -> tuple[list[ImageRequest], list[str]]:
         own = sized_mask(mask, upright(image)) if mask else b""
         size = (request.width or 0, request.height or 0)
         if words.stretched and all(size) and not (own and request.masked_only):
-            image, own = pulled(image, size), sized_mask(own, size) if own else b""
+            before, image = image, pulled(image, size)
+            own = sized_mask(own, size) if own and image is not before else own
         found.append(replace(request, image=image, mask=own))
     return found, moved
 

@@ -115,7 +115,7 @@ def _options(desk: Desk, given: dict[str, Any]) -> dict[str, Any]:
         card = desk.studio.catalog.get(chosen) if chosen else desk.studio.default_model("image")
     except StudioError:
         return {**OPTIONS, **given}
-    return {**OPTIONS, **given, "sd_model_checkpoint": naming.title(card, cards), "samples_format": "png"}
+    return {**OPTIONS, **given, "sd_model_checkpoint": naming.title(card, cards)}
 
 
 def _check(desk: Desk, options: dict[str, Any]) -> None:

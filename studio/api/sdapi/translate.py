@@ -76,7 +76,7 @@ def words(body: Painting, options: Mapping[str, Any] | None = None) -> Words:
         "prompt": body.prompt, "negative_prompt": body.negative_prompt or "", "styles": tuple(body.styles or ()),
         "steps": body.steps, "guidance_scale": body.cfg_scale, "scheduler": scheduler, "seed": _seed(body.seed),
         "count": (body.batch_size or 1) * (body.n_iter or 1), "seamless": "both" if body.tiling else "",
-        "clip_skip": _clip_skip(settings), "vae": _vae(settings), **_sides(body), **_refiner(body), **scripts.fields,
+        "clip_skip": _clip_skip(settings if body.clip_skip is None else {"CLIP_stop_at_last_layers": body.clip_skip}), "vae": _vae(settings), **_sides(body), **_refiner(body), **scripts.fields,
         "rng": "nv" if str(settings.get("randn_source", "")).upper() == "NV" else "",
     }  # fmt: skip
     if body.subseed_strength:

@@ -40,6 +40,7 @@ SURFACES: tuple[Surface, ...] = (
             open=("/health", "/v1/health")),
     Surface("studio.api.openai", ("/v1",), "openai"),
     Surface("studio.api.sdapi", ("/sdapi",), "sdapi"),
+    Surface("studio.api.metrics", ("/metrics",), "plain"),
 )  # fmt: skip
 """The first that has a path answers it."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
+from studio.jobs.tally import Tally
 from studio.settings import Settings
 
 KEPT_JOBS = 64
@@ -21,11 +22,15 @@ class Register:
 
     Args:
         forgotten: told of those that are known no longer.
+
+    Attributes:
+        tally: of those that are over.
     """
 
     def __init__(self, settings: Settings, forgotten: Callable[[str], None] = lambda _: None) -> None:
         self._settings, self._forgotten = settings, forgotten
         self._jobs: dict[str, Job] = {}
+        self.tally = Tally()
         self._lock = threading.RLock()
         self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
@@ -47,7 +52,7 @@ class Register:
                 raise StudioError("queue_full", count=len(open_jobs))
             if len(mine) >= self._settings.max_jobs_per_session:
                 raise StudioError("too_many_jobs", count=len(mine))
-            self._jobs[job.id] = job
+            self._jobs[job.id], job.over = job, self.tally.ended
             finished = [other.id for other in self._jobs.values() if other.done]
             for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
                 del self._jobs[id]

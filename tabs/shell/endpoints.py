@@ -98,8 +98,8 @@ ENDPOINTS: Mapping[Task, Endpoint] = {
     "music": Endpoint(
         "Makes pieces of music and sounds; those that are composed come with their notes as MIDI files.",
         (
-            "prompt", "model", "negative_prompt", "lyrics", "tempo", "key", "metre", "bars", "players", "loop", "melody",
-            "sound", "sound_use", "sound_keep", "duration", "steps", "guidance_scale", "temperature", "top_k", "count",
+            "prompt", "model", "negative_prompt", "lyrics", "tempo", "key", "metre", "bars", "players", "loop",
+            "melody", "sound", "sound_use", "sound_keep", "duration", "steps", "guidance_scale", "temperature", "top_k", "count",
             "seed",
         ),
         {"pieces": list[File], "notes": list[File]}, {},
@@ -263,7 +263,8 @@ def _details(page: Page, update: Update, spoken: str) -> dict[str, Any]:
     if (made := update.artifact) is not None:
         told |= {
             "finish": made.finish, "model": made.recipe["model"]["id"], "seeds": [one["seed"] for one in made.recipes],
-            "texts": list(made.texts), "stats": dict(made.stats), "recipe": json.dumps(made.recipe, ensure_ascii=False), "library": page.ids(made),
+            "texts": list(made.texts), "stats": dict(made.stats),
+            "recipe": json.dumps(made.recipe, ensure_ascii=False), "library": page.ids(made),
             "notes": [text(f"note.{key}", spoken, **params) for key, params in made.notes],
         }  # fmt: skip
     return told

@@ -1,5 +1,5 @@
-"""AUTOMATIC1111's addresses below /sdapi/v1, as SillyTavern, open-webui, plugins of Photoshop and its own client libraries
-ask them (docs/api-pictures.md)."""
+"""AUTOMATIC1111's addresses below /sdapi/v1, as SillyTavern, open-webui, plugins of Photoshop and its client libraries ask
+them (docs/api-pictures.md)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Body(BaseModel):
@@ -82,7 +82,7 @@ class Picture(Body):
 class EnlargingMany(Enlarging):
     """Several pictures, larger."""
 
-    imageList: list[Picture] = []
+    pictures: list[Picture] = Field([], alias="imageList")
 
 
 class Looked(Body):

@@ -1,5 +1,5 @@
-"""Extensions of AUTOMATIC1111 that come as `alwayson_scripts`: ControlNet and ADetailer, by what their texts in pictures
-are read with (studio.recipes.control_text, detail_text)."""
+"""Extensions of AUTOMATIC1111 that come as `alwayson_scripts`: ControlNet and ADetailer, by what their texts in
+pictures are read with (studio.recipes.control_text, detail_text)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def _units(args: list[Any]) -> tuple[list[Unit], list[str]]:
     for number, arg in enumerate(args[:_MOST]):
         if not isinstance(arg, dict) or arg.get("enabled") is False:
             continue
-        text = ", ".join(f"{ours}: {_flat(arg[theirs])}" for ours, theirs in _UNIT.items() if arg.get(theirs) is not None)
+        parts = {ours: arg[theirs] for ours, theirs in _UNIT.items() if arg.get(theirs) is not None}
+        text = ", ".join(f"{name}: {_flat(value)}" for name, value in parts.items())
         read_, missing = control_text.read_units({f"controlnet {number}": text})
         found, wrong = image_fields({"controls": read_}, cut=False)
         ignored += [f"ControlNet.{number}"] if missing or wrong else []

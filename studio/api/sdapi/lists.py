@@ -1,4 +1,4 @@
-"""What there is, as AUTOMATIC1111 lists it: models, samplers, what enlarges, adaptations, memory."""
+"""Lists of what there is, as AUTOMATIC1111 has them: models, samplers, what enlarges, adaptations, memory."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def routes(desk: Desk, states: States) -> APIRouter:
     @router.post("/extra-batch-images")
     async def enlarge_many(body: EnlargingMany, http: Request) -> Reply:
         """Several, one after another."""
-        made, ignored = await _enlarged(desk, [one.data for one in body.imageList[:_MOST_PICTURES]], body, http)
+        made, ignored = await _enlarged(desk, [one.data for one in body.pictures[:_MOST_PICTURES]], body, http)
         images = [await encoded(artifact.files[0]) for artifact in made]
         return Reply({"html_info": "", "images": images}, headers=asking.header(ignored))
 
@@ -74,7 +74,8 @@ async def _painted(desk: Desk, states: States, body: Painting, http: Request) ->
     work = await desk.begin(http, *requests, previews=states.looking(who), tag=TAG, keep=_keep(desk))
     made = await work.ended(http)
     images = [] if body.send_images is False else await _images(made)
-    told = {"images": images, "parameters": translate.echo(body), "info": translate.info(made, f"Atelier {__version__}")}
+    info = translate.info(made, f"Atelier {__version__}")
+    told = {"images": images, "parameters": translate.echo(body), "info": info}
     if body.do_not_save_samples:
         await anyio.to_thread.run_sync(_forget, desk, made)
     return Reply(told, headers=asking.header([*words.ignored, *moved]))

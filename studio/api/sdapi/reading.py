@@ -1,4 +1,4 @@
-"""What AUTOMATIC1111 reads of a picture: how it was made, and what it shows."""
+"""Reading of pictures, as AUTOMATIC1111 does it: how one was made, and what it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AUTOMATIC1111 keeps between two calls, here for each who asks: options that were set, and who looks at progress."""
+"""State that AUTOMATIC1111 keeps between two calls, here for each who asks: options, and who looks at progress."""
 
 from __future__ import annotations
 

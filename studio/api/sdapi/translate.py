@@ -1,4 +1,4 @@
-"""From AUTOMATIC1111's bodies to requests, and back: names, defaults, and what of it we do not have.
+"""Translation of AUTOMATIC1111's bodies to requests, and back: names, defaults, and what of it we do not have.
 
 Pure: no studio and no model is asked. The words for a model are found elsewhere (`Words.model`). A client sends every
 field it knows, most of them as they always are; only what would have changed the picture is named as ignored.
@@ -76,7 +76,8 @@ def words(body: Painting, options: Mapping[str, Any] | None = None) -> Words:
         "prompt": body.prompt, "negative_prompt": body.negative_prompt or "", "styles": tuple(body.styles or ()),
         "steps": body.steps, "guidance_scale": body.cfg_scale, "scheduler": scheduler, "seed": _seed(body.seed),
         "count": (body.batch_size or 1) * (body.n_iter or 1), "seamless": "both" if body.tiling else "",
-        "clip_skip": _clip_skip(settings if body.clip_skip is None else {"CLIP_stop_at_last_layers": body.clip_skip}), "vae": _vae(settings), **_sides(body), **_refiner(body), **scripts.fields,
+        "clip_skip": _clip_skip(settings.get("CLIP_stop_at_last_layers", 1) if body.clip_skip is None else body.clip_skip),
+        "vae": _vae(settings), **_sides(body), **_refiner(body), **scripts.fields,
         "rng": "nv" if str(settings.get("randn_source", "")).upper() == "NV" else "",
     }  # fmt: skip
     if body.subseed_strength:
@@ -186,8 +187,7 @@ def _seed(seed: int | None) -> int | None:
     return None if seed is None or seed == -1 else seed
 
 
-def _clip_skip(settings: Mapping[str, Any]) -> int:
-    value = settings.get("CLIP_stop_at_last_layers", 1)
+def _clip_skip(value: Any) -> int:
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return max(int(value) - 1, 0) if known else 0
 
@@ -199,7 +199,8 @@ def _vae(settings: Mapping[str, Any]) -> str:
 
 def _ignored(body: Painting) -> list[str]:
     """Further fields that would have done something."""
-    mute = {*(() if body.enable_hr else _SECOND), *(() if isinstance(body, Repainting) and body.init_images else _BEGUN)}
+    begun = isinstance(body, Repainting) and bool(body.init_images)
+    mute = {*(() if body.enable_hr else _SECOND), *(() if begun else _BEGUN)}
     extra = {**(body.model_extra or {}), "resize_mode": getattr(body, "resize_mode", None)}
     found = [name for name, value in extra.items() if name not in mute and _counts(name, value)]
     told = [f"override_settings.{name}" for name in body.override_settings or () if name not in _SETTINGS]
@@ -207,7 +208,7 @@ def _ignored(body: Painting) -> list[str]:
 
 
 def _counts(name: str, value: Any) -> bool:
-    if value in (None, "", 0, False, -1) or value == [] or value == {}:
+    if value in (None, "", 0, False, -1) or value in ([], {}):
         return False
     return name != "force_task_id" and not any(value == one for one in _SAME.get(name, ()))
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_an_answer_comes_while_it_is_written(served: tuple[Studio, str], client:
     slow_steps(0.02)
     said = [answer for answer, _ in client.submit(message="hello", api_name="/chat")]
     assert len(set(said)) > 2
-    assert all(whole.startswith(begun) for begun, whole in zip(said, said[1:], strict=False))
+    assert all(whole.startswith(begun) for begun, whole in pairwise(said))
 
 
 def test_turns_before_a_message_and_files_with_it_reach_the_model(client: Client, picture: Path) -> None:
@@ -200,7 +201,9 @@ def test_what_cannot_be_is_said_and_starts_nothing(
     assert len(served[0].jobs()) == before
 
 
-@pytest.mark.parametrize("history", ["a", ["a"], [{"role": "system", "content": "x"}], [{"role": "user", "content": 5}]])
+@pytest.mark.parametrize(
+    "history", ["a", ["a"], [{"role": "system", "content": "x"}], [{"role": "user", "content": 5}]]
+)
 def test_turns_that_are_none_are_refused(client: Client, history: object) -> None:
     with pytest.raises(AppError, match="history"):
         client.predict(message="x", history=history, api_name="/chat")

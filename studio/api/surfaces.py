@@ -41,6 +41,7 @@ SURFACES: tuple[Surface, ...] = (
     Surface("studio.api.openai", ("/v1",), "openai"),
     Surface("studio.api.sdapi", ("/sdapi",), "sdapi"),
     Surface("studio.api.metrics", ("/metrics",), "plain"),
+    Surface("studio.api.mcp", ("/mcp",), "plain"),
 )  # fmt: skip
 """The first that has a path answers it."""
 

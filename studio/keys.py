@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import secrets
 import threading
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.paths import write
+
+log = logging.getLogger("studio")
 
 PREFIX = "atelier-"
 """Begins every key, so that a person and a search for leaked secrets know one."""
@@ -70,7 +73,7 @@ class Keys:
     @property
     def any(self) -> bool:
         """Whether there is a key at all."""
-        return self._secret is not None or bool(self._read())
+        return self._secret is not None or bool(self._readable())
 
     def add(self, name: str, jobs: int = 0) -> str:
         """A new key, which is told this once.
@@ -107,12 +110,20 @@ class Keys:
             self._write(known)
 
     def find(self, told: str) -> Key | None:
-        """The key that somebody says; None where it is none."""
+        """The key that somebody says; None where it is none, or where the file cannot be understood: that is told to
+        whoever reads the log, and not to whoever is at the door."""
         given, found = _hash(told), None
-        for key in (*self._read().values(), *((self._secret,) if self._secret else ())):
+        for key in (*self._readable().values(), *((self._secret,) if self._secret else ())):
             if hmac.compare_digest(key.sha256, given):
                 found = key
         return found
+
+    def _readable(self) -> Mapping[str, Key]:
+        try:
+            return self._read()
+        except StudioError as error:
+            log.error("%s", error)
+            return {}
 
     def _read(self) -> Mapping[str, Key]:
         try:

@@ -139,7 +139,7 @@ def _tidy(studio: Studio, ledger: Ledger) -> None:
 
 def private(home: Home) -> tuple[Path, ...]:
     """The folders from which Gradio never hands out a file, whatever a handler of ours might return by mistake."""
-    return home.models, home.chats, home.library, home.captions, home.inputs, home.cache / "sessions"
+    return home.models, home.chats, home.library, home.captions, home.inputs, home.keys, home.cache / "sessions"
 
 
 def _clean(page: gr.Blocks, instance: Instance) -> None:

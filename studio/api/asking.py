@@ -19,7 +19,8 @@ DEFAULT = ("", "default")
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "frequency_penalty": (0, 0.0), "presence_penalty": (0, 0.0), "logit_bias": ({},), "logprobs": (False, 0),
     "top_logprobs": (0,), "best_of": (1,), "echo": (False,), "tools": ([],), "functions": ([],), "include": ([],),
-    "store": (False, True), "parallel_tool_calls": (False, True), "tool_choice": ("auto", "none"), "modalities": (["text"],),
+    "store": (False, True), "parallel_tool_calls": (False, True), "tool_choice": ("auto", "none"),
+    "modalities": (["text"],),
     "truncation": ("disabled", "auto"), "service_tier": ("auto", "default"), "moderation": ("auto", "low"),
     "quality": ("auto", "standard"), "background": ("auto", "opaque"), "style": ("vivid", "natural"),
     "stream": (False,), "partial_images": (0,),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from time import monotonic
 
 from starlette.requests import Request
 
@@ -44,14 +44,14 @@ class Cutting:
         if self.over:
             return ""
         self._said += delta
-        self._began = self._began or (time.monotonic() if self._said else 0.0)
+        self._began = self._began or (monotonic() if self._said else 0.0)
         end = self._end()
         certain = len(self._said)
         if end is not None:
             self.over, certain = True, end
         elif not last:
             certain -= self._uncertain()
-            if self._late() and (line := self._said.find("\n", 1)) >= 0:
+            if self._late() and (line := self._said.find("\n", max(self._told, 1))) >= 0:
                 self.over, certain = True, line
         new, self._told = self._said[self._told : certain], max(self._told, certain)
         return new
@@ -85,7 +85,7 @@ class Cutting:
         return min(longest, len(self._said) - self._told)
 
     def _late(self) -> bool:
-        return bool(self._cut.seconds and self._began and time.monotonic() - self._began > self._cut.seconds)
+        return bool(self._cut.seconds and self._began and monotonic() - self._began > self._cut.seconds)
 
 
 @dataclass(frozen=True, slots=True)

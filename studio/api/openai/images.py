@@ -112,7 +112,8 @@ def request(said: ImageBody) -> ImageRequest:
     Raises:
         StudioError: api_size; not_a_choice for a sampler that nobody knows.
     """
-    width, height = asking.size(said.size)
+    wide, high = asking.size(said.size)
+    width, height = (wide if said.width is None else said.width), (high if said.height is None else said.height)
     named = said.sampler or said.sampler_name or said.scheduler
     known, lacking = sampler(named)
     if lacking:
@@ -120,9 +121,8 @@ def request(said: ImageBody) -> ImageRequest:
     guidance = said.cfg_scale if said.cfg_scale is not None else said.guidance_scale
     return ImageRequest(
         prompt=said.prompt, model=asking.model(said.model), negative_prompt=said.negative_prompt,
-        width=said.width if said.width is not None else width, height=said.height if said.height is not None else height,
-        steps=said.steps, guidance_scale=guidance, scheduler=known, count=said.n or 1, seed=said.seed,
-        strength=said.strength, clip_skip=said.clip_skip,
+        width=width, height=height, steps=said.steps, guidance_scale=guidance, scheduler=known, count=said.n or 1,
+        seed=said.seed, strength=said.strength, clip_skip=said.clip_skip,
     )  # fmt: skip
 
 

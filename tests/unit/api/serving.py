@@ -37,7 +37,7 @@ class Place:
 
     def slow(self, model: str, seconds: float = 0.05, **options: Any) -> str:
         """A model's stand-in that takes its time, under a name of its own."""
-        name = f"{model}-slow"
+        name = f"{model}-slow" + "".join(f"-{what}-{value}" for what, value in {"": seconds, **options}.items())
         card = self.studio.catalog.cards[model]
         made = replace(card, id=name, starter=True, options={**card.options, "step_seconds": seconds, **options})
         object.__setattr__(self.studio.catalog, "cards", {**self.studio.catalog.cards, name: made})

@@ -227,7 +227,7 @@ def test_a_failure_in_the_middle_of_a_stream_is_an_error_of_the_client(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(FakeModel, "run", fails)
-    with pytest.raises(openai.APIError, match="went wrong|number|log"):
+    with pytest.raises(openai.APIError, match="log"):
         list(place.openai.chat.completions.create(model="demo-chat", messages=HELLO, stream=True))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from PIL import Image
 
 from studio.recipes import recipe
 from studio.service import Studio
-from studio.settings import Settings
+from studio.settings import ROOT, Settings
 from tabs import serve
 from tabs.page import build
 from tabs.shell.endpoints import ENDPOINTS
@@ -173,6 +175,19 @@ def test_who_goes_away_stops_the_job(served: tuple[Studio, str], slow_steps: Slo
             job = begun(served[0], None)
     assert until(lambda: job.done)
     assert job.kind == "cancelled"
+
+
+def test_the_lines_of_the_guide_work(
+    served: tuple[Studio, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "api-more.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    how = {"auth": ("studio", PASSWORD), "analytics_enabled": False, "download_files": tmp_path}
+    monkeypatch.setattr("gradio_client.Client", partial(Client, **how))
+    exec(compile(script.replace("http://127.0.0.1:7860", served[1]), "docs", "exec"), {})
+    said = capsys.readouterr().out
+    assert "[7, 8]" in said
+    assert "letters so far" in said
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ _STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("key_missing", "key_wrong"),
     403: ("not_for_public",),
     404: (
-        "api_off", "api_no_address", "mcp_off", "no_model", "unknown_model", "unknown_job", "unknown_item", "api_not_here",
+        "api_off", "api_no_address", "mcp_off", "no_model", "unknown_model", "unknown_job", "unknown_item",
+        "api_not_here",
     ),
     405: ("api_no_method",),
     413: ("message_too_large",),

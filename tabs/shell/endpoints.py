@@ -12,11 +12,11 @@ import json
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_type_hints
 
 import gradio as gr
+from gradio.events import api
 
 from studio.chains.fields import request_of
 from studio.errors import StudioError
@@ -99,8 +99,8 @@ ENDPOINTS: Mapping[Task, Endpoint] = {
         "Makes pieces of music and sounds; those that are composed come with their notes as MIDI files.",
         (
             "prompt", "model", "negative_prompt", "lyrics", "tempo", "key", "metre", "bars", "players", "loop",
-            "melody", "sound", "sound_use", "sound_keep", "duration", "steps", "guidance_scale", "temperature", "top_k", "count",
-            "seed",
+            "melody", "sound", "sound_use", "sound_keep", "duration", "steps", "guidance_scale", "temperature", "top_k",
+            "count", "seed",
         ),
         {"pieces": list[File], "notes": list[File]}, {},
     ),
@@ -130,12 +130,13 @@ def build(page: Page) -> None:
     """Add all of them to the page."""
     for task, endpoint in ENDPOINTS.items():
         taken = _parameters(task, endpoint)
-        made = gr.api(
+        made = api(
             _handler(page, task, taken), api_name=task, api_description=endpoint.about, concurrency_limit=None
         )  # fmt: skip
         event = page.blocks.fns[made["id"]]
         names = [*(one.name for one in taken), *endpoint.returns, "details"]
-        for part, name in zip(chain(event.inputs, event.outputs), names, strict=True):
+        parts: list[Any] = [*event.inputs, *event.outputs]
+        for part, name in zip(parts, names, strict=True):
             part.label = name
 
 

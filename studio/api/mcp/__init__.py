@@ -1,7 +1,7 @@
 """MCP, the protocol by which chat programs and agents find tools: at /mcp, where STUDIO_MCP switches it on.
 
-The official SDK serves it. It is an addition (`python start.py mcp`), and nothing of it is imported before somebody asks:
-that takes seconds.
+The official SDK serves it. It is an addition (`python start.py mcp`), and nothing of it is imported before somebody
+asks: that takes seconds.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from studio.api.submitting import FLEETING, Desk, Work
 from studio.chains.fields import request_of
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.library.file_names import Keep
 from studio.library.index import Query
 from studio.library.items import Item
 from studio.request_parts import Message
@@ -179,7 +178,6 @@ class Tools:
             return await self._contents(work.made()[0])
         except StudioError as error:
             raise _told(error, http) from error
-
 
     async def _contents(self, made: Artifact) -> list[ContentBlock]:
         """What was made: its files or its text, and what is to be known of it."""

@@ -1,4 +1,4 @@
-"""AUTOMATIC1111's addresses below /sdapi/v1, as SillyTavern, open-webui, plugins of Photoshop and its client libraries ask
+"""AUTOMATIC1111's addresses below /sdapi/v1, as SillyTavern, open-webui, plugins of Photoshop and its libraries ask
 them (docs/api-pictures.md)."""
 
 from __future__ import annotations

@@ -5,18 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from studio.api.asking import OPEN
 
 
-class Body(BaseModel):
-    """Any of them: with whatever else a client sends."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Painting(Body):
+class Painting(BaseModel):
     """Pictures from words. Numbers that are left out are the model's own."""
 
+    model_config = OPEN
     prompt: str = ""
     negative_prompt: str | None = None
     styles: list[str] | None = None
@@ -62,10 +59,19 @@ class Repainting(Painting):
     include_init_images: bool | None = None
 
 
-class Enlarging(Body):
-    """One picture, larger."""
+class Picture(BaseModel):
+    """One of several, with a name that says nothing."""
 
+    model_config = OPEN
+    data: str = ""
+
+
+class Enlarging(BaseModel):
+    """One picture, larger, or several."""
+
+    model_config = OPEN
     image: str = ""
+    pictures: list[Picture] = Field([], alias="imageList")
     resize_mode: int | None = None
     upscaling_resize: float | None = None
     upscaling_resize_w: int | None = None
@@ -73,25 +79,16 @@ class Enlarging(Body):
     upscaler_1: str | None = None
 
 
-class Picture(Body):
-    """One of several, with a name that says nothing."""
-
-    data: str = ""
-
-
-class EnlargingMany(Enlarging):
-    """Several pictures, larger."""
-
-    pictures: list[Picture] = Field([], alias="imageList")
-
-
-class Looked(Body):
+class Looked(BaseModel):
     """A picture that is read."""
 
+    model_config = OPEN
     image: str = ""
 
 
-class Interrogation(Looked):
+class Interrogation(BaseModel):
     """A picture that is put into words: "clip" as a prompt, "deepdanbooru" as tags, or the id of a model."""
 
+    model_config = OPEN
+    image: str = ""
     model: str | None = None

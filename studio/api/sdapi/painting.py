@@ -17,7 +17,7 @@ from studio.api import asking
 from studio.api.problems import Reply
 from studio.api.results import encoded
 from studio.api.sdapi import naming, translate
-from studio.api.sdapi.bodies import Enlarging, EnlargingMany, Painting, Repainting
+from studio.api.sdapi.bodies import Enlarging, Painting, Repainting
 from studio.api.sdapi.pictures import inverted, pulled, sized_mask
 from studio.api.sdapi.state import PREFIX, TAG, States
 from studio.api.sdapi.translate import Words
@@ -58,7 +58,7 @@ def routes(desk: Desk, states: States) -> APIRouter:
         return Reply({"html_info": "", "image": await encoded(made[0].files[0])}, headers=asking.header(ignored))
 
     @router.post("/extra-batch-images")
-    async def enlarge_many(body: EnlargingMany, http: Request) -> Reply:
+    async def enlarge_many(body: Enlarging, http: Request) -> Reply:
         """Several, one after another."""
         made, ignored = await _enlarged(desk, [one.data for one in body.pictures[:_MOST_PICTURES]], body, http)
         images = [await encoded(artifact.files[0]) for artifact in made]

@@ -76,7 +76,7 @@ def words(body: Painting, options: Mapping[str, Any] | None = None) -> Words:
         "prompt": body.prompt, "negative_prompt": body.negative_prompt or "", "styles": tuple(body.styles or ()),
         "steps": body.steps, "guidance_scale": body.cfg_scale, "scheduler": scheduler, "seed": _seed(body.seed),
         "count": (body.batch_size or 1) * (body.n_iter or 1), "seamless": "both" if body.tiling else "",
-        "clip_skip": _clip_skip(settings.get("CLIP_stop_at_last_layers", 1) if body.clip_skip is None else body.clip_skip),
+        "clip_skip": _clip_skip(body.clip_skip, settings.get("CLIP_stop_at_last_layers", 1)),
         "vae": _vae(settings), **_sides(body), **_refiner(body), **scripts.fields,
         "rng": "nv" if str(settings.get("randn_source", "")).upper() == "NV" else "",
     }  # fmt: skip
@@ -187,7 +187,9 @@ def _seed(seed: int | None) -> int | None:
     return None if seed is None or seed == -1 else seed
 
 
-def _clip_skip(value: Any) -> int:
+def _clip_skip(own: int | None, set_: Any) -> int:
+    """Layers that are left out: there 1 means none."""
+    value = set_ if own is None else own
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return max(int(value) - 1, 0) if known else 0
 

@@ -37,6 +37,7 @@
         <div class="a-filter" role="radiogroup"></div>
         <div class="a-models-list"></div><p class="a-note a-models-none" hidden></p>
         <div class="a-models-gone"></div>
+        <p class="a-note a-models-programs" hidden></p>
       </div><p class="a-unseen" role="status"></p>`;
     (document.querySelector(".gradio-container .contain") ?? document.body).append(drawer); // where Gradio lets our styles reach
     drawer.addEventListener("close", () => {
@@ -166,6 +167,9 @@
     if (!restart) fill(find(".a-models-said"), panel.said);
     fill(find(".a-models-memory"), panel.memory);
     fill(find(".a-models-gone"), panel.gone);
+    const programs = find(".a-models-programs");
+    programs.hidden = !panel.programs;
+    programs.textContent = panel.programs.replace("{address}", new URL("v1", document.baseURI).href);
     if (panel.adding) adding(panel);
     const list = find(".a-models-list"), known = new Set();
     for (const { task, title, rows: models } of panel.groups) {

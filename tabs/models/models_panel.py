@@ -18,6 +18,7 @@ from studio.catalog import variants
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.keys import Keys
 from studio.requests import TASKS
 from studio.status import ModelInfo
 from tabs.models import memory_bars, model_row
@@ -59,6 +60,8 @@ class Panel:
         self._sent: dict[str, str] = {}
         self._failed: dict[str, StudioError] = {}
         self._adding = Adding(page.studio)
+        settings = page.studio.settings
+        self._keys = Keys(page.studio.home.keys, settings.api_key.get_secret_value())
 
     @property
     def acts(self) -> bool:
@@ -108,8 +111,19 @@ class Panel:
             "said": job_progress.failure(failed, spoken) if failed else "",
             "memory": memory_bars.draw(status, spoken, self.restarts),
             "groups": groups,
+            "programs": self._programs(spoken),
             "gone": memory_bars.departures(status, lambda key: self._page.title(key, spoken), spoken),
         }
+
+    def _programs(self, spoken: str) -> str:
+        """How other programs reach the studio (docs/api.md); the browser knows the address. Empty where they do not."""
+        settings = self._page.studio.settings
+        if settings.public and not self._keys.any:
+            return ""
+        return text(
+            "models.programs_key" if settings.public or settings.password.get_secret_value() else "models.programs",
+            spoken,
+        )
 
     def entries(self, models: Sequence[ModelInfo]) -> list[Entry]:
         """Each model with its jobs; variants of it that are in memory, or were to be, follow it."""

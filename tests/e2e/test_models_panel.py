@@ -334,6 +334,7 @@ def test_a_stranger_sees_states_and_no_buttons(serve: Serve, visit: Visit) -> No
     desk = opened(visit(url))
     expect(desk.page.locator("#models .a-model-state").first).not_to_be_empty()
     assert desk.page.locator("#models .a-model [data-do]:not([data-do=licence])").count() == 0
+    expect(desk.page.locator("#models .a-models-programs")).to_be_hidden()  # there is no key, so there is no API
 
 
 def test_a_model_in_a_process_of_its_own_says_what_that_takes(serve: Serve, visit: Visit) -> None:
@@ -351,6 +352,7 @@ def test_the_panel_speaks_chinese(stocked: tuple[Studio, str], visit: Visit) -> 
     desk = opened(visit(stocked[1], locale="zh-CN"))
     expect(desk.page.get_by_role("dialog", name="模型")).to_contain_text("需下载 2.4 GB")
     expect(row(desk, "sd-turbo").get_by_role("button", name="加载：SD-Turbo")).to_be_visible()
+    expect(desk.page.locator("#models .a-models-programs")).to_contain_text(f"可通过 {stocked[1]}v1 使用这些模型")
 
 
 @pytest.mark.parametrize(("language", "theme", "width"), VIEWS)

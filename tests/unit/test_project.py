@@ -188,7 +188,7 @@ def test_the_search_for_dangers_finds(code):
 
 BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
 """Where benchmarks find modules of ours beside the studio."""
-BROUGHT = {"tokenizers"}
+BROUGHT = {"tokenizers", "starlette", "uvicorn"}
 """Packages that those of requirements.txt bring along."""
 
 

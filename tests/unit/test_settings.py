@@ -33,6 +33,12 @@ def test_loopback_in_all_its_spellings_needs_none(host):
     assert settings.load(host=host).host == host
 
 
+def test_a_key_that_is_soon_guessed_is_refused():
+    with pytest.raises(StudioError, match="STUDIO_API_KEY"):
+        settings.load(api_key="short")
+    assert settings.load(api_key="sixteen letters!").api_key.get_secret_value() == "sixteen letters!"
+
+
 def test_lan_needs_a_password_on_any_address():
     with pytest.raises(StudioError, match="STUDIO_PASSWORD"):
         settings.load(profile="lan")

@@ -104,6 +104,11 @@ def test_every_request_comes_back_as_it_was(tmp_path_factory: Any, asked: Reques
         assert [file.data for m in after for file in m.files] == [file.data for m in before for file in m.files]
 
 
+def test_what_a_program_has_and_nobody_keeps_is_not_known_after_a_restart(tmp_path: Path) -> None:
+    kept(tmp_path, Asked(HILLS, keep=Keep(fleeting=True)))
+    assert Durable(tmp_path, "next").take_over(()) == ()
+
+
 def test_two_that_start_at_once_do_not_both_have_it(tmp_path: Path) -> None:
     jobs = kept(tmp_path, *[Asked(HILLS)] * 3)
     one, two = Durable(tmp_path, "one"), Durable(tmp_path, "two")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import re
 import time
@@ -14,10 +16,13 @@ from typing import Any
 
 import gradio
 import httpx
+import httpx2
+import mcp.client.client
 import pytest
 from gradio.components.api_component import Api
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp.client.streamable_http import streamable_http_client
 from mido import MidiFile
 from PIL import Image
 
@@ -37,7 +42,7 @@ PASSWORD = "correct horse"
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str]]:
     settings = Settings(
         demo=True, home=tmp_path_factory.mktemp("home"), device="cpu", keep_free_gb=0, port=0, profile="lan",
-        password=PASSWORD, host="127.0.0.1",
+        password=PASSWORD, host="127.0.0.1", mcp=True,
     )  # fmt: skip
     with Studio(settings) as studio, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(studio.instance.shown))
@@ -222,6 +227,39 @@ def test_what_cannot_be_is_said_and_starts_nothing(
 def test_turns_that_are_none_are_refused(client: Client, history: object) -> None:
     with pytest.raises(AppError, match="history"):
         client.predict(message="x", history=history, api_name="/chat")
+
+
+def test_the_other_surfaces_stand_behind_the_same_doors(served: tuple[Studio, str]) -> None:
+    url = served[1]
+    with httpx.Client(base_url=url, auth=("anybody", PASSWORD), timeout=60) as http:
+        assert "atelier_jobs_total" in http.get("/metrics").text
+        assert http.get("/sdapi/v1/options").json()["sd_model_checkpoint"]
+        large = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20_000_000)).decode()
+        refused = http.post("/sdapi/v1/img2img", json={"prompt": "x", "init_images": [large]})
+        assert (refused.status_code, refused.json()["error"]) == (400, "bad_image")
+        assert http.post("/mcp", json={}, headers={"Host": "evil.example"}).status_code == 400
+        assert http.post("/mcp", json={}, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert httpx.post(f"{url}mcp", json={}).status_code == 401
+
+
+def test_an_agent_comes_through_the_doors_and_hears_of_steps(served: tuple[Studio, str], slow_steps: Slow) -> None:
+    slow_steps(0.05)
+    steps: list[tuple[float, float | None]] = []
+
+    async def heard(step: float, total: float | None, _: str | None) -> None:
+        steps.append((step, total))
+
+    async def talk() -> int:
+        headers = {"Authorization": f"Bearer {PASSWORD}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+            async with mcp.client.client.Client(streamable_http_client(f"{served[1]}mcp", http_client=http)) as agent:
+                asked = {"prompt": "x", "width": 64, "height": 64, "steps": 20}
+                made = await agent.call_tool("paint", asked, progress_callback=heard)
+        return len(made.content)
+
+    assert asyncio.run(talk()) == 2
+    assert len(steps) > 1
+    assert {total for _, total in steps} == {20.0}
 
 
 def test_the_browser_hears_nothing_of_them(page: LazyBlocks) -> None:

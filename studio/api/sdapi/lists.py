@@ -12,10 +12,11 @@ from studio.api.sdapi import naming, translate
 from studio.api.sdapi.state import PREFIX, States
 from studio.api.submitting import Desk
 from studio.errors import StudioError
+from studio.recipes.control_text import MODULES
 
 _LATENT = ("Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (bicubic antialiased)", "Latent (nearest)",
            "Latent (nearest-exact)")  # fmt: skip
-_EMPTY = ("hypernetworks", "face-restorers", "realesrgan-models", "script-info", "extensions")
+_EMPTY = ("hypernetworks", "face-restorers", "realesrgan-models", "script-info", "extensions", "sd-modules")
 """Lists of what we do not have."""
 
 
@@ -95,6 +96,45 @@ def routes(desk: Desk, _: States) -> APIRouter:
 
     for name in _EMPTY:
         router.get(f"/{name}", name=name)(nothing)
+    whole = APIRouter()
+    for part in (router, _controlnet(desk)):
+        whole.include_router(part)
+    return whole
+
+
+def _controlnet(desk: Desk) -> APIRouter:
+    """What the extension ControlNet lists at addresses of its own."""
+    router = APIRouter(prefix="/controlnet")
+
+    @router.get("/version")
+    async def version() -> dict[str, int]:
+        """Of the form in which units are sent."""
+        return {"version": 2}
+
+    @router.get("/model_list")
+    async def models() -> dict[str, list[str]]:
+        found = await anyio.to_thread.run_sync(desk.studio.controlnets)
+        return {"model_list": list(found)}
+
+    @router.get("/module_list")
+    async def modules() -> dict[str, Any]:
+        """Preprocessors, by their names there."""
+        names = [name.partition(" ")[0] for name in MODULES.values()]
+        return {"module_list": names, "module_detail": {name: {"model_free": False, "sliders": []} for name in names}}
+
+    @router.get("/control_types")
+    async def types() -> dict[str, Any]:
+        """One for everything: which models go with which preprocessor is for whoever chooses."""
+        found = await anyio.to_thread.run_sync(desk.studio.controlnets)
+        names = [name.partition(" ")[0] for name in MODULES.values()]
+        every = {
+            "module_list": names,
+            "model_list": ["None", *found],
+            "default_option": "none",
+            "default_model": "None",
+        }
+        return {"control_types": {"All": every}}
+
     return router
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from serving import Place, key, png, served, until
 from test_api_a1111_words import OPEN_WEBUI, PHOTOSHOP, SILLY_TAVERN
-from webuiapi import WebUIApi
+from webuiapi import ControlNetUnit, WebUIApi
 
 from studio.api.sdapi.bodies import Enlarging, Interrogation, Painting, Repainting
 from studio.api.sdapi.painting import within
@@ -161,6 +161,21 @@ def test_a_model_is_chosen_by_any_of_its_names_and_stays_chosen(place: Place, li
         assert made.info["sd_model_name"] == "demo-image"
     finally:
         library.set_options({"sd_model_checkpoint": "demo-image", "CLIP_stop_at_last_layers": 1})
+
+
+def test_a_controlnet_is_listed_and_holds_the_painting(place: Place, library: WebUIApi, asked: list[Any]) -> None:
+    (place.studio.home.controlnets / "edges.safetensors").write_bytes(b"whatever: the stand-in takes it")
+    assert place.http.get("/controlnet/version").json() == {"version": 2}
+    assert "edges" in place.http.get("/controlnet/model_list").json()["model_list"]
+    assert "canny" in place.http.get("/controlnet/module_list").json()["module_list"]
+    assert "edges" in place.http.get("/controlnet/control_types").json()["control_types"]["All"]["model_list"]
+    unit = ControlNetUnit(Image.new("RGB", (64, 64), "white"), module="canny", model="edges", weight=0.7)
+    own: dict[str, Any] = {}  # the library would keep the unit for all later calls in its own default
+    found = library.txt2img(prompt="x", controlnet_units=[unit], alwayson_scripts=own, **SMALL)
+    (control,) = asked[-1].controls
+    assert (control.model, control.preprocessor, control.weight) == ("edges", "canny", 0.7)
+    assert Image.open(io.BytesIO(control.image)).size == (64, 64)
+    assert "ControlNet 0" in found.info["infotexts"][0]
 
 
 # Larger, read, put into words

@@ -22,6 +22,7 @@ from studio.chains.fields import request_of
 from studio.errors import StudioError
 from studio.i18n import text
 from studio.jobs.job import Job
+from studio.library.file_names import Keep
 from studio.library.scan import notes
 from studio.media import formats
 from studio.request_parts import Message
@@ -168,8 +169,10 @@ def _handler(page: Page, task: Task, taken: list[inspect.Parameter]) -> Callable
 
     def answer(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         given = dict(zip((one.name for one in taken), values, strict=True))
-        previews = given.pop("previews", False) is True
-        job = page.begin(request, lambda who: page.studio.submit(_asked(task, given, page), who, previews=previews))
+        options: dict[str, Any] = {"previews": given.pop("previews", False) is True}
+        if task in ("chat", "code"):
+            options["keep"] = Keep(fleeting=True)  # the program has the words
+        job = page.begin(request, lambda who: page.studio.submit(_asked(task, given, page), who, **options))
         yield from _told(page, job, language(request))
 
     returns = (*endpoint.returns.values(), dict[str, Any])

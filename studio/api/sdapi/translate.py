@@ -19,7 +19,7 @@ from studio.recipes import infotext, sampler_names
 from studio.recipes.infotext import enlarged
 from studio.requests import ImageRequest
 from studio.results import Artifact
-from studio.tasks.image.schedulers import SCHEDULERS
+from studio.tasks.image.schedulers import OWN, SCHEDULERS
 
 _SAME: Mapping[str, tuple[Any, ...]] = {
     "eta": (1, 1.0, 0), "s_noise": (1, 1.0), "s_tmax": (math.inf,), "save_images": (True,),
@@ -127,8 +127,8 @@ def info(made: Sequence[Artifact], version: str) -> str:
 
 
 def samplers() -> list[dict[str, Any]]:
-    """Ours, as A1111 lists them: without their schedules, which it lists apart."""
-    names = [name for name in SCHEDULERS if not name.endswith(" Karras")]
+    """Ours, the model's own first, as A1111 lists them: without their schedules, which it lists apart."""
+    names = [OWN, *(name for name in SCHEDULERS if not name.endswith(" Karras"))]
     return [{"name": name, "aliases": [name.casefold().replace(" ", "_")], "options": {}} for name in names]
 
 

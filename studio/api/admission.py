@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.api.message import again, length, pour_away, whole
 from studio.api.problems import reply
-from studio.api.surfaces import Surface, surface
+from studio.api.surfaces import Surface, local_path, surface
 from studio.api.tries import Tries
 from studio.errors import StudioError
 from studio.keys import Keys
@@ -68,7 +68,7 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        here, headers = surface(scope["path"]), Headers(scope=scope)
+        here, headers = surface(local_path(scope)), Headers(scope=scope)
         data, error = None, None
         try:
             asker = await anyio.to_thread.run_sync(self._asker, scope, headers, here)
@@ -89,7 +89,7 @@ class Admission:
     def _asker(self, scope: Scope, headers: Headers, here: Surface | None) -> Asker:
         where = self._address(scope)
         anybody = Asker(f"api {where}", all=not self._shut, address=where)
-        if here is not None and here.opens(scope["path"]):
+        if here is not None and here.opens(local_path(scope)):
             return anybody
         told = said(headers.get("authorization", ""))
         if not self._shut and not told:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Scope
 from studio.api.admission import Admission
 from studio.api.problems import reply
 from studio.api.submitting import Desk, Gone
-from studio.api.surfaces import SURFACES, surface
+from studio.api.surfaces import SURFACES, local_path, surface
 from studio.errors import StudioError
 from studio.jobs.failures import internal
 from studio.keys import Keys
@@ -55,7 +55,7 @@ def surfaces(desk: Desk) -> FastAPI:
 
 
 def _said(http: Request, error: StudioError) -> Response:
-    here = surface(http.url.path)
+    here = surface(local_path(http.scope))
     return reply(error, here.shape if here else "plain", http.headers.get("accept-language", ""))
 
 

@@ -9,7 +9,7 @@ import anyio
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from studio.api.surfaces import surface
+from studio.api.surfaces import local_path, surface
 from studio.service import Studio
 
 
@@ -26,7 +26,7 @@ class Door(BaseRoute):
         self._app: ASGIApp | None = None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        ours = scope["type"] == "http" and surface(scope["path"]) is not None
+        ours = scope["type"] == "http" and surface(local_path(scope)) is not None
         return (Match.FULL if ours else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: object) -> NoMatchFound:  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -5,8 +5,9 @@ Imports nothing, because the page's door asks about every request whether it is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Shape = Literal["openai", "llama", "sdapi", "plain"]
 """How an error is written: as OpenAI does, as llama.cpp, as AUTOMATIC1111, or as `{"error": words}`."""
@@ -44,6 +45,13 @@ SURFACES: tuple[Surface, ...] = (
     Surface("studio.api.mcp", ("/mcp",), "plain"),
 )  # fmt: skip
 """The first that has a path answers it."""
+
+
+def local_path(scope: Mapping[str, Any]) -> str:
+    """The path of a request below the place where the app is mounted."""
+    root = scope.get("root_path", "")
+    path = scope["path"]
+    return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 def surface(path: str) -> Surface | None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from studio.api.surfaces import local_path
 from tabs.shared.uploaded import allowed
 
 API = "/gradio_api/"
@@ -63,10 +64,3 @@ class Gate:
             if plain == before:
                 break
         return allowed(name, self._folder)
-
-
-def local_path(scope: Scope) -> str:
-    """The path of a request below the place where the app is mounted."""
-    root = scope.get("root_path", "")
-    path = scope["path"]
-    return path[len(root) :] if root and path.startswith(root + "/") else path

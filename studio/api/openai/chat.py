@@ -24,8 +24,6 @@ from studio.requests import ChatRequest
 
 MOST = 8
 """Answers to one message; each is a job."""
-_OTHER = ("repeat_penalty", "max_completion_tokens")
-"""Other programs' names for fields of ours."""
 
 
 class StreamOptions(BaseModel):
@@ -98,6 +96,7 @@ def requests(said: ChatBody, *, public: bool) -> tuple[ChatRequest, ...]:
         raise StudioError("api_cannot", what="logprobs")
     talk = reading.conversation(said.messages, public)
     most = said.max_completion_tokens if said.max_completion_tokens is not None else said.max_tokens
+    most = None if most is not None and most < 0 else most  # -1 is what some programs say for any length
     penalty = said.repetition_penalty if said.repetition_penalty is not None else said.repeat_penalty
     request = ChatRequest(
         messages=talk.messages, system=talk.system, opening=talk.opening, model=asking.model(said.model),

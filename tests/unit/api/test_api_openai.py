@@ -121,6 +121,12 @@ def test_every_field_that_we_know_arrives(place: Place, asked: list[Any]) -> Non
     assert (request.stop, request.thinking_budget) == (("END",), 100)
 
 
+def test_an_answer_of_any_length_is_asked_for_as_programs_do(place: Place, asked: list[Any]) -> None:
+    place.openai.chat.completions.create(model="demo-chat", messages=HELLO, max_tokens=-1, seed=-1)
+    assert asked[-1].max_tokens > 100
+    assert asked[-1].seed >= 0
+
+
 def test_several_answers_are_drawn_with_seeds_of_their_own(place: Place, asked: list[Any]) -> None:
     found = place.openai.chat.completions.create(model="default", messages=HELLO, n=3, seed=7)
     assert [one.index for one in found.choices] == [0, 1, 2]

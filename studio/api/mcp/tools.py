@@ -29,7 +29,7 @@ from studio.i18n import text
 from studio.library.index import Query
 from studio.library.items import Item
 from studio.request_parts import Message
-from studio.requests import REQUESTS, TASKS, ChatRequest, Request, Task
+from studio.requests import REQUESTS, TASKS, CaptionLength, CaptionStyle, ChatRequest, Request, Task
 from studio.results import Artifact, Update
 from studio.tasks.chat.attachments import read_attachment
 
@@ -130,10 +130,10 @@ class Tools:
         model: Model = "",
         prompt: Annotated[str, Field(description="A question about it; empty for a caption.")] = "",
         style: Annotated[
-            Literal["plain", "prompt", "tags", "alt"],
+            CaptionStyle,
             Field(description="In words, as picture models are asked, as tags, or as alternative text."),
         ] = "plain",
-        length: Literal["short", "normal", "long"] = "normal",
+        length: CaptionLength = "normal",
         seed: Seed = None,
     ) -> list[ContentBlock]:
         """Put a picture into words, or answer a question about it."""
@@ -144,7 +144,7 @@ class Tools:
         self,
         ctx: Context[Any, Any],
         words: Annotated[str, Field(description="All of them have to be there; empty for everything.")] = "",
-        task: Literal["", "chat", "image", "music", "code", "caption", "upscale"] = "",
+        task: Task | Literal[""] = "",
         starred: bool = False,
         limit: Annotated[int, Field(ge=1, le=MOST_FOUND)] = 20,
     ) -> list[ContentBlock]:

@@ -4,6 +4,7 @@
     python start.py test             every check: ruff, pyright, import-linter, pytest
     python start.py test ARGUMENTS   pytest alone, with these arguments
     python start.py audiocraft       add audiocraft, an optional engine for music and sounds
+    python start.py mcp              add what serves tools to programs that speak MCP
     python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
@@ -88,10 +89,10 @@ def main(arguments):
         code = stages.main(tests)
         if code:
             return code
-    if arguments[:1] == ["audiocraft"]:
+    if arguments[:1] in (["audiocraft"], ["mcp"]):
         from install import extra
 
-        return extra.main(*arguments[1:2])
+        return extra.main(*arguments[:2])
     try:
         return check(arguments[1:]) if tests else hand_over(command(arguments))
     except KeyboardInterrupt:

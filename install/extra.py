@@ -1,9 +1,9 @@
-"""`python start.py audiocraft`: the packages of an optional engine, beside those of the studio.
+"""`python start.py audiocraft` and `mcp`: the packages of an optional part, beside those of the studio.
 
 audiocraft asks for a torch of 2023 and for packages that are no longer built. So a closed list is installed, without
-what it depends on; the studio's own packages stay as they are, which is looked at afterwards. With the name of a folder
-they go into an environment of their own there, which sees everything in .venv and leaves .venv as it is.
-Standard library only. Knows nothing of what the engine does with them.
+what it depends on; mcp brings what it needs. The studio's own packages stay as they are, which is looked at afterwards.
+With the name of a folder they go into an environment of their own there, which sees everything in .venv and leaves
+.venv as it is. Standard library only. Knows nothing of what the studio does with them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,28 @@ from install import state
 from install.pip import InstallError, Runner, Terminal
 from install.stages import attempt, read
 
-REQUIREMENTS = "requirements-audiocraft.txt"
+AUDIOCRAFT, MCP = "audiocraft", "mcp"
+THEN = {
+    AUDIOCRAFT: "docs/models.md says how a model gets into it.",
+    MCP: "Set STUDIO_MCP=1 as well; docs/mcp.md says what programs are told.",
+}
+"""The optional parts, and what comes after the install of each."""
+BARE = (AUDIOCRAFT,)
+"""Those that are installed without what they depend on."""
 INSTALLED = (
     "from importlib.metadata import distributions\n"
     "print(*{f'{one.name}=={one.version}' for one in distributions() if one.read_text('INSTALLER')})"
 )
 
 
-def main(folder: str = "") -> int:
-    """Install what is missing of the extra, into .venv or into an environment in `folder`. Returns the exit code."""
-    return attempt(lambda handle: Extra(handle, folder).run())
+def main(name: str, folder: str = "") -> int:
+    """Install what is missing of an extra, into .venv or into an environment in `folder`. Returns the exit code."""
+    return attempt(lambda handle: Extra(handle, folder, name).run())
+
+
+def requirements(name: str) -> str:
+    """The file that lists the packages of an extra."""
+    return f"requirements-{name}.txt"
 
 
 class Extra:
@@ -35,16 +47,18 @@ class Extra:
     Args:
         lock: handle of the lock on .venv, held by the caller.
         folder: of an environment on top of .venv; empty for .venv itself.
+        name: one of THEN.
     """
 
-    def __init__(self, lock: int, folder: str = "") -> None:
+    def __init__(self, lock: int, folder: str = "", name: str = AUDIOCRAFT) -> None:
+        self.name, self.file = name, os.path.join(state.ROOT, requirements(name))
         self.folder = Path(folder).resolve() if folder else Path(state.VENV)
         self.layered = bool(folder)
         inside = os.path.relpath(state.PYTHON, state.VENV)
         self.terminal = Terminal()
         self.base = Runner(state.PYTHON, Path(state.VENV, "install.log"), lock, self.terminal.detail)
         self.here = Runner(str(self.folder / inside), self.base.log, lock, self.terminal.detail)
-        text = read(Path(state.ROOT, REQUIREMENTS))
+        text = read(Path(self.file))
         self.wanted = {line.strip() for line in text.splitlines() if re.match(r"[\w.-]+==", line)}
 
     def run(self) -> None:
@@ -52,16 +66,18 @@ class Extra:
         if self.layered:
             self.layer()
         if self.wanted <= self.installed():
-            print(f"audiocraft is here already, in {self.folder}.")
+            print(f"{self.name} is here already, in {self.folder}.")
             return
-        self.terminal.stage(f"packages: {REQUIREMENTS}, without what they depend on")
+        bare = self.name in BARE
+        told = ", without what they depend on" if bare else ""
+        self.terminal.stage(f"packages: {requirements(self.name)}{told}")
         before, troubles = self.installed(), self.troubles()
         aim = ["--python", self.here.python] if self.layered else []
-        file = os.path.join(state.ROOT, REQUIREMENTS)
-        count = self.base.pip(*aim, "install", "--no-deps", "--force-reinstall", "-r", file)
+        alone = ["--no-deps", "--force-reinstall"] if bare else []
+        count = self.base.pip(*aim, "install", *alone, "-r", self.file)
         self.terminal.done(f"{count} installed")
         self.compare(before, troubles)
-        print("audiocraft is installed. Start the studio again; docs/models.md says how a model gets into it.")
+        print(f"{self.name} is installed. Start the studio again. {THEN[self.name]}")
 
     def compare(self, before: set[str], troubles: set[str]) -> None:
         """See that the studio's own packages are what they were, and that all of them still find what they need."""
@@ -72,7 +88,8 @@ class Extra:
                 + "\nDelete the folder .venv and start again, to have them as they should be."
             )
         print("    The studio's own packages are as they were, and pip check finds nothing new that they lack.")
-        print("    It names what audiocraft itself asks for: that is left out on purpose.")
+        if self.name in BARE:
+            print(f"    It names what {self.name} itself asks for: that is left out on purpose.")
 
     def installed(self) -> set[str]:
         """Every package that this environment sees whole, as "name==version"."""

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     password: SecretStr = Field(SecretStr(""), description="Password that the page asks for, of at least 8 characters.")
     api_key: SecretStr = Field(SecretStr(""), description="A key of the API, of at least 16 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
+    mcp: bool = Field(False, description="Offer tools to programs that speak MCP, at /mcp (docs/mcp.md).")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
     language: str = Field("", description="en or zh-CN. Default: what the browser or the terminal asks for.")

@@ -19,7 +19,7 @@ from tabs.shared.context import Page
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
 from tabs.shared.taking import Taker
-from tabs.shell import relabel, remember, status
+from tabs.shell import endpoints, relabel, remember, status
 from tabs.shell.bundle import FILES
 from tabs.shell.lazy_tabs import LazyBlocks
 
@@ -48,6 +48,7 @@ def build(studio: Studio, restart: Callable[[], None] | None = None, takers: lis
         for wire in page.on_ready:
             wire()
         wiring.build(page)
+        endpoints.build(page)
         t("page.undo_replaced")  # said by assets/page/keep.js
         for key in ("page.drop", "page.dropping", "page.dropped", "error.not_recognised.what"):
             t(key)  # said by assets/page/drop.js

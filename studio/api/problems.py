@@ -17,12 +17,16 @@ RETRY_AFTER = 5
 _STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("key_missing", "key_wrong"),
     403: ("not_for_public",),
-    404: ("api_off", "api_no_address", "no_model", "unknown_model", "unknown_job", "unknown_item", "api_not_here"),
+    404: (
+        "api_off", "api_no_address", "mcp_off", "no_model", "unknown_model", "unknown_job", "unknown_item",
+        "api_not_here",
+    ),
     405: ("api_no_method",),
     413: ("message_too_large",),
     422: ("api_another",),
     429: ("queue_full", "too_many_jobs", "too_busy", "too_many_passwords", "strangers_full"),
     500: ("internal",),
+    501: ("no_mcp",),
     503: (
         "bad_output", "closing", "cooling_down", "device_stuck", "disk_full", "does_not_fit_yet", "download_failed",
         "hub_broken", "hub_busy", "hub_offline", "hub_unreachable", "no_space", "offline", "offline_setting",

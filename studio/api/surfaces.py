@@ -40,6 +40,9 @@ SURFACES: tuple[Surface, ...] = (
     Surface("studio.api.llama", ("/infill", "/health", "/props", "/v1/props", "/v1/health", "/v1/fim"), "llama",
             open=("/health", "/v1/health")),
     Surface("studio.api.openai", ("/v1",), "openai"),
+    Surface("studio.api.sdapi", ("/sdapi", "/controlnet"), "sdapi"),
+    Surface("studio.api.metrics", ("/metrics",), "plain"),
+    Surface("studio.api.mcp", ("/mcp",), "plain"),
 )  # fmt: skip
 """The first that has a path answers it."""
 

@@ -75,10 +75,16 @@ class Asks(Protocol):
 
 
 class Board:
-    """The queue of one studio. In all methods a `session` of None may see and steer everything."""
+    """The queue of one studio. In all methods a `session` of None may see and steer everything.
+
+    Attributes:
+        tally: of the jobs that are over.
+        pace: how long things take.
+    """
 
     def __init__(self, runner: Runner, asks: Asks) -> None:
         self._runner, self._asks = runner, asks
+        self.tally, self.pace = runner.register.tally, runner.pace
         self._lock = threading.Lock()
         self._earlier: dict[str, Earlier] = {}
 

@@ -101,6 +101,7 @@ class Job:
         self.retried = False  # it ran out of memory once
         self.readers = 0  # pages and programs that watch now
         self.left = self._started  # when the last of them went away
+        self.over: Callable[[Job], object] = lambda _: None  # told once that it is
 
     # ---- reading
 
@@ -165,6 +166,11 @@ class Job:
     @property
     def done(self) -> bool:
         return self._state.kind in ("done", "failed", "cancelled")
+
+    @property
+    def ran(self) -> float:
+        """Seconds for which it was at work; 0 where it never was."""
+        return (self._ended or time.monotonic()) - self.began if self.began is not None else 0.0
 
     @property
     def held(self) -> bool:
@@ -251,6 +257,7 @@ class Job:
                 self._text.clear()
             over: dict[str, Any] = {"seconds_left": None, "stopping": False, "held": False}
             self._set(kind=kind, artifact=artifact, error=error, offers=offers, **over)
+        self.over(self)
 
     def progress_bytes(self, done: int, total: int) -> None:
         """Bytes of a download so far; `total` is 0 where unknown."""

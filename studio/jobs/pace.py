@@ -60,6 +60,7 @@ class Pace:
 
     def __init__(self, file: Path | None = None) -> None:
         self._lock = threading.Lock()
+        self._loads: dict[str, tuple[int, float]] = {}
         self._seconds = Figures(file, float, most=KEPT, noticed=NOTICED, log=log, limit=1e9)
 
     def load(self, model: str) -> float | None:
@@ -73,7 +74,15 @@ class Pace:
             each = self._seconds.known.get(f"run {task} {model}")
         return each * amount if each is not None and amount > 0 else None
 
+    def loads(self) -> dict[str, tuple[int, float]]:
+        """Model -> how often it was loaded since the start, and in how many seconds all together."""
+        with self._lock:
+            return dict(self._loads)
+
     def loaded(self, model: str, seconds: float) -> None:
+        with self._lock:
+            count, all_ = self._loads.get(model, (0, 0.0))
+            self._loads[model] = count + 1, all_ + seconds
         self._note(f"load {model}", seconds)
 
     def ran(self, model: str, task: str, amount: float, seconds: float) -> None:

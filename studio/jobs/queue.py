@@ -10,6 +10,7 @@ from collections.abc import Callable
 from studio.errors import StudioError
 from studio.jobs import pace
 from studio.jobs.job import Job
+from studio.jobs.tally import Tally
 from studio.settings import Settings
 
 KEPT_JOBS = 64
@@ -27,6 +28,9 @@ class Register:
     Args:
         forgotten: told of those that are known no longer.
         figures: how long things take; None where nobody knows.
+
+    Attributes:
+        tally: of those that are over.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Register:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
         self._longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
         self._jobs: dict[str, Job] = {}
+        self.tally = Tally()
         self._lock = threading.RLock()
         self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
@@ -61,7 +66,7 @@ class Register:
                 raise StudioError("queue_full", count=len(open_jobs))
             if len(mine) >= self._settings.max_jobs_per_session:
                 raise StudioError("too_many_jobs", count=len(mine))
-            self._jobs[job.id] = job
+            self._jobs[job.id], job.over = job, self.tally.ended
             finished = [other.id for other in self._jobs.values() if other.done]
             for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
                 del self._jobs[id]

@@ -19,13 +19,13 @@ UNIT = re.compile(r"controlnet \d{1,2}")
 """The name of a unit, in small letters."""
 _PART = re.compile(r"([A-Za-z][\w /]{0,40}): ?(\([^()]{0,80}\)|[^,]{0,300})(?:,|$)")
 _HASH = re.compile(r" ?\[[0-9a-f]{8}\]$")
-_MODULES = {
+MODULES = {
     "": "none", "canny": "canny", "lineart": "lineart_standard (from white bg & black line)",
     "scribble": "scribble_xdog", "tile": "tile_resample", "color_grid": "t2ia_color_grid",
     "luminance": "recolor_luminance", "invert": "invert (from white bg & black line)", "depth": "depth_anything_v2",
 }  # fmt: skip
 """Our preprocessors, as they are called there."""
-_OURS = {theirs.partition(" ")[0]: ours for ours, theirs in _MODULES.items()}
+_OURS = {theirs.partition(" ")[0]: ours for ours, theirs in MODULES.items()}
 _NEAR: Mapping[str, str] = dict.fromkeys(
     ("depth", "depth_midas", "depth_leres", "depth_leres++", "depth_zoe", "depth_anything"),
     "depth",
@@ -78,7 +78,7 @@ def _range(parts: Mapping[str, str]) -> tuple[str, str]:
 
 def _unit(one: Mapping[str, Any]) -> str:
     parts = {
-        "Module": _MODULES.get(str(one.get("preprocessor", "")), "none"),
+        "Module": MODULES.get(str(one.get("preprocessor", "")), "none"),
         "Model": one.get("model", ""),
         "Weight": f"{one.get('weight', 1):g}",
         "Resize Mode": _FITS.get(str(one.get("fit", "crop")), _FITS["crop"]),

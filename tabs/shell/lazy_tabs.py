@@ -3,7 +3,8 @@
 Gradio hands the whole page to the browser at once, which builds every field of every tab before the first can be used:
 a second of its processor. Here the page begins with one tab. A tab opened later is told to the browser as Gradio tells
 it what `gr.render` makes, except that nothing is made: its fields and handlers have been on the server all along, under
-the same numbers. What a program sees of the page (`/config`, `/info`) is complete.
+the same numbers. What a program sees of the page (`/config`, `/info`) is complete; what is there for programs alone
+(tabs.shell.endpoints) never reaches the browser.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.components.api_component import Api
 from gradio.processing_utils import add_root_url
 
 from tabs.shared.events import quick
@@ -40,6 +42,7 @@ class LazyBlocks(gr.Blocks):
     def get_config_file(self) -> Any:
         """As Gradio's, with the page that a browser gets cut down to what is not deferred."""
         config: dict[str, Any] = super().get_config_file()  # pyright: ignore
+        self._leave_out(config["page"][""])
         if not self._deferred:
             return config
         owners = {id: tab._id for tab in self._deferred.values() for id in (part._id for part in below(tab))}
@@ -70,6 +73,12 @@ class LazyBlocks(gr.Blocks):
         }
         return config
 
+    def get_api_info(self, all_endpoints: bool = False, page: str | None = None) -> Any:
+        """As Gradio's; the description of one page, which goes to the browser, names nothing that is for programs."""
+        if page is not None:
+            return {"named_endpoints": {}, "unnamed_endpoints": {}}
+        return super().get_api_info(all_endpoints)
+
     async def process_api(self, block_fn: BlockFunction | int, *args: Any, **named: Any) -> dict[str, Any]:
         """As Gradio's; the handler of a deferred tab brings the tab's parts along."""
         output = await super().process_api(block_fn, *args, **named)
@@ -79,6 +88,16 @@ class LazyBlocks(gr.Blocks):
             root = named.get("root_path")
             output["render_config"] = parts if root is None else add_root_url(parts, root, None)
         return output
+
+    def _leave_out(self, root: dict[str, Any]) -> None:
+        """Cut what is for programs alone (tabs.shell.endpoints) out of the page."""
+        apart = {id for id, block in self.blocks.items() if isinstance(block, Api)}
+        root["layout"] = {**root["layout"]}
+        root["layout"]["children"] = [part for part in root["layout"]["children"] if part["id"] not in apart]
+        root["components"] = [id for id in root["components"] if id not in apart]
+        root["dependencies"] = [
+            id for id in root["dependencies"] if not any(part._id in apart for part in self.fns[id].outputs)
+        ]
 
     def _owner(self, fn: BlockFunction, owners: dict[int, int]) -> int | None:
         """The deferred tab with which a handler comes: the one in which it is triggered, or whose fields it concerns.

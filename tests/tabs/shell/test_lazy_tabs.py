@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.components.api_component import Api
 
 from studio.service import Studio
 from tabs.page import build
@@ -34,11 +35,13 @@ def test_the_first_page_and_the_parts_are_the_whole_page(page: LazyBlocks) -> No
     parts = [asyncio.run(page.process_api(opener, []))["render_config"] for opener in page._deferred]
     assert len(parts) == 4
     brought = [one["id"] for part in parts for one in part["components"] if one["id"] != part["render_id"]]
-    assert sorted(first["components"] + brought) == sorted(one["id"] for one in config["components"])
+    apart = {id for id, block in page.blocks.items() if isinstance(block, Api)}
+    assert sorted([*first["components"], *brought, *apart]) == sorted(one["id"] for one in config["components"])
     brought = [one["id"] for part in parts for one in part["dependencies"]]
+    brought += [one["id"] for one in config["dependencies"] if apart.issuperset(one["outputs"]) and one["outputs"]]
     assert sorted(first["dependencies"] + brought) == sorted(one["id"] for one in config["dependencies"])
     layouts = [first["layout"], *[part["layout"] for part in parts]]
-    assert sorted(id for one in layouts for id in ids(one)) == sorted(ids(config["layout"]))
+    assert sorted([*(id for one in layouts for id in ids(one)), *apart]) == sorted(ids(config["layout"]))
     assert len(first["components"]) < len(config["components"]) / 3
 
 

@@ -15,14 +15,16 @@ from install import stages, state
 from install.pip import InstallError
 
 SOURCE = Path(start.__file__)
+LIST = extras.requirements("audiocraft")
 
 
 @pytest.fixture
 def extra(project, monkeypatch):
     """Install the extra with a fake pip: `before` and `after` are the packages, `troubles` what pip check says."""
-    (project / extras.REQUIREMENTS).write_text("# why\naudiocraft==1.3.0\neinops==0.8.2\n")
+    (project / LIST).write_text("# why\naudiocraft==1.3.0\neinops==0.8.2\n")
+    (project / extras.requirements("mcp")).write_text("# why\nmcp==2.3.0\n")
 
-    def go(before: str, after: str, troubles: tuple[str, str] = ("", "")) -> FakeRunner:
+    def go(before: str, after: str, troubles: tuple[str, str] = ("", ""), name: str = "audiocraft") -> FakeRunner:
         runner = FakeRunner()
         monkeypatch.setattr(runner, "ask", lambda _: after if runner.asked("install") else before)
         monkeypatch.setattr(runner, "log", "", raising=False)
@@ -31,7 +33,7 @@ def extra(project, monkeypatch):
             "run",
             lambda line, **_: subprocess.CompletedProcess(line, 1, troubles[bool(runner.asked("install"))]),
         )
-        stage = extras.Extra(lock=0)
+        stage = extras.Extra(lock=0, name=name)
         stage.base = stage.here = runner
         stage.run()
         return runner
@@ -47,17 +49,32 @@ def test_the_extra_is_a_closed_list_beside_the_studios_own():
         lines = (SOURCE.parent / file).read_text(encoding="utf-8").splitlines()
         return {re.split("[<>=]", line)[0].strip().lower() for line in lines if line and not line.startswith("#")}
 
-    lines = (SOURCE.parent / extras.REQUIREMENTS).read_text(encoding="utf-8").splitlines()
+    lines = (SOURCE.parent / LIST).read_text(encoding="utf-8").splitlines()
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines if not line.startswith("#"))
-    assert not names(extras.REQUIREMENTS) & (names("requirements.txt") | names("requirements-dev.txt"))
-    assert not names(extras.REQUIREMENTS) & {"torch", "torchaudio", "torchvision", "xformers", "transformers", "numpy"}
+    assert not names(LIST) & (names("requirements.txt") | names("requirements-dev.txt"))
+    assert not names(LIST) & {"torch", "torchaudio", "torchvision", "xformers", "transformers", "numpy"}
 
 
 def test_the_extra_brings_nothing_that_it_depends_on(extra, capsys):
     pip = extra("torch==2.13.0", "torch==2.13.0 audiocraft==1.3.0 einops==0.8.2", ("", WANTS))
     assert "--no-deps" in pip.asked("install")[0]
-    assert pip.asked("install")[0][-1].endswith(extras.REQUIREMENTS)
+    assert pip.asked("install")[0][-1].endswith(LIST)
     assert "as they were" in capsys.readouterr().out
+
+
+def test_mcp_brings_what_it_depends_on_and_changes_nothing_of_the_studios_own(extra, capsys):
+    pip = extra("pydantic==2.14.4", "pydantic==2.14.4 mcp==2.3.0 pyjwt==2.15.1", name="mcp")
+    assert "--no-deps" not in pip.asked("install")[0]
+    assert pip.asked("install")[0][-1].endswith("requirements-mcp.txt")
+    assert "STUDIO_MCP=1" in capsys.readouterr().out
+    with pytest.raises(InstallError, match="not what they were"):
+        extra("pydantic==2.14.4", "pydantic==2.12.5 mcp==2.3.0", name="mcp")
+
+
+def test_the_tests_have_the_version_of_mcp_that_people_get():
+    lines = (SOURCE.parent / extras.requirements("mcp")).read_text(encoding="utf-8").splitlines()
+    (wanted,) = [line for line in lines if not line.startswith("#")]
+    assert wanted in (SOURCE.parent / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_extra_is_not_installed_twice(extra, capsys):
@@ -105,10 +122,11 @@ def test_a_folder_with_other_things_is_not_made_an_environment(tmp_path, monkeyp
         extras.Extra(0, str(tmp_path)).layer()
 
 
-def test_the_word_audiocraft_installs_the_extra_after_the_studio(project, monkeypatch):
+@pytest.mark.parametrize("name", ["audiocraft", "mcp"])
+def test_a_word_installs_its_extra_after_the_studio(project, monkeypatch, name):
     order = []
     monkeypatch.setattr(stages, "main", lambda tests: order.append("studio") or 0)
     monkeypatch.setattr(extras, "main", lambda *folder: order.append(folder) or 0)
-    assert start.main(["audiocraft"]) == 0
-    assert start.main(["audiocraft", "elsewhere"]) == 0
-    assert order == ["studio", (), "studio", ("elsewhere",)]
+    assert start.main([name]) == 0
+    assert start.main([name, "elsewhere"]) == 0
+    assert order == ["studio", (name,), "studio", (name, "elsewhere")]

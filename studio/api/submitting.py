@@ -29,6 +29,8 @@ from studio.service import Studio
 
 HEARTBEAT = 10.0
 """Seconds after which a stream says that it is still there."""
+PACE, STEPS = 0.05, 5
+"""Seconds between two looks at a job: what the sending of each token alone takes of the processor, the model lacks."""
 GRACE = 15.0
 """Seconds for which a job with an Idempotency-Key waits for its program to come back; OpenAI's client takes up to 8."""
 FLEETING = Keep(fleeting=True)
@@ -199,6 +201,9 @@ class Work:
                     yield number, update
             if all(one.ended for one in self._watched):
                 return
+            for _ in range(STEPS):  # the end is not kept waiting
+                if not all(job.done for job in self.jobs):
+                    await asyncio.sleep(PACE / STEPS)
             try:
                 async with asyncio.timeout(heartbeat):
                     await self._changed.wait()

@@ -136,11 +136,11 @@ class Studio:
         self._runner = Runner(
             settings, self.store, self.library, fleet, self._copies, ladder.after,
             adapters=beside.folders, learned=self.home.cache / "memory.json", journal=self.instance,
-            durable=Durable(self.home.queue, self.instance.id, keep_free) if settings.profile == "local" else None,
+            durable=Durable(self.home.queue, self.instance.id, self.library, keep_free)
+            if settings.profile == "local" else None,
             pace=Pace(self.home.cache / "pace.json"), policy=policy,
         )  # fmt: skip
-        self.queue = Board(self._runner, self)
-        live = self._runner.live()
+        self.queue, live = Board(self._runner, self), self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
         self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")

@@ -138,6 +138,7 @@ class RunContext:
     Args:
         beat: tells the device's watchdog that the run is alive.
         screen: looks at what is told before anybody else does.
+        finished: takes each picture of a group once it is done.
 
     Attributes:
         adapters: folders of LoRA files, IP-Adapters and ControlNets.
@@ -153,8 +154,9 @@ class RunContext:
         beat: Callable[[], None] = lambda: None,
         crowded: Callable[[], bool] = lambda: False,
         screen: Screen = OPEN,
+        finished: Callable[[Output], None] = lambda _: None,
     ) -> None:
-        self.job, self.adapters, self.screen = job, adapters, screen
+        self.job, self.adapters, self.screen, self.finished = job, adapters, screen, finished
         self.previews = job.previews and not screen.pictures
         self.beat, self.crowded = beat, crowded
 
@@ -200,7 +202,14 @@ class PartContext(RunContext):
     """The context of one part of a run: what is told of it is told differently than of the whole."""
 
     def __init__(self, whole: RunContext) -> None:
-        super().__init__(whole.job, whole.adapters, beat=whole.beat, crowded=whole.crowded, screen=whole.screen)
+        super().__init__(
+            whole.job,
+            whole.adapters,
+            beat=whole.beat,
+            crowded=whole.crowded,
+            screen=whole.screen,
+            finished=whole.finished,
+        )
         self._whole = whole  # which may be a part itself
 
     def step(self, done: int, total: int = 0) -> None:

@@ -3,6 +3,7 @@
     home/queue/<instance>/<job>.waiting     it waits, whole with its pictures and sounds
     home/queue/<instance>/<job>.running     it was let go
     home/queue/<instance>/<job>.over        it has ended; kept as long as the studio remembers the job, to be repeated
+    home/queue/<instance>/pictures/<job>/   what a group has painted so far (studio.library.salvage)
     home/queue/<instance>/order             their order as it was chosen by hand, and which are on hold
 
 A file is written whole or not at all, and changes its state by its name. It begins with a line of JSON, followed by the
@@ -28,6 +29,8 @@ from studio.errors import StudioError
 from studio.jobs.asked import HOWS, Asked, How
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
+from studio.library.outputs import Library
+from studio.library.salvage import Salvage
 from studio.paths import require_space, write
 from studio.request_parts import Axis
 
@@ -35,6 +38,7 @@ log = logging.getLogger("studio")
 
 VERSION = 1
 State = Literal["waiting", "running", "over"]
+_PICTURES = "pictures"
 STATES: tuple[State, ...] = ("waiting", "running", "over")
 _INSTEAD: ContextVar[str] = ContextVar("instead", default="")
 MOST_BYTES = 1 << 30
@@ -75,11 +79,13 @@ class Durable:
 
     Args:
         root: home/queue. id: of this studio (studio.instance).
+        library: where pictures go that a group had when it failed or was killed.
         keep_free: bytes that writing leaves free on the disk.
     """
 
-    def __init__(self, root: Path, id: str, keep_free: int = 0) -> None:
+    def __init__(self, root: Path, id: str, library: Library, keep_free: int = 0) -> None:
         self._root, self._own, self._keep_free = root, root / id, keep_free
+        self.salvage = Salvage(self._own / _PICTURES, library)
         self._keeping = False
 
     # ---- a job's way
@@ -119,6 +125,11 @@ class Durable:
             if other != state:
                 with suppress(OSError):  # it was never kept, or stands there already
                     self._file(id, other).rename(self._file(id, state))
+
+    def over(self, id: str, *, failed: bool) -> None:
+        """A job has ended; the pictures that a failed one has go into the library."""
+        self.salvage.over(id, failed=failed)
+        self.state(id, "over")
 
     def forget(self, id: str) -> None:
         for state in STATES:
@@ -161,7 +172,9 @@ class Durable:
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
             if folder.name not in living and folder != self._own:
                 found += self._taken(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+                self.salvage.rescue(folder / _PICTURES)
+                if not any((folder / _PICTURES).glob("*")):
+                    shutil.rmtree(folder, ignore_errors=True)
         found.sort(key=lambda one: not one.ran)
         self.ordered([one.id for one in found], [one.id for one in found if one.held])
         return tuple(found)

@@ -1,4 +1,4 @@
-"""Provenance: the recipe of what a job made, with the hashes of all that had a part in it, kept together with it."""
+"""Provenance: the recipe of what a job made, with the hashes of all that had a part in it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.jobs.context import Plan
-from studio.library.outputs import Library
 from studio.recipes import inspect, origins, recipe
 from studio.requests import Request
-from studio.results import Artifact, Output
+from studio.results import Output
 from studio.store import Store
 from studio.tasks.image import (
     control_files,
@@ -24,25 +23,6 @@ from studio.tasks.image import (
     vae_files,
 )
 from studio.tasks.table import rules
-
-
-def kept(
-    library: Library, store: Store, plan: Plan, output: Output, card: Card, adapters: tuple[Path, ...], device: Device,
-    seconds: float, producer: str = "",
-) -> Artifact:  # fmt: skip
-    """Write an output into the library, each file with how it was made.
-
-    Args:
-        card: the model, where the plan does not name several.
-
-    Raises:
-        StudioError: as `recipes`, and of the disk.
-    """
-    made_with = recipes(store, plan, output, adapters, device, seconds, producer)
-    each = {one.id: made_with(one) for one in plan.cards}
-    made = each[plan.cards[0].id] if each else made_with(card)
-    own = None if plan.keep and plan.keep.origin else origin
-    return library.save(plan.request.task, output, made, plan.keep, plan.sheet(output), each, own)
 
 
 def recipes(

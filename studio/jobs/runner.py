@@ -20,10 +20,11 @@ from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
 from studio.errors import Cancelled, StudioError
-from studio.jobs import failures, memory_need, provenance
-from studio.jobs.context import Plan, RunContext, Yielded
+from studio.jobs import failures, memory_need
+from studio.jobs.context import Plan, Yielded
 from studio.jobs.durable import Durable
 from studio.jobs.job import Job
+from studio.jobs.keeping import Keeper
 from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs, places
@@ -86,7 +87,8 @@ class Runner:
         pace: Pace | None = None,
         policy: Policy = FREE,
     ) -> None:
-        self._store, self._library, self._adapters = store, library, adapters
+        self._store, self._adapters = store, adapters
+        self._keeper = Keeper(store, library, adapters, policy, settings.producer, durable and durable.salvage)
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
         self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
@@ -291,8 +293,7 @@ class Runner:
                 job.begin_run()
                 assert lease.model is not None
                 beat, crowded = manager.lane.beat, self.register.crowded
-                screen = self._policy.screen(job.task)
-                context = RunContext(job, self._adapters(), beat=beat, crowded=crowded, screen=screen)
+                context = self._keeper.context(job, plan, card, manager.device, beat, crowded)
                 fresh = self._learned.unknown(device, card.id, need.shape)
                 # what several take at once cannot be told apart
                 alone = not lease.shared
@@ -367,9 +368,7 @@ class Runner:
 
     def _keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> None:
         try:
-            where = self._adapters(), device, seconds, self._settings.producer
-            self._policy.screen(job.task).output(output)
-            artifact = provenance.kept(self._library, self._store, plan, output, card, *where)
+            artifact = self._keeper.keep(job, plan, card, device, output, seconds)
         except StudioError as error:
             self._settle(job, "failed", error=error)
         except Exception as error:
@@ -393,7 +392,7 @@ class Runner:
                 kind, error = "failed", error or failures.internal(failure)
         error, offers = self._rescue(job, error) if error or kind == "done" else (None, ())
         if self.durable is not None and not self._closed.is_set():
-            self.durable.state(job.id, "over")  # before anybody hears of it, who may close the studio then
+            self.durable.over(job.id, failed=kind == "failed")  # before anybody hears, who may close the studio then
         job.finish(kind, artifact, error, offers)
         if self._journal is not None and not self._closed.is_set():
             self._journal.ended(job.id)

@@ -132,6 +132,34 @@ class Library:
             sheet=paths[-1] if sheet and paths else None,
         )
 
+    def aside(self, home: Home) -> Library:
+        """Another place where outputs are written as they are here, and nobody is told of them."""
+        return Library(home, self._keep_free, self.keep)
+
+    def adopt(self, file: Path, name: Path) -> Path:
+        """Move an output in that was written `aside`, with what lies beside it; returns its path.
+
+        Args:
+            name: its path below the outputs; another one is taken where that is.
+
+        Raises:
+            StudioError: the disk refuses.
+        """
+        for number in count(1):
+            other = name.with_name(f"{name.stem}{f'-{number}' if number > 1 else ''}{name.suffix}")
+            path = inside(self._root, str(other))
+            if path.exists() or sidecar(path).exists():
+                continue
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for old, new in ((sidecar(file), sidecar(path)), (file, path)):
+                    if old.exists():
+                        old.rename(new)
+            except OSError as error:
+                raise disk_error(error, path) from error
+            return path
+        raise AssertionError("there is always another number")
+
     def recent(self, task: Task | tuple[Task, ...] | None = None, limit: int = 50) -> tuple[Artifact, ...]:
         """The newest artifacts of one task, of several, or of all, one a file, newest first.
 

@@ -89,6 +89,8 @@ class Grid(Plan):
                 failures += [error] * (len(self.cells) - number)
                 break
             images += output.images
+            if len(self.cells) > 1:
+                context.finished(replace(output, requests=(cell,) * len(output.images)))
             if number + 1 < len(self.cells):
                 inside.preview(images[-1], whole=True)
             seeds += output.seeds

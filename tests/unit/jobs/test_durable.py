@@ -22,6 +22,7 @@ from studio.jobs.asked import Asked
 from studio.jobs.durable import Durable, Earlier
 from studio.jobs.job import Job
 from studio.library.file_names import Keep
+from studio.library.outputs import Library
 from studio.paths import Home
 from studio.request_parts import Attachment, Axis, CodeFile, Control, Detail, Lora, Message, Reference, Region
 from studio.requests import (
@@ -43,7 +44,7 @@ HILLS = ImageRequest(prompt="hills", steps=2)
 
 def kept(root: Path, *asked: Asked, id: str = "dead") -> list[Job]:
     """What a studio that is dead now left."""
-    durable, jobs = Durable(root, id), []
+    durable, jobs = Durable(root, id, Library(Home(root))), []
     durable.take_over(())
     for one in asked:
         jobs.append(Job(one.request.task, "a title", model="m", session="me", asked=one))
@@ -95,7 +96,7 @@ def test_every_request_comes_back_as_it_was(tmp_path_factory: Any, asked: Reques
     root = tmp_path_factory.mktemp("queue")
     one = Asked(asked, axes=axes, keep=Keep("[seed]", "webp") if named else None, tag="a tag", previews=named)
     (job,) = kept(root, one)
-    (found,) = (living := Durable(root, "new")).take_over(())
+    (found,) = (living := Durable(root, "new", Library(Home(root)))).take_over(())
     assert found == Earlier(job.id, False, asked.task, "a title", "m", "me", job.created)
     back = living.asked(job.id)
     assert back == one
@@ -106,12 +107,12 @@ def test_every_request_comes_back_as_it_was(tmp_path_factory: Any, asked: Reques
 
 def test_what_a_program_has_and_nobody_keeps_is_not_known_after_a_restart(tmp_path: Path) -> None:
     kept(tmp_path, Asked(HILLS, keep=Keep(fleeting=True)))
-    assert Durable(tmp_path, "next").take_over(()) == ()
+    assert Durable(tmp_path, "next", Library(Home(tmp_path))).take_over(()) == ()
 
 
 def test_two_that_start_at_once_do_not_both_have_it(tmp_path: Path) -> None:
     jobs = kept(tmp_path, *[Asked(HILLS)] * 3)
-    one, two = Durable(tmp_path, "one"), Durable(tmp_path, "two")
+    one, two = Durable(tmp_path, "one", Library(Home(tmp_path))), Durable(tmp_path, "two", Library(Home(tmp_path)))
     assert len(one.take_over({"two"})) == 3
     assert two.take_over({"one"}) == (), "what another lives with is not taken"
     assert one.asked(jobs[0].id).request == HILLS
@@ -122,20 +123,20 @@ def test_two_that_start_at_once_do_not_both_have_it(tmp_path: Path) -> None:
 
 def test_order_and_hold_are_remembered_and_the_one_that_ran_is_the_first(tmp_path: Path) -> None:
     a, b, c, d = kept(tmp_path, *[Asked(HILLS)] * 4)
-    durable = Durable(tmp_path, "dead")
+    durable = Durable(tmp_path, "dead", Library(Home(tmp_path)))
     durable.ordered([c.id, a.id, b.id], [a.id])
     durable.state(d.id, "running")
-    found = Durable(tmp_path, "new").take_over(())
+    found = Durable(tmp_path, "new", Library(Home(tmp_path))).take_over(())
     assert [(one.id, one.ran, one.held) for one in found] == [
         (d.id, True, False), (c.id, False, False), (a.id, False, True), (b.id, False, False)
     ]  # fmt: skip
-    again = Durable(tmp_path, "newer").take_over(())
+    again = Durable(tmp_path, "newer", Library(Home(tmp_path))).take_over(())
     assert [one.id for one in again] == [one.id for one in found], "and the next one has it from there"
 
 
 def test_one_that_goes_on_is_there_once_wherever_the_studio_ends(tmp_path: Path) -> None:
     (job,) = kept(tmp_path, Asked(HILLS))
-    durable = Durable(tmp_path, "new")
+    durable = Durable(tmp_path, "new", Library(Home(tmp_path)))
     durable.take_over(())
     again = Job("image", "a title", model="m", session="me", asked=Asked(HILLS))
     with durable.going_on(job.id):
@@ -146,7 +147,7 @@ def test_one_that_goes_on_is_there_once_wherever_the_studio_ends(tmp_path: Path)
     shutil.rmtree(tmp_path / "new")
     (tmp_path / "dead").rename(tmp_path / "new")  # as it is where the studio ends in the middle
     assert {file.stem for file in (tmp_path / "new").glob("*.waiting")} == {job.id, again.id}
-    assert [one.id for one in Durable(tmp_path, "newer").take_over(())] == [again.id]
+    assert [one.id for one in Durable(tmp_path, "newer", Library(Home(tmp_path))).take_over(())] == [again.id]
 
 
 def rewritten(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -165,7 +166,7 @@ def test_what_another_version_wrote_is_read_as_far_as_it_is_known(tmp_path: Path
     rewritten(tmp_path / "dead" / f"{new.id}.waiting", lambda head: (
         head.update(atelier_job=7, weather="fine"), head["request"]["fields"].update(smell="of rain"),
     ))  # fmt: skip
-    durable = Durable(tmp_path, "new")
+    durable = Durable(tmp_path, "new", Library(Home(tmp_path)))
     assert {one.id for one in durable.take_over(())} == {old.id, new.id}
     assert durable.asked(old.id).request == HILLS
     assert getattr(durable.asked(new.id).request, "image", b"") == b"a picture"

@@ -199,7 +199,7 @@ def test_a_conversation_is_saved_as_markdown(desk: Desk) -> None:
     with desk.page.expect_download() as download:
         manage(desk, "About apples", "Save as Markdown")
     text = download.value.path().read_text(encoding="utf-8")
-    assert text.startswith("# About apples\n")
+    assert "\n---\n\n# About apples\n" in text, "behind the label that a model wrote of it"
     assert "## You\n\nAbout apples\n\n## Assistant\n\nYou asked: About apples" in text
 
 

@@ -105,7 +105,7 @@ def test_a_conversation_from_the_first_word_to_its_export(hands: Hands, studio: 
     with desk.page.expect_download() as saved:
         hands.choose("chat.list_markdown")
     saved.value.save_as(tmp_path / "heron.md")
-    assert (tmp_path / "heron.md").read_text("utf-8").startswith("# The heron")
+    assert "\n# The heron\n" in (tmp_path / "heron.md").read_text("utf-8")
     hands.reach("chat.more_of", title="The heron").enter().choose("chat.list_delete")
     expect(desk.conversations).to_have_count(0)
     hands.reach("chat.restore").enter()

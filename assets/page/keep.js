@@ -21,7 +21,17 @@
     stored.set(KEY + tab, JSON.stringify(latest.get(tab)));
   };
   const flush = () => { for (const tab of [...due.keys()]) write(tab); };
-  addEventListener("pagehide", flush);
+  addEventListener("pagehide", () => { // Gradio tells of what is typed a moment later, which there may not be
+    for (const tab of filled) {
+      for (const name of all.get(tab) ?? []) {
+        const mine = typed.get(name), kept = read(tab);
+        if (mine === undefined || area(name)?.value !== mine || (kept[name] ?? "") === mine) continue;
+        latest.set(tab, { ...kept, [name]: mine });
+        due.set(tab, due.get(tab) ?? 0);
+      }
+    }
+    flush();
+  });
   document.addEventListener("visibilitychange", flush);
 
   // ---- files: their bytes are kept by the browser, since the studio clears away what was uploaded

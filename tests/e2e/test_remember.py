@@ -218,3 +218,15 @@ def test_the_open_tab_is_in_the_address(desk: Desk, visit: Visit, url: str) -> N
         other = desk.page.context.new_page()
         other.goto(url + address)
         expect(other.locator(f"#{tab}-model")).to_be_visible()
+
+
+def test_what_was_typed_in_the_last_moment_before_a_reload_is_there(desk: Desk) -> None:
+    desk.go("image").type("a hill")
+    typing = """() => {
+      atelier.keep = () => {};  // a busy page: Gradio has not told of it yet
+      atelier.type(document.querySelector("#image-prompt textarea"), "another hill");
+      location.reload();
+    }"""
+    desk.page.evaluate(typing)
+    expect(desk.page.locator("html[data-ready~=image] #image-model")).to_be_visible()
+    expect(desk.field("prompt")).to_have_value("another hill")

@@ -140,6 +140,7 @@ def test_who_waits_goes_first_after_a_while_and_the_run_goes_on_behind(
     slow, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caption_folder, "SLICE", 0.0)
+    monkeypatch.setattr(FakeModel, "peak", 0)
     studio = slow(step_seconds=0.01)
     long = studio.caption_all(studio.captions.of_folder(folder, Manner()), ALL)
     next(update for update in long.events() if update.step == 1)

@@ -232,10 +232,11 @@ def test_a_sheet_is_no_picture_of_its_own_and_goes_with_its_grid(library: Librar
     assert files_below(home) == []
 
 
-def test_a_sheet_without_metadata_says_nothing(library: Library) -> None:
+def test_a_sheet_without_metadata_says_no_more_than_that_a_model_made_it(library: Library) -> None:
     artifact = library.save(
         "image", pictures(requests=(REQUEST,)), made(), Keep(metadata=False), Image.new("L", (9, 9))
     )
     assert artifact.sheet is not None
     with Image.open(io.BytesIO(artifact.sheet.read_bytes())) as image:
-        assert image.info == {}
+        assert set(image.info) == {"xmp", "XML:com.adobe.xmp"}
+    assert REQUEST.prompt.encode() not in artifact.sheet.read_bytes()

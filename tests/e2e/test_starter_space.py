@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from e2e.conftest import Keep, Visit
+from e2e.conftest import Visit
 from e2e.desk import PATIENCE
 from e2e.program import ROOT, Program
 from studio.paths import Home
@@ -56,17 +56,15 @@ def space(clone: Path, starter_home: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.timeout(300)
-def test_a_strangers_whole_session(space: tuple[Program, Path], clone: Path, visit: Visit, keep: Keep) -> None:
+def test_a_strangers_whole_session(space: tuple[Program, Path], clone: Path, visit: Visit) -> None:
     program, user = space
     before = written(clone)
     desk = visit(program.url)
     desk.ask("What is the capital of France?")
     expect(desk.answers.last).to_contain_text("Paris", timeout=PATIENCE)
-    keep(desk, "space-chat-en-light-1440")
 
     desk.go("image").type("3", "seed").paint("a red apple")
     expect(desk.details).to_contain_text("Icons")
-    keep(desk, "space-image-en-light-1440")
 
     desk.go("music").more().type("3", "seed").more().type("a slow waltz, 8 bars").run()
     expect(desk.takes).to_have_count(1, timeout=PATIENCE)
@@ -84,7 +82,6 @@ def test_a_strangers_whole_session(space: tuple[Program, Path], clone: Path, vis
     desk.run()
     expect(desk.find("details")).to_contain_text("Observer", timeout=PATIENCE)
     expect(desk.field("text")).to_have_value(re.compile(r"\w+"))
-    keep(desk, "space-caption-en-light-1440")
     assert desk.error.count() == 0
 
     assert written(clone) == before, "the code's folder is not written to"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from exiftool import tags
 from hypothesis import given
 from hypothesis import strategies as some
@@ -134,7 +135,6 @@ def test_without_metadata_there_is_no_mark() -> None:
 
 
 def test_a_conversation_as_markdown_begins_with_the_label_where_a_model_spoke() -> None:
-    yaml = pytest.importorskip("yaml")
     asked, answered = Entry("user", "hello"), Entry("assistant", "Good day.")
     text = markdown(Chat(id="a", title="t", messages=(asked, answered)), "museum-of-x")
     _, head, rest = text.split("---\n", 2)

@@ -93,7 +93,7 @@ class Wording:
     def _found(self, task: str, text: str) -> str:
         if not text:
             return ""
-        ways = list(_ways(text))
+        ways = _ways(text)
         for rule in self._rules:
             if rule.tasks and task not in rule.tasks:
                 continue
@@ -198,26 +198,28 @@ def _rule(told: Any) -> Rule:
     words = [word for group in groups for word in group] if listed else []
     if not words or not all(groups) or not all(isinstance(word, str) and word.strip() for word in words):
         raise ValueError(f"{reason}: groups are lists of words")
-    return Rule(reason, tuple(re.compile("|".join(map(_word, group))) for group in groups), tuple(tasks))
+    return Rule(reason, tuple(map(_group, groups)), tuple(tasks))
 
 
-def _word(word: str) -> str:
-    plain = re.escape(_plain(word))
-    return rf"\b{plain}(?:s|es)?\b" if word.isascii() else plain
+def _group(words: Sequence[str]) -> re.Pattern[str]:
+    latin, others = (
+        "|".join(re.escape(_plain(word)) for word in words if word.isascii() is ascii) for ascii in (True, False)
+    )
+    return re.compile("|".join(filter(None, (latin and rf"\b(?:{latin})(?:s|es)?\b", others))))
 
 
 def _plain(text: str) -> str:
     """Small letters without accents, and without what is not seen."""
+    if text.isascii():
+        return text.casefold()
     spread = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in spread if unicodedata.category(letter) not in ("Mn", "Cf"))
 
 
-def _ways(text: str) -> Iterator[str]:
-    """A text as it is read, with digits for letters, and s p e l l e d."""
+def _ways(text: str) -> Iterable[str]:
+    """A text as it is read, with digits for letters, and s p e l l e d; each once, as most are in no disguise."""
     plain = _plain(text)
-    yield plain
-    yield plain.translate(_MIXED)
-    yield _SPELLED.sub("", plain)
+    return dict.fromkeys((plain, plain.translate(_MIXED), _SPELLED.sub("", plain)))
 
 
 def _texts(value: object) -> Iterator[str]:

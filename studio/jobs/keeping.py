@@ -53,18 +53,17 @@ class Keeper:
         self, job: Job, plan: Plan, card: Card, device: Device, beat: Callable[[], None], crowded: Callable[[], bool]
     ) -> RunContext:
         """The context of a run, which writes each finished picture of a group to where it waits for the others."""
-        shelf, screen = None, self._policy.screen(job.task)
-        if self._salvage is not None and not (plan.keep is not None and plan.keep.fleeting):
-            shelf = self._salvage.shelf(job.id)
-            if job.retried and not plan.cards:
-                self._salvage.over(job.id, failed=False)  # all of it is painted once more
+        screen = self._policy.screen(job.task)
+        salvage = None if plan.keep is not None and plan.keep.fleeting else self._salvage
+        if salvage is not None and job.retried and not plan.cards:
+            salvage.over(job.id, failed=False)  # all of it is painted once more
 
         def finished(output: Output) -> None:
-            if shelf is None:
+            if salvage is None:
                 return
             try:
                 screen.output(output)
-                self._write(shelf, plan, card, device, output, 0.0, sheet=False)
+                self._write(salvage.shelf(job.id), plan, card, device, output, 0.0, sheet=False)
             except Exception as error:  # it is in memory as well
                 log.warning("a picture of a group is not on disk before the others: %s", type(error).__name__)
 
@@ -73,9 +72,7 @@ class Keeper:
     def _write(
         self, library: Library, plan: Plan, card: Card, device: Device, output: Output, seconds: float, *, sheet: bool
     ) -> Artifact:
-        made_with = provenance.recipes(
-            self._store, plan, output, self._adapters(), device, seconds, self._producer
-        )  # fmt: skip
+        made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds, self._producer)
         each = {one.id: made_with(one) for one in plan.cards}
         made = each[plan.cards[0].id] if each else made_with(card)
         own = None if plan.keep and plan.keep.origin else provenance.origin

@@ -22,7 +22,6 @@ from webuiapi import ControlNetUnit, WebUIApi
 
 from studio.api.sdapi.bodies import Enlarging, Interrogation, Painting, Repainting
 from studio.api.sdapi.painting import within
-from studio.engines.demo.fake import FakeModel
 from studio.recipes import recipe
 from studio.requests import ImageRequest
 
@@ -32,16 +31,6 @@ SMALL: dict[str, Any] = {"width": 64, "height": 64, "steps": 2}
 @pytest.fixture(scope="module")
 def library(place: Place) -> WebUIApi:
     return WebUIApi(baseurl=f"{place.url}/sdapi/v1")
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the model is asked, whole."""
-    found: list[Any] = []
-    run = FakeModel.run
-    monkeypatch.setattr(FakeModel, "run", lambda model, request, context: (
-        found.append(request), run(model, request, context))[1])  # fmt: skip
-    return found
 
 
 def post(place: Place, name: str, body: Any, **more: Any) -> httpx.Response:

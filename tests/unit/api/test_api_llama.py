@@ -30,19 +30,6 @@ CONTINUE = {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[CodeRequest]:
-    found: list[CodeRequest] = []
-    run = FakeModel.run
-
-    def note(model: FakeModel, request: Any, context: Any) -> Output:
-        found.append(request)
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", note)
-    return found
-
-
-@pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A model that writes these pieces until it is stopped."""
 

@@ -30,20 +30,6 @@ def data_url(data: bytes) -> str:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the model is asked, whole."""
-    found: list[Any] = []
-    run = FakeModel.run
-
-    def note(model: FakeModel, request: Any, context: Any) -> Output:
-        found.append(request)
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", note)
-    return found
-
-
-@pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A model that says these pieces, one after another."""
 

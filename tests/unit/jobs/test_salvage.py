@@ -114,9 +114,6 @@ def test_a_full_disk_at_the_end_keeps_what_was_painted(studio: Studio, monkeypat
 def test_a_single_picture_and_a_public_studio_write_nothing_besides(
     studio: Studio, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[Path] = []
-    aside = Library.aside
-    monkeypatch.setattr(Library, "aside", lambda self, home: written.append(home.root) or aside(self, home))
     save = Library.save
     at: list[Path] = []
     monkeypatch.setattr(Library, "save", lambda self, *given: at.append(self._root) or save(self, *given))

@@ -59,7 +59,7 @@ def progress(update: Update, language: str, step: str = "step") -> str:
         step: what the job's steps are called, a key below `progress.`.
     """
     if update.kind in ("queued", "downloading", "loading", "running"):
-        return _bar(*stage(update, language, step))
+        return _bar(update.kind, *stage(update, language, step))
     match update.kind:
         case "failed" if update.error:
             return failure(update.error, language) + offers(update, language)
@@ -191,13 +191,13 @@ def _left(update: Update, language: str) -> str:
     return f" · {said}" if said else ""
 
 
-def _bar(words: str, fraction: float | None) -> str:
+def _bar(kind: str, words: str, fraction: float | None) -> str:
     percent = "" if fraction is None else f' style="width:{min(max(fraction, 0), 1) * 100:.1f}%"'
     moving = " a-moving" if fraction is None else ""
     now = "" if fraction is None else f' aria-valuenow="{min(max(fraction, 0), 1) * 100:.0f}"'
     named = html.escape(words, quote=True)
     return (
-        f'<div class="a-progress" role="progressbar" aria-label="{named}"{now}>'
+        f'<div class="a-progress" role="progressbar" data-kind="{kind}" aria-label="{named}"{now}>'
         f'<span class="a-words">{html.escape(words)}</span>'
         f'<span class="a-track"><span class="a-fill{moving}"{percent}></span></span></div>'
     )

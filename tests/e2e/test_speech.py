@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 
 from e2e.conftest import Gate
 from e2e.desk import Desk
+from studio.jobs.job import Update
+from tabs.shared.job_progress import progress
 
 LISTEN = """() => {
     window.heard = [];
@@ -42,3 +44,14 @@ def test_a_run_is_told_in_five_announcements_at_most(desk: Desk, gate: Gate) -> 
     heard = desk.page.evaluate("window.heard")
     assert 3 <= len(heard) <= 5, heard
     assert heard[-1].startswith("Demo painter"), heard
+
+
+def test_a_model_that_is_loaded_whole_is_no_quarter_of_the_picture(desk: Desk) -> None:
+    desk.go("image").page.evaluate(LISTEN)
+    page = desk.page
+    bars = [Update(0, 0, "loading", fraction=0.5), Update(0, 1, "loading", fraction=1)]
+    for update in [*bars, *(Update(0, 2, "running", step=step, steps=8) for step in (1, 3, 7))]:
+        bar = progress(update, "en")
+        page.evaluate("bar => { document.querySelector('#image-progress').innerHTML = bar }", bar)
+        page.wait_for_timeout(60)  # until the page has looked
+    assert page.evaluate("window.heard") == ["Loading the model, 0 s", "Step 3 of 8", "Step 7 of 8"]

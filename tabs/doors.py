@@ -16,6 +16,7 @@ from tabs.door.compression import Compression
 from tabs.door.gate import Gate
 from tabs.door.guard import Guard
 from tabs.door.library_desk import LibraryDesk
+from tabs.door.mending import Mending
 from tabs.door.password import Entrance
 from tabs.door.streams import Streams
 from tabs.door.upload_quota import Ledger, Quota
@@ -51,6 +52,7 @@ def doors(studio: Studio, ledger: Ledger, folder: Path, takers: Sequence[Taker] 
         Middleware(Answering, studio=studio),
         Middleware(AdaptationPictures, studio=studio),
         Middleware(LibraryDesk, studio=studio, takers=takers),
+        Middleware(Mending),
         Middleware(Vendor, folder=FILES / "vendor"),
         Middleware(Head),
     ]

@@ -57,7 +57,7 @@ class Compression:
     def _compressed(self, path: str, start: Message, body: bytearray) -> bytes:
         """The body as it is sent; the headers follow it."""
         headers = MutableHeaders(scope=start)
-        if path.startswith("/assets/"):
+        if path.startswith("/assets/") and "cache-control" not in headers:
             headers["Cache-Control"] = FOREVER
         if len(body) < LEAST:
             return bytes(body)

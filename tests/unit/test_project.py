@@ -215,7 +215,7 @@ def test_a_benchmark_runs_with_what_a_user_installs(file):
     installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
     packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
     others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
-    others -= {"playwright"} if file.name == "page.py" else set()
+    others -= {"playwright"} if file.name in ("page.py", "mending.py") else set()
     assert not {module for module in others if not packages.get(module, set()) & installed}
 
 

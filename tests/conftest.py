@@ -40,12 +40,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LOTS = {
     "torch": ("tests/models/", "tests/e2e/test_starter"),
     "page, i": ("tests/e2e/test_i",),
-    "page, m": ("tests/e2e/test_m",),
     "page, c": ("tests/e2e/test_c",),
+    "page, s": ("tests/e2e/test_s",),
+    "page, m": ("tests/e2e/test_l", "tests/e2e/test_m"),
+    "page, p": ("tests/e2e/test_p", "tests/e2e/test_q", "tests/e2e/test_r"),
     "page": ("tests/e2e/",),
 }
-"""What one process runs where there are two, by what it begins with: all that computes with torch, and quarters of the
-tests of the page, each of which shares a Chromium and a studio."""
+"""What one process runs where there are two, by what it begins with: all that computes with torch, and sixths of the
+tests of the page, each of which shares a Chromium and a studio. A process that has one is given the next as well."""
 
 
 def _together(nodeid: str) -> str:

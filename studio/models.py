@@ -15,6 +15,7 @@ from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.jobs.runner import Runner
 from studio.manager import Fleet
+from studio.manager.fleet import AWAY
 from studio.requests import Task
 from studio.settings import Settings
 from studio.status import ModelInfo
@@ -33,7 +34,7 @@ class Models:
     Args:
         settings: whether the studio is public, where nobody may change what is everybody's.
         fleet: holds the models in memory.
-        runner: jobs that fetch or load them run there.
+        runner: jobs that fetch or load them run there, and it knows who else has some.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Models:
     ) -> None:
         self._public, self._offline = settings.public, settings.offline
         self._catalog, self._store, self._fleet, self._runner = catalog, store, fleet, runner
-        self._copies, self._used = copies, used
+        self._copies, self._used, self._peers = copies, used, runner.peers
         self._looked = float("-inf"), ""
 
     @property
@@ -56,16 +57,19 @@ class Models:
         """A short text that is another one once the files of a model came or went, whoever fetched or deleted them."""
         now = time.monotonic()
         if now - self._looked[0] >= _LOOK_AGAIN:
-            states = "\n".join(f"{card.id} {self._store.state(card)}" for card in self._catalog.cards.values())
+            cards, having = self._catalog.cards.values(), self._peers.having
+            states = "\n".join(f"{card.id} {self._store.state(card)} {sorted(having(card))}" for card in cards)
             self._looked = now, f"{zlib.crc32(states.encode()):08x}"
         return self._looked[1]
 
     def list(self, task: Task | None = None) -> tuple[ModelInfo, ...]:
         """The catalogue as it stands here, for one task or all."""
         cards = self._catalog.for_task(task) if task else tuple(self._catalog.cards.values())
-        statuses = {manager: manager.status() for manager in self._fleet}
+        statuses = {manager: manager.status() for manager in self._fleet if manager.device.kind != AWAY}
 
         def info(card: Card) -> ModelInfo:
+            if card.host:
+                return ModelInfo(card, "ready", False, True, 0, last_used=self._used.when(card.id))
             largest = max((statuses[manager] for manager in self._fleet.suited_to(card)), key=lambda one: one.budget)
             sisters = tuple(info(variants.derived(card, name)) for name in variants.on(card, largest.device))
             found = [(model, status) for status in statuses.values() for model in status.models if model.key == card.id]
@@ -76,7 +80,7 @@ class Models:
                 card.needed <= largest.budget,
                 self._store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
-                self._store.elsewhere(card), self._store.came(card),
+                self._store.elsewhere(card), self._store.came(card), tuple(self._peers.having(card)),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)
@@ -84,7 +88,7 @@ class Models:
     def here(self, task: Task, model: str) -> bool:
         """Whether a model, or a variant of one, can do a task at once."""
         found = (one for info in self.list(task) for one in (info, *info.variants))
-        return any(one.card.id == model and one.state == "ready" for one in found)
+        return any(one.card.id == model and one.usable for one in found)
 
     def download(self, model: str, session: str = "", origin: str = "", newest: bool = False) -> Job:
         """Fetch the files of a model, or of the model of a variant. The job ends when they are complete on disk.

@@ -20,7 +20,6 @@ from studio.catalog import variants
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.chains import shelf
-from studio.devices import peak_memory
 from studio.engines.shared import depth
 from studio.errors import StudioError
 from studio.groups import Groups
@@ -47,8 +46,10 @@ from studio.library.outputs import Library
 from studio.library.presets import of_tasks
 from studio.library.visitors import Room
 from studio.manager import Fleet
+from studio.manager.backends.remote.peers import Peers
 from studio.models import Models
 from studio.own import Own
+from studio.parts import Parts
 from studio.paths import Home
 from studio.request_parts import Axis
 from studio.requests import (
@@ -63,7 +64,7 @@ from studio.requests import (
 )
 from studio.results import Artifact, Tokens, Usage
 from studio.settings import Settings
-from studio.status import Status
+from studio.status import Status, status_now
 from studio.store import Store
 from studio.store.disk.adaptations import Shelf
 from studio.store.last_used import Used
@@ -95,6 +96,7 @@ class Studio:
         presets: how something is made, by the names that a person gave, by task; none on a public studio.
         disk: what takes how much, and making room.
         strangers: what strangers may take of the disk, all together.
+        peers: other studios that may compute for this one. parts: what is computed for them.
         groups: pictures that are painted together, told of before and gone on with after.
         chains: steps that follow each other, kept as files.
 
@@ -121,10 +123,10 @@ class Studio:
         beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)
         self._token_counter = TokenCounter(self.store, beside.folders)
         self.adaptations = Shelf(beside.prompts.adaptations, self.home.cache / "adaptations.json")
-        policy = policy_of(settings)
+        policy, self.peers = policy_of(settings), Peers.of_setting(settings.peers)
         self._intake = Intake(
             self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
-            beside.detectors, public=settings.public, policy=policy,
+            beside.detectors, public=settings.public, policy=policy, peers=self.peers,
         )  # fmt: skip
         self._fleet = fleet = Fleet.of_this_machine(settings)
         self.device = fleet.devices[0].device
@@ -138,10 +140,11 @@ class Studio:
             adapters=beside.folders, learned=self.home.cache / "memory.json", journal=self.instance,
             durable=Durable(self.home.queue, self.instance.id, self.library, keep_free)
             if settings.profile == "local" else None,
-            pace=Pace(self.home.cache / "pace.json"), policy=policy,
+            pace=Pace(self.home.cache / "pace.json"), policy=policy, peers=self.peers,
         )  # fmt: skip
         self.queue, live = Board(self._runner, self), self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
+        self.parts = Parts(self._intake, self._start)
         self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
         self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
@@ -168,6 +171,7 @@ class Studio:
     def close(self, timeout: float = 5.0) -> None:
         """Stop what runs and free everything. The object is not used again."""
         self.chains.close(timeout)
+        self.peers.close()
         self._token_counter.close()
         self.store.close()
         self._runner.close(timeout)
@@ -188,11 +192,7 @@ class Studio:
 
     def status(self) -> Status:
         """Models, memory and jobs now."""
-        jobs = [job for job in self._runner.register.jobs() if not job.done]
-        running = tuple(job for job in jobs if job.snapshot().kind != "queued")
-        devices = tuple(manager.status() for manager in self._fleet)
-        apart = any(model.process is not None for device in devices for model in device.models)
-        return Status(devices, running, len(jobs) - len(running), peak_memory.private_of_all(apart))
+        return status_now(self.jobs(), self._fleet)
 
     # ---- jobs
 

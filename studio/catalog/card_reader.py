@@ -17,7 +17,7 @@ from studio.catalog.advice_reader import advice_flaws
 from studio.catalog.card import Card, Commercial, Source, measure
 from studio.catalog.engines import ENGINES, EngineFacts
 from studio.catalog.licence import UNKNOWN
-from studio.catalog.source_reader import PLACES, read_parts, read_source
+from studio.catalog.source_reader import PLACES, SPEAKS, read_parts, read_source
 from studio.catalog.toml_reader import Flaw, TableReader, suggestion
 from studio.requests import REQUESTS, TASKS, Task
 
@@ -26,6 +26,8 @@ _NOT_DEFAULTS = {
     *("prompts", "mask", "styles", "loras", "variation", "variation_seed"),
     *("melody", "sound", "sound_use", "sound_keep"),
 }
+OPENAI_TASKS = frozenset({"chat", "code", "image"})
+"""What a server that speaks as OpenAI does can be asked for."""
 ONE_FILE = ("diffusion", "upscale_network")
 """Engines whose models may be one safetensors file."""
 _KEYS = (
@@ -56,12 +58,17 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         if key not in _KEYS:
             reader.flaw(key, "unknown field" + suggestion(key, _KEYS))
     tasks = _tasks(reader)
-    bare = not own and (named := _facts(reader.table.get("engine"))) is not None and not named.files
+    away = "remote" in reader.table
+    bare = not own and (named := _facts(reader.table.get("engine"))) is not None and not named.files and not away
     source = Source("bundled") if bare else read_source(reader, own, home)
-    engine = reader.text("engine", needed=not own) or guess_engine(tasks, source)
+    engine = "remote" if away else reader.text("engine", needed=not own) or guess_engine(tasks, source)
+    if (reader.table.get("engine", engine) == "remote") != away:
+        reader.flaw("engine", "remote is for a model that says where it is computed: remote = an address")
     facts = _facts(engine)
     if facts is None:
         reader.flaw("engine", f"no engine is called {engine}" + suggestion(engine, sorted(ENGINES)))
+    elif away:
+        _check_remote(reader, tasks)
     elif not set(tasks) <= set(facts.tasks):
         reader.flaw("engine", f"{engine} does {' and '.join(sorted(facts.tasks))}, not {', '.join(tasks)}")
     if engine == "llama" and source.kind in ("hub", "package") and not source.files:
@@ -75,7 +82,7 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
     link = reader.text("licence_url", needed=not own)
     if link and not link.startswith("https://"):
         reader.flaw("licence_url", "must start with https://")
-    sized = not own and not bare
+    sized = not own and not bare and not away
     disk = reader.size("disk", needed=sized) or (measure(Path(source.path)) if source.kind == "local" else 0)
     memory = reader.size("memory", needed=sized) or disk
     return Card(
@@ -104,6 +111,15 @@ def _card(reader: TableReader, id: str, own: bool, home: Path) -> Card:
         isolate=reader.flag("isolate", default=own and facts is not None and facts.native),
         unchecked=reader.texts("unchecked"),
     )
+
+
+def _check_remote(reader: TableReader, tasks: tuple[Task, ...]) -> None:
+    """Whether what a remote server speaks has words for its tasks."""
+    options = reader.mapping("options")
+    if options.get("speaks", SPEAKS[0]) == "openai" and not set(tasks) <= OPENAI_TASKS:
+        reader.flaw("options.speaks", f"openai has {', '.join(sorted(OPENAI_TASKS))}; another Atelier has all tasks")
+    if reader.table.get("starter") or reader.table.get("isolate") or reader.table.get("parts"):
+        reader.flaw("remote", "a remote model is no starter, and has neither parts nor a process here")
 
 
 def _commercial(reader: TableReader, own: bool) -> Commercial:

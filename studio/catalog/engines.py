@@ -35,7 +35,8 @@ class EngineFacts:
         cpu_only: its models are computed on the processor, whatever else there is.
         native: its own code reads the file, in a language that crashes where Python raises: what a person brought
             along gets a process of its own, so that a damaged file costs an error and not the studio.
-        files: False where no model is needed: a card for it names no place and no sizes.
+        files: False where nothing of it is on this machine: a card for it names no sizes, and at most a remote place.
+        remote: it is computed on another computer, which its card names.
     """
 
     place: str
@@ -49,6 +50,7 @@ class EngineFacts:
     cpu_only: bool = False
     native: bool = False
     files: bool = True
+    remote: bool = False
 
 
 ENGINES: dict[str, EngineFacts] = {
@@ -129,6 +131,13 @@ ENGINES: dict[str, EngineFacts] = {
         tasks=("upscale",),
         torch=False,
         files=False,
+    ),
+    "remote": EngineFacts(
+        place="studio.manager.backends.remote.engine:RemoteEngine",
+        options=("extended", "key", "model", "sees", "speaks"),
+        torch=False,
+        files=False,
+        remote=True,
     ),
 }
 """By the name that the catalogue gives."""

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from studio.addresses import VARIABLE, read_address
 from studio.catalog.card import PICKLES, WEIGHTS, Part, Source
 from studio.catalog.toml_reader import TableReader, suggestion
 
-PLACES = ("hub", "package", "bundled", "path")
+PLACES = ("hub", "package", "bundled", "path", "remote")
+SPEAKS = ("openai", "atelier")
+"""What a remote server may speak; the first where nothing is said."""
 _PART_KEYS = ("hub", "package", "revision", "files", "rename", "sha256", "optional", "disk")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9][A-Za-z0-9._+!-]*)")
@@ -23,10 +26,10 @@ def read_source(reader: TableReader, own: bool, home: Path) -> Source:
     """Where the model of `reader` comes from.
 
     Args:
-        own: the user wrote the table: a hub or a path; ours are of the hub, a package or bundled.
+        own: the user wrote the table: a hub, a path or remote; ours are of the hub, a package, bundled or remote.
         home: what a relative path is relative to.
     """
-    return _source(reader, ("hub", "path") if own else ("hub", "package", "bundled"), home)
+    return _source(reader, ("hub", "path", "remote") if own else ("hub", "package", "bundled", "remote"), home)
 
 
 def read_parts(reader: TableReader, source: Source, own: bool, one_file: bool = False) -> tuple[Part, ...]:
@@ -109,10 +112,33 @@ def _source(reader: TableReader, allowed: tuple[str, ...], home: Path) -> Source
         if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
             reader.flaw("bundled", "must be a name inside assets/starters")
         return Source("bundled", path=value, files=files, sha256=hashes)
+    if place == "remote":
+        return _remote(reader, value)
     path = _expanded(reader, value)
     if value.lower().endswith(PICKLES):
         reader.flaw("path", f"{path.name} is a format that can run code; use .safetensors or .gguf")
     return Source("local", path=str(path if path.is_absolute() else home / path), files=files, sha256=hashes)
+
+
+def _remote(reader: TableReader, value: str) -> Source:
+    """Another computer, with the options that say how it is spoken to."""
+    options = reader.table.get("options")
+    given: Mapping[str, Any] = options if isinstance(options, dict) else {}
+    for name, allowed in (("speaks", SPEAKS), ("model", None), ("key", None)):
+        told = given.get(name, SPEAKS[0])
+        if not isinstance(told, str) or (allowed and told not in allowed):
+            reader.flaw(f"options.{name}", f"must be one of {', '.join(allowed)}" if allowed else "must be a text")
+    key = given.get("key", "")
+    if isinstance(key, str) and key and not VARIABLE.fullmatch(key):
+        reader.flaw("options.key", "name the environment variable that holds the key, not the key itself")
+    for name in ("revision", "files", "sha256"):
+        if name in reader.table:
+            reader.flaw(name, "a remote model has no files here")
+    try:
+        return Source("remote", address=str(read_address(value)))
+    except ValueError as error:
+        reader.flaw("remote", str(error))
+        return Source("remote")
 
 
 def _package(reader: TableReader, value: str, files: tuple[str, ...], hashes: Mapping[str, Any]) -> Source:

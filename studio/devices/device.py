@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a model runs: `kind` is "cpu", "cuda" or "mps", `name` what people call it, `threads` those of the CPU."""
+    """Where a model runs: `kind` is "cpu", "cuda", "mps" or "remote", for another computer; `name` is what people call
+    it, `threads` those of the CPU."""
 
     kind: str
     index: int = 0

@@ -71,6 +71,11 @@ class Plan(ABC):
         """How much work it is (studio.jobs.pace); 0 where nobody can tell."""
         return sum(units(request) for request in self.requests)
 
+    @property
+    def travels(self) -> bool:
+        """Whether another studio may compute it."""
+        return True
+
     def wanted(self, card: Card) -> tuple[Request, ...]:
         """Those of `requests` that one model is asked."""
         del card
@@ -179,6 +184,10 @@ class RunContext:
     def resume(self, done: int, total: int) -> None:
         """The run begins where an earlier one stopped: `done` steps are behind it, and say nothing of its pace."""
         self.job.move("running", step=done, steps=total)
+
+    def stage(self, loading: bool, fraction: float | None = None) -> None:
+        """The run itself waits for a model, on another computer, or goes on."""
+        self.job.move("loading" if loading else "running", fraction=fraction)
 
     def step(self, done: int, total: int = 0) -> None:
         self.alive()

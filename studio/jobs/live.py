@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.catalog.card import Card
-from studio.catalog.engines import ENGINES
 from studio.errors import Cancelled, StudioError
 from studio.jobs import failures, memory_need
 from studio.jobs.context import Plan, RunContext
@@ -83,14 +82,19 @@ class Live:
         return Ran(self._policy.screen(plan.request.task).output(work.output), work.seconds)
 
     def there(self, card: Card) -> bool:
-        """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this."""
-        return self._store.state(card) == "ready" and (card.starter or bool(self._fleet.holding(card.id)))
+        """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this, and
+        nothing that is half typed goes to another computer."""
+        return (
+            not card.host
+            and self._store.state(card) == "ready"
+            and (card.starter or bool(self._fleet.holding(card.id)))
+        )
 
     def _work(self, card: Card, plan: Plan, turn: Turn, seconds: float | None) -> _Work | None:
         if not self.there(card):
             return None
         need = memory_need.of(card, self._store.path(card), plan.requests)
-        manager = self._fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
+        manager = self._fleet.place(card, need.weights + need.work)
         work = _Work(card, plan, turn, self._adapters(), seconds)
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager), work=need.work,

@@ -21,6 +21,8 @@ AT_HOME = 2
 def places(card: Card, settings: Settings) -> int:
     """How many jobs a model may answer at once. One in a process of its own answers one after another."""
     kind = engine(card.engine)
+    if card.host and isinstance(kind, AnswersSeveral):
+        return kind.places(card)
     if not isinstance(kind, AnswersSeveral) or proxy.wanted(card, settings.isolate):
         return 1
     most = kind.places(card)

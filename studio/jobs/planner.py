@@ -37,6 +37,7 @@ from studio.jobs.plans.models_grid import by_models
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
+from studio.manager.backends.remote.peers import Peers
 from studio.media import masks
 from studio.paths import gigabytes
 from studio.policy import FREE, Policy
@@ -87,10 +88,10 @@ class Intake:
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
         references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None,
-        detectors: Detectors | None = None, *, public: bool, policy: Policy = FREE,
+        detectors: Detectors | None = None, *, public: bool, policy: Policy = FREE, peers: Peers | None = None,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._policy = policy
+        self._policy, self._peers = policy, peers or Peers()
         self._controls, self._references, self._vaes, self._refiners = controls, references, vaes, refiners
         self._detectors = detectors
 
@@ -108,8 +109,13 @@ class Intake:
             raise StudioError("no_model")
         if request is not None:
             cards = tuple(card for card in cards if limits.admits(request, card) and _hearing(request, card)) or cards
-        ready = [card for card in cards if self._store.state(card) == "ready"]
+        cards = tuple(card for card in cards if not card.host) or cards  # words leave where somebody says so
+        ready = [card for card in cards if self.is_here(card)]
         return (ready or [card for card in cards if card.starter] or list(cards))[0]
+
+    def is_here(self, card: Card) -> bool:
+        """Whether nothing has to be fetched for a model."""
+        return self._store.state(card) == "ready"
 
     def order(self, request: Request, keep: Keep | None = None) -> Order:
         """One request, or as many as its prompt means.
@@ -243,7 +249,7 @@ class Intake:
             raise StudioError("wrong_task", model=card.title)
         if card.refines:
             raise StudioError("only_refines", model=card.title)
-        if self._store.state(card) != "ready" and not card.starter:
+        if not (self.is_here(card) or card.starter or self._peers.having(card, wait=True)):
             raise _missing(card)
         return card
 

@@ -1,6 +1,7 @@
 """Runner: an accepted job on its way to its result; files fetched, model awaited, computed, output kept.
 
-Downloads run on their own small pool; everything else of a job runs on its device's lane.
+Downloads run on their own small pool (studio.jobs.fetching); everything else of a job runs on its device's lane, or
+beside it where another computer is asked.
 """
 
 from __future__ import annotations
@@ -8,14 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
 from pathlib import Path
 from typing import Literal, Protocol
 
 from studio.catalog.card import Card
-from studio.catalog.engines import ENGINES
 from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import Peak
@@ -23,17 +22,20 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs import failures, memory_need
 from studio.jobs.context import Plan, Yielded
 from studio.jobs.durable import Durable
+from studio.jobs.fetching import Fetching
 from studio.jobs.job import Job
 from studio.jobs.keeping import Keeper
 from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
 from studio.jobs.model_spec import Specs, places
 from studio.jobs.pace import Pace
+from studio.jobs.placing import Places
 from studio.jobs.queue import Register
 from studio.jobs.turns import Turns, Wish
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
+from studio.manager.backends.remote.peers import Peers
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
 from studio.results import Artifact, Offer, Output
@@ -41,8 +43,11 @@ from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 
-DEVICES, PROCESSOR = "devices", "processor"
-"""What jobs compete for: the devices, and the processor beside them, for models that compute there in any case."""
+DEVICES, PROCESSOR, AWAY = "devices", "processor", "away"
+"""What jobs compete for: the devices; the processor beside them, for models that compute there in any case; and nothing
+of this machine, for those that other computers do."""
+AT_ONCE = 16
+"""Models on other computers that jobs may use at once."""
 End = Literal["done", "failed", "cancelled"]
 Final = Callable[[Job, Artifact | None, StudioError | None], None]
 Rescue = Callable[[Job, StudioError | None], tuple[StudioError | None, tuple[Offer, ...]]]
@@ -70,6 +75,7 @@ class Runner:
         durable: keeps jobs for after a restart; None where nothing is kept.
         pace: how long things take.
         policy: what may be shown.
+        peers: other studios that may compute for this one.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class Runner:
         durable: Durable | None = None,
         pace: Pace | None = None,
         policy: Policy = FREE,
+        peers: Peers | None = None,
     ) -> None:
         self._store, self._adapters = store, adapters
         self._keeper = Keeper(store, library, adapters, policy, settings.producer, durable and durable.salvage)
@@ -94,15 +101,17 @@ class Runner:
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self.turns = Turns({DEVICES: len(self.fleet.devices)}, self._saves)
+        self.turns = Turns({DEVICES: len(self.fleet.devices), AWAY: AT_ONCE}, self._saves)
+        self.peers = peers or Peers()
+        self._places = Places(store, fleet, self.peers, self.register.jobs)
         self._cards: dict[str, Card] = {}  # of those that were asked for
         self._loading: dict[str, float] = {}  # since when a job's model is on its way
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
         self._spent: dict[str, float] = {}  # seconds of those that go on with another model
         self._journal, self._lock = journal, threading.RLock()
-        self._fetching = ThreadPoolExecutor(2, thread_name_prefix="fetch")
         self._closed = threading.Event()
+        self._fetching = Fetching(store, self.register, self._closed, self)
 
     def live(self) -> Live:
         """Where is computed what is wanted while somebody types, which gives way to the jobs."""
@@ -139,11 +148,12 @@ class Runner:
 
     def _begin(self, job: Job, card: Card) -> None:
         """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
-        job.device = ""
-        self._cards[card.id] = card
+        job.device, card = "", self._places.place(job, card)
+        if not card.host:
+            self._cards[card.id] = card
         seconds = self.pace.run(card.id, job.task, job.plan.units) if job.plan is not None else 0.0
-        lane = PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
-        wish = Wish(card.id, places(card, self._settings), lane, seconds, job.session)
+        lane = AWAY if card.host else PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
+        wish = Wish(f"{card.id} {card.host}".strip(), places(card, self._settings), lane, seconds, job.session)
 
         def line_up() -> None:
             job.move("queued", fraction=None)
@@ -153,7 +163,7 @@ class Runner:
             line_up()
         else:
             asker = copy_context()  # it becomes the turn of whoever asks now
-            self._fetching.submit(self._fetch, job, card, lambda: asker.run(line_up))
+            self._fetching.begin(job, card, lambda: asker.run(line_up))
 
     def _saves(self, last: str, following: str) -> float:
         """Seconds that a load takes which is done without where a model is used once more before another needs its
@@ -167,20 +177,14 @@ class Runner:
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
-        with self._lock:
-            for other in self.register.jobs():
-                if other.task == "download" and other.model == card.id and not other.done:
-                    return other
-            self.register.accept(job)
-        self._fetching.submit(self._fetch, job, card, lambda: self._settle(job, "done"))
-        return job
+        return self._fetching.download(job, card)
 
     def cancelled(self, job: Job) -> None:
         """Stop was pressed: a job that still waits ends now; one that runs is told by its context."""
         with self._lock:
             waiting = self._tickets.pop(job.id, None)
         if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
-            self._stopped(job)
+            self.stopped(job)
 
     def position(self, job: Job) -> int:
         """How many jobs are in front of one that waits."""
@@ -212,7 +216,7 @@ class Runner:
         self.register.close()
         for job in reversed(self.register.jobs()):  # those that wait before those that make room for them
             job.cancel()
-        self._fetching.shutdown(wait=False, cancel_futures=True)
+        self._fetching.close()
         for manager in self.fleet:
             manager.close(timeout)
         for job in self.register.jobs():
@@ -221,20 +225,6 @@ class Runner:
             self.durable.close()
 
     # ---- stages
-
-    def _fetch(self, job: Job, card: Card, then: Callable[[], None]) -> None:
-        """On a download thread: get the files, then go on."""
-        job.move("downloading")
-        try:
-            self._store.fetch(card, job.progress_bytes, lambda: job.cancelled or self._closed.is_set(), job.told)
-        except Cancelled:
-            self._stopped(job)
-        except StudioError as error:
-            self._missed(job, card, error)
-        except Exception as error:
-            self._settle(job, "failed", error=failures.internal(error))
-        else:
-            then()
 
     def _ask(self, job: Job, card: Card, alone: bool = False) -> None:
         """Ask a manager for the model. The job waits from here on.
@@ -245,20 +235,20 @@ class Runner:
         try:
             need = memory_need.of(card, self._store.path(card), job.plan.wanted(card) if job.plan else ())
         except StudioError as error:
-            self._missed(job, card, error)
+            self.missed(job, card, error)
             return
         except Exception as error:
-            self._settle(job, "failed", error=failures.internal(error))
+            self.settle(job, "failed", error=failures.internal(error))
             return
-        manager = self.fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
+        manager = self.fleet.place(card, need.weights + need.work)
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
-        job.device = str(manager.device)
+        job.device = card.host or str(manager.device)
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.start(lease, lambda: self._run(job, card, manager, lease, need)),
-            refused=lambda error: self._missed(job, card, failures.titled(error, card)),
+            refused=lambda error: self.missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),
         )  # fmt: skip
         with self._lock:
@@ -314,7 +304,7 @@ class Runner:
         seconds = before + time.monotonic() - started
         if (output is not None or (following is not None and following.id != card.id)) and peak.nbytes is not None:
             self._learned.note(device, card.id, need.shape, peak.nbytes)
-        if output is not None and output.finish == "stop" and plan is not None and not plan.cards:
+        if output is not None and output.finish == "stop" and plan is not None and not plan.cards and not card.host:
             self.pace.ran(card.id, job.task, plan.units, seconds)
         if following is not None:
             if self.durable is not None and not self._closed.is_set():
@@ -325,15 +315,15 @@ class Runner:
             self._spent[job.id] = before
             self._failed(job, card, error, need, device)
         elif plan is None:
-            self._settle(job, "done")  # it was only to be loaded
+            self.settle(job, "done")  # it was only to be loaded
         elif output is None:
-            self._stopped(job)
+            self.stopped(job)
         else:
             self._keep(job, plan, card, manager.device, output, seconds)
 
     def _failed(self, job: Job, card: Card, error: StudioError, need: Demand, device: str) -> None:
         """A run ended in an error. Out of memory is tried once more, alone, unless the job has spoken already."""
-        if error.code == "out_of_memory":
+        if error.code == "out_of_memory" and not card.host:
             kept = self._learned.expect(device, card.id, need.shape, need.work)
             self._learned.ran_out(device, card.id, need.shape, kept)
             if not (job.retried or job.cancelled or job.snapshot().text):
@@ -341,24 +331,27 @@ class Runner:
                 memory.collect()
                 self._ask(job, card, alone=True)
                 return
-        self._missed(job, card, error)
+        self.missed(job, card, error)
 
-    def _missed(self, job: Job, card: Card, error: StudioError) -> None:
+    def missed(self, job: Job, card: Card, error: StudioError) -> None:
         """A model cannot be had, or failed: the job goes on with another, keeps what it has, or fails."""
+        if (again := self._places.again(job, card, error)) is not None:
+            self._begin(job, again)
+            return
         plan = job.plan
         left = plan.missed(card, error) if plan is not None and not job.cancelled else None
         if plan is None or left is None:
-            self._settle(job, "failed", error=error)
+            self.settle(job, "failed", error=error)
         elif isinstance(left, Output):
             self._keep_earlier(job, plan, left)
         else:
             self._begin(job, left)
 
-    def _stopped(self, job: Job) -> None:
+    def stopped(self, job: Job) -> None:
         """Stop was pressed while nothing of the job was computed: what earlier runs of it made is kept."""
         left = job.plan.so_far() if job.plan is not None else None
         if job.plan is None or left is None:
-            self._settle(job, "cancelled")
+            self.settle(job, "cancelled")
         else:
             self._keep_earlier(job, job.plan, left)
 
@@ -370,19 +363,20 @@ class Runner:
         try:
             artifact = self._keeper.keep(job, plan, card, device, output, seconds)
         except StudioError as error:
-            self._settle(job, "failed", error=error)
+            self.settle(job, "failed", error=error)
         except Exception as error:
-            self._settle(job, "failed", error=failures.internal(error))
+            self.settle(job, "failed", error=failures.internal(error))
         else:
-            self._settle(job, "cancelled" if output.finish == "cancelled" else "done", artifact)
+            self.settle(job, "cancelled" if output.finish == "cancelled" else "done", artifact)
 
-    def _settle(self, job: Job, kind: End, artifact: Artifact | None = None, error: StudioError | None = None) -> None:
+    def settle(self, job: Job, kind: End, artifact: Artifact | None = None, error: StudioError | None = None) -> None:
         """The end of a job: what has to be kept is kept before anybody hears of it."""
         with self._lock:
             self._tickets.pop(job.id, None)
             final = self._finals.pop(job.id, None)
             self._spent.pop(job.id, None)
             self._loading.pop(job.id, None)
+        self._places.left(job.id)
         if final is not None:
             try:
                 final(job, artifact, error)

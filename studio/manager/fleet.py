@@ -1,13 +1,18 @@
-"""Several devices, one lane each: a job goes where its model is warm, else where it fits."""
+"""Several devices, one lane each: a job goes where its model is warm, else where it fits.
+
+Another computer is a device too, of which nothing is known but that it takes no memory here and is in nobody's way.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Self
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
+from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.engines.base import Loaded
@@ -17,6 +22,10 @@ from studio.manager.types import ManagerStatus
 from studio.settings import Settings
 
 WARM = ("ready", "loading", "placing")
+AWAY = "remote"
+"""The kind of the devices that are other computers."""
+_ENDLESS = memory.Reading(1 << 60, 1 << 60)
+_AT_ONCE = 64
 
 
 class Fleet:
@@ -33,6 +42,8 @@ class Fleet:
     ) -> None:
         self.devices = tuple(make(device) for device in devices)
         self.processor = self.devices[0] if processor is None else make(processor)
+        self._lock = threading.Lock()
+        self._away: dict[str, ModelManager] = {}  # of other computers, by their names
 
     @classmethod
     def of_this_machine(cls, settings: Settings) -> Self:
@@ -52,6 +63,7 @@ class Fleet:
         yield from self.devices
         if self.processor not in self.devices:
             yield self.processor
+        yield from tuple(self._away.values())
 
     @property
     def keys(self) -> frozenset[str]:
@@ -64,13 +76,33 @@ class Fleet:
 
     def suited_to(self, card: Card) -> tuple[ModelManager, ...]:
         """The devices that this model may run on."""
-        return self.suited(ENGINES[card.engine].cpu_only)
+        return (self.away(card.host),) if card.host else self.suited(ENGINES[card.engine].cpu_only)
+
+    def away(self, host: str) -> ModelManager:
+        """Another computer. What is computed there takes neither memory nor turns here."""
+        with self._lock:
+            if host not in self._away:
+                device = Device(AWAY, 0, host)
+                self._away[host] = ModelManager(device, slots=_AT_ONCE, read=lambda _: _ENDLESS)
+            return self._away[host]
 
     def room(self, card: Card) -> tuple[Device, int]:
         """The device with the most memory for this model, and how many bytes models may take there."""
         found = [(manager.status().budget, manager.device) for manager in self.suited_to(card)]
         budget, device = max(found, key=lambda one: one[0])
         return device, budget
+
+    def place(self, card: Card, needed: int) -> ModelManager:
+        """The device for a request of a model; see `choose`."""
+        if card.host:
+            return self.away(card.host)
+        return self.choose(card.id, needed, ENGINES[card.engine].cpu_only)
+
+    def coldness(self, card: Card) -> int:
+        """How far a model is from being used here: 0 in memory, 1 parked, 2 there is room, 3 there will be, 4 there is
+        not."""
+        suited = [manager.status() for manager in self.suited_to(card)]
+        return min(_coldness(status, card.id, card.needed) for status in suited)
 
     def choose(self, key: str, needed: int, on_processor: bool = False) -> ModelManager:
         """The device for a request: where its model is warm, else parked, else where it fits best.
@@ -95,13 +127,15 @@ class Fleet:
 
 def _cost(status: ManagerStatus, key: str, needed: int) -> tuple[bool, int, bool, int, int]:
     """What speaks against a device, the weightiest first: stuck, how cold the model is, no room, the line."""
-    state = next((model.state for model in status.models if model.key == key), "")
     room = status.budget - status.charged
     busy = status.waiting + sum(model.in_use for model in status.models)
+    return status.stuck is not None, _coldness(status, key, needed), needed > room, busy, -room
+
+
+def _coldness(status: ManagerStatus, key: str, needed: int) -> int:
+    state = next((model.state for model in status.models if model.key == key), "")
     if state in WARM:
-        coldness = 0
-    elif state == "parked":
-        coldness = 1
-    else:
-        coldness = 2 if needed <= room else 3 if needed <= status.budget else 4
-    return status.stuck is not None, coldness, needed > room, busy, -room
+        return 0
+    if state == "parked":
+        return 1
+    return 2 if needed <= status.budget - status.charged else 3 if needed <= status.budget else 4

@@ -39,6 +39,7 @@ class ModelManager:
         reserve: bytes left to everybody else.
         stuck_after: seconds without a sign of life after which the device counts as stuck; 0 never.
         gate: shared by all devices of a process.
+        slots: models that may be in use at once; a compute lane has one.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ModelManager:
         reserve: int = 0,
         stuck_after: float = 0.0,
         gate: Gate | None = None,
+        slots: int = 1,
         read: Callable[[Device], memory.Reading] = memory.read_memory,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,7 +63,7 @@ class ModelManager:
         self._loaded: dict[str, Loaded] = {}
         self._waiters: dict[int, Waiter] = {}
         self._closing = False
-        self._core = Core(Ledger(0, unified=device.kind != "cuda"))
+        self._core = Core(Ledger(0, unified=device.kind != "cuda"), slots)
         self._budget = Budget(device, limit, reserve, read, lambda key: self._specs[key].apart)
         self._core.set_budget(clock(), *self._budget.now(self._core.ledger))
         self._janitor = threading.Thread(target=self._expire, name=f"janitor-{device}", daemon=True)

@@ -1,4 +1,4 @@
-"""Models that are on this machine already: the starters in assets, and paths that the user names.
+"""Models that are on this machine already: the starters in assets, and paths that the user names; or never will be.
 
 Nothing is copied and nothing is ever deleted. A path whose weights could run code is refused.
 """

@@ -22,8 +22,8 @@ from studio.store.item import Pieces, State, lock_name
 
 log = logging.getLogger("studio")
 
-_HERE = ("bundled", "local")
-"""Kinds of sources whose own files are on this machine in any case."""
+_HERE = ("bundled", "local", "remote")
+"""Kinds of sources that have nothing to fetch: their own files are on this machine in any case, or never."""
 
 
 class Store:

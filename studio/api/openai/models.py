@@ -21,7 +21,9 @@ def routes(desk: Desk) -> APIRouter:
     async def models() -> dict[str, Any]:
         """Those that can be asked at once."""
         found = await anyio.to_thread.run_sync(desk.studio.models.list)
-        return {"object": "list", "data": [told(desk, info) for info in found if info.state == "ready"]}
+        jobs = sum(not job.done for job in desk.studio.jobs())
+        data = [told(desk, info) for info in found if info.usable]
+        return {"object": "list", "data": data, "queue": {"jobs": jobs}}
 
     @router.get("/v1/models/{id:path}")
     async def model(id: str) -> dict[str, Any]:
@@ -41,11 +43,17 @@ def told(desk: Desk, info: ModelInfo) -> dict[str, Any]:
     card = info.card
     return {
         "id": card.id, "object": "model", "created": 0, "owned_by": owner(card),
-        "title": card.title, "tasks": list(card.tasks), "capabilities": can(desk, card), "ready": info.state == "ready",
-        "loaded": info.loaded, "context_length": int(card.limits.get("context", 0)) or None,
+        "title": card.title, "tasks": list(card.tasks), "capabilities": can(desk, card), "ready": info.usable,
+        "loaded": info.loaded, "fits": info.fits, "computed_on": elsewhere(info),
+        "context_length": int(card.limits.get("context", 0)) or None,
         "parameters": card.parameters or None, "licence": card.licence,
         "variants": [f"{card.base}@{name}" for name in variants.of(card)],
     }  # fmt: skip
+
+
+def elsewhere(info: ModelInfo) -> str | None:
+    """The computer that computes it; None for this one."""
+    return info.card.host or (None if info.state == "ready" else next(iter(info.peers), None))
 
 
 def owner(card: Card) -> str:

@@ -65,16 +65,11 @@ class Channel:
         Raises:
             Closed: the other end is gone. TypeError: a value that cannot cross; nothing was sent.
         """
-        blobs: list[bytes | memoryview] = []
-        tree = [op, *(encode(value, blobs) for value in values)]
-        head = json.dumps([[memoryview(blob).nbytes for blob in blobs], tree]).encode()
-        if len(head) > LARGEST:
-            raise TypeError(f"a message of {len(head)} bytes cannot cross to another process")
+        pieces = pack(op, *values)
         try:
             with self._turn:
-                self._writing.write(struct.pack("<I", len(head)) + head)
-                for blob in blobs:
-                    self._writing.write(blob)
+                for piece in pieces:
+                    self._writing.write(piece)
                 self._writing.flush()
         except (OSError, ValueError):  # a broken pipe; a stream that was closed
             raise Closed from None
@@ -110,6 +105,43 @@ class Channel:
         if self._reading.readinto(data) != size:  # pyright: ignore[reportAttributeAccessIssue]
             raise Closed
         return data
+
+
+def pack(*values: Any) -> list[bytes | memoryview]:
+    """A message as its bytes, in pieces: the length of its head, the head, its pictures and sounds.
+
+    Raises:
+        TypeError: a value that cannot cross.
+    """
+    blobs: list[bytes | memoryview] = []
+    tree = [encode(value, blobs) for value in values]
+    head = json.dumps([[memoryview(blob).nbytes for blob in blobs], tree]).encode()
+    if len(head) > LARGEST:
+        raise TypeError(f"a message of {len(head)} bytes cannot cross to another process")
+    return [struct.pack("<I", len(head)) + head, *blobs]
+
+
+def unpack(data: bytes | bytearray) -> tuple[Any, ...]:
+    """The values that `pack` put into a message, which is here whole, from whomever it is.
+
+    Raises:
+        ValueError: nothing that `pack` wrote.
+    """
+    try:
+        rest = memoryview(data)
+        (length,) = struct.unpack("<I", rest[:4])
+        if length > LARGEST:
+            raise ValueError(f"{length} bytes")
+        sizes, tree = json.loads(bytes(rest[4 : 4 + length]))
+        blobs, rest = list[bytearray](), rest[4 + length :]
+        if not all(type(size) is int and size >= 0 for size in sizes) or sum(sizes) != len(rest):
+            raise ValueError("other sizes than there are bytes")
+        for size in sizes:
+            blobs.append(bytearray(rest[:size]))
+            rest = rest[size:]
+        return tuple(decode(value, blobs) for value in tree)
+    except Exception as error:  # whatever arrives there
+        raise ValueError(f"a message cannot be understood: {type(error).__name__}") from error
 
 
 def encode(value: Any, blobs: list[bytes | memoryview]) -> Any:

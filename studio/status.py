@@ -47,6 +47,11 @@ class ModelInfo:
     peers: tuple[str, ...] = ()
 
     @property
+    def elsewhere_only(self) -> str:
+        """The other computer that computes it in any case; "" where this one may."""
+        return self.card.host or ("" if self.state == "ready" and self.fits else next(iter(self.peers), ""))
+
+    @property
     def usable(self) -> bool:
         """Whether it can be asked for at once, here or elsewhere."""
         return self.state == "ready" or bool(self.peers)

@@ -111,7 +111,7 @@ def _machine(studio: Studio) -> Iterator[Check]:
 def _models(studio: Studio) -> Iterator[Check]:
     infos = studio.models.list()
     for task in TASKS:
-        ready = [info.card.title for info in infos if task in info.card.tasks and info.state == "ready"]
+        ready = [info.card.title for info in infos if task in info.card.tasks and info.usable]
         if ready:
             yield Check(task, ", ".join(ready))
         elif any(task in info.card.tasks and info.card.starter for info in infos):

@@ -158,7 +158,9 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     card = info.card
     state = say(f"state.{info.state}") if info.fits or info.state == "ready" else say("state.too_big")
     size = gigabytes(info.disk_bytes or card.disk_bytes) if info.disk_bytes or card.disk_bytes else "?"
-    if not card.has_files:
+    if host := info.elsewhere_only:
+        state = say("state.computed_on", host=host)
+    elif not card.has_files:
         state, size = say("state.no_files"), "–"
     sisters = " ".join(f"{VARIANT}{one.card.variant}" for one in info.variants if one.fits)
     title = variants.title(card, language())

@@ -119,7 +119,7 @@ class ChatSettings:
     def others(self, chat: Chat, spoken: str) -> list[tuple[str, str]]:
         """(id, title) of models that are here, besides the one that answers in a conversation; the first few."""
         models = self._page.studio.models.list("chat")
-        ready = [one.card for info in models for one in (info, *info.variants) if one.state == "ready"]
+        ready = [one.card for info in models for one in (info, *info.variants) if one.usable]
         title = self._page.title
         return [(card.id, title(card.id, spoken)) for card in ready if card.id != chat.model][:MOST_OTHERS]
 

@@ -146,7 +146,7 @@ class Editing:
 
     def _editors(self, ready: bool) -> list[Card]:
         found = [one for one in self._page.studio.models.list("image") if one.card.pictures[1]]
-        here = [one.card for one in found if one.state == "ready" or one.card.starter]
+        here = [one.card for one in found if one.usable or one.card.starter]
         return here if ready else [*here, *[one.card for one in found if one.card not in here]]
 
     def _cannot(self, card: Card, spoken: str) -> str:

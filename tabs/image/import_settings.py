@@ -85,7 +85,7 @@ class Restoring:
             return {line: job_progress.failure(StudioError("broken_metadata"), spoken)}
         model, models = found.model, self._page.studio.models.list("image")
         known = _known(found, models, self._page.studio.own.hashed(found.model_hash) if found.model_hash else "")
-        here = known is not None and (known.state == "ready" or known.card.starter)
+        here = known is not None and (known.usable or known.card.starter)
         card = known.card if known is not None and here else self._page.studio.default_model("image")
         picture, missing = self._source(found)
         values = form.fields({**found.fields, "image": bool(picture)}, card)

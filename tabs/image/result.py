@@ -28,7 +28,7 @@ from tabs.shared import job_progress
 from tabs.shared.context import Page
 from tabs.shared.events import crossing, quick
 from tabs.shared.i18n import language, said, t
-from tabs.shared.widgets import heading, menu, taking_menu, tries
+from tabs.shared.widgets import heading, made_on, menu, taking_menu, tries
 
 _OPEN_START = "() => atelier.unfold('image-start')"
 
@@ -189,6 +189,7 @@ class Result:
         card = self._page.studio.catalog.find(model["id"])
         if card is None or card.has_files:  # else no model had a part in it
             facts.append(licence.name(model["licence"], spoken))
+        facts += made_on(made, spoken)
         several = len(shown.files) > 1
         which = text("image.which", spoken, number=index + 1, count=len(shown.files)) + " · " if several else ""
         words = f'<p class="a-used">{html.escape(str(used))}</p>' if used else ""

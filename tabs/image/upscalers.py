@@ -61,8 +61,8 @@ def named(page: Page, chosen: str, scale: int, spoken: str) -> str:
 
 
 def _ready(page: Page, spoken: str, keeping: bool = False) -> list[tuple[str, str]]:
-    """Title and id of those that are on disk; `keeping`: of those that keep the size, else of the others."""
-    models = [model for model in page.studio.models.list("upscale") if model.state == "ready"]
+    """Title and id of those that can be asked; `keeping`: of those that keep the size, else of the others."""
+    models = [model for model in page.studio.models.list("upscale") if model.usable]
     return [
         (page.title(model.card.id, spoken), model.card.id)
         for model in models

@@ -91,6 +91,8 @@ def draw(entry: Entry, spoken: str, now: float, acts: bool, tokens: bool = False
 def actions(entry: Entry) -> tuple[str, ...]:
     """What can be done about a model in its state; the likeliest first."""
     info, resident = entry.info, entry.info.resident
+    if info.card.host:
+        return ("use",)
     if not info.card.has_files:  # there is nothing to fetch, to delete or to keep in memory
         return ()
     ours = info.disk_bytes > 0 and fetched(info) and not info.card.variant  # the files are the model's
@@ -101,7 +103,7 @@ def actions(entry: Entry) -> tuple[str, ...]:
         case "failed":
             return ("again", *ways(entry.error), *rid)
         case "absent":
-            return ("download",) if fetched(info) else ()
+            return (*(("use",) if info.peers else ()), *(("download",) if fetched(info) else ()))
         case "partial":
             return ("resume", *rid)
         case "disk":
@@ -158,6 +160,8 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
     name = _say(state, spoken)
     if state == "queued":
         name = _say("queued", spoken, position=job.position) if job and job.position else _say("queued_next", spoken)
+    elif host := info.elsewhere_only:
+        name = html.escape(text("page.computed_on", spoken, host=host))
     elif state in ("disk", "absent") and not fetched(info) and not info.disk_bytes:
         name = _say("built_in", spoken)
     said = [f"<b>{name}</b>"]
@@ -173,7 +177,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
         said.append(_say("cooling", spoken, time="{}").format(clock(now + info.cooling.seconds)))
     if resident is not None and info.card.has_files:
         said += _resident(resident, spoken, now)
-    elif not info.fits and state in ("disk", "absent", "partial"):
+    elif not info.fits and not info.elsewhere_only and state in ("disk", "absent", "partial"):
         needed = gigabytes(info.card.needed)
         said.append(f'<span class="a-warn">{html.escape(text("page.does_not_fit", spoken, needed=needed))}</span>')
         if fitting := [variants.title(one.card, spoken) for one in info.variants if one.fits]:
@@ -219,6 +223,9 @@ def _facts(entry: Entry, spoken: str, now: float) -> list[str]:
     if info.came and info.state != "absent":
         said.append(_say("came", spoken, host=info.came))
     said.append(licence)
+    if info.peers and not info.elsewhere_only:
+        hosts = text("page.comma", spoken).join(info.peers)
+        said.append(html.escape(text("page.may_be_computed", spoken, hosts=hosts)))
     if limit := licences.limit(card.commercial, spoken):
         said.append(html.escape(limit))
     idle = [now - info.last_used] if info.last_used is not None else []

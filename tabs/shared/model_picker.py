@@ -86,7 +86,8 @@ class ModelPicker:
         facts = [licence, licences.limit(card.commercial, language), gigabytes(size) if size > 1 else ""]
         if card.variant:
             facts.append(text("page.takes", language, size=gigabytes(card.memory_bytes)))
-        if not info.fits:
+        parts += leaving(info, language)
+        if not info.fits and not info.elsewhere_only:
             needed = gigabytes(card.needed)
             facts.append(f'<b class="a-warn">{text("page.does_not_fit", language, needed=needed)}</b>')
             if fitting := [variants.title(one.card, language) for one in info.variants if one.fits]:
@@ -122,7 +123,7 @@ class ModelPicker:
     def _row(self, model: str | None) -> Any:
         here = model is None or self._info(model).state == "ready"
         card = None if model is None else self._info(model).card
-        local = card is not None and card.source.kind in ("local", "bundled") and not card.parts
+        local = card is not None and card.source.kind in ("local", "bundled", "remote") and not card.parts
         return gr.update(visible=not here and not local)
 
     def _changed(self, model: str | None, request: gr.Request) -> tuple[str, Any]:
@@ -159,6 +160,17 @@ class ModelPicker:
                 job.cancel()
 
 
+def leaving(info: ModelInfo, language: str) -> list[str]:
+    """That what is written for a model leaves this machine, or may, as HTML."""
+    if host := info.elsewhere_only:
+        where, words = (text(f"page.computed_on{more}", language, host=host) for more in ("", "_help"))
+        return [f"<b>{html.escape(where)}</b> · {html.escape(words)}"]
+    if info.peers:
+        hosts = text("page.comma", language).join(info.peers)
+        return [html.escape(text("page.may_be_computed", language, hosts=hosts))]
+    return []
+
+
 def files_mark(studio: Studio, name: str) -> str:
     """What is on disk, unseen: where the strip's "now" is not a list's "listed", page.js has the list drawn anew."""
     return f'<i hidden data-files-{name}="{studio.models.on_disk}"></i>'
@@ -166,7 +178,7 @@ def files_mark(studio: Studio, name: str) -> str:
 
 def _farther(info: ModelInfo) -> int:
     """What is here stands first, then what this machine can run, then the rest; each as the catalogue has it."""
-    return 2 if not info.fits else 0 if info.state == "ready" else 1
+    return 0 if info.usable and (info.fits or info.peers) else 1 if info.fits else 2
 
 
 def _worth(info: ModelInfo, chosen: str | None) -> list[ModelInfo]:
@@ -182,6 +194,8 @@ def _label(info: ModelInfo, language: str) -> str:
         return f"{variants.title(card, language)} · {memory}"
     size = info.disk_bytes or card.disk_bytes
     state = text(f"page.state_{info.state}", language) if info.fits else text("page.too_large", language)
+    if host := info.elsewhere_only:
+        state = text("page.computed_on", language, host=host)
     limit = (
         "" if card.commercial is True else licences.name(card.licence, language)
     )  # what everybody may use is said below

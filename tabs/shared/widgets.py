@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -169,6 +169,13 @@ def examples(keys: Sequence[str], english: bool = False) -> str:
     return "".join(f'<button type="button" class="a-example" data-try>{one}</button>' for one in words)
 
 
+def made_on(recipe: Mapping[str, Any], language: str) -> list[str]:
+    """On which other computer it was made; nothing for this one."""
+    if recipe.get("device") != "remote":
+        return []
+    return [text("page.computed_on", language, host=recipe.get("hardware", "?"))]
+
+
 def made(artifact: Artifact, language: str) -> str:
     """The line under a result: its seeds, the model, the time it took and the licence."""
     recipe, model = artifact.recipe, artifact.recipe["model"]
@@ -177,8 +184,7 @@ def made(artifact: Artifact, language: str) -> str:
         relatives = ", ".join(dict.fromkeys(str(each["parameters"]["variation_seed"]) for each in artifact.recipes))
         seeds += f" · {text('label.variation_seed', language)} {relatives}"
     seconds = f"{recipe['seconds']:.1f}"
-    line = text(
-        "page.made_with", language, model=variants.called(model["id"], model["title"], language), seconds=seconds
-    )
+    called = variants.called(model["id"], model["title"], language)
+    line = " · ".join([text("page.made_with", language, model=called, seconds=seconds), *made_on(recipe, language)])
     named = licence.name(model["licence"], language)
     return job_progress.note(f"{text('label.seed', language)} {seeds} · {line} · {named}")

@@ -44,16 +44,11 @@ def told(desk: Desk, info: ModelInfo) -> dict[str, Any]:
     return {
         "id": card.id, "object": "model", "created": 0, "owned_by": owner(card),
         "title": card.title, "tasks": list(card.tasks), "capabilities": can(desk, card), "ready": info.usable,
-        "loaded": info.loaded, "fits": info.fits, "computed_on": elsewhere(info),
+        "loaded": info.loaded, "fits": info.fits, "computed_on": info.elsewhere_only or None,
         "context_length": int(card.limits.get("context", 0)) or None,
         "parameters": card.parameters or None, "licence": card.licence,
         "variants": [f"{card.base}@{name}" for name in variants.of(card)],
     }  # fmt: skip
-
-
-def elsewhere(info: ModelInfo) -> str | None:
-    """The computer that computes it; None for this one."""
-    return info.card.host or (None if info.state == "ready" else next(iter(info.peers), None))
 
 
 def owner(card: Card) -> str:

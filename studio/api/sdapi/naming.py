@@ -14,7 +14,7 @@ _HASH = re.compile(r" \[[0-9a-fA-F]{6,64}\]$")
 
 def here(desk: Desk, task: Task = "image") -> list[Card]:
     """Those that can be asked at once."""
-    return [info.card for info in desk.studio.models.list(task) if info.state == "ready"]
+    return [info.card for info in desk.studio.models.list(task) if info.usable]
 
 
 def title(card: Card, among: list[Card]) -> str:

@@ -24,7 +24,8 @@ EVERY = 5.0
 """Seconds between two questions."""
 FIRST = 2.0
 """Seconds for which the first job waits until all were asked once."""
-_ANSWER = 4.0
+_ANSWER = 15.0
+"""Seconds for an answer: a studio puts its API together when the first program asks."""
 _NAMES = 4096
 
 

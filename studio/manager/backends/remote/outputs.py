@@ -6,7 +6,9 @@ engine of this studio gives it, or it is an error.
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -15,9 +17,11 @@ from studio.i18n import table
 from studio.requests import ImageRequest, MusicRequest, Request, UpscaleRequest
 from studio.results import Audio, Output
 from studio.tasks.bounds import MAX_SEED
+from studio.tasks.music import performance
 
 MOST_TEXT = 10_000_000
 MOST_PIXELS = 1 << 28
+MOST_MIDI = 4_000_000
 _PICTURES = {"RGB", "RGBA"}
 _RATES = range(8_000, 192_001)
 _FINISHES = ("stop", "length", "cancelled")
@@ -45,6 +49,7 @@ def checked(output: object, request: Request) -> Output:
     if paints or plays:
         _require(made > 0 and len(output.seeds) == made, "nothing")
         _require(len(output.variation_seeds) in (0, made), "seeds")
+    audio = tuple(replace(one, played=performance.clean(one.played)) for one in audio)
     return Output(
         text=output.text, texts=output.texts, prompt=output.prompt, images=images, audio=audio, seeds=output.seeds,
         variation_seeds=output.variation_seeds, finish=output.finish, stats=dict(output.stats), notes=notes,
@@ -101,14 +106,16 @@ def _audio(value: object) -> bool:
     if not isinstance(samples, np.ndarray) or samples.dtype != np.float32 or samples.ndim != 2:
         return False
     whole = samples.shape[0] in (1, 2) and samples.shape[1] > 0 and bool(np.isfinite(samples).all())
-    return whole and isinstance(value.midi, bytes) and _played(value.played)
+    return whole and isinstance(value.midi, bytes) and _notes_of_music(value.midi) and isinstance(value.played, dict)
 
 
-def _played(value: object) -> bool:
-    """Whether it is JSON, as recipes hold it."""
-    import json
+def _notes_of_music(data: bytes) -> bool:
+    """Whether it is a MIDI file, or nothing."""
+    import mido
 
+    if not data:
+        return True
     try:
-        return isinstance(value, dict) and len(json.dumps(value, allow_nan=False)) <= 1_000_000
-    except (TypeError, ValueError, RecursionError):
+        return len(data) <= MOST_MIDI and len(mido.MidiFile(file=io.BytesIO(data)).tracks) > 0
+    except Exception:  # whatever its reader makes of it
         return False

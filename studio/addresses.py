@@ -17,7 +17,8 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}", re.ASCII)
 """The name of an environment variable, which a key itself hardly ever looks like."""
 MOST_PEERS = 16
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
+_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
+_SEEN = re.compile(r"[\x21-\x7e]+")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -54,7 +55,7 @@ def read_address(text: str) -> Address:
         ValueError: it is none, or http to a place that everybody may read on the way to.
     """
     try:
-        parts = urlsplit(text) if len(text) <= LONGEST else None
+        parts = urlsplit(text) if len(text) <= LONGEST and _SEEN.fullmatch(text) else None
         port = parts.port if parts is not None else None
     except ValueError:
         parts = port = None

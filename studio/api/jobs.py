@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from studio.api.problems import Reply, body
 from studio.api.streaming import ALIVE, EventStream, event
-from studio.api.submitting import Desk, Part, Work
+from studio.api.submitting import Desk, Handing, Work
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.manager.backends.process import wire
@@ -54,8 +54,8 @@ def routes(desk: Desk) -> APIRouter:
         """Start a job of any task."""
         request = await anyio.to_thread.run_sync(forms.read_request, said.request)
         if said.part:
-            part = await desk.begin_part(http, request, previews=said.previews)
-            return EventStream(_handing(desk, part, http), part)
+            work, handing = await desk.begin_part(http, request, previews=said.previews)
+            return EventStream(_handing(desk, work, handing, http), work)
         work = await desk.begin(http, request, previews=said.previews)
         if said.stream:
             return EventStream(_events(desk, work, http), work)
@@ -92,12 +92,11 @@ def routes(desk: Desk) -> APIRouter:
     async def output(id: str, http: Request) -> Response:
         """What the model made of a part, as the studio that asked for it reads it."""
         desk.job(http, id)
-        part = desk.handing.get(id)
-        made = part.output if part is not None else None
-        if part is None or made is None:
+        handing = desk.handing.get(id)
+        if handing is None or (made := handing.output) is None:
             raise StudioError("unknown_job")
         data = await anyio.to_thread.run_sync(lambda: b"".join(wire.pack(made)))
-        part.taken.set()
+        handing.taken.set()
         return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
     @router.get("/v1/jobs/{id}/events")
@@ -114,16 +113,16 @@ async def _events(desk: Desk, work: Work, http: Request) -> AsyncIterator[str]:
         yield ALIVE if found is None else event(told(desk, found[1], http), found[1].kind)
 
 
-async def _handing(desk: Desk, part: Part, http: Request) -> AsyncIterator[str]:
+async def _handing(desk: Desk, work: Work, handing: Handing, http: Request) -> AsyncIterator[str]:
     """As `_events`; behind the last the line stays open until the output was fetched."""
-    async for said in _events(desk, part, http):
+    async for said in _events(desk, work, http):
         yield said
     for _ in range(int(FETCH_SECONDS)):
-        if part.output is None or part.taken.is_set():
+        if handing.output is None or handing.taken.is_set():
             return
         try:
             async with asyncio.timeout(1.0):
-                await part.taken.wait()
+                await handing.taken.wait()
         except TimeoutError:
             yield ALIVE
 

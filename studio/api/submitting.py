@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Desk:
         self.studio, self.links = studio, Links()
         self._stopping = ThreadPoolExecutor(2, thread_name_prefix="api-stop")
         self._once: OrderedDict[tuple[str, str], _Once] = OrderedDict()
-        self.handing: dict[str, Part] = {}
+        self.handing: dict[str, Handing] = {}
 
     def asker(self, http: Asked) -> Asker:
         """Who sends a request."""
@@ -82,16 +82,17 @@ class Desk:
             return Work(self, await anyio.to_thread.run_sync(start))
         return Work(self, await self._known(http, key, start), lasting=True)
 
-    async def begin_part(self, http: Asked, request: Request, *, previews: bool) -> Part:
+    async def begin_part(self, http: Asked, request: Request, *, previews: bool) -> tuple[Work, Handing]:
         """Start a part of a job of another studio, whose output is here as long as it listens.
 
         Raises:
             StudioError: as `begin`; part_remote.
         """
         start = partial(self._start_part, self.asker(http), request, previews)
-        part = Part(self, await anyio.to_thread.run_sync(start))
-        self.handing[part.jobs[0].id] = part
-        return part
+        begun = await anyio.to_thread.run_sync(start)
+        id = begun.job.id
+        self.handing[id] = Handing(begun)
+        return Work(self, (begun.job,), over=lambda: self.handing.pop(id, None)), self.handing[id]
 
     async def watch(self, http: Asked, id: str) -> Work:
         """Another one who looks at a job, which goes on when they leave.
@@ -192,10 +193,14 @@ class Work:
     Args:
         lasting: they are given GRACE when the client goes; else they stop at once.
         steers: False where they go on whoever goes.
+        over: called once nobody waits any more.
     """
 
-    def __init__(self, desk: Desk, jobs: tuple[Job, ...], *, lasting: bool = False, steers: bool = True) -> None:
-        self._desk, self.jobs, self._lasting, self._steers = desk, jobs, lasting, steers
+    def __init__(
+        self, desk: Desk, jobs: tuple[Job, ...], *, lasting: bool = False, steers: bool = True,
+        over: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._desk, self.jobs, self._lasting, self._steers, self._over_now = desk, jobs, lasting, steers, over
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._pending = False
@@ -278,6 +283,7 @@ class Work:
         if self._left:
             return
         self._left = True
+        self._over_now()
         for one in self._watched:
             one.reader.close()
             if not self._steers or one.job.done:
@@ -293,25 +299,20 @@ class Work:
             self._desk.stop(job)
 
 
-class Part(Work):
-    """A part of a job of another studio: it is stopped when that one goes, and its output is forgotten then.
+class Handing:
+    """The output of a part, until the studio that asked for it has it.
 
     Attributes:
-        taken: the output was fetched.
+        taken: it was fetched.
     """
 
-    def __init__(self, desk: Desk, begun: Begun) -> None:
-        super().__init__(desk, (begun.job,))
+    def __init__(self, begun: Begun) -> None:
         self._begun, self.taken = begun, asyncio.Event()
 
     @property
     def output(self) -> Output | None:
         """What came of it, once it is over; None where that is nothing."""
         return self._begun.output
-
-    def leave(self) -> None:
-        self._desk.handing.pop(self._begun.job.id, None)
-        super().leave()
 
 
 def artifact(update: Update) -> Artifact:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from studios import Nursery, away, studio_with, warm
 from serving import Place, served
+from studios import Nursery, away, studio_with, warm
 
 from studio.requests import TASKS
 from studio.service import Studio

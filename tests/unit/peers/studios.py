@@ -19,8 +19,8 @@ import httpx
 from serving import served, until
 
 from studio.jobs.job import Job
-from studio.requests import ChatRequest, Request
 from studio.request_parts import Message
+from studio.requests import ChatRequest, Request
 from studio.results import Artifact
 from studio.service import Studio
 from studio.settings import Settings
@@ -108,7 +108,9 @@ class Nursery:
         """A new one, with `models` in memory and stand-ins with `options`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps({"home": str(home), "models": models, "options": options}), file=self._process.stdin, flush=True)
+        print(
+            json.dumps({"home": str(home), "models": models, "options": options}), file=self._process.stdin, flush=True
+        )
         told = json.loads(self._process.stdout.readline())
         return Peer(told["url"], told["pid"])
 
@@ -130,7 +132,7 @@ def _serve(home: str, models: list[str], options: dict[str, Any]) -> None:
 
 
 def _nurse() -> None:
-    import studio.api.app  # noqa: F401
+    import studio.api.app
     import studio.api.jobs  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

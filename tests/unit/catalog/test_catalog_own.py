@@ -163,3 +163,48 @@ def test_a_gguf_file_of_ones_own_gets_a_process_of_its_own(home: Home) -> None:
 def test_a_file_nested_without_end_is_a_mistake_and_no_crash(home: Home) -> None:
     catalog = own(home, "a = " + "[" * 20_000 + "]" * 20_000)
     assert len(complaints(catalog)) == 1
+
+
+# On another computer
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ('task = "chat"\nremote = "http://93.184.216.34/v1"', "https://"),
+        ('task = "chat"\nremote = "llm.example.org"', "an address like"),
+        ('task = "chat"\nremote = "https://a.example"\npath = "/x"', "say where it comes from"),
+        ('task = "chat"\nremote = "https://a.example"\nengine = "llama"', "is for a model that says where"),
+        ('task = "chat"\nhub = "a/b"\nengine = "remote"', "is for a model that says where"),
+        ('task = "music"\nremote = "https://a.example"', "another Atelier has all tasks"),
+        ('task = "chat"\nremote = "https://a.example"\noptions = { speaks = "ollama" }', "one of openai, atelier"),
+        ('task = "chat"\nremote = "https://a.example"\noptions = { key = "sk-abc123" }', "not the key itself"),
+        ('task = "chat"\nremote = "https://a.example"\nstarter = true', "no starter"),
+        ('task = "chat"\nremote = "https://a.example"\nfiles = ["x.gguf"]', "no files here"),
+    ],
+)
+def test_what_a_remote_model_cannot_be_is_named(home: Home, table: str, complaint: str) -> None:
+    catalog = own(home, f"[models.far]\n{table}\n")
+    assert catalog.cards == {}
+    assert complaint in "\n".join(complaints(catalog))
+
+
+def test_a_remote_model_needs_a_task_and_an_address(home: Home) -> None:
+    catalog = own(home, '[models.far]\ntask = "chat"\nremote = "https://llm.example.org/v1/"\n')
+    card = catalog.get("far")
+    assert (card.host, card.source.address, card.has_files) == ("llm.example.org", "https://llm.example.org/v1", False)
+    assert card.needed == 0
+
+
+def test_one_of_ours_may_be_remote_and_strangers_see_it(home: Home, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.toml"
+    ours.write_text(
+        '[models.far]\ntitle = "Far"\ntask = "music"\nremote = "https://a.example"\nlicence = "MIT"\ncommercial = true\n'
+        'licence_url = "https://a.example/licence"\nlanguages = ["en"]\nsummary = { en = "Far.", zh-CN = "远。" }\n'
+        'options = { speaks = "atelier" }\n',
+        encoding="utf-8",
+    )
+    home.own_models.write_text('[models.mine]\ntask = "chat"\nremote = "https://b.example"\n')
+    catalog = Catalog.load(home, public=True, builtin=ours)
+    assert complaints(catalog) == []
+    assert set(catalog.cards) == {"far"}, "what a person wrote into models.toml is not the public's"

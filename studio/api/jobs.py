@@ -143,7 +143,7 @@ def told(desk: Desk, update: Update, http: Request) -> dict[str, Any]:
         "previews": {str(number): base64.b64encode(png).decode() for number, png in update.previews.items()},
     }  # fmt: skip
     if update.error is not None:
-        found |= body(update.error, "openai", http.headers.get("accept-language", ""))
+        found |= body(update.error, "jobs", http.headers.get("accept-language", ""))
     if artifact is not None:
         found["result"] = {
             "text": artifact.text, "texts": list(artifact.texts), "finish": artifact.finish,

@@ -69,10 +69,10 @@ def body(error: StudioError, shape: Shape, language: str = "en") -> dict[str, An
     """The error's JSON."""
     words = said(error, language)
     status = STATUS.get(error.code, 400)
-    if shape == "openai":
+    if shape in ("openai", "jobs"):
         kind = _KIND.get(status, "server_error" if status >= 500 else "invalid_request_error")
         told = {"message": words, "type": kind, "param": param(error), "code": error.code}
-        return {"error": {**told, "params": error.params} if error.params else told}
+        return {"error": {**told, "params": error.params} if shape == "jobs" else told}
     if shape == "llama":
         kind = _KIND.get(status, "server_error" if status >= 500 else "invalid_request_error")
         return {"error": {"code": status, "message": words, "type": kind}}

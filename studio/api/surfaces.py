@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Shape = Literal["openai", "llama", "sdapi", "plain"]
-"""How an error is written: as OpenAI does, as llama.cpp, as AUTOMATIC1111, or as `{"error": words}`."""
+Shape = Literal["openai", "jobs", "llama", "sdapi", "plain"]
+"""How an error is written: as OpenAI does; the same with its values, for studios that say it in their own words; as
+llama.cpp; as AUTOMATIC1111; or as `{"error": words}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Surface:
 
 
 SURFACES: tuple[Surface, ...] = (
-    Surface("studio.api.jobs", ("/v1/jobs",), "openai"),
+    Surface("studio.api.jobs", ("/v1/jobs",), "jobs"),
     Surface("studio.api.files", ("/v1/files",), "openai", open=("/v1/files/",)),
     Surface("studio.api.llama", ("/infill", "/health", "/props", "/v1/props", "/v1/health", "/v1/fim"), "llama",
             open=("/health", "/v1/health")),

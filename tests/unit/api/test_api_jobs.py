@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from serving import Place, key, png, served, until
+from test_api_bodies import ODD
 
 from studio.manager.backends.process import wire
 from studio.manager.backends.remote import forms
 from studio.policy import REFUSED
 from studio.request_parts import Attachment, CodeEdit, CodeFile, Control, Detail, Lora, Message, Reference, Region
 from studio.requests import (
+    TASKS,
     CaptionRequest,
     ChatRequest,
     CodeRequest,
     ImageRequest,
     MusicRequest,
     Request,
+    Task,
     UpscaleRequest,
 )
 
@@ -73,6 +78,19 @@ def test_what_is_no_request_is_refused_by_name(place: Place, request_: Any) -> N
     answer = place.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["message"]
+
+
+NAMES = ("prompt", "prefix", "messages", "image", "steps", "count", "loras", "seed", "stop", "sound", "scale", "schema")
+
+
+@given(st.sampled_from(TASKS), st.dictionaries(st.sampled_from(NAMES), ODD, max_size=4))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_odd_values_are_accepted_or_refused(place: Place, task: Task, odd: dict[str, Any]) -> None:
+    body = json.dumps({"request": {**odd, "task": task}, "stream": True}).encode()
+    answer = place.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (200, 400, 404, 429), answer.text
+    if answer.status_code != 200:
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code", "params"}
 
 
 def test_a_job_is_accepted_and_goes_on_when_its_program_goes(place: Place) -> None:

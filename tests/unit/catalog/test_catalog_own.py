@@ -199,7 +199,8 @@ def test_a_remote_model_needs_a_task_and_an_address(home: Home) -> None:
 def test_one_of_ours_may_be_remote_and_strangers_see_it(home: Home, tmp_path: Path) -> None:
     ours = tmp_path / "ours.toml"
     ours.write_text(
-        '[models.far]\ntitle = "Far"\ntask = "music"\nremote = "https://a.example"\nlicence = "MIT"\ncommercial = true\n'
+        '[models.far]\ntitle = "Far"\ntask = "music"\nremote = "https://a.example"\n'
+        'licence = "MIT"\ncommercial = true\n'
         'licence_url = "https://a.example/licence"\nlanguages = ["en"]\nsummary = { en = "Far.", zh-CN = "远。" }\n'
         'options = { speaks = "atelier" }\n',
         encoding="utf-8",

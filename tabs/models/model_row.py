@@ -161,7 +161,7 @@ def _now(entry: Entry, spoken: str, now: float) -> list[str]:
     if state == "queued":
         name = _say("queued", spoken, position=job.position) if job and job.position else _say("queued_next", spoken)
     elif host := info.elsewhere_only:
-        name = html.escape(text("page.computed_on", spoken, host=host))
+        name = html.escape(text("page.computed_on_help", spoken, host=host))
     elif state in ("disk", "absent") and not fetched(info) and not info.disk_bytes:
         name = _say("built_in", spoken)
     said = [f"<b>{name}</b>"]

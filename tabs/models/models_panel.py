@@ -186,7 +186,7 @@ class Panel:
             "id": info.card.id,
             "title": variants.title(info.card, spoken),
             "state": entry.state,
-            "here": info.state != "absent" or entry.state in ("queued", "downloading"),
+            "here": (info.state != "absent" and not info.card.host) or entry.state in ("queued", "downloading"),
             "memory": info.resident is not None and info.card.has_files,
             "html": model_row.draw(entry, spoken, now, self.acts, self._adding.open),
         }

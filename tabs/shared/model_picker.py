@@ -163,8 +163,7 @@ class ModelPicker:
 def leaving(info: ModelInfo, language: str) -> list[str]:
     """That what is written for a model leaves this machine, or may, as HTML."""
     if host := info.elsewhere_only:
-        where, words = (text(f"page.computed_on{more}", language, host=host) for more in ("", "_help"))
-        return [f"<b>{html.escape(where)}</b> · {html.escape(words)}"]
+        return [f"<b>{html.escape(text('page.computed_on_help', language, host=host))}</b>"]
     if info.peers:
         hosts = text("page.comma", language).join(info.peers)
         return [html.escape(text("page.may_be_computed", language, hosts=hosts))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +16,8 @@ from tests.e2e.conftest import Keep, Serve, Visit
 from tests.e2e.test_models_panel import opened, row
 
 WORDS = {
-    "en": ("computed on {}", "leaves this machine", "May be computed on {}"),
-    "zh-CN": ("在 {} 上运行", "离开这台机器", "可能在 {} 上运行"),
+    "en": ("computed on {}", "Computed on {}: what you write leaves this machine.", "May be computed on {}"),
+    "zh-CN": ("在 {} 上运行", "在 {} 上运行：您写的内容会离开这台机器。", "可能在 {} 上运行"),
 }
 
 
@@ -46,15 +47,16 @@ def test_where_it_is_computed_is_said_before_and_after(
 
     desk = visit(url, locale=language).go("image")
     about = desk.page.locator("div.a-picker .prose.a-about").filter(visible=True)
-    expect(about).to_contain_text(on, timeout=20_000)
-    expect(about).to_contain_text(leaves)
+    expect(about).to_contain_text(leaves, timeout=20_000)
+    expect(desk.page.locator("#image-model input")).to_have_value(re.compile(re.escape(on)))
+    about.scroll_into_view_if_needed()
     keep(desk, f"models-remote-picker-{language}")
     desk.paint("a fox")
     expect(desk.details).to_contain_text(on)
     keep(desk, f"models-remote-result-{language}")
 
     panel = opened(desk)
-    expect(row(panel, "far-chat")).to_contain_text(on)
-    expect(row(panel, "demo-image")).to_contain_text(on)
+    expect(row(panel, "far-chat")).to_contain_text(leaves)
+    expect(row(panel, "demo-image")).to_contain_text(leaves)
     expect(row(panel, "demo-music")).to_contain_text(may)
     keep(desk, f"models-remote-panel-{language}")

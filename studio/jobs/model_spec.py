@@ -48,21 +48,23 @@ class Specs:
         several = engine(card.engine) if many > 1 else None
         if isinstance(several, AnswersSeveral):
             each = several.place_nbytes(card, files)
+        # of one that is elsewhere all that is kept is how it is asked
+        key = f"{card.id} {card.source.address} {sorted(card.options.items())}" if card.host else card.id
         keep, park, kind = self.settings.keep_alive, self.settings.park_alive, manager.device.kind
 
         def load(report: Callable[[float], None]) -> Loaded:
             stored = self.copies.folder(
-                engine(card.engine), card, files, kind, report, wanted=lambda: manager.awaited(card.id)
+                engine(card.engine), card, files, kind, report, wanted=lambda: manager.awaited(key)
             )
             if apart:
                 return proxy.load(
-                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(card.id)
+                    card, stored, manager.device, report, begun=manager.begun, ended=lambda: manager.evict(key)
                 )
             if isinstance(several, AnswersSeveral):
-                return several.load(card, stored, manager.device, report, manager.places(card.id))
+                return several.load(card, stored, manager.device, report, manager.places(key))
             return engine(card.engine).load(card, stored, manager.device, report)
 
         return Spec(
-            card.id, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
+            key, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
             places=many, each=each, builds=ENGINES[card.engine].torch and not apart, apart=apart,
         )  # fmt: skip

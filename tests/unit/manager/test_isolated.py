@@ -29,7 +29,7 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job
 from studio.manager import ModelManager, Spec
-from studio.manager.backends.process import proxy, worker
+from studio.manager.backends.process import child, proxy, worker
 from studio.manager.backends.process.proxy import Isolated
 from studio.request_parts import Message
 from studio.requests import ChatRequest, ImageRequest, MusicRequest, UpscaleRequest
@@ -273,6 +273,12 @@ def test_it_has_our_threads_no_network_no_telemetry_and_no_secrets(load, monkeyp
     ear = Ear()
     ear.adapters = (Path("loras"), Path("more"))
     assert said(load(), "facts", ear) == "2 loras more 1 1 unset unset"
+
+
+def test_no_key_of_another_computer_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORK_KEY", "STUDIO_API_KEY", "desk_token", "THEIR_SECRET"):
+        monkeypatch.setenv(name, "hidden")
+    assert "hidden" not in child._environment().values()
 
 
 def test_parking_and_captioning_several_at_once_reach_it(load) -> None:

@@ -279,6 +279,18 @@ def test_of_two_that_are_alike_the_idle_one_gets_it(other: Place, tmp_path: Path
         assert (first.device, second.device) == ("cpu", other.url.removeprefix("http://"))
 
 
+def test_what_is_computed_there_keeps_nothing_waiting_here(other: Place, tmp_path: Path) -> None:
+    with slow(other, "demo-chat", 0.1), studio_with(tmp_path, other.url) as studio:
+        warm(studio, "demo-image")
+        far = studio.submit(ask())
+        assert until(lambda: far.snapshot().text)
+        near, _ = made(studio, FOX)
+        assert (near.device, far.device) == ("cpu", other.url.removeprefix("http://"))
+        assert not far.done
+        far.cancel()
+        assert until(lambda: far.done)
+
+
 def test_what_names_files_of_this_machine_stays_here(here: Studio) -> None:
     with pytest.raises(StudioError) as error:
         made(here, replace(FOX, loras=(Lora("mine"),)))

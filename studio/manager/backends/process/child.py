@@ -29,7 +29,8 @@ GRACE = 5.0
 """Seconds for a process to go once it hung up, was told to, or was killed."""
 TAIL = 30
 """Last printed lines that the log gets when a process ends by itself."""
-_SECRETS = {"STUDIO_PASSWORD", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN"}
+_SECRETS = ("_PASSWORD", "_TOKEN", "_KEY", "_SECRET")
+"""How the names of variables end that a model has no use for: of this studio, of the hub, of other computers."""
 
 
 class Child:
@@ -190,7 +191,7 @@ class Child:
 
 def _environment() -> dict[str, str]:
     """The studio's, without its secrets and without the network: a model's files are here when it is loaded."""
-    here = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    here = {name: value for name, value in os.environ.items() if not name.upper().endswith(_SECRETS)}
     quiet = dict.fromkeys(("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"), "1")
     path = os.pathsep.join(filter(None, [str(ROOT), here.get("PYTHONPATH")]))
     return {**here, **quiet, "DO_NOT_TRACK": "1", "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8:replace"}

@@ -199,6 +199,7 @@ class Update:
         live: some of the sound in work can be heard already (Job.live).
         wait: seconds that a busy server is given before it is asked again, while downloading.
         noted: what came up on the way, a key below `progress.`; "" for nothing.
+        lent: seconds of a card that it asks for where one is lent call by call; 0 where none is.
         held: it is on hold, and waits until it is let go.
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
@@ -223,6 +224,7 @@ class Update:
     held: bool = False
     wait: float = 0.0
     noted: str = ""
+    lent: float = 0.0
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()

@@ -32,11 +32,12 @@ from studio.jobs.durable import Durable
 from studio.jobs.job import Job
 from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order
-from studio.jobs.runner import Final, Runner
+from studio.jobs.runner import Runner
 from studio.jobs.screening import policy_of
 from studio.jobs.sketches import Easel
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
+from studio.jobs.told import Final
 from studio.library.archive import Archive
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.disk_use import DiskUse
@@ -46,7 +47,7 @@ from studio.library.inputs import Sources
 from studio.library.outputs import Library
 from studio.library.presets import of_tasks
 from studio.library.visitors import Room
-from studio.manager import Fleet
+from studio.manager import Fleet, Rented
 from studio.models import Models
 from studio.own import Own
 from studio.paths import Home
@@ -83,6 +84,7 @@ class Studio:
 
     Args:
         settings: how it runs; `studio.settings.load()` reads them from the environment.
+        rented: a card that is lent call by call, where there is one.
 
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
@@ -102,7 +104,7 @@ class Studio:
         StudioError: the home folder cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rented: Rented | None = None) -> None:
         self.settings, self.home = settings, Home.at(settings.home)
         self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
@@ -126,7 +128,7 @@ class Studio:
             self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
             beside.detectors, public=settings.public, policy=policy,
         )  # fmt: skip
-        self._fleet = fleet = Fleet.of_this_machine(settings)
+        self._fleet = fleet = Fleet.of_this_machine(settings, rented)
         self.device = fleet.devices[0].device
         self._copies = Copies(
             self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
@@ -378,14 +380,9 @@ class Studio:
         self._sources.note(request, [self.library.id(file) for file in files])
 
     def _start(
-        self,
-        order: Order,
-        asked: Asked,
-        session: str,
-        *,
-        before: Callable[[], object] | None = None,
+        self, order: Order, asked: Asked, session: str, *, before: Callable[[], object] | None = None,
         final: Final | None = None,
-    ) -> Job:
+    ) -> Job:  # fmt: skip
         request = order.plan.request
         for card in (order.card, *order.plan.cards):
             variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +47,7 @@ class _State:
     held: bool = False
     waits_until: float = 0.0
     noted: str = ""
+    lent: float = 0.0
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()
@@ -81,6 +83,7 @@ class Job:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.plan, self.session = task, title, model, plan, session
         self.created = time.time()
+        self.asker = copy_context()  # of whoever asks, by which a card that is lent is paid for; gone when it is over
         self.tag, self.previews, self.asked = tag, previews, asked
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
@@ -194,7 +197,7 @@ class Job:
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
             fraction=state.fraction, seconds_left=state.seconds_left,
             text=text, previews=new, live=self.live is not None,
-            stopping=state.stopping, held=state.held, noted=state.noted,
+            stopping=state.stopping, held=state.held, noted=state.noted, lent=state.lent,
             wait=max(state.waits_until - time.monotonic(), 0.0) if state.kind == "downloading" else 0.0,
             artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
@@ -251,6 +254,7 @@ class Job:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
             self.plan = self.plan.light() if self.plan else None
+            self.asker = Context()
             self.asked = self.asked.light() if self.asked else None
             self._previews.clear()
             if error is not None and error.code == REFUSED:
@@ -271,9 +275,14 @@ class Job:
             self._set(kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left)
 
     def told(self, what: str, number: float) -> None:
-        """What a download has to say beside its bytes: ``wait`` with seconds, or the name of a note."""
+        """What there is to say beside how far it is.
+
+        Args:
+            what: ``wait`` for so many seconds (a download), ``lent`` for as many of a card, or the name of a note.
+        """
+        said = {"wait": {"waits_until": time.monotonic() + number}, "lent": {"lent": number}}
         with self._changed:
-            self._set(**({"waits_until": time.monotonic() + number} if what == "wait" else {"noted": what}))
+            self._set(**said.get(what, {"noted": what}))
 
     def progress_step(self, done: int, total: int) -> None:
         """Steps of a run so far. The first step is left out of the pace: it warms things up."""

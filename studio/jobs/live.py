@@ -84,6 +84,8 @@ class Live:
 
     def there(self, card: Card) -> bool:
         """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this."""
+        if self._fleet.lends(card.id):  # a card is lent for what somebody asked for
+            return False
         return self._store.state(card) == "ready" and (card.starter or bool(self._fleet.holding(card.id)))
 
     def _work(self, card: Card, plan: Plan, turn: Turn, seconds: float | None) -> _Work | None:

@@ -31,6 +31,7 @@ class Register:
 
     Attributes:
         tally: of those that are over.
+        longest: seconds that a job may work.
     """
 
     def __init__(
@@ -40,13 +41,13 @@ class Register:
         figures: pace.Pace | None = None,
     ) -> None:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
-        self._longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
+        self.longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
         self._jobs: dict[str, Job] = {}
         self.tally = Tally()
         self._lock = threading.RLock()
         self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
-        if grace or self._longest < math.inf:
+        if grace or self.longest < math.inf:
             args = (grace or math.inf,)
             threading.Thread(target=self._sweep, args=args, name="sweeper", daemon=True).start()
 
@@ -102,25 +103,25 @@ class Register:
         self._closed.set()
 
     def _require_short(self, job: Job) -> None:
-        if self._pace is None or job.plan is None or self._longest == math.inf:
+        if self._pace is None or job.plan is None or self.longest == math.inf:
             return
         seconds = self._pace.run(job.model, job.task, job.plan.units)
-        if seconds is None or seconds <= self._longest:
+        if seconds is None or seconds <= self.longest:
             return
-        told = {"seconds": math.ceil(seconds), "most": math.floor(self._longest)}
-        less = pace.shorter(job.requests, self._longest / seconds)
+        told = {"seconds": math.ceil(seconds), "most": math.floor(self.longest)}
+        less = pace.shorter(job.requests, self.longest / seconds)
         if less is None:
             raise StudioError("job_too_long", **told)
         raise StudioError("job_too_long_for", **told, field=f"field.{less[0]}", value=less[1])
 
     def _sweep(self, grace: float) -> None:
         """Stop jobs whose page has been gone for longer than `grace` seconds, and those that work for too long."""
-        while not self._closed.wait(min(grace / 4, self._longest / 4, 5)):
+        while not self._closed.wait(min(grace / 4, self.longest / 4, 5)):
             now = time.monotonic()
             for job in self.jobs():
                 if job.done:
                     continue
-                if job.kind == "running" and job.began is not None and now - job.began > self._longest:
+                if job.kind == "running" and job.began is not None and now - job.began > self.longest:
                     job.told(OUT_OF_TIME, 0)
                     job.cancel()
                 elif job.readers == 0 and now - job.left > grace:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
@@ -27,34 +27,25 @@ from studio.jobs.job import Job
 from studio.jobs.keeping import Keeper
 from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
-from studio.jobs.model_spec import Specs, places
-from studio.jobs.pace import Pace
+from studio.jobs.model_spec import Specs
+from studio.jobs.pace import OnCard, Pace
 from studio.jobs.queue import Register
+from studio.jobs.told import End, Final, Journal, Rescue
 from studio.jobs.turns import Turns, Wish
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
-from studio.results import Artifact, Offer, Output
+from studio.results import Artifact, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 
 DEVICES, PROCESSOR = "devices", "processor"
 """What jobs compete for: the devices, and the processor beside them, for models that compute there in any case."""
-End = Literal["done", "failed", "cancelled"]
-Final = Callable[[Job, Artifact | None, StudioError | None], None]
-Rescue = Callable[[Job, StudioError | None], tuple[StudioError | None, tuple[Offer, ...]]]
-"""What to tell of a failure, and what to offer (studio.jobs.suggestions)."""
-
-
-class Journal(Protocol):
-    """Where it is written down which jobs have not ended."""
-
-    def begun(self, job: str) -> None: ...
-
-    def ended(self, job: str) -> None: ...
+LENT, LENT_MODELS = "lent", 64
+"""A card that is lent call by call, where nobody waits for anybody here: whoever lends it has a line of their own."""
 
 
 class Runner:
@@ -90,11 +81,11 @@ class Runner:
         self._store, self._adapters = store, adapters
         self._keeper = Keeper(store, library, adapters, policy, settings.producer, durable and durable.salvage)
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
-        self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
+        self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace))
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self.turns = Turns({DEVICES: len(self.fleet.devices)}, self._saves)
+        self.turns = Turns({DEVICES: len(self.fleet.devices), LENT: LENT_MODELS}, self._saves)
         self._cards: dict[str, Card] = {}  # of those that were asked for
         self._loading: dict[str, float] = {}  # since when a job's model is on its way
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
@@ -143,7 +134,8 @@ class Runner:
         self._cards[card.id] = card
         seconds = self.pace.run(card.id, job.task, job.plan.units) if job.plan is not None else 0.0
         lane = PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
-        wish = Wish(card.id, places(card, self._settings), lane, seconds, job.session)
+        lane = LENT if self.fleet.lends(card.id) else lane
+        wish = Wish(card.id, self._specs.places(card), lane, seconds, job.session)
 
         def line_up() -> None:
             job.move("queued", fraction=None)
@@ -251,13 +243,18 @@ class Runner:
             self._settle(job, "failed", error=failures.internal(error))
             return
         manager = self.fleet.choose(card.id, need.weights + need.work, ENGINES[card.engine].cpu_only)
+        if self.fleet.lends(card.id):  # the whole card is there for each call
+            need = replace(need, work=0)
+            job.told("lent", self._specs.asked(card, job.plan.wanted(card) if job.plan else ()))
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
         job.device = str(manager.device)
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
-            granted=lambda lease: manager.start(lease, lambda: self._run(job, card, manager, lease, need)),
+            granted=lambda lease: manager.start(
+                lease, lambda: job.asker.run(self._run, job, card, manager, lease, need)
+            ),
             refused=lambda error: self._missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),
         )  # fmt: skip

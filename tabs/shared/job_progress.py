@@ -78,7 +78,8 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
         case "queued" if update.held:
             return say("held"), None
         case "queued":
-            return say("queued", position=update.position) if update.position else say("waiting"), None
+            words = say("queued", position=update.position) if update.position else say("waiting")
+            return words + _lent(update, say), None
         case "downloading":
             done, total = gigabytes(update.bytes_done), gigabytes(update.bytes_total) if update.bytes_total else "?"
             words = say("downloading", done=done, total=total)
@@ -96,9 +97,13 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
         case "running" if update.step:
             return say("tokens", count=update.step), None
         case "running":
-            return say("starting"), None
+            return say("starting") + _lent(update, say), None
         case _:
             return "", None
+
+
+def _lent(update: Update, say: Callable[..., str]) -> str:
+    return " · " + say("lent", seconds=f"{update.lent:.0f}") if update.lent else ""
 
 
 def told(update: Update, language: str) -> list[str]:

@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,8 @@ CLASSES: Mapping[str, type] = {
         *(request_parts.Message, request_parts.Attachment, request_parts.CodeFile, request_parts.CodeEdit),
         *(request_parts.Lora, request_parts.Control, request_parts.Reference, request_parts.Region),
         request_parts.Detail,
-        *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio, results.Usage),
+        *(card.Card, card.Source, card.Part, Device),
+        *(results.Output, results.Audio, results.Candidate, results.Usage),
     )
 }
 """What may cross beside plain values, pictures and arrays. All of it is data: no class here does anything when made."""
@@ -110,6 +112,18 @@ class Channel:
         if self._reading.readinto(data) != size:  # pyright: ignore[reportAttributeAccessIssue]
             raise Closed
         return data
+
+
+def to_bytes(op: str, *values: Any) -> bytes:
+    """One message, for what carries bytes by itself. TypeError: a value that cannot cross."""
+    written = BytesIO()
+    Channel(BytesIO(), written).send(op, *values)
+    return written.getvalue()
+
+
+def from_bytes(message: bytes) -> tuple[Any, ...]:
+    """What `to_bytes` was given. Closed: it cannot be understood."""
+    return Channel(BytesIO(message), BytesIO()).receive()
 
 
 def encode(value: Any, blobs: list[bytes | memoryview]) -> Any:

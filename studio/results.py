@@ -189,6 +189,7 @@ class Update:
 
     Attributes:
         position: how many jobs are in front, while queued.
+        turn: about how many seconds until it is let go, while queued; None where nobody knows.
         step, steps: progress in the engine's own unit (denoising steps, tokens, files); steps is 0 where unknown.
         bytes_done, bytes_total, bytes_per_second: while downloading; total is 0 where unknown.
         fraction: 0..1 while loading, where the engine knows.
@@ -210,6 +211,7 @@ class Update:
     kind: Kind
     elapsed: float = 0.0
     position: int = 0
+    turn: float | None = None
     step: int = 0
     steps: int = 0
     bytes_done: int = 0

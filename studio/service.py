@@ -388,7 +388,7 @@ class Studio:
             variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=asked.tag,
-            position=self._runner.position, on_cancel=self._runner.cancelled, previews=asked.previews, asked=asked,
+            position=self.queue.position, on_cancel=self._runner.cancelled, previews=asked.previews, asked=asked,
         )  # fmt: skip
         if rules(request).sources(request):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)

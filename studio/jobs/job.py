@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from studio.jobs.context import Plan
 
 PREVIEW_PIXELS = 768
+Place = tuple[int, float | None]
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Job:
         model: the model's id. plan: what is done with it once it is loaded; None where that is all.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
         asked: how it is asked for once more; None where that cannot be done.
-        position: tells how many jobs are in front while it waits.
+        position: tells how many jobs are in front while it waits, and in how many seconds it is let go.
         previews: whether the work in progress is to be seen or heard.
     """
 
@@ -75,7 +76,7 @@ class Job:
         plan: Plan | None = None,
         session: str = "",
         tag: str = "",
-        position: Callable[[Job], int] = lambda _: 0,
+        position: Callable[[Job], Place] = lambda _: (0, None),
         on_cancel: Callable[[Job], None] = lambda _: None,
         previews: bool = False,
         asked: Asked | None = None,
@@ -181,6 +182,11 @@ class Job:
         return self._state.held
 
     @property
+    def seconds_left(self) -> float | None:
+        """As an update has it; without a lock, for another job that looks how long it waits."""
+        return self._state.seconds_left
+
+    @property
     def cancelled(self) -> bool:
         """Stop was pressed."""
         return self._cancelled.is_set()
@@ -189,15 +195,14 @@ class Job:
         """The state now; previews only after the first `seen` ones."""
         new = {number: data for number, (at, data) in sorted(self._previews.items()) if at > seen}
         state = self._state
+        front, turn = self._position(self) if state.kind == "queued" else (0, None)
         return Update(
             self.id, self._seq, state.kind,
             elapsed=(self._ended or time.monotonic()) - self._started,
-            position=self._position(self) if state.kind == "queued" else 0,
-            step=state.step, steps=state.steps,
+            position=front, turn=turn, step=state.step, steps=state.steps,
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
-            fraction=state.fraction, seconds_left=state.seconds_left,
-            text=text, previews=new, live=self.live is not None,
-            stopping=state.stopping, held=state.held, noted=state.noted, lent=state.lent,
+            fraction=state.fraction, seconds_left=state.seconds_left, noted=state.noted, lent=state.lent,
+            text=text, previews=new, live=self.live is not None, stopping=state.stopping, held=state.held,
             wait=max(state.waits_until - time.monotonic(), 0.0) if state.kind == "downloading" else 0.0,
             artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
@@ -239,12 +244,9 @@ class Job:
                 self._set(kind=kind, **fields)
 
     def finish(
-        self,
-        kind: Literal["done", "failed", "cancelled"],
-        artifact: Artifact | None = None,
-        error: StudioError | None = None,
-        offers: tuple[Offer, ...] = (),
-    ) -> None:
+        self, kind: Literal["done", "failed", "cancelled"], artifact: Artifact | None = None,
+        error: StudioError | None = None, offers: tuple[Offer, ...] = (),
+    ) -> None:  # fmt: skip
         """The last state. Only the first call counts."""
         with self._changed:
             if self.done:

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from studio.errors import StudioError
 from studio.jobs import pace
 from studio.jobs.job import Job
+from studio.jobs.rates import Rates
 from studio.jobs.tally import Tally
+from studio.jobs.turns import asker
 from studio.settings import Settings
 
 KEPT_JOBS = 64
 """Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
 
+PUBLIC_JOBS = 4
+"""Jobs that a stranger may have waiting or running."""
 PUBLIC_GRACE = 60.0
 PUBLIC_LONGEST = 300.0
 """Seconds for which a stranger's job may keep the others waiting."""
@@ -42,6 +46,8 @@ class Register:
     ) -> None:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
         self.longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
+        self._most = min(settings.max_jobs_per_session, PUBLIC_JOBS if settings.public else math.inf)
+        self._rates = Rates() if settings.profile != "local" else None
         self._jobs: dict[str, Job] = {}
         self.tally = Tally()
         self._lock = threading.RLock()
@@ -55,7 +61,7 @@ class Register:
         """Take a job in.
 
         Raises:
-            StudioError: too many jobs, closing, or one that would work for too long.
+            StudioError: too many jobs, or too often, closing, or one that would work for too long.
         """
         self._require_short(job)
         with self._lock:
@@ -65,8 +71,10 @@ class Register:
                 raise StudioError("closing")
             if len(open_jobs) >= self._settings.max_queue:
                 raise StudioError("queue_full", count=len(open_jobs))
-            if len(mine) >= self._settings.max_jobs_per_session:
+            if len(mine) >= self._most:
                 raise StudioError("too_many_jobs", count=len(mine))
+            if self._rates is not None:
+                self._rates.count(asker() if any(asker()) else ("", job.session))
             self._jobs[job.id], job.over = job, self.tally.ended
             finished = [other.id for other in self._jobs.values() if other.done]
             for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:

@@ -85,7 +85,9 @@ class Runner:
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
         self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace))
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self.turns = Turns({DEVICES: len(self.fleet.devices), LENT: LENT_MODELS}, self._saves)
+        self.turns = Turns(
+            {DEVICES: len(self.fleet.devices), LENT: LENT_MODELS}, self._saves, strangers=settings.profile != "local"
+        )
         self._cards: dict[str, Card] = {}  # of those that were asked for
         self._loading: dict[str, float] = {}  # since when a job's model is on its way
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
@@ -173,10 +175,6 @@ class Runner:
             waiting = self._tickets.pop(job.id, None)
         if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
             self._stopped(job)
-
-    def position(self, job: Job) -> int:
-        """How many jobs are in front of one that waits."""
-        return self.turns.ahead(job.id)
 
     def hold(self, job: Job, on: bool) -> None:
         """Put a job on hold that has not begun, or let it go on.

@@ -23,6 +23,7 @@ from studio.paths import gigabytes
 from studio.results import Update
 
 HEARTBEAT = 0.25
+MINUTE = 60
 PACE = 0.08
 
 
@@ -79,7 +80,7 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
             return say("held"), None
         case "queued":
             words = say("queued", position=update.position) if update.position else say("waiting")
-            return words + _lent(update, say), None
+            return words + _turn(update, say) + _lent(update, say), None
         case "downloading":
             done, total = gigabytes(update.bytes_done), gigabytes(update.bytes_total) if update.bytes_total else "?"
             words = say("downloading", done=done, total=total)
@@ -100,6 +101,14 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
             return say("starting") + _lent(update, say), None
         case _:
             return "", None
+
+
+def _turn(update: Update, say: Callable[..., str]) -> str:
+    if not update.turn or not update.position:
+        return ""
+    if update.turn < MINUTE:
+        return " · " + say("turn_seconds", count=max(round(update.turn), 1))
+    return " · " + say("turn_minutes", count=round(update.turn / MINUTE))
 
 
 def _lent(update: Update, say: Callable[..., str]) -> str:

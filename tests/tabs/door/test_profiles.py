@@ -62,7 +62,7 @@ def studios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Open
     with pytest.MonkeyPatch.context() as patch:
         for profile in PROFILES:
             settings = Settings(  # pyright: ignore[reportCallIssue]
-                demo=True, home=tmp_path_factory.mktemp(profile), device="cpu", keep_free_gb=0, profile=profile, _env_file=None,
+                demo=True, home=tmp_path_factory.mktemp(profile), device="cpu", keep_free_gb=0, profile=profile,
                 password="a long sentence" if profile == "lan" else "", port=serve.free_port("127.0.0.1", 0), mcp=True,
             )  # fmt: skip
             studio, pages = Studio(settings), list[gradio.Blocks]()

@@ -30,7 +30,11 @@ def rent() -> Rented:
     from studio.manager import Rented
     from studio.manager.backends.zero import task
 
-    call = spaces.GPU(duration=lambda _message, seconds: seconds)(task.run)
+    def wanted(message: bytes, seconds: int) -> int:
+        del message
+        return seconds
+
+    call = spaces.GPU(duration=wanted)(task.run)
     return Rented(call, Config.zerogpu_cuda_device_name, Config.zerogpu_cuda_total_memory)
 
 

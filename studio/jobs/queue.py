@@ -46,7 +46,6 @@ class Register:
     ) -> None:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
         self.longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
-        self._most = min(settings.max_jobs_per_session, PUBLIC_JOBS if settings.public else math.inf)
         self._rates = Rates() if settings.profile != "local" else None
         self._jobs: dict[str, Job] = {}
         self.tally = Tally()
@@ -56,6 +55,11 @@ class Register:
         if grace or self.longest < math.inf:
             args = (grace or math.inf,)
             threading.Thread(target=self._sweep, args=args, name="sweeper", daemon=True).start()
+
+    @property
+    def most(self) -> float:
+        """Jobs that a person may have waiting or running."""
+        return min(self._settings.max_jobs_per_session, PUBLIC_JOBS if self._settings.public else math.inf)
 
     def accept(self, job: Job) -> None:
         """Take a job in.
@@ -71,7 +75,7 @@ class Register:
                 raise StudioError("closing")
             if len(open_jobs) >= self._settings.max_queue:
                 raise StudioError("queue_full", count=len(open_jobs))
-            if len(mine) >= self._most:
+            if len(mine) >= self.most:
                 raise StudioError("too_many_jobs", count=len(mine))
             if self._rates is not None:
                 self._rates.count(asker() if any(asker()) else ("", job.session))

@@ -114,7 +114,7 @@ TABLE: dict[str, tuple[Callable[[Open], Any], tuple[Any, Any, Any]]] = {
     "what was made is found again": (lambda one: one.studio.archive is not None, (True, True, False)),
     "the queue outlives a restart": (lambda one: one.studio._runner.durable is not None, (True, False, False)),
     "turns by seconds, one at work each": (lambda one: one.studio._runner.turns._line._strangers, (False, True, True)),
-    "jobs open, each": (lambda one: one.studio._runner.register._most, (8, 8, 4)),
+    "jobs open, each": (lambda one: one.studio._runner.register.most, (8, 8, 4)),
     "jobs in a while are bounded": (lambda one: one.studio._runner.register._rates is not None, (False, True, True)),
     "seconds a job may work": (lambda one: one.studio._runner.register.longest, (math.inf, math.inf, 300.0)),
     "largest files a person, an address, all": (_shares, (None, (64, 128, 256), (8, 16, 64))),

@@ -1,7 +1,10 @@
 """The studio's page, put together and served. `python start.py` runs this, and so does a Space."""
 
+from __future__ import annotations
+
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from studio import proxies
 
@@ -11,6 +14,28 @@ os.environ["DO_NOT_TRACK"] = "1"
 if os.environ.get("SPACE_ID"):
     os.environ.setdefault("STUDIO_PROFILE", "space")
 proxies.settle(os.environ)
+ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+if TYPE_CHECKING:
+    from studio.manager import Rented
+
+
+def rent() -> Rented:
+    """The card that a ZeroGPU Space is lent for the length of a call. Before anything else imports torch."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # threads of theirs do not outlive the fork
+    os.environ.setdefault("ZEROGPU_MMAP_AUTOPRUNE_PATTERN", "/nowhere/*")  # the store's files stay where they are
+    import spaces
+    from spaces.config import Config
+
+    from studio.manager import Rented
+    from studio.manager.backends.zero import task
+
+    def wanted(message: bytes, seconds: int) -> int:
+        del message
+        return seconds
+
+    call = spaces.GPU(duration=wanted)(task.run)
+    return Rented(call, Config.zerogpu_cuda_device_name, Config.zerogpu_cuda_total_memory)
 
 
 def main() -> int:
@@ -19,10 +44,13 @@ def main() -> int:
     from studio.i18n import from_environment
 
     try:
+        rented = rent() if ZERO else None
+
         from studio import settings
         from studio.service import Studio
 
-        studio = Studio(settings.load())
+        studio = Studio(settings.load(), rented)
+        studio.models.place()
     except StudioError as error:
         language = from_environment()
         print(f"{error.what(language)}\n{error.next(language)}", file=sys.stderr)

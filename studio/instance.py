@@ -118,9 +118,11 @@ class Instance:
                 if entry.name not in {self.id, *living}:
                     _remove(entry)
         if not living:
-            for file in self._home.cache.glob(".*.part"):
-                self._remove_older(file)
-            for folder in (self._home.outputs, self._home.chats, self._home.inputs, self._home.captions):
+            home = self._home
+            for top in (home.root, home.models, home.cache):  # files of ours; below them lie whole models
+                for file in top.glob(".*.part"):
+                    self._remove_older(file)
+            for folder in (home.outputs, home.chats, home.inputs, home.captions, home.queue):
                 for place, _, names in os.walk(folder):
                     for name in names:
                         if name.startswith(".") and name.endswith(".part"):

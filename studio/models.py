@@ -47,7 +47,7 @@ class Models:
         copies: Copies,
         used: Used,
     ) -> None:
-        self._public, self._offline = settings.public, settings.offline
+        self._public, self._offline, self._placed = settings.public, settings.offline, settings.zero_models
         self._catalog, self._store, self._fleet, self._runner = catalog, store, fleet, runner
         self._copies, self._used, self._peers = copies, used, runner.peers
         self._looked = float("-inf"), ""
@@ -138,6 +138,20 @@ class Models:
         card = self._catalog.get(model)
         for manager in self._fleet.suited_to(card):
             manager.forgive(card.id)
+
+    def place(self) -> None:
+        """Load the models of STUDIO_ZERO_MODELS on the card that is lent, where there is one. On the main thread,
+        before the page opens; their files are fetched first.
+
+        Raises:
+            StudioError: unknown_model, as a download, or as Rented.place.
+        """
+        if (rented := self._fleet.rented) is not None:
+            ids = filter(None, (id.strip() for id in self._placed.split(",")))
+            cards = [self._catalog.get(id) for id in ids]
+            fetch = self._store.fetch
+            files = (fetch(card, lambda *_: None, lambda: False) for card in cards)
+            rented.place(zip(cards, files, strict=True), self._runner.register.longest)
 
     def load(self, model: str, session: str = "") -> Job:
         """Bring a model into memory, after its download where that is needed. Not for the public.

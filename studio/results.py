@@ -189,6 +189,7 @@ class Update:
 
     Attributes:
         position: how many jobs are in front, while queued.
+        turn: about how many seconds until it is let go, while queued; None where nobody knows.
         step, steps: progress in the engine's own unit (denoising steps, tokens, files); steps is 0 where unknown.
         bytes_done, bytes_total, bytes_per_second: while downloading; total is 0 where unknown.
         fraction: 0..1 while loading, where the engine knows.
@@ -199,6 +200,7 @@ class Update:
         live: some of the sound in work can be heard already (Job.live).
         wait: seconds that a busy server is given before it is asked again, while downloading.
         noted: what came up on the way, a key below `progress.`; "" for nothing.
+        lent: seconds of a card that it asks for where one is lent call by call; 0 where none is.
         held: it is on hold, and waits until it is let go.
         stopping: Stop was pressed and the step in flight is being finished.
         offers: what may be tried where it failed for want of memory.
@@ -209,6 +211,7 @@ class Update:
     kind: Kind
     elapsed: float = 0.0
     position: int = 0
+    turn: float | None = None
     step: int = 0
     steps: int = 0
     bytes_done: int = 0
@@ -223,6 +226,7 @@ class Update:
     held: bool = False
     wait: float = 0.0
     noted: str = ""
+    lent: float = 0.0
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()

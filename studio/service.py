@@ -31,11 +31,12 @@ from studio.jobs.durable import Durable
 from studio.jobs.job import Job
 from studio.jobs.pace import Pace
 from studio.jobs.planner import Intake, Order
-from studio.jobs.runner import Final, Runner
+from studio.jobs.runner import Runner
 from studio.jobs.screening import policy_of
 from studio.jobs.sketches import Easel
 from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
+from studio.jobs.told import Final
 from studio.library.archive import Archive
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.disk_use import DiskUse
@@ -45,7 +46,7 @@ from studio.library.inputs import Sources
 from studio.library.outputs import Library
 from studio.library.presets import of_tasks
 from studio.library.visitors import Room
-from studio.manager import Fleet
+from studio.manager import Fleet, Rented
 from studio.manager.backends.remote.peers import Peers
 from studio.models import Models
 from studio.own import Own
@@ -84,6 +85,7 @@ class Studio:
 
     Args:
         settings: how it runs; `studio.settings.load()` reads them from the environment.
+        rented: a card that is lent call by call, where there is one.
 
     Attributes:
         models: what there is, what is on disk and in memory, and what can be done about that.
@@ -104,7 +106,7 @@ class Studio:
         StudioError: the home folder cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rented: Rented | None = None) -> None:
         self.settings, self.home = settings, Home.at(settings.home)
         self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
@@ -128,7 +130,7 @@ class Studio:
             self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
             beside.detectors, public=settings.public, policy=policy, peers=self.peers,
         )  # fmt: skip
-        self._fleet = fleet = Fleet.of_this_machine(settings)
+        self._fleet = fleet = Fleet.of_this_machine(settings, rented)
         self.device = fleet.devices[0].device
         self._copies = Copies(
             self.home.cache / "widened", keep_free=keep_free, most=int(settings.max_copy_gb * 1e9),
@@ -378,20 +380,15 @@ class Studio:
         self._sources.note(request, [self.library.id(file) for file in files])
 
     def _start(
-        self,
-        order: Order,
-        asked: Asked,
-        session: str,
-        *,
-        before: Callable[[], object] | None = None,
+        self, order: Order, asked: Asked, session: str, *, before: Callable[[], object] | None = None,
         final: Final | None = None,
-    ) -> Job:
+    ) -> Job:  # fmt: skip
         request = order.plan.request
         for card in (order.card, *order.plan.cards):
             variants.require(card, self.catalog.get(card.base), self._fleet.room(card)[0])
         job = Job(
             request.task, order.title, model=order.card.id, plan=order.plan, session=session, tag=asked.tag,
-            position=self._runner.position, on_cancel=self._runner.cancelled, previews=asked.previews, asked=asked,
+            position=self.queue.position, on_cancel=self._runner.cancelled, previews=asked.previews, asked=asked,
         )  # fmt: skip
         if rules(request).sources(request):
             before, final = partial(self._sources.keep, request), partial(self._note_sources, request)

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         "", max_length=2000, description="Models with a process of their own: all, or ids with commas between."
     )
 
+    zero_models: str = Field(
+        "", max_length=2000, description="On ZeroGPU: models that lie on the card; ids with commas between."
+    )
     park_alive: float = Field(
         1800.0, description="Seconds such a model stays parked after that, where parking is cheap. Negative: for ever."
     )

@@ -25,7 +25,7 @@ _STATUS: Mapping[int, tuple[str, ...]] = {
     405: ("api_no_method",),
     413: ("message_too_large",),
     422: ("api_another",),
-    429: ("queue_full", "too_many_jobs", "too_busy", "too_many_passwords", "strangers_full"),
+    429: ("queue_full", "too_many_jobs", "too_often", "too_busy", "too_many_passwords", "strangers_full"),
     500: ("internal",),
     501: ("no_mcp",),
     503: (

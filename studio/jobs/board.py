@@ -103,6 +103,12 @@ class Board:
         ]
         return tuple(row for row in rows if session is None or row.job.session == session)
 
+    def position(self, job: Job) -> tuple[int, float | None]:
+        """How many jobs are in front of one that waits, and in about how many seconds it is let go."""
+        jobs = {one.id: one for one in self._runner.register.jobs() if not one.done}
+        order = [entry for entry in self._runner.turns.order() if entry.id in jobs]
+        return self._runner.turns.ahead(job.id), self._fronts(order, jobs).get(job.id)
+
     def over(self, session: str | None) -> tuple[Row, ...]:
         """Those that have ended, the newest first."""
         seen = set[tuple[str, str]]()
@@ -255,11 +261,10 @@ class Board:
 
     def _left(self, job: Job) -> float | None:
         """About how long a job at work still takes."""
-        update = job.snapshot()
-        if update.seconds_left is not None or update.kind == "downloading":
-            return update.seconds_left
+        if job.seconds_left is not None or job.kind == "downloading":
+            return job.seconds_left
         whole = self._runner.pace.run(job.model, job.task, job.plan.units) if job.plan is not None else 0.0
-        if update.kind == "running" and job.began is not None:
+        if job.kind == "running" and job.began is not None:
             return max(whole - (time.monotonic() - job.began), 0.0) if whole is not None else None
         load = self._runner.pace.load(job.model)
         return whole + load if whole is not None and load is not None else None

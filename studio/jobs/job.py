@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from studio.jobs.context import Plan
 
 PREVIEW_PIXELS = 768
+Place = tuple[int, float | None]
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class _State:
     held: bool = False
     waits_until: float = 0.0
     noted: str = ""
+    lent: float = 0.0
     artifact: Artifact | None = None
     error: StudioError | None = None
     offers: tuple[Offer, ...] = ()
@@ -60,7 +63,7 @@ class Job:
         model: the model's id. plan: what is done with it once it is loaded; None where that is all.
         session: who asked. tag: what the caller keeps with it, for example the conversation it answers.
         asked: how it is asked for once more; None where that cannot be done.
-        position: tells how many jobs are in front while it waits.
+        position: tells how many jobs are in front while it waits, and in how many seconds it is let go.
         previews: whether the work in progress is to be seen or heard.
     """
 
@@ -73,7 +76,7 @@ class Job:
         plan: Plan | None = None,
         session: str = "",
         tag: str = "",
-        position: Callable[[Job], int] = lambda _: 0,
+        position: Callable[[Job], Place] = lambda _: (0, None),
         on_cancel: Callable[[Job], None] = lambda _: None,
         previews: bool = False,
         asked: Asked | None = None,
@@ -81,6 +84,7 @@ class Job:
         self.id = secrets.token_hex(8)
         self.task, self.title, self.model, self.plan, self.session = task, title, model, plan, session
         self.created = time.time()
+        self.asker = copy_context()  # of whoever asks, by which a card that is lent is paid for; gone when it is over
         self.tag, self.previews, self.asked = tag, previews, asked
         self._position, self._on_cancel = position, on_cancel
         self._started = time.monotonic()
@@ -178,6 +182,11 @@ class Job:
         return self._state.held
 
     @property
+    def seconds_left(self) -> float | None:
+        """As an update has it; without a lock, for another job that looks how long it waits."""
+        return self._state.seconds_left
+
+    @property
     def cancelled(self) -> bool:
         """Stop was pressed."""
         return self._cancelled.is_set()
@@ -186,15 +195,14 @@ class Job:
         """The state now; previews only after the first `seen` ones."""
         new = {number: data for number, (at, data) in sorted(self._previews.items()) if at > seen}
         state = self._state
+        front, turn = self._position(self) if state.kind == "queued" else (0, None)
         return Update(
             self.id, self._seq, state.kind,
             elapsed=(self._ended or time.monotonic()) - self._started,
-            position=self._position(self) if state.kind == "queued" else 0,
-            step=state.step, steps=state.steps,
+            position=front, turn=turn, step=state.step, steps=state.steps,
             bytes_done=state.bytes_done, bytes_total=state.bytes_total, bytes_per_second=state.bytes_per_second,
-            fraction=state.fraction, seconds_left=state.seconds_left,
-            text=text, previews=new, live=self.live is not None,
-            stopping=state.stopping, held=state.held, noted=state.noted,
+            fraction=state.fraction, seconds_left=state.seconds_left, noted=state.noted, lent=state.lent,
+            text=text, previews=new, live=self.live is not None, stopping=state.stopping, held=state.held,
             wait=max(state.waits_until - time.monotonic(), 0.0) if state.kind == "downloading" else 0.0,
             artifact=state.artifact, error=state.error, offers=state.offers,
         )  # fmt: skip
@@ -236,12 +244,9 @@ class Job:
                 self._set(kind=kind, **fields)
 
     def finish(
-        self,
-        kind: Literal["done", "failed", "cancelled"],
-        artifact: Artifact | None = None,
-        error: StudioError | None = None,
-        offers: tuple[Offer, ...] = (),
-    ) -> None:
+        self, kind: Literal["done", "failed", "cancelled"], artifact: Artifact | None = None,
+        error: StudioError | None = None, offers: tuple[Offer, ...] = (),
+    ) -> None:  # fmt: skip
         """The last state. Only the first call counts."""
         with self._changed:
             if self.done:
@@ -251,6 +256,7 @@ class Job:
                 self.live.end()
                 self.live = None  # who listens still has it, to the end
             self.plan = self.plan.light() if self.plan else None
+            self.asker = Context()
             self.asked = self.asked.light() if self.asked else None
             self._previews.clear()
             if error is not None and error.code == REFUSED:
@@ -271,9 +277,14 @@ class Job:
             self._set(kind="downloading", bytes_done=done, bytes_total=total, bytes_per_second=rate, seconds_left=left)
 
     def told(self, what: str, number: float) -> None:
-        """What a download has to say beside its bytes: ``wait`` with seconds, or the name of a note."""
+        """What there is to say beside how far it is.
+
+        Args:
+            what: ``wait`` for so many seconds (a download), ``lent`` for as many of a card, or the name of a note.
+        """
+        said = {"wait": {"waits_until": time.monotonic() + number}, "lent": {"lent": number}}
         with self._changed:
-            self._set(**({"waits_until": time.monotonic() + number} if what == "wait" else {"noted": what}))
+            self._set(**said.get(what, {"noted": what}))
 
     def progress_step(self, done: int, total: int) -> None:
         """Steps of a run so far. The first step is left out of the pace: it warms things up."""

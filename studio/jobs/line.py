@@ -6,6 +6,8 @@ Nothing here locks, sleeps or knows what a job is: studio.jobs.turns lets go who
   take one place.
 - Of those who wait, the next turn is that of the address that had fewest, and there of whoever had fewest; who comes
   waits behind those with as many. Two who wait together are never more than LEAD + 1 turns apart.
+- Among people who do not know each other (`strangers`) a turn is as long as it takes: the next is that of whoever used
+  the lane for the fewest seconds, and nobody has two jobs at work.
 - Everybody's own jobs go in the order in which they came, or in which they were put by hand. One that is on hold keeps
   its place and is passed by.
 - A job whose model was the last to be used may go before one that needs another model, where that saves a load: never
@@ -69,14 +71,19 @@ class Entry:
 
 @dataclass(slots=True)
 class Rank:
-    """How many turns somebody had among those who wait in a lane, and since when they wait."""
+    """How many turns somebody had among those who wait in a lane, or seconds of it; and since when they wait.
 
-    turns: int
+    Attributes:
+        open: seconds that those of theirs which are at work are expected to take.
+    """
+
+    turns: float
     since: int
+    open: float = 0.0
 
     @property
-    def key(self) -> tuple[int, int]:
-        return self.turns, self.since
+    def key(self) -> tuple[float, int]:
+        return self.turns + self.open, self.since
 
 
 @dataclass(slots=True)
@@ -107,10 +114,13 @@ class Line:
     Args:
         places: of each lane; a lane that is not among them has one.
         saves: seconds that a load takes which is done without.
+        strangers: they do not know each other: turns are told by seconds, and nobody has two jobs at work.
     """
 
-    def __init__(self, places: Mapping[str, int] | None = None, saves: Saves = lambda _, __: 0.0) -> None:
-        self._places, self.saves = dict(places or {}), saves
+    def __init__(
+        self, places: Mapping[str, int] | None = None, saves: Saves = lambda _, __: 0.0, *, strangers: bool = False
+    ) -> None:
+        self._places, self.saves, self._strangers = dict(places or {}), saves, strangers
         self.lanes: dict[str, Lane] = {}
         self.own: dict[Share, list[Entry]] = {}
         self._holding: set[str] = set()  # whether or not they are in line yet
@@ -143,16 +153,18 @@ class Line:
             self._holding.discard(id)
         return entry
 
-    def leave(self, id: str) -> Entry | None:
-        """A job is at work no more."""
+    def leave(self, id: str, seconds: float = 0.0) -> Entry | None:
+        """A job is at work no more, after so many seconds."""
         for lane in self.lanes.values():
             if (entry := lane.working.pop(id, None)) is not None:
+                if self._strangers:
+                    self._settle(entry, lane, seconds)
                 return entry
         return None
 
-    def over(self, id: str) -> None:
+    def over(self, id: str, seconds: float = 0.0) -> None:
         """Nothing more is to be known of a job."""
-        self.leave(id)
+        self.leave(id, seconds)
         self._holding.discard(id)
 
     # ---- steering
@@ -196,7 +208,7 @@ class Line:
     def order(self) -> list[Entry]:
         """Copies of all that wait, in the order in which they will go if nobody comes and none ends early; those on
         hold at the end, each person's in their order."""
-        ahead = Line(self._places, self.saves)
+        ahead = Line(self._places, self.saves, strangers=self._strangers)
         ahead._clock = self._clock
         ahead.own = {share: [copy(entry) for entry in line] for share, line in self.own.items()}
         steps: list[tuple[int, str, Entry]] = []
@@ -269,6 +281,9 @@ class Line:
     def _heads(self, name: str, lane: Lane, real: bool) -> Iterator[Entry]:
         """The first job of everybody who waits in a lane, in the order of their turns."""
         people = [share for share in self.own if share in lane.people and self._waits(share, name)]
+        if real and self._strangers:
+            busy = {entry.share for other in self.lanes.values() for entry in other.working.values()}
+            people = [share for share in people if share not in busy]
         people.sort(key=lambda share: (lane.addresses[share[0]].key, lane.people[share].key))
         for share in people:
             for entry in self.own[share]:
@@ -297,19 +312,38 @@ class Line:
         line = self.own[entry.share]
         return [one for one in line[: line.index(entry)] if one.lane == entry.lane and not one.held]
 
-    def _lead(self, one: Entry, other: Entry, lane: Lane) -> int:
+    def _lead(self, one: Entry, other: Entry, lane: Lane) -> float:
         """By how many turns somebody is ahead of another."""
         if one.share[0] != other.share[0]:
-            return lane.addresses[one.share[0]].turns - lane.addresses[other.share[0]].turns
-        return lane.people[one.share].turns - lane.people[other.share].turns
+            ahead = lane.addresses[one.share[0]].key[0] - lane.addresses[other.share[0]].key[0]
+        else:
+            ahead = lane.people[one.share].key[0] - lane.people[other.share].key[0]
+        return ahead / UNKNOWN if self._strangers else ahead
 
     def _take(self, entry: Entry, lane: Lane) -> None:
         """It is somebody's turn."""
         self._clock += 1
         for rank in (lane.addresses[entry.share[0]], lane.people[entry.share]):
-            rank.turns, rank.since = rank.turns + 1, self._clock
+            rank.since = self._clock
+            if self._strangers:
+                rank.open += _expected(entry)
+            else:
+                rank.turns += 1
         lane.last = entry.model
         self.own[entry.share].remove(entry)
+        self._forget(entry, lane)
+
+    def _settle(self, entry: Entry, lane: Lane, seconds: float) -> None:
+        """What somebody's job took is theirs, whether or not they wait again."""
+        rivals = {share for share in self.own if share != entry.share and self._waits(share, entry.lane)}
+        near = [rank for share, rank in lane.people.items() if share in rivals and share[0] == entry.share[0]]
+        far = [rank for where, rank in lane.addresses.items() if where in {share[0] for share in rivals}]
+        for rank in (
+            lane.addresses.setdefault(entry.share[0], Rank(_behind(None, [one.turns for one in far]), self._clock)),
+            lane.people.setdefault(entry.share, Rank(_behind(None, [one.turns for one in near]), self._clock)),
+        ):
+            rank.open = max(rank.open - _expected(entry), 0.0)
+            rank.turns += seconds
         self._forget(entry, lane)
 
     def _remove(self, entry: Entry) -> None:
@@ -350,7 +384,11 @@ def _patient(entry: Entry, seconds: float) -> bool:
     return entry.passed < PASSED and entry.delayed + seconds <= PATIENCE
 
 
-def _behind(known: Rank | None, rivals: list[int]) -> int:
+def _expected(entry: Entry) -> float:
+    return UNKNOWN if entry.seconds is None else entry.seconds
+
+
+def _behind(known: Rank | None, rivals: list[float]) -> float:
     """The turns that somebody who comes counts as having had."""
     return max(known.turns if known else 0, min(rivals, default=0))
 

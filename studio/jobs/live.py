@@ -83,12 +83,10 @@ class Live:
 
     def there(self, card: Card) -> bool:
         """Whether a model may be used: the starter, or one in memory; nothing that others use makes room for this, and
-        nothing that is half typed goes to another computer."""
-        return (
-            not card.host
-            and self._store.state(card) == "ready"
-            and (card.starter or bool(self._fleet.holding(card.id)))
-        )
+        nothing that is half typed goes to another computer or has a card lent for it."""
+        if card.host or self._fleet.lends(card.id):
+            return False
+        return self._store.state(card) == "ready" and (card.starter or bool(self._fleet.holding(card.id)))
 
     def _work(self, card: Card, plan: Plan, turn: Turn, seconds: float | None) -> _Work | None:
         if not self.there(card):

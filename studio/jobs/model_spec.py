@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.catalog.card import Card
@@ -10,6 +10,8 @@ from studio.catalog.engines import ENGINES
 from studio.engines.base import AnswersSeveral, Loaded, engine
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy
+from studio.manager.backends.zero.rented import PLACES, Clock, Remote, Rented
+from studio.requests import Request
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
@@ -18,33 +20,52 @@ AT_HOME = 2
 """Places on one's own machine where a card names no number: each makes the load longer and takes a context's memory."""
 
 
-def places(card: Card, settings: Settings) -> int:
-    """How many jobs a model may answer at once. One in a process of its own answers one after another."""
-    kind = engine(card.engine)
-    if card.host and isinstance(kind, AnswersSeveral):
-        return kind.places(card)
-    if not isinstance(kind, AnswersSeveral) or proxy.wanted(card, settings.isolate):
-        return 1
-    most = kind.places(card)
-    return min(most, AT_HOME) if settings.profile == "local" and "places" not in card.options else most
-
-
 @dataclass(frozen=True, slots=True)
 class Specs:
     """Those of one studio.
 
     Attributes:
         copies: of models that this machine computes with in another type than they are stored in.
+        rented: a card that is lent call by call; None where there is none. clock: how long runs take there.
     """
 
     settings: Settings
     store: Store
     copies: Copies
+    rented: Rented | None
+    clock: Clock
+
+    def places(self, card: Card) -> int:
+        """How many jobs a model may answer at once. One in a process of its own answers one after another."""
+        kind = engine(card.engine)
+        if self.rented is not None and self.rented.has(card.id):
+            return PLACES
+        if card.host and isinstance(kind, AnswersSeveral):
+            return kind.places(card)
+        if not isinstance(kind, AnswersSeveral) or proxy.wanted(card, self.settings.isolate):
+            return 1
+        most = kind.places(card)
+        return min(most, AT_HOME) if self.settings.profile == "local" and "places" not in card.options else most
+
+    def asked(self, card: Card, requests: Sequence[Request]) -> int:
+        """Seconds that are asked for where the card for it is lent; 0 where none is."""
+        if self.rented is None or not self.rented.has(card.id):
+            return 0
+        return self.rented.seconds(card, requests, self.clock)
 
     def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
         """A model for one device. `weights` are the bytes to expect."""
         files, apart = self.store.path(card), proxy.wanted(card, self.settings.isolate)
-        many, each = places(card, self.settings), 0
+        if (rented := self.rented) is not None and rented.has(card.id):
+            return Spec(
+                card.id,
+                weights,
+                lambda _: Remote(card, rented, self.clock),
+                keep_alive=-1.0,
+                places=PLACES,
+                builds=False,
+            )
+        many, each = self.places(card), 0
         several = engine(card.engine) if many > 1 else None
         if isinstance(several, AnswersSeveral):
             each = several.place_nbytes(card, files)

@@ -11,8 +11,10 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from studio.catalog.card import Card
 from studio.figures import Figures
 from studio.requests import Request
 
@@ -93,3 +95,16 @@ class Pace:
         with self._lock:
             before = self._seconds.known.get(name, seconds)
             self._seconds.put(name, before + (seconds - before) / SLOWLY)
+
+
+@dataclass(frozen=True, slots=True)
+class OnCard:
+    """The same of runs on a card that is lent (studio.manager.backends.zero): its seconds alone, as it counts them."""
+
+    pace: Pace
+
+    def expected(self, card: Card, request: Request) -> float | None:
+        return self.pace.run(f"lent {card.id}", request.task, units(request))
+
+    def took(self, card: Card, request: Request, seconds: float) -> None:
+        self.pace.ran(f"lent {card.id}", request.task, units(request), seconds)

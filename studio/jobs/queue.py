@@ -10,12 +10,16 @@ from collections.abc import Callable
 from studio.errors import StudioError
 from studio.jobs import pace
 from studio.jobs.job import Job
+from studio.jobs.rates import Rates
 from studio.jobs.tally import Tally
+from studio.jobs.turns import asker
 from studio.settings import Settings
 
 KEPT_JOBS = 64
 """Finished jobs that a page coming back can still read. Their outputs are on disk in any case."""
 
+PUBLIC_JOBS = 4
+"""Jobs that a stranger may have waiting or running."""
 PUBLIC_GRACE = 60.0
 PUBLIC_LONGEST = 300.0
 """Seconds for which a stranger's job may keep the others waiting."""
@@ -31,6 +35,7 @@ class Register:
 
     Attributes:
         tally: of those that are over.
+        longest: seconds that a job may work.
     """
 
     def __init__(
@@ -40,21 +45,27 @@ class Register:
         figures: pace.Pace | None = None,
     ) -> None:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
-        self._longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
+        self.longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
+        self._rates = Rates() if settings.profile != "local" else None
         self._jobs: dict[str, Job] = {}
         self.tally = Tally()
         self._lock = threading.RLock()
         self._closed = threading.Event()
         grace = settings.detach_grace or (PUBLIC_GRACE if settings.public else 0.0)
-        if grace or self._longest < math.inf:
+        if grace or self.longest < math.inf:
             args = (grace or math.inf,)
             threading.Thread(target=self._sweep, args=args, name="sweeper", daemon=True).start()
+
+    @property
+    def most(self) -> float:
+        """Jobs that a person may have waiting or running."""
+        return min(self._settings.max_jobs_per_session, PUBLIC_JOBS if self._settings.public else math.inf)
 
     def accept(self, job: Job) -> None:
         """Take a job in.
 
         Raises:
-            StudioError: too many jobs, closing, or one that would work for too long.
+            StudioError: too many jobs, or too often, closing, or one that would work for too long.
         """
         self._require_short(job)
         with self._lock:
@@ -64,8 +75,10 @@ class Register:
                 raise StudioError("closing")
             if len(open_jobs) >= self._settings.max_queue:
                 raise StudioError("queue_full", count=len(open_jobs))
-            if len(mine) >= self._settings.max_jobs_per_session:
+            if len(mine) >= self.most:
                 raise StudioError("too_many_jobs", count=len(mine))
+            if self._rates is not None:
+                self._rates.count(asker() if any(asker()) else ("", job.session))
             self._jobs[job.id], job.over = job, self.tally.ended
             finished = [other.id for other in self._jobs.values() if other.done]
             for id in finished[: max(len(finished) - KEPT_JOBS, 0)]:
@@ -102,25 +115,25 @@ class Register:
         self._closed.set()
 
     def _require_short(self, job: Job) -> None:
-        if self._pace is None or job.plan is None or self._longest == math.inf:
+        if self._pace is None or job.plan is None or self.longest == math.inf:
             return
         seconds = self._pace.run(job.model, job.task, job.plan.units)
-        if seconds is None or seconds <= self._longest:
+        if seconds is None or seconds <= self.longest:
             return
-        told = {"seconds": math.ceil(seconds), "most": math.floor(self._longest)}
-        less = pace.shorter(job.requests, self._longest / seconds)
+        told = {"seconds": math.ceil(seconds), "most": math.floor(self.longest)}
+        less = pace.shorter(job.requests, self.longest / seconds)
         if less is None:
             raise StudioError("job_too_long", **told)
         raise StudioError("job_too_long_for", **told, field=f"field.{less[0]}", value=less[1])
 
     def _sweep(self, grace: float) -> None:
         """Stop jobs whose page has been gone for longer than `grace` seconds, and those that work for too long."""
-        while not self._closed.wait(min(grace / 4, self._longest / 4, 5)):
+        while not self._closed.wait(min(grace / 4, self.longest / 4, 5)):
             now = time.monotonic()
             for job in self.jobs():
                 if job.done:
                     continue
-                if job.kind == "running" and job.began is not None and now - job.began > self._longest:
+                if job.kind == "running" and job.began is not None and now - job.began > self.longest:
                     job.told(OUT_OF_TIME, 0)
                     job.cancel()
                 elif job.readers == 0 and now - job.left > grace:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
 
 from studio.catalog.card import Card
 from studio.devices import memory
@@ -27,10 +27,11 @@ from studio.jobs.job import Job
 from studio.jobs.keeping import Keeper
 from studio.jobs.live import Live
 from studio.jobs.memory_need import Demand
-from studio.jobs.model_spec import Specs, places
-from studio.jobs.pace import Pace
+from studio.jobs.model_spec import Specs
+from studio.jobs.pace import OnCard, Pace
 from studio.jobs.placing import Places
 from studio.jobs.queue import Register
+from studio.jobs.told import End, Final, Journal, Rescue
 from studio.jobs.turns import Turns, Wish
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
@@ -38,7 +39,7 @@ from studio.manager.backends.process import proxy
 from studio.manager.backends.remote.peers import Peers
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
-from studio.results import Artifact, Offer, Output
+from studio.results import Artifact, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
@@ -48,18 +49,8 @@ DEVICES, PROCESSOR, AWAY = "devices", "processor", "away"
 of this machine, for those that other computers do."""
 AT_ONCE = 16
 """Models on other computers that jobs may use at once."""
-End = Literal["done", "failed", "cancelled"]
-Final = Callable[[Job, Artifact | None, StudioError | None], None]
-Rescue = Callable[[Job, StudioError | None], tuple[StudioError | None, tuple[Offer, ...]]]
-"""What to tell of a failure, and what to offer (studio.jobs.suggestions)."""
-
-
-class Journal(Protocol):
-    """Where it is written down which jobs have not ended."""
-
-    def begun(self, job: str) -> None: ...
-
-    def ended(self, job: str) -> None: ...
+LENT, LENT_MODELS = "lent", 64
+"""A card that is lent call by call, where nobody waits for anybody here: whoever lends it has a line of their own."""
 
 
 class Runner:
@@ -97,11 +88,14 @@ class Runner:
         self._store, self._adapters = store, adapters
         self._keeper = Keeper(store, library, adapters, policy, settings.producer, durable and durable.salvage)
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
-        self._settings, self._specs = settings, Specs(settings, store, copies)
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
+        self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace))
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self.turns = Turns({DEVICES: len(self.fleet.devices), AWAY: AT_ONCE}, self._saves)
+        self.turns = Turns(
+            {DEVICES: len(self.fleet.devices), LENT: LENT_MODELS, AWAY: AT_ONCE}, self._saves,
+            strangers=settings.profile != "local",
+        )  # fmt: skip
         self.peers = peers or Peers()
         self._places = Places(store, fleet, self.peers, self.register.jobs)
         self._cards: dict[str, Card] = {}  # of those that were asked for
@@ -152,8 +146,7 @@ class Runner:
         if not card.host:
             self._cards[card.id] = card
         seconds = self.pace.run(card.id, job.task, job.plan.units) if job.plan is not None else 0.0
-        lane = AWAY if card.host else PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
-        wish = Wish(f"{card.id} {card.host}".strip(), places(card, self._settings), lane, seconds, job.session)
+        wish = Wish(f"{card.id} {card.host}".strip(), self._specs.places(card), self._lane(card), seconds, job.session)
 
         def line_up() -> None:
             job.move("queued", fraction=None)
@@ -164,6 +157,14 @@ class Runner:
         else:
             asker = copy_context()  # it becomes the turn of whoever asks now
             self._fetching.begin(job, card, lambda: asker.run(line_up))
+
+    def _lane(self, card: Card) -> str:
+        """What a job with this model competes for."""
+        if card.host:
+            return AWAY
+        if self.fleet.lends(card.id):
+            return LENT
+        return PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
 
     def _saves(self, last: str, following: str) -> float:
         """Seconds that a load takes which is done without where a model is used once more before another needs its
@@ -185,10 +186,6 @@ class Runner:
             waiting = self._tickets.pop(job.id, None)
         if self.turns.drop(job.id) or (waiting is not None and waiting[0].cancel(waiting[1])):
             self.stopped(job)
-
-    def position(self, job: Job) -> int:
-        """How many jobs are in front of one that waits."""
-        return self.turns.ahead(job.id)
 
     def hold(self, job: Job, on: bool) -> None:
         """Put a job on hold that has not begun, or let it go on.
@@ -241,13 +238,18 @@ class Runner:
             self.settle(job, "failed", error=failures.internal(error))
             return
         manager = self.fleet.place(card, need.weights + need.work)
+        if self.fleet.lends(card.id):  # the whole card is there for each call
+            need = replace(need, work=0)
+            job.told("lent", self._specs.asked(card, job.plan.wanted(card) if job.plan else ()))
         work = self._learned.expect(str(manager.device), card.id, need.shape, need.work)
         job.device = card.host or str(manager.device)
         job.move("queued")
         ticket = manager.acquire(
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
-            granted=lambda lease: manager.start(lease, lambda: self._run(job, card, manager, lease, need)),
+            granted=lambda lease: manager.start(
+                lease, lambda: job.asker.run(self._run, job, card, manager, lease, need)
+            ),
             refused=lambda error: self.missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),
         )  # fmt: skip

@@ -7,6 +7,7 @@ over has its place: nobody could put it elsewhere or on hold. Whose turn it is: 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,6 +27,11 @@ def asking(address: str, who: str) -> Iterator[None]:
         yield
     finally:
         _SHARE.reset(token)
+
+
+def asker() -> Share:
+    """For whom jobs are counted that are started now in this thread; nobody where nobody said so."""
+    return _SHARE.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,17 @@ class Turns:
     Args:
         places: jobs at work at the same time in each lane; one in a lane that is not named.
         saves: seconds that a load takes which is done without (studio.jobs.line).
+        strangers: whether those who send jobs do not know each other (studio.jobs.line).
     """
 
-    def __init__(self, places: Mapping[str, int] | None = None, saves: Saves = lambda _, __: 0.0) -> None:
-        self._lock = threading.Lock()
+    def __init__(
+        self, places: Mapping[str, int] | None = None, saves: Saves = lambda _, __: 0.0, *, strangers: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._lock, self._clock = threading.Lock(), clock
         self._saves = saves
-        self._line = Line(places, saves)
+        self._line = Line(places, saves, strangers=strangers)
+        self._began: dict[str, float] = {}  # of those at work
         self._go: dict[str, Callable[[], None]] = {}
         self._shares: dict[str, Share] = {}
         self._order: tuple[Entry, ...] | None = None  # until something changes
@@ -73,7 +84,7 @@ class Turns:
     def again(self, id: str) -> None:
         """A job that was let go and has not begun waits again, before the others of the same person."""
         with self._changing():
-            entry = self._line.leave(id)
+            entry = self._line.leave(id, self._took(id))
             if entry is not None:
                 self._line.add(entry, front=True)
         self._call()
@@ -90,7 +101,7 @@ class Turns:
     def leave(self, id: str) -> None:
         """A job is over: the next one's turn."""
         with self._changing():
-            self._line.over(id)
+            self._line.over(id, self._took(id))
             if self._line.waiting(id) is None:
                 self._forget(id)
         self._call()
@@ -134,6 +145,11 @@ class Turns:
             self._line.saves = cache(self._saves)  # it is asked again and again for one decision
             yield
 
+    def _took(self, id: str) -> float:
+        """Seconds since a job was let go."""
+        began = self._began.pop(id, None)
+        return 0.0 if began is None else self._clock() - began
+
     def _forget(self, id: str) -> None:
         self._go.pop(id, None)
         self._shares.pop(id, None)
@@ -144,6 +160,8 @@ class Turns:
             with self._changing():
                 entry = self._line.next()
                 go = self._go[entry.id] if entry is not None else None
+                if entry is not None:
+                    self._began[entry.id] = self._clock()
             if go is None:
                 return
             go()

@@ -9,8 +9,9 @@ memory_estimates.py   what work really took        types.py snapshot.py   what g
 backends     where a model is computed, beside our own process
 """
 
+from studio.manager.backends.zero.rented import Rented
 from studio.manager.fleet import Fleet
 from studio.manager.manager import ModelManager
 from studio.manager.types import Lease, ManagerStatus, Resident, Spec
 
-__all__ = ["Fleet", "Lease", "ManagerStatus", "ModelManager", "Resident", "Spec"]
+__all__ = ["Fleet", "Lease", "ManagerStatus", "ModelManager", "Rented", "Resident", "Spec"]

@@ -16,6 +16,7 @@ from studio.devices import memory
 from studio.devices.detect import cpu_name, detect, physical_cores
 from studio.devices.device import Device
 from studio.engines.base import Loaded
+from studio.manager.backends.zero.rented import Rented
 from studio.manager.lane import Gate
 from studio.manager.manager import ModelManager
 from studio.manager.types import ManagerStatus
@@ -35,21 +36,26 @@ class Fleet:
         devices: those that models go to by default, at least one.
         make: a manager for a device.
         processor: the processor, for models that compute there in any case; None where it is among `devices`.
+        rented: a card that is lent call by call, for the models that were placed on it; None where there is none.
     """
 
     def __init__(
-        self, devices: Iterable[Device], make: Callable[[Device], ModelManager], processor: Device | None = None
-    ) -> None:
+        self, devices: Iterable[Device], make: Callable[[Device], ModelManager], processor: Device | None = None,
+        rented: Rented | None = None,
+    ) -> None:  # fmt: skip
         self.devices = tuple(make(device) for device in devices)
         self.processor = self.devices[0] if processor is None else make(processor)
+        self.rented = rented
+        self._lent = None if rented is None else ModelManager(rented.device, read=rented.read)
         self._lock = threading.Lock()
         self._away: dict[str, ModelManager] = {}  # of other computers, by their names
 
     @classmethod
-    def of_this_machine(cls, settings: Settings) -> Self:
+    def of_this_machine(cls, settings: Settings, rented: Rented | None = None) -> Self:
         """The devices that the settings want, or the processor, with the memory and the patience that they allow."""
         threads = settings.threads or physical_cores()
-        found = [replace(device, threads=threads) for device in detect(settings.device)]
+        wanted = settings.device if rented is None else "cpu"  # a lent card looks as if it were always there
+        found = [replace(device, threads=threads) for device in detect(wanted)]
         # GGUF models compute on the processor and must not wait for a GPU
         processor = Device("cpu", 0, cpu_name(), threads) if found[0].kind == "cuda" else None
         limit, reserve, gate = int(settings.memory_gb * 1e9), int(settings.reserve_gb * 1e9), Gate()
@@ -57,12 +63,14 @@ class Fleet:
         def make(device: Device) -> ModelManager:
             return ModelManager(device, limit=limit, reserve=reserve, stuck_after=settings.stuck_after, gate=gate)
 
-        return cls(found, make, processor)
+        return cls(found, make, processor, rented)
 
     def __iter__(self) -> Iterator[ModelManager]:
         yield from self.devices
         if self.processor not in self.devices:
             yield self.processor
+        if self._lent is not None:
+            yield self._lent
         yield from tuple(self._away.values())
 
     @property
@@ -76,7 +84,11 @@ class Fleet:
 
     def suited_to(self, card: Card) -> tuple[ModelManager, ...]:
         """The devices that this model may run on."""
-        return (self.away(card.host),) if card.host else self.suited(ENGINES[card.engine].cpu_only)
+        if card.host:
+            return (self.away(card.host),)
+        if self._lent is not None and self.lends(card.id):
+            return (self._lent,)
+        return self.suited(ENGINES[card.engine].cpu_only)
 
     def away(self, host: str) -> ModelManager:
         """Another computer. What is computed there takes neither memory nor turns here."""
@@ -85,6 +97,10 @@ class Fleet:
                 device = Device(AWAY, 0, host)
                 self._away[host] = ModelManager(device, slots=_AT_ONCE, read=lambda _: _ENDLESS)
             return self._away[host]
+
+    def lends(self, key: str) -> bool:
+        """Whether a model is computed on a card that is lent call by call."""
+        return self.rented is not None and self.rented.has(key)
 
     def room(self, card: Card) -> tuple[Device, int]:
         """The device with the most memory for this model, and how many bytes models may take there."""
@@ -110,6 +126,8 @@ class Fleet:
         Args:
             needed: bytes of weights and work.
         """
+        if self._lent is not None and self.lends(key):
+            return self._lent
         suited = self.suited(on_processor)
         if len(suited) == 1:
             return suited[0]

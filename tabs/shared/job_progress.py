@@ -23,6 +23,7 @@ from studio.paths import gigabytes
 from studio.results import Update
 
 HEARTBEAT = 0.25
+MINUTE = 60
 PACE = 0.08
 
 
@@ -78,7 +79,8 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
         case "queued" if update.held:
             return say("held"), None
         case "queued":
-            return say("queued", position=update.position) if update.position else say("waiting"), None
+            words = say("queued", position=update.position) if update.position else say("waiting")
+            return words + _turn(update, say) + _lent(update, say), None
         case "downloading":
             done, total = gigabytes(update.bytes_done), gigabytes(update.bytes_total) if update.bytes_total else "?"
             words = say("downloading", done=done, total=total)
@@ -96,9 +98,21 @@ def stage(update: Update, language: str, step: str = "step") -> tuple[str, float
         case "running" if update.step:
             return say("tokens", count=update.step), None
         case "running":
-            return say("starting"), None
+            return say("starting") + _lent(update, say), None
         case _:
             return "", None
+
+
+def _turn(update: Update, say: Callable[..., str]) -> str:
+    if not update.turn or not update.position:
+        return ""
+    if update.turn < MINUTE:
+        return " · " + say("turn_seconds", count=max(round(update.turn), 1))
+    return " · " + say("turn_minutes", count=round(update.turn / MINUTE))
+
+
+def _lent(update: Update, say: Callable[..., str]) -> str:
+    return " · " + say("lent", seconds=f"{update.lent:.0f}") if update.lent else ""
 
 
 def told(update: Update, language: str) -> list[str]:

@@ -19,10 +19,12 @@ class Program:
     Args:
         home: None for where the studio itself keeps things.
         folder: the code.
+        launcher: a program that prepares something and then runs app.py; None for app.py itself.
         settings: environment variables, such as STUDIO_DEMO="1".
     """
 
-    def __init__(self, home: Path | None, folder: Path = ROOT, **settings: str) -> None:
+    def __init__(self, home: Path | None, folder: Path = ROOT, launcher: str | None = None, **settings: str) -> None:
+        self._arguments = ["app.py"] if launcher is None else ["-c", launcher]
         self._environment, self._folder = _environment(home) | settings, folder
         self.url = ""
 
@@ -37,7 +39,7 @@ class Program:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=self._folder, env=self._environment, stdout=subprocess.PIPE,
+            [sys.executable, *self._arguments], cwd=self._folder, env=self._environment, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
@@ -46,6 +48,15 @@ class Program:
         while "http://" not in said:
             said += self._lines.get(timeout=PATIENCE)
         self.url = "http://" + said.partition("http://")[2].split()[0].rstrip("/") + "/"
+
+    def fails(self) -> str:
+        """Start it and wait for the end that it comes to by itself: what it said. It has to be a failure."""
+        done = subprocess.run(
+            [sys.executable, *self._arguments], cwd=self._folder, env=self._environment, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stdout
+        return done.stdout
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait; returns the exit code. It may be started again afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -219,3 +220,78 @@ def _moving_jumps_over_others(patch: pytest.MonkeyPatch) -> None:
 def test_a_walk_finds_that(bug: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     bug(monkeypatch)
     assert any(walk(seed, **how) for seed in range(60) for how in HOWS)
+
+
+# ---- among strangers
+
+
+def strangers(jobs: str, seconds: dict[str, float | None], places: int = 1) -> Line:
+    """A line of people who do not know each other, in which each job is named by its owner and takes so long."""
+    line = Line({"": places}, strangers=True)
+    for job in jobs.split():
+        line.add(Entry(job, ("", job[0]), job[0], seconds=seconds[job[0]]))
+    return line
+
+
+def timed(line: Line, took: dict[str, float]) -> Iterator[str]:
+    """Let one job after the other be done, each in the time that its owner's take."""
+    while (entry := line.next()) is not None:
+        yield entry.id
+        line.over(entry.id, took[entry.id[0]])
+
+
+def test_a_turn_is_as_long_as_it_takes() -> None:
+    took = {"a": 60.0, "b": 10.0}
+    line = strangers("a1 a2 a3 b1 b2 b3 b4 b5 b6 b7", {"a": 60.0, "b": 10.0})
+    went = list(timed(line, took))
+    assert went[:8] == ["a1", "b1", "b2", "b3", "b4", "b5", "b6", "a2"], "as many seconds each, not as many jobs"
+
+
+def test_what_took_longer_than_was_known_counts_as_it_was() -> None:
+    line = strangers("a1 a2 b1 b2 b3", {"a": None, "b": 1.0})
+    assert list(timed(line, {"a": 500.0, "b": 1.0})) == ["a1", "b1", "b2", "b3", "a2"]
+
+
+def test_a_long_job_before_anybody_else_came_counts_too() -> None:
+    line = strangers("a1", {"a": None})
+    first = line.next()
+    assert first is not None
+    line.add(Entry("b1", ("", "b"), "x", seconds=1.0))
+    line.add(Entry("a2", ("", "a"), "x", seconds=1.0))
+    line.add(Entry("c1", ("", "c"), "x", seconds=1.0))
+    line.over(first.id, 300.0)
+    assert list(timed(line, {"a": 1.0, "b": 1.0, "c": 1.0})) == ["b1", "c1", "a2"]
+
+
+def test_who_comes_anew_waits_behind_those_who_used_as_little() -> None:
+    line = strangers("a1 a2 b1 b2", {"a": 10.0, "b": 10.0})
+    went = timed(line, {"a": 10.0, "b": 10.0, "c": 10.0})
+    assert [next(went), next(went)] == ["a1", "b1"]
+    assert next(went) == "a2"
+    for number in range(1, 4):
+        line.add(Entry(f"c{number}", ("", "c"), "x", seconds=10.0))
+    assert list(went)[:2] == ["b2", "c1"], "it has no credit for the time when it was not here"
+
+
+def test_a_stranger_has_one_job_at_work() -> None:
+    line = strangers("a1 a2 b1", {"a": 1.0, "b": 1.0}, places=3)
+    assert [entry.id for entry in iter(line.next, None)] == ["a1", "b1"]
+    line.over("a1", 1.0)
+    assert [entry.id for entry in iter(line.next, None)] == ["a2"]
+
+
+@given(st.integers(0, 10**9))
+def test_no_strangers_seconds_run_away_from_those_of_others_who_wait(seed: int) -> None:
+    dice = random.Random(seed)
+    line = Line(strangers=True)
+    each = {who: dice.choice([1.0, 7.0, 40.0]) for who in "abcd"}
+    for who, seconds in each.items():
+        for number in range(60):
+            line.add(Entry(f"{who}{number}", ("", who), "x", seconds=dice.choice([None, seconds])))
+    used = dict.fromkeys(each, 0.0)
+    for _ in range(50):
+        entry = line.next()
+        assert entry is not None
+        used[entry.id[0]] += each[entry.id[0]]
+        line.over(entry.id, each[entry.id[0]])
+        assert max(used.values()) - min(used.values()) <= max(each.values()) + 1e-6

@@ -4,12 +4,15 @@ import threading
 from contextvars import copy_context
 
 import pytest
+from pydantic import SecretStr
 
+from studio.errors import StudioError
 from studio.jobs.turns import Turns, Wish, asking
 from studio.request_parts import Message
 from studio.requests import ChatRequest
 from studio.service import Studio
 from studio.settings import Settings
+from tabs.shared import job_progress
 
 
 class Desk:
@@ -110,3 +113,57 @@ def test_every_job_of_a_studio_gets_its_turn(settings: Settings, profile: str) -
         kinds = [list(job.events())[-1].kind for job in jobs]
     assert kinds[:5] == ["done"] * 5
     assert kinds[5] in ("done", "cancelled")
+
+
+def test_strangers_take_turns_by_the_seconds_that_they_used() -> None:
+    now, went = [0.0], list[str]()
+    turns = Turns(strangers=True, clock=lambda: now[0])
+
+    def done(seconds: float) -> None:
+        now[0] += seconds
+        turns.leave(went[-1])
+
+    for name in ("a1", "a2", "b1", "b2", "b3"):
+        with asking("", name[0]):
+            turns.ask(name, lambda name=name: went.append(name), Wish("m", seconds=None))
+    done(100)  # a1
+    done(1)  # b1
+    done(1)  # b2
+    assert went == ["a1", "b1", "b2", "b3"]
+    done(1)
+    assert went[-1] == "a2"
+
+
+@pytest.mark.parametrize(("profile", "most"), [("local", 8), ("lan", 8), ("space", 4)])
+def test_a_person_has_so_many_jobs_open(settings: Settings, profile: str, most: int) -> None:
+    password = SecretStr("a long sentence") if profile == "lan" else SecretStr("")
+    with Studio(settings.model_copy(update={"profile": profile, "password": password})) as studio:
+        request, jobs = ChatRequest(messages=(Message("user", "hi"),)), []
+        studio._runner.turns.hold = lambda *_: True  # pyright: ignore[reportAttributeAccessIssue]
+        studio._runner._begin = lambda job, card: None  # pyright: ignore[reportAttributeAccessIssue]
+        for _ in range(most):
+            jobs.append(studio.submit(request, "me"))
+        with pytest.raises(StudioError) as refused:
+            studio.submit(request, "me")
+        assert refused.value.code == "too_many_jobs"
+        assert not studio.submit(request, "somebody else").done
+        for job in studio.jobs():
+            job.finish("cancelled")
+
+
+def test_whoever_waits_is_told_when_it_is_their_turn(settings: Settings) -> None:
+    with Studio(settings.model_copy(update={"profile": "space"})) as studio:
+        request = ChatRequest(messages=(Message("user", "hi"),))
+        for _ in range(5):
+            studio._runner.pace.ran("demo-chat", "chat", 1.0, 40.0)
+        studio._runner.pace.loaded("demo-chat", 0.5)
+        studio._runner._ask = lambda job, card, alone=False: None  # pyright: ignore[reportAttributeAccessIssue]
+        first, second = studio.submit(request, "a"), studio.submit(request, "b")
+        update = second.snapshot()
+        assert update.position == 1
+        assert update.turn == pytest.approx(40.5, abs=1)
+        assert "your turn in about 40 s" in job_progress.progress(update, "en")
+        assert "约 40 秒后轮到你" in job_progress.progress(update, "zh-CN")
+        assert first.snapshot().position == 0, "asking how long it takes of a job that asks the same ends"
+        for job in (second, first):
+            job.finish("cancelled")

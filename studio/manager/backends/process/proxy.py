@@ -23,6 +23,7 @@ from studio.devices.peak_memory import Peak
 from studio.engines.base import Context, Loaded
 from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process.child import Child
+from studio.manager.backends.telling import TOLD, failure, pass_on
 from studio.results import Output, Usage
 
 log = logging.getLogger("studio.worker")
@@ -35,10 +36,6 @@ TURN_SECONDS = 2.0
 """How long somebody who wants a number waits for who wants another one."""
 CLOSE_SECONDS = 10.0
 """How long a model may take to close before its process is killed."""
-
-
-class WorkerError(RuntimeError):
-    """An exception in a worker that nobody there expected. Its class has the name of the one it stands for."""
 
 
 def wanted(card: Card, setting: str) -> bool:
@@ -219,7 +216,7 @@ class Isolated:
         if not self.alive:
             raise self._ended()
         steering = None if context is None else _Steering(context, self._child, self._stop_seconds)
-        told = told or (None if context is None else lambda kind, *said: _pass_on(context, kind, *said))
+        told = told or (None if context is None else lambda kind, *said: pass_on(context, kind, *said))
         trouble: Exception | None = None
         self._child.send(op, *values)
         while True:
@@ -233,9 +230,9 @@ class Isolated:
                 result, self._nbytes, self._parked = said
                 return result
             if kind == "failed":
-                raise _failure(*said)
+                raise failure(*said)
             try:
-                if message is not None and told is not None and kind in _TOLD:
+                if message is not None and told is not None and kind in TOLD:
                     told(kind, *said)
                 if steering is not None:
                     steering.look(stop=trouble is not None)
@@ -246,16 +243,6 @@ class Isolated:
         if self._silent:
             return StudioError("worker_hung", model=self._card.title, minutes=max(round(self._silent / 60), 1))
         return StudioError("worker_ended", model=self._card.title, reason=self._child.reason)
-
-
-_TOLD = frozenset({"report", "alive", "step", "text", "sound", "preview"})
-"""What a worker may tell of a load or a run."""
-
-
-def _pass_on(context: Context, kind: str, *said: Any) -> None:
-    """Tell `context` what the run told, by the methods of a context and no others."""
-    if kind in _TOLD:
-        getattr(context, kind)(*said)
 
 
 class _Steering:
@@ -278,16 +265,3 @@ class _Steering:
             log.warning("Stop had no effect for %.0f s: the process is killed", self._patience)
             self.gave_up = True
             self._child.kill()
-
-
-def _failure(kind: str, *said: Any) -> Exception:
-    """The exception as it was there, as far as anybody here asks: what it says, and the name of its class."""
-    if kind == "cancelled":
-        return Cancelled()
-    if kind == "studio":
-        code, params = said
-        return StudioError(code, **params)
-    name, text, trace = said
-    error = MemoryError(text) if name == "MemoryError" else type(name, (WorkerError,), {})(text)
-    error.add_note(f"In the worker:\n{trace}")
-    return error

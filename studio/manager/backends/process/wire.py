@@ -29,7 +29,8 @@ CLASSES: Mapping[str, type] = {
         *(request_parts.Message, request_parts.Attachment, request_parts.CodeFile, request_parts.CodeEdit),
         *(request_parts.Lora, request_parts.Control, request_parts.Reference, request_parts.Region),
         request_parts.Detail,
-        *(card.Card, card.Source, card.Part, Device, results.Output, results.Audio, results.Usage),
+        *(card.Card, card.Source, card.Part, Device),
+        *(results.Output, results.Audio, results.Candidate, results.Usage),
     )
 }
 """What may cross beside plain values, pictures and arrays. All of it is data: no class here does anything when made."""

@@ -17,14 +17,10 @@ import queue
 import signal
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES, EngineFacts
@@ -32,11 +28,9 @@ from studio.devices import memory
 from studio.devices.device import Device
 from studio.devices.peak_memory import measuring
 from studio.engines.base import Loaded, Parkable, engine
-from studio.errors import Cancelled, StudioError
 from studio.manager.backends.process.wire import HELLO, Channel, Closed
-from studio.results import PREVIEW_SECONDS
+from studio.manager.backends.telling import Teller, failed
 
-ALIVE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -82,18 +76,14 @@ class Worker:
         try:
             result = getattr(self, f"do_{op}")(*values)
             told = ("answer", result, *self._sizes())
-        except Cancelled:
-            told = ("failed", "cancelled")
-        except StudioError as error:
-            told = ("failed", "studio", error.code, error.params)
         except BaseException as error:
-            told = ("failed", "other", type(error).__name__, str(error), traceback.format_exc())
+            told = failed(error)
         if told[:2] == ("failed", "other"):
             memory.collect()  # after the except block, which keeps the frames of the failure and their tensors
         try:
             self._channel.send(*told)
         except TypeError as error:
-            self._channel.send("failed", "other", "TypeError", str(error), traceback.format_exc())
+            self._channel.send(*failed(error))
 
     def _sizes(self) -> tuple[int, int | None]:
         """What the model occupies now, and what it would occupy when parked."""
@@ -153,56 +143,6 @@ class Worker:
         with measuring(self._device, fresh) as peak:
             output = run(asked, context)
         return output, peak.nbytes
-
-
-class Teller:
-    """The context of a run here: tells the studio, and knows whether Stop or Skip was pressed there."""
-
-    def __init__(
-        self, channel: Channel, stop: threading.Event, skip: threading.Event, adapters: tuple[Path, ...], previews: bool
-    ) -> None:
-        self._channel, self._stop, self._skip = channel, stop, skip
-        self.adapters, self.previews = adapters, previews
-        self._shown = self._seen = 0.0
-
-    @property
-    def cancelled(self) -> bool:
-        return self._stop.is_set()
-
-    def alive(self) -> None:
-        """A sign of life, of which the studio hears once a second."""
-        now = time.monotonic()
-        if now - self._seen >= ALIVE_SECONDS:
-            self._seen = now
-            self._channel.send("alive")
-
-    def check(self) -> None:
-        self.alive()
-        if self.cancelled:
-            raise Cancelled
-
-    def skipped(self) -> bool:
-        pressed = self._skip.is_set()
-        self._skip.clear()
-        return pressed
-
-    def step(self, done: int, total: int = 0) -> None:
-        self._channel.send("step", done, total)
-
-    def text(self, delta: str) -> None:
-        if delta:
-            self._channel.send("text", delta)
-
-    def sound(self, samples: Any, rate: int) -> None:
-        if self.previews:
-            self._channel.send("sound", samples, rate)
-
-    def preview(self, picture: Image.Image, number: int = 0, whole: bool = False) -> None:
-        """At most twice as many as the studio shows: the others need not cross."""
-        now = time.monotonic()
-        if self.previews and (whole or now - self._shown >= PREVIEW_SECONDS / 2):
-            self._shown = now
-            self._channel.send("preview", picture, number, whole)
 
 
 class _Log(logging.Handler):

@@ -55,6 +55,71 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a language model.
+
+    Attributes:
+        data: its bytes; a character may need several tokens.
+    """
+
+    id: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What may come next in a text, by a language model.
+
+    Attributes:
+        tokens: the likeliest first.
+        logprobs: of each its natural logarithm of the probability among all tokens of the vocabulary.
+        rest: the probability of all others together, 0 to 1.
+    """
+
+    tokens: tuple[Token, ...]
+    logprobs: tuple[float, ...]
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedStep:
+    """A step of a painting, as pictures.
+
+    Attributes:
+        time: where in its noise the model is, as the scheduler counts: large where all is noise.
+        noisy: what the step began with. estimate: the clean picture that the model expects from there.
+    """
+
+    time: float
+    noisy: Image.Image
+    estimate: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedWord:
+    """A word of a prompt, and its places among the tokens that the model reads."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A picture with its way from noise.
+
+    Attributes:
+        attention: of each step how much each place of the picture looks at each token, an array (steps, tokens, height,
+            width), over all layers and heads; over the tokens it sums to one at every place.
+        words: those of the prompt; the tokens that are in none of them begin, end or fill it.
+    """
+
+    picture: Image.Image
+    steps: tuple[PaintedStep, ...]
+    attention: np.ndarray
+    words: tuple[PaintedWord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """Sound.
 

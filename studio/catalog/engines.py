@@ -130,5 +130,7 @@ ENGINES: dict[str, EngineFacts] = {
         torch=False,
         files=False,
     ),
+    "gan": EngineFacts(place="studio.engines.lab.gan:GanEngine", tasks=(), cpu_only=True),
+    "matcher": EngineFacts(place="studio.engines.lab.matcher:MatcherEngine", tasks=(), cpu_only=True),
 }
 """By the name that the catalogue gives."""

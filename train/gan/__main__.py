@@ -1,0 +1,36 @@
+"""`python -m train.gan COMMAND`. Training goes on where it was cut off; train/README.md says what each does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train import command
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORK = ROOT / "build" / "train" / "image"
+SHIPPED = ROOT / "assets" / "starters" / "gan"
+CAPTIONER = ROOT / "assets" / "starters" / "caption"
+
+
+def main() -> None:
+    options = command.read("train.gan", __doc__, ("train", "ship", "score"), WORK)
+    folder, device = options.folder, options.device
+    from train.image.__main__ import text_encoder
+
+    match options.command:
+        case "train":
+            from train.gan import training
+
+            training.train(folder, text_encoder(folder), CAPTIONER, options.minutes or 60, device)
+        case "ship":
+            from train.gan import ship
+
+            ship.ship(folder, SHIPPED)
+        case "score":
+            from train.gan import score
+
+            score.score(folder, text_encoder(folder), SHIPPED, options.minutes or 6, device)
+
+
+if __name__ == "__main__":
+    main()

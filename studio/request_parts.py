@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Role = Literal["user", "assistant"]
+SoundUse = Literal["continue", "follow"]
 ControlFit = Literal["crop", "fill", "stretch"]
 ReferenceUse = Literal["", "style", "composition"]
 """What of a reference picture counts: all of it, how it is painted, or where things stand in it."""

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
-from studio.request_parts import CodeEdit, CodeFile, Control, Detail, Lora, Message, Reference, Region
+from studio.request_parts import CodeEdit, CodeFile, Control, Detail, Lora, Message, Reference, Region, SoundUse
 
 Task = Literal["chat", "image", "music", "code", "caption", "upscale"]
-SoundUse = Literal["continue", "follow"]
 CaptionLength = Literal["short", "normal", "long"]
 CaptionStyle = Literal["plain", "prompt", "tags", "alt"]
 Rng = Literal["", "nv"]

@@ -55,6 +55,33 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a language model.
+
+    Attributes:
+        data: its bytes; a character may need several tokens.
+    """
+
+    id: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What may come next in a text, by a language model.
+
+    Attributes:
+        tokens: the likeliest first.
+        logprobs: of each its natural logarithm of the probability among all tokens of the vocabulary.
+        rest: the probability of all others together, 0 to 1.
+    """
+
+    tokens: tuple[Token, ...]
+    logprobs: tuple[float, ...]
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """Sound.
 

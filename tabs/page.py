@@ -19,7 +19,7 @@ from tabs.shared.context import Page
 from tabs.shared.failing import speak
 from tabs.shared.i18n import language, t
 from tabs.shared.taking import Taker
-from tabs.shell import endpoints, relabel, remember, status
+from tabs.shell import bundle, endpoints, relabel, remember, status
 from tabs.shell.bundle import FILES
 from tabs.shell.lazy_tabs import LazyBlocks
 
@@ -102,10 +102,12 @@ def _head(language: str, page: Page) -> str:
     panel = html.escape(text("models.open", language))
     library = '<button type="button" class="a-switch" data-library aria-haspopup="dialog">{}</button>'
     shelf = library.format(html.escape(text("library.open", language))) if page.studio.archive is not None else ""
+    how, files = html.escape(text("page.lab", language)), " ".join(one.name for one in bundle.lab())
+    lab = f'<button type="button" class="a-switch" data-lab="{files}" aria-haspopup="dialog">{how}</button>'
     attributes = f"data-language={json.dumps(other)} lang={json.dumps(other)}"
     return (
         f'<button type="button" class="a-switch" {attributes} aria-label="{switch}: {name}">{name}</button>'
         f'<button type="button" class="a-switch a-theme" data-theme-switch aria-label="{theme}" '
-        f'title="{theme}"></button>{shelf}'
+        f'title="{theme}"></button>{lab}{shelf}'
         f'<button type="button" class="a-switch" data-models aria-haspopup="dialog">{panel}</button>'
     )

@@ -19,7 +19,7 @@ from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse
-from studio.results import Output, Tokens, Usage
+from studio.results import Next, Output, Token, Tokens, Usage
 
 if TYPE_CHECKING:  # a process that computes pictures need not read the words of music
     from studio.tasks.music.prompt_parser import Reading
@@ -150,6 +150,42 @@ class CountsConversation(Protocol):
 
     def usage(self, request: ChatRequest) -> Usage:
         """How much of its context a conversation takes. The request is resolved; nothing is computed."""
+        ...
+
+
+class NextTokens(Protocol):
+    """What follows a text, for as long as one run takes.
+
+    Attributes:
+        ends: tokens behind which nothing follows.
+        vocabulary: how many tokens there are.
+        warms_first: temperature changes the probabilities before top-k, top-p and min-p cut them, as in transformers;
+            else after, as in llama.cpp.
+    """
+
+    ends: frozenset[int]
+    vocabulary: int
+    warms_first: bool
+
+    def read(self, text: str) -> tuple[Token, ...]:
+        """A text as tokens, with the one in front that begins a text, where the model wants one."""
+        ...
+
+    def follow(self, rows: Sequence[Sequence[int]], most: int) -> tuple[Next, ...]:
+        """For each row of ids, none of them empty, its `most` likeliest next tokens. Computes.
+
+        Raises:
+            Cancelled: the run was stopped.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsNext(Protocol):
+    """A loaded model of text that tells how likely each token is to come next."""
+
+    def next_tokens(self, context: Context) -> NextTokens:
+        """The model for one run; the length of the text is for whoever asks to bound."""
         ...
 
 

@@ -22,6 +22,7 @@ from tabs.chat import kept_by_browser
 from tabs.code import as_typed, next_edit, project, review
 from tabs.door.refusal import Refusal, spoken_by
 from tabs.image import sketch
+from tabs.lab import desk as lab
 from tabs.shared import identity
 from tabs.shared.asker import Asker
 from tabs.shell import queue_panel
@@ -35,6 +36,7 @@ ANSWERS: Mapping[str, Answer] = {
     f"{PREFIX}review": review.answer,
     f"{PREFIX}chats": kept_by_browser.answer,
     f"{PREFIX}queue": queue_panel.answer,
+    **{f"{PREFIX}lab/{name}": answer for name, answer in lab.answers().items()},
     **{f"{PREFIX}project/{name}": answer for name, answer in project.ANSWERS.items()},
 }
 _THREADS = 16

@@ -21,12 +21,15 @@ SCRIPTS = (
     "jobs.js", "focus.js", "speak.js", "fields.js", "live.js", "sketch.js", "titles.js", "chat.js", "chats.js",
     "visits.js", "editor.js", "project.js", "typed.js", "review.js", "edits.js", "music.js", "captions.js",
     "models.js", "shelf.js", "regions.js", "picks.js", "library.js", "library_view.js", "chains.js", "drop.js",
-    "uses.js", "queue.js",
+    "uses.js", "queue.js", "lab.js",
 )  # fmt: skip
 STYLES = (
     "style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "code.css",
     "library.css", "queue.css", "presets.css",
 )  # fmt: skip
+LAB_SCRIPTS = ("lab/frame.js", "lab/writes.js")
+LAB_STYLES = ("lab/frame.css", "lab/writes.css")
+"""What comes when the lab is opened."""
 FOREVER = "public, max-age=31536000, immutable"
 """How long browsers keep what changes its name with its content."""
 _WITHIN = ".gradio-container.gradio-container .contain"
@@ -56,6 +59,14 @@ def style() -> Bundle:
     for name, sheet in sheets().items():
         plain = plain.replace(name, sheet.name)
     return _bundle("page", "css", "text/css", "".join(_strengthened(str(rcssmin.cssmin(plain)))))
+
+
+@cache
+def lab() -> tuple[Bundle, Bundle]:
+    """Script and style of the lab, which stands outside of Gradio's parts."""
+    made = rjsmin.jsmin("\n".join(_read(name) for name in LAB_SCRIPTS))
+    plain = rcssmin.cssmin("".join(_read(name) for name in LAB_STYLES))
+    return _bundle("lab", "js", "text/javascript", str(made)), _bundle("lab", "css", "text/css", str(plain))
 
 
 @cache

@@ -23,9 +23,8 @@ class Vendor:
     def __init__(self, app: ASGIApp, folder: Path) -> None:
         self._app = app
         self._files = StaticFiles(directory=folder)
-        self._own = {
-            f"{PREFIX}/{one.name}": one for one in (bundle.script(), bundle.style(), *bundle.sheets().values())
-        }
+        ours = (bundle.script(), bundle.style(), *bundle.lab(), *bundle.sheets().values())
+        self._own = {f"{PREFIX}/{one.name}": one for one in ours}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX + "/"):

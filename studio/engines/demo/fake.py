@@ -21,7 +21,8 @@ from PIL import Image, ImageFilter
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context
+from studio.engines.base import Context, NextTokens
+from studio.engines.demo import inside
 from studio.engines.demo.landscape import paint
 from studio.engines.image import edit, init_image
 from studio.engines.music import takes
@@ -185,6 +186,9 @@ class FakeModel:
         finally:
             with FakeModel._count:
                 FakeModel.running -= 1
+
+    def next_tokens(self, context: Context) -> NextTokens:
+        return inside.FakeNext(context)
 
     def usage(self, request: ChatRequest) -> Usage:
         return prompts.usage(_WORDS, request, _WORDS.size, self._limit, keep_thinking=False)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from studio.store.gguf import read_header
 
@@ -77,7 +78,17 @@ class Tokenizer:
         Raises:
             OSError: the server does not answer.
         """
-        body = json.dumps({"content": text, "parse_special": special, "add_special": opening})
+        return self._ask({"content": text, "parse_special": special, "add_special": opening})
+
+    def pieces(self, text: str) -> list[tuple[int, bytes]]:
+        """`text` as tokens with their bytes, behind the one that begins a text. Raises OSError as `tokens`."""
+        told = self._ask({"content": text, "parse_special": False, "add_special": True, "with_pieces": True})
+        return [
+            (one["id"], one["piece"].encode() if isinstance(one["piece"], str) else bytes(one["piece"])) for one in told
+        ]
+
+    def _ask(self, asked: dict[str, Any]) -> list[Any]:
+        body = json.dumps(asked)
         for last in (False, True):
             try:
                 self._connection.request("POST", "/tokenize", body, self._headers)

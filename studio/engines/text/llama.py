@@ -29,9 +29,11 @@ import psutil
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context
+from studio.engines.base import Context, NextTokens
 from studio.engines.text import chat_templates, code_prompts, gguf, llama_eyes, prompts
 from studio.engines.text.llama_answer import Answer
+from studio.engines.text.llama_next import LlamaNext
+from studio.engines.text.next_tokens import ENDS
 from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
@@ -153,6 +155,12 @@ class LlamaModel:
             self._reading, request, self._sizes, self._context, keep_thinking=keep, picture=lambda _: llama_eyes.TOKENS
         )
 
+    def next_tokens(self, context: Context) -> NextTokens:
+        facts = self._reading
+        return LlamaNext(
+            facts.pieces, self._calling, self._slots, facts.ends, facts.vocabulary, self._card.title, context
+        )
+
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         most = request.max_tokens or 1
         prompt = prompts.chat(
@@ -268,6 +276,9 @@ class _Reading:
         self._numbers = facts.tokens
         self._tokenizer, self._lock = tokenizer, threading.Lock()
         self._bos = self.first = facts.bos
+        ends = {facts.eos, *(mark for mark in ENDS if mark in facts.special)}
+        self.ends = frozenset(facts.tokens[mark] for mark in ends if mark in facts.tokens)
+        self.vocabulary = len(facts.tokens)
         self._first = tokenizer.tokens("", opening=True)[:1]
         self.render = chat_templates.renderer(facts.template, facts.bos, facts.eos, options) if facts.template else None
 
@@ -279,6 +290,10 @@ class _Reading:
             with self._lock:  # it has one connection
                 found = self._tokenizer.tokens(text, special=special)
         return [*self._first, *found] if opening else found
+
+    def pieces(self, text: str) -> list[tuple[int, bytes]]:
+        with self._lock:
+            return self._tokenizer.pieces(text)
 
     def has(self, text: str) -> bool:
         return text in self._numbers

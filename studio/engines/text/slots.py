@@ -38,17 +38,21 @@ class Slot:
 
 
 class Slots:
-    """So many slots, from several threads."""
+    """So many slots, from several threads.
+
+    Attributes:
+        count: how many there are.
+    """
 
     def __init__(self, count: int) -> None:
         self._free = [Slot(number) for number in range(count)]
-        self._count, self._uses = count, 0
+        self.count, self._uses = count, 0
         self._changed = threading.Condition()
 
     @property
     def several(self) -> bool:
         """More than one is in use."""
-        return self._count - len(self._free) > 1
+        return self.count - len(self._free) > 1
 
     @contextmanager
     def taken(self, ids: list[int], task: Task, check: Callable[[], None]) -> Iterator[Slot]:

@@ -25,17 +25,17 @@ from typing import Any, Literal
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context
+from studio.engines.base import Context, NextTokens
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
 from studio.engines.text import code_prompts, eyes, prompts, tokenizers
+from studio.engines.text.next_tokens import ENDS, TransformersNext
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output, Usage
 from studio.tasks.code.fim import fim_family
 
 _GIVEN = ("input_ids", "attention_mask")
 _PREFILL = 512  # tokens computed between two looks at the stop button
-_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
 
 
 class TextEngine(torch_loading.Casts):
@@ -90,7 +90,7 @@ class TextModel(parking.Parking):
         self._tokenizer: Any = tokenizer
         self._vocabulary: dict[str, int] = tokenizer.get_vocab()
         own = model.generation_config.eos_token_id
-        ends = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id, *map(self._vocabulary.get, _ENDS)]
+        ends = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id, *map(self._vocabulary.get, ENDS)]
         self._ends = sorted({end for end in ends if end is not None})
         model.generation_config = GenerationConfig()  # sampling is the request's, not the folder's
         config = model.config.get_text_config(decoder=True)
@@ -127,6 +127,9 @@ class TextModel(parking.Parking):
         return prompts.usage(
             self._reading, request, self._sizes, self._limit, keep_thinking=keep, picture=self._picture
         )
+
+    def next_tokens(self, context: Context) -> NextTokens:
+        return TransformersNext(self._model, self._tokenizer, self._ends, context)
 
     def _chat(self, request: ChatRequest, context: Context) -> Output:
         keep = bool(self._card.options.get("keep_thinking"))

@@ -1,0 +1,1 @@
+"""The lab: experiments that show what models are like inside, each computed on the spot by the model at hand."""

@@ -67,15 +67,23 @@ def reward_weights(apart: np.ndarray) -> np.ndarray:
     mixture of the differences: w = PRIOR² · Σ (1 − σ(w·d)) · d. Newton's method finds the shares of that mixture.
     """
     likeness = PRIOR**2 * apart @ apart.T
-    shares = np.full(len(apart), 0.5)
-    for _ in range(_ROUNDS):
+    shares = np.zeros(len(apart))
+    for _ in range(_ROUNDS if len(apart) else 0):
         chance = 1 / (1 + np.exp(-likeness @ shares))
         steep = np.eye(len(apart)) + (chance * (1 - chance))[:, None] * likeness
-        step = np.linalg.solve(steep, shares - (1 - chance))
-        shares = shares - step
-        if not len(step) or np.abs(step).max() < _CLOSE:
+        step = np.linalg.solve(steep, 1 - chance - shares)
+        value = _value(likeness, shares)
+        while _value(likeness, shares + step) < value and np.abs(step).max() > _CLOSE:
+            step = step / 2  # a whole step may lead past the maximum
+        shares = shares + step
+        if np.abs(step).max() < _CLOSE:
             break
     return PRIOR**2 * apart.T @ shares
+
+
+def _value(likeness: np.ndarray, shares: np.ndarray) -> float:
+    """What is maximised, of a mixture by its shares."""
+    return float(-np.logaddexp(0, -likeness @ shares).sum() - shares @ likeness @ shares / 2)
 
 
 def in_words(taste: Taste, words: Sequence[str], directions: np.ndarray, most: int = 6) -> tuple[list[str], list[str]]:

@@ -8,12 +8,11 @@ from train import command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "train" / "image"
-SHIPPED = ROOT / "assets" / "starters" / "gan"
-CAPTIONER = ROOT / "assets" / "starters" / "caption"
+STARTERS = ROOT / "assets" / "starters"
 
 
 def main() -> None:
-    options = command.read("train.gan", __doc__, ("train", "ship", "score"), WORK)
+    options = command.read("train.gan", __doc__, ("train", "ship", "score", "sheet"), WORK)
     folder, device = options.folder, options.device
     from train.image.__main__ import text_encoder
 
@@ -21,15 +20,20 @@ def main() -> None:
         case "train":
             from train.gan import training
 
-            training.train(folder, text_encoder(folder), CAPTIONER, options.minutes or 60, device)
+            training.train(folder, text_encoder(folder), STARTERS / "caption", options.minutes or 60, device)
         case "ship":
             from train.gan import ship
 
-            ship.ship(folder, SHIPPED)
+            ship.ship(folder, STARTERS / "gan")
         case "score":
             from train.gan import score
 
-            score.score(folder, text_encoder(folder), SHIPPED, options.minutes or 6, device)
+            for kind, found in score.score(folder, text_encoder(folder), STARTERS, options.minutes or 6, device).items():
+                print(f"{kind}: {found}")
+        case "sheet":
+            from train.gan import score
+
+            score.sheet(STARTERS / "gan", ROOT / "docs" / "gan.png")
 
 
 if __name__ == "__main__":

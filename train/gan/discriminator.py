@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from studio.engines.lab.networks.generator import MEANING
 from train.caption.drawing import loosen
 
 TAPS = ((0, 16), (2, 24), (4, 40), (10, 112))
@@ -55,38 +54,41 @@ def _filter(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
 class Head(nn.Module):
     """A judge of one kind of numbers: how real each place looks, and how well the whole fits the word."""
 
-    def __init__(self, body: nn.Module, width: int) -> None:
+    def __init__(self, body: nn.Module, width: int, words: int) -> None:
         super().__init__()
         self.body = body
         self.real = _filter(width, 1, 1)
-        self.fits = parametrizations.spectral_norm(nn.Linear(MEANING, width, bias=False))
+        self.fits = nn.Embedding(words, 2 * width)
+        nn.init.zeros_(self.fits.weight)
 
-    def forward(self, x: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *words: torch.Tensor) -> list[torch.Tensor]:
         x = self.body(x)
         real = self.real(x).mean((1, 2, 3))
-        fits = (x.mean((2, 3)) * self.fits(functional.normalize(said, dim=-1) * 4)).sum(1)
-        return real + fits
+        whole = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        return [real + (whole * self.fits(word)).sum(1) for word in words]
 
 
 class Discriminator(nn.Module):
     """All judges; each says of each picture how real it looks, given its word."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: int) -> None:
         super().__init__()
         self.heads = nn.ModuleList()
         for place, (_, channels) in enumerate(TAPS):
             first = _filter(channels, WIDTH, 4, 2) if place < len(TAPS) - 1 else _filter(channels, WIDTH, 1)
             steps = [first, nn.LeakyReLU(0.2), _filter(WIDTH, WIDTH, 1), nn.LeakyReLU(0.2)]
-            self.heads.append(Head(nn.Sequential(*steps), WIDTH))
+            self.heads.append(Head(nn.Sequential(*steps), WIDTH, words))
         steps = []
         for before, after in pairwise((3, 24, 48, 96)):
             steps += [_filter(before, after, 4, 2), nn.LeakyReLU(0.2)]
-        self.pixels = Head(nn.Sequential(*steps, _filter(96, 96, 3), nn.LeakyReLU(0.2)), 96)
+        self.pixels = Head(nn.Sequential(*steps, _filter(96, 96, 3), nn.LeakyReLU(0.2)), 96, words)
 
-    def forward(self, pixels: torch.Tensor, seen: list[torch.Tensor], said: torch.Tensor) -> torch.Tensor:
-        """(judges, count), higher is more real."""
-        found = [head(each, said) for head, each in zip(self.heads, seen, strict=True)]
-        return torch.stack([*found, self.pixels(pixels, said)])
+    def forward(self, pixels: torch.Tensor, seen: list[torch.Tensor], *words: torch.Tensor) -> torch.Tensor:
+        """(judges, count) for one set of words, (sets, judges, count) for several; higher is more real."""
+        found = [head(each, *words) for head, each in zip(self.heads, seen, strict=True)]
+        found.append(self.pixels(pixels, *words))
+        said = torch.stack([torch.stack(each) for each in zip(*found, strict=True)])
+        return said if len(words) > 1 else said[0]
 
 
 def moved(pixels: torch.Tensor, chance: torch.Generator) -> torch.Tensor:

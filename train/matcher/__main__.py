@@ -12,7 +12,7 @@ STARTERS = ROOT / "assets" / "starters"
 
 
 def main() -> None:
-    options = command.read("train.matcher", __doc__, ("look", "train", "score"), WORK)
+    options = command.read("train.matcher", __doc__, ("look", "listen", "train", "score"), WORK)
     from studio.engines.lab.networks.matcher import Words
     from train.image.__main__ import text_encoder
     from train.matcher import score, training
@@ -22,6 +22,8 @@ def main() -> None:
     match options.command:
         case "look":
             training.look(folder, words, captioner)
+        case "listen":
+            training.listen(folder, words)
         case "train":
             training.train(folder, words, captioner, shipped, options.minutes or 6)
         case "score":

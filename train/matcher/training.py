@@ -1,6 +1,6 @@
 """The heads of the matcher, taught on icons and their captions; both networks before them stay as they are.
 
-What those say of every icon is written once (`seen.npy`, `said.npy`), so that an epoch takes seconds. Each icon is shown
+What those say of every icon is written once, so that an epoch takes seconds. Each icon is shown
 as it is drawn, in one other colour, and in a second one as soft as a small model paints it. Among the wrong captions are
 those of the same thing in another colour. A sixth of a batch are no icons but the names of ImageNet's classes, given as
 the encoder would give a photograph of them.
@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from studio.engines.caption.lexicon import read_things
-from studio.engines.lab.networks.matcher import SEEN, SIDE, Heads, Words, load_encoder, observed
+from studio.engines.lab.networks.matcher import MEANING, SEEN, SIDE, Heads, Words, load_encoder, observed
 from train.image import captions, data
 from train.image.critic import other_colour
 from train.run import Run
 
-SHOWN, SAID = 3, 2
+SHOWN = 3
 BATCH, RATE, PHOTOGRAPHS = 320, 1e-3, 64
 _AT_ONCE = 64
 
@@ -45,7 +45,7 @@ def untrained(words: Words, captioner: Path) -> Heads:
 
 
 def look(folder: Path, words: Words, captioner: Path) -> None:
-    """Write what both networks say: `seen.npy` (icons, 3, SEEN), `said.npy` and `other.npy` (icons, 3, 2, 384)."""
+    """Write what the encoder says of each picture: `seen.npy`, (icons, 3, SEEN)."""
     pictures, entries = data.load(folder)
     encoder, heads = load_encoder(captioner), untrained(words, captioner)
     seen = np.zeros((len(pictures), SHOWN, SEEN), np.float16)
@@ -59,16 +59,23 @@ def look(folder: Path, words: Words, captioner: Path) -> None:
             seen[at : at + _AT_ONCE, shown] = observed(encoder, heads, some).numpy()
         print(f"{at} of {len(pictures)}", flush=True)
     np.save(folder / "seen.npy", seen)
-    random = np.random.default_rng(0)
-    said, other = (np.zeros((len(entries), SHOWN, SAID, 384), np.float16) for _ in range(2))
-    for at, entry in enumerate(entries):
-        texts = [captions.caption(entry, shown, random) for shown in range(SHOWN) for _ in range(SAID)]
-        swapped = [other_colour(text, random) for text in texts]
-        both = words([*texts, *(text or "." for text in swapped)]).view(2, SHOWN, SAID, -1).numpy()
-        said[at], other[at] = both
-        other[at][[[not swapped[n * SAID + m] for m in range(SAID)] for n in range(SHOWN)]] = 0
-    np.save(folder / "said.npy", said)
-    np.save(folder / "other.npy", other)
+
+
+def listen(folder: Path, words: Words) -> None:
+    """Write what the text encoder says of a caption of each picture and of the same in another colour: `said.npy` and
+    `other.npy`, both (icons, 3, 384), the latter nought where the caption names no colour."""
+    entries, random = data.entries(folder), np.random.default_rng(0)
+    texts = [captions.caption(entry, shown, random) for entry in entries for shown in range(SHOWN)]
+    swapped = [other_colour(text, random) for text in texts]
+    both = sorted({text for text in (*texts, *swapped) if text}, key=len)  # alike in length, so that little is padding
+    known = {"": np.zeros(MEANING, np.float16)}
+    for at in range(0, len(both), _AT_ONCE):
+        some = both[at : at + _AT_ONCE]
+        known |= dict(zip(some, words(some).numpy().astype(np.float16), strict=True))
+        if at % 2_560 == 0:
+            print(f"{at} of {len(both)}", flush=True)
+    for name, said in (("said", texts), ("other", swapped)):
+        np.save(folder / f"{name}.npy", np.stack([known[text] for text in said]).reshape(-1, SHOWN, MEANING))
 
 
 def train(folder: Path, words: Words, captioner: Path, target: Path, minutes: float) -> None:
@@ -83,11 +90,10 @@ def train(folder: Path, words: Words, captioner: Path, target: Path, minutes: fl
     run.begin()
     while run.going():
         which, shown = random.choice(learnt, BATCH, replace=False), random.integers(0, SHOWN, BATCH)
-        form = random.integers(0, SAID, BATCH)
         photographs = torch.from_numpy(random.integers(things, len(meanings), PHOTOGRAPHS))
         pictures = torch.cat([seen[which, shown].float(), as_photographs(meanings, photographs, things)])
-        texts = torch.cat([said[which, shown, form].float(), meanings[photographs]])
-        wrong = other[which, shown, form].float()
+        texts = torch.cat([said[which, shown].float(), meanings[photographs]])
+        wrong = other[which, shown].float()
         hidden = torch.cat([texts, wrong[wrong.abs().sum(1) > 0]])
         likeness = heads.pictures(pictures) @ heads.words(hidden).T * heads.sharpness.exp()
         goal = torch.arange(len(pictures))

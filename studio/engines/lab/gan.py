@@ -47,7 +47,7 @@ class GanEngine:
         return 64 << 20
 
     def load(self, card: Card, files: Path, device: Device, report: Callable[[float], None]) -> GanModel:
-        with torch_loading.loading(card, device, "torch"):
+        with torch_loading.loading(card, device):
             from studio.engines.lab.networks.generator import load_generator
 
             network, words = load_generator(files)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 NOISE, STYLE, MEANING = 64, 128, 384
 """Numbers of noise, of a style, and of what a word means (the mean of all-MiniLM-L6-v2's word vectors)."""
-WIDTHS = (192, 160, 96, 40, 20)
+WIDTHS = (160, 128, 64, 32, 16)
 """Channels at 4, 8, 16, 32 and 64 pixels a side."""
 SIDE = 64
 MEAN_OF = 256

@@ -92,7 +92,7 @@ class Lab:
         """
         if not self._live.there(card):
             raise StudioError("not_in_memory", model=card.title)
-        plan = _Borrowed(ImageRequest(), ask)
+        plan = _Borrowed(ImageRequest(prompt=""), ask)
         ran = self._live.run(card, plan, looker.who, looker.place, SECONDS)
         return plan.found[0] if ran is not None and plan.found else None
 

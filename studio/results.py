@@ -82,6 +82,44 @@ class Next:
 
 
 @dataclass(frozen=True, slots=True)
+class PaintedStep:
+    """A step of a painting, as pictures.
+
+    Attributes:
+        time: where in its noise the model is, as the scheduler counts: large where all is noise.
+        noisy: what the step began with. estimate: the clean picture that the model expects from there.
+    """
+
+    time: float
+    noisy: Image.Image
+    estimate: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedWord:
+    """A word of a prompt, and its places among the tokens that the model reads."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A picture with its way from noise.
+
+    Attributes:
+        attention: of each step how much each place of the picture looks at each token, an array (steps, tokens, height,
+            width), over all layers and heads; over the tokens it sums to one at every place.
+        words: those of the prompt; the tokens that are in none of them begin, end or fill it.
+    """
+
+    picture: Image.Image
+    steps: tuple[PaintedStep, ...]
+    attention: np.ndarray
+    words: tuple[PaintedWord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """Sound.
 

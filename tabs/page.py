@@ -102,7 +102,8 @@ def _head(language: str, page: Page) -> str:
     panel = html.escape(text("models.open", language))
     library = '<button type="button" class="a-switch" data-library aria-haspopup="dialog">{}</button>'
     shelf = library.format(html.escape(text("library.open", language))) if page.studio.archive is not None else ""
-    how, files = html.escape(text("page.lab", language)), " ".join(one.name for one in bundle.lab())
+    how, parts = html.escape(text("page.lab", language)), (*bundle.lab(), bundle.sheets()["painted.webp"])
+    files = " ".join(one.name for one in parts)
     lab = f'<button type="button" class="a-switch" data-lab="{files}" aria-haspopup="dialog">{how}</button>'
     attributes = f"data-language={json.dumps(other)} lang={json.dumps(other)}"
     return (

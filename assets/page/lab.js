@@ -19,7 +19,9 @@
   const open = async (name = "") => {
     const button = await atelier.until(() => document.querySelector("[data-lab]"), 60000);
     if (!button) return;
-    coming ??= fetched(...button.dataset.lab.split(" "));
+    const [script, style, sheet] = button.dataset.lab.split(" ");
+    lab.sheet = sheet; // pictures that come with the page, side by side
+    coming ??= fetched(script, style);
     try { await coming; } catch { coming = null; return; } // the studio is away: the next press asks again
     lab.show(name);
   };

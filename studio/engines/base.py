@@ -19,9 +19,11 @@ from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices.device import Device
 from studio.requests import CaptionRequest, ChatRequest, ImageRequest, MusicRequest, Request, SoundUse
-from studio.results import Next, Output, Token, Tokens, Usage
+from studio.results import Next, Output, Painting, Token, Tokens, Usage
 
 if TYPE_CHECKING:  # a process that computes pictures need not read the words of music
+    import numpy as np
+
     from studio.tasks.music.prompt_parser import Reading
 
 
@@ -186,6 +188,39 @@ class TellsNext(Protocol):
 
     def next_tokens(self, context: Context) -> NextTokens:
         """The model for one run; the length of the text is for whoever asks to bound."""
+        ...
+
+
+@runtime_checkable
+class ShowsPainting(Protocol):
+    """A loaded model of pictures that shows how noise becomes one."""
+
+    def painting(self, request: ImageRequest, context: Context) -> Painting:
+        """The one picture of a request, the same that `run` makes, with its way there.
+
+        Args:
+            request: from words alone; a guidance scale of 0 leaves them aside.
+
+        Raises:
+            Cancelled, StudioError: as `run`; not_open_none, where the model has no such inside.
+        """
+        ...
+
+
+@runtime_checkable
+class KnowsSpace(Protocol):
+    """A loaded model of pictures with a space in which each is a few numbers."""
+
+    def encode(self, pictures: Sequence[Image.Image], context: Context) -> np.ndarray:
+        """Pictures of one size, whose sides are those of the model, as latents (count, channels, height, width).
+
+        Raises:
+            Cancelled; StudioError: not_open_none, where the model has no such space.
+        """
+        ...
+
+    def decode(self, latents: np.ndarray, context: Context) -> tuple[Image.Image, ...]:
+        """Latents as pictures. Raises as `encode`."""
         ...
 
 

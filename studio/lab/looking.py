@@ -123,6 +123,10 @@ class _Look(Plan):
             if time.monotonic() - began >= SECONDS:  # else it gave way, and is asked again
                 raise StudioError("look_too_long", model=self.title) from None
             raise
+        except StudioError as error:
+            if error.code == "not_open_none" and self.other:
+                raise StudioError("not_open", model=self.title, other=self.other) from None
+            raise
         self.found.append(seen.value)
         return seen.output
 

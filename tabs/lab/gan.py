@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from studio.lab import gan
 from studio.requests import ImageRequest
 from studio.service import Studio
 from tabs.lab.asked import Asked, looker
-from tabs.lab.pixels import address, as_webp, strip
+from tabs.lab.pictures import address
+from tabs.lab.pixels import strip
 from tabs.lab.told import told
 from tabs.shared.asker import Asker
 
@@ -26,7 +28,7 @@ def film(studio: Studio, message: Any, asker: Asker) -> Response:
     seen = gan.film()
     shown = [word["name" if asker.language == "en" else "chinese"] for word in gan.words()]
     return told({"words": shown, "names": [word["name"] for word in gan.words()], "score": gan.score(),
-                 "film": address(seen.frames), "side": seen.side, "frames": list(seen.told)})  # fmt: skip
+                 "film": f"data:image/webp;base64,{base64.b64encode(seen.frames).decode()}", "side": seen.side, "frames": list(seen.told)})  # fmt: skip
 
 
 def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:
@@ -52,7 +54,7 @@ def beside(studio: Studio, message: Any, asker: Asker) -> Response | None:
     word = gan.words()[asked.whole("word", 0, len(gan.words()) - 1, 0)]
     seed, model = asked.whole("seed", 0, _SEEDS, 0), asked.text("model", 200)
     made = studio.easel.paint(ImageRequest(prompt=word["name"], seed=seed, model=model), asker.who, asker.place)
-    return told({"picture": as_webp(made.picture), "seconds": made.seconds}) if made is not None else None
+    return told({"picture": address(made.picture), "seconds": made.seconds}) if made is not None else None
 
 
 def _painted(studio: Studio, spots: list[gan.Spot], truncation: float, asker: Asker) -> Response | None:

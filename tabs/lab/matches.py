@@ -13,7 +13,8 @@ from studio.i18n import ASSETS, text
 from studio.lab import matches
 from studio.service import Studio
 from tabs.lab.asked import Asked, looker
-from tabs.lab.pixels import as_webp, directions, sent, told_directions
+from tabs.lab.pictures import address
+from tabs.lab.pixels import directions, sent, told_directions
 from tabs.lab.told import told
 from tabs.shared.asker import Asker
 
@@ -30,7 +31,7 @@ def examples(studio: Studio, message: Any, asker: Asker) -> Response:
     side = sheet.height
     found = [sheet.crop(((at - 1) * side, 0, at * side, side)) for at in _EXAMPLES]
     words = [text(f"image.example{at}", asker.language) for at in _EXAMPLES]
-    return told({"pictures": [as_webp(each) for each in found], "words": words, "library": studio.archive is not None})
+    return told({"pictures": [address(each) for each in found], "words": words, "library": studio.archive is not None})
 
 
 def see(studio: Studio, message: Any, asker: Asker) -> Response | None:

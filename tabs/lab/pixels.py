@@ -1,10 +1,7 @@
-"""Pictures and directions of the lab's messages: texts that hold files, and lists of numbers."""
+"""Rows of pictures and directions of the lab's messages: strips, and lists of numbers."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import math
 from typing import Any
 
@@ -13,9 +10,8 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.media.image import decode_image
+from tabs.lab import pictures
 
-LETTERS = 900_000
-"""Of a picture that is sent, at most: the script makes it small before."""
 PIXELS = 1_000_000
 NUMBERS = 256
 DIGITS = 4
@@ -23,32 +19,14 @@ DIGITS = 4
 
 def sent(value: Any) -> Image.Image:
     """The picture in a `data:` address. Raises StudioError: bad_message, and as `decode_image`."""
-    if not isinstance(value, str) or len(value) > LETTERS:
+    if not isinstance(value, str) or len(value) > pictures.MOST_BYTES * 4 // 3:
         raise StudioError("bad_message")
-    head, comma, body = value.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise StudioError("bad_message")
-    try:
-        return decode_image(base64.b64decode(body, validate=True), PIXELS)
-    except (binascii.Error, ValueError):
-        raise StudioError("bad_message") from None
+    return decode_image(pictures.sent(value), PIXELS)
 
 
-def address(data: bytes, kind: str = "image/webp") -> str:
-    """A file as a `data:` address."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def as_webp(picture: Image.Image) -> str:
-    """A picture as a `data:` address."""
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=92, method=2)
-    return address(file.getvalue())
-
-
-def strip(pictures: np.ndarray) -> str:
+def strip(shown: np.ndarray) -> str:
     """Pictures side by side, uint8 (count, side, side, 3), as a `data:` address."""
-    return as_webp(Image.fromarray(np.concatenate(list(pictures), axis=1)))
+    return pictures.address(Image.fromarray(np.concatenate(list(shown), axis=1)))
 
 
 def told_directions(directions: np.ndarray) -> list[list[float]]:

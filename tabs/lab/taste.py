@@ -13,7 +13,8 @@ from studio.lab import matches, taste
 from studio.requests import ImageRequest
 from studio.service import Studio
 from tabs.lab.asked import Asked, looker
-from tabs.lab.pixels import as_webp, directions, told_directions
+from tabs.lab.pictures import address
+from tabs.lab.pixels import directions, told_directions
 from tabs.lab.told import told
 from tabs.shared.asker import Asker
 
@@ -41,7 +42,7 @@ def paint(studio: Studio, message: Any, asker: Asker) -> Response | None:
     seen = matches.see(studio.lab, [made.picture], looker(asker)) if made is not None else None
     if made is None or seen is None:
         return None
-    return told({"picture": as_webp(made.picture), "direction": told_directions(seen)[0], "seed": seed})
+    return told({"picture": address(made.picture), "direction": told_directions(seen)[0], "seed": seed})
 
 
 def learn(studio: Studio, message: Any, asker: Asker) -> Response | None:

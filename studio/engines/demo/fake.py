@@ -40,7 +40,7 @@ from studio.requests import (
     SoundUse,
     UpscaleRequest,
 )
-from studio.results import Audio, Output, Tokens, Usage
+from studio.results import Audio, Output, Painting, Tokens, Usage
 from studio.tasks.caption.edits import lacking
 from studio.tasks.code.next_edit import window
 from studio.tasks.image.prompt_weights import plain
@@ -189,6 +189,17 @@ class FakeModel:
 
     def next_tokens(self, context: Context) -> NextTokens:
         return inside.FakeNext(context)
+
+    def painting(self, request: ImageRequest, context: Context) -> Painting:
+        return inside.painting(request, paint(request, 0), context)
+
+    def encode(self, pictures: Sequence[Image.Image], context: Context) -> np.ndarray:
+        context.check()
+        return inside.encode(pictures)
+
+    def decode(self, latents: np.ndarray, context: Context) -> tuple[Image.Image, ...]:
+        context.check()
+        return inside.decode(latents)
 
     def usage(self, request: ChatRequest) -> Usage:
         return prompts.usage(_WORDS, request, _WORDS.size, self._limit, keep_thinking=False)

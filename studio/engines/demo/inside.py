@@ -1,4 +1,4 @@
-"""The inside of the stand-ins: odds of words that are made up from what stands before them, always the same ones."""
+"""The inside of the stand-ins, always the same: odds of words, paintings, and a space of pictures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 import random
 from collections.abc import Sequence
 
+import numpy as np
+from PIL import Image, ImageFilter
+
 from studio.engines.base import Context
-from studio.results import Next, Token
+from studio.requests import ImageRequest
+from studio.results import Next, PaintedStep, PaintedWord, Painting, Token
 
 _WORDS = (
     " the", " a", " light", " sea", " and", " was", " of", " in", " under", " quiet", " morning", " boat", " hill",
@@ -16,7 +20,7 @@ _WORDS = (
 )  # fmt: skip
 _END = len(_WORDS)
 _FIRST = _END + 1
-"""Letters of the text itself come behind the words, a token a character."""
+"""Where the letters of a text itself come, behind the words: a token a character."""
 
 
 class FakeNext:
@@ -45,3 +49,31 @@ class FakeNext:
         logprobs = tuple(scores[id] - whole for id in best)
         tokens = tuple(Token(id, b"<end>" if id == _END else _WORDS[id].encode()) for id in best)
         return Next(tokens, logprobs, max(0.0, 1 - math.fsum(map(math.exp, logprobs))))
+
+
+def painting(request: ImageRequest, picture: Image.Image, context: Context) -> Painting:
+    """`studio.engines.base.ShowsPainting` without a model: noise that fades from a picture."""
+    dice, steps, count = np.random.default_rng(request.seed or 0), [], int(request.steps or 1)
+    noise = dice.integers(0, 256, (picture.height, picture.width, 3), dtype=np.uint8)
+    for step in range(count):
+        context.check()
+        context.step(step + 1, count)
+        noisy = Image.blend(picture, Image.fromarray(noise), (count - step) / count)
+        estimate = picture.filter(ImageFilter.GaussianBlur((count - step) * 2))
+        steps.append(PaintedStep(1000.0 * (count - step) / count, noisy, estimate))
+    texts = request.prompt.split()
+    odds = dice.random((count, len(texts) + 2, 8, 8)) ** 2
+    words = tuple(PaintedWord(text, (at + 1,)) for at, text in enumerate(texts))
+    return Painting(picture, tuple(steps), odds / odds.sum(axis=1, keepdims=True), words)
+
+
+def encode(pictures: Sequence[Image.Image]) -> np.ndarray:
+    """`studio.engines.base.KnowsSpace.encode` without a model: each picture very small."""
+    small = [np.asarray(picture.convert("RGB").resize((8, 8)), dtype=np.float32) for picture in pictures]
+    return np.stack(small).transpose(0, 3, 1, 2) / 127.5 - 1
+
+
+def decode(latents: np.ndarray) -> tuple[Image.Image, ...]:
+    """The way back from `encode`."""
+    pixels = ((latents.transpose(0, 2, 3, 1) + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return tuple(Image.fromarray(one).resize((256, 256), Image.Resampling.BICUBIC) for one in pixels)

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -42,6 +42,7 @@ from studio.engines.image import (
     edit,
     embeddings,
     init_image,
+    inside,
     latents,
     noise,
     references,
@@ -64,10 +65,13 @@ from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
 from studio.requests import ImageRequest, Request
-from studio.results import Output, Tokens
+from studio.results import Output, Painting, Tokens
 from studio.tasks.image import glossary
 from studio.tasks.image.schedulers import fits
 from studio.tasks.seeds import stepped, varied
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PIPELINES = (
     "StableDiffusionPipeline",
@@ -250,6 +254,15 @@ class DiffusionModel(parking.Parking):
             stats=stats, notes=tuple(notes),
         )  # fmt: skip
 
+    def painting(self, request: ImageRequest, context: Context) -> Painting:
+        return inside.painting(self._card, self._family.pipe, self._family, self._glossary, request, context, self.run)
+
+    def encode(self, pictures: Sequence[Image.Image], context: Context) -> np.ndarray:
+        return inside.encode(self._card, self._family.pipe, pictures, context)
+
+    def decode(self, latents: np.ndarray, context: Context) -> tuple[Image.Image, ...]:
+        return inside.decode(self._card, self._family.pipe, latents, context)
+
     def _picture(
         self,
         request: ImageRequest,
@@ -342,17 +355,12 @@ class DiffusionModel(parking.Parking):
         try:
             self._references.before(0, one.expected)
             with self._controls.steering(request.seed or 0, member), mixed.mixed(getattr(pipe, "unet", None)):
+                drawn = call.arguments(
+                    self._card, member, request, one, start, generator, edited=self._edited,
+                    related=self._varied(request),
+                )  # fmt: skip
                 result = pipe(
-                    **call.arguments(
-                        self._card,
-                        member,
-                        request,
-                        one,
-                        start,
-                        generator,
-                        edited=self._edited,
-                        related=self._varied(request),
-                    ),
+                    **drawn,
                     **self._controls.arguments(one.size, member),
                     **self._references.arguments(one.size, member, request.guidance_scale or 0.0),
                     **words.arguments,

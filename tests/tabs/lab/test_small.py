@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from studio.errors import StudioError
-from tabs.lab import gan, matches, pixels, taste
+from tabs.lab import gan, matches, pictures, pixels, taste
 from tabs.lab.asked import Asked
 from tabs.shared.asker import Asker
 
@@ -28,9 +28,7 @@ class Nobody:
 
 
 def _png(side: int = 8) -> str:
-    file = io.BytesIO()
-    Image.new("RGB", (side, side), "red").save(file, "PNG")
-    return pixels.address(file.getvalue(), "image/png")
+    return pictures.address(Image.new("RGB", (side, side), "red"), exact=True)
 
 
 def test_a_picture_that_is_sent_is_read() -> None:

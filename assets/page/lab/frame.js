@@ -158,7 +158,7 @@
       make("header", {}, make("span", { className: "a-lab-number", textContent: number, aria: { hidden: "true" } }), title, models),
       make("p", { className: "a-lab-words", textContent: [words("first"), words("second"), words("third")].join(document.documentElement.lang === "en" ? " " : "") }),
       stage, make("p", { className: "a-lab-status", role: "status" }));
-    const foot = make("footer", {}), rest = make("details", {}, make("summary", { textContent: say("code") }), ...code(one));
+    const foot = make("div", { className: "a-lab-foot" }), rest = make("details", {}, make("summary", { textContent: say("code") }), ...code(one));
     place.append(foot, rest);
     find("main").append(place);
     const tools = {

@@ -15,6 +15,7 @@
     const { make, slider, button, say } = lab;
     let film = null, at = 0, word = -1, due = 0, playing = 0, turn = 0;
 
+    const label = (value) => (film && value >= film.frames.length ? say("done") : say("at", { step: value + 1, steps: film?.frames.length ?? 8, time: Math.round(film?.frames[value]?.time ?? 0) }));
     const prompt = make("input", { type: "text", maxLength: 300, value: say("example"), spellcheck: false });
     const seed = make("input", { type: "number", min: 0, max: 4294967295, step: 1, value: 7, className: "a-lab-small" });
     const count = make("select", {}, ...[4, 6, 8].map((many) => make("option", { value: many, textContent: many, selected: many === 8 })));
@@ -33,11 +34,8 @@
         make("div", { className: "a-lab-trio" }, ...KINDS.map((kind) => make("figure", {}, parts[kind], make("figcaption", {}, make("strong", { textContent: say(kind) }), make("small", { textContent: say(`${kind}_help`) }))))),
         make("div", { className: "a-lab-steps" }, play, step)),
       make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("looks") }), make("small", { textContent: say("looks_help") }), words),
-      make("div", { className: "a-lab-halves a-lab-even" },
-        make("section", { className: "a-lab-panel" }, make("div", { className: "a-lab-row" }, make("h4", { textContent: say("guidance") }), button(say("row"), () => guide(), { className: "a-lab-guide" })), make("small", { textContent: say("guidance_help") }), guided),
-        make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("same") }), make("small", { textContent: say("same_help") }), add, others)));
-
-    const label = (value) => (film && value >= film.frames.length ? say("done") : say("at", { step: value + 1, steps: film?.frames.length ?? 8, time: Math.round(film?.frames[value]?.time ?? 0) }));
+      make("section", { className: "a-lab-panel a-lab-seven" }, make("div", { className: "a-lab-row" }, make("h4", { textContent: say("guidance") }), button(say("row"), () => guide(), { className: "a-lab-guide" })), make("small", { textContent: say("guidance_help") }), guided),
+      make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("same") }), make("small", { textContent: say("same_help") }), add, others));
 
     // ---- one step
     const show = (value) => {
@@ -122,7 +120,7 @@
       for (const guidance of GUIDANCE) {
         const answer = await lab.ask("picture", wish({ guidance }));
         if (!answer) return;
-        guided.append(item(answer.picture, say("guided", { guidance })));
+        guided.append(item(answer.picture, String(guidance)));
       }
     };
     add.addEventListener("submit", async (event) => {

@@ -28,7 +28,7 @@ def main() -> None:
         case "score":
             from train.gan import score
 
-            for kind, found in score.score(folder, text_encoder(folder), STARTERS, options.minutes or 6, device).items():
+            for kind, found in score.score(folder, text_encoder(folder), STARTERS).items():
                 print(f"{kind}: {found}")
         case "sheet":
             from train.gan import score

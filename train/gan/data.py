@@ -33,11 +33,18 @@ class Icons:
         pixels: uint8, (icons, 4, 3, 64, 64): each as it is drawn, then in three other colours.
         words: (icons,), numbers of `names`.
         names: `name` and `chinese` of each word.
+        styles: (icons,), of which set each is.
     """
 
     pixels: torch.Tensor
     words: np.ndarray
     names: list[dict[str, str]]
+    styles: list[str]
+
+    def only(self, kept: list[bool]) -> Icons:
+        """Those of them that are kept."""
+        places = np.flatnonzero(kept)
+        return Icons(self.pixels[places], self.words[places], self.names, [self.styles[at] for at in places])
 
 
 def load(folder: Path) -> Icons:
@@ -53,7 +60,7 @@ def load(folder: Path) -> Icons:
     names = [{"name": name, "chinese": chinese[name]} for name in THINGS if name in chinese]
     known = [each["name"] for each in names]
     words = np.array([known.index(entries[at]["label"].lower()) for at in places])
-    return Icons(torch.from_numpy(np.load(kept)), words, names)
+    return Icons(torch.from_numpy(np.load(kept)), words, names, [entries[at]["style"] for at in places])
 
 
 def batch(icons: Icons, count: int, chance: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,6 +21,8 @@ _WORDS = (
 _END = len(_WORDS)
 _FIRST = _END + 1
 """Where the letters of a text itself come, behind the words: a token a character."""
+_CELL = 32
+"""Pixels along a side that one number of the space stands for."""
 
 
 class FakeNext:
@@ -69,11 +71,12 @@ def painting(request: ImageRequest, picture: Image.Image, context: Context) -> P
 
 def encode(pictures: Sequence[Image.Image]) -> np.ndarray:
     """`studio.engines.base.KnowsSpace.encode` without a model: each picture very small."""
-    small = [np.asarray(picture.convert("RGB").resize((8, 8)), dtype=np.float32) for picture in pictures]
-    return np.stack(small).transpose(0, 3, 1, 2) / 127.5 - 1
+    small = [picture.convert("RGB").resize((picture.width // _CELL, picture.height // _CELL)) for picture in pictures]
+    return np.stack([np.asarray(one, dtype=np.float32) for one in small]).transpose(0, 3, 1, 2) / 127.5 - 1
 
 
 def decode(latents: np.ndarray) -> tuple[Image.Image, ...]:
     """The way back from `encode`."""
     pixels = ((latents.transpose(0, 2, 3, 1) + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    return tuple(Image.fromarray(one).resize((256, 256), Image.Resampling.BICUBIC) for one in pixels)
+    size = latents.shape[3] * _CELL, latents.shape[2] * _CELL
+    return tuple(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC) for one in pixels)

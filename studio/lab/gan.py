@@ -1,4 +1,4 @@
-"""Two networks against each other: ways through the space of a small GAN, its truncation, and the film of its training."""
+"""Two networks against each other: ways through the space of a small GAN, its truncation, the film of its training."""
 
 from __future__ import annotations
 

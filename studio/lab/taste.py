@@ -22,7 +22,12 @@ COLOURS = {
     "red": "红色的", "orange": "橙色的", "yellow": "黄色的", "green": "绿色的", "blue": "蓝色的", "purple": "紫色的",
     "pink": "粉色的", "brown": "棕色的",
 }  # fmt: skip
-STYLES = {"cartoon style": "卡通风格", "glossy style": "光泽风格", "flat style": "扁平风格", "sticker style": "贴纸风格"}
+STYLES = {
+    "cartoon style": "卡通风格",
+    "glossy style": "光泽风格",
+    "flat style": "扁平风格",
+    "sticker style": "贴纸风格",
+}
 ENOUGH = 10
 """Choices after which the taste is used."""
 PRIOR = 4.0

@@ -27,8 +27,16 @@ def film(studio: Studio, message: Any, asker: Asker) -> Response:
     del studio, message
     seen = gan.film()
     shown = [word["name" if asker.language == "en" else "chinese"] for word in gan.words()]
-    return told({"words": shown, "names": [word["name"] for word in gan.words()], "score": gan.score(),
-                 "film": f"data:image/webp;base64,{base64.b64encode(seen.frames).decode()}", "side": seen.side, "frames": list(seen.told)})  # fmt: skip
+    return told(
+        {
+            "words": shown,
+            "names": [word["name"] for word in gan.words()],
+            "score": gan.score(),
+            "film": f"data:image/webp;base64,{base64.b64encode(seen.frames).decode()}",
+            "side": seen.side,
+            "frames": list(seen.told),
+        }
+    )
 
 
 def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:

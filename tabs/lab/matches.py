@@ -67,7 +67,9 @@ def search(studio: Studio, message: Any, asker: Asker) -> Response | None:
     found = studio.lab.album.search(studio.lab, studio.archive, words, looker(asker))
     if found is None:
         return None
-    items = [{"id": item.id, "title": item.title, "stamp": item.stamp, "near": round(near, 4)} for item, near in found.items]
+    items = [
+        {"id": item.id, "title": item.title, "stamp": item.stamp, "near": round(near, 4)} for item, near in found.items
+    ]
     return told({"items": items, "looked": found.looked, "count": found.count})
 
 

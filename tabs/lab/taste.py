@@ -1,4 +1,4 @@
-"""Learning somebody's taste, as its script asks for it. The choices lie with the browser; here is nothing kept of them."""
+"""Learning somebody's taste, as its script asks for it. The choices lie with the browser; here none are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's own small models on the real page: a walk through the GAN, words and pictures, a taste that is forgotten."""
+"""The lab's own small models on the real page: the GAN walked through, words and pictures, a taste forgotten."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def test_a_walk_through_the_gan_is_painted_and_saved(program: Program, visit: Vi
     assert answered.value.status == 200
     page.wait_for_function(
         "() => { const pen = document.querySelector('.a-lab-gan-row').getContext('2d');"
-        "const at = (x) => pen.getImageData(x, 20, 1, 24).data, near = (one, other) => one.every((n, i) => Math.abs(n - other[i]) < 24);"
+        "const at = (x) => pen.getImageData(x, 20, 1, 24).data, "
+        "near = (one, other) => one.every((n, i) => Math.abs(n - other[i]) < 24);"
         "return near(at(32), at(96)) && near(at(32), at(480)); }"
     )
     frames = page.get_by_label("Moment")

@@ -19,10 +19,28 @@ SIDE = 64
 AS_DRAWN = 0.75
 """How often an icon is shown in its own colours."""
 
-THINGS = (
-    "cat face, panda, frog, penguin, fish, sunflower, mushroom, evergreen tree, strawberry, banana, carrot, hamburger, "
-    "house, bus, rocket, sun, star, umbrella, red heart, guitar"
-).split(", ")
+THINGS = [
+    "cat face",
+    "panda",
+    "frog",
+    "penguin",
+    "fish",
+    "sunflower",
+    "mushroom",
+    "evergreen tree",
+    "strawberry",
+    "banana",
+    "carrot",
+    "hamburger",
+    "house",
+    "bus",
+    "rocket",
+    "sun",
+    "star",
+    "umbrella",
+    "red heart",
+    "guitar",
+]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The heads of the matcher, taught on icons and their captions; both networks before them stay as they are.
 
-What those say of every icon is written once, so that an epoch takes seconds. Each icon is shown
-as it is drawn, in one other colour, and in a second one as soft as a small model paints it. Among the wrong captions are
-those of the same thing in another colour. A sixth of a batch are no icons but the names of ImageNet's classes, given as
-the encoder would give a photograph of them.
+What those say of every icon is written once, so that an epoch takes seconds. Each icon is shown as it is drawn, in one
+other colour, and in a second one as soft as a small model paints it. Among the wrong captions are those of the same
+thing in another colour. A sixth of a batch are no icons but the names of ImageNet's classes, given as the encoder would
+give a photograph of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def untrained(words: Words, captioner: Path) -> Heads:
 
 def look(folder: Path, words: Words, captioner: Path) -> None:
     """Write what the encoder says of each picture: `seen.npy`, (icons, 3, SEEN)."""
-    pictures, entries = data.load(folder)
+    pictures, _ = data.load(folder)
     encoder, heads = load_encoder(captioner), untrained(words, captioner)
     seen = np.zeros((len(pictures), SHOWN, SEEN), np.float16)
     for at in range(0, len(pictures), _AT_ONCE):

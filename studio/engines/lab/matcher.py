@@ -1,7 +1,7 @@
 """Engine of the matcher: pictures and words as directions, whose products say how well they go together.
 
-Beside its own small heads it has the caption starter's encoder and the picture starter's text encoder in memory. Chinese
-is read with the picture starter's glossary.
+Beside its own small heads it has the caption starter's encoder and the picture starter's text encoder in memory.
+Chinese is read with the picture starter's glossary.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class MatcherEngine:
 
     def weights(self, card: Card, files: Path) -> int:
         parts = (files / "text_encoder", STARTERS / "caption")
-        return 2 * torch_loading.stored_bytes(card, files) + sum(torch_loading.stored_bytes(card, part) for part in parts)
+        return 2 * torch_loading.stored_bytes(card, files) + sum(
+            torch_loading.stored_bytes(card, part) for part in parts
+        )
 
     def work(self, card: Card, request: Request) -> int:  # noqa: ARG002
         return 64 << 20
@@ -54,7 +56,9 @@ class MatcherEngine:
 
             words = matcher.Words(files / "text_encoder", STARTERS / "image" / "tokenizer")
             report(0.5)
-            return MatcherModel(card, matcher.load_heads(files), matcher.load_encoder(STARTERS / "caption"), words, device)
+            return MatcherModel(
+                card, matcher.load_heads(files), matcher.load_encoder(STARTERS / "caption"), words, device
+            )
 
 
 class MatcherModel(parking.Parking):
@@ -103,7 +107,7 @@ class MatcherModel(parking.Parking):
 
 
 def _pixels(picture: Image.Image) -> Any:
-    """(1, 3, 224, 224) in -1..1: the whole picture, with white where it is transparent and beside what is not square."""
+    """(1, 3, 224, 224) in -1..1: all of the picture, with white where it is transparent or beside it, if it is no square."""
     import torch
 
     from studio.engines.lab.networks.matcher import SIDE

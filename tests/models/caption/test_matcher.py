@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +48,10 @@ def _encoder() -> Any:
 
 
 @pytest.fixture(name="model")
-def _model(encoder: Any) -> Iterator[engine.MatcherModel]:
+def _model(encoder: Any) -> engine.MatcherModel:
     """The real heads and the real eye, with a text encoder that needs no file."""
     card = small.matcher(Catalog())
-    yield engine.MatcherModel(card, matcher.load_heads(STARTERS / "matcher"), encoder, Spelt(), Device("cpu"))
+    return engine.MatcherModel(card, matcher.load_heads(STARTERS / "matcher"), encoder, Spelt(), Device("cpu"))
 
 
 def _tiles() -> list[Image.Image]:

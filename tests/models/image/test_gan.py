@@ -1,4 +1,4 @@
-"""The small GAN: its engine against the network itself, the game that it is trained by, and what comes with the studio."""
+"""The small GAN: its engine against the network itself, the game that trains it, and what comes with the studio."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def test_a_picture_that_is_sent_is_read() -> None:
     [
         None, 5, "", "data:", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,£",
         "data:text/html;base64,PGI+", "https://example.org/a.png", "file:///etc/passwd", "data:image/png,abc",
-        "data:image/png;base64," + base64.b64encode(b"<svg onload=1>").decode(), _png()[:-30], "x" * 1_000_000, [_png()],
+        "data:image/png;base64," + base64.b64encode(b"<svg onload=1>").decode(), _png()[:-30],
+        "x" * 1_000_000, [_png()],
     ],
 )  # fmt: skip
 def test_what_is_no_picture_is_refused(value: Any) -> None:

@@ -1,7 +1,7 @@
 """The generator of a small GAN: a word and noise to an icon of 64 pixels, in one pass.
 
-The noise is not painted from as it is: a mapping network (Karras et al. 2019) turns it, with the word, into a style that
-scales and shifts every layer. Truncation pulls that style towards the mean style of the word.
+The noise is not painted from as it is: a mapping network (Karras et al. 2019) turns it, with the word, into a style
+that scales and shifts every layer. Truncation pulls that style towards the mean style of the word.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class MatcherModel(parking.Parking):
 
 
 def _pixels(picture: Image.Image) -> Any:
-    """(1, 3, 224, 224) in -1..1: all of the picture, with white where it is transparent or beside it, if it is no square."""
+    """(1, 3, 224, 224) in -1..1: all of the picture, with white where it is transparent and round what is no square."""
     import torch
 
     from studio.engines.lab.networks.matcher import SIDE

@@ -24,7 +24,8 @@ _SEEDS = 2**32 - 1
 
 def film(studio: Studio, message: Any, asker: Asker) -> Response:
     """The words that there are, the film of the training, and what was measured when it was released."""
-    del studio, message
+    del studio
+    Asked(message)
     seen = gan.film()
     shown = [word["name" if asker.language == "en" else "chinese"] for word in gan.words()]
     return told(

@@ -26,7 +26,7 @@ _EXAMPLES = (1, 3, 5, 7, 9, 11)
 
 def examples(studio: Studio, message: Any, asker: Asker) -> Response:
     """Pictures and words to begin with, and whether there is a library to search."""
-    del message
+    Asked(message)
     sheet = Image.open(ASSETS / "examples" / "painted.webp").convert("RGB")
     side = sheet.height
     found = [sheet.crop(((at - 1) * side, 0, at * side, side)) for at in _EXAMPLES]

@@ -20,6 +20,8 @@ from tabs.shared.asker import Asker
 NAME, TASK = "gan", "image"
 SHOWN = gan.SHOWN
 _SEEDS = 2**32 - 1
+_BOLDEST = 4
+"""Times the way from the mean style of a word; further out nothing is left to see."""
 
 
 def film(studio: Studio, message: Any, asker: Asker) -> Response:
@@ -43,7 +45,7 @@ def film(studio: Studio, message: Any, asker: Asker) -> Response:
 def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:
     """The way from one word and seed to another. Raises StudioError: bad_message, and as `studio.lab.gan.paint`."""
     asked = Asked(message)
-    last, truncation = len(gan.words()) - 1, asked.number("truncation", 0, 1.5, 1.0)
+    last, truncation = len(gan.words()) - 1, asked.number("truncation", 0, _BOLDEST, 1.0)
     words = (asked.whole("from", 0, last, 0), asked.whole("to", 0, last, 0))
     seeds = (asked.whole("seed", 0, _SEEDS, 0), asked.whole("other_seed", 0, _SEEDS, 1))
     return _painted(studio, gan.walk(words, seeds, asked.whole("count", 2, gan.MOST, 17)), truncation, asker)
@@ -54,7 +56,7 @@ def row(studio: Studio, message: Any, asker: Asker) -> Response | None:
     asked = Asked(message)
     word, seed = asked.whole("word", 0, len(gan.words()) - 1, 0), asked.whole("seed", 0, _SEEDS - gan.MOST, 0)
     seeds = range(seed, seed + asked.whole("count", 1, gan.MOST, 8))
-    return _painted(studio, gan.several(word, seeds), asked.number("truncation", 0, 1.5, 1.0), asker)
+    return _painted(studio, gan.several(word, seeds), asked.number("truncation", 0, _BOLDEST, 1.0), asker)
 
 
 def beside(studio: Studio, message: Any, asker: Asker) -> Response | None:

@@ -23,7 +23,7 @@
     const play = button(say("play"), () => (playing ? stop() : go()), { className: "a-lab-main" });
     const fact = make("small", {});
     // ---- truncation
-    const cut = slider(say("truncation"), { min: 0, max: 1.5, step: 0.05, value: 1, format: (value) => value.toFixed(2), help: say("truncation_help"), on: (value) => { truncation = value; clearTimeout(due); due = setTimeout(ask, SOON); } });
+    const cut = slider(say("truncation"), { min: 0, max: 4, step: 0.1, value: 1, format: (value) => value.toFixed(1), help: say("truncation_help"), on: (value) => { truncation = value; clearTimeout(due); due = setTimeout(ask, SOON); } });
     const eight = make("canvas", { width: SIDE * ROW, height: SIDE, className: "a-lab-gan-row", role: "img" });
     // ---- the film
     const frame = make("canvas", { width: SIDE * 4, height: SIDE * 4, className: "a-lab-gan-film", role: "img" });

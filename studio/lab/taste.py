@@ -94,7 +94,7 @@ def _value(likeness: np.ndarray, shares: np.ndarray) -> float:
 def in_words(taste: Taste, words: Sequence[str], directions: np.ndarray, most: int = 6) -> tuple[list[str], list[str]]:
     """What is liked most and least, of `words` whose directions, (words, numbers), lie in the same space."""
     order = np.argsort(-(directions - directions.mean(0)) @ taste.weights)
-    return [words[at] for at in order[:most]], [words[at] for at in order[::-1][:most]]
+    return [words[int(at)] for at in order[:most]], [words[int(at)] for at in order[::-1][:most]]
 
 
 def prompts(seed: int, language: str) -> tuple[str, str]:
@@ -104,13 +104,14 @@ def prompts(seed: int, language: str) -> tuple[str, str]:
         language: `en` or `zh-CN`, in which they are said.
     """
     dice = random.Random(seed)
-    things, colours, styles = (dice.sample(list(each), 2) for each in (gan.words(), COLOURS, STYLES))
-    if language == "en":
-        first, second = (f"a {c} {t['name']}, {s}" for c, t, s in zip(colours, things, styles, strict=True))
-    else:
-        said = zip(colours, things, styles, strict=True)
-        first, second = (f"{COLOURS[c]}{t['chinese']}，{STYLES[s]}" for c, t, s in said)
-    return first, second
+    things, colours, styles = dice.sample(gan.words(), 2), dice.sample([*COLOURS], 2), dice.sample([*STYLES], 2)
+    said = [
+        f"a {colour} {thing['name']}, {style}"
+        if language == "en"
+        else f"{COLOURS[colour]}{thing['chinese']}，{STYLES[style]}"
+        for colour, thing, style in zip(colours, things, styles, strict=True)
+    ]
+    return said[0], said[1]
 
 
 @dataclass(frozen=True)

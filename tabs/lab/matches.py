@@ -64,7 +64,7 @@ def search(studio: Studio, message: Any, asker: Asker) -> Response | None:
     words = Asked(message).text("words", matches.LETTERS).strip()
     if not words:
         raise StudioError("bad_message")
-    found = studio.lab.album.search(studio.lab, studio.archive, words, looker(asker))
+    found = studio.album.search(studio.lab, studio.archive, words, looker(asker))
     if found is None:
         return None
     items = [

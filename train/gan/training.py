@@ -61,7 +61,8 @@ class Game(nn.Module):
 def train(folder: Path, text_encoder: Path, captioner: Path, minutes: float, device: str) -> None:
     """Play for so many minutes, from the last checkpoint if there is one; write frames and losses on the way."""
     icons = data.load(folder)
-    game = Game(len(icons.names)).to(device).to(memory_format=torch.channels_last)
+    game: Any = Game(len(icons.names)).to(device)
+    game.to(memory_format=torch.channels_last)
     names = [each["name"] for each in icons.names]
     game.generator.meanings.copy_(Reader(text_encoder, device).means(names))
     reading = reader(captioner).to(device)

@@ -21,14 +21,7 @@ from studio.paths import Home
 from studio.requests import CaptionRequest
 from studio.store.local import STARTERS
 from train.matcher import training
-
-NEAR = {"atol": 1e-5}
-
-
-class Calm:
-    """A context that is never stopped."""
-
-    def check(self) -> None: ...
+from train.quiet import Quiet
 
 
 class Spelt:
@@ -61,10 +54,10 @@ def _tiles() -> list[Image.Image]:
 
 
 def test_directions_are_of_length_one(model: engine.MatcherModel) -> None:
-    seen, heard = model.see(_tiles()[:2], Calm()), model.hear(["cat", "bus"], Calm())
+    seen, heard = model.see(_tiles()[:2], Quiet()), model.hear(["cat", "bus"], Quiet())
     for each in (seen.each, heard.each):
         assert each.shape == (2, 256)
-        assert np.allclose(np.linalg.norm(each, axis=1), 1, **NEAR)
+        assert np.allclose(np.linalg.norm(each, axis=1), 1, atol=1e-5)
 
 
 def test_a_direction_is_the_head_by_hand(model: engine.MatcherModel, encoder: Any) -> None:
@@ -77,13 +70,13 @@ def test_a_direction_is_the_head_by_hand(model: engine.MatcherModel, encoder: An
     hidden = weight["look.0.weight"] @ seen + weight["look.0.bias"]
     hidden = hidden * torch.special.ndtr(torch.from_numpy(hidden)).numpy()  # GELU
     found = weight["look.3.weight"] @ hidden + weight["look.3.bias"]
-    assert np.allclose(model.see([picture], Calm()).each[0], found / np.linalg.norm(found), atol=1e-4)
+    assert np.allclose(model.see([picture], Quiet()).each[0], found / np.linalg.norm(found), atol=1e-4)
 
 
 def test_chinese_is_read_as_english(model: engine.MatcherModel) -> None:
-    heard = model.hear(["火箭", "rocket"], Calm())
+    heard = model.hear(["火箭", "rocket"], Quiet())
     assert heard.read[0] == heard.read[1] == "rocket"
-    assert np.allclose(heard.each[0], heard.each[1], **NEAR)
+    assert np.allclose(heard.each[0], heard.each[1], atol=1e-5)
 
 
 def test_a_picture_counts_as_a_whole_whatever_its_shape(model: engine.MatcherModel) -> None:
@@ -91,13 +84,13 @@ def test_a_picture_counts_as_a_whole_whatever_its_shape(model: engine.MatcherMod
     ImageDraw.Draw(square).ellipse((30, 30, 90, 90), "red")
     wide = Image.new("RGBA", (120, 60), (0, 0, 0, 0))
     wide.paste(square.crop((0, 30, 120, 90)))
-    seen = model.see([square, wide], Calm()).each
+    seen = model.see([square, wide], Quiet()).each
     assert seen[0] @ seen[1] > 0.999
 
 
 def test_it_answers_no_request(model: engine.MatcherModel) -> None:
     with pytest.raises(StudioError, check=lambda error: error.code == "wrong_task"):
-        model.run(CaptionRequest(), Calm())  # pyright: ignore[reportArgumentType]
+        model.run(CaptionRequest(image=b""), Quiet())
 
 
 def test_shares_are_a_softmax(model: engine.MatcherModel) -> None:
@@ -143,7 +136,7 @@ def test_a_class_given_as_a_photograph_is_nearest_to_itself() -> None:
 
 @pytest.mark.parametrize("number", range(12))
 def test_the_eye_sees_the_starters_own_pictures_as_different(model: engine.MatcherModel, number: int) -> None:
-    seen = model.see(_tiles(), Calm()).each
+    seen = model.see(_tiles(), Quiet()).each
     near = seen @ seen.T
     assert near[number].argmax() == number
     assert np.partition(near[number], -2)[-2] < 0.98
@@ -171,7 +164,7 @@ def test_somebody_who_likes_what_is_red_is_found_out(model: engine.MatcherModel)
             liked, other = (first, second) if warm.get(first, 0) > warm.get(second, 0) else (second, first)
             chosen.append(shape(str(liked)))
             left.append(shape(str(other)))
-        return model.see(chosen, Calm()).each, model.see(left, Calm()).each
+        return model.see(chosen, Quiet()).each, model.see(left, Quiet()).each
 
     learnt = taste.learn(*pairs(taste.ENOUGH))
     liked, other = pairs(40)

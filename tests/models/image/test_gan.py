@@ -21,14 +21,9 @@ from studio.lab import gan, small
 from studio.requests import ImageRequest
 from studio.store.local import STARTERS
 from train.gan import discriminator, ship, training
+from train.quiet import Quiet
 
 WORDS = [{"name": "cat", "chinese": "猫"}, {"name": "bus", "chinese": "车"}, {"name": "sun", "chinese": "太阳"}]
-
-
-class Calm:
-    """A context that is never stopped."""
-
-    def check(self) -> None: ...
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -68,7 +63,7 @@ def _close(first: np.ndarray, second: np.ndarray) -> bool:
 
 def test_a_picture_is_what_the_network_gives_by_hand(model: GanModel, folder: Path) -> None:
     meanings = load_generator(folder)[0].meanings
-    made = model.paint([Spot((1, 1), (7, 7))], 1.0, Calm())
+    made = model.paint([Spot((1, 1), (7, 7))], 1.0, Quiet())
     assert made.shape == (1, 64, 64, 3)
     assert _close(made[0], _direct(folder, _noise(7), meanings[1]))
 
@@ -77,13 +72,13 @@ def test_the_middle_of_a_way_is_between_both_words_and_on_the_arc_of_noises(mode
     meanings, first, second = load_generator(folder)[0].meanings, _noise(3), _noise(4)
     angle = torch.arccos(first @ second / first.norm() / second.norm())
     middle = (first + second) * torch.sin(angle / 2) / torch.sin(angle)
-    made = model.paint([Spot((0, 2), (3, 4), 0.5)], 1.0, Calm())
+    made = model.paint([Spot((0, 2), (3, 4), 0.5)], 1.0, Quiet())
     assert _close(made[0], _direct(folder, middle, (meanings[0] + meanings[2]) / 2))
 
 
 def test_a_walk_begins_and_ends_with_its_ends(model: GanModel) -> None:
-    walked = model.paint(gan.walk((0, 2), (3, 4), 5), 1.0, Calm())
-    ends = model.paint([*gan.several(0, [3]), *gan.several(2, [4])], 1.0, Calm())
+    walked = model.paint(gan.walk((0, 2), (3, 4), 5), 1.0, Quiet())
+    ends = model.paint([*gan.several(0, [3]), *gan.several(2, [4])], 1.0, Quiet())
     assert _close(walked[[0, -1]], ends)
     steps = np.abs(np.diff(walked.astype(float), axis=0)).mean((1, 2, 3))
     assert steps.max() < np.abs(walked[0].astype(float) - walked[-1]).mean() + 1
@@ -98,13 +93,13 @@ def test_noise_keeps_its_length_on_the_way() -> None:
 
 def test_without_truncation_noises_differ_and_at_nought_all_are_the_mean(model: GanModel, folder: Path) -> None:
     spots = gan.several(1, range(6))
-    assert _spread(model.paint(spots, 0.0, Calm())) == 0
-    assert 0 < _spread(model.paint(spots, 0.5, Calm())) < _spread(model.paint(spots, 1.0, Calm()))
+    assert _spread(model.paint(spots, 0.0, Quiet())) == 0
+    assert 0 < _spread(model.paint(spots, 0.5, Quiet())) < _spread(model.paint(spots, 1.0, Quiet()))
     network, _ = load_generator(folder)
     noise = torch.randn(256, NOISE, generator=torch.Generator().manual_seed(0))
     mean = network.styles(noise, network.meanings[1].expand(256, -1)).mean(0, keepdim=True)
     by_hand = ((network.pixels(mean)[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    assert _close(model.paint(spots[:1], 0.0, Calm())[0], by_hand)
+    assert _close(model.paint(spots[:1], 0.0, Quiet())[0], by_hand)
 
 
 def _spread(pictures: np.ndarray) -> float:
@@ -112,12 +107,12 @@ def _spread(pictures: np.ndarray) -> float:
 
 
 def test_a_prompt_is_one_of_its_words(model: GanModel) -> None:
-    made = model.run(ImageRequest(prompt=" Bus ", seed=5, count=2), Calm())  # pyright: ignore[reportArgumentType]
+    made = model.run(ImageRequest(prompt=" Bus ", seed=5, count=2), Quiet())  # pyright: ignore[reportArgumentType]
     assert made.seeds == (5, 6)
-    assert _close(np.asarray(made.images[1]), model.paint(gan.several(1, [6]), 1.0, Calm())[0])
-    assert model.run(ImageRequest(prompt="车", seed=5, count=1), Calm()).images[0] == made.images[0]  # pyright: ignore
+    assert _close(np.asarray(made.images[1]), model.paint(gan.several(1, [6]), 1.0, Quiet())[0])
+    assert model.run(ImageRequest(prompt="车", seed=5, count=1), Quiet()).images[0] == made.images[0]  # pyright: ignore
     with pytest.raises(StudioError, check=lambda error: error.code == "wrong_task"):
-        model.run(ImageRequest(prompt="a train", seed=5, count=1), Calm())  # pyright: ignore[reportArgumentType]
+        model.run(ImageRequest(prompt="a train", seed=5, count=1), Quiet())  # pyright: ignore[reportArgumentType]
 
 
 def test_it_says_how_much_memory_it_takes(model: GanModel, folder: Path) -> None:
@@ -219,9 +214,9 @@ def test_its_film_is_told_of_frame_by_frame() -> None:
 
 def test_its_pictures_differ_by_word_and_by_noise() -> None:
     model = GanEngine().load(small.gan(), STARTERS / "gan", Device("cpu"), lambda _: None)
-    each = model.paint([Spot((word, word), (1, 1)) for word in range(len(model.words))], 1.0, Calm())
+    each = model.paint([Spot((word, word), (1, 1)) for word in range(len(model.words))], 1.0, Quiet())
     assert _spread(each) > 10
-    assert _spread(model.paint(gan.several(0, range(8)), 1.0, Calm())) > 1
+    assert _spread(model.paint(gan.several(0, range(8)), 1.0, Quiet())) > 1
 
 
 def test_its_score_is_the_one_on_its_card() -> None:

@@ -122,13 +122,13 @@ class Words:
     """
 
     def __init__(self, encoder: Path, tokenizer: Path) -> None:
-        from transformers import BertModel, BertTokenizerFast
+        from transformers import BertModel, BertTokenizer
 
         model: Any = BertModel.from_pretrained(
             encoder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True
         )
         self.model: Any = model.eval().requires_grad_(False)
-        self._tokenizer = BertTokenizerFast.from_pretrained(tokenizer, local_files_only=True)
+        self._tokenizer = BertTokenizer.from_pretrained(tokenizer, local_files_only=True)
 
     @torch.inference_mode()
     def __call__(self, texts: list[str]) -> torch.Tensor:

@@ -103,10 +103,10 @@ def bend(next: Next, how: Bent, warms_first: bool) -> list[float]:
     that are cut. Sorted as `next` is, the likeliest first."""
     warm = [logprob / how.temperature for logprob in next.logprobs]
     odds = _normal(warm if warms_first else next.logprobs)
-    kept = how.top_k or len(odds)
-    before = 0.0
-    for place, one in enumerate(odds[:kept]):  # the token that crosses top-p still counts
-        if before >= how.top_p:
+    kept = min(how.top_k or len(odds), len(odds))
+    before, whole = 0.0, math.fsum(odds[:kept])  # top-p is a share of what top-k left
+    for place, one in enumerate(odds[:kept]):  # the token that crosses it still counts
+        if before >= how.top_p * whole:
             kept = place
             break
         before += one

@@ -31,8 +31,8 @@
     place.append(
       make("div", { className: "a-lab-panel a-lab-fields" }, field("prompt", prompt), field("seed", seed), field("count", count)),
       make("section", { className: "a-lab-panel" },
-        make("div", { className: "a-lab-trio" }, ...KINDS.map((kind) => make("figure", {}, parts[kind], make("figcaption", {}, make("strong", { textContent: say(kind) }), make("small", { textContent: say(`${kind}_help`) }))))),
-        make("div", { className: "a-lab-steps" }, play, step)),
+        make("div", { className: "a-lab-steps" }, play, step),
+        make("div", { className: "a-lab-trio" }, ...KINDS.map((kind) => make("figure", {}, parts[kind], make("figcaption", {}, make("strong", { textContent: say(kind) }), make("small", { textContent: say(`${kind}_help`) })))))),
       make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("looks") }), make("small", { textContent: say("looks_help") }), words),
       make("section", { className: "a-lab-panel a-lab-seven" }, make("div", { className: "a-lab-row" }, make("h4", { textContent: say("guidance") }), button(say("row"), () => guide(), { className: "a-lab-guide" })), make("small", { textContent: say("guidance_help") }), guided),
       make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("same") }), make("small", { textContent: say("same_help") }), add, others));

@@ -12,8 +12,9 @@
   const bend = (logprobs, { temperature, top_k, top_p, min_p }, warmsFirst) => {
     const warm = logprobs.map((one) => one / temperature), odds = normal(warmsFirst ? warm : logprobs);
     let kept = Math.min(top_k || odds.length, odds.length), before = 0;
+    const whole = odds.slice(0, kept).reduce((sum, one) => sum + one, 0);
     for (let place = 0; place < kept; place += 1) {
-      if (before >= top_p) { kept = place; break; }
+      if (before >= top_p * whole) { kept = place; break; }
       before += odds[place];
     }
     kept = Math.max(1, odds.slice(0, kept).filter((one) => one >= min_p * odds[0]).length);

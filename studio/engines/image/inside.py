@@ -113,7 +113,7 @@ class Attention:
     def _look(seen: list[Any]) -> Callable[..., None]:
         def look(layer: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
             hidden = given[0] if given else named["hidden_states"]
-            text = named.get("encoder_hidden_states", given[1] if len(given) > 1 else None)
+            text: Any = named.get("encoder_hidden_states", given[1] if len(given) > 1 else None)
             text = text[-1:] if not layer.norm_cross else layer.norm_encoder_hidden_states(text[-1:])
             query, key = layer.to_q(hidden[-1:]), layer.to_k(text)
             odds = layer.get_attention_scores(layer.head_to_batch_dim(query), layer.head_to_batch_dim(key))

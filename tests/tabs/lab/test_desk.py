@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import ast
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.responses import PlainTextResponse
 from through import ask
 
 from studio.service import Studio
+from studio.settings import Settings
 from tabs.door.answering import PREFIX, Answering
 from tabs.lab import EXPERIMENTS
 from tabs.lab.desk import answers
 
 ROOT = Path(__file__).resolve().parents[3]
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+_BYTES = io.BytesIO()
+Image.new("RGB", (8, 8), "red").save(_BYTES, "PNG")
+PIXEL = f"data:image/png;base64,{base64.b64encode(_BYTES.getvalue()).decode()}"
 BODIES: dict[str, dict[str, Any]] = {
     "writes/ahead": {"text": "hills"},
     "writes/write": {"text": "hills", "way": "beam"},
@@ -111,3 +117,11 @@ def test_what_no_page_sends_is_refused_in_words(studio: Studio, what: str, chang
 
 def test_an_unknown_model_is_said(studio: Studio) -> None:
     assert post(studio, "writes/ahead", {"text": "x", "model": "<b>none</b>"}).status_code == 422
+
+
+def test_strangers_on_a_space_have_it_too(tmp_path: Path) -> None:
+    with Studio(Settings(demo=True, home=tmp_path, profile="space", port=0, keep_free_gb=0, _env_file=None)) as space:  # pyright: ignore
+        assert [one["name"] for one in post(space, "about", {}).json()["experiments"]] == list(EXPERIMENTS)
+        for what, body in BODIES.items():
+            assert post(space, what, body).status_code == 200
+        assert space.jobs() == ()

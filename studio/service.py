@@ -38,6 +38,7 @@ from studio.jobs.suggestions import Ladder
 from studio.jobs.token_count import TokenCounter
 from studio.jobs.told import Final
 from studio.lab.looking import Lab
+from studio.lab.matches import Album
 from studio.library.archive import Archive
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.disk_use import DiskUse
@@ -86,6 +87,7 @@ class Studio:
         easel: pictures that are painted while their words are typed.
         scribe: completions that are written while code is typed.
         lab: what models are like inside, for those who look.
+        album: pictures of the library as the lab's matcher sees them.
         archive: everything that was made, found again; None on a public studio, where nobody sees another's.
         queue: the jobs that wait, run and are over, as people see and steer them.
         presets: how something is made, by the names that a person gave, by task; none on a public studio.
@@ -140,7 +142,7 @@ class Studio:
         self.queue, live = Board(self._runner, self), self._runner.live()
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self.parts = Parts(self._intake, self._start)
-        self.lab = Lab(self.catalog, self._intake, live)
+        self.lab, self.album = Lab(self.catalog, self._intake, live), Album()
         self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
         self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)

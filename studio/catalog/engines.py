@@ -139,5 +139,7 @@ ENGINES: dict[str, EngineFacts] = {
         files=False,
         remote=True,
     ),
+    "gan": EngineFacts(place="studio.engines.lab.gan:GanEngine", tasks=(), cpu_only=True),
+    "matcher": EngineFacts(place="studio.engines.lab.matcher:MatcherEngine", tasks=(), cpu_only=True),
 }
 """By the name that the catalogue gives."""

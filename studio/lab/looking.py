@@ -17,7 +17,7 @@ from studio.errors import Cancelled, StudioError
 from studio.jobs.context import Plan, RunContext
 from studio.jobs.live import Live
 from studio.jobs.planner import Intake
-from studio.requests import Request, Task
+from studio.requests import ImageRequest, Request, Task
 from studio.results import Output
 
 T = TypeVar("T")
@@ -47,14 +47,18 @@ class Looker:
 
 
 class Lab:
-    """Where experiments are computed."""
+    """Where experiments are computed.
+
+    Attributes:
+        catalog: the models that there are.
+    """
 
     def __init__(self, catalog: Catalog, intake: Intake, live: Live) -> None:
-        self._catalog, self._intake, self._live = catalog, intake, live
+        self.catalog, self._intake, self._live = catalog, intake, live
 
     def cards(self, task: Task) -> tuple[Card, ...]:
         """The models of a task that can be looked into now: those in memory, then the starter."""
-        there = [card for card in self._catalog.for_task(task) if self._live.there(card)]
+        there = [card for card in self.catalog.for_task(task) if self._live.there(card)]
         return tuple(sorted(there, key=lambda card: card.starter))
 
     def look(
@@ -80,9 +84,21 @@ class Lab:
         ran = self._live.run(order.card, plan, looker.who, looker.place, SECONDS)
         return plan.found[0] if ran is not None else None
 
+    def borrow(self, card: Card, ask: Callable[[Any, RunContext], T], looker: Looker) -> T | None:
+        """Ask one of the lab's own small models (studio.lab.small); None as `look`.
+
+        Raises:
+            StudioError: not_in_memory, where a part of it is not on this machine yet; as `ask`.
+        """
+        if not self._live.there(card):
+            raise StudioError("not_in_memory", model=card.title)
+        plan = _Borrowed(ImageRequest(prompt=""), ask)
+        ran = self._live.run(card, plan, looker.who, looker.place, SECONDS)
+        return plan.found[0] if ran is not None and plan.found else None
+
     def _other(self, card: Card, task: Task) -> str:
         """A model that shows what this one may not: the starter of its task."""
-        return next((one.title for one in self._catalog.for_task(task) if one.starter and one.id != card.id), "")
+        return next((one.title for one in self.catalog.for_task(task) if one.starter and one.id != card.id), "")
 
 
 @dataclass(frozen=True)
@@ -113,3 +129,19 @@ class _Look(Plan):
             raise
         self.found.append(seen.value)
         return seen.output
+
+
+@dataclass(frozen=True)
+class _Borrowed(Plan):
+    """One look into a model that answers no request. It needs no memory beside its weights that would count."""
+
+    ask: Callable[[Any, RunContext], Any]
+    found: list[Any] = field(default_factory=list)
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        return ()
+
+    def run(self, model: Any, context: RunContext) -> Output:
+        self.found.append(self.ask(model, context))
+        return Output()

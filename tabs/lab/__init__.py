@@ -5,5 +5,5 @@ asks, by the last part of the address) and `SHOWN` (the code that does it). Its 
 is assets/page/lab/NAME.js, and studio/lab/NAME.py computes.
 """
 
-EXPERIMENTS = ("writes", "noise", "space")
+EXPERIMENTS = ("writes", "noise", "space", "gan", "matches", "taste")
 """Modules of this folder, as they follow each other on the page."""

@@ -50,6 +50,20 @@ class Asked:
             raise StudioError("bad_message")
         return value
 
+    def several(self, name: str, most: int) -> list[Any]:
+        """At most so many values, whatever they are; none where it is missing."""
+        value = self._fields.get(name, [])
+        if not isinstance(value, list) or len(value) > most:
+            raise StudioError("bad_message")
+        return value
+
+    def texts(self, name: str, letters: int, most: int) -> list[str]:
+        """At most so many texts, each of at most so many characters and none of them blank."""
+        value = self.several(name, most)
+        if not all(isinstance(one, str) and one.strip() and len(one) <= letters for one in value):
+            raise StudioError("bad_message")
+        return value
+
 
 def looker(asker: Asker) -> Looker:
     """Who asks, as the lab knows them."""

@@ -27,8 +27,9 @@ STYLES = (
     "style.css", "chat.css", "music.css", "captions.css", "models.css", "shelf.css", "regions.css", "code.css",
     "library.css", "queue.css", "presets.css",
 )  # fmt: skip
-LAB_SCRIPTS = ("lab/frame.js", "lab/writes.js", "lab/noise.js", "lab/space.js")
-LAB_STYLES = ("lab/frame.css", "lab/writes.css", "lab/noise.css", "lab/space.css")
+_LAB = ("frame", "writes", "noise", "space", "gan", "matches", "taste")
+LAB_SCRIPTS = tuple(f"lab/{name}.js" for name in _LAB)
+LAB_STYLES = tuple(f"lab/{name}.css" for name in _LAB)
 """What comes when the lab is opened."""
 FOREVER = "public, max-age=31536000, immutable"
 """How long browsers keep what changes its name with its content."""

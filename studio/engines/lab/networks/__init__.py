@@ -1,0 +1,1 @@
+"""Networks of our own, as classes of torch. Engines import them when a model is loaded, no sooner."""

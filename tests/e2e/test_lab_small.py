@@ -1,0 +1,102 @@
+"""The lab's own small models on the real page: the GAN walked through, words and pictures, a taste forgotten."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from e2e.conftest import Visit
+from e2e.desk import PATIENCE
+from e2e.program import Program
+from studio.lab import taste
+
+ROCKET = Path(__file__).parents[2] / "assets" / "examples" / "rocket.png"
+PIXEL = "([name, x]) => [...document.querySelector(name).getContext('2d').getImageData(x, 32, 1, 1).data].join()"
+
+
+def _open(visit: Visit, program: Program, name: str) -> Page:
+    page = visit(f"{program.url}?lab={name}").page
+    expect(page.locator(f"#lab-{name}")).to_be_focused(timeout=20_000)
+    return page
+
+
+def test_a_walk_through_the_gan_is_painted_and_saved(program: Program, visit: Visit) -> None:
+    page = _open(visit, program, "gan")
+    eight = page.locator(".a-lab-gan-row")
+    expect(eight).to_have_attribute("aria-label", re.compile("strawberry"), timeout=PATIENCE)
+    place = page.get_by_label("Place on the way")
+    stand = page.get_by_role("button", name="Stand still")
+    if stand.is_visible():
+        stand.click()
+    place.focus()
+    place.press("Home")
+    large = page.locator(".a-lab-gan-large")
+    expect(large).to_have_attribute("aria-label", re.compile("^0 %"))
+    place.press("End")
+    expect(large).to_have_attribute("aria-label", re.compile("^100 %"))
+
+    cut = page.get_by_label("Truncation")
+    cut.focus()
+    with page.expect_response(re.compile("lab/gan/row")) as answered:
+        cut.press("Home")  # every noise is the mean of its word
+    assert answered.value.status == 200
+    page.wait_for_function(
+        "() => { const pen = document.querySelector('.a-lab-gan-row').getContext('2d');"
+        "const at = (x) => pen.getImageData(x, 20, 1, 24).data, "
+        "near = (one, other) => one.every((n, i) => Math.abs(n - other[i]) < 24);"
+        "return near(at(32), at(96)) && near(at(32), at(480)); }"
+    )
+    frames = page.get_by_label("Moment")
+    frames.focus()
+    frames.press("Home")
+    expect(page.locator(".a-lab-gan-film")).to_have_attribute("aria-label", re.compile(r"after 0 pictures"))
+    with page.expect_download() as saved:
+        page.locator("[data-experiment=gan] .a-lab-save").click()
+    assert saved.value.suggested_filename == "atelier-gan.png"
+    page.locator("[data-experiment=gan] .a-lab-tab").click()
+    expect(page.locator("#image-prompt textarea")).to_have_value("strawberry", timeout=20_000)
+
+
+def test_a_picture_that_is_dropped_in_finds_its_word(program: Program, visit: Visit) -> None:
+    page = _open(visit, program, "matches")
+    won = page.locator(".a-lab-matches-won")
+    expect(won).to_have_count(6, timeout=PATIENCE)
+    page.locator("[data-experiment=matches] input[type=file]").set_input_files(ROCKET)
+    expect(won).to_have_count(7, timeout=PATIENCE)
+    words = page.get_by_role("textbox", name="Another word")
+    for word in ("rocket", "cactus"):
+        words.fill(word)
+        words.press("Enter")
+    expect(page.locator(".a-lab-matches-wins")).to_contain_text("“rocket” wins", timeout=PATIENCE)
+    shares = page.locator("[data-experiment=matches] tbody tr td:last-child small").all_inner_texts()
+    assert abs(sum(int(share.rstrip(" %")) for share in shares) - 100) <= len(shares)
+    page.get_by_role("button", name="Remove “rocket”").click()
+    expect(page.locator(".a-lab-matches-wins")).not_to_contain_text("“rocket”", timeout=PATIENCE)
+    expect(page.locator(".a-lab-matches-won")).to_have_count(7, timeout=PATIENCE)
+
+
+def test_a_taste_is_learnt_kept_by_the_browser_alone_and_forgotten(program: Program, visit: Visit) -> None:
+    page = _open(visit, program, "taste")
+    two = page.locator(".a-lab-taste-one")
+    for number in range(taste.ENOUGH):
+        expect(two).to_have_count(2, timeout=PATIENCE)
+        before = two.first.locator("img").get_attribute("src") or ""
+        two.nth(number % 2).click()
+        expect(two.first.locator("img")).not_to_have_attribute("src", before, timeout=PATIENCE)
+    expect(page.get_by_text("10 choices")).to_be_visible(timeout=PATIENCE)
+    assert len(page.locator(".a-lab-taste-words").first.locator("li").all()) == 6
+    page.get_by_role("button", name="Paint and rank eight").click()
+    rewards = page.locator(".a-lab-taste-eight b")
+    expect(rewards.first).not_to_have_text("0.00", timeout=PATIENCE)
+    expect(rewards).to_have_count(8)
+    found = [float(text) for text in rewards.all_inner_texts()]
+    assert found == sorted(found, reverse=True)
+
+    assert page.evaluate("JSON.parse(localStorage.getItem('atelier_lab_taste')).length") == taste.ENOUGH
+    page.get_by_role("button", name="Forget it all").click()
+    expect(page.locator(".a-lab-taste-learnt")).to_be_hidden()
+    assert page.evaluate("localStorage.getItem('atelier_lab_taste')") == "[]"
+    page.reload()
+    expect(page.get_by_text("0 of 10 choices")).to_be_visible(timeout=PATIENCE)

@@ -1,0 +1,1 @@
+"""A small GAN that paints icons of 64 pixels."""

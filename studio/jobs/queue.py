@@ -10,7 +10,7 @@ from collections.abc import Callable
 from studio.errors import StudioError
 from studio.jobs import pace
 from studio.jobs.job import Job
-from studio.jobs.rates import Rates
+from studio.jobs.rates import ACQUAINTED, Rates
 from studio.jobs.tally import Tally
 from studio.jobs.turns import asker
 from studio.settings import Settings
@@ -46,7 +46,7 @@ class Register:
     ) -> None:
         self._settings, self._forgotten, self._pace = settings, forgotten, figures
         self.longest = settings.longest_job or (PUBLIC_LONGEST if settings.public else math.inf)
-        self._rates = Rates() if settings.profile != "local" else None
+        self._rates = None if settings.profile == "local" else Rates(times=1 if settings.public else ACQUAINTED)
         self._jobs: dict[str, Job] = {}
         self.tally = Tally()
         self._lock = threading.RLock()

@@ -16,6 +16,8 @@ from studio.jobs.line import Share
 PERSON, PERSON_SECONDS = 30, 2.0
 ALL, ALL_SECONDS = 300, 0.1
 """Jobs that may be started at once, and seconds until there may be one more."""
+ACQUAINTED = 20
+"""Times as many among people who know the password: programs of theirs ask for hundreds."""
 KNOWN = 5_000
 """People whose jobs are counted; those who were seen longest ago are forgotten first."""
 
@@ -37,12 +39,16 @@ class Bucket:
 
 
 class Rates:
-    """The buckets of one studio. Its owner lets one thread in at a time."""
+    """The buckets of one studio. Its owner lets one thread in at a time.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    Args:
+        times: as many as strangers may start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, times: int = 1) -> None:
+        self._clock, self._times = clock, times
         self._people: dict[Share, Bucket] = {}
-        self._all = Bucket(ALL, ALL_SECONDS, clock())
+        self._all = Bucket(ALL * times, ALL_SECONDS / times, clock())
 
     def count(self, who: Share) -> None:
         """One more of somebody.
@@ -51,7 +57,7 @@ class Rates:
             StudioError: too_often, where nobody is let in for a while.
         """
         now = self._clock()
-        mine = self._people.pop(who, None) or Bucket(PERSON, PERSON_SECONDS, now)
+        mine = self._people.pop(who, None) or Bucket(PERSON * self._times, PERSON_SECONDS / self._times, now)
         self._people[who] = mine  # at the end: seen last
         while len(self._people) > KNOWN:
             del self._people[next(iter(self._people))]

@@ -33,6 +33,13 @@ def test_somebody_may_start_some_at_once_and_then_one_in_a_while() -> None:
     assert refused(known, "a") == PERSON_SECONDS
 
 
+def test_people_who_know_the_password_have_more() -> None:
+    known = Rates(lambda: 0.0, times=20)
+    for _ in range(20 * PERSON):
+        known.count(("", "a"))
+    assert refused(known, "a") == 1
+
+
 def test_all_together_have_a_bound_too() -> None:
     now = [0.0]
     known = Rates(lambda: now[0])

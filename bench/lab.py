@@ -73,7 +73,7 @@ def main() -> None:
         )
         timed(
             "noise: a picture of the row, guided",
-            0.3,
+            2,
             lambda run: noise.picture(lab, noise.Wish("a cat", run, 4, 5.0), ME),
         )
         red, blue = picture("red"), picture("blue")

@@ -69,7 +69,7 @@ class Lab:
         Args:
             request: what would be asked for in the tab: its model, its bounds and its words are held to what holds
                 there. Without a model it is the first of `cards`.
-            needs: the protocol of studio.engines.base that `ask` relies on.
+            needs: the protocol of studio.engines.inside that `ask` relies on.
             ask: called on the thread of the model's device, with the request resolved.
 
         Raises:

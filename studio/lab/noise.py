@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from studio.engines.base import ShowsPainting
+from studio.engines.inside import ShowsPainting
 from studio.jobs.context import RunContext
 from studio.lab.looking import Lab, Looker, Seen
 from studio.requests import ImageRequest, Request
@@ -88,9 +88,10 @@ def film(lab: Lab, wish: Wish, looker: Looker) -> Film | None:
 def picture(lab: Lab, wish: Wish, looker: Looker) -> Image.Image | None:
     """Only the end of it. None and errors as `film`."""
 
-    def ask(model: ShowsPainting, request: Request, context: RunContext) -> Seen[Image.Image]:
+    def ask(model: Any, request: Request, context: RunContext) -> Seen[Image.Image]:
         assert isinstance(request, ImageRequest)
-        found = model.painting(replace(request, guidance_scale=wish.guidance), context).picture
+        without = {} if wish.guidance else {"prompt": ""}
+        found = model.run(replace(request, guidance_scale=wish.guidance or 1.0, **without), context).images[0]
         return Seen(found, Output(images=(found,)))
 
     return lab.look(_asked(wish), ShowsPainting, ask, looker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from studio.engines.base import KnowsSpace
+from studio.engines.inside import KnowsSpace
 from studio.jobs.context import RunContext
 from studio.lab.looking import Lab, Looker, Seen
 from studio.media.image import decode_image

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.engines.base import TellsNext
+from studio.engines.inside import TellsNext
 from studio.jobs.context import RunContext
 from studio.lab.looking import Lab, Looker, Seen
 from studio.request_parts import Message

@@ -21,10 +21,11 @@ from PIL import Image, ImageFilter
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context, NextTokens
+from studio.engines.base import Context
 from studio.engines.demo import inside
 from studio.engines.demo.landscape import paint
 from studio.engines.image import edit, init_image
+from studio.engines.inside import NextTokens
 from studio.engines.music import takes
 from studio.engines.text import prompts
 from studio.errors import Cancelled

@@ -26,7 +26,7 @@ _CELL = 32
 
 
 class FakeNext:
-    """`studio.engines.base.NextTokens` without a model."""
+    """`studio.engines.inside.NextTokens` without a model."""
 
     ends = frozenset({_END})
     vocabulary = _FIRST + 0x110000
@@ -54,7 +54,7 @@ class FakeNext:
 
 
 def painting(request: ImageRequest, picture: Image.Image, context: Context) -> Painting:
-    """`studio.engines.base.ShowsPainting` without a model: noise that fades from a picture."""
+    """`studio.engines.inside.ShowsPainting` without a model: noise that fades from a picture."""
     dice, steps, count = np.random.default_rng(request.seed or 0), [], int(request.steps or 1)
     noise = dice.integers(0, 256, (picture.height, picture.width, 3), dtype=np.uint8)
     for step in range(count):
@@ -70,7 +70,7 @@ def painting(request: ImageRequest, picture: Image.Image, context: Context) -> P
 
 
 def encode(pictures: Sequence[Image.Image]) -> np.ndarray:
-    """`studio.engines.base.KnowsSpace.encode` without a model: each picture very small."""
+    """`studio.engines.inside.KnowsSpace.encode` without a model: each picture very small."""
     small = [picture.convert("RGB").resize((picture.width // _CELL, picture.height // _CELL)) for picture in pictures]
     return np.stack([np.asarray(one, dtype=np.float32) for one in small]).transpose(0, 3, 1, 2) / 127.5 - 1
 

@@ -32,7 +32,7 @@ def painting(
     card: Card, pipe: Any, family: Any, glossary: Mapping[str, str], request: ImageRequest, context: Context,
     run: Callable[[ImageRequest, Context], Output],
 ) -> Painting:  # fmt: skip
-    """`studio.engines.base.ShowsPainting` for a pipeline with a UNet that looks at words, and plain latents.
+    """`studio.engines.inside.ShowsPainting` for a pipeline with a UNet that looks at words, and plain latents.
 
     The prompt is read without weights, so that each of its words is a word of what is shown.
     """
@@ -155,7 +155,7 @@ def words(tokenizer: Any, prompt: str) -> tuple[PaintedWord, ...]:
 
 
 def encode(card: Card, pipe: Any, pictures: Sequence[Image.Image], context: Context) -> np.ndarray:
-    """`studio.engines.base.KnowsSpace.encode`: the middle of the distribution that the encoder gives for each."""
+    """`studio.engines.inside.KnowsSpace.encode`: the middle of the distribution that the encoder gives for each."""
     vae = _space(card, pipe)
     context.check()
     with torch_loading.working(card):
@@ -165,7 +165,7 @@ def encode(card: Card, pipe: Any, pictures: Sequence[Image.Image], context: Cont
 
 
 def decode(card: Card, pipe: Any, latents: np.ndarray, context: Context) -> tuple[Image.Image, ...]:
-    """`studio.engines.base.KnowsSpace.decode`."""
+    """`studio.engines.inside.KnowsSpace.decode`."""
     vae = _space(card, pipe)
     with torch_loading.working(card):
         import torch

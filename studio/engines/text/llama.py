@@ -29,7 +29,8 @@ import psutil
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context, NextTokens
+from studio.engines.base import Context
+from studio.engines.inside import NextTokens
 from studio.engines.text import chat_templates, code_prompts, gguf, llama_eyes, prompts
 from studio.engines.text.llama_answer import Answer
 from studio.engines.text.llama_next import LlamaNext

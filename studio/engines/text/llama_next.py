@@ -23,7 +23,7 @@ AT_ONCE = 4
 
 
 class LlamaNext:
-    """`studio.engines.base.NextTokens` for one run of a model.
+    """`studio.engines.inside.NextTokens` for one run of a model.
 
     Args:
         read: a text as ids and bytes. calling: what gives a slot a request.

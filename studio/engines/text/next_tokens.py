@@ -20,7 +20,7 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 class TransformersNext:
-    """`studio.engines.base.NextTokens` for one run of a model."""
+    """`studio.engines.inside.NextTokens` for one run of a model."""
 
     warms_first = True
 

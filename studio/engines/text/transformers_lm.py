@@ -25,7 +25,8 @@ from typing import Any, Literal
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context, NextTokens
+from studio.engines.base import Context
+from studio.engines.inside import NextTokens
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
 from studio.engines.text import code_prompts, eyes, prompts, tokenizers

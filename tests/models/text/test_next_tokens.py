@@ -12,7 +12,7 @@ import pytest
 from tiny import CPU, Recorder, load
 
 from studio.catalog.catalog import Catalog
-from studio.engines.base import TellsNext
+from studio.engines.inside import TellsNext
 from studio.engines.text.llama import LlamaEngine, LlamaModel
 from studio.engines.text.transformers_lm import TextEngine
 from studio.lab.writes import BEAMS, Bent, beam_search, bend, greedy

@@ -34,7 +34,6 @@ from studio.engines.inside import NextTokens
 from studio.engines.text import chat_templates, code_prompts, gguf, llama_eyes, prompts
 from studio.engines.text.llama_answer import Answer
 from studio.engines.text.llama_next import LlamaNext
-from studio.engines.text.next_tokens import ENDS
 from studio.engines.text.slots import Slots, shared
 from studio.errors import StudioError
 from studio.requests import ChatRequest, CodeRequest, Request, Task
@@ -277,7 +276,7 @@ class _Reading:
         self._numbers = facts.tokens
         self._tokenizer, self._lock = tokenizer, threading.Lock()
         self._bos = self.first = facts.bos
-        ends = {facts.eos, *(mark for mark in ENDS if mark in facts.special)}
+        ends = {facts.eos, *(mark for mark in prompts.ENDS if mark in facts.special)}
         self.ends = frozenset(facts.tokens[mark] for mark in ends if mark in facts.tokens)
         self.vocabulary = len(facts.tokens)
         self._first = tokenizer.tokens("", opening=True)[:1]

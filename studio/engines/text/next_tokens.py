@@ -14,8 +14,6 @@ from typing import Any
 from studio.engines.base import Context
 from studio.results import Next, Token
 
-ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
-"""Tokens behind which models say nothing more, whatever their files call the end of a text."""
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 

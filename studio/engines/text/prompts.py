@@ -16,6 +16,8 @@ from studio.requests import ChatRequest
 from studio.results import Output, Usage
 from studio.tasks.chat import attachments, structured, thoughts
 
+ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
+"""Tokens behind which models say nothing more, whatever their files call the end of a text."""
 _JOINER = "\u2060"
 Notes = tuple[tuple[str, dict[str, Any]], ...]
 

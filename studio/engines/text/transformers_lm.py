@@ -30,7 +30,7 @@ from studio.engines.inside import NextTokens
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
 from studio.engines.text import code_prompts, eyes, prompts, tokenizers
-from studio.engines.text.next_tokens import ENDS, TransformersNext
+from studio.engines.text.next_tokens import TransformersNext
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output, Usage
 from studio.tasks.code.fim import fim_family
@@ -91,7 +91,11 @@ class TextModel(parking.Parking):
         self._tokenizer: Any = tokenizer
         self._vocabulary: dict[str, int] = tokenizer.get_vocab()
         own = model.generation_config.eos_token_id
-        ends = [*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id, *map(self._vocabulary.get, ENDS)]
+        ends = [
+            *(own if isinstance(own, list) else [own]),
+            tokenizer.eos_token_id,
+            *map(self._vocabulary.get, prompts.ENDS),
+        ]
         self._ends = sorted({end for end in ends if end is not None})
         model.generation_config = GenerationConfig()  # sampling is the request's, not the folder's
         config = model.config.get_text_config(decoder=True)

@@ -22,6 +22,8 @@ from studio.requests import TASKS
 ROOT = Path(__file__).parents[3]
 OF_FILES = {"variant"}
 """What `studio.store` reads from a card's options, for whatever engine."""
+OURS = ("studio.engines", "studio.manager.backends.remote")
+"""Where engines are; that of models on other computers is a backend as well."""
 SHARED = "studio.engines.shared"
 IN_PARTS = f"{SHARED}.diffusers_loading"
 TORCH = f"{SHARED}.torch_loading"
@@ -39,11 +41,11 @@ def source(module: str) -> str:
 
 @cache
 def reached(module: str) -> frozenset[str]:
-    """The modules under studio.engines that a module imports, wherever in its text, and those that they import."""
+    """The modules of engines that a module imports, wherever in its text, and those that they import."""
     found, ahead = {module}, [module]
     while ahead:
         for node in ast.walk(ast.parse(source(ahead.pop()))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("studio.engines"):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
                 names = {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
                 fresh = {name for name in names if source(name)} - found
                 found |= fresh
@@ -72,8 +74,9 @@ def test_every_engine_lives_where_the_table_says(name: str) -> None:
 
 def test_every_class_of_an_engine_is_in_the_table() -> None:
     classes = {
-        f"studio.engines.{'.'.join(file.relative_to(ROOT / 'studio/engines').with_suffix('').parts)}:{name}"
-        for file in (ROOT / "studio" / "engines").rglob("*.py")
+        f"{'.'.join(file.relative_to(ROOT).with_suffix('').parts)}:{name}"
+        for place in OURS
+        for file in (ROOT / place.replace(".", "/")).rglob("*.py")
         for name in re.findall(r"^class (\w+Engine)\b", file.read_text("utf-8"), re.MULTILINE)
     }
     assert classes == {facts.place for facts in ENGINES.values()}
@@ -110,11 +113,13 @@ def test_the_facts_are_possible(facts: EngineFacts) -> None:
     assert 0 < facts.linear <= 1
 
 
-def test_one_engine_needs_no_files_and_takes_none() -> None:
-    (name,) = (name for name, facts in ENGINES.items() if not facts.files)
-    card = tiny_card(Source("bundled"), 0, engine=name)
-    assert not card.has_files
-    assert engine(name).weights(card, Path("nowhere")) == 1
+def test_two_engines_need_no_files_and_take_none() -> None:
+    bytes_of = {"resample": 1, "remote": 0}
+    assert {name for name, facts in ENGINES.items() if not facts.files} == set(bytes_of)
+    for name, weights in bytes_of.items():
+        card = tiny_card(Source("bundled"), 0, engine=name)
+        assert not card.has_files
+        assert engine(name).weights(card, Path("nowhere")) == weights
 
 
 def test_ours_asks_no_engine_for_what_it_does_not_know(tmp_path: Path) -> None:
@@ -124,9 +129,9 @@ def test_ours_asks_no_engine_for_what_it_does_not_know(tmp_path: Path) -> None:
 
 def test_an_engine_that_answers_several_at_once_builds_nothing_with_torch() -> None:
     several = {name for name in ENGINES if isinstance(engine(name), AnswersSeveral)}
-    assert several == {"fake", "llama"}
+    assert several == {"fake", "llama", "remote"}
     assert not any(ENGINES[name].torch for name in several)
-    assert all("places" in ENGINES[name].options for name in several)
+    assert all("places" in ENGINES[name].options for name in several if not ENGINES[name].remote)
 
 
 def test_the_guide_names_no_option_that_nobody_reads() -> None:

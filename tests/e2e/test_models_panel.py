@@ -114,7 +114,7 @@ def stocked(serve: Serve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
     catalog = replace(studio.catalog, cards=MappingProxyType(cards))
     studio.catalog = studio._intake._catalog = studio.models._catalog = catalog
     studio.store = studio._runner._store = studio._intake._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
-    studio.models._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
+    studio.models._store = studio._runner._fetching._store = shelf  # pyright: ignore[reportAttributeAccessIssue]
     studio._runner._specs = replace(studio._runner._specs, store=shelf)  # pyright: ignore[reportArgumentType]
     for card in cards.values():
         if card.source.kind == "bundled":

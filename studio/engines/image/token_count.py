@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.engines.image import prompt_chunks
+from studio.engines.shared.torch_loading import library
 from studio.results import Tokens
 from studio.tasks.image.prompt_schedule import BREAK, timetable
 from studio.tasks.image.prompt_weights import plain
@@ -103,11 +104,10 @@ def _tokenizer(folder: Path) -> Any:
     changed = max(file.stat().st_mtime_ns for file in folder.iterdir())
     known = _cache.get(str(folder))
     if known is None or known[0] != changed:
-        from transformers import AutoTokenizer
-
         if len(_cache) >= 4:
             _cache.clear()
-        known = _cache[str(folder)] = (changed, AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        reader = library("transformers").AutoTokenizer  # also while a model is loaded on another thread
+        known = _cache[str(folder)] = (changed, reader.from_pretrained(folder, local_files_only=True))
     return known[1]
 
 

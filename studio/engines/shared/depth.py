@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from studio.engines.shared.torch_loading import library
 from studio.errors import StudioError
 from studio.tasks.image import control_files
 
@@ -42,8 +43,8 @@ def depth(place: Path, picture: Image.Image) -> Image.Image:
         StudioError: bad_file, where the network cannot be read.
     """
     import torch
-    import transformers
 
+    transformers = library("transformers")
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _ONE, torch.inference_mode():
         try:

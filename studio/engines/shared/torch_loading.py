@@ -16,6 +16,7 @@ import math
 import platform
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -35,6 +36,17 @@ _SMALL = 256_000_000
 """Bytes of a network whose weights may all leave their file."""
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _state: dict[str, str] = {}
+_importing = threading.RLock()
+
+
+def library(name: str) -> Any:
+    """A library or a module of one, imported by one thread at a time.
+
+    transformers and diffusers put another module into their own place while they are imported. A second thread that
+    imports them meanwhile gets the one that was there before, in which nothing is.
+    """
+    with _importing:
+        return import_module(name)
 
 
 def configure(threads: int, kind: str = "") -> None:
@@ -167,8 +179,8 @@ def loading(card: Card, device: Device, *libraries: str) -> Iterator[None]:
     try:
         configure(device.threads, device.kind)
         quantise.quiet()
-        for library in libraries:
-            bar = import_module(f"{library}.utils.logging")
+        for name in libraries:
+            bar = library(f"{name}.utils.logging")
             bar.set_verbosity_error()  # their warnings are for programmers; what matters to the user is checked here
             if bar.is_progress_bar_enabled():
                 bar.disable_progress_bar()

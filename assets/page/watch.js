@@ -5,7 +5,15 @@
   const SOON = 16; // milliseconds
   // Attributes that tell something, which Gradio changes in place where HTML of ours is drawn anew.
   const TOLD = [
-    "aria-label", "aria-selected", "aria-valuenow", "data-chat", "data-drawn", "data-family", "data-files-listed", "data-files-now", "data-job", "data-made", "data-mark", "data-share", "data-state", "lang", "title",
+    "aria-label", "aria-selected", "aria-valuenow", "data-abc", "data-advised", "data-all", "data-at", "data-base",
+    "data-batch", "data-caption", "data-chat", "data-chat-do", "data-choose", "data-chosen", "data-copy", "data-do",
+    "data-drawn", "data-earlier", "data-family", "data-files-listed", "data-files-now", "data-find", "data-goto",
+    "data-halt", "data-id", "data-job", "data-kind", "data-lab", "data-language", "data-list-do", "data-live",
+    "data-lora", "data-made", "data-mark", "data-model", "data-name", "data-offer", "data-order", "data-panel",
+    "data-pause", "data-pick", "data-place", "data-play", "data-preset", "data-prompts", "data-region", "data-run",
+    "data-said", "data-say", "data-says", "data-seconds", "data-share", "data-src", "data-state", "data-step",
+    "data-tab", "data-take", "data-tool", "data-until", "data-upscaler2", "data-upscaler4", "data-url", "data-view",
+    "data-with", "data-words", "lang", "title",
   ];
   const looks = [];
   let due = false;

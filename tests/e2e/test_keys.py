@@ -70,14 +70,13 @@ def test_alt_and_a_number_open_a_tab(desk: Desk) -> None:
 def test_tab_goes_through_the_page_in_reading_order_and_shows_where_it_is(desk: Desk) -> None:
     desk.page.get_by_role("button", name="Language").focus()
     seen = []
-    for _ in range(20):
+    for _ in range(21):
         words, ring = desk.page.evaluate(FOCUSED)
         assert ring, f"the focus on {words!r} cannot be seen"
         seen.append(words)
         desk.page.keyboard.press("Tab")
     assert seen == [
-        "Language: 中文", "Light or dark", "Library", "Models", "Chat", "Image", "Music", "Code", "Caption",
-        "New conversation",
-        "Search", "Import", "Save all", "Model", "Apache-2.0", "More settings", "What is the capital of France?",
+        "Language: 中文", "Light or dark", "How it works", "Library", "Models", "Chat", "Image", "Music", "Code",
+        "Caption", "New conversation", "Search", "Import", "Save all", "Model", "Apache-2.0", "More settings", "What is the capital of France?",
         "Write a short poem about the sea.", "Give me three tips for better sleep.", "Write a message",
     ]  # fmt: skip

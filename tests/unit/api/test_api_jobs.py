@@ -170,7 +170,7 @@ def test_a_part_is_its_own_studios_alone_and_counts_for_its_key(tmp_path: Path) 
     with served(tmp_path, profile="lan", password="correct horse") as place:
         place.http.headers["Authorization"] = f"Bearer {key(place, 'one', 1)}"
         other = {"Authorization": f"Bearer {key(place, 'two')}"}
-        model = place.slow("demo-chat", 0.05)
+        model = place.slow("demo-chat", 0.5)
         request = ChatRequest(messages=(Message("user", "hi"),), model=model)
         with part(place, request) as answer:
             id = json.loads(next(line for line in answer.iter_lines() if line.startswith("data: "))[6:])["id"]

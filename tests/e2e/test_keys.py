@@ -77,6 +77,7 @@ def test_tab_goes_through_the_page_in_reading_order_and_shows_where_it_is(desk: 
         desk.page.keyboard.press("Tab")
     assert seen == [
         "Language: 中文", "Light or dark", "How it works", "Library", "Models", "Chat", "Image", "Music", "Code",
-        "Caption", "New conversation", "Search", "Import", "Save all", "Model", "Apache-2.0", "More settings", "What is the capital of France?",
+        "Caption", "New conversation", "Search", "Import", "Save all", "Model", "Apache-2.0", "More settings",
+        "What is the capital of France?",
         "Write a short poem about the sea.", "Give me three tips for better sleep.", "Write a message",
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 (() => {
   const atelier = (window.atelier = window.atelier || {});
   const SECOND = 1000;
-  let drawer = null, ticking = 0, turn = 0, shown = "", wanted = "";
+  let drawer = null, ticking = 0, turn = 0, shown = "", wanted = "", held = false, later = null;
 
   const say = atelier.sayer("queue");
   const find = (selector) => drawer.querySelector(selector);
@@ -36,6 +36,14 @@
       <div class="a-queue-body"></div>`;
     (document.querySelector(".gradio-container .contain") ?? document.body).append(drawer); // where Gradio lets our styles reach
     drawer.addEventListener("click", click);
+    // While a button is held down nothing is drawn: another would stand in its place, and the press be nobody's.
+    for (const name of ["pointerdown", "keydown"]) drawer.addEventListener(name, () => { held = true; });
+    for (const name of ["pointerup", "pointercancel", "keyup", "blur"]) {
+      window.addEventListener(name, () => {
+        held = false;
+        if (later) setTimeout(() => { if (later && !held) draw(later); });
+      });
+    }
     drawer.addEventListener("close", () => {
       clearInterval(ticking);
       if (!document.activeElement || document.activeElement === document.body) document.querySelector("[data-queue]")?.focus();
@@ -85,12 +93,14 @@
 
   let told = { open: [], over: [], earlier: [] };
   const draw = (now) => {
+    later = held ? now : null;
+    if (held) return;
     const key = JSON.stringify([now, document.documentElement.lang]);
     told = now;
     if (key === shown) return;
     shown = key;
-    const body = find(".a-queue-body"), held = body.contains(document.activeElement) ? document.activeElement : null;
-    const at = held ? [...body.querySelectorAll("li")].indexOf(held.closest("li")) : -1, last = held?.dataset.key;
+    const body = find(".a-queue-body"), focused = body.contains(document.activeElement) ? document.activeElement : null;
+    const at = focused ? [...body.querySelectorAll("li")].indexOf(focused.closest("li")) : -1, last = focused?.dataset.key;
     const all = make("div", { className: "a-queue-all" }, make("p", { className: "a-note", textContent: say("earlier_help") }),
       ...(now.earlier.length > 1 ? [button("go_on_all", {}), button("drop_all", {})] : []));
     body.replaceChildren(
@@ -98,10 +108,10 @@
       ...part("now", now.open, waits),
       ...(now.open.length ? [] : [make("p", { className: "a-note a-queue-none", textContent: say("empty") })]),
       ...part("over", now.over, over));
-    if (!held || !drawer.open) return;
+    if (!focused || !drawer.open) return;
     // The same button, another of the same job, the job that stands there now, or the heading: never nowhere.
     const same = [...body.querySelectorAll("button")].find((one) => one.dataset.key === last && !one.disabled);
-    const near = [...body.querySelectorAll("button:not(:disabled)")].find((one) => one.dataset.id && one.dataset.id === held.dataset.id);
+    const near = [...body.querySelectorAll("button:not(:disabled)")].find((one) => one.dataset.id && one.dataset.id === focused.dataset.id);
     const row = [...body.querySelectorAll("li")].at(Math.max(at, 0));
     (same ?? near ?? row?.querySelector("button:not(:disabled)") ?? find("h2")).focus();
   };

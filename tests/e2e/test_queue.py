@@ -140,6 +140,18 @@ def test_it_is_used_with_the_keyboard_alone_and_the_focus_is_never_nowhere(desk:
     expect(page.locator("[data-queue]")).to_be_focused()
 
 
+def test_a_press_counts_though_the_list_changes_while_it_is_held(desk: Desk, waiting: list[Job]) -> None:
+    queue = Queue(desk)
+    down = queue.panel.get_by_role("button", name="Down: Image: one hill")
+    down.hover()
+    desk.page.mouse.down()
+    with desk.page.expect_response(lambda answer: "queue" in answer.url and "two" not in str(answer.json()["open"])):
+        waiting[1].cancel()  # the list is another now
+    desk.page.wait_for_timeout(100)
+    desk.page.mouse.up()
+    queue.shows("the first", "three hills", "one hill")
+
+
 @pytest.mark.parametrize(("width", "language"), [(1440, "en"), (420, "zh-CN")])
 def test_nothing_serious_and_nothing_too_wide(
     visit: Visit, studio: Studio, gate: Gate, url: str, width: int, language: str

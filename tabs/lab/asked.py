@@ -43,9 +43,7 @@ class Asked:
 
     def wholes(self, name: str, high: int, most: int) -> list[int]:
         """At most so many whole numbers from 0 to `high`; none where it is missing."""
-        value = self._fields.get(name, [])
-        if not isinstance(value, list) or len(value) > most:
-            raise StudioError("bad_message")
+        value = self.several(name, most)
         if not all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= high for one in value):
             raise StudioError("bad_message")
         return value

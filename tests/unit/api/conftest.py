@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from serving import Place, served
-
-from studio.engines.demo.fake import FakeModel
-from studio.results import Output
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +14,3 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with served(tmp_path_factory.mktemp("home"), max_jobs_per_session=40, max_queue=80) as found:
         found.http.get("/v1/models")  # put together when the first request comes
         yield found
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the model is asked, whole."""
-    found: list[Any] = []
-    run = FakeModel.run
-
-    def note(model: FakeModel, request: Any, context: Any) -> Output:
-        found.append(request)
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", note)
-    return found

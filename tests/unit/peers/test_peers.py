@@ -36,20 +36,6 @@ from studio.tasks.chat.conversation import Entry
 FOX = ImageRequest(prompt="a fox", width=64, height=64, steps=3, seed=7)
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the model of the other studio is asked."""
-    found: list[Any] = []
-    run = FakeModel.run
-
-    def note(model: FakeModel, request: Any, context: Any) -> Output:
-        found.append(request)
-        return run(model, request, context)
-
-    monkeypatch.setattr(FakeModel, "run", note)
-    return found
-
-
 @contextmanager
 def slow(other: Place, model: str, seconds: float) -> Iterator[None]:
     """The other studio takes its time."""

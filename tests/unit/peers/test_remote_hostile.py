@@ -252,42 +252,34 @@ def slow(_: Asked) -> Iterator[bytes]:
         threading.Event().wait(0.05)
 
 
+def stopped_on_the_way(server: Any, request: Request, speaks: str) -> bool:
+    """Ask, press Stop, and say whether that ended it within two seconds."""
+    job, ended = Job(request.task, "t"), list[Any]()
+
+    def work() -> None:
+        try:
+            ended.append(run(server.url, request, speaks, job))
+        except Cancelled as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert until(lambda: server.asked)
+    job.cancel()
+    thread.join(2)
+    return isinstance(ended[0], Cancelled)
+
+
 @pytest.mark.parametrize("speaks", ["atelier", "openai"])
-def test_stop_hangs_up_on_one_that_does_not_hear(speaks: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, ended = Job("chat", "t"), list[Any]()
+def test_stop_hangs_up_on_one_that_does_not_hear(speaks: str) -> None:
     with raw(slow) as server:
-
-        def work() -> None:
-            try:
-                ended.append(run(server.url, ask(), speaks, job))
-            except Cancelled as error:
-                ended.append(error)
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        assert until(lambda: server.asked)
-        job.cancel()
-        thread.join(2)
-        assert isinstance(ended[0], Cancelled)
+        assert stopped_on_the_way(server, ask(), speaks)
         assert server.gone.wait(2), "the other end sees that nobody listens"
 
 
 def test_stop_does_not_wait_for_a_picture() -> None:
-    job, ended = Job("image", "t"), list[Any]()
     with raw(slow) as server:
-
-        def work() -> None:
-            try:
-                ended.append(run(server.url, FOX, "openai", job))
-            except Cancelled as error:
-                ended.append(error)
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        assert until(lambda: server.asked)
-        job.cancel()
-        thread.join(2)
-        assert isinstance(ended[0], Cancelled)
+        assert stopped_on_the_way(server, FOX, "openai")
 
 
 # Keys

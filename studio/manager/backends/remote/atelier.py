@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -50,7 +49,7 @@ def run(server: Server, model: str, request: Request, context: Context) -> Outpu
     }  # fmt: skip
     try:
         for event in server.follow("/v1/jobs", body, following.look):
-            told = _read(server, event.data)
+            told = server.read_object(event.data)
             if following.hear(told):
                 return _ended(server, following, told, request)
     except _GaveUp:
@@ -157,16 +156,6 @@ def _ended(server: Server, following: _Following, told: Mapping[str, Any], reque
         return checked(output, request)
     except ValueError:
         raise server.nonsense() from None
-
-
-def _read(server: Server, data: str) -> dict[str, Any]:
-    try:
-        told = json.loads(data)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        raise server.nonsense()
-    return told
 
 
 def _whole(value: object) -> int:

@@ -76,11 +76,11 @@ class Server:
             StudioError: remote_gone, remote_key, remote_no_key, remote_busy, remote_refused, remote_nonsense.
         """
         given = {} if body is None else {"json": body}
-        return self._object(self.bytes(method, path, most=most, patience=patience, **given))
+        return self.read_object(self.bytes(method, path, most=most, patience=patience, **given))
 
     def form(self, path: str, fields: Mapping[str, str], files: Any, *, most: int) -> dict[str, Any]:
         """The same for a form with files, as httpx takes them."""
-        return self._object(self.bytes("POST", path, most=most, data=dict(fields), files=files))
+        return self.read_object(self.bytes("POST", path, most=most, data=dict(fields), files=files))
 
     def bytes(self, method: str, path: str, *, most: int, patience: float = 0.0, **given: Any) -> bytearray:
         """The body of an answer. Raises StudioError as `json`."""
@@ -226,7 +226,8 @@ class Server:
             return StudioError("remote_refused", host=self.name, reason=plain(message))
         return self.nonsense()
 
-    def _object(self, data: bytearray) -> dict[str, Any]:
+    def read_object(self, data: str | bytearray) -> dict[str, Any]:
+        """What was answered, or one event of it, as the JSON object that it is. Raises StudioError: remote_nonsense."""
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,7 +160,7 @@ class _Answer:
             raise _Stopped
 
     def _take(self, data: str) -> None:
-        told = _object(self._server, data)
+        told = self._server.read_object(data)
         if (error := self._server.failure(told)) is not None:
             raise error
         if isinstance(used := told.get("usage"), dict):
@@ -321,13 +320,3 @@ def _kind(picture: bytes) -> str:
 def _count(usage: Mapping[str, Any], name: str) -> int:
     value = usage.get(name)
     return value if type(value) is int and 0 <= value < 100_000_000 else 0
-
-
-def _object(server: Server, data: str) -> dict[str, Any]:
-    try:
-        told = json.loads(data)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        raise server.nonsense()
-    return told

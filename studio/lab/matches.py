@@ -7,8 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from studio.engines.lab.matcher import MatcherModel
@@ -20,6 +20,9 @@ from studio.library.archive import Archive
 from studio.library.index import Query
 from studio.library.items import Item
 from studio.media.image import decode_image
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_WORDS, MOST_PICTURES = 12, 12
 LETTERS = 120
@@ -47,6 +50,8 @@ class Compared:
 
 def shared_out(similarities: np.ndarray, sharpness: float) -> np.ndarray:
     """A softmax over the words: (pictures, words), each picture's shares add up to 1."""
+    import numpy as np
+
     odds = np.exp(sharpness * (similarities - similarities.max(1, keepdims=True)))
     return odds / odds.sum(1, keepdims=True)
 
@@ -93,6 +98,8 @@ class Album:
 
     def search(self, lab: Lab, archive: Archive, words: str, looker: Looker) -> Hits | None:
         """The pictures nearest to some words, of those looked at by now. None and errors as `see`."""
+        import numpy as np
+
         archive.sync(_SECONDS)
         found = _pictures(archive)
 
@@ -109,6 +116,8 @@ class Album:
         return lab.borrow(small.matcher(lab.catalog), ask, looker)
 
     def _look(self, model: MatcherModel, context: RunContext, archive: Archive, found: Sequence[Item]) -> None:
+        import numpy as np
+
         until = time.monotonic() + _SECONDS
         for item in found:
             if _key(item) in self._known or time.monotonic() > until:

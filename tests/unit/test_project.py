@@ -97,6 +97,11 @@ def test_the_page_and_the_engine_load_no_model_library():
     assert not HEAVY & loaded
 
 
+def test_the_service_waits_for_nothing_that_only_some_ask_for():
+    loaded = set(python("import sys, studio.service; print(*sys.modules)").split())
+    assert not (HEAVY | {"numpy", "httpx", "gradio", "spaces"}) & loaded
+
+
 def test_no_module_of_the_engine_loads_a_model_library_or_gradio_when_imported():
     modules = [
         name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from studio.catalog.card import Card
@@ -23,6 +22,9 @@ from studio.requests import Request
 from studio.results import Output
 from studio.store.local import STARTERS
 from studio.tasks.image.glossary import load_glossary, read_prompt
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class MatcherModel(parking.Parking):
 
     def see(self, pictures: Sequence[Image.Image], context: Context) -> Directions:
         """The directions of pictures, each as a whole on white. Raises Cancelled where the run was stopped."""
+        import numpy as np
+
         from studio.engines.lab.networks.matcher import observed
 
         found = []
@@ -108,6 +112,7 @@ class MatcherModel(parking.Parking):
 
 def _pixels(picture: Image.Image) -> Any:
     """(1, 3, 224, 224) in -1..1: all of the picture, with white where it is transparent and round what is no square."""
+    import numpy as np
     import torch
 
     from studio.engines.lab.networks.matcher import SIDE

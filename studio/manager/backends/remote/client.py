@@ -15,14 +15,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from studio import addresses
 from studio.addresses import Address
 from studio.errors import StudioError
 from studio.i18n import table
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT = 5.0
 """Seconds until a connection stands."""
@@ -140,6 +141,8 @@ class Server:
     @contextmanager
     def answer(self, method: str, path: str, patience: float, **given: Any) -> Iterator[httpx.Response]:
         """The answer to a message, unread. Raises StudioError as `json`."""
+        import httpx  # a studio that asks nobody does not wait for it when it starts
+
         url, headers = self._place(path)
         timeout = httpx.Timeout(patience or self._patience, connect=CONNECT, write=60.0)
         try:
@@ -180,6 +183,8 @@ class Server:
         return f"{self.address.at(there)}{path}", {**headers, "Host": self.name}
 
     def _there(self) -> httpx.Client:
+        import httpx
+
         with self._lock:
             if self._client is None:
                 encrypted = self.address.scheme == "https"

@@ -61,10 +61,20 @@
     settle();
   };
 
+  // A card is put in or taken out by what the list holds at the press, which Gradio hands over: what was kept of it (see
+  // chosen) lags behind a second press, and the words would stay where the adaptation goes.
+  let picked = null;
   const take = (card) => {
-    const name = card.dataset.lora, field = prompt(), out = chosen().includes(name);
-    atelier.picked = name;
+    picked = card;
     document.getElementById("image-shelf-take")?.click();
+  };
+  atelier.taken = (names) => {
+    const name = picked.dataset.lora;
+    word(picked, name, names.includes(name));
+    return name;
+  };
+  const word = (card, name, out) => {
+    const field = prompt();
     if (!field) return;
     if (out) {
       const words = added.get(name);

@@ -68,9 +68,8 @@ def wire(page: Page, fields: Fields, missing: Missing) -> None:
         return {**missing.shown(values, language(request)), of["lora_weights"]: typed}
 
     inputs = [chosen, *missing.parts, of["lora_weights"]]
-    taking.click(
-        take, inputs, [*missing.outputs, of["lora_weights"]], js="(_, ...rest) => [atelier.picked, ...rest]", **raw
-    )
+    named = "(_, styles, loras, ...rest) => [atelier.taken(loras ?? []), styles, loras, ...rest]"
+    taking.click(take, inputs, [*missing.outputs, of["lora_weights"]], js=named, **raw)
 
 
 def taken(name: str, weight: float | None, names: Sequence[str], typed: str) -> tuple[list[str], str]:

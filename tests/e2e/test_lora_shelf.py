@@ -88,3 +88,21 @@ def test_it_fits_a_phone_and_speaks_chinese(adapted: Studio, visit: Visit, url: 
     card(desk, "style/ink").scroll_into_view_if_needed()
     assert desk.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep(desk, "adaptations-phone")
+
+
+def test_words_go_with_the_adaptation_however_late_the_page_hears_of_it(
+    adapted: Studio, visit: Visit, url: str
+) -> None:
+    del adapted
+    desk = visit(url).go("image").type("a lake").fold("detail").fold("shelf")
+    ink = card(desk, "style/ink")
+    desk.page.evaluate("""() => {
+      const keep = atelier.keep;
+      atelier.keep = (tab, name, now) => { if (name !== "image-loras") keep(tab, name, now); };
+    }""")
+    ink.click()
+    expect(desk.find("loras")).to_contain_text("style/ink")
+    expect(desk.field("prompt")).to_have_value("a lake, inkstyle, bold lines")
+    ink.click()
+    expect(desk.find("loras")).not_to_contain_text("style/ink")
+    expect(desk.field("prompt")).to_have_value("a lake")

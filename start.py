@@ -63,8 +63,15 @@ def check(arguments):
     for name, line in chosen:
         print("== " + name)
         sys.stdout.flush()
-        extra = (arguments or WHOLE) if name == "pytest" else []
-        if subprocess.call([state.PYTHON] + list(line) + extra, cwd=state.ROOT):  # noqa: RUF005
+        whole = name == "pytest" and not arguments
+        line = [state.PYTHON] + list(line) + (arguments if name == "pytest" else [])  # noqa: RUF005
+        if whole:
+            from install import second_look
+
+            code = second_look.run(line + WHOLE, line, state.ROOT)
+        else:
+            code = subprocess.call(line, cwd=state.ROOT)
+        if code:
             failed.append(name)
     print("Failed: " + ", ".join(failed) if failed else "Passed: " + ", ".join(name for name, _ in chosen))
     return 1 if failed else 0

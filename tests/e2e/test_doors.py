@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from e2e.conftest import Gate, Serve, Visit, Watched
+from e2e.desk import Desk
 from studio.i18n import text
 from studio.models import Models
 from studio.service import Studio
@@ -198,8 +199,7 @@ def test_who_knows_the_password_comes_in_by_the_form(serve: Serve, watched: Watc
         with page.expect_response(lambda answer: answer.url.endswith("/login")):
             page.get_by_role("button").last.click()
     page.locator("html[data-ready~=chat] #chat-prompt textarea").wait_for()
-    page.locator("#chat-prompt textarea").fill("hello")
-    page.locator("#chat-run").click()
+    Desk(page).type("hello").run()
     expect(page.locator("#chat-talk .bot-row")).to_have_count(1)
 
 

@@ -13,9 +13,10 @@ from studio.jobs.planner import Intake, Order
 from studio.jobs.plans.models_grid import by_models
 from studio.jobs.plans.unfinished import missing
 from studio.library.file_names import Keep
+from studio.library.outputs import Library
 from studio.request_parts import Axis
 from studio.requests import ImageRequest, UpscaleRequest
-from studio.results import Note
+from studio.results import Artifact, Note
 from studio.tasks.bounds import check_many, label
 from studio.tasks.image.limits import CELLS
 
@@ -41,8 +42,39 @@ class Groups:
         start: takes an order, what was asked and who asks, and returns the job.
     """
 
-    def __init__(self, intake: Intake, start: Callable[..., Job], pace: Pace, *, public: bool = False) -> None:
+    def __init__(
+        self, intake: Intake, start: Callable[..., Job], pace: Pace, library: Library, *, public: bool = False
+    ) -> None:
         self._intake, self._start, self._pace, self._public = intake, start, pace, public
+        self._library = library
+
+    def rest(
+        self, base: ImageRequest, axes: tuple[Axis | None, Axis | None, Axis | None], series: str, keep: Keep | None,
+        painted: Sequence[str] = (),
+    ) -> Order:  # fmt: skip
+        """A grid or a series, without those of its pictures that a studio painted before it was killed.
+
+        A seed that was left open is the one that these were painted with; those that are of another group by now,
+        since a style or a list of words is another one, are painted once more with all others.
+
+        Args:
+            painted: ids of outputs.
+
+        Raises:
+            StudioError: as `submit_grid`.
+        """
+        x, y, z = axes
+        done = self._library.named(painted) if painted else None
+        if done is None:
+            return self._intake.grid(base, x, y, keep, z, series)
+        order = self._intake.grid(_as_begun(base, done), x, y, keep, z, series)
+        but_one = replace(done, files=done.files[:-1], recipes=done.recipes[:-1])
+        plan = missing(order.plan, done) or missing(
+            order.plan, but_one
+        )  # nothing is missing: the last one, and the sheet
+        if plan is None:
+            return order
+        return Order(plan.cards[0] if plan.cards else order.card, plan)
 
     def outlook(
         self, base: ImageRequest, x: Axis | None = None, y: Axis | None = None, z: Axis | None = None, series: str = ""
@@ -104,3 +136,13 @@ class Groups:
             cell, model=cell.model or whole.model, steps=cell.steps or whole.steps, width=cell.width or whole.width,
             height=cell.height or whole.height,
         )  # fmt: skip
+
+
+def _as_begun(base: ImageRequest, done: Artifact) -> ImageRequest:
+    """The base with the seeds that the pictures that are there were painted with, where it leaves them open."""
+    seeds = [seed for made in done.recipes if isinstance(seed := made["seed"], int)]
+    other = done.recipes[0]["parameters"].get("variation_seed")
+    return replace(
+        base, seed=base.seed if base.seed is not None or not seeds else min(seeds),
+        variation_seed=base.variation_seed or (other if isinstance(other, int) else None),
+    )  # fmt: skip

@@ -143,7 +143,7 @@ class Studio:
         self.easel, self.scribe = Easel(self._intake, live), Scribe(self._intake, live)
         self.parts = Parts(self._intake, self._start)
         self.lab, self.album = Lab(self.catalog, self._intake, live), Album()
-        self.groups = Groups(self._intake, self._start, self._runner.pace, public=settings.public)
+        self.groups = Groups(self._intake, self._start, self._runner.pace, self.library, public=settings.public)
         self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
@@ -225,17 +225,21 @@ class Studio:
     def submit_grid(
         self, base: ImageRequest, x: Axis | None, y: Axis | None, session: str = "", tag: str = "", *,
         z: Axis | None = None, series: str = "", keep: Keep | None = None, previews: bool = False,
+        painted: tuple[str, ...] = (),
     ) -> Job:  # fmt: skip
         """Start one picture for each value of one axis, or each that two or three meet in, all from the same seed.
 
         Each is an ordinary picture with its own recipe; a sheet shows them together. See studio.tasks.image.grid_axes
         for the values, and studio.tasks.image.series for rows of prompts, which need no axis.
 
+        Args:
+            painted: ids of the outputs that are there of it already (studio.groups).
+
         Raises:
             StudioError: as `submit`, for any of the pictures; too many of them, or an axis that nobody understands.
         """
-        asked = Asked(base, "grid", (x, y, z), keep, tag, previews, series=series)
-        return self._start(self._intake.grid(base, x, y, keep, z, series), asked, session)
+        asked = Asked(base, "grid", (x, y, z), keep, tag, previews, series=series, painted=painted)
+        return self._start(self.groups.rest(base, (x, y, z), series, keep, painted), asked, session)
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job:
         """Caption the pictures of a run that wait; one that was begun already goes on as it began.

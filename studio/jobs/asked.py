@@ -32,6 +32,7 @@ class Asked:
         keep: how pictures are named and written.
         tag: what the caller keeps with it: the conversation, or the run.
         bare: the pictures and sounds that it came with are no longer in it.
+        painted: of a grid that a dead studio had begun, the ids of the outputs that are there.
     """
 
     request: Request
@@ -42,6 +43,7 @@ class Asked:
     previews: bool = False
     bare: bool = False
     series: str = ""
+    painted: tuple[str, ...] = ()
 
     @property
     def again(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from studio.errors import StudioError
@@ -65,6 +65,7 @@ class Asks(Protocol):
     def submit_grid(
         self, base: ImageRequest, x: Axis | None, y: Axis | None, session: str = "", tag: str = "", *,
         z: Axis | None = None, series: str = "", keep: Keep | None = None, previews: bool = False,
+        painted: tuple[str, ...] = (),
     ) -> Job: ...  # fmt: skip
 
     def caption_all(self, run: Run, request: CaptionRequest, session: str = "") -> Job: ...
@@ -158,7 +159,7 @@ class Board:
             asked = durable.asked(id) if durable is not None else None
         if asked is None or not asked.again:
             raise StudioError("queue_unreadable")
-        return self._ask(asked, who)
+        return self._ask(replace(asked, painted=()), who)
 
     # ---- after a restart
 
@@ -228,8 +229,9 @@ class Board:
                 x, y, z = (*axes, None, None, None)[:3]
                 base, keep = cast(ImageRequest, request), asked.keep
                 return asks.submit_grid(
-                    base, x, y, who, asked.tag, z=z, series=asked.series, keep=keep, previews=asked.previews
-                )
+                    base, x, y, who, asked.tag, z=z, series=asked.series, keep=keep, previews=asked.previews,
+                    painted=asked.painted,
+                )  # fmt: skip
             case "captions", "caption":
                 return asks.caption_all(asks.captions.open(asked.tag), cast(CaptionRequest, request), who)
             case "chat", "chat":

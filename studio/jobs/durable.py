@@ -4,6 +4,7 @@
     home/queue/<instance>/<job>.running     it was let go
     home/queue/<instance>/<job>.over        it has ended; kept as long as the studio remembers the job, to be repeated
     home/queue/<instance>/pictures/<job>/   what a group has painted so far (studio.library.salvage)
+    home/queue/<instance>/<job>.painted     which outputs are those of a group that a dead studio had begun
     home/queue/<instance>/order             their order as it was chosen by hand, and which are on hold
 
 A file is written whole or not at all, and changes its state by its name. It begins with a line of JSON, followed by the
@@ -20,7 +21,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ log = logging.getLogger("studio")
 VERSION = 1
 State = Literal["waiting", "running", "over"]
 _PICTURES = "pictures"
+_PAINTED = "painted"
 STATES: tuple[State, ...] = ("waiting", "running", "over")
 _INSTEAD: ContextVar[str] = ContextVar("instead", default="")
 MOST_BYTES = 1 << 30
@@ -132,7 +134,7 @@ class Durable:
         self.state(id, "over")
 
     def forget(self, id: str) -> None:
-        for state in STATES:
+        for state in (*STATES, _PAINTED):
             with suppress(OSError):
                 self._file(id, state).unlink(missing_ok=True)
 
@@ -153,7 +155,8 @@ class Durable:
         for state in STATES:
             if (file := self._file(id, state)).is_file():
                 try:
-                    return _unpacked(*_parted(file))
+                    asked = _unpacked(*_parted(file))
+                    return replace(asked, painted=(*asked.painted, *_painted(self._file(id, _PAINTED))))
                 except Exception as error:  # whatever stands there
                     log.warning("%s cannot be understood: %s", file, error)
         raise StudioError("queue_unreadable")
@@ -172,7 +175,7 @@ class Durable:
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
             if folder.name not in living and folder != self._own:
                 found += self._taken(folder)
-                self.salvage.rescue(folder / _PICTURES)
+                self._note(self.salvage.rescue(folder / _PICTURES))
                 if not any((folder / _PICTURES).glob("*")):
                     shutil.rmtree(folder, ignore_errors=True)
         found.sort(key=lambda one: not one.ran)
@@ -187,6 +190,16 @@ class Durable:
             file.unlink(missing_ok=True)
         if not any(self._own.glob("*.waiting")) and not any(self._own.glob("*.running")):
             shutil.rmtree(self._own, ignore_errors=True)
+
+    def _note(self, kept: Mapping[str, tuple[str, ...]]) -> None:
+        """Remember what of those that were taken over is painted."""
+        for id, outputs in kept.items():
+            file = self._file(id, _PAINTED)
+            if outputs and any(self._file(id, state).is_file() for state in STATES):
+                try:
+                    write(file, json.dumps([*_painted(file), *outputs]))
+                except StudioError as error:  # all of it is painted once more
+                    log.warning("what a group has could not be noted: %s", error)
 
     def _taken(self, folder: Path) -> list[Earlier]:
         order, held = _order(folder / "order")
@@ -208,6 +221,8 @@ class Durable:
             except OSError as error:
                 log.warning("%s cannot be taken over: %s", file, error)
                 continue
+            with suppress(OSError):
+                file.with_suffix(f".{_PAINTED}").rename(self._file(one.id, _PAINTED))
             place = order.index(one.id) if one.id in order else len(order)
             found.append(((place, one.created), one))
         return [one for _, one in sorted(found, key=lambda each: each[0])]
@@ -225,7 +240,7 @@ def _packed(job: Job, asked: Asked) -> bytes:
         "atelier_job": VERSION, "task": job.task, "title": job.title, "model": job.model, "session": job.session,
         "created": job.created, "how": asked.how, "tag": asked.tag, "previews": asked.previews, "series": asked.series,
         "keep": asdict(asked.keep) if asked.keep is not None else None,
-        "instead": _INSTEAD.get(), "axes": [_plain(axis, blobs) for axis in asked.axes],
+        "painted": list(asked.painted), "instead": _INSTEAD.get(), "axes": [_plain(axis, blobs) for axis in asked.axes],
         "request": _plain(asked.request, blobs),
     }  # fmt: skip
     line = json.dumps({**head, "blobs": [len(blob) for blob in blobs]}, ensure_ascii=True)
@@ -261,6 +276,7 @@ def _unpacked(head: dict[str, Any], blobs: list[bytes]) -> Asked:
         request, how, tuple(_made(axis, blobs) for axis in head.get("axes", ())),
         Keep(**{name: value for name, value in keep.items() if name in known}) if isinstance(keep, dict) else None,
         str(head.get("tag", "")), bool(head.get("previews")), series=str(head.get("series", "")),
+        painted=tuple(map(str, head.get("painted", ()))),
     )  # fmt: skip
 
 
@@ -302,6 +318,13 @@ def _earlier(id: str, ran: bool, head: dict[str, Any], held: bool) -> Earlier:
     return Earlier(
         id, ran, task, title, model, session, float(created) if isinstance(created, int | float) else 0.0, held
     )
+
+
+def _painted(file: Path) -> list[str]:
+    try:
+        return [str(id) for id in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return []
 
 
 def _order(file: Path) -> tuple[list[str], set[str]]:

@@ -38,17 +38,22 @@ class Salvage:
         """A group has ended; what a failed one has is kept."""
         if not (self._root / job).is_dir():
             return
-        if not failed or self._rescued(self._root / job):
+        if not failed or self._rescued(self._root / job)[1]:
             shutil.rmtree(self._root / job, ignore_errors=True)
 
-    def rescue(self, left: Path) -> None:
-        """Keep what the groups of a dead studio have. What the disk refuses stays for the next start."""
+    def rescue(self, left: Path) -> dict[str, tuple[str, ...]]:
+        """Keep what the groups of a dead studio have: job -> ids of outputs. What the disk refuses stays for the next
+        start."""
+        kept: dict[str, tuple[str, ...]] = {}
         for folder in sorted(left.iterdir()) if left.is_dir() else []:
-            if self._rescued(folder):
+            found, whole = self._rescued(folder)
+            kept[folder.name] = tuple(map(self._library.id, found))
+            if whole:
                 shutil.rmtree(folder, ignore_errors=True)
+        return kept
 
-    def _rescued(self, folder: Path) -> bool:
-        """Move what a group has into the library; whether all of it is there."""
+    def _rescued(self, folder: Path) -> tuple[list[Path], bool]:
+        """Move what a group has into the library: what is there, and whether that is all of it."""
         outputs, found, whole = Home(folder).outputs, list[Path](), True
         files = [path for path in outputs.rglob("*") if path.is_file() and not path.name.startswith(".")]
         besides = {sidecar(file) for file in files}
@@ -61,4 +66,4 @@ class Salvage:
         if found:
             log.warning("Pictures of a group that did not end are in the library: %s", len(found))
             self._library.told(tuple(found))
-        return whole
+        return found, whole

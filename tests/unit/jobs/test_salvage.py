@@ -47,7 +47,8 @@ def run(model, request, context):
 FakeModel.run = run
 studio = Studio(Settings(demo=True, home=Path(sys.argv[1]), device="cpu", keep_free_gb=0, open_browser=False, port=0))
 studio.clear()
-base = ImageRequest(prompt="{animal} in snow", width=64, height=64, steps=2, seed=5)
+seed = int(sys.argv[3]) if sys.argv[3] else None
+base = ImageRequest(prompt="{animal} in snow", width=64, height=64, steps=2, seed=seed)
 studio.submit_grid(base, None, None, series=sys.argv[2]).result()
 """
 
@@ -62,10 +63,10 @@ def left_in(home: Path) -> list[Path]:
     ]
 
 
-def test_a_killed_studio_has_lost_one_picture_and_not_the_series(settings: Settings) -> None:
-    assert settings.home is not None
+def killed(home: Path, seed: str = "5") -> None:
+    """A studio that painted two pictures of a series and was killed in the third."""
     dying = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(settings.home), ROWS], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", KILLED, str(home), ROWS, seed], cwd=ROOT, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert dying.stdout is not None
@@ -73,9 +74,13 @@ def test_a_killed_studio_has_lost_one_picture_and_not_the_series(settings: Setti
     dying.send_signal(signal.SIGKILL)
     dying.wait(20)
     dying.stdout.close()
-    for lock in (settings.home / "cache" / "instances").glob("*/lock"):
+    for lock in (home / "cache" / "instances").glob("*/lock"):
         os.utime(lock, (0, 0))  # one that is seconds old may be about to be taken
 
+
+def test_a_killed_studio_has_lost_one_picture_and_not_the_series(settings: Settings) -> None:
+    assert settings.home is not None
+    killed(settings.home)
     with Studio(settings) as studio:
         studio.clear()
         assert prompts(studio) == {"fox in snow", "hare in snow"}
@@ -84,7 +89,52 @@ def test_a_killed_studio_has_lost_one_picture_and_not_the_series(settings: Setti
         assert len(again.files) == 4
         first = np.asarray(Image.open(seen["fox in snow"]))
         assert np.array_equal(first, np.asarray(Image.open(again.files[0])))
+        studio.queue.drop([one.id for one in studio.queue.earlier()])
     assert left_in(settings.home) == []
+
+
+@pytest.mark.parametrize("seed", ["5", ""])
+def test_a_series_that_goes_on_after_a_crash_paints_what_is_missing(settings: Settings, seed: str) -> None:
+    assert settings.home is not None
+    killed(settings.home, seed)
+    with Studio(settings) as studio:
+        studio.clear()
+        assert len(studio.queue.earlier()) == 1
+    with Studio(settings) as studio:  # nobody said a word meanwhile
+        studio.clear()
+        (one,) = studio.queue.earlier()
+        studio.queue.go_on([one.id], "me")
+        (job,) = studio.jobs()
+        assert [cell.prompt for cell in job.requests if isinstance(cell, ImageRequest)] == [
+            "owl in snow",
+            "lynx in snow",
+        ]
+        made = job.result()
+        assert list((settings.home / "queue").rglob("*.painted")) == []
+        files = {one.recipe["parameters"]["prompt"]: one for one in studio.library.recent("image", 20)}
+        assert sorted(files) == ["fox in snow", "hare in snow", "lynx in snow", "owl in snow"]
+        seeds = {one.recipe["seed"] for one in files.values()}
+        assert len(seeds) == 1, "as the whole series would have"
+        assert made.sheet is not None
+        again = studio.queue.repeat(job.id, "me", "me")
+        assert len(again.requests) == 4
+        again.cancel()
+
+
+def test_what_was_thrown_away_meanwhile_is_painted_too(settings: Settings) -> None:
+    assert settings.home is not None
+    killed(settings.home)
+    with Studio(settings) as studio:
+        studio.clear()
+        for one in studio.library.recent("image", 20):
+            if one.recipe["parameters"]["prompt"] == "fox in snow":
+                studio.library.forget(one)
+        studio.queue.go_on([one.id for one in studio.queue.earlier()], "me")
+        (job,) = studio.jobs()
+        assert [cell.prompt for cell in job.requests if isinstance(cell, ImageRequest)] == [
+            f"{animal} in snow" for animal in ("fox", "owl", "lynx")
+        ]
+        job.result()
 
 
 def test_nothing_is_left_of_a_series_that_ended_well(studio: Studio, settings: Settings) -> None:

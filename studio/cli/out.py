@@ -10,6 +10,7 @@ from studio.errors import StudioError
 from studio.library import music_export
 from studio.media.image import decode
 from studio.paths import disk_error, put_file, unused
+from studio.recipes import explicit_label
 from studio.requests import Task
 from studio.results import Artifact
 
@@ -54,7 +55,8 @@ def keep(artifact: Artifact, out: Target, clean: bool = False) -> tuple[Path, ..
         contents = [_converted(artifact, index, out, clean) for index in range(len(artifact.files))]
     else:
         names = [file.name for file in artifact.files] or [f"{artifact.task}-{artifact.recipe['seed']}.txt"]
-        contents = [text.encode("utf-8", "replace") for text in artifact.texts or (artifact.text,)]
+        texts = artifact.texts or (artifact.text,)
+        contents = [explicit_label.on_caption(one, artifact.recipe).encode("utf-8", "replace") for one in texts]
     written = []
     for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
         more = f"-{number}" if number > 1 else ""

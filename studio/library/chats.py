@@ -31,6 +31,7 @@ from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.library.chat_search import Texts
 from studio.paths import disk_error, occupied, opened, write
+from studio.recipes.explicit_label import Marking
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
 
@@ -249,9 +250,9 @@ class Chats:
                 found.append(info)
         return tuple(found)
 
-    def export_markdown(self, id: str, producer: str = "") -> str:
+    def export_markdown(self, id: str, marking: Marking = Marking()) -> str:
         """The conversation as Markdown (`chat_file.markdown`)."""
-        return chat_file.markdown(self.load(id), producer)
+        return chat_file.markdown(self.load(id), marking)
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""

@@ -13,7 +13,7 @@ from studio.errors import StudioError
 from studio.library.scan import notes
 from studio.media import midi
 from studio.media.audio import decode_audio
-from studio.recipes import recipe
+from studio.recipes import explicit_label, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3
 from studio.tasks.music import abc, performance
 
@@ -39,7 +39,8 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
         melody = performance.melody(made.get("played", {}))
         if melody is None:
             raise StudioError("no_notes", model=made["model"]["title"])
-        return abc.write(melody, str(made["parameters"].get("prompt", ""))).encode()
+        tune = abc.write(melody, str(made["parameters"].get("prompt", "")))
+        return explicit_label.on_tune(tune, made).encode()
     source = notes(file) if suffix == ".mid" else file
     if suffix == ".mid" and not source.exists():
         raise StudioError("no_notes", model=made["model"]["title"])

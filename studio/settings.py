@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     explicit_label: Literal["", "en", "zh-CN"] = Field(
         "", description="Language of a label that is seen or heard on everything that is made. Default: none."
     )
+    sign: bool = Field(False, description="Sign what is made with a key of this studio's own (C2PA).")
     picture_format: PictureFormat = Field("png", description="The format that pictures are kept in.")
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ from studio.media import embedded, midi
 from studio.paths import Home, disk_error, inside, require_space, write
 from studio.recipes import ai_marks, embed_image, explicit_label, infotext, origins, recipe
 from studio.recipes.embed_audio import encode_wav
+from studio.recipes.signing import Sign, unsigned
 from studio.requests import TASKS, ImageRequest, Task, UpscaleRequest
 from studio.results import Artifact, Output
 from studio.tasks.code.languages import SUFFIXES
@@ -59,18 +60,19 @@ class Library:
         keep: how pictures are written where nothing else is asked for.
         stars: what is marked; read from the outputs folder by default.
         told: called with the files of each output once they are written.
+        sign: how files are signed (studio.recipes.signing).
     """
 
     def __init__(
         self, home: Home, keep_free: int = 0, keep: Keep | None = None, stars: Stars | None = None,
-        told: Callable[[tuple[Path, ...]], object] = lambda _: None,
+        told: Callable[[tuple[Path, ...]], object] = lambda _: None, sign: Sign = unsigned,
     ) -> None:  # fmt: skip
         self._root = home.outputs
         self._keep_free = keep_free
         self.keep = keep or Keep()
         self.stars = stars or Stars(home.outputs)
         self._lock = threading.Lock()
-        self.told = told
+        self.told, self.sign = told, sign
 
     def save(
         self,
@@ -136,7 +138,7 @@ class Library:
 
     def aside(self, home: Home) -> Library:
         """Another place where outputs are written as they are here, and nobody is told of them."""
-        return Library(home, self._keep_free, self.keep)
+        return Library(home, self._keep_free, self.keep, sign=self.sign)
 
     def adopt(self, file: Path, name: Path) -> Path:
         """Move an output in that was written `aside`, with what lies beside it; returns its path.
@@ -228,6 +230,7 @@ class Library:
         if sheet is not None:
             pieces.append(_Piece(_sheet(sheet, recipes[0], keep), ".png", recipes[0]))
             names.append(f"{names[0]}-grid")
+        pieces = [replace(one, data=self.sign(one.data, one.recipe, keep.metadata)) for one in pieces]
         started: list[Path] = []
         kept: list[Path] = []
         with self._lock:

@@ -26,7 +26,8 @@ _SIDE = 400
 """Of a picture in which a stamp is looked for, its shorter side; one with less is looked at as it is."""
 _KNOWN = 16
 """Height of the words when they are compared."""
-_ALIKE, _STRONG = 0.75, 0.5
+_ALIKE, _STRONG = 0.75, 0.85
+"""How alike plate and picture have to be, and how strong the contrast: half painted over it is no stamp any more."""
 _SMALLEST, _LARGEST, _STEP = 0.04, 0.36, 1.015
 """Heights that are tried, as shares of the shorter side, each so many times the one before."""
 
@@ -81,6 +82,19 @@ def find(picture: Image.Image, words: str) -> float:
         if alike > best:
             best, found = alike, share
     return found
+
+
+def apart(picture: Image.Image, words: str) -> tuple[Image.Image, Image.Image, tuple[float, float, float, float]] | None:
+    """For who draws a picture anew: the picture with an empty plate, the plate as large as its mask, and its box in the
+    picture (left, top, right, bottom); None where no stamp is found."""
+    if not (share := find(picture, words)):
+        return None
+    mask = _mask(words)
+    high, across = (share * min(picture.size) * (part + 2 * _MARGIN) for part in (1, mask.width / mask.height))
+    box = (picture.width - across, picture.height - high, float(picture.width), float(picture.height))
+    bare = picture.copy()
+    bare.paste(_PLATE if bare.mode == "RGB" else (*_PLATE, 255), tuple(map(round, box)))
+    return bare, _plate(words, mask.height), box
 
 
 def _height(size: tuple[int, int], words: str) -> int:

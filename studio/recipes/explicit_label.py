@@ -61,14 +61,15 @@ def language(made: Mapping[str, Any]) -> str:
     return named if isinstance(named, str) and named in LANGUAGES else ""
 
 
-def on_picture(picture: Image.Image, made: Mapping[str, Any]) -> Image.Image:
+def on_picture(picture: Image.Image, made: Mapping[str, Any], *, changed: bool = False) -> Image.Image:
     """The picture as it is written.
 
     Args:
-        made: its recipe. Only what was made from a picture can bear a label already.
+        made: its recipe. Only what was made from a picture can bear a label already,
+        changed: or what was written before and is changed.
     """
     spoken = language(made)
-    if not spoken or (recipe.sources(made) and _on(picture)):
+    if not spoken or ((changed or recipe.sources(made)) and _on(picture)):
         return picture
     return stamp.stamped(picture, spoken)
 

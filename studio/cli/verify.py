@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +15,15 @@ from studio.errors import StudioError
 from studio.tasks.bounds import MAX_IMAGE_BYTES
 
 if TYPE_CHECKING:
+    from studio.engines.text.watermark import Score
     from studio.recipes.ai_marks import Marks
     from studio.recipes.signing import Signature
 
 
-def verify(file: Made, as_json: Json = False) -> None:
+Writer = Annotated[str, typer.Option("--model", help=say("help.verify_model"))]
+
+
+def verify(file: Made, model: Writer = "", as_json: Json = False) -> None:
     """What a file claims. Ends with 0 where it is marked as made by a model, with 1 where it says nothing of it or was
     changed since it was signed."""
     from studio.recipes import ai_marks, explicit_label, recipe
@@ -27,23 +32,27 @@ def verify(file: Made, as_json: Json = False) -> None:
         data = read_bytes(file, MAX_IMAGE_BYTES)
         marks, made, seen = ai_marks.read_marks(data), recipe.read_recipe(data), explicit_label.find(data)
         signature, trouble = _signature(data)
-        flaws = ai_marks.flaws(marks)
+        flaws, water = ai_marks.flaws(marks), _counted(data, model) if model else None
         if as_json:
             console.document({
                 "source": marks.source, "label": marks.label, "labels": marks.labels, "flaws": list(flaws),
                 "explicit_label": seen, "recipe": made, "signed": signature is not None, "signature": _told(signature),
+                "watermark": _told(water),
             })  # fmt: skip
         else:
             if made:
-                model = made["model"]
-                console.result(say("verify.made", model=model["title"], task=made["task"], when=made["made"][:10]))
+                console.result(say("verify.made", model=made["model"]["title"], task=made["task"], when=made["made"][:10]))
             _marks(console, marks, flaws)
             if seen:
                 console.result(say("verify.seen", words=seen))
             elif made and explicit_label.language(made):
                 console.note(say("verify.unseen"))
+            if water is not None:
+                told = {"mean": f"{water.mean:.3f}", "deviations": f"{water.deviations:.1f}", "tokens": water.tokens}
+                console.result(say("verify.watermark" if water.found else "verify.no_watermark", model=model, **told))
             _signed(console, signature, trouble)
-        if not (marks.source or marks.label or made or seen or signature) or (signature and not signature.intact):
+        found = marks.source or marks.label or made or seen or signature or (water and water.found)
+        if not found or (signature and not signature.intact):
             raise typer.Exit(FAILED)
 
 
@@ -87,7 +96,24 @@ def _own() -> str:
     return signing.serial(Home.at(settings.load().home).root)
 
 
-def _told(signature: Signature | None) -> dict[str, Any] | None:
-    from dataclasses import asdict
+def _counted(data: bytes, model: str) -> Score:
+    """How much of this studio's watermark is in a text.
 
-    return asdict(signature) if signature is not None else None
+    Raises:
+        StudioError: an unknown model, or one whose answers carry none; api_not_here.
+    """
+    from studio.cli.follow import opened
+    from studio.engines.text import watermark
+
+    with opened() as studio:
+        card = studio.catalog.get(model)
+        if card.engine != watermark.ENGINE:
+            raise StudioError("no_watermark", model=card.title)
+        if studio.store.state(card) != "ready":
+            raise StudioError("api_not_here", model=card.title)
+        ids = watermark.tokens(studio.store.path(card), data.decode("utf-8", "replace"))
+        return watermark.score(ids, watermark.keys(studio.home.root, make=False) or (0,))
+
+
+def _told(found: Signature | Score | None) -> dict[str, Any] | None:
+    return asdict(found) if found is not None else None

@@ -9,6 +9,7 @@ from typing import Any
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.jobs.context import Plan
+from studio.engines.text import watermark
 from studio.recipes import explicit_label, inspect, origins, recipe
 from studio.recipes.explicit_label import Marking
 from studio.requests import Request
@@ -59,6 +60,8 @@ def recipes(
             refiners=refiners, detectors=detectors, producer=marking.producer,
             explicit_label=marking.label if request.task in explicit_label.TASKS else "",
         )  # fmt: skip
+        if marking.watermark and watermark.carried(card.engine, request.task, made["parameters"]):
+            made["watermark"] = watermark.NAME
         return origins.attached(made, (keep and keep.origin) or origin(request))
 
     return made_with

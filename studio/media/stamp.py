@@ -26,7 +26,7 @@ _SIDE = 400
 """Of a picture in which a stamp is looked for, its shorter side; one with less is looked at as it is."""
 _KNOWN = 16
 """Height of the words when they are compared."""
-_ALIKE, _STRONG = 0.75, 0.85
+_ALIKE, _STRONG = 0.75, 0.66
 """How alike plate and picture have to be, and how strong the contrast: half painted over it is no stamp any more."""
 _SMALLEST, _LARGEST, _STEP = 0.04, 0.36, 1.015
 """Heights that are tried, as shares of the shorter side, each so many times the one before."""

@@ -40,14 +40,16 @@ class Marking:
     Attributes:
         producer: who answers for it; "" for the studio's own name.
         label: the language of the explicit label; "" for none.
+        watermark: answers that can carry one do (studio.engines.text.watermark).
     """
 
     producer: str = ""
     label: str = ""
+    watermark: bool = False
 
     @staticmethod
     def of(settings: Settings) -> Marking:
-        return Marking(settings.producer, settings.explicit_label)
+        return Marking(settings.producer, settings.explicit_label, settings.watermark)
 
 
 def words(language: str) -> str:

@@ -240,6 +240,7 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"detectors": _strings(finders)} if isinstance(finders, dict) and finders else {}),
         **({"producer": producer} if (producer := _string(found.get("producer"))) else {}),
         **({"explicit_label": label} if (label := _string(found.get("explicit_label"))) in LANGUAGES else {}),
+        **({"watermark": water} if (water := _string(found.get("watermark"))) else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

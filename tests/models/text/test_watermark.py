@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tiny import Recorder, load
+from transformers import SynthIDTextWatermarkingConfig
 
 from studio.engines.text import watermark
 from studio.engines.text.transformers_lm import TextEngine
@@ -50,10 +51,26 @@ def drawn(model: Any, request: ChatRequest = ASK) -> list[int]:
 
 def by_transformers(ids: list[int], keys: tuple[int, ...]) -> float:
     """The mean of the g-values of tokens whose context is new, counted with transformers alone."""
-    processor = watermark.config(keys).construct_processor(1, "cpu")
+    processor = theirs(keys)
     tokens = torch.tensor([ids])
     told, once = processor.compute_g_values(tokens), processor.compute_context_repetition_mask(tokens)
     return float((told * once[..., None]).sum() / (once.sum() * told.shape[-1]))
+
+
+def theirs(keys: tuple[int, ...]) -> Any:
+    return SynthIDTextWatermarkingConfig(ngram_len=5, keys=list(keys)).construct_processor(300, "cpu")
+
+
+@pytest.mark.parametrize("left", [300, 40, 1])
+def test_scores_are_those_of_transformers_where_tokens_can_be_drawn_at_all(left: int) -> None:
+    ours, others = watermark.config(KEYS).construct_processor(300, "cpu"), theirs(KEYS)
+    ids = torch.tensor([[7, 8, 9]])
+    for step in range(8):
+        scores = torch.randn(1, 300, generator=torch.Generator().manual_seed(step))
+        scores[scores < scores.topk(left).values.min()] = -torch.inf
+        got, wanted = ours(ids, scores).softmax(-1), others(ids, scores).softmax(-1)
+        assert torch.allclose(got, wanted, atol=1e-6)
+        ids = torch.cat([ids, got.argmax(-1, keepdim=True)], dim=1)
 
 
 def test_answers_carry_it_and_are_told_from_those_without(plain: Any, marked: Any) -> None:

@@ -31,7 +31,6 @@ from studio.library import chat_file, foreign_chats
 from studio.library.chat_file import FORMAT, MAX_BYTES
 from studio.library.chat_search import Texts
 from studio.paths import disk_error, occupied, opened, write
-from studio.recipes.explicit_label import Marking
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, short
 
@@ -250,7 +249,7 @@ class Chats:
                 found.append(info)
         return tuple(found)
 
-    def export_markdown(self, id: str, marking: Marking = Marking()) -> str:
+    def export_markdown(self, id: str, marking: chat_file.Marking = chat_file.Marking()) -> str:
         """The conversation as Markdown (`chat_file.markdown`)."""
         return chat_file.markdown(self.load(id), marking)
 

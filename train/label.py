@@ -1,7 +1,7 @@
 """Drawing of the words of the visible label, once, as masks: `python -m train.label`, with Debian's fonts-noto-cjk.
 
-Writes assets/label/en.png and zh-CN.png: white where a letter is, as large as the ink, 120 pixels high. The studio makes
-them smaller; it ships no font of these signs.
+Writes assets/label/en.png and zh-CN.png: white where a letter is, as large as the ink, 120 pixels high. The studio
+makes them smaller; it ships no font of these signs.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def verify(file: Made, model: Writer = "", as_json: Json = False) -> None:
             })  # fmt: skip
         else:
             if made:
-                console.result(say("verify.made", model=made["model"]["title"], task=made["task"], when=made["made"][:10]))
+                console.result(
+                    say("verify.made", model=made["model"]["title"], task=made["task"], when=made["made"][:10])
+                )
             _marks(console, marks, flaws)
             if seen:
                 console.result(say("verify.seen", words=seen))

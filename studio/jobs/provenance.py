@@ -8,10 +8,10 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.jobs.context import Plan
 from studio.engines.text import watermark
+from studio.jobs.context import Plan
 from studio.recipes import explicit_label, inspect, origins, recipe
-from studio.recipes.explicit_label import Marking
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.requests import Request
 from studio.results import Output
 from studio.store import Store
@@ -34,7 +34,7 @@ def recipes(
     adapters: tuple[Path, ...],
     device: Device,
     seconds: float,
-    marking: Marking = Marking(),
+    marking: Marking = UNMARKED,
 ) -> Callable[[Card], dict[str, Any]]:
     """The recipe of an output for each of the models that made it.
 

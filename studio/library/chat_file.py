@@ -15,7 +15,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.recipes import ai_marks, explicit_label
-from studio.recipes.explicit_label import Marking
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
@@ -93,11 +93,11 @@ def parse(data: bytes, name: str) -> Chat:
     )
 
 
-def markdown(chat: Chat, marking: Marking = Marking()) -> str:
+def markdown(chat: Chat, marking: Marking = UNMARKED) -> str:
     """A conversation for people to read: title, model, system prompt, one heading a message.
 
     Args:
-        marking: how it is marked where a model spoke in it: at its head (studio.recipes.ai_marks), and for people to see.
+        marking: how it is marked where a model spoke in it: at its head (studio.recipes.ai_marks), and to be seen.
     """
     parts = [f"# {chat.shown_title or 'Conversation'}"]
     if chat.model:

@@ -249,7 +249,7 @@ class Chats:
                 found.append(info)
         return tuple(found)
 
-    def export_markdown(self, id: str, marking: chat_file.Marking = chat_file.Marking()) -> str:
+    def export_markdown(self, id: str, marking: chat_file.Marking = chat_file.UNMARKED) -> str:
         """The conversation as Markdown (`chat_file.markdown`)."""
         return chat_file.markdown(self.load(id), marking)
 

@@ -21,7 +21,7 @@ from studio.library.items import CHATS, Item
 from studio.media.image import decode_image
 from studio.paths import writing
 from studio.recipes import explicit_label, recipe
-from studio.recipes.explicit_label import Marking
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.tasks.image.contact_sheet import label_font
 
 Form = Literal["zip", "imagefolder"]
@@ -32,8 +32,12 @@ _PAPER, _INK, _EMPTY = (255, 255, 255), (34, 34, 34), (236, 234, 230)
 
 
 def pack(
-    archive: Archive, chats: Chats, ids: Sequence[str], target: Path, form: Form = "zip",
-    marking: Marking = Marking(),
+    archive: Archive,
+    chats: Chats,
+    ids: Sequence[str],
+    target: Path,
+    form: Form = "zip",
+    marking: Marking = UNMARKED,
 ) -> int:
     """Write items into a zip; returns how many are in it.
 

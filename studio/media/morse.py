@@ -72,7 +72,9 @@ def _tones(rate: int) -> np.ndarray:
     on: list[tuple[bool, int]] = []
     for sign in _CODE:
         on += [(False, 2)] if sign == "/" else [(True, 3 if sign == "-" else 1), (False, 1)]
-    parts = [_tone(count * unit, rate) if sounding else np.zeros(count * unit, np.float32) for sounding, count in on[:-1]]
+    parts = [
+        _tone(count * unit, rate) if sounding else np.zeros(count * unit, np.float32) for sounding, count in on[:-1]
+    ]
     return np.concatenate(parts)
 
 

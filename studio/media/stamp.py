@@ -84,7 +84,9 @@ def find(picture: Image.Image, words: str) -> float:
     return found
 
 
-def apart(picture: Image.Image, words: str) -> tuple[Image.Image, Image.Image, tuple[float, float, float, float]] | None:
+def apart(
+    picture: Image.Image, words: str
+) -> tuple[Image.Image, Image.Image, tuple[float, float, float, float]] | None:
     """For who draws a picture anew: the picture with an empty plate, the plate as large as its mask, and its box in the
     picture (left, top, right, bottom); None where no stamp is found."""
     if not (share := find(picture, words)):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
 from studio.i18n import LANGUAGES, text
-from studio.media import audio, containers, formats, image, midi, morse, stamp
+from studio.media import audio, formats, image, midi, morse, stamp
 from studio.recipes import recipe
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Marking:
     @staticmethod
     def of(settings: Settings) -> Marking:
         return Marking(settings.producer, settings.explicit_label, settings.watermark)
+
+
+UNMARKED = Marking()
 
 
 def words(language: str) -> str:
@@ -109,15 +112,15 @@ def find(data: bytes) -> str:
     """
     try:
         if formats.kind(data):
-            return next((words(one) for one in LANGUAGES if stamp.find(image.decode(data).image, one) >= _LEAST * 0.9), "")
+            return next(
+                (words(one) for one in LANGUAGES if stamp.find(image.decode(data).image, one) >= _LEAST * 0.9), ""
+            )
         if data[:4] in (b"RIFF", b"fLaC") or data.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3")):
             return "AI" if morse.find(audio.decode_audio(data)) is not None else ""
     except StudioError:
         return ""
-    if data.startswith(midi.HEAD):
-        said = midi.texts(data)
-    else:
-        said = data[:_LONGEST].decode("utf-8", "replace").splitlines()
+    notes = data.startswith(midi.HEAD)
+    said = midi.texts(data) if notes else data[:_LONGEST].decode("utf-8", "replace").splitlines()
     shown = {line.strip("*> ").removeprefix("C:") for line in said}
     return next((words(one) for one in LANGUAGES if words(one) in shown), "")
 

@@ -10,6 +10,7 @@ Form: spec.c2pa.org, 2.2.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import threading
@@ -168,10 +169,8 @@ def _pem(file: Path, name: str) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         pass
-    try:
+    with contextlib.suppress(FileExistsError):  # another studio may be quicker
         write(file, _made(name), new=True)  # with the rights of its owner alone, as all that is written
-    except FileExistsError:  # another studio was quicker
-        pass
     return file.read_bytes()
 
 
@@ -183,7 +182,8 @@ def _made(name: str) -> bytes:
 
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     whom = x509.Name([
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, name), x509.NameAttribute(NameOID.COMMON_NAME, f"{name}, own key"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
+        x509.NameAttribute(NameOID.COMMON_NAME, f"{name}, own key"),
     ])  # fmt: skip
     none = dict.fromkeys(
         ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",

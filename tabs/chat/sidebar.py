@@ -183,7 +183,9 @@ class ChatList:
     def _written(self, store: Chats, what: str, id: str) -> str:
         """A conversation as a file that can be saved."""
         if what == "markdown":
-            return self._page.offer(store.export_markdown(id, Marking.of(self._page.studio.settings)).encode(), f"{id}.md")
+            return self._page.offer(
+                store.export_markdown(id, Marking.of(self._page.studio.settings)).encode(), f"{id}.md"
+            )
         return self._page.offer(store.export_json(id).encode(), f"{id}.json")
 
     def _save_all(self, request: gr.Request) -> tuple[Any, Any]:

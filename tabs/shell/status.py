@@ -1,5 +1,4 @@
-"""The strip under all tabs: what runs, what is loaded, how much memory is used, the button that frees it, and the notice
-that models make what is seen here."""
+"""The strip under all tabs: what runs, what is loaded, memory used and freed, and that models make what is seen."""
 
 from __future__ import annotations
 

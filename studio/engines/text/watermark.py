@@ -9,6 +9,7 @@ Imports torch when it is used.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import secrets
@@ -60,10 +61,8 @@ def keys(home: Path, *, make: bool = True) -> tuple[int, ...]:
     file = home / FILE
     if make and not file.exists():
         new = {"keys": [secrets.randbelow(1 << 31) for _ in range(_DEPTH)]}
-        try:
+        with contextlib.suppress(FileExistsError):  # another studio may be quicker
             write(file, json.dumps(new) + "\n", new=True)
-        except FileExistsError:  # another studio was quicker
-            pass
     try:
         found = json.loads(file.read_bytes())["keys"]
     except FileNotFoundError:

@@ -26,7 +26,13 @@ def painted(run: Run, path: Path) -> Path:
 def test_a_picture_of_ours_says_all_of_it(run: Run, tmp_path: Path) -> None:
     told = run("verify", painted(run, tmp_path / "a.png"))
     assert told.code == 0
-    for said in ("Marked as made by a model", "producer museum-of-x", "AI生成", "Signed by museum-of-x, own key", "unchanged"):
+    for said in (
+        "Marked as made by a model",
+        "producer museum-of-x",
+        "AI生成",
+        "Signed by museum-of-x, own key",
+        "unchanged",
+    ):
         assert said in told.out, said
     assert "proves nothing about a person" in told.err
     found = json.loads(run("verify", tmp_path / "a.png", "--json").out)

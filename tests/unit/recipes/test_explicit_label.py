@@ -1,4 +1,4 @@
-"""The explicit label: seen on any ground, heard at the end, read in texts, once, and not taken away with the metadata."""
+"""The explicit label: seen on any ground, heard at the end, read in texts, once, and there without the metadata."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ CARD: dict[str, Any] = {"width": 256, "height": 192}
 def ground(kind: str, width: int, height: int) -> Image.Image:
     if kind == "noise":
         return Image.fromarray(DICE.integers(0, 256, (height, width, 3), dtype=np.uint8))
-    return Image.new("RGB", (width, height), {"dark": (2, 2, 8), "bright": (252, 252, 250), "plate": (17, 17, 17)}[kind])
+    return Image.new(
+        "RGB", (width, height), {"dark": (2, 2, 8), "bright": (252, 252, 250), "plate": (17, 17, 17)}[kind]
+    )
 
 
 def tone(seconds: float = 2.0, rate: int = 32_000, channels: int = 2) -> Audio:
@@ -146,12 +148,16 @@ def test_what_is_enlarged_or_edited_bears_it_once(studio: Studio) -> None:
     first = studio.submit(FOX).result().files[0]
     larger = studio.submit(UpscaleRequest(image=first.read_bytes(), scale=2)).result().files[0]
     before, after = Image.open(first), Image.open(larger)
-    assert stamp.find(after, language) == pytest.approx(stamp.find(before, language), abs=0.003), "grown with the picture"
+    assert stamp.find(after, language) == pytest.approx(stamp.find(before, language), abs=0.003), (
+        "grown with the picture"
+    )
     expected = before.convert("RGB").resize(after.size, Image.Resampling.NEAREST)
     corner = (after.width // 2, after.height * 3 // 4, after.width, after.height)
     apart = np.abs(np.asarray(after.convert("RGB").crop(corner), int) - np.asarray(expected.crop(corner), int))
     assert apart.mean() < 25, "no second one beside it"
-    edited = studio.submit(ImageRequest(prompt="dusk", image=first.read_bytes(), strength=0.5, **CARD)).result().files[0]
+    edited = (
+        studio.submit(ImageRequest(prompt="dusk", image=first.read_bytes(), strength=0.5, **CARD)).result().files[0]
+    )
     assert stamp.find(Image.open(edited), language) >= 0.05
 
 

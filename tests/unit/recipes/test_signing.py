@@ -1,4 +1,4 @@
-"""Signed files: read by the library's own reader and by ExifTool, changed ones found out, the rest of a file as before."""
+"""Signed files: read by the library's own reader and by ExifTool, changed ones found out, the rest as before."""
 
 from __future__ import annotations
 
@@ -72,7 +72,12 @@ def test_what_is_signed_is_read_by_others_and_is_what_it_was(sign: signing.Sign,
     assert [one["code"] for one in told["validation_status"]] == ["signingCredential.untrusted"], "nobody vouches"
     found = signing.read(signed)
     assert found
-    assert (found.intact, found.signer, found.program, found.source) == (True, "museum-of-x, own key", "Atelier", ai_marks.MADE)
+    assert (found.intact, found.signer, found.program, found.source) == (
+        True,
+        "museum-of-x, own key",
+        "Atelier",
+        ai_marks.MADE,
+    )
     assert recipe.read_recipe(signed) == recipe.read_recipe(data)
     assert ai_marks.read_marks(signed).labels == 1
     assert signed.count(b"ContentProducer") == 1
@@ -171,12 +176,16 @@ def test_damaged_manifests_are_one_answer(sign: signing.Sign, suffix: str) -> No
     for place in range(begin, begin + 2_400, 211):
         broken = bytearray(signed)
         broken[place : place + 8] = bytes(8)
-        try:
-            found = signing.read(bytes(broken))
-        except StudioError as error:
-            assert error.code == "bad_signature"
-        else:
-            assert found is None or not found.intact or place > begin + 1_000
+        code, found = read_or_code(bytes(broken))
+        assert code in ("", "bad_signature")
+        assert found is None or not found.intact or place > begin + 1_000
+
+
+def read_or_code(data: bytes) -> tuple[str, signing.Signature | None]:
+    try:
+        return "", signing.read(data)
+    except StudioError as error:
+        return error.code, None
 
 
 def test_where_the_package_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

@@ -11,9 +11,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from studio.results import Audio
 
 _CODE = ".-/.."
@@ -26,6 +26,8 @@ _ALIKE, _LOUD = 0.7, 0.25
 
 def appended(audio: Audio) -> Audio:
     """The sound with a pause and the letters behind it, in every channel."""
+    import numpy as np
+
     channels = audio.samples.shape[0]
     tail = np.concatenate([np.zeros(_pause(audio.rate), np.float32), _tones(audio.rate)])
     samples = np.concatenate([np.asarray(audio.samples, np.float32), np.tile(tail, (channels, 1))], axis=1)
@@ -39,6 +41,7 @@ def length(rate: int) -> int:
 
 def find(audio: Audio) -> int | None:
     """The frame at which the pause before the letters begins; None where the sound does not end in them."""
+    import numpy as np
     from scipy.signal import correlate
 
     tones = _tones(audio.rate)
@@ -68,6 +71,8 @@ def _pause(rate: int) -> int:
 @functools.lru_cache(4)
 def _tones(rate: int) -> np.ndarray:
     """The letters, float32."""
+    import numpy as np
+
     unit = round(_UNIT * rate)
     on: list[tuple[bool, int]] = []
     for sign in _CODE:
@@ -79,6 +84,8 @@ def _tones(rate: int) -> np.ndarray:
 
 
 def _tone(frames: int, rate: int) -> np.ndarray:
+    import numpy as np
+
     wave = _LEVEL * np.sin(2 * math.pi * min(_PITCH, rate / 5) * np.arange(frames) / rate)
     edge = max(1, round(_EDGE * rate))
     slope = np.sin(np.linspace(0, math.pi / 2, edge)) ** 2

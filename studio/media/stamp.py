@@ -11,9 +11,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
 SHARE, LEAST = 0.055, 12
@@ -57,6 +56,7 @@ def framed(picture: Image.Image, words: str) -> Image.Image:
 
 def find(picture: Image.Image, words: str) -> float:
     """How high the words of a stamp in the corner are, as a share of the picture's shorter side; 0.0 where none is."""
+    import numpy as np
     from PIL import Image
 
     known = _levels(_plate(words, _KNOWN))
@@ -129,6 +129,8 @@ def _corner(size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 
 def _levels(picture: Image.Image) -> np.ndarray:
+    import numpy as np
+
     return np.asarray(picture.convert("L"), np.float32)
 
 

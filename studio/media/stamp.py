@@ -95,7 +95,7 @@ def apart(
     high, across = (share * min(picture.size) * (part + 2 * _MARGIN) for part in (1, mask.width / mask.height))
     box = (picture.width - across, picture.height - high, float(picture.width), float(picture.height))
     bare = picture.copy()
-    bare.paste(_PLATE if bare.mode == "RGB" else (*_PLATE, 255), tuple(map(round, box)))
+    bare.paste(_PLATE if bare.mode == "RGB" else (*_PLATE, 255), (round(box[0]), round(box[1]), *picture.size))
     return bare, _plate(words, mask.height), box
 
 

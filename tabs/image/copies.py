@@ -39,9 +39,9 @@ def vector(file: Path, spoken: str) -> Made:
     made = recipe.read_recipe(data)
     picture, plate = decode(data).image, None
     if made and (spoken := explicit_label.language(made)) and (parts := stamp.apart(picture, spoken)):
-        picture, *plate = parts
+        picture, plate = parts[0], parts[1:]
     told = (recipe.to_json(made), ai_marks.xmp(made)) if made else ("", "")
-    found = vectors.trace(picture, *told, (plate[0], plate[1]) if plate else None)
+    found = vectors.trace(picture, *told, plate)
     svg = found.svg.encode()
     said = text("image.traced", spoken, count=found.paths, size=f"{len(svg) / 1000:.0f} kB")
     preview = f'<img class="a-traced" src="data:image/svg+xml;base64,{b64encode(svg).decode()}" alt="">'

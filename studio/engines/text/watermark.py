@@ -87,7 +87,7 @@ def config(known: Sequence[int]) -> Any:
     """
     import torch
     from transformers import SynthIDTextWatermarkingConfig
-    from transformers.generation import SynthIDTextWatermarkLogitsProcessor
+    from transformers.generation.logits_process import SynthIDTextWatermarkLogitsProcessor
 
     class Processor(SynthIDTextWatermarkLogitsProcessor):
         left: Any = None

@@ -112,7 +112,7 @@ def _counted(data: bytes, model: str) -> Score:
         if card.engine != watermark.ENGINE:
             raise StudioError("no_watermark", model=card.title)
         if studio.store.state(card) != "ready":
-            raise StudioError("api_not_here", model=card.title)
+            raise StudioError("api_not_here", model=card.title, id=card.id)
         ids = watermark.tokens(studio.store.path(card), data.decode("utf-8", "replace"))
         return watermark.score(ids, watermark.keys(studio.home.root, make=False) or (0,))
 

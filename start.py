@@ -5,6 +5,7 @@
     python start.py test ARGUMENTS   pytest alone, with these arguments
     python start.py audiocraft       add audiocraft, an optional engine for music and sounds
     python start.py mcp              add what serves tools to programs that speak MCP
+    python start.py c2pa             add what signs files and reads signatures
     python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
@@ -96,7 +97,7 @@ def main(arguments):
         code = stages.main(tests)
         if code:
             return code
-    if arguments[:1] in (["audiocraft"], ["mcp"]):
+    if arguments[:1] in (["audiocraft"], ["mcp"], ["c2pa"]):
         from install import extra
 
         return extra.main(*arguments[:2])

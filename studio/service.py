@@ -54,6 +54,7 @@ from studio.models import Models
 from studio.own import Own
 from studio.parts import Parts
 from studio.paths import Home
+from studio.recipes.signing import signing
 from studio.request_parts import Axis, SoundUse
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, MusicRequest, Request, Task
 from studio.results import Artifact, Tokens, Usage
@@ -114,7 +115,9 @@ class Studio:
         stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
         self.archive = None if settings.public else Archive(self.home, self.chats, stars)
         told = self.archive.noted if self.archive is not None else lambda _: None
-        self.library = Library(self.home, keep_free, keep, stars, told)
+        self.library = Library(
+            self.home, keep_free, keep, stars, told, signing(self.home.root, settings.producer, wanted=settings.sign)
+        )
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)

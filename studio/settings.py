@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         pattern=r"[\x21-\x7e]{0,60}",
         description="Who answers for what is made, in every file's mark. Default: Atelier",
     )
+    explicit_label: Literal["", "en", "zh-CN"] = Field(
+        "", description="Language of a label that is seen or heard on everything that is made. Default: none."
+    )
+    sign: bool = Field(False, description="Sign what is made with a key of this studio's own (C2PA).")
+    watermark: bool = Field(False, description="Answers of transformers' models carry a watermark (SynthID-Text).")
     picture_format: PictureFormat = Field("png", description="The format that pictures are kept in.")
 
     @model_validator(mode="after")

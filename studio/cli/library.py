@@ -150,6 +150,7 @@ def export(
     since: Since = "", until: Until = "", as_json: Json = False,
 ) -> None:  # fmt: skip
     from studio.library import exports
+    from studio.recipes.explicit_label import Marking
 
     with Console(as_json) as console, _archive() as (studio, archive):
         known: exports.Form | None = next((one for one in exports.FORMS if one == form), None)
@@ -159,7 +160,7 @@ def export(
         found = _known(archive, ids) if ids else [item.id for item in _all(archive, wanted, 100_000)]
         target = Path(out).expanduser()
         target = target / exports.name(known) if target.is_dir() else target
-        count = exports.pack(archive, studio.chats, found, target, known, studio.settings.producer)
+        count = exports.pack(archive, studio.chats, found, target, known, Marking.of(studio.settings))
         if as_json:
             console.document({"file": str(target), "items": count})
         else:

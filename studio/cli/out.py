@@ -10,6 +10,8 @@ from studio.errors import StudioError
 from studio.library import music_export
 from studio.media.image import decode
 from studio.paths import disk_error, put_file, unused
+from studio.recipes import explicit_label
+from studio.recipes.signing import Sign, unsigned
 from studio.requests import Task
 from studio.results import Artifact
 
@@ -40,21 +42,23 @@ def target(out: str, task: Task) -> Target:
     return Target(path, False)
 
 
-def keep(artifact: Artifact, out: Target, clean: bool = False) -> tuple[Path, ...]:
+def keep(artifact: Artifact, out: Target, clean: bool = False, sign: Sign = unsigned) -> tuple[Path, ...]:
     """Write the artifact's results to `out`; the second one gets -2 before its suffix, and so on, a sheet -grid.
 
     Args:
         clean: put nothing into the files about how they were made.
+        sign: how files in another format are signed.
 
     Raises:
         StudioError: the disk is full or refuses.
     """
     if artifact.task in FORMATS:
         names = [file.name for file in artifact.files]
-        contents = [_converted(artifact, index, out, clean) for index in range(len(artifact.files))]
+        contents = [_converted(artifact, index, out, clean, sign) for index in range(len(artifact.files))]
     else:
         names = [file.name for file in artifact.files] or [f"{artifact.task}-{artifact.recipe['seed']}.txt"]
-        contents = [text.encode("utf-8", "replace") for text in artifact.texts or (artifact.text,)]
+        texts = artifact.texts or (artifact.text,)
+        contents = [explicit_label.on_caption(one, artifact.recipe).encode("utf-8", "replace") for one in texts]
     written = []
     for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
         more = f"-{number}" if number > 1 else ""
@@ -75,12 +79,12 @@ def _read(file: Path) -> bytes:
         raise StudioError("file_not_found", path=str(file)) from None
 
 
-def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> bytes:
+def _converted(artifact: Artifact, index: int, out: Target, clean: bool, sign: Sign) -> bytes:
     """The stored file, or the same with the same recipe in the format that `out` names."""
     file, made = artifact.files[index], artifact.recipes[index]
     suffix = file.suffix if out.folder else out.path.suffix.lower()
     if artifact.task == "music":
-        return music_export.music(file, made, suffix)
+        return music_export.music(file, made, suffix, sign)
     data = _read(file)
     if _ALIAS.get(suffix, suffix) == file.suffix:
         return data
@@ -88,7 +92,7 @@ def _converted(artifact: Artifact, index: int, out: Target, clean: bool) -> byte
 
     picture = decode(data).image
     encode = {".png": embed_image.encode_png, ".webp": embed_image.encode_webp}.get(suffix, embed_image.encode_jpeg)
-    return encode(picture, None if clean else made)
+    return encode(picture) if clean else sign(encode(picture, made), made, True)
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -80,7 +80,7 @@ def run(
         artifact = update.artifact
         if artifact is None:
             raise AssertionError("a job that is done has an artifact")
-        files = keep(artifact, place, wish.clean) if place else results(artifact)
+        files = keep(artifact, place, wish.clean, studio.library.sign) if place else results(artifact)
     if console.as_json:
         console.document({**_document(artifact, files, written), **({"read": read} if read else {})})
     elif artifact.prompt:

@@ -96,7 +96,7 @@ def again(file: Made, out: Out = "", as_json: Json = False) -> None:
                 raise typer.Exit(STOPPED)
             artifact = update.artifact
             compared = compare(data, made, _as_given(file, artifact), artifact.recipes[0])
-            files = keep(artifact, place) if place else results(artifact)
+            files = keep(artifact, place, sign=studio.library.sign) if place else results(artifact)
         if as_json:
             console.document(_document(compared, artifact, files))
         else:

@@ -14,6 +14,7 @@ from studio.jobs.job import Job
 from studio.library.outputs import Library
 from studio.library.salvage import Salvage
 from studio.policy import Policy
+from studio.recipes.explicit_label import Marking
 from studio.results import Artifact, Output
 from studio.store import Store
 
@@ -26,16 +27,16 @@ class Keeper:
     Args:
         adapters: folders of LoRA files, IP-Adapters and ControlNets.
         policy: what may be kept.
-        producer: who answers for what is made.
+        marking: how what is made is marked.
         salvage: where pictures of a group wait for the others; None where a crash may cost them.
     """
 
     def __init__(
-        self, store: Store, library: Library, adapters: Callable[[], tuple[Path, ...]], policy: Policy, producer: str,
-        salvage: Salvage | None,
+        self, store: Store, library: Library, adapters: Callable[[], tuple[Path, ...]], policy: Policy,
+        marking: Marking, salvage: Salvage | None,
     ) -> None:  # fmt: skip
         self._store, self._library, self._adapters, self._policy = store, library, adapters, policy
-        self._producer, self._salvage = producer, salvage
+        self._marking, self._salvage = marking, salvage
 
     def keep(self, job: Job, plan: Plan, card: Card, device: Device, output: Output, seconds: float) -> Artifact:
         """Write an output.
@@ -72,7 +73,7 @@ class Keeper:
     def _write(
         self, library: Library, plan: Plan, card: Card, device: Device, output: Output, seconds: float, *, sheet: bool
     ) -> Artifact:
-        made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds, self._producer)
+        made_with = provenance.recipes(self._store, plan, output, self._adapters(), device, seconds, self._marking)
         each = {one.id: made_with(one) for one in plan.cards}
         made = each[plan.cards[0].id] if each else made_with(card)
         own = None if plan.keep and plan.keep.origin else provenance.origin

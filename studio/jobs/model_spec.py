@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.engines.base import AnswersSeveral, Loaded, engine
+from studio.engines.text import watermark
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy
 from studio.manager.backends.zero.rented import PLACES, Clock, Remote, Rented
+from studio.paths import Home
 from studio.requests import Request
 from studio.settings import Settings
 from studio.store import Store
@@ -55,6 +57,9 @@ class Specs:
 
     def of(self, card: Card, weights: int, manager: ModelManager) -> Spec:
         """A model for one device. `weights` are the bytes to expect."""
+        if self.settings.watermark and card.engine == watermark.ENGINE:
+            known = list(watermark.keys(Home.at(self.settings.home).root))
+            card = replace(card, options={**card.options, watermark.OPTION: known})
         files, apart = self.store.path(card), proxy.wanted(card, self.settings.isolate)
         if (rented := self.rented) is not None and rented.has(card.id):
             return Spec(

@@ -8,8 +8,10 @@ from typing import Any
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
+from studio.engines.text import watermark
 from studio.jobs.context import Plan
-from studio.recipes import inspect, origins, recipe
+from studio.recipes import explicit_label, inspect, origins, recipe
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.requests import Request
 from studio.results import Output
 from studio.store import Store
@@ -32,13 +34,13 @@ def recipes(
     adapters: tuple[Path, ...],
     device: Device,
     seconds: float,
-    producer: str = "",
+    marking: Marking = UNMARKED,
 ) -> Callable[[Card], dict[str, Any]]:
     """The recipe of an output for each of the models that made it.
 
     Args:
         adapters: folders of LoRA files, IP-Adapters and ControlNets.
-        producer: who answers for what is made.
+        marking: how what is made is marked.
 
     Raises:
         StudioError: a file that had a part in it cannot be read.
@@ -55,8 +57,11 @@ def recipes(
             request, card, revision=store.revision(card), model_hash=store.model_hash(card),
             device=str(device), hardware=device.hardware, finish=output.finish, seconds=seconds,
             adapters=loras, controlnets=controlnets, ipadapters=ipadapters, embeddings=embeddings, vaes=vaes,
-            refiners=refiners, detectors=detectors, producer=producer,
+            refiners=refiners, detectors=detectors, producer=marking.producer,
+            explicit_label=marking.label if request.task in explicit_label.TASKS else "",
         )  # fmt: skip
+        if marking.watermark and watermark.carried(card.engine, request.task, made["parameters"]):
+            made["watermark"] = watermark.NAME
         return origins.attached(made, (keep and keep.origin) or origin(request))
 
     return made_with

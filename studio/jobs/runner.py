@@ -39,6 +39,7 @@ from studio.manager.backends.process import proxy
 from studio.manager.backends.remote.peers import Peers
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
+from studio.recipes.explicit_label import Marking
 from studio.results import Artifact, Output
 from studio.settings import Settings
 from studio.store import Store
@@ -86,7 +87,7 @@ class Runner:
         peers: Peers | None = None,
     ) -> None:
         self._store, self._adapters = store, adapters
-        self._keeper = Keeper(store, library, adapters, policy, settings.producer, durable and durable.salvage)
+        self._keeper = Keeper(store, library, adapters, policy, Marking.of(settings), durable and durable.salvage)
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy

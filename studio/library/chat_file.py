@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
-from studio.recipes import ai_marks
+from studio.recipes import ai_marks, explicit_label
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.request_parts import Attachment
 from studio.tasks.chat.conversation import Chat, Entry, Note, Tail
 
@@ -92,11 +93,11 @@ def parse(data: bytes, name: str) -> Chat:
     )
 
 
-def markdown(chat: Chat, producer: str = "") -> str:
+def markdown(chat: Chat, marking: Marking = UNMARKED) -> str:
     """A conversation for people to read: title, model, system prompt, one heading a message.
 
     Args:
-        producer: who answers for what a model said in it, for the label at its head (studio.recipes.ai_marks).
+        marking: how it is marked where a model spoke in it: at its head (studio.recipes.ai_marks), and to be seen.
     """
     parts = [f"# {chat.shown_title or 'Conversation'}"]
     if chat.model:
@@ -108,7 +109,10 @@ def markdown(chat: Chat, producer: str = "") -> str:
         parts += [f"*{one.name}*" for one in entry.files]
         parts.append(entry.content.strip())
     answered = any(entry.role == "assistant" for entry in chat.messages)
-    label = ai_marks.front_matter({"producer": producer, "chat": chat.id, "text": parts}) if answered else ""
+    if answered and marking.label:
+        parts.insert(1, f"**{explicit_label.words(marking.label)}**")
+    told = {"producer": marking.producer, "chat": chat.id, "text": parts}
+    label = ai_marks.front_matter(told) if answered else ""
     return label + "\n\n".join(parts) + "\n"
 
 

@@ -249,9 +249,9 @@ class Chats:
                 found.append(info)
         return tuple(found)
 
-    def export_markdown(self, id: str, producer: str = "") -> str:
+    def export_markdown(self, id: str, marking: chat_file.Marking = chat_file.UNMARKED) -> str:
         """The conversation as Markdown (`chat_file.markdown`)."""
-        return chat_file.markdown(self.load(id), producer)
+        return chat_file.markdown(self.load(id), marking)
 
     def export_json(self, id: str) -> str:
         """The conversation as `import_json` reads it."""

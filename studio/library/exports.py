@@ -20,7 +20,8 @@ from studio.library.index import Query
 from studio.library.items import CHATS, Item
 from studio.media.image import decode_image
 from studio.paths import writing
-from studio.recipes import recipe
+from studio.recipes import explicit_label, recipe
+from studio.recipes.explicit_label import UNMARKED, Marking
 from studio.tasks.image.contact_sheet import label_font
 
 Form = Literal["zip", "imagefolder"]
@@ -31,14 +32,19 @@ _PAPER, _INK, _EMPTY = (255, 255, 255), (34, 34, 34), (236, 234, 230)
 
 
 def pack(
-    archive: Archive, chats: Chats, ids: Sequence[str], target: Path, form: Form = "zip", producer: str = ""
+    archive: Archive,
+    chats: Chats,
+    ids: Sequence[str],
+    target: Path,
+    form: Form = "zip",
+    marking: Marking = UNMARKED,
 ) -> int:
     """Write items into a zip; returns how many are in it.
 
     Args:
         form: "zip" holds the files as they are, their recipes, and a contact sheet of the pictures; "imagefolder" the
             pictures alone, and what they show in `metadata.jsonl`, as ImageFolder of the datasets library reads it.
-        producer: who answers for what was made, for the label of conversations.
+        marking: how conversations are marked.
 
     Raises:
         StudioError: nothing_to_export; the disk is full or refuses, and `target` is then what it was.
@@ -52,7 +58,7 @@ def pack(
         if form == "imagefolder":
             _training(archive, found, packed)
         else:
-            _whole(archive, chats, found, packed, producer)
+            _whole(archive, chats, found, packed, marking)
     return len(found)
 
 
@@ -109,7 +115,7 @@ def _here(archive: Archive, ids: Iterable[str]) -> Iterator[tuple[Item, Path]]:
 
 
 def _whole(
-    archive: Archive, chats: Chats, found: list[tuple[Item, Path]], packed: zipfile.ZipFile, producer: str
+    archive: Archive, chats: Chats, found: list[tuple[Item, Path]], packed: zipfile.ZipFile, marking: Marking
 ) -> None:
     taken = set[str]()
     for item, file in found:
@@ -117,14 +123,17 @@ def _whole(
             own = item.id.partition("/")[2]
             where = _unused(f"chat/{own}.json", taken)
             packed.writestr(where, chats.export_json(own), zipfile.ZIP_DEFLATED)
-            words = chats.export_markdown(own, producer)
+            words = chats.export_markdown(own, marking)
             packed.writestr(where.removesuffix(".json") + ".md", words, zipfile.ZIP_DEFLATED)
             continue
         where = _unused(f"{PurePosixPath(item.id).parts[0]}/{file.name}", taken)
-        packed.write(file, where)
+        made = archive.recipe(item.id)
+        if made is not None and item.task == "caption":
+            packed.writestr(where, explicit_label.on_caption(file.read_text(encoding="utf-8"), made))
+        else:
+            packed.write(file, where)
         if (notes := scan.notes(file)).is_file() and file.suffix == ".wav":
             packed.write(notes, PurePosixPath(where).with_suffix(".mid").as_posix())
-        made = archive.recipe(item.id)
         if made is not None:
             # Beside the file, as the library itself has it: who unpacks it into an outputs folder has it all again.
             packed.writestr(f"{where}.json", recipe.to_json(made, indent=2) + "\n", zipfile.ZIP_DEFLATED)

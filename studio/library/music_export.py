@@ -13,8 +13,9 @@ from studio.errors import StudioError
 from studio.library.scan import notes
 from studio.media import midi
 from studio.media.audio import decode_audio
-from studio.recipes import recipe
+from studio.recipes import explicit_label, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3
+from studio.recipes.signing import Sign, unsigned
 from studio.tasks.music import abc, performance
 
 SOUND, NOTES = (".wav", ".flac", ".mp3"), (".mid", ".abc")
@@ -26,11 +27,12 @@ def formats(made: Mapping[str, Any]) -> tuple[str, ...]:
     return MUSIC if performance.melody(made.get("played", {})) is not None else SOUND
 
 
-def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
+def music(file: Path, made: dict[str, Any], suffix: str, sign: Sign = unsigned) -> bytes:
     """The content of `file` (a WAV of the library's) as another format, with its recipe where that has room for it.
 
     Args:
         suffix: one of MUSIC.
+        sign: how a file that is made here is signed.
 
     Raises:
         StudioError: no_notes, file_not_found, bad_audio.
@@ -39,7 +41,8 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
         melody = performance.melody(made.get("played", {}))
         if melody is None:
             raise StudioError("no_notes", model=made["model"]["title"])
-        return abc.write(melody, str(made["parameters"].get("prompt", ""))).encode()
+        tune = abc.write(melody, str(made["parameters"].get("prompt", "")))
+        return explicit_label.on_tune(tune, made).encode()
     source = notes(file) if suffix == ".mid" else file
     if suffix == ".mid" and not source.exists():
         raise StudioError("no_notes", model=made["model"]["title"])
@@ -52,4 +55,4 @@ def music(file: Path, made: dict[str, Any], suffix: str) -> bytes:
     if suffix == file.suffix:
         return data
     encode = encode_flac if suffix == ".flac" else encode_mp3
-    return encode(decode_audio(data), made)
+    return sign(encode(decode_audio(data), made), made, True)

@@ -25,14 +25,17 @@ from studio.library.file_names import Keep
 from studio.library.scan import sidecar
 from studio.media import embedded, midi
 from studio.paths import Home, disk_error, inside, require_space, write
-from studio.recipes import ai_marks, embed_image, infotext, origins, recipe
+from studio.recipes import ai_marks, embed_image, explicit_label, infotext, origins, recipe
 from studio.recipes.embed_audio import encode_wav
+from studio.recipes.signing import Sign, unsigned
 from studio.requests import TASKS, ImageRequest, Task, UpscaleRequest
 from studio.results import Artifact, Output
 from studio.tasks.code.languages import SUFFIXES
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from studio.results import Audio
 
 _PICTURES = ("image", "upscale")
 _FORMAT_SUFFIX = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
@@ -57,18 +60,19 @@ class Library:
         keep: how pictures are written where nothing else is asked for.
         stars: what is marked; read from the outputs folder by default.
         told: called with the files of each output once they are written.
+        sign: how files are signed (studio.recipes.signing).
     """
 
     def __init__(
         self, home: Home, keep_free: int = 0, keep: Keep | None = None, stars: Stars | None = None,
-        told: Callable[[tuple[Path, ...]], object] = lambda _: None,
+        told: Callable[[tuple[Path, ...]], object] = lambda _: None, sign: Sign = unsigned,
     ) -> None:  # fmt: skip
         self._root = home.outputs
         self._keep_free = keep_free
         self.keep = keep or Keep()
         self.stars = stars or Stars(home.outputs)
         self._lock = threading.Lock()
-        self.told = told
+        self.told, self.sign = told, sign
 
     def save(
         self,
@@ -134,7 +138,7 @@ class Library:
 
     def aside(self, home: Home) -> Library:
         """Another place where outputs are written as they are here, and nobody is told of them."""
-        return Library(home, self._keep_free, self.keep)
+        return Library(home, self._keep_free, self.keep, sign=self.sign)
 
     def adopt(self, file: Path, name: Path) -> Path:
         """Move an output in that was written `aside`, with what lies beside it; returns its path.
@@ -226,6 +230,7 @@ class Library:
         if sheet is not None:
             pieces.append(_Piece(_sheet(sheet, recipes[0], keep), ".png", recipes[0]))
             names.append(f"{names[0]}-grid")
+        pieces = [replace(one, data=self.sign(one.data, one.recipe, keep.metadata)) for one in pieces]
         started: list[Path] = []
         kept: list[Path] = []
         with self._lock:
@@ -251,8 +256,7 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
     if task in _PICTURES:
         return [_picture(image, own, keep) for image, own in zip(output.images, recipes, strict=True)]
     if task == "music":
-        sounds = zip(output.audio, recipes, strict=True)
-        return [_Piece(encode_wav(audio, own), ".wav", own, midi=_notes(audio.midi, own)) for audio, own in sounds]
+        return [_sound(audio, own) for audio, own in zip(output.audio, recipes, strict=True)]
     if not output.text:
         return []
     language = str(recipes[0]["parameters"].get("language", "")).casefold()
@@ -261,15 +265,19 @@ def _pieces(task: Task, output: Output, recipes: tuple[dict[str, Any], ...], kee
     return [_Piece(text.encode("utf-8", "replace"), suffix, own, beside=True) for text, own in texts]
 
 
-def _notes(notes: bytes, own: dict[str, Any]) -> bytes:
-    return midi.put_text(notes, recipe.to_json(own, ascii_only=True)) if notes else b""
+def _sound(audio: Audio, own: dict[str, Any]) -> _Piece:
+    whole = explicit_label.on_sound(audio, own)
+    behind = whole.samples.shape[1] - audio.samples.shape[1]
+    told = recipe.to_json(own, ascii_only=True)
+    notes = midi.put_text(audio.midi, told, explicit_label.in_notes(own)) if audio.midi else b""
+    return _Piece(encode_wav(whole, own, behind), ".wav", own, midi=notes)
 
 
 def _picture(image: Image.Image, own: dict[str, Any], keep: Keep) -> _Piece:
     encode = {"png": embed_image.encode_png, "webp": embed_image.encode_webp, "jpeg": embed_image.encode_jpeg}[
         keep.format
     ]
-    data = encode(image, own, keep.metadata)
+    data = encode(explicit_label.on_picture(image, own), own, keep.metadata)
     beside = not keep.metadata or (
         keep.format == "jpeg" and recipe.read_recipe(data) is None
     )  # a JPEG has room for 64 kB
@@ -285,7 +293,7 @@ def _sheet(sheet: Image.Image, first: dict[str, Any], keep: Keep) -> bytes:
         info.add_text("parameters", infotext.write(first, axes=sheet.info.get("axes", ())))
     info.add_itxt(embedded.XMP_KEYWORD, ai_marks.xmp(first, keep.metadata))
     out = io.BytesIO()
-    sheet.save(out, "PNG", pnginfo=info)
+    explicit_label.on_sheet(sheet, first).save(out, "PNG", pnginfo=info)
     return out.getvalue()
 
 

@@ -13,8 +13,12 @@ _MOST_EVENTS = 64
 MAX_TEXT = 4_000_000
 
 
-def put_text(data: bytes, text: str) -> bytes:
-    """The file with a text in the place of the one that it begins with, if any; as it was where it is no MIDI file."""
+def put_text(data: bytes, text: str, behind: str = "") -> bytes:
+    """The file with a text in the place of the one that it begins with, if any; as it was where it is no MIDI file.
+
+    Args:
+        behind: a second text, right after it.
+    """
     at = _first_track(data)
     if at < 0:
         return data
@@ -24,25 +28,30 @@ def put_text(data: bytes, text: str) -> bytes:
     old = _event(body, 0)
     if old is not None and old[0] == _TEXT:
         body = body[old[2] :]
-    encoded = text.encode("utf-8")
-    body = bytes((0, _META, _TEXT)) + _quantity(len(encoded)) + encoded + body
+    encoded = [one.encode("utf-8") for one in (text, behind) if one or one is text]
+    body = b"".join(bytes((0, _META, _TEXT)) + _quantity(len(one)) + one for one in encoded) + body
     return data[:at] + _TRACK + struct.pack(">I", len(body)) + body + data[end:]
 
 
 def text(data: bytes) -> str:
     """The first text at the beginning of the first track; "" where there is none. Never raises, on any bytes."""
+    return next(iter(texts(data)), "")
+
+
+def texts(data: bytes) -> list[str]:
+    """The texts at the beginning of the first track, in order. Never raises, on any bytes."""
     at = _first_track(data)
     if at < 0:
-        return ""
-    place, body = 0, data[at + 8 :]
+        return []
+    place, body, texts = 0, data[at + 8 :], list[str]()
     for _ in range(_MOST_EVENTS):
         event = _event(body, place)
         if event is None:
-            return ""
+            break
         kind, found, place = event
         if kind == _TEXT:
-            return found.decode("utf-8", "replace") if len(found) <= MAX_TEXT else ""
-    return ""
+            texts.append(found.decode("utf-8", "replace") if len(found) <= MAX_TEXT else "")
+    return texts
 
 
 def _first_track(data: bytes) -> int:

@@ -39,12 +39,17 @@ class Drawing:
     cut: bool
 
 
-def trace(picture: Image.Image, recipe: str = "", packet: str = "") -> Drawing:
+Plate = tuple["Image.Image", tuple[float, float, float, float]]
+"""A small picture of two colours, and its box in the large one (left, top, right, bottom)."""
+
+
+def trace(picture: Image.Image, recipe: str = "", packet: str = "", plate: Plate | None = None) -> Drawing:
     """The picture as shapes; where its border is of one colour, without it.
 
     Args:
         recipe: JSON that the file carries.
         packet: XMP that it carries.
+        plate: traced by itself and put on top, for words that the picture is too coarse for.
 
     Raises:
         StudioError: missing_package; not_flat where MOST_PATHS shapes are not enough, as for a photograph.
@@ -67,8 +72,22 @@ def trace(picture: Image.Image, recipe: str = "", packet: str = "") -> Drawing:
         )  # fmt: skip
         paths = _PATH.findall(drawn)
         if 0 < len(paths) <= MOST_PATHS:
+            paths += _on_top(plate, large.width / size[0]) if plate is not None else []
             return Drawing(_file(paths, size, large.size, recipe, packet), len(paths), cut)
     raise StudioError("not_flat", most=MOST_PATHS)
+
+
+def _on_top(plate: Plate, scale: float) -> list[str]:
+    import vtracer
+
+    picture, (left, top, right, _) = plate
+    drawn = vtracer.convert_raw_image_to_svg(
+        _png(picture.convert("L").point([0] * 128 + [255] * 128).convert("RGBA")), img_format="png", colormode="color",
+        hierarchical="stacked", mode="spline", filter_speckle=2, path_precision=1,
+    )  # fmt: skip
+    larger = scale * (right - left) / picture.width
+    where = f"translate({left * scale:.2f} {top * scale:.2f}) scale({larger:.5f})"
+    return [f'<g transform="{where}">', *_PATH.findall(drawn), "</g>"]
 
 
 def read_recipe(data: bytes) -> str:

@@ -28,6 +28,7 @@ MADE, COMPOSED, ENHANCED = (
     "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced",
 )  # fmt: skip
 """All of it comes out of a model; a model changed a picture that somebody else made; it only made that larger."""
+SOURCES = (MADE, COMPOSED, ENHANCED)
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _FIELDS = (
@@ -65,6 +66,11 @@ def label(made: Mapping[str, Any]) -> dict[str, str]:
     return dict(zip(_FIELDS, values, strict=True))
 
 
+def source_type(made: Mapping[str, Any]) -> str:
+    """IPTC's source type of what a recipe describes, whole."""
+    return _SOURCE_TYPES + _source(made)
+
+
 def label_json(made: Mapping[str, Any]) -> str:
     """The label as the text that sound files and XMP carry, ASCII only."""
     return json.dumps(label(made), separators=(",", ":"))
@@ -74,7 +80,7 @@ def xmp(made: Mapping[str, Any], told: bool = True) -> str:
     """An XMP packet with both marks; where it is `told` also which model it was."""
     model = made["model"]
     parts = {
-        "Iptc4xmpExt:DigitalSourceType": _SOURCE_TYPES + _source(made),
+        "Iptc4xmpExt:DigitalSourceType": source_type(made),
         "Iptc4xmpExt:AISystemUsed": model["title"] if told else "",
         "Iptc4xmpExt:AISystemVersionUsed": model["revision"] if told else "",
         "TC260:AIGC": label_json(made),

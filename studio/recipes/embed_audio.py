@@ -21,11 +21,14 @@ MP3_COMPRESSION = 0.2
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
-def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
+def encode_wav(audio: Audio, made: dict[str, Any] | None = None, behind: int = 0) -> bytes:
     """A 16-bit WAV file with its recipe in LIST/INFO: ICMT, beside name, software, date and licence.
 
     What samplers and sequencers ask for is there too: tempo, metre and key (`acid`), of a loop its points (`smpl`).
     Written by hand: libsndfile adds its own name and leaves the licence out.
+
+    Args:
+        behind: frames at the end that are not the piece any more, and in no loop.
     """
     frames = pcm16(audio)
     channels = frames.shape[1]
@@ -34,7 +37,7 @@ def encode_wav(audio: Audio, made: dict[str, Any] | None = None) -> bytes:
         b"fmt ", struct.pack("<HHIIHH", 1, channels, audio.rate, audio.rate * width, width, 16)
     )
     if made is not None:
-        body += audio_tags.of_wav(made, audio.rate, len(frames))
+        body += audio_tags.of_wav(made, audio.rate, len(frames) - behind)
     body += containers.riff_chunk(b"data", frames.tobytes())
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 

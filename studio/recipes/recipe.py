@@ -28,6 +28,7 @@ from typing import Any
 
 from studio import __version__
 from studio.catalog.card import Card, Commercial
+from studio.i18n import LANGUAGES
 from studio.media import embedded, exif, vectors
 from studio.recipes import origins, untrusted
 from studio.request_parts import CodeEdit, CodeFile, Control, Detail, Lora, Message, Reference, Region
@@ -58,6 +59,7 @@ def make_recipe(
     refiners: Mapping[str, str] | None = None,
     detectors: Mapping[str, str] | None = None,
     producer: str = "",
+    explicit_label: str = "",
     finish: str = "stop",
     seconds: float = 0.0,
     made: datetime | None = None,
@@ -75,6 +77,7 @@ def make_recipe(
         vaes, refiners: the same of the decoders that took the place of the model's own, and of what painted the rest.
         detectors: of those in `details`.
         producer: who answers for it (studio.recipes.ai_marks).
+        explicit_label: the language of the label that is seen or heard on it (studio.recipes.explicit_label).
         seconds: time of the run itself, without waiting and loading.
         made: when it was finished; now by default.
     """
@@ -104,6 +107,7 @@ def make_recipe(
         **({"refiners": dict(refiners)} if refiners else {}),
         **({"detectors": dict(detectors)} if detectors else {}),
         **({"producer": producer} if producer else {}),
+        **({"explicit_label": explicit_label} if explicit_label else {}),
         "finish": finish,
         "seconds": round(seconds, 3),
     }
@@ -235,6 +239,8 @@ def _shaped(found: object, depth: int = origins.MAX_DEPTH) -> dict[str, Any] | N
         **({"refiners": _strings(halves)} if isinstance(halves, dict) and halves else {}),
         **({"detectors": _strings(finders)} if isinstance(finders, dict) and finders else {}),
         **({"producer": producer} if (producer := _string(found.get("producer"))) else {}),
+        **({"explicit_label": label} if (label := _string(found.get("explicit_label"))) in LANGUAGES else {}),
+        **({"watermark": water} if (water := _string(found.get("watermark"))) else {}),
         **({"played": performance.clean(sound)} if isinstance(sound, dict) and sound else {}),
         "finish": _string(found.get("finish")) or "stop",
         "seconds": _number(found.get("seconds"), float),

@@ -14,6 +14,7 @@ from studio.errors import StudioError
 from studio.i18n import text
 from studio.library import foreign_chats
 from studio.library.chats import Chats
+from studio.recipes.explicit_label import Marking
 from studio.tasks.chat.conversation import Chat
 from tabs.chat import attached, chat_rows, kept_by_browser
 from tabs.chat.open_pages import WHERE, Place
@@ -182,7 +183,9 @@ class ChatList:
     def _written(self, store: Chats, what: str, id: str) -> str:
         """A conversation as a file that can be saved."""
         if what == "markdown":
-            return self._page.offer(store.export_markdown(id, self._page.studio.settings.producer).encode(), f"{id}.md")
+            return self._page.offer(
+                store.export_markdown(id, Marking.of(self._page.studio.settings)).encode(), f"{id}.md"
+            )
         return self._page.offer(store.export_json(id).encode(), f"{id}.json")
 
     def _save_all(self, request: gr.Request) -> tuple[Any, Any]:

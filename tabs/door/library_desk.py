@@ -32,6 +32,7 @@ from studio.library.index import Query
 from studio.library.items import CHATS
 from studio.library.recognition import recognise
 from studio.paths import gigabytes, write
+from studio.recipes.explicit_label import Marking
 from studio.service import Studio
 from tabs.door.refusal import Refusal, spoken_by
 from tabs.library import chains, pieces
@@ -169,7 +170,7 @@ class LibraryDesk:
         if known is None:
             raise StudioError("bad_message")
         file = uploaded.uploads() / secrets.token_hex(16) / exports.name(known)  # nobody can guess it
-        count = exports.pack(archive, self._studio.chats, ids, file, known, self._studio.settings.producer)
+        count = exports.pack(archive, self._studio.chats, ids, file, known, Marking.of(self._studio.settings))
         return {"address": uploaded.address(str(file)), "name": file.name, "count": count}
 
     def _room(self, limit: object, dry: bool) -> dict[str, Any]:

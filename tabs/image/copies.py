@@ -8,9 +8,9 @@ from pathlib import Path
 
 from studio.errors import StudioError
 from studio.i18n import text
-from studio.media import ground, strip, vectors
+from studio.media import ground, stamp, strip, vectors
 from studio.media.image import decode
-from studio.recipes import ai_marks, recipe
+from studio.recipes import ai_marks, explicit_label, recipe
 from studio.recipes.embed_image import encode_png
 from tabs.shared import job_progress
 from tabs.shared.context import Page
@@ -27,14 +27,21 @@ def clean(file: Path, spoken: str) -> Made:  # noqa: ARG001
 def cut_out(file: Path, spoken: str) -> Made:  # noqa: ARG001
     """A PNG with the recipe, transparent where its ground was."""
     data = file.read_bytes()
-    return encode_png(ground.cut_out(decode(data).image), recipe.read_recipe(data)), f"{file.stem}-cut.png", ""
+    picture, made = ground.cut_out(decode(data).image), recipe.read_recipe(data)
+    if made is not None:
+        picture = explicit_label.on_picture(picture, made, changed=True)
+    return encode_png(picture, made), f"{file.stem}-cut.png", ""
 
 
 def vector(file: Path, spoken: str) -> Made:
     """An SVG file with the recipe, shown as it is drawn, and of how many shapes."""
     data = file.read_bytes()
     made = recipe.read_recipe(data)
-    found = vectors.trace(decode(data).image, *((recipe.to_json(made), ai_marks.xmp(made)) if made else ()))
+    picture, plate = decode(data).image, None
+    if made and (spoken := explicit_label.language(made)) and (parts := stamp.apart(picture, spoken)):
+        picture, plate = parts[0], parts[1:]
+    told = (recipe.to_json(made), ai_marks.xmp(made)) if made else ("", "")
+    found = vectors.trace(picture, *told, plate)
     svg = found.svg.encode()
     said = text("image.traced", spoken, count=found.paths, size=f"{len(svg) / 1000:.0f} kB")
     preview = f'<img class="a-traced" src="data:image/svg+xml;base64,{b64encode(svg).decode()}" alt="">'

@@ -155,7 +155,9 @@ def facts(made: dict[str, Any], spoken: str) -> str:
 
 def export(page: Page, take: Take, suffix: str) -> str:
     """The file of a take in another format, as the page may read it. Raises StudioError as `music_export.music`."""
-    return page.offer(music_export.music(take.file, take.recipe, suffix), take.file.with_suffix(suffix).name)
+    return page.offer(
+        music_export.music(take.file, take.recipe, suffix, page.studio.library.sign), take.file.with_suffix(suffix).name
+    )
 
 
 def _is_loop(take: Take) -> bool:

@@ -1,4 +1,4 @@
-"""The strip under all tabs: what runs, what is loaded, how much memory is used, and the button that frees it."""
+"""The strip under all tabs: what runs, what is loaded, memory used and freed, and that models make what is seen."""
 
 from __future__ import annotations
 
@@ -80,12 +80,16 @@ def render(status: Status, page: Page, language: str, ours: Callable[[Job], bool
     # A job may have ended since the status was taken; what it ended with stands in its tab.
     now = [(job, job.snapshot()) for job in status.running]
     parts = [_job(job, update, language, ours(job)) for job, update in now if not update.final]
-    parts = parts or [f"<span>{text('page.idle', language)}</span>"]
+    parts = parts or [f'<span class="a-idle">{text("page.idle", language)}</span>']
     parts.append(queue_panel.button(status, page.studio, language))
     devices = "".join(_device(device, status, page, language) for device in status.devices)
     label = html.escape(text("models.open", language), quote=True)
     opening = f'class="a-strip-models" data-models aria-haspopup="dialog" title="{label}"'
-    return "".join(parts) + f'<button type="button" {opening}>{devices}</button>'
+    notice = (
+        f'<span class="a-made">{text("page.made_by_ai", language)}'
+        f'<span class="a-made-more">{text("page.made_by_ai_more", language)}</span></span>'
+    )
+    return "".join(parts) + f'<button type="button" {opening}>{devices}</button>{notice}'
 
 
 def _job(job: Job, update: Update, language: str, ours: bool) -> str:

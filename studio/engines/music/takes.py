@@ -11,6 +11,7 @@ from typing import Any, Literal
 from studio.catalog.card import Card
 from studio.engines.base import Context
 from studio.errors import Cancelled, StudioError
+from studio.media import morse
 from studio.media.audio import decode_audio
 from studio.requests import MusicRequest, Request
 from studio.results import Audio, Output
@@ -81,7 +82,7 @@ def heard(request: MusicRequest, rate: int, channels: int) -> Any:
 
     if not request.sound:
         return None
-    audio = decode_audio(request.sound)
+    audio = morse.without(decode_audio(request.sound))
     samples = audio.samples
     if request.sound_use == "continue" and request.sound_keep:
         samples = samples[:, : max(1, round(request.sound_keep * audio.rate))]

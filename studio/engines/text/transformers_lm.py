@@ -12,6 +12,7 @@ Read from the card:
     options.keep_thinking: true leaves <think> blocks of earlier turns in the prompt; default false.
     options.sees: true where it reads pictures (studio.engines.text.eyes, also of options.max_side); a person's own
         model does where its config says so.
+    options.watermark: keys of a watermark in answers (studio.engines.text.watermark), which the studio puts in.
     options.ask: false has a model that talks go on, not asked to fill a gap. options.fim: see studio.tasks.code.fim.
     limits.context: tokens that prompt and answer may have together; default: the config's own.
 """
@@ -29,7 +30,7 @@ from studio.engines.base import Context
 from studio.engines.inside import NextTokens
 from studio.engines.shared import parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
-from studio.engines.text import code_prompts, eyes, prompts, tokenizers
+from studio.engines.text import code_prompts, eyes, prompts, tokenizers, watermark
 from studio.engines.text.next_tokens import TransformersNext
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output, Usage
@@ -167,6 +168,7 @@ class TextModel(parking.Parking):
             "top_k": request.top_k,
             "min_p": request.min_p,
             "repetition_penalty": request.repetition_penalty,
+            "watermark": self._card.options.get(watermark.OPTION),
         }
         finish, stats = self._generate(
             ids, sampling, take, context, ends=self._ends, most=request.max_tokens or 1, seed=request.seed, seen=seen
@@ -345,6 +347,8 @@ def _sampler(sampling: dict[str, Any]) -> dict[str, Any]:
     }
     if (top_p := sampling.get("top_p")) is not None and top_p < 1:
         chosen["top_p"] = float(top_p)
+    if known := sampling.get("watermark"):
+        chosen["watermarking_config"] = watermark.config(known)
     if sampling.get("min_p"):
         chosen["min_p"] = float(sampling["min_p"])
     return chosen

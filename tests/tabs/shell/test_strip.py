@@ -31,3 +31,11 @@ def test_a_job_that_failed_a_moment_ago_leaves_its_error_to_its_tab() -> None:
     job.finish("failed", error=StudioError("out_of_memory", model="Painter"))
     assert "memory ran out" not in strip(job)
     assert "Ready" in strip(job)
+
+
+def test_that_models_make_what_is_seen_is_said_at_all_times() -> None:
+    job = Job("image", "hills")
+    job.progress_step(3, 20)
+    for shown in (strip(), strip(job)):
+        assert "AI-generated" in shown
+        assert "check what matters" in shown

@@ -25,6 +25,7 @@ from studio.media import containers, strip, vectors
 from studio.recipes import ai_marks, recipe
 from studio.recipes.embed_audio import encode_flac, encode_mp3, encode_wav
 from studio.recipes.embed_image import encode_jpeg, encode_png, encode_webp
+from studio.recipes.explicit_label import Marking
 from studio.results import Audio
 from studio.tasks.chat.conversation import Chat, Entry
 
@@ -136,7 +137,7 @@ def test_without_metadata_there_is_no_mark() -> None:
 
 def test_a_conversation_as_markdown_begins_with_the_label_where_a_model_spoke() -> None:
     asked, answered = Entry("user", "hello"), Entry("assistant", "Good day.")
-    text = markdown(Chat(id="a", title="t", messages=(asked, answered)), "museum-of-x")
+    text = markdown(Chat(id="a", title="t", messages=(asked, answered)), Marking("museum-of-x"))
     _, head, rest = text.split("---\n", 2)
     label = yaml.safe_load(head)["AIGC"]
     assert checked(json.dumps(label))["ContentProducer"] == "museum-of-x"

@@ -47,7 +47,7 @@ def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:
 
 
 def moving(studio: Studio, message: Any, asker: Asker) -> Response | None:
-    """The way as a file that moves: through the space on the left, through the pixels on the right. Raises as `walk`."""
+    """The way as a file that moves: through the space on the left, through the pixels on the right. As `walk`."""
     found = _walked(studio, message, asker)
     if found is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read(address: str, folder: Path) -> tuple[np.ndarray, list[float]]:
     stream, times = said["streams"][0], [float(one["pts_time"]) * 1000 for one in said["frames"]]
     shown = np.frombuffer(raw, np.uint8).reshape(-1, stream["height"], stream["width"], 3)
     assert len(shown) == len(times)
-    return shown, [after - before for before, after in zip(times, times[1:], strict=False)]
+    return shown, [after - before for before, after in pairwise(times)]
 
 
 def shades(count: int) -> list[Image.Image]:

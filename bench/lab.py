@@ -48,6 +48,7 @@ SLIDERS = {
 """Of each experiment those that the page answers by itself."""
 ANSWERED = {"writes": "writes/ahead", "noise": "noise/film", "space": "space/noised", "gan": "gan/row"}
 """What an experiment asks last before it stands."""
+SETTLED = """name => document.querySelector(`[data-experiment=${name}] .a-lab-status`)?.textContent === ''"""
 SLIDE = """async ([experiment, name, runs]) => {
     const slider = document.querySelector(`[data-experiment=${experiment}] input[type=range][aria-label="${name}"]`);
     const low = Number(slider.min), span = Number(slider.max) - low, took = [];
@@ -152,7 +153,7 @@ def moved(address: str) -> None:
         for experiment, names in SLIDERS.items():
             with page.expect_response(re.compile(f"lab/{ANSWERED[experiment]}$")):
                 page.goto(f"{address}?lab={experiment}")
-            page.wait_for_load_state("networkidle")
+            page.wait_for_function(SETTLED, arg=experiment)
             for name in names:
                 before = busy()
                 took = page.evaluate(SLIDE, [experiment, name, RUNS])

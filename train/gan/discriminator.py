@@ -66,6 +66,7 @@ class Head(nn.Module):
         self.real = _filter(width, 1, 1)
         self.fits = nn.Embedding(words, 2 * width)
         nn.init.zeros_(self.fits.weight)
+        self.heed = nn.Parameter(torch.zeros(()))
         self.differs = nn.Sequential(_linear(3 * width, width), nn.LeakyReLU(0.2), _linear(width, 1))
 
     def forward(self, x: torch.Tensor, *words: torch.Tensor) -> list[torch.Tensor]:
@@ -74,7 +75,7 @@ class Head(nn.Module):
         whole = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
         places = (x[0::2] - x[1::2]).abs().mean((2, 3))
         apart = torch.cat([places, (whole[0::2] - whole[1::2]).abs()], 1)
-        real = real + self.differs(apart)[:, 0].repeat_interleave(2)
+        real = real + self.heed * self.differs(apart)[:, 0].repeat_interleave(2)
         return [real + (whole * self.fits(word)).sum(1) for word in words]
 
 

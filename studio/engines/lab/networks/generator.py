@@ -1,7 +1,7 @@
 """The generator of a small GAN: a word and noise to an icon of 64 pixels, in one pass.
 
 The noise is not painted from as it is: a mapping network (Karras et al. 2019) turns it, with the word, into a style
-that lays out the first sixteen places, then scales and shifts every layer. Truncation pulls that style towards the mean style of the word.
+that scales and shifts every layer. Truncation pulls that style towards the mean style of the word.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Generator(nn.Module):
         self.mapping = nn.Sequential(
             nn.Linear(2 * NOISE, STYLE), nn.LeakyReLU(0.2), nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.start = nn.Linear(STYLE, WIDTHS[0] * 16)
+        self.start = nn.Parameter(torch.randn(1, WIDTHS[0], 4, 4))
         self.layers = nn.ModuleList([Styled(WIDTHS[0], WIDTHS[0])])
         for before, after in pairwise(WIDTHS):
             self.layers.extend((Styled(before, after, up=True), Styled(after, after)))
@@ -76,7 +76,7 @@ class Generator(nn.Module):
 
     def pixels(self, styles: torch.Tensor) -> torch.Tensor:
         """(count, 128) to (count, 3, 64, 64) in -1..1."""
-        x = self.start(styles).unflatten(1, (WIDTHS[0], 4, 4))
+        x = self.start.expand(len(styles), -1, -1, -1)
         for layer in self.layers:
             x = layer(x, styles)
         return self.paint(x).tanh()

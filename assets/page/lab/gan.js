@@ -24,7 +24,8 @@
     const fact = make("small", {});
     // ---- truncation
     const cut = slider(say("truncation"), { min: 0, max: 4, step: 0.1, value: 1, format: (value) => value.toFixed(1), help: say("truncation_help"), on: (value) => { truncation = value; clearTimeout(due); due = setTimeout(ask, SOON); } });
-    const eight = make("canvas", { width: SIDE * ROW, height: SIDE, className: "a-lab-gan-row", role: "img" });
+    const across = matchMedia("(max-width: 640px)").matches ? ROW / 2 : ROW; // on a phone in two rows
+    const eight = make("canvas", { width: SIDE * across, height: (SIDE * ROW) / across, className: "a-lab-gan-row", role: "img" });
     // ---- the film
     const frame = make("canvas", { width: SIDE * 4, height: SIDE * 4, className: "a-lab-gan-film", role: "img" });
     const curve = svg("svg", { class: "a-lab-gan-curve", viewBox: "0 0 480 220", role: "img" });
@@ -74,7 +75,7 @@
       const painted = await lab.ask("row", { word: Number(from.value), seed: first, count: ROW, truncation });
       if (!painted) return;
       row = await loaded(painted.strip);
-      eight.getContext("2d").drawImage(row, 0, 0);
+      for (let number = 0; number < ROW; number += 1) eight.getContext("2d").drawImage(row, number * SIDE, 0, SIDE, SIDE, (number % across) * SIDE, Math.floor(number / across) * SIDE, SIDE, SIDE);
       eight.setAttribute("aria-label", say("eight_of", { word: word(from.value) }));
     };
 

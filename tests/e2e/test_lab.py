@@ -19,6 +19,12 @@ from studio.lab.writes import Bent, bend
 from studio.requests import ImageRequest
 from studio.service import Studio
 
+SHOWN = {
+    "writes": ".a-lab-bars button", "noise": ".a-lab-look", "space": ".a-lab-lost img",
+    "gan": ".a-lab-gan-row[aria-label]", "matches": ".a-lab-matches-won", "taste": ".a-lab-taste-one",
+}  # fmt: skip
+"""What each experiment shows once it has been computed."""
+
 
 class Room:
     """The lab, open."""
@@ -190,7 +196,7 @@ def test_pictures_for_the_lesson(visit: Visit, serve: Serve, starter_home: Any, 
         desk = visit(url, locale=locale, color_scheme=scheme, viewport={"width": width, "height": height})
         room = Room(desk)
         keep(desk, f"lab-{locale.replace('en-US', 'en')}-{scheme}-{width}")
-        for name, ready in (("writes", ".a-lab-bars button"), ("noise", ".a-lab-look"), ("space", ".a-lab-lost img")):
+        for name, ready in SHOWN.items():
             part = room.enter(name)
             expect(part.locator(ready).first).to_be_visible(timeout=90_000)
             expect(part.locator(".a-lab-status")).to_have_text("", timeout=90_000)

@@ -127,7 +127,7 @@
       when.set(about.frames.length - 1);
       curves();
       showFrame();
-      measured.textContent = say("score", { share: Math.round(about.score.named * 100), real: Math.round(about.score.real * 100) });
+      measured.textContent = say("score", { share: Math.round(about.score.named * 100), real: Math.round(about.score.real * 100), apart: about.score.apart, icons: about.score.apart_real });
       await ask();
       if (!lab.still() && lab.open()) go();
       return null;

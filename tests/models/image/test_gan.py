@@ -283,3 +283,5 @@ def test_its_score_is_the_one_on_its_card() -> None:
     card = (STARTERS / "gan" / "README.md").read_text(encoding="utf-8")
     found = gan.score()
     assert all(f"{found[kind] * 100:.1f} %" in card for kind in ("named", "matcher", "real"))
+    assert f"{found['apart']} levels" in card
+    assert f"{found['apart_real']}." in card

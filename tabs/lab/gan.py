@@ -61,7 +61,8 @@ def row(studio: Studio, message: Any, asker: Asker) -> Response | None:
 
 def moving(studio: Studio, message: Any, asker: Asker) -> Response | None:
     """A walk as a file that moves. Raises StudioError as `walk`."""
-    made = gan.paint(studio.lab, *_way(message), looker(asker))
+    spots, truncation = _way(message)
+    made = gan.paint(studio.lab, spots, truncation, looker(asker))
     if made is None:
         return None
     frames = [films.beside([Image.fromarray(each)], _SIDE) for each in made.pictures]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from studio.errors import StudioError
 from studio.lab import noise
 from studio.service import Studio
-from tabs.lab import pictures
+from tabs.lab import films, pictures
 from tabs.lab.asked import Asked, looker
 from tabs.lab.told import told
 from tabs.shared.asker import Asker
@@ -18,6 +18,7 @@ from tabs.shared.asker import Asker
 NAME, TASK = "noise", "image"
 SHOWN = noise.SHOWN
 _SEED = 2**32 - 1
+_PACE, _SIDE = 450, 256
 
 
 def film(studio: Studio, message: Any, asker: Asker) -> Response | None:
@@ -59,7 +60,20 @@ def picture(studio: Studio, message: Any, asker: Asker) -> Response | None:
     return None if found is None else told({"picture": pictures.address(found, exact=True)})
 
 
-ANSWERS: Mapping[str, Callable[[Studio, Any, Asker], Response | None]] = {"film": film, "picture": picture}
+def moving(studio: Studio, message: Any, asker: Asker) -> Response | None:
+    """A painting as a file that moves: what the model sees, what it expects, what is taken. Raises as `film`."""
+    found = noise.film(studio.lab, _wish(message), looker(asker))
+    if found is None:
+        return None
+    nothing = noise.taken_away(found.picture, found.picture)
+    steps = [(one.noisy, one.estimate, one.taken) for one in found.frames]
+    frames = [films.beside(each, _SIDE) for each in (*steps, (found.picture, found.picture, nothing))]
+    return told({"film": films.film(frames, _PACE)})
+
+
+ANSWERS: Mapping[str, Callable[[Studio, Any, Asker], Response | None]] = {
+    "film": film, "picture": picture, "moving": moving,
+}  # fmt: skip
 
 
 def _wish(message: Any) -> noise.Wish:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from studio.lab import space
 from studio.service import Studio
-from tabs.lab import pictures
+from tabs.lab import films, pictures
 from tabs.lab.asked import Asked, looker
 from tabs.lab.told import told
 from tabs.shared.asker import Asker
@@ -17,13 +17,12 @@ from tabs.shared.asker import Asker
 NAME, TASK = "space", "image"
 SHOWN = space.SHOWN
 _SEED = 2**32 - 1
+_SIDE = 256
 
 
 def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:
     """The way between two pictures. Raises StudioError: bad_message, and as `studio.lab.space.walk`."""
-    asked = Asked(message)
-    first, second = (pictures.sent(asked.text(name, pictures.MOST_BYTES)) for name in ("first", "second"))
-    found = space.walk(studio.lab, first, second, asked.text("model", 200), looker(asker))
+    found = _walked(studio, message, asker)
     if found is None:
         return None
     return told(
@@ -47,6 +46,15 @@ def walk(studio: Studio, message: Any, asker: Asker) -> Response | None:
     )
 
 
+def moving(studio: Studio, message: Any, asker: Asker) -> Response | None:
+    """The way as a file that moves: through the space on the left, through the pixels on the right. As `walk`."""
+    found = _walked(studio, message, asker)
+    if found is None:
+        return None
+    frames = [films.beside(each, _SIDE) for each in zip(found.through, found.mixed, strict=True)]
+    return told({"film": films.film(frames, there_and_back=True)})
+
+
 def noised(studio: Studio, message: Any, asker: Asker) -> Response | None:
     """A picture with noise, in the space and in its pixels. Raises StudioError as `walk`."""
     asked = Asked(message)
@@ -62,4 +70,12 @@ def noised(studio: Studio, message: Any, asker: Asker) -> Response | None:
     )
 
 
-ANSWERS: Mapping[str, Callable[[Studio, Any, Asker], Response | None]] = {"walk": walk, "noised": noised}
+def _walked(studio: Studio, message: Any, asker: Asker) -> space.Walk | None:
+    asked = Asked(message)
+    first, second = (pictures.sent(asked.text(name, pictures.MOST_BYTES)) for name in ("first", "second"))
+    return space.walk(studio.lab, first, second, asked.text("model", 200), looker(asker))
+
+
+ANSWERS: Mapping[str, Callable[[Studio, Any, Asker], Response | None]] = {
+    "walk": walk, "noised": noised, "moving": moving,
+}  # fmt: skip

@@ -11,12 +11,19 @@ from playwright.sync_api import Locator, expect
 
 from e2e.conftest import Keep, Serve, Visit
 from e2e.desk import Desk
+from e2e.films import frames
 from e2e.test_axe import found
-from studio.lab import writes
+from studio.lab import space, writes
 from studio.lab.looking import Looker
 from studio.lab.writes import Bent, bend
 from studio.requests import ImageRequest
 from studio.service import Studio
+
+SHOWN = {
+    "writes": ".a-lab-bars button", "noise": ".a-lab-look", "space": ".a-lab-lost img",
+    "gan": ".a-lab-gan-row[aria-label]", "matches": ".a-lab-matches-won", "taste": ".a-lab-taste-one",
+}  # fmt: skip
+"""What each experiment shows once it has been computed."""
 
 
 class Room:
@@ -37,6 +44,12 @@ class Room:
     def slide(self, part: Locator, name: str, value: float) -> None:
         slider = part.get_by_role("slider", name=name)
         slider.evaluate("(one, to) => { one.value = to; one.dispatchEvent(new Event('input')); }", value)
+
+    def film(self, part: Locator) -> int:
+        """Frames of the film that is kept."""
+        with self.page.expect_download() as download:
+            part.locator(".a-lab-keep-film").click()
+        return frames(self.page, download.value.path())
 
     def saved(self, part: Locator) -> Image.Image:
         with self.page.expect_download() as download:
@@ -107,6 +120,7 @@ def test_how_noise_becomes_a_picture(desk: Desk, studio: Studio) -> None:
     expect(part.get_by_alt_text("a green apple")).to_be_visible()
     assert found(desk) == []
     assert room.saved(part).width > 1000
+    assert room.film(part) == 9  # eight steps and the picture
     part.locator(".a-lab-tab").click()
     expect(desk.page.locator("#image-prompt textarea")).to_have_value("a red apple")
     expect(desk.page.locator("#image-seed :is(input, textarea)").first).to_have_value("7")
@@ -132,6 +146,7 @@ def test_a_space_of_pictures(desk: Desk) -> None:
     expect(part.locator(".a-lab-status")).to_have_text("")
     assert found(desk) == []
     assert room.saved(part).width > 1000
+    assert room.film(part) == 2 * space.STOPS - 2  # there and back
 
 
 def test_it_is_reached_by_its_address_in_chinese_and_left_by_escape(visit: Visit, url: str) -> None:
@@ -181,7 +196,7 @@ def test_pictures_for_the_lesson(visit: Visit, serve: Serve, starter_home: Any, 
         desk = visit(url, locale=locale, color_scheme=scheme, viewport={"width": width, "height": height})
         room = Room(desk)
         keep(desk, f"lab-{locale.replace('en-US', 'en')}-{scheme}-{width}")
-        for name, ready in (("writes", ".a-lab-bars button"), ("noise", ".a-lab-look"), ("space", ".a-lab-lost img")):
+        for name, ready in SHOWN.items():
             part = room.enter(name)
             expect(part.locator(ready).first).to_be_visible(timeout=90_000)
             expect(part.locator(".a-lab-status")).to_have_text("", timeout=90_000)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.conftest import Visit
 from e2e.desk import PATIENCE
+from e2e.films import frames
 from e2e.program import Program
-from studio.lab import taste
+from e2e.test_axe import found
+from studio.lab import gan, taste
 
 ROCKET = Path(__file__).parents[2] / "assets" / "examples" / "rocket.png"
-PIXEL = "([name, x]) => [...document.querySelector(name).getContext('2d').getImageData(x, 32, 1, 1).data].join()"
+READY = {
+    "gan": ".a-lab-gan-row[aria-label]", "matches": ".a-lab-matches-won", "taste": ".a-lab-taste-one",
+}  # fmt: skip
+"""What each shows once it has been computed."""
 
 
 def _open(visit: Visit, program: Program, name: str) -> Page:
@@ -48,13 +54,21 @@ def test_a_walk_through_the_gan_is_painted_and_saved(program: Program, visit: Vi
         "near = (one, other) => one.every((n, i) => Math.abs(n - other[i]) < 24);"
         "return near(at(32), at(96)) && near(at(32), at(480)); }"
     )
-    frames = page.get_by_role("slider", name="Moment")
-    frames.focus()
-    frames.press("Home")
+    moment = page.get_by_role("slider", name="Moment")
+    moment.focus()
+    moment.press("Home")
     expect(page.locator(".a-lab-gan-film")).to_have_attribute("aria-label", re.compile(r"after 0 pictures"))
     with page.expect_download() as saved:
         page.locator("[data-experiment=gan] .a-lab-save").click()
     assert saved.value.suggested_filename == "atelier-gan.png"
+    for button, name, count in (
+        (".a-lab-keep-film", "gan", 32),
+        (".a-lab-keep-training", "gan-training", len(gan.film().told)),
+    ):
+        with page.expect_download() as saved:
+            page.locator(f"[data-experiment=gan] {button}").click()
+        assert saved.value.suggested_filename == f"atelier-{name}.gif"
+        assert frames(page, saved.value.path()) == count
     page.locator("[data-experiment=gan] .a-lab-tab").click()
     expect(page.locator("#image-prompt textarea")).to_have_value("strawberry", timeout=20_000)
 
@@ -112,3 +126,22 @@ def test_a_taste_is_learnt_kept_by_the_browser_alone_and_forgotten(program: Prog
     assert page.evaluate("localStorage.getItem('atelier_lab_taste')") == "[]"
     page.reload()
     expect(page.get_by_text("0 of 10 choices")).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("width", [420, 1920])
+def test_they_fit_a_phone_and_a_projector_and_can_be_read(program: Program, visit: Visit, width: int) -> None:
+    desk = visit(f"{program.url}?lab=gan", viewport={"width": width, "height": 1080 if width > 1000 else 860})
+    box = desk.page.locator("#lab")
+    for name, ready in READY.items():
+        if name != "gan":
+            box.locator(f"nav [data-go={name}]").click()
+        expect(box.locator(f".a-lab-{name} {ready}").first).to_be_visible(timeout=PATIENCE)
+        expect(box.locator(f".a-lab-{name} .a-lab-status")).to_have_text("", timeout=PATIENCE)
+        box.locator(f".a-lab-{name} summary").click()  # the code, too
+        for large in (False, True):
+            if large:
+                box.locator(".a-lab-large").click()
+            assert box.evaluate("one => one.scrollWidth <= one.clientWidth")
+            assert box.locator("main").evaluate("one => one.scrollWidth <= one.clientWidth"), (name, large)
+            assert found(desk) == [], (name, large)
+        box.locator(".a-lab-large").click()

@@ -215,12 +215,12 @@ def imports(file: Path, seen: set[Path] | None = None):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "bench").glob("*.py")), ids=name)
 def test_a_benchmark_runs_with_what_a_user_installs(file):
-    """But for the one of the page, which needs the browser of the tests, and says so."""
+    """But for those that look at the page, which need the browser of the tests, and say so."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
     packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
     others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
-    others -= {"playwright"} if file.name in ("page.py", "mending.py") else set()
+    others -= {"playwright"} if file.name in ("page.py", "mending.py", "lab.py") else set()
     assert not {module for module in others if not packages.get(module, set()) & installed}
 
 

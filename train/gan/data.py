@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from train.image import data
+from train.image import captions, data
 
 SIDE = 64
-AS_DRAWN = 0.75
+AS_DRAWN = 0.6
 """How often an icon is shown in its own colours."""
 
 THINGS = [
@@ -82,10 +82,15 @@ def load(folder: Path) -> Icons:
 
 
 def batch(icons: Icons, count: int, chance: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """So many icons in -1..1, half of them mirrored, and the numbers of their words: every word is as likely."""
-    word = chance.integers(0, len(icons.names), count)
+    """So many icons in -1..1, half of them mirrored, and the numbers of their words: every word is as likely.
+
+    Each two that follow one another are of one word. A word that says a colour comes in no other.
+    """
+    word = chance.integers(0, len(icons.names), (count + 1) // 2).repeat(2)[:count]
     which = np.array([chance.choice(np.flatnonzero(icons.words == each)) for each in word])
-    colour = np.where(chance.random(count) < AS_DRAWN, 0, chance.integers(1, icons.pixels.shape[1], count))
+    says = np.array([captions.coloured(each["name"]) for each in icons.names])[word]
+    other = chance.integers(1, icons.pixels.shape[1], count)
+    colour = np.where((chance.random(count) < AS_DRAWN) | says, 0, other)
     pixels = icons.pixels[which, colour].float() / 127.5 - 1
     mirrored = torch.from_numpy(chance.random(count) < 0.5)
     pixels[mirrored] = pixels[mirrored].flip(3)

@@ -51,8 +51,14 @@ def _filter(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
     return parametrizations.spectral_norm(nn.Conv2d(before, after, kernel, stride, (kernel - 1) // 2))
 
 
+def _linear(before: int, after: int) -> nn.Module:
+    return parametrizations.spectral_norm(nn.Linear(before, after))
+
+
 class Head(nn.Module):
-    """A judge of one kind of numbers: how real each place looks, and how well the whole fits the word."""
+    """A judge of one kind of numbers: how real each place looks, how well the whole fits the word, and how a picture
+    differs from the other one of its pair. A generator that has one picture a word is told by the last at once
+    (minibatch discrimination, Salimans et al. 2016, in pairs of one word)."""
 
     def __init__(self, body: nn.Module, width: int, words: int) -> None:
         super().__init__()
@@ -60,16 +66,24 @@ class Head(nn.Module):
         self.real = _filter(width, 1, 1)
         self.fits = nn.Embedding(words, 2 * width)
         nn.init.zeros_(self.fits.weight)
+        self.heed = nn.Parameter(torch.zeros(()))
+        self.differs = nn.Sequential(_linear(3 * width, width), nn.LeakyReLU(0.2), _linear(width, 1))
 
     def forward(self, x: torch.Tensor, *words: torch.Tensor) -> list[torch.Tensor]:
         x = self.body(x)
         real = self.real(x).mean((1, 2, 3))
         whole = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        places = (x[0::2] - x[1::2]).abs().mean((2, 3))
+        apart = torch.cat([places, (whole[0::2] - whole[1::2]).abs()], 1)
+        real = real + self.heed * self.differs(apart)[:, 0].repeat_interleave(2)
         return [real + (whole * self.fits(word)).sum(1) for word in words]
 
 
 class Discriminator(nn.Module):
-    """All judges; each says of each picture how real it looks, given its word."""
+    """All judges; each says of each picture how real it looks, given its word and the other picture of that word.
+
+    Pictures come in pairs: the first and the second are of one word, the third and the fourth, and so on.
+    """
 
     def __init__(self, words: int) -> None:
         super().__init__()
@@ -91,22 +105,32 @@ class Discriminator(nn.Module):
         return said if len(words) > 1 else said[0]
 
 
-def moved(pixels: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+def moved(pixels: torch.Tensor, chance: torch.Generator, alike: int = 1) -> torch.Tensor:
     """Each picture shifted by up to an eighth, a little brighter or paler, and a part of some covered: what a
-    discriminator of few pictures sees, so that it cannot learn them by heart (DiffAugment, Zhao et al. 2020)."""
+    discriminator of few pictures sees, so that it cannot learn them by heart (DiffAugment, Zhao et al. 2020).
+
+    Args:
+        alike: so many that follow one another are treated alike, so that what tells them apart is their own.
+    """
     count, _, height, width = pixels.shape
+
+    def drawn(low: int, above: int) -> torch.Tensor:
+        return torch.randint(low, above, (count // alike, 2), generator=chance).repeat_interleave(alike, 0)
+
+    def share() -> torch.Tensor:
+        return torch.rand(count // alike, 1, 1, 1, generator=chance).repeat_interleave(alike, 0)
+
     wide = torch.nn.functional.pad(pixels, (8, 8, 8, 8), value=1.0)
-    at = torch.randint(0, 17, (count, 2), generator=chance)
+    at = drawn(0, 17)
     rows = at[:, :1] + torch.arange(height)
     columns = at[:, 1:] + torch.arange(width)
     every = torch.arange(count)[:, None, None]
     made = wide.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    light = (torch.rand(count, 1, 1, 1, generator=chance) - 0.5) * 0.2
+    light = (share() - 0.5) * 0.2
     grey = made.mean(1, keepdim=True)
-    rich = 0.8 + 0.4 * torch.rand(count, 1, 1, 1, generator=chance)
+    rich = 0.8 + 0.4 * share()
     made = (made - grey) * rich + grey + light
-    corner = torch.randint(-12, 52, (count, 2), generator=chance)
-    some = torch.rand(count, 1, 1, generator=chance) < 0.3
+    corner, some = drawn(-12, 52), share()[:, 0] < 0.3
     inside_rows = (torch.arange(height) >= corner[:, :1]) & (torch.arange(height) < corner[:, :1] + 24)
     inside_columns = (torch.arange(width) >= corner[:, 1:]) & (torch.arange(width) < corner[:, 1:] + 24)
     covered = inside_rows[:, :, None] & inside_columns[:, None, :] & some

@@ -4,6 +4,9 @@ The judge learns from the pixels of three of the four sets of icons, from nothin
 often it is right about the fourth set says how far it can be trusted. The matcher shares its eye with the GAN's
 discriminator, which may have learnt to please that. Each of 200 pictures has its own number as the seed, its word in
 turn; it counts where the word is ranked first of all twenty.
+
+And how far pictures of one word are apart, in levels of 255 as `train.gan.training.apart` measures it: a generator that
+has one picture a word would be at nought, whatever it is named.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ from studio.engines.lab.networks.generator import NOISE, load_generator, truncat
 from studio.engines.lab.networks.matcher import Words, load_encoder, load_heads
 from train.gan import data
 from train.gan.discriminator import moved
+from train.gan.training import apart
 from train.matcher import score as matching
 
 PICTURES, EACH = 200, 4
+ICON_PAIRS = 2_000
 STEPS, BATCH, RATE = 700, 48, 2e-3
 HELD_OUT = "sticker style"
 """The set of icons that the judge does not see while it learns."""
@@ -76,12 +81,13 @@ def score(folder: Path, text_encoder: Path, starters: Path) -> dict[str, float]:
     heads, encoder = load_heads(starters / "matcher"), load_encoder(starters / "caption")
     hear = Words(text_encoder, starters / "image" / "tokenizer")
     marks: dict[str, list[bool]] = {"named": [], "matcher": [], "real": []}
-    seconds = []
+    seconds, pictures = [], []
     for seed in range(PICTURES):
         word = seed % len(names)
         began = time.perf_counter()
         picture = painted(network, word, seed)
         seconds.append(time.perf_counter() - began)
+        pictures.append(picture)
         marks["named"].append(_named(known, torch.from_numpy(picture).permute(2, 0, 1)) == word)
         others = tuple(name for name in names if name != names[word])
         marks["matcher"].append(matching.right(heads, encoder, hear, picture, names[word], others))
@@ -89,9 +95,26 @@ def score(folder: Path, text_encoder: Path, starters: Path) -> dict[str, float]:
         if icons.styles[at] == HELD_OUT:
             marks["real"].append(_named(known, icons.pixels[at, 0]) == word)
     found = {kind: sum(each) / len(each) for kind, each in marks.items()}
+    found |= {"apart": apart_by_word(pictures, len(names)), "apart_real": apart_of_icons(icons)}
     found["milliseconds"] = round(sorted(seconds)[len(seconds) // 2] * 1000, 1)
     (starters / "gan" / "score.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
+
+
+def apart_by_word(pictures: list[np.ndarray], words: int) -> float:
+    """Mean distance of all pairs of one word; picture i is of word i modulo `words`."""
+    found = []
+    for word in range(words):
+        shown = torch.from_numpy(np.stack(pictures[word::words])).permute(0, 3, 1, 2).float()
+        first, second = torch.triu_indices(len(shown), len(shown), 1)
+        found.append(apart(torch.stack([shown[first], shown[second]], 1).flatten(0, 1)).mean().item())
+    return round(sum(found) / len(found), 1)
+
+
+def apart_of_icons(icons: data.Icons, seed: int = 0) -> float:
+    """The same of pairs of icons as the training shows them."""
+    shown, _ = data.batch(icons, 2 * ICON_PAIRS, np.random.default_rng(seed))
+    return round(apart(shown).mean().item() * 127.5, 1)
 
 
 def _named(known: nn.Module, picture: torch.Tensor) -> int:

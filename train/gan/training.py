@@ -1,7 +1,8 @@
 """The game: the discriminator learns to tell, the generator learns not to be told; both in one step.
 
-Hinge losses; the moving average of the generator is what is kept. On the way it paints the same noises again and again,
-with the losses of that moment: the film of the training.
+Hinge losses, and one that asks for as much difference between two pictures of a word as two icons have (mode seeking,
+Mao et al. 2019, with an end to it); the moving average of the generator is what is kept. On the way it paints the same
+noises again and again, with the losses of that moment: the film of the training.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from train.run import Run
 BATCH, RATE, AVERAGE = 20, 1.2e-3, 0.996
 MISMATCHED = 0.5
 """What a real picture under another's word counts, against one that was painted: both are wrong."""
+SETTLED = 1_000
+"""Steps in which difference counts for nothing: asked for from the start, noise bends all words alike, and none gets a
+shape of its own."""
+SEEKING, ENOUGH = 1.5, 0.75
+"""What a lack of difference counts then, and how much of the icons' own is enough for each pair."""
 SHOWN = ("cat face", "penguin", "sunflower", "mushroom", "strawberry", "hamburger", "bus", "rocket", "house", "star",
          "red heart", "guitar", "umbrella", "frog", "banana", "panda")  # fmt: skip
 """Words of the film, one picture each."""
@@ -38,24 +44,39 @@ class Game(nn.Module):
         self.generator, self.discriminator = Generator(words), Discriminator(words)
 
     def losses(
-        self, reading: Any, real: torch.Tensor, word: torch.Tensor, chance: torch.Generator
+        self, reading: Any, real: torch.Tensor, word: torch.Tensor, chance: torch.Generator, seeking: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The generator's loss, whose gradients reach it alone, and the discriminator's, likewise."""
+        """The generator's loss, whose gradients reach it alone, and the discriminator's, likewise.
+
+        Args:
+            seeking: what a lack of difference counts.
+        """
         noise = torch.randn(len(real), NOISE, generator=chance)
-        fake = moved(self.generator(noise, word), chance)
+        painted = self.generator(noise, word)
+        alike = torch.relu(1 - apart(painted) / (ENOUGH * apart(real).mean() + 1e-6)).mean()
+        fake = moved(painted, chance, 2)
         seen = seen_by(reading, fake)
         self.discriminator.requires_grad_(False)
         told = self.discriminator(fake, seen, word)
         self.discriminator.requires_grad_(True)
-        real = moved(real, chance)
+        real = moved(real, chance, 2)
         with torch.no_grad():
             known = seen_by(reading, real)
-        other = torch.randint(1, self.words, word.shape, generator=chance)
+        other = torch.randint(1, self.words, (len(word) // 2,), generator=chance).repeat_interleave(2)
         unreal = self.discriminator(fake.detach(), [each.detach() for each in seen], word)
         for_real, for_others = self.discriminator(real, known, word, (word + other) % self.words)
         wrong = torch.relu(1 + unreal).mean() + MISMATCHED * torch.relu(1 + for_others).mean()
         caught = torch.relu(1 - for_real).mean() + wrong / (1 + MISMATCHED)
-        return -told.mean(), caught
+        return seeking * alike - told.mean(), caught
+
+
+def apart(pictures: torch.Tensor) -> torch.Tensor:
+    """How far the two pictures of each pair are from each other: the mean difference of their parts of 4 pixels a side.
+
+    Smaller parts would let noise of single pixels pass for another picture.
+    """
+    coarse = nn.functional.avg_pool2d(pictures, 4)
+    return (coarse[0::2] - coarse[1::2]).abs().mean((1, 2, 3))
 
 
 def train(folder: Path, text_encoder: Path, captioner: Path, minutes: float, device: str) -> None:
@@ -74,7 +95,9 @@ def train(folder: Path, text_encoder: Path, captioner: Path, minutes: float, dev
     while run.going():
         film.look(run, game)
         real, word = data.batch(icons, BATCH, random)
-        of_generator, of_discriminator = game.losses(reading, real.to(device), word.to(device), chance)
+        seeking = SEEKING if run.step >= SETTLED else 0.0
+        pictures = real.to(device), word.to(device)
+        of_generator, of_discriminator = game.losses(reading, *pictures, chance, seeking)
         film.heard(of_generator.item(), of_discriminator.item())
         note = f"generator {film.losses[0]:+.3f}  discriminator {film.losses[1]:.3f}"
         run.update(of_generator + of_discriminator, RATE, note=note)

@@ -1,6 +1,6 @@
 // The frame of the lab: the window, the list of experiments, and what each of them has alike. An experiment is a script
 // that calls `atelier.lab.add(name, build)`: `build(place, tools)` draws it once into its place and may return
-// { shown(), hidden(), picture(), tab() } (see `tools` below for what it is given).
+// { shown(), hidden(), picture(), film(), tab() } (see `tools` below for what it is given).
 (() => {
   const atelier = window.atelier, { make, stored } = atelier, lab = atelier.lab;
   const AGAIN = 400; // milliseconds until it is asked again where the studio had other work
@@ -122,6 +122,13 @@
     pen.drawImage(shown, 0, 0, canvas.width, canvas.height);
     return canvas;
   };
+  // What moves, as a film that the studio makes. `name`: the experiment; `file`: what else the file is called.
+  const keepFilm = async (name, question, body, file = name) => {
+    const found = await ask(name, question, body);
+    if (!found) return;
+    const bytes = Uint8Array.from(atob(found.film.slice(found.film.indexOf(",") + 1)), (one) => one.charCodeAt(0));
+    save(new Blob([bytes], { type: "image/gif" }), `atelier-${file}.gif`);
+  };
   const blob = (canvas) => new Promise((done) => canvas.toBlob(done, "image/png"));
 
   // ---- the same in the tab: its fields by their ids, filled as if they had been typed
@@ -163,7 +170,7 @@
     find("main").append(place);
     const tools = {
       name: one.name, say: (key, more) => say(`${one.name}.${key}`, more), common: say, ask: (question, body) => ask(one.name, question, body),
-      make, svg, slider, choice, button, model: () => chosen(one.name), upload: atelier.upload,
+      keepFilm: (question, body, file) => keepFilm(one.name, question, body, file), make, svg, slider, choice, button, model: () => chosen(one.name), upload: atelier.upload,
       tell: (text) => { const line = place.querySelector(".a-lab-status"); line.classList.remove("a-lab-wrong"); line.textContent = text; },
       still: () => matchMedia("(prefers-reduced-motion: reduce)").matches,
       open: () => desk.open && open === one.name,
@@ -172,9 +179,10 @@
     if (how.picture) {
       foot.append(button(say("download"), async () => {
         const made = await how.picture();
-        if (made) save(made instanceof Blob ? made : await blob(made instanceof SVGElement ? await drawn(made) : made), `atelier-${one.name}.${made.type === "video/webm" ? "webm" : "png"}`);
+        if (made) save(made instanceof Blob ? made : await blob(made instanceof SVGElement ? await drawn(made) : made), `atelier-${one.name}.png`);
       }, { className: "a-lab-save" }));
     }
+    if (how.film) foot.append(button(say("film"), () => { const asked = how.film(); if (asked) tools.keepFilm(...asked); }, { className: "a-lab-keep-film" }));
     if (how.tab) foot.append(button(say(`open_${one.task}`), () => { const fields = how.tab(); if (fields) fill(one.task, fields); }, { className: "a-lab-tab" }));
     built.set(one.name, how);
   };

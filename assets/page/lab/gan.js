@@ -24,12 +24,14 @@
     const fact = make("small", {});
     // ---- truncation
     const cut = slider(say("truncation"), { min: 0, max: 4, step: 0.1, value: 1, format: (value) => value.toFixed(1), help: say("truncation_help"), on: (value) => { truncation = value; clearTimeout(due); due = setTimeout(ask, SOON); } });
-    const eight = make("canvas", { width: SIDE * ROW, height: SIDE, className: "a-lab-gan-row", role: "img" });
+    const across = matchMedia("(max-width: 640px)").matches ? ROW / 2 : ROW; // on a phone in two rows
+    const eight = make("canvas", { width: SIDE * across, height: (SIDE * ROW) / across, className: "a-lab-gan-row", role: "img" });
     // ---- the film
     const frame = make("canvas", { width: SIDE * 4, height: SIDE * 4, className: "a-lab-gan-film", role: "img" });
     const curve = svg("svg", { class: "a-lab-gan-curve", viewBox: "0 0 480 220", role: "img" });
     const when = slider(say("frame"), { min: 0, max: 1, step: 1, value: 0, format: (value) => (about ? say("seen", { count: about.frames[value].pictures.toLocaleString(document.documentElement.lang) }) : ""), on: () => showFrame() });
     const losses = make("p", { className: "a-lab-gan-losses" });
+    const keep = button(lab.common("film"), () => lab.keepFilm("training", {}, "gan-training"), { className: "a-lab-keep-training" });
     // ---- side by side
     const both = make("div", { className: "a-lab-gan-both" });
     const measured = make("p", { className: "a-lab-gan-score" });
@@ -39,7 +41,7 @@
         make("div", { className: "a-lab-row" }, make("label", {}, make("span", { textContent: say("from") }), from), make("label", {}, make("span", { textContent: say("to") }), to), play, button(say("again"), () => { ways = [seeds(), seeds()]; first = seeds(); ask(); })),
         large, make("div", {}, steps, spot, fact)),
       make("section", { className: "a-lab-panel" }, make("h4", { textContent: say("eight") }), cut, eight),
-      make("section", { className: "a-lab-panel a-lab-gan-training" }, make("h4", { textContent: say("film") }), frame, make("div", {}, curve, when, losses, make("small", { textContent: say("film_help") }))),
+      make("section", { className: "a-lab-panel a-lab-gan-training" }, make("h4", { textContent: say("film") }), frame, make("div", {}, curve, when, losses, make("small", { textContent: say("film_help") }), keep)),
       make("section", { className: "a-lab-panel" }, make("div", { className: "a-lab-row" }, make("h4", { textContent: say("beside") }), button(say("paint_both"), () => compare(), { className: "a-lab-gan-compare" })), both, make("p", { textContent: say("cannot") }), measured));
 
     const word = (number) => about.words[number];
@@ -61,9 +63,10 @@
         show();
       }, PACE);
     };
+    const between = () => ({ from: Number(from.value), to: Number(to.value), seed: ways[0], other_seed: ways[1], count: COUNT, truncation });
     const ask = async () => {
       if (!about) return;
-      const walked = await lab.ask("walk", { from: Number(from.value), to: Number(to.value), seed: ways[0], other_seed: ways[1], count: COUNT, truncation });
+      const walked = await lab.ask("walk", between());
       if (!walked) return;
       strip = await loaded(walked.strip);
       steps.getContext("2d").drawImage(strip, 0, 0);
@@ -72,7 +75,7 @@
       const painted = await lab.ask("row", { word: Number(from.value), seed: first, count: ROW, truncation });
       if (!painted) return;
       row = await loaded(painted.strip);
-      eight.getContext("2d").drawImage(row, 0, 0);
+      for (let number = 0; number < ROW; number += 1) eight.getContext("2d").drawImage(row, number * SIDE, 0, SIDE, SIDE, (number % across) * SIDE, Math.floor(number / across) * SIDE, SIDE, SIDE);
       eight.setAttribute("aria-label", say("eight_of", { word: word(from.value) }));
     };
 
@@ -124,7 +127,7 @@
       when.set(about.frames.length - 1);
       curves();
       showFrame();
-      measured.textContent = say("score", { share: Math.round(about.score.named * 100), real: Math.round(about.score.real * 100) });
+      measured.textContent = say("score", { share: Math.round(about.score.named * 100), real: Math.round(about.score.real * 100), apart: about.score.apart, icons: about.score.apart_real });
       await ask();
       if (!lab.still() && lab.open()) go();
       return null;
@@ -141,6 +144,7 @@
         for (let number = 0; number < COUNT; number += 1) pen.drawImage(strip, number * SIDE, 0, SIDE, SIDE, (number % 6) * large, Math.floor(number / 6) * large, large, large);
         return made;
       },
+      film: () => strip && ["moving", between()],
       tab: () => about && { "image-prompt": word(from.value), "image-seed": first },
     };
   });

@@ -152,6 +152,7 @@
       shown: () => { if (!film) ask(); else show(at); },
       hidden: stop,
       picture: sheet,
+      film: () => film && ["moving", wish({ seed: film.seed })],
       tab: () => ({ "image-prompt": prompt.value, "image-seed": wish().seed, "image-steps": wish().steps }),
     };
   });

@@ -133,6 +133,7 @@
         choose("second", await ours(3));
       },
       picture: sheetOf,
+      film: () => walk && ["moving", chosen],
       // What stands in the middle becomes the picture that the tab starts from.
       tab: () => {
         if (!walk) return null;

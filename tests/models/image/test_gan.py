@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 from studio.devices.device import Device
 from studio.engines.lab.gan import GanEngine, GanModel, Spot, between
@@ -20,7 +21,7 @@ from studio.errors import StudioError
 from studio.lab import gan, small
 from studio.requests import ImageRequest
 from studio.store.local import STARTERS
-from train.gan import discriminator, ship, training
+from train.gan import data, discriminator, ship, training
 from train.quiet import Quiet
 
 WORDS = [{"name": "cat", "chinese": "猫"}, {"name": "bus", "chinese": "车"}, {"name": "sun", "chinese": "太阳"}]
@@ -137,8 +138,8 @@ def _reading() -> Any:
 
 
 def test_each_loss_reaches_its_own_network_alone(game: training.Game, reading: Any) -> None:
-    real, word = torch.rand(4, 3, 64, 64) * 2 - 1, torch.tensor([0, 1, 2, 0])
-    painting, telling = game.losses(reading, real, word, torch.Generator().manual_seed(0))
+    real, word = torch.rand(4, 3, 64, 64) * 2 - 1, torch.tensor([0, 0, 2, 2])
+    painting, telling = game.losses(reading, real, word, torch.Generator().manual_seed(0), 1.0)
     painting.backward(retain_graph=True)
     assert all(one.grad is None for one in game.discriminator.parameters())
     assert any(float(one.grad.abs().sum()) > 0 for one in game.generator.parameters() if one.grad is not None)
@@ -151,17 +152,76 @@ def test_each_loss_reaches_its_own_network_alone(game: training.Game, reading: A
 
 def test_a_discriminator_that_plays_alone_learns_to_tell(game: training.Game, reading: Any) -> None:
     chance = torch.Generator().manual_seed(0)
-    real, word = torch.ones(6, 3, 64, 64), torch.tensor([0, 1, 2, 0, 1, 2])
+    real, word = torch.ones(6, 3, 64, 64), torch.tensor([0, 0, 1, 1, 2, 2])
     real[:, :, 16:48, 16:48] = -1
     optimiser = torch.optim.Adam(game.discriminator.parameters(), 5e-3, betas=(0.0, 0.99))
     losses = []
     for _ in range(12):
-        _, telling = game.losses(reading, real, word, chance)
+        _, telling = game.losses(reading, real, word, chance, 0.0)
         optimiser.zero_grad(set_to_none=True)
         telling.backward()
         optimiser.step()
         losses.append(telling.item())
     assert np.mean(losses[-3:]) < losses[0] - 0.2
+
+
+def test_one_picture_a_word_is_told_by_its_pairs() -> None:
+    """Each picture alone is as real as the others; what tells is that both of a pair are the same one."""
+    torch.manual_seed(0)
+    head = discriminator.Head(nn.Identity(), 4, 2)
+    optimiser = torch.optim.Adam(head.parameters(), 0.02)
+    word = torch.zeros(64, dtype=torch.long)
+    told = torch.zeros(0)
+    for _ in range(150):
+        real = torch.randn(64, 4, 8, 8)
+        same = torch.randn(32, 4, 8, 8).repeat_interleave(2, 0)
+        (of_real,), (of_same,) = head(real, word), head(same, word)
+        optimiser.zero_grad(set_to_none=True)
+        (torch.relu(1 - of_real) + torch.relu(1 + of_same)).mean().backward()
+        optimiser.step()
+        told = torch.stack([of_real.min(), of_same.max()]).detach()
+    assert told[0] > 0 > told[1]
+
+
+def test_a_generator_that_paints_alike_is_asked_for_difference(game: training.Game, reading: Any) -> None:
+    torch.manual_seed(0)
+    word = torch.tensor([0, 0, 1, 1])
+    real = torch.rand(4, 3, 1, 1).expand(-1, -1, 64, 64) * 2 - 1
+    asked = [
+        game.losses(reading, real, word, torch.Generator().manual_seed(0), seeking)[0].item() for seeking in (0.0, 1.0)
+    ]
+    noise = torch.randn(4, NOISE, generator=torch.Generator().manual_seed(0))
+    painted = training.apart(game.generator(noise, word))
+    lacking = torch.relu(1 - painted / (training.ENOUGH * training.apart(real).mean())).mean().item()
+    assert lacking > 0.1
+    assert asked[1] - asked[0] == pytest.approx(lacking, abs=0.02)  # the norms of the judges move a little
+
+
+def test_the_distance_of_a_pair_is_that_of_its_parts() -> None:
+    black, white = torch.full((3, 64, 64), -1.0), torch.ones(3, 64, 64)
+    chequered = white.clone()
+    chequered[:, ::2, ::2] = chequered[:, 1::2, 1::2] = -1  # finer than a part: on average as grey as grey
+    found = training.apart(torch.stack([black, white, chequered, torch.zeros(3, 64, 64), white, white]))
+    assert found.tolist() == pytest.approx([2, 0, 0])
+
+
+def test_icons_come_in_pairs_and_what_says_its_colour_keeps_it() -> None:
+    pixels = torch.zeros(4, 4, 3, 64, 64, dtype=torch.uint8)
+    pixels[:, 1:] = 255  # in other colours
+    names = [{"name": "red heart", "chinese": ""}, {"name": "star", "chinese": ""}]
+    icons = data.Icons(pixels, np.array([0, 0, 1, 1]), names, ["a", "b"] * 2)
+    shown, word = data.batch(icons, 400, np.random.default_rng(0))
+    assert torch.equal(word[0::2], word[1::2])
+    other = shown.mean((1, 2, 3)) > 0
+    assert not other[word == 0].any()
+    assert other[word == 1].float().mean().item() == pytest.approx(1 - data.AS_DRAWN, abs=0.1)
+
+
+def test_pairs_are_moved_alike() -> None:
+    pixels = torch.rand(8, 3, 64, 64).repeat_interleave(2, 0)
+    made = discriminator.moved(pixels, torch.Generator().manual_seed(0), 2)
+    assert torch.equal(made[0::2], made[1::2])
+    assert not torch.equal(made, pixels)
 
 
 def test_what_the_discriminator_sees_is_moved_and_stays_a_picture() -> None:
@@ -223,3 +283,5 @@ def test_its_score_is_the_one_on_its_card() -> None:
     card = (STARTERS / "gan" / "README.md").read_text(encoding="utf-8")
     found = gan.score()
     assert all(f"{found[kind] * 100:.1f} %" in card for kind in ("named", "matcher", "real"))
+    assert f"{found['apart']} levels" in card
+    assert f"{found['apart_real']}." in card

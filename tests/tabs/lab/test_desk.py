@@ -27,8 +27,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "writes/ahead": {"text": "hills"},
     "writes/write": {"text": "hills", "way": "beam"},
     "noise/film": {"prompt": "two hills", "steps": 3},
+    "noise/moving": {"prompt": "two hills", "steps": 3},
     "noise/picture": {"prompt": "two hills", "guidance": 4},
     "space/walk": {"first": PIXEL, "second": PIXEL},
+    "space/moving": {"first": PIXEL, "second": PIXEL},
     "space/noised": {"picture": PIXEL},
 }
 
@@ -99,6 +101,7 @@ def test_what_is_no_table_is_no_message(studio: Studio, what: str, body: Any) ->
         ("noise/film", {"prompt": "  "}),
         ("noise/film", {"steps": 1_000}),
         ("noise/film", {"steps": 2.5}),
+        ("noise/moving", {"steps": 1_000}),
         ("noise/film", {"guidance": 11}),
         ("noise/film", {"seed": -1}),
         ("space/walk", {"first": ""}),
@@ -106,6 +109,7 @@ def test_what_is_no_table_is_no_message(studio: Studio, what: str, body: Any) ->
         ("space/walk", {"first": "data:image/png;base64,%%%"}),
         ("space/walk", {"first": "data:image/png;base64," + "A" * 700_000}),
         ("space/walk", {"first": "data:image/svg+xml;base64,PHN2Zy8+"}),
+        ("space/moving", {"second": "data:image/png;base64,%%%"}),
         ("space/noised", {"picture": {"path": "/etc/passwd"}}),
     ],
 )

@@ -82,7 +82,8 @@ def test_a_strip_holds_its_pictures_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("message", [None, [], "a", 5])
-@pytest.mark.parametrize("answer", [gan.walk, gan.row, gan.beside, matches.see, matches.grid, taste.pair, taste.learn,
+@pytest.mark.parametrize("answer", [gan.walk, gan.moving, gan.training, gan.row, gan.beside, matches.see, matches.grid,
+                                    taste.pair, taste.learn,
                                     taste.paint])  # fmt: skip
 def test_what_is_no_message_is_refused(answer: Any, message: Any) -> None:
     with pytest.raises(StudioError, check=lambda error: error.code == "bad_message"):
@@ -93,7 +94,8 @@ def test_what_is_no_message_is_refused(answer: Any, message: Any) -> None:
     ("answer", "message"),
     [
         (gan.walk, {"from": -1}), (gan.walk, {"to": 10_000}), (gan.walk, {"from": True}), (gan.walk, {"count": 1}),
-        (gan.walk, {"count": 1_000}), (gan.walk, {"truncation": 9}), (gan.walk, {"truncation": "1"}),
+        (gan.walk, {"count": 1_000}), (gan.moving, {"count": 1_000}), (gan.walk, {"truncation": 9}),
+        (gan.walk, {"truncation": "1"}),
         (gan.walk, {"seed": -1}), (gan.row, {"word": 1.5}), (gan.row, {"count": 0}), (gan.row, {"seed": 2**40}),
         (gan.beside, {"word": "cat"}), (gan.beside, {"model": "x" * 500}),
         (matches.see, {}), (matches.see, {"pictures": "a"}), (matches.see, {"pictures": [_png()] * 40}),

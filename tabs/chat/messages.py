@@ -21,7 +21,7 @@ _LABELS = {"delete": "delete_message"}
 
 def draw(
     chat: Chat, spoken: str, *, running: bool = False, beside: int = -1, others: Sequence[tuple[str, str]] = (),
-    files: Callable[[Entry], str] = lambda _: "",
+    files: Callable[[Entry], str] = lambda _: "", visiting: bool = False,
 ) -> str:  # fmt: skip
     """The whole conversation. While an answer is being written nothing in it can be changed.
 
@@ -29,6 +29,7 @@ def draw(
         beside: the message whose versions are shown side by side.
         others: (id, title) of further models that could answer the last question.
         files: what draws those of a message.
+        visiting: this machine is not the reader's.
     """
     last = len(chat.messages) - 1
     rows = "".join(
@@ -39,11 +40,8 @@ def draw(
     )
     if not running:
         rows += _end(chat, spoken)
-    hint = (
-        ""
-        if chat.messages
-        else (f'<div class="a-talk-hint"><h2>{_said("empty", spoken)}</h2><p>{_said("empty_note", spoken)}</p></div>')
-    )
+    note = _said("empty_note_visiting" if visiting else "empty_note", spoken)
+    hint = "" if chat.messages else f'<div class="a-talk-hint"><h2>{_said("empty", spoken)}</h2><p>{note}</p></div>'
     shown = chat.id if chat.messages or chat.former else ""
     labels = "".join(
         f' data-{name}="{_said(name, spoken)}"' for name in ("submit", "reword", "save_answer", "cancel", "field")

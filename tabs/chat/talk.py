@@ -74,8 +74,9 @@ class Talk:
         spoken = language(request)
         others = [] if running else self.settings.others(chat, spoken)
         files = attached.drawer(self.page, self.page.chats(request), chat, spoken)
+        how: dict[str, Any] = {"running": running, "beside": beside, "others": others, "files": files}
         return {
-            self.said: messages.draw(chat, spoken, running=running, beside=beside, others=others, files=files),
+            self.said: messages.draw(chat, spoken, **how, visiting=self.page.studio.settings.profile != "local"),
             self.live: gr.update(visible=False, value=""),
             self.now: gr.update(visible=False),
             self.starters: gr.update(visible=not chat.messages),

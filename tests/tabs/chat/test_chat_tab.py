@@ -163,3 +163,10 @@ def test_other_models_are_offered_for_the_last_answer_only() -> None:
     drawn = messages.draw(long, "en", others=[("other", "Other")])
     assert drawn.count('data-words="other" aria-label="Retry with Other"') == 1
     assert "Retry with" not in messages.draw(long, "en", running=True, others=[("other", "Other")])
+
+
+def test_a_visitor_is_not_told_that_their_own_machine_computes() -> None:
+    empty = Chat(id="")
+    assert "computed on this machine" in messages.draw(empty, "en")
+    assert "the machine that this page comes from" in messages.draw(empty, "en", visiting=True)
+    assert "提供本页面的电脑" in messages.draw(empty, "zh-CN", visiting=True)

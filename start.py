@@ -5,6 +5,7 @@
     python start.py test ARGUMENTS   pytest alone, with these arguments
     python start.py audiocraft       add audiocraft, an optional engine for music and sounds
     python start.py mcp              add what serves tools to programs that speak MCP
+    python start.py gpu              have GGUF models computed by the graphics card, where there is one
     python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
@@ -93,6 +94,10 @@ def main(arguments):
         from install import extra
 
         return extra.main(*arguments[:2])
+    if arguments[:1] == ["gpu"]:
+        from install import gpu
+
+        return gpu.main(*arguments[1:2])
     try:
         return check(arguments[1:]) if tests else hand_over(command(arguments))
     except KeyboardInterrupt:

@@ -1,7 +1,11 @@
 """Compiled decoder of MusicGen: static keys and values, and on a graphics card CUDA graphs of a step.
 
-transformers compiles a step of generation where it is given a static cache. MusicGen's positions ask at each step
-whether their table is long enough, which breaks the step in two: it is long enough for a window, and is not asked.
+transformers compiles a step of generation where it is given a static cache. Two things of its MusicGen stand in the way:
+
+- Its positions ask at each step whether their table is long enough, which breaks the step in two. It is long enough for a
+  window, and is not asked.
+- Its `generate` computes the beginning twice, which goes unnoticed where each time a new cache is made. One that is given
+  would hold the beginning twice: it is emptied before.
 """
 
 from __future__ import annotations
@@ -57,11 +61,13 @@ class Compiled(faster.Faster):
             config = self._model.config.decoder
             parts = (StaticCache(config=config, max_cache_len=length) for length in (size, words))
             self._caches = {(size, words, rows): (found := EncoderDecoderCache(*parts))}
-        else:
-            faster.rewind(found.self_attention_cache, 0)
-            faster.rewind(found.cross_attention_cache, 0)
-            found.is_updated = dict.fromkeys(found.is_updated, False)
         return found
+
+    def _empty(self) -> None:
+        for cache in self._caches.values():
+            faster.rewind(cache.self_attention_cache, 0)
+            faster.rewind(cache.cross_attention_cache, 0)
+            cache.is_updated = dict.fromkeys(cache.is_updated, False)
 
     def _table(self) -> Any:
         return self._model.decoder.model.decoder.embed_positions.weights
@@ -76,6 +82,13 @@ class Compiled(faster.Faster):
             return positions.weights.index_select(0, places.view(-1))
 
         positions.forward = forward
+        begin = self._model._prefill
+
+        def prefill(*given: Any, **named: Any) -> Any:
+            self._empty()
+            return begin(*given, **named)
+
+        self._model._prefill = prefill
         words = torch.zeros((1, 2), dtype=torch.long, device=self._model.device)
         given = {"input_ids": words, "attention_mask": torch.ones_like(words), "guidance_scale": 3.0}
         count = self._model.config.decoder.num_codebooks + 2
@@ -84,4 +97,5 @@ class Compiled(faster.Faster):
     def _plain(self) -> None:
         self._caches = {}
         vars(self._model).pop("_compiled_call", None)
+        vars(self._model).pop("_prefill", None)
         vars(self._model.decoder.model.decoder.embed_positions).pop("forward", None)

@@ -44,6 +44,7 @@ def traced(monkeypatch):
     import torch
 
     monkeypatch.setattr(faster, "BACKEND", "eager")
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "disabled", True)  # it writes down every step of tracing
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     yield torch._dynamo.utils.counters

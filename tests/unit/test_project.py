@@ -191,7 +191,7 @@ def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
 
 
-BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
+BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "models", ROOT / "tests" / "unit" / "manager")
 """Where benchmarks find modules of ours beside the studio."""
 BROUGHT = {"tokenizers", "starlette", "uvicorn"}
 """Packages that those of requirements.txt bring along."""

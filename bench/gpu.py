@@ -1,12 +1,13 @@
 """What one card gives through the studio, and what it gives to the bare libraries in the same run. About ten minutes.
 
-Prints a row for each figure: the library's, the studio's, and the ratio of the two, above 1 where the studio is better. Both
-take turns and the median of the rounds counts. The models have random weights of real sizes, which take the same time as
-trained ones: a Llama of 362 million parameters, a Stable Diffusion 1.5, MusicGen small, BLIP base. Where there is no card,
-the figures are the processor's, which is said; `--tiny` takes models of a few thousand parameters, to try the script.
+Prints a row for each figure: the library's, the studio's, and the ratio of the two, above 1 where the studio is
+better. Both take turns and the median of the rounds counts. The models have random weights of real sizes, which take
+the same time as trained ones: a Llama of 362 million parameters, a Stable Diffusion 1.5, MusicGen small, BLIP base.
+Where there is no card, the figures are the processor's, which is said; `--tiny` takes models of a few thousand
+parameters, to try the script.
 
-`faster` rows have the ways that are off until somebody switches them on (docs/gpu.md). On a processor they cost minutes of
-compiling: `--faster` asks for them there.
+`faster` rows have the ways that are off until somebody switches them on (docs/gpu.md). On a processor they cost
+minutes of compiling: `--faster` asks for them there.
 
     python bench/gpu.py [--tiny] [--rounds 3] [--device auto] [--faster] [--json FILE]
 """
@@ -153,8 +154,8 @@ class Bench:
                 guidance_scale=5.0, seed=1, count=1,
             ),
             "music": MusicRequest(
-                prompt="red heart", model="music", duration=size.seconds, guidance_scale=3.0, temperature=1.0, top_k=250,
-                seed=1, count=1,
+                prompt="red heart", model="music", duration=size.seconds, guidance_scale=3.0, temperature=1.0,
+                top_k=250, seed=1, count=1,
             ),
             "caption": CaptionRequest(image=self.picture, model="caption", max_tokens=12, temperature=0.0, seed=1),
         }  # fmt: skip
@@ -474,7 +475,9 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         bench = Bench(Path(folder), device, size, options.rounds)
         with bench.studio:
             for row in bench.rows(options.faster or device.kind == "cuda"):
-                print(f"{row.name:<24}{row.library:>10.3f}{row.studio:>10.3f}  {row.unit:<14}{row.ratio:.2f}", flush=True)
+                print(
+                    f"{row.name:<24}{row.library:>10.3f}{row.studio:>10.3f}  {row.unit:<14}{row.ratio:.2f}", flush=True
+                )
                 rows.append(row)
     if options.json:
         table = [asdict(row) | {"ratio": row.ratio} for row in rows]

@@ -1,10 +1,10 @@
 """How many devices some people need: the queue's own rules, driven by a clock that nobody waits for.
 
-People come at random over a day, most of them in its busy hours, and some of those hours are simulated. A job goes to the
-device that will be done with it first, by learned work and where models are; who is next there is decided by the studio's
-own scheduling (studio.jobs.line, through studio.jobs.turns, within the limits of studio.jobs.rates); what is made up is only
-that a job takes its time. Prints, for each task and for all together, the
-fewest devices with which the wait at the 95th percentile stays under an aim, that wait, and how busy devices are.
+People come at random over a day, most of them in its busy hours, and some of those hours are simulated. A job goes to
+the device that will be done with it first, by learned work and where models are; who is next there is decided by the
+studio's own scheduling (studio.jobs.line, through studio.jobs.turns, within the limits of studio.jobs.rates); what is
+made up is only that a job takes its time. Prints, for each task and for all together, the fewest devices with which
+the wait at the 95th percentile stays under an aim, that wait, and how busy devices are.
 
 How long jobs take is in PACE, or in the table that a studio learned (`--pace home/cache/pace.json`).
 
@@ -232,7 +232,7 @@ class World:
 
 
 def hours_of(kinds: Sequence[Kind], people: int, seed: int, hours: float = 1.0) -> list[Job]:
-    """The jobs of some busy hours of a day with so many people, each of whom asks for all kinds. The same for a seed."""
+    """The jobs of some busy hours of a day with so many people, who ask for all kinds. The same for a seed."""
     dice, jobs = random.Random(seed), []
     length = hours * 3600 + WARM
     here = SHARE_OF_BUSY * length / (BUSY_HOURS * 3600)
@@ -267,7 +267,8 @@ def learned(file: Path, kinds: Sequence[Kind], units: Mapping[str, float]) -> tu
     """
     table: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     found = []
-    for kind in kinds:
+    for one in kinds:
+        kind = one
         runs = [(name.split()[2], value) for name, value in table.items() if name.startswith(f"run {kind.name} ")]
         if runs:
             model, each = runs[-1]  # the one that was used last
@@ -280,18 +281,16 @@ def learned(file: Path, kinds: Sequence[Kind], units: Mapping[str, float]) -> tu
 UNITS = {"chat": 1.0, "code": 1.0, "image": 25 * 1024 * 1024.0, "music": 10.0, "caption": 1.0}
 
 
-def rows(
-    kinds: Sequence[Kind], people: int, aim: float, seed: int, memory: float, hours: float = 1.0
-) -> Iterator[str]:
+def rows(kinds: Sequence[Kind], people: int, aim: float, seed: int, memory: float, hours: float = 1.0) -> Iterator[str]:
     """The table, a line each; at last all tasks on the same devices."""
     yield "| | jobs a day | devices | memory of each | wait, 95th percentile | busy | loads an hour |"
     yield "|---|---|---|---|---|---|---|"
     for name, some in [*((kind.name, (kind,)) for kind in kinds), ("all on the same devices", tuple(kinds))]:
         told = fewest(some, people, aim, seed, memory, hours)
-        needed = max(kind.gigabytes for kind in some)
+        needed, asked = max(kind.gigabytes for kind in some), people * sum(kind.each for kind in some)
         size = f"{needed:g} GB" if len(some) == 1 else f"{memory:g} GB"
         yield (
-            f"| {name} | {people * sum(kind.each for kind in some):,} | {told.devices} | {size} | {told.wait(0.95):.0f} s "
+            f"| {name} | {asked:,} | {told.devices} | {size} | {told.wait(0.95):.0f} s "
             f"| {told.used:.0%} | {told.loads * 3600 / told.until:.0f} |"
         )
 
@@ -314,9 +313,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pace", type=Path, help="a home/cache/pace.json")
     options = parser.parse_args()
-    for name, kinds in PACE.items():
-        if options.pace:
-            kinds = learned(options.pace, kinds, UNITS)
+    for name, assumed in PACE.items():
+        kinds = learned(options.pace, assumed, UNITS) if options.pace else assumed
         print(f"{options.people:,} people a day, {name}, aim {options.aim:.0f} s\n")
         for row in rows(kinds, options.people, options.aim, options.seed, options.memory, options.hours):
             print(row, flush=True)

@@ -1,9 +1,10 @@
 """`python start.py gpu`: the build of llama.cpp for the card that is there, in the place of the one for processors.
 
-The package index has builds for processors and for Apple's chips alone. The others lie in an index of the project's own,
-from which this one package is taken, in the version that requirements.txt names, and nothing that it depends on. What was
-fetched is asked whether it sees a card; where it does not, the next build is tried, and at last the usual one comes back.
-Standard library only. The addresses are those of the package's own description; nobody has fetched from them yet here.
+The package index has builds for processors and for Apple's chips alone. The others lie in an index of the project's
+own, from which this one package is taken, in the version that requirements.txt names, and nothing that it depends on.
+What was fetched is asked whether it sees a card; where it does not, the next build is tried, and at last the usual
+one comes back. Standard library only. The addresses are those of the package's own description; nobody has fetched
+from them yet here.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Gpu:
                 return
         self.usual()
         raise InstallError(
-            f"None of the builds ({', '.join(builds)}) works here, so the one for processors is back: nothing is lost.\n"
+            f"None of the builds ({', '.join(builds)}) works here, so the usual one is back: nothing is lost.\n"
             f"The whole output is in {self.runner.log}."
         )
 

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     faster: Literal["off", "auto", "on"] = Field(
         "off",
-        description="Compile pinned models (docs/gpu.md). auto: on a graphics card, where it measured faster. on: always.",
+        description="Compile pinned models (docs/gpu.md). auto: where a card measured it faster. on: always.",
     )
     reserve_gb: float = Field(0.5, ge=0, description="Device memory left free for everything else.")
     keep_alive: float = Field(

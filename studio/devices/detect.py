@@ -41,7 +41,7 @@ def nvml_memory(device: Device) -> Any:
 
 @cache
 def llama_on_gpu() -> bool:
-    """Whether `python start.py gpu` put a build of llama.cpp for graphics cards there, and nothing took its place since."""
+    """Whether `python start.py gpu` put a build of llama.cpp for cards there, and nothing took its place since."""
     try:
         _, known = Path(sys.prefix, "atelier.llama").read_text(encoding="utf-8").split()
         files = metadata.distribution("xllamacpp").read_text("RECORD") or ""

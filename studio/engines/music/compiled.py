@@ -1,11 +1,12 @@
 """Compiled decoder of MusicGen: static keys and values, and on a graphics card CUDA graphs of a step.
 
-transformers compiles a step of generation where it is given a static cache. Two things of its MusicGen stand in the way:
+transformers compiles a step of generation where it is given a static cache. Two things of its MusicGen stand in the
+way:
 
-- Its positions ask at each step whether their table is long enough, which breaks the step in two. It is long enough for a
-  window, and is not asked.
-- Its `generate` computes the beginning twice, which goes unnoticed where each time a new cache is made. One that is given
-  would hold the beginning twice: it is emptied before.
+- Its positions ask at each step whether their table is long enough, which breaks the step in two. It is long enough
+  for a window, and is not asked.
+- Its `generate` computes the beginning twice, which goes unnoticed where each time a new cache is made. One that is
+  given would hold the beginning twice: it is emptied before.
 """
 
 from __future__ import annotations

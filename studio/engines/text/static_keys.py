@@ -40,10 +40,10 @@ class StaticKeys:
         while size < room:
             size *= 2
         size = min(size, self._limit)
-        if cache is not None and all(type(layer) is StaticLayer for layer in cache.layers):
-            if cache.layers[0].max_cache_len >= size:
-                faster.rewind(cache, shared)
-                return cache, shared
+        large = cache is not None and cache.layers[0].max_cache_len >= size
+        if large and all(type(layer) is StaticLayer for layer in cache.layers):
+            faster.rewind(cache, shared)
+            return cache, shared
         self._cache = StaticCache(config=self._model.config, max_cache_len=size)
         return self._cache, 0
 

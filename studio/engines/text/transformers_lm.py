@@ -286,8 +286,9 @@ class TextModel(parking.Parking):
 
         compiled = {"compile_config": faster.compiling(self._device)} if self._faster.on else {}
         config = GenerationConfig(
-            **compiled, max_new_tokens=most, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0, **_sampler(sampling)
-        )
+            max_new_tokens=most, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0, **_sampler(sampling),
+            **compiled,
+        )  # fmt: skip
         torch.manual_seed(seed or 0)
         began = time.perf_counter()
         more = {name: self._cast(value) for name, value in (seen or {}).items() if name not in _GIVEN}

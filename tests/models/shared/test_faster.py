@@ -247,5 +247,3 @@ def test_what_a_model_asks_is_answered_by_the_judge(chat_folder):
     model.run(chat("Hello"), Recorder())
     assert model._faster.on
     model.close()
-
-

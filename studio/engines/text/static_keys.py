@@ -23,7 +23,8 @@ class StaticKeys:
     """
 
     def __init__(self, model: Any, limit: int, device: Device) -> None:
-        self._model, self._limit, self._device = model, limit, device
+        self._limit, self._device = limit, device
+        self._model: Any = model
         self._cache: Any = None
 
     def rewound(self, room: int, shared: int) -> tuple[Any, int]:
@@ -36,7 +37,8 @@ class StaticKeys:
         from transformers import StaticCache
         from transformers.cache_utils import StaticLayer
 
-        cache, size = self._cache, ROOM
+        cache: Any = self._cache
+        size = ROOM
         while size < room:
             size *= 2
         size = min(size, self._limit)

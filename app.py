@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from studio import proxies
+from studio.devices import threads
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before anything imports gradio or a hub client
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -14,6 +15,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 if os.environ.get("SPACE_ID"):
     os.environ.setdefault("STUDIO_PROFILE", "space")
 proxies.settle(os.environ)
+threads.settle(os.environ)
 ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 if TYPE_CHECKING:

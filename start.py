@@ -6,6 +6,7 @@
     python start.py audiocraft       add audiocraft, an optional engine for music and sounds
     python start.py mcp              add what serves tools to programs that speak MCP
     python start.py c2pa             add what signs files and reads signatures
+    python start.py gpu              have GGUF models computed by the graphics card, where there is one
     python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
@@ -61,12 +62,11 @@ def check(arguments):
 
     failed = []
     chosen = [one for one in CHECKS if one[0] == "pytest" or not arguments]
-    for name, line in chosen:
+    for name, check in chosen:
         print("== " + name)
         sys.stdout.flush()
-        whole = name == "pytest" and not arguments
-        line = [state.PYTHON] + list(line) + (arguments if name == "pytest" else [])  # noqa: RUF005
-        if whole:
+        line = [state.PYTHON] + list(check) + (arguments if name == "pytest" else [])
+        if name == "pytest" and not arguments:
             from install import second_look
 
             code = second_look.run(line + WHOLE, line, state.ROOT)
@@ -101,6 +101,10 @@ def main(arguments):
         from install import extra
 
         return extra.main(*arguments[:2])
+    if arguments[:1] == ["gpu"]:
+        from install import gpu
+
+        return gpu.main(*arguments[1:2])
     try:
         return check(arguments[1:]) if tests else hand_over(command(arguments))
     except KeyboardInterrupt:

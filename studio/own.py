@@ -16,9 +16,9 @@ from studio.catalog import own_toml
 from studio.catalog.card import Card
 from studio.catalog.card_reader import read_card
 from studio.catalog.catalog import Catalog
-from studio.catalog.engines import ENGINES
 from studio.errors import StudioError
 from studio.manager import Fleet
+from studio.manager.fleet import on_processor
 from studio.paths import Home
 from studio.settings import Settings
 from studio.store import Store
@@ -223,7 +223,7 @@ class Own:
 
     def fits(self, named: Named, nbytes: int = 0) -> bool:
         """Whether some device has the memory for a named model, or for `nbytes` of it."""
-        needed, managers = int((nbytes or named.nbytes) * 1.1), self._fleet.suited(ENGINES[named.engine].cpu_only)
+        needed, managers = int((nbytes or named.nbytes) * 1.1), self._fleet.suited(on_processor(named.engine))
         return any(needed <= manager.status().budget for manager in managers)
 
     def add(self, named: Named, id: str = "") -> Card:

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     memory_gb: float = Field(
         0.0, ge=0, description="Memory that models may take together. 0: what the machine can spare."
     )
+    faster: Literal["off", "auto", "on"] = Field(
+        "off",
+        description="Compile pinned models (docs/gpu.md). auto: where a card measured it faster. on: always.",
+    )
     reserve_gb: float = Field(0.5, ge=0, description="Device memory left free for everything else.")
     keep_alive: float = Field(
         300.0, description="Seconds an unused model stays loaded. 0: free at once. Negative: for ever."

@@ -14,7 +14,7 @@ Variant = Literal["offload", "int8", "int4", "offload-int8"]
 
 _BITS: tuple[Variant, ...] = ("int8", "int4")
 _BITS_AND_PARTS: tuple[Variant, ...] = ("offload", *_BITS, "offload-int8")
-_TORCH = ("dtype", "ignore_code", "quantise")
+_TORCH = ("dtype", "ignore_code", "quantise", "straight")
 _PIPELINE = (*_TORCH, "offload")
 
 

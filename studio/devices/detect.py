@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +37,17 @@ def nvml_memory(device: Device) -> Any:
 
     pynvml.nvmlInit()
     return pynvml.nvmlDeviceGetMemoryInfo(_handle(_visible()[device.index]))
+
+
+@cache
+def llama_on_gpu() -> bool:
+    """Whether `python start.py gpu` put a build of llama.cpp for cards there, and nothing took its place since."""
+    try:
+        _, known = Path(sys.prefix, "atelier.llama").read_text(encoding="utf-8").split()
+        files = metadata.distribution("xllamacpp").read_text("RECORD") or ""
+    except (OSError, ValueError, metadata.PackageNotFoundError):
+        return False
+    return hashlib.sha256(files.encode()).hexdigest() == known
 
 
 @cache

@@ -166,6 +166,34 @@ class Killable(Protocol):
         ...
 
 
+class Worth(Protocol):
+    """Whether a model's faster way pays, as whoever holds the model knows: it is slow at first and takes memory.
+
+    A shape is what makes runs comparable, for example the size of a picture.
+    """
+
+    def pays(self, shape: str) -> bool:
+        """Whether the next run of this shape is to be a fast one."""
+        ...
+
+    def took(self, shape: str, fast: bool, seconds: float) -> None:
+        """One unit of a run's work (a step, a token) took so long."""
+        ...
+
+    def failed(self, shape: str) -> None:
+        """The faster way does not work here."""
+        ...
+
+
+@runtime_checkable
+class Hastens(Protocol):
+    """A loaded model that has a faster way: the same results but for rounding, after one slow run."""
+
+    def hasten(self, worth: Worth) -> None:
+        """Ask `worth` before each run from now on. Without it every run is a plain one."""
+        ...
+
+
 @runtime_checkable
 class TakesSeveral(Protocol):
     """A loaded model that captions several pictures at once."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
-from studio.engines.base import AnswersSeveral, Loaded, engine
+from studio.engines.base import AnswersSeveral, Hastens, Loaded, engine
 from studio.engines.text import watermark
 from studio.manager import ModelManager, Spec
 from studio.manager.backends.process import proxy
 from studio.manager.backends.zero.rented import PLACES, Clock, Remote, Rented
+from studio.manager.faster import Judge
 from studio.paths import Home
 from studio.requests import Request
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
 
+LOAD = "load"
+"""The shape of a load, which can go straight to the device."""
 AT_HOME = 2
 """Places on one's own machine where a card names no number: each makes the load longer and takes a context's memory."""
 
@@ -29,6 +34,7 @@ class Specs:
     Attributes:
         copies: of models that this machine computes with in another type than they are stored in.
         rented: a card that is lent call by call; None where there is none. clock: how long runs take there.
+        judge: which models are computed in their faster way, once they are pinned.
     """
 
     settings: Settings
@@ -36,6 +42,7 @@ class Specs:
     copies: Copies
     rented: Rented | None
     clock: Clock
+    judge: Judge = field(default_factory=Judge)
 
     def places(self, card: Card) -> int:
         """How many jobs a model may answer at once. One in a process of its own answers one after another."""
@@ -88,9 +95,22 @@ class Specs:
                 )
             if isinstance(several, AnswersSeveral):
                 return several.load(card, stored, manager.device, report, manager.places(key))
-            return engine(card.engine).load(card, stored, manager.device, report)
+            return self._loaded(card, stored, manager, report)
 
         return Spec(
             key, weights, load, keep_alive=keep, park_alive=park if keep else 0.0,
             places=many, each=each, builds=ENGINES[card.engine].torch and not apart, apart=apart,
         )  # fmt: skip
+
+    def _loaded(self, card: Card, stored: Path, manager: ModelManager, report: Callable[[float], None]) -> Loaded:
+        """A model in this process: straight to its device and in its faster way, where either pays."""
+        worth = self.judge.of(card.id, manager.device, lambda: manager.pinned(card.id))
+        began, straight = time.perf_counter(), False
+        if "straight" in ENGINES[card.engine].options and "straight" not in card.options:
+            straight = worth.pays(LOAD)
+            card = replace(card, options={**card.options, "straight": straight})
+        model = engine(card.engine).load(card, stored, manager.device, report)
+        worth.took(LOAD, straight, time.perf_counter() - began)
+        if isinstance(model, Hastens):
+            model.hasten(worth)
+        return model

@@ -37,6 +37,7 @@ from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
 from studio.manager.backends.process import proxy
 from studio.manager.backends.remote.peers import Peers
+from studio.manager.faster import Judge
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
 from studio.recipes.explicit_label import Marking
@@ -91,7 +92,8 @@ class Runner:
         self.fleet, self._copies, self._rescue = fleet, copies, rescue
         self._learned = Learned(learned)
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
-        self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace))
+        judge = Judge(settings.faster, learned and learned.with_name("faster.json"))
+        self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace), judge)
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
         self.turns = Turns(
             {DEVICES: len(self.fleet.devices), LENT: LENT_MODELS, AWAY: AT_ONCE}, self._saves,

@@ -6,6 +6,7 @@ manager.py   one device: asked, and carried out    effects.py     what happens t
 lane.py      one thread a device                   budget.py      how many bytes models may take
 fleet.py     several devices: where a job goes     watchdog.py    whether a lane answers, and what is ended if not
 memory_estimates.py   what work really took        types.py snapshot.py   what goes in and out
+faster.py    whether a pinned model's faster way pays
 backends     where a model is computed, beside our own process
 """
 

@@ -13,7 +13,7 @@ from typing import Self
 from studio.catalog.card import Card
 from studio.catalog.engines import ENGINES
 from studio.devices import memory
-from studio.devices.detect import cpu_name, detect, physical_cores
+from studio.devices.detect import cpu_name, detect, llama_on_gpu, physical_cores
 from studio.devices.device import Device
 from studio.engines.base import Loaded
 from studio.manager.backends.zero.rented import Rented
@@ -88,7 +88,7 @@ class Fleet:
             return (self.away(card.host),)
         if self._lent is not None and self.lends(card.id):
             return (self._lent,)
-        return self.suited(ENGINES[card.engine].cpu_only)
+        return self.suited(on_processor(card.engine))
 
     def away(self, host: str) -> ModelManager:
         """Another computer. What is computed there takes neither memory nor turns here."""
@@ -112,7 +112,7 @@ class Fleet:
         """The device for a request of a model; see `choose`."""
         if card.host:
             return self.away(card.host)
-        return self.choose(card.id, needed, ENGINES[card.engine].cpu_only)
+        return self.choose(card.id, needed, on_processor(card.engine))
 
     def coldness(self, card: Card) -> int:
         """How far a model is from being used here: 0 in memory, 1 parked, 2 there is room, 3 there will be, 4 there is
@@ -141,6 +141,11 @@ class Fleet:
     def holding(self, key: str) -> tuple[ModelManager, ...]:
         """Where a model is now."""
         return tuple(manager for manager in self if any(model.key == key for model in manager.status().models))
+
+
+def on_processor(engine: str) -> bool:
+    """Whether an engine's models are computed on the processor, whatever else there is."""
+    return ENGINES[engine].cpu_only and not (ENGINES[engine].native and llama_on_gpu())
 
 
 def _cost(status: ManagerStatus, key: str, needed: int) -> tuple[bool, int, bool, int, int]:

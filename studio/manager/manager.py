@@ -136,6 +136,11 @@ class ModelManager:
         """Keep a model resident, or stop doing so."""
         self._tell(lambda now: self._core.pin(now, key, on))
 
+    def pinned(self, key: str) -> bool:
+        """Whether a model is kept resident once it is there."""
+        with self._changed:
+            return key in self._core.line.pins
+
     def forgive(self, key: str) -> None:
         """Let a model that failed to load be tried again at once."""
         self._tell(lambda now: self._core.forgive(now, key))

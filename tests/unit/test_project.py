@@ -61,6 +61,7 @@ def test_a_file_of_many_lines_asks_to_be_two(file):
 BASES = {
     "ChatAnswer": "the answer to a conversation is watched like any other, and is kept when it ends",
     "Casts": "engines whose weights become one float type while they are read say so in the same way",
+    "Faster": "faster ways of models are switched on, judged and left in the same way",
     "Painting": "a picture from a picture takes all that one from words does",
     "Parking": "loaded models of torch modules leave their device and come back in the same way",
     "PartContext": "what a plan tells of one part of its work is what it tells of all of it, but for the steps",
@@ -191,7 +192,7 @@ def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
 
 
-BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
+BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "models", ROOT / "tests" / "unit" / "manager")
 """Where benchmarks find modules of ours beside the studio."""
 BROUGHT = {"tokenizers", "starlette", "uvicorn"}
 """Packages that those of requirements.txt bring along."""

@@ -30,7 +30,7 @@ from PIL import Image
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context
+from studio.engines.base import Context, Worth
 from studio.engines.image import (
     areas,
     call,
@@ -61,6 +61,7 @@ from studio.engines.image.passes import Pass, Progress, SkippedError, plan, work
 from studio.engines.image.previews import Previews, watch
 from studio.engines.image.references import References
 from studio.engines.image.refiner import Refiner
+from studio.engines.image.regional import Regional
 from studio.engines.image.single_file import loading
 from studio.engines.shared import diffusers_loading, parking, torch_loading
 from studio.errors import Cancelled, StudioError
@@ -74,21 +75,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 PIPELINES = (
-    "StableDiffusionPipeline",
-    "StableDiffusionXLPipeline",
-    "LatentConsistencyModelPipeline",
-    "StableDiffusion3Pipeline",
-    "PixArtSigmaPipeline",
-    "ZImagePipeline",
-    "FluxPipeline",
-    "FluxKontextPipeline",
-    "Flux2KleinPipeline",
-    "QwenImagePipeline",
-    "QwenImageEditPipeline",
-    "QwenImageEditPlusPipeline",
-    "SanaPipeline",
-    "SanaSprintPipeline",
-)
+    "StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline",
+    "StableDiffusion3Pipeline", "PixArtSigmaPipeline", "ZImagePipeline", "FluxPipeline",
+    "FluxKontextPipeline", "Flux2KleinPipeline", "QwenImagePipeline",
+    "QwenImageEditPipeline", "QwenImageEditPlusPipeline", "SanaPipeline", "SanaSprintPipeline",
+)  # fmt: skip
 """Pipeline classes that are loaded; a folder that asks for another one is refused."""
 
 
@@ -164,6 +155,7 @@ class DiffusionModel(parking.Parking):
         self._embeddings = conditioning.NONE  # what names in the prompts of the run stand for
         self._regions: list[Image.Image] = []  # the masks of the run's regions
         self._previews: Any = Previews(card, pipe, files, device)
+        self._faster: Any = Regional(pipe)
         self._weights: Any = parking.placed(
             card, device, *diffusers_loading.modules(pipe).values(), *self._previews.modules()
         )
@@ -173,9 +165,13 @@ class DiffusionModel(parking.Parking):
 
     def close(self) -> None:
         self._family = self._adapters = self._controls = self._references = self._previews = self._weights = None
-        self._decoders = self._refiner = None
+        self._decoders = self._refiner = self._faster = None
+
+    def hasten(self, worth: Worth) -> None:
+        self._faster.worth = worth
 
     def _forget(self) -> None:
+        self._faster.drop()
         for part in self._parts:
             part.clear()
 
@@ -185,6 +181,9 @@ class DiffusionModel(parking.Parking):
         return self._controls, self._references, self._decoders, self._refiner, self._detectors
 
     def run(self, request: ImageRequest, context: Context) -> Output:
+        return self._faster.painted(request, lambda: self._run(request, context))
+
+    def _run(self, request: ImageRequest, context: Context) -> Output:
         request, said = translation.translate_request(request, self._glossary)
         request, fitted = remarks.fitted(request, self._family)
         cutout = init_image.read_source(request)

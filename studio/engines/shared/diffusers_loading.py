@@ -69,9 +69,17 @@ def load(card: Card, files: Path, device: Device, allowed: tuple[str, ...]) -> A
             absent["processor"] = kind.from_pretrained(files / "processor", local_files_only=True)
         with _unasked():
             pipe: Any = getattr(diffusers, index["_class_name"]).from_pretrained(
-                files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent
-            )
+                files, dtype=dtype, use_safetensors=True, local_files_only=True, **variant, **absent,
+                **straight(card, device),
+            )  # fmt: skip
         return settled(card, pipe, device)
+
+
+def straight(card: Card, device: Device) -> dict[str, Any]:
+    """Arguments of diffusers' from_pretrained with which every part is read to the device and not into memory first."""
+    elsewhere = card.options.get("offload") == "model" or quantise.wanted_bits(card)
+    wanted = card.options.get("straight") and str(device) == "cuda:0" and not elsewhere  # it knows no other card
+    return {"device_map": "cuda"} if wanted else {}
 
 
 def settled(card: Card, pipe: Any, device: Device) -> Any:

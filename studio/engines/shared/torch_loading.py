@@ -5,6 +5,8 @@ thread.
 
 Read from `card.options` by every engine:
     dtype: "auto" (default), "float32", "bfloat16" or "float16".
+    straight: true reads the weights straight to a graphics card, for models that stay there: parking such a one
+        takes memory. Default false, or what was measured of a pinned model (STUDIO_FASTER).
     ignore_code: true loads a folder whose config names program code of its own, with the class in the library and
         without that code. Default false: such a folder is refused.
 """
@@ -211,7 +213,7 @@ def pretrained(kind: Any, card: Card, files: Path, device: Device, dtype: Any) -
     """
     model, info = kind.from_pretrained(
         files, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False,
-        output_loading_info=True, **({} if quantise.wanted_bits(card) else placement(device, dtype, files)),
+        output_loading_info=True, **({} if quantise.wanted_bits(card) else placement(card, device, dtype, files)),
     )  # fmt: skip
     require_complete(card, info)
     quantise.quantise(card, model, device)
@@ -283,11 +285,14 @@ def _reason(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
 
 
-def placement(device: Device, dtype: Any, files: Path) -> dict[str, Any]:
+def placement(card: Card, device: Device, dtype: Any, files: Path) -> dict[str, Any]:
     """Arguments of transformers' from_pretrained that put the weights on the device as they are read.
 
-    None where they can be mapped into memory first, from where they can leave the device and come back.
+    None where they can be mapped into memory first, from where they can leave the device and come back; a model that
+    goes straight there is to stay.
     """
+    if card.options.get("straight") and device.kind == "cuda":
+        return {"device_map": {"": str(device)}}
     stored = stored_dtype([header(file) for file in tensor_files(files)])
     mapped = device.kind == "cuda" and str(dtype) == f"torch.{stored}"
     return {} if mapped or device.kind == "cpu" else {"device_map": {"": str(device)}}

@@ -109,6 +109,8 @@ class LlamaModel:
         params.n_batch = params.n_ubatch = BATCH
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = device.threads
         params.n_gpu_layers = 0 if device.kind == "cpu" else -1
+        if device.kind == "cuda":  # one card, as the books have it
+            params.main_gpu, params.split_mode = device.index, xl.llama_split_mode.LLAMA_SPLIT_MODE_NONE
         params.reasoning_format = xl.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
         params.verbosity = 0
         params.warmup = False
@@ -130,6 +132,9 @@ class LlamaModel:
             raise StudioError("broken_model", model=card.title, reason=f"chat template: {error}") from None
         self._sizes = prompts.Sizes(self._reading)
         self._nbytes = max(process.memory_full_info().uss - before, file.stat().st_size)
+        if device.kind == "cuda":  # what lies on a card is not the process's memory
+            each = context_nbytes(file, file.stat().st_mtime_ns) * self._context
+            self._nbytes = file.stat().st_size + each * places + (seeing.stat().st_size if seeing else 0)
 
     keeps_form = True
 

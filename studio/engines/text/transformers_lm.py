@@ -26,12 +26,13 @@ from typing import Any, Literal
 
 from studio.catalog.card import Card
 from studio.devices.device import Device
-from studio.engines.base import Context
+from studio.engines.base import Context, Worth
 from studio.engines.inside import NextTokens
-from studio.engines.shared import parking, torch_loading
+from studio.engines.shared import faster, parking, torch_loading
 from studio.engines.shared.text_stream import Detokenizer, Odds, StopCutter, after_each_token
 from studio.engines.text import code_prompts, eyes, prompts, tokenizers, watermark
 from studio.engines.text.next_tokens import TransformersNext
+from studio.engines.text.static_keys import StaticKeys
 from studio.requests import ChatRequest, CodeRequest, Request
 from studio.results import Output, Usage
 from studio.tasks.code.fim import fim_family
@@ -110,6 +111,11 @@ class TextModel(parking.Parking):
         self._sizes = prompts.Sizes(self._reading)
         self._cache: Any = None
         self._cached: list[int] = []
+        self._static = StaticKeys(model, self._limit, device)
+        self._faster = faster.Faster(self._warm, self._plain)
+
+    def hasten(self, worth: Worth) -> None:
+        self._faster.worth = worth
 
     def nbytes(self) -> int:
         cached = 0
@@ -120,13 +126,32 @@ class TextModel(parking.Parking):
 
     def close(self) -> None:
         self._model = self._weights = self._tokenizer = self._cache = None
+        self._static.close()
+
+    def park(self) -> None:
+        self._faster.drop()
+        super().park()
 
     def _forget(self) -> None:
         self._cache, self._cached = None, []
+        self._static.clear()
+
+    def _warm(self) -> None:
+        self._forget()
+        self._static.warm()
+
+    def _plain(self) -> None:
+        self._forget()
+        vars(self._model).pop("_compiled_call", None)
 
     def run(self, request: ChatRequest | CodeRequest, context: Context) -> Output:
+        def run() -> Output:
+            if isinstance(request, ChatRequest):
+                return self._chat(request, context)
+            return self._code(request, context)
+
         with torch_loading.working(self._card):
-            return self._chat(request, context) if isinstance(request, ChatRequest) else self._code(request, context)
+            return self._faster.run("answer", self._eyes is None, run, _each)
 
     def usage(self, request: ChatRequest) -> Usage:
         keep = bool(self._card.options.get("keep_thinking"))
@@ -241,7 +266,7 @@ class TextModel(parking.Parking):
         most = max(1, min(most, self._limit - len(ids)))
         if seen is not None:
             self._forget()
-        cache, reused = self._reuse(ids)
+        cache, reused = self._reuse(ids, len(ids) + most)
         decoder = Detokenizer(self._tokenizer, ids[-4:])
         finish: Literal["stop", "length", "cancelled"] = "length"
         times: list[float] = []
@@ -261,9 +286,11 @@ class TextModel(parking.Parking):
             context.step(len(times), most)
             return finish != "length"
 
+        compiled = {"compile_config": faster.compiling(self._device)} if self._faster.on else {}
         config = GenerationConfig(
-            max_new_tokens=most, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0, **_sampler(sampling)
-        )
+            max_new_tokens=most, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0, **_sampler(sampling),
+            **compiled,
+        )  # fmt: skip
         torch.manual_seed(seed or 0)
         began = time.perf_counter()
         more = {name: self._cast(value) for name, value in (seen or {}).items() if name not in _GIVEN}
@@ -282,7 +309,7 @@ class TextModel(parking.Parking):
         if finish != "stop":
             take(decoder.finish())
         if seen is None:
-            self._cache, self._cached = cache, sequences[0].tolist()[: cache.get_seq_length()]
+            self._cache, self._cached = cache, sequences[0].tolist()[: int(cache.get_seq_length())]
         decoding = times[-1] - times[0] if len(times) > 1 else times[-1] - began
         stats = {
             "tokens": float(len(times)),
@@ -297,10 +324,13 @@ class TextModel(parking.Parking):
         value = value.to(self._model.device) if hasattr(value, "to") else value
         return value.to(self._model.dtype) if floating else value
 
-    def _reuse(self, ids: list[int]) -> tuple[Any, int]:
+    def _reuse(self, ids: list[int], room: int) -> tuple[Any, int]:
         """Keys and values for a beginning of `ids`, taken from the last conversation, and how many tokens they cover.
 
         They are this run's from here on: if it fails, nothing half-written is used again.
+
+        Args:
+            room: tokens that prompt and answer may have together.
         """
         from transformers import DynamicCache
         from transformers.cache_utils import DynamicLayer
@@ -311,6 +341,8 @@ class TextModel(parking.Parking):
         shared = min(len(cached), len(ids)) if same is None else same
         shared = min(shared, len(ids) - 1)  # the last token must be computed to know what follows it
         surplus = len(cached) - shared
+        if self._faster.on:
+            return self._static.rewound(room, shared if cache is not None else 0)
         croppable = cache is not None and all(type(layer) is DynamicLayer for layer in cache.layers)
         if cache is None or shared == 0 or (surplus and not croppable):
             return DynamicCache(config=self._model.config), 0
@@ -352,3 +384,9 @@ def _sampler(sampling: dict[str, Any]) -> dict[str, Any]:
     if sampling.get("min_p"):
         chosen["min_p"] = float(sampling["min_p"])
     return chosen
+
+
+def _each(output: Output) -> float:
+    """Seconds a token; 0 where there were too few to tell."""
+    rate = output.stats.get("tokens_per_second", 0.0)
+    return 1 / rate if rate > 0 and output.stats.get("tokens", 0) > 8 else 0.0

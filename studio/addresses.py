@@ -16,6 +16,8 @@ LONGEST = 300
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}", re.ASCII)
 """The name of an environment variable, which a key itself hardly ever looks like."""
 MOST_PEERS = 16
+WORKER = "ray://"
+"""Begins the address of a worker of the cluster, behind which its name stands; nobody writes such a one."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
 _SEEN = re.compile(r"[\x21-\x7e]+")
@@ -77,6 +79,15 @@ class Peer:
 
     address: Address
     key: str = ""
+
+
+def host_of(text: str) -> str:
+    """What people know the computer by that has an address.
+
+    Raises:
+        ValueError: as `read_address`.
+    """
+    return text.removeprefix(WORKER) if text.startswith(WORKER) else read_address(text).name
 
 
 def read_peers(text: str) -> tuple[Peer, ...]:

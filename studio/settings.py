@@ -44,6 +44,17 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="A key of the API, of at least 16 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
     peers: str = Field("", max_length=4000, description="Other studios that may compute for this one (docs/peers.md).")
+    ray: bool = Field(False, description="Compute on workers of a Ray cluster (docs/cluster.md).")
+    ray_host: str = Field(
+        "", description="Address of this machine that others of the cluster reach. Default: none do, it stays here."
+    )
+    ray_port: int = Field(6379, ge=1024, le=65535, description="Port of the cluster, where others may join.")
+    ray_workers: int = Field(-1, ge=-1, le=64, description="Workers of this machine. -1: one per device.")
+    ray_min: int = Field(0, ge=0, le=1000, description="Workers that the cluster keeps beside those of its machines.")
+    ray_max: int = Field(0, ge=0, le=1000, description="Most such workers, which come while much waits and go again.")
+    ray_wait: float = Field(60.0, gt=0, description="Seconds of waiting work for each worker from which one more comes.")
+    ray_idle: float = Field(300.0, gt=0, description="Seconds after which such a worker without work goes again.")
+    models: Path | None = Field(None, description="Folder of the weights, which machines may share. Default: in the home.")
     mcp: bool = Field(False, description="Offer tools to programs that speak MCP, at /mcp (docs/mcp.md).")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")

@@ -10,16 +10,17 @@ import logging
 import os
 import platform
 import re
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from studio.devices.detect import detect, physical_cores
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.manager.backends.ray import actors
-from studio.settings import ROOT, Settings, load
+from studio.settings import ROOT, Settings, is_loopback, load
 
 if TYPE_CHECKING:
     from studio.service import Studio
@@ -101,10 +102,57 @@ class Node:
         address: where others may join.
     """
 
-    def __init__(self, settings: Settings, address: str) -> None:
-        self.settings, self.address = settings, address
+    def __init__(self, settings: Settings, address: str, part: Any = None) -> None:
+        self.settings, self.address, self._part = settings, address, part
         self._workers: dict[str, Any] = {}
-        self._started = False
+        self._open = True
+
+    @classmethod
+    def join(cls, settings: Settings, address: str) -> Self:
+        """Bring this machine's devices into a cluster that is elsewhere: its own part of Ray, and its workers.
+
+        Raises:
+            StudioError: ray_missing, ray_unreachable.
+        """
+        _prepare()
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # which Ray reads when it is imported
+        ray = require_ray()
+        from ray._private.node import Node as Part
+        from ray._private.parameter import RayParams
+
+        if is_loopback(address.rpartition(":")[0]):
+            _listen_here()
+        mark = f"{ROOM}-{secrets.token_hex(4)}"
+        try:
+            made = plans(settings, platform.node())
+            part = Part(
+                RayParams(
+                    gcs_address=address, num_cpus=max(len(made), 1),
+                    num_gpus=sum(plan.device.kind == "cuda" for plan in made),
+                    resources={ROOM: float(len(made)), mark: float(len(made))}, object_store_memory=STORE_BYTES,
+                ),
+                head=False, shutdown_at_exit=True, spawn_reaper=True, connect_only=False,
+            )  # fmt: skip
+            ray.init(address=address, namespace=actors.NAMESPACE, log_to_driver=False, configure_logging=False)
+        except Exception as error:  # many classes of Ray's own, and of gRPC
+            ray.shutdown()
+            raise StudioError("ray_unreachable", address=address, reason=_line(error)) from error
+        node = cls(settings, address, part)
+        taken = set(actors.names())
+        for plan in made:
+            node.make(replace(plan, name=_free(plan.name, taken)), resources={mark: 1.0})
+        return node
+
+    @property
+    def lives(self) -> bool:
+        """Whether the cluster is there."""
+        import ray
+
+        try:
+            actors.names()
+        except actors.Gone:
+            return False
+        return ray.is_initialized() and (self._part is None or not self._part.dead_processes())
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
@@ -113,9 +161,9 @@ class Node:
         Raises:
             StudioError: ray_missing, ray_unreachable, ray_not_started.
         """
+        _prepare()
         ray = require_ray()
         address = os.environ.get("RAY_ADDRESS", "")
-        _prepare()
         common: dict[str, Any] = {
             "namespace": actors.NAMESPACE, "log_to_driver": False, "configure_logging": False,
         }  # fmt: skip
@@ -135,10 +183,9 @@ class Node:
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
             ray.shutdown()
             if address:
-                raise StudioError("ray_unreachable", address=address, reason=str(error)[:200]) from error
-            raise StudioError("ray_not_started", reason=str(error)[:200]) from error
+                raise StudioError("ray_unreachable", address=address, reason=_line(error)) from error
+            raise StudioError("ray_not_started", reason=_line(error)) from error
         node = cls(settings, ray.get_runtime_context().gcs_address)
-        node._started = True
         here = ray.get_runtime_context().get_node_id()
         if not address:
             for plan in made:
@@ -184,11 +231,11 @@ class Node:
 
     def close(self) -> None:
         """Leave the cluster; where it was started here, it ends."""
-        if not self._started:
+        if not self._open:
             return
         import ray
 
-        self._started = False
+        self._open = False
         closing = []
         for worker in self._workers.values():
             with suppress(Exception):
@@ -197,6 +244,8 @@ class Node:
             ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
         self._workers.clear()
         ray.shutdown()
+        if self._part is not None:
+            self._part.kill_all_processes(check_alive=False, allow_graceful=True)
 
 
 def require_ray() -> Any:
@@ -218,10 +267,29 @@ def _prepare() -> None:
 
 def _keep_here(settings: Settings) -> None:
     """Keep the ports of a new cluster to this machine, or to the address that others join it at."""
-    from ray._private import ray_constants
-
     if settings.ray_host:
         os.environ["RAY_GCS_SERVER_PORT"] = str(settings.ray_port)
     else:
-        # Ray's own switch for Windows and macOS, where it listens on loopback alone; it asks for no such thing here
-        ray_constants.ENABLE_RAY_CLUSTER = False  # pyright: ignore[reportPrivateImportUsage]
+        _listen_here()
+
+
+def _listen_here() -> None:
+    """Have Ray listen on loopback alone: its own switch for Windows and macOS, which it does not ask for elsewhere."""
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A worker's name that none has: two machines may be called the same."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} #{number}"
+    taken.add(free)
+    return free
+
+
+def _line(error: BaseException) -> str:
+    """What went wrong, in short."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

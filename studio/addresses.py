@@ -121,6 +121,11 @@ def is_private(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return ip.is_loopback or not (ip.is_global or ip.is_reserved)
 
 
+def in_own_network(host: str) -> bool:
+    """Whether a host is the IP address of a machine in a network of one's own."""
+    return (ip := _ip(host)) is not None and is_private(ip)
+
+
 def look_up(address: Address) -> str:
     """The IP address that an http address may be reached at: one is chosen here, and no other is connected to.
 

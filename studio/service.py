@@ -176,6 +176,7 @@ class Studio:
         self._token_counter.close()
         self.store.close()
         self._runner.close(timeout)
+        self.peers.end()
         self.instance.close()
         if self.archive is not None:
             self.archive.close()

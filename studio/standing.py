@@ -1,4 +1,4 @@
-"""Standing: what another studio is told that places its jobs here: models, device, how long things take."""
+"""Standing: what is told to whoever places jobs or workers: models, device, how long things take, what waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from studio.catalog.card import Card
 from studio.catalog.catalog import Catalog
 from studio.devices.device import Device
+from studio.jobs.line import UNKNOWN
 from studio.jobs.runner import Runner
+from studio.jobs.wishes import CLUSTER
 from studio.models import Models
 
 LOOK_AGAIN = 5.0
@@ -47,6 +49,15 @@ class Standing:
     def seconds(self) -> Mapping[str, float]:
         """How long loads and runs take here (Pace.known)."""
         return self._runner.pace.known()
+
+    def waiting(self) -> float:
+        """Seconds of work that wait for workers of the cluster."""
+        waiting = (entry for entry in self._runner.turns.order() if entry.lane == CLUSTER and not entry.held)
+        return sum(UNKNOWN if entry.seconds is None else entry.seconds for entry in waiting)
+
+    def working(self) -> frozenset[str]:
+        """The devices and other computers that jobs of this studio are at."""
+        return frozenset(job.device for job in self._runner.register.jobs() if not job.done and job.device)
 
     def look_again(self) -> None:
         """Files came or went."""

@@ -25,15 +25,15 @@ LOOK = 2.0
 """Seconds between two looks at the cluster."""
 UNUSABLE = 3
 """Exit code of the process where it is of no use to try again."""
-READY = "ready"
-"""The line that it writes once its workers are there."""
+READY, GONE = "ready", "gone"
+"""What is told: the workers of this machine are there; the cluster is not."""
 
 
 def lend(address: str, over: threading.Event, told: Callable[[str], None]) -> int:
     """Lend this machine until `over`. Returns the exit code.
 
     Args:
-        told: called with READY each time that this machine joined, and with "gone" where the cluster went away.
+        told: called with READY each time that this machine joined, and with GONE where there is no cluster.
     """
     line = [sys.executable, "-P", "-m", "studio.cluster.joining", address]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -50,7 +50,7 @@ def lend(address: str, over: threading.Event, told: Callable[[str], None]) -> in
         if child.returncode == UNUSABLE:
             return 1
         if not over.is_set():
-            told("gone")
+            told(GONE)
             over.wait(AGAIN)
     return 0
 

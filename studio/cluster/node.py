@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -117,22 +117,12 @@ class Node:
         _prepare()
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # which Ray reads when it is imported
         ray = require_ray()
-        from ray._private.node import Node as Part
-        from ray._private.parameter import RayParams
-
         if is_loopback(address.rpartition(":")[0]):
             _listen_here()
         mark = f"{ROOM}-{secrets.token_hex(4)}"
         try:
             made = plans(settings, platform.node())
-            part = Part(
-                RayParams(
-                    gcs_address=address, num_cpus=max(len(made), 1),
-                    num_gpus=sum(plan.device.kind == "cuda" for plan in made),
-                    resources={ROOM: float(len(made)), mark: float(len(made))}, object_store_memory=STORE_BYTES,
-                ),
-                head=False, shutdown_at_exit=True, spawn_reaper=True, connect_only=False,
-            )  # fmt: skip
+            part = part_of(address, made, mark)
             ray.init(address=address, namespace=actors.NAMESPACE, log_to_driver=False, configure_logging=False)
         except Exception as error:  # many classes of Ray's own, and of gRPC
             ray.shutdown()
@@ -205,12 +195,18 @@ class Node:
             num_gpus=1 if plan.device.kind == "cuda" else 0, **where, **options,
         )  # fmt: skip
 
+    def given(self) -> dict[str, Any]:
+        """What a worker is given that may come to be anywhere: nothing of the folders of this machine."""
+        elsewhere = ("models", "threads", "memory_gb", "reserve_gb")
+        return {name: getattr(self.settings, name) for name in _HERS if name not in elsewhere}
+
     def grow(self, name: str, given: dict[str, Any], gpus: float) -> None:
         """Have one more worker made, wherever the cluster has room; Ray's autoscaler adds a machine where none has."""
         from studio.cluster import actor
 
         options = {"resources": {ROOM: 1.0}, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
-        self._workers[name] = actor.make(actors.PREFIX + name, {**given, "worker": name}, **options)
+        whole = {**given, "device": "auto" if gpus else "cpu", "worker": name}
+        self._workers[name] = actor.make(actors.PREFIX + name, whole, **options)
 
     def end(self, name: str) -> None:
         """Take a worker away that was made here, in order."""
@@ -246,6 +242,23 @@ class Node:
         ray.shutdown()
         if self._part is not None:
             self._part.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+def part_of(address: str, made: Sequence[Plan], mark: str) -> Any:
+    """Ray's own processes of one more machine, with room for its workers.
+
+    Args:
+        mark: a resource that no other machine has.
+    """
+    from ray._private.node import Node as Part
+    from ray._private.parameter import RayParams
+
+    many, gpus = float(len(made)), sum(plan.device.kind == "cuda" for plan in made)
+    there = RayParams(
+        gcs_address=address, num_cpus=max(len(made), 1), num_gpus=gpus, resources={ROOM: many, mark: many},
+        object_store_memory=STORE_BYTES,
+    )  # fmt: skip
+    return Part(there, head=False, shutdown_at_exit=True, spawn_reaper=True, connect_only=False)
 
 
 def require_ray() -> Any:

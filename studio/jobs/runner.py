@@ -85,9 +85,9 @@ class Runner:
         self.durable, self.pace, self._policy = durable, pace or Pace(), policy
         self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace))
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self._wishes = Wishes(fleet, self._specs, self.pace)
-        self.turns = Turns(self._wishes.places, self._wishes.saves, strangers=settings.profile != "local")
         self.peers = peers or Elsewhere()
+        self._wishes = Wishes(fleet, self._specs, self.pace, self.peers.workers)
+        self.turns = Turns(self._wishes.places, self._wishes.saves, strangers=settings.profile != "local")
         if (workers := self.peers.workers) is not None:
             workers.whenever(lambda: self.turns.resize(CLUSTER, workers.places))
         self._places = Places(store, fleet, self.peers, self.register.jobs)
@@ -236,7 +236,7 @@ class Runner:
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.start(
-                lease, lambda: job.asker.run(self._run, job, card, manager, lease, need)
+                lease, lambda: job.asker.copy().run(self._run, job, card, manager, lease, need)
             ),
             refused=lambda error: self.missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),

@@ -8,6 +8,7 @@ from studio.jobs.model_spec import Specs
 from studio.jobs.pace import Pace
 from studio.jobs.turns import Wish
 from studio.manager import Fleet
+from studio.manager.backends.ray.workers import Workers
 
 DEVICES, PROCESSOR, AWAY = "devices", "processor", "away"
 """What jobs compete for: the devices; the processor beside them, for models that compute there in any case; and nothing
@@ -23,8 +24,8 @@ CLUSTER = "cluster"
 class Wishes:
     """Those of one studio."""
 
-    def __init__(self, fleet: Fleet, specs: Specs, pace: Pace) -> None:
-        self._fleet, self._specs, self._pace = fleet, specs, pace
+    def __init__(self, fleet: Fleet, specs: Specs, pace: Pace, workers: Workers | None = None) -> None:
+        self._fleet, self._specs, self._pace, self._workers = fleet, specs, pace, workers
         self._cards: dict[str, Card] = {}  # of those that were asked for
 
     @property
@@ -41,7 +42,9 @@ class Wishes:
 
     def of_any(self, job: Job, card: Card) -> Wish:
         """Where any worker may compute it."""
-        return Wish(lane=CLUSTER, seconds=self._seconds(job, card), who=job.session)
+        known = () if self._workers is None or job.plan is None else self._workers.known.values()
+        ran = [one.run(card.id, job.task, job.plan.units) for one in known if job.plan is not None]
+        return Wish(lane=CLUSTER, seconds=max((one for one in ran if one is not None), default=None), who=job.session)
 
     def saves(self, last: str, following: str) -> float:
         """Seconds that a load takes which is done without where a model is used once more before another needs its

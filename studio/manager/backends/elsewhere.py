@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from studio.catalog.card import Card
@@ -45,11 +46,12 @@ class Elsewhere:
     """Those of one studio, as one of Others.
 
     Attributes:
-        workers: those of the cluster, where there is one.
+        peers: other studios. workers: those of the cluster, where there is one.
     """
 
     def __init__(self, peers: Peers | None = None, workers: Workers | None = None) -> None:
         self.peers, self.workers = peers or Peers(), workers
+        self._ends: list[Callable[[], object]] = []
         self._all: tuple[Others, ...] = (self.peers,) if workers is None else (self.peers, workers)
 
     @classmethod
@@ -80,6 +82,15 @@ class Elsewhere:
     def close(self) -> None:
         for others in self._all:
             others.close()
+
+    def last(self, end: Callable[[], object]) -> None:
+        """Have something done once nothing of this studio goes on anywhere."""
+        self._ends.append(end)
+
+    def end(self) -> None:
+        """Nothing goes on anywhere any more."""
+        while self._ends:
+            self._ends.pop()()
 
     def _of(self, name: str) -> Others:
         return next((others for others in self._all if name in others.names), self._all[-1])

@@ -1,9 +1,9 @@
 """`python start.py audiocraft`, `mcp` and `ray`: the packages of an optional part, beside those of the studio.
 
 audiocraft asks for a torch of 2023 and for packages that are no longer built. So a closed list is installed, without
-what it depends on; mcp and ray bring what they need. The studio's own packages stay as they are, which is looked at afterwards.
-With the name of a folder they go into an environment of their own there, which sees everything in .venv and leaves
-.venv as it is. Standard library only. Knows nothing of what the studio does with them.
+what it depends on; mcp and ray bring what they need. The studio's own packages stay as they are, which is looked at
+afterwards. With the name of a folder they go into an environment of their own there, which sees everything in .venv and
+leaves .venv as it is. Standard library only. Knows nothing of what the studio does with them.
 """
 
 from __future__ import annotations

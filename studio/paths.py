@@ -55,7 +55,10 @@ class Home:
         Raises:
             StudioError: it cannot be made or written.
         """
-        home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve(), weights and weights.expanduser().resolve())
+        home = cls(
+            (root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve(),
+            weights and weights.expanduser().resolve(),
+        )
         # made so that people find where theirs go
         own = (
             home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters,

@@ -52,10 +52,14 @@ class Settings(BaseSettings):
     ray_workers: int = Field(-1, ge=-1, le=64, description="Workers of this machine. -1: one per device.")
     ray_min: int = Field(0, ge=0, le=1000, description="Workers that the cluster keeps beside those of its machines.")
     ray_max: int = Field(0, ge=0, le=1000, description="Most such workers, which come while much waits and go again.")
-    ray_wait: float = Field(60.0, gt=0, description="Seconds of waiting work for each worker from which one more comes.")
+    ray_wait: float = Field(
+        60.0, gt=0, description="Seconds of waiting work for each worker from which one more comes."
+    )
     ray_idle: float = Field(300.0, gt=0, description="Seconds after which such a worker without work goes again.")
     ray_gpus: float = Field(0.0, ge=0, le=64, description="GPUs that each such worker needs.")
-    models: Path | None = Field(None, description="Folder of the weights, which machines may share. Default: in the home.")
+    models: Path | None = Field(
+        None, description="Folder of the weights, which machines may share. Default: in the home."
+    )
     mcp: bool = Field(False, description="Offer tools to programs that speak MCP, at /mcp (docs/mcp.md).")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")

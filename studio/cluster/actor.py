@@ -17,7 +17,7 @@ THREADS = 128
 """Calls that are answered at a time: parts, which wait for most of theirs, and short questions."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)  # pyright: ignore[reportCallIssue]
 class Worker:
     """One device of one machine.
 
@@ -26,8 +26,7 @@ class Worker:
     """
 
     def __init__(self, settings: bytes) -> None:
-        from studio.cluster.host import Host
-        from studio.cluster.node import studio_for
+        from studio.cluster.host import Host, studio_for
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         self._host = Host(studio_for(json.loads(settings)))

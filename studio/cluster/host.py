@@ -6,17 +6,20 @@ What comes in and goes out are bytes in the closed codec of studio.manager.backe
 from __future__ import annotations
 
 import platform
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from studio.errors import StudioError
 from studio.jobs.job import Job
 from studio.manager.backends.process import wire
+from studio.paths import Home
 from studio.requests import REQUESTS
 from studio.results import Update
 from studio.service import Studio
+from studio.settings import load
 
 ALIVE_SECONDS = 1.0
 """Seconds between two signs of life of a part of which nothing is new."""
@@ -25,6 +28,28 @@ SILENT_SECONDS = 60.0
 PIECE = 4 << 20
 """Bytes of an output that go into one message."""
 ALIVE = b"".join(wire.pack({"alive": True}))
+_ALONE: Mapping[str, Any] = {
+    "profile": "local", "host": "127.0.0.1", "password": "", "api_key": "", "peers": "", "ray": False, "mcp": False,
+    "max_queue": 1000, "max_jobs_per_session": 100, "detach_grace": 0.0, "longest_job": 0.0, "policy": "",
+    "picture_check": None, "prepare": False, "open_browser": False,
+}  # fmt: skip
+"""Settings of every worker: whoever asks it has asked already whether that may be asked."""
+
+
+def studio_for(given: dict[str, Any]) -> Studio:
+    """The studio of a worker, with a home of its own below that of its machine, and the weights of all.
+
+    Args:
+        given: settings, and its name as "worker"; what is not there comes from the environment of its machine.
+    """
+    name = re.sub(r"[^\w.-]+", "-", str(given.get("worker", "")))[:60]
+    asked = {key: value for key, value in given.items() if key != "worker" and value is not None}
+    whole = load(**{**asked, **_ALONE})
+    home = Home.at(whole.home)
+    own = whole.model_copy(update={"home": home.root / "workers" / name, "models": whole.models or home.models})
+    studio = Studio(own)
+    studio.clear()
+    return studio
 
 
 class Host:

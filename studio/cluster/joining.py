@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from studio.errors import StudioError
 from studio.settings import ROOT
@@ -37,9 +38,13 @@ def lend(address: str, over: threading.Event, told: Callable[[str], None]) -> in
     """
     line = [sys.executable, "-P", "-m", "studio.cluster.joining", address]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    apart = {} if sys.platform == "win32" else {"process_group": 0}  # Ctrl+C is for this process, which tells it
+    apart: dict[str, Any] = (
+        {} if sys.platform == "win32" else {"process_group": 0}
+    )  # Ctrl+C is for this process, which tells it
     while not over.is_set():
-        child = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, **apart)
+        child = subprocess.Popen(
+            line, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, **apart
+        )
         watcher = threading.Thread(target=_listen, args=(child, told), daemon=True)
         watcher.start()
         while child.poll() is None and not over.is_set():

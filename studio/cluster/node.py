@@ -9,21 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from studio.devices.detect import detect, physical_cores
 from studio.devices.device import Device
 from studio.errors import StudioError
 from studio.manager.backends.ray import actors
-from studio.settings import ROOT, Settings, is_loopback, load
-
-if TYPE_CHECKING:
-    from studio.service import Studio
+from studio.settings import ROOT, Settings, is_loopback
 
 log = logging.getLogger("studio.cluster")
 
@@ -34,12 +30,6 @@ STORE_BYTES = 256_000_000
 CLOSE_SECONDS = 10.0
 _HERS = ("models", "demo", "offline", "threads", "memory_gb", "reserve_gb", "keep_alive", "park_alive", "isolate")
 """Settings that a worker has from whoever makes it on the same machine."""
-_ALONE: Mapping[str, Any] = {
-    "profile": "local", "host": "127.0.0.1", "password": "", "api_key": "", "peers": "", "ray": False, "mcp": False,
-    "max_queue": 1000, "max_jobs_per_session": 100, "detach_grace": 0.0, "longest_job": 0.0, "policy": "",
-    "picture_check": None, "prepare": False, "open_browser": False,
-}  # fmt: skip
-"""Settings of every worker: whoever asks it has asked already whether that may be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +64,6 @@ def settings_for(settings: Settings, plan: Plan) -> dict[str, Any]:
         "device": "cpu" if plan.device.kind == "cpu" else "auto", "threads": plan.threads, "worker": plan.name,
         "keep_free_gb": settings.keep_free_gb,
     }  # fmt: skip
-
-
-def studio_for(given: dict[str, Any]) -> Studio:
-    """The studio of a worker, with a home of its own below that of its machine, and the weights of all.
-
-    Args:
-        given: as `settings_for`; nothing but "worker" has to be there.
-    """
-    from studio.paths import Home
-    from studio.service import Studio
-
-    name = re.sub(r"[^\w.-]+", "-", str(given.get("worker", "")))[:60]
-    asked = {key: value for key, value in given.items() if key != "worker" and value is not None}
-    whole = load(**{**asked, **_ALONE})
-    home = Home.at(whole.home)
-    own = whole.model_copy(update={"home": home.root / "workers" / name, "models": whole.models or home.models})
-    studio = Studio(own)
-    studio.clear()
-    return studio
 
 
 class Node:

@@ -18,7 +18,7 @@ from studio.jobs.job import Job
 from studio.jobs.soonest import Given, Soonest
 from studio.manager import Fleet
 from studio.manager.backends.elsewhere import Elsewhere
-from studio.manager.backends.remote.engine import needs_files
+from studio.manager.backends.engine import needs_files
 from studio.store import Store
 
 _ELSEWHERE = frozenset({

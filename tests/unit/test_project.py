@@ -191,7 +191,7 @@ def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
 
 
-BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "unit" / "manager")
+BENCH_PATH = (ROOT / "bench", ROOT / "tests", *(ROOT / "tests" / "unit" / name for name in ("manager", "cluster")))
 """Where benchmarks find modules of ours beside the studio."""
 BROUGHT = {"tokenizers", "starlette", "uvicorn"}
 """Packages that those of requirements.txt bring along."""
@@ -215,11 +215,12 @@ def imports(file: Path, seen: set[Path] | None = None):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "bench").glob("*.py")), ids=name)
 def test_a_benchmark_runs_with_what_a_user_installs(file):
-    """But for the one of the page, which needs the browser of the tests, and says so."""
+    """But for those of the page, which need the browser of the tests, and of the cluster, which needs Ray."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
     packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
     others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
+    others -= {"ray"} if file.name == "cluster.py" else set()
     others -= {"playwright"} if file.name in ("page.py", "mending.py") else set()
     assert not {module for module in others if not packages.get(module, set()) & installed}
 

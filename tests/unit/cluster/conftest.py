@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import slow_worker
 from machines import STANDS_IN, Cluster, workers
-from serving import until
+from waiting import until
 
 from studio.cluster import actor
 from studio.cluster.node import Node, Plan, part_of

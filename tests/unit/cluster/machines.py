@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from serving import until
+from waiting import until
 
 from studio.cluster.node import Node
 from studio.manager.backends.ray import actors

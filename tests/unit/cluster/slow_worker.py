@@ -30,18 +30,20 @@ class SlowHost(Host):
         options = Path(os.environ[FILE]).read_text()
         if options != self._options:
             self._options = options
-            cards = {id: replace(card, options={**card.options, **json.loads(options)}) for id, card in self._cards.items()}
+            cards = {
+                id: replace(card, options={**card.options, **json.loads(options)}) for id, card in self._cards.items()
+            }
             object.__setattr__(self._known.catalog, "cards", MappingProxyType(cards))
             self._known.models.unload()
         yield from super().part(asker, message)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)  # pyright: ignore[reportCallIssue]
 class SlowWorker:
     """As studio.cluster.actor.Worker."""
 
     def __init__(self, settings: bytes) -> None:
-        from studio.cluster.node import studio_for
+        from studio.cluster.host import studio_for
 
         self._host = SlowHost(studio_for(json.loads(settings)))
 

@@ -49,7 +49,7 @@ LEFT = {
     "studio/lab/space.py": (2, "narrows: an autoencoder of pictures"),
     "studio/lab/writes.py": (2, "narrows: how a chat model writes"),
     "studio/manager/backends/remote/following.py": (1, "the size of the picture that previews come to"),
-    "studio/manager/backends/remote/engine.py": (1, "only pictures name files beside the models"),
+    "studio/manager/backends/engine.py": (1, "only pictures name files beside the models"),
     "studio/manager/backends/remote/openai.py": (3, "an address for each that such servers have one for"),
     "studio/manager/backends/remote/outputs.py": (2, "what is looked at in an output of somebody else's"),
     "studio/tasks/image/embedding_files.py": (1, "narrows: only pictures have textual inversions"),

@@ -227,5 +227,5 @@ def read_known(told: Mapping[str, Any]) -> Known:
         if isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e9
     }
     most = told.get("most")
-    words = (str(told.get(name, ""))[:100] for name in ("machine", "device"))
-    return Known(*words, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds)
+    machine, device = (str(told.get(name, ""))[:100] for name in ("machine", "device"))
+    return Known(machine, device, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds)

@@ -1,4 +1,4 @@
-"""One request through a model of another studio, over whatever line leads there: followed as it goes on, its output taken.
+"""One request through a model of another studio, over whatever line leads there: followed to its output.
 
 It is asked for as a part of a job (studio.parts): the model answers once, nothing is kept there, and what the plan of
 the job makes of it is made here. Whoever leaves what is told on the way stops the part.

@@ -199,7 +199,7 @@ def warm(jobs: int) -> dict[str, Any]:
 def faults(jobs: int, every: float) -> dict[str, Any]:
     """Jobs of five kinds on two machines with a worker each; every so often one of these is killed."""
     wrong: list[str] = []
-    with cluster(2, machines=2, step_seconds=0.05, load_seconds=0.5) as bench:
+    with cluster(2, machines=2, step_seconds=0.02, load_seconds=0.5) as bench:
         studio, over, killed = bench.studio, threading.Event(), []
 
         def killer() -> None:

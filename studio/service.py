@@ -194,7 +194,7 @@ class Studio:
 
     def status(self) -> Status:
         """Models, memory and jobs now."""
-        return status_now(self.jobs(), self._fleet)
+        return status_now(self.jobs(), self._fleet, self.peers.workers)
 
     # ---- jobs
 

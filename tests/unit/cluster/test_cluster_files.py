@@ -101,7 +101,10 @@ def test_what_kuberay_reads_has_the_fields_that_it_publishes() -> None:
     [
         ({"workerGroupSpec": []}, "spec.workerGroupSpec is not known"),
         ({"enableInTreeAutoscaling": "yes"}, "spec.enableInTreeAutoscaling is no bool"),
-        ({"headGroupSpec": {"rayStartParams": {"num-cpus": 0}}}, "spec.headGroupSpec.rayStartParams.num-cpus is no str"),
+        (
+            {"headGroupSpec": {"rayStartParams": {"num-cpus": 0}}},
+            "spec.headGroupSpec.rayStartParams.num-cpus is no str",
+        ),
         ({"autoscalerOptions": {"upscalingMode": "Fast"}}, "spec.autoscalerOptions.upscalingMode is none of"),
     ],
 )

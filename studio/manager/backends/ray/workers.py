@@ -17,6 +17,7 @@ from typing import Any
 from studio.addresses import WORKER
 from studio.catalog.card import Card, Source
 from studio.manager.backends.ray import actors
+from studio.manager.backends.remote.client import plain
 from studio.manager.backends.remote.peers import Has
 
 log = logging.getLogger("studio.cluster")
@@ -40,13 +41,14 @@ class Known:
     """What a worker said last.
 
     Attributes:
-        machine, device: where it is, as people know them. models: by id.
+        machine, device, hardware: where it is, and what people call the device. models: by id.
         most: parts that it takes at a time.
         seconds: "load <model>" and "run <task> <model>" -> how long that takes there, a unit of work.
     """
 
     machine: str = ""
     device: str = ""
+    hardware: str = ""
     models: Mapping[str, Has] = field(default_factory=dict)
     most: int = AHEAD
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -227,5 +229,5 @@ def read_known(told: Mapping[str, Any]) -> Known:
         if isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e9
     }
     most = told.get("most")
-    machine, device = (str(told.get(name, ""))[:100] for name in ("machine", "device"))
-    return Known(machine, device, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds)
+    machine, device, hardware = (plain(str(told.get(name, "")))[:100] for name in ("machine", "device", "hardware"))
+    return Known(machine, device, hardware, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds)

@@ -1,6 +1,6 @@
 """A cluster of workers on this machine: throughput, what the coordinator costs, warm models, and kills.
 
-    python bench/cluster.py throughput [--jobs 24] [--step 0.05]   1, 2 and 4 workers with a fixed time a step
+    python bench/cluster.py throughput [--jobs 32] [--step 0.2]    1, 2 and 4 workers with a fixed time a step
     python bench/cluster.py cost [--jobs 60]                       what a job costs more on a worker than here
     python bench/cluster.py warm [--jobs 100]                      four models, four workers, four people
     python bench/cluster.py faults [--jobs 100] [--every 10]       two machines, a worker killed with -9 again and again
@@ -110,9 +110,8 @@ def cluster(count: int, machines: int = 1, **options: Any) -> Iterator[Bench]:
 def warmed(bench: Bench, requests: Sequence[Request], count: int) -> None:
     """Have every worker compute each of these once, so that all know how long it takes."""
     for request in requests:
-        for _ in range(3):
-            for job in [bench.studio.submit(request) for _ in range(2 * count)]:
-                job.result()
+        for job in [bench.studio.submit(request) for _ in range(2 * count)]:
+            job.result()
 
 
 def throughput(jobs: int, step: float) -> dict[str, Any]:
@@ -247,7 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = parser.add_subparsers(dest="word", required=True)
     for word, options in {
-        "throughput": {"--jobs": 24, "--step": 0.05}, "cost": {"--jobs": 60}, "warm": {"--jobs": 100},
+        "throughput": {"--jobs": 32, "--step": 0.2}, "cost": {"--jobs": 60}, "warm": {"--jobs": 100},
         "faults": {"--jobs": 100, "--every": 10.0},
     }.items():  # fmt: skip
         one = words.add_parser(word)

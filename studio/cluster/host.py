@@ -142,7 +142,8 @@ class Host:
                 break
             yield update
         self._studio.standing.look_again()
-        job.result()
+        if (ended := job.snapshot()).error is not None:
+            raise ended.error
 
     def _followed(self, id: str, asker: str, job: Job) -> Iterator[Update | None]:
         """Updates until the last one; None where nothing is new."""

@@ -429,7 +429,12 @@ def test_commands_in_documents_exist(page):
             words = words[1:]
         else:
             assert words[0] in {"git", "cd", "sudo"} or (ROOT / words[0]).exists(), line
-        if words[0] in ("studio", "start.py") and words[1:2] not in ([], ["test"], *([name] for name in THEN)):
+        if words[0] in ("studio", "start.py") and words[1:2] not in (
+            [],
+            ["test"],
+            *([name] for name in THEN),
+            ["serve"],
+        ):
             assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
             word = words[2] if len(words) > 2 and words[2][0] != "-" else ""
             named = word and re.search(rf"^\s+{re.escape(word)}\s", usage(words[1]), re.M)

@@ -36,7 +36,7 @@ def lend(address: str, over: threading.Event, told: Callable[[str], None]) -> in
     Args:
         told: called with READY each time that this machine joined, and with GONE where there is no cluster.
     """
-    line = [sys.executable, "-P", "-m", "studio.cluster.joining", address]
+    line = command(address)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     apart: dict[str, Any] = (
         {} if sys.platform == "win32" else {"process_group": 0}
@@ -58,6 +58,11 @@ def lend(address: str, over: threading.Event, told: Callable[[str], None]) -> in
             told(GONE)
             over.wait(AGAIN)
     return 0
+
+
+def command(address: str) -> list[str]:
+    """The command line of the process that is lent."""
+    return [sys.executable, "-P", "-m", "studio.cluster.joining", address]
 
 
 def _listen(child: subprocess.Popen[str], told: Callable[[str], None]) -> None:

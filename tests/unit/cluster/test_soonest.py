@@ -239,13 +239,13 @@ def test_a_studio_that_asks_for_no_cluster_knows_nothing_of_ray(tmp_path: Path) 
         "from studio.settings import Settings\n"
         "from studio.requests import ChatRequest\n"
         "from studio.request_parts import Message\n"
-        f"settings = Settings(demo=True, home=Path({str(tmp_path)!r}), device='cpu', keep_free_gb=0, _env_file=None)\n"
+        f"home = Path({str(tmp_path)!r})\n"
+        "settings = Settings(demo=True, home=home, device='cpu', keep_free_gb=0, _env_file=None)\n"
         "with Studio(settings) as studio:\n"
         "    job = studio.submit(ChatRequest(messages=(Message('user', 'Hello'),)))\n"
         "    print(job.result().text[:9], studio.peers.workers, 'studio.cluster' in sys.modules)\n"
     )
-        f"home = Path({str(tmp_path)!r})\n"
-        "settings = Settings(demo=True, home=home, device='cpu', keep_free_gb=0, _env_file=None)\n"
+    said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
     )
     assert said.stdout.split("\n")[0] == "You asked None False", said.stderr

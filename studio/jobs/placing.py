@@ -81,8 +81,9 @@ class Places:
             placed = self._placed.get(job.id)
             if placed is None or not placed.host or card.host != placed.host:
                 return None
-            if error.code == "remote_gone":
-                self._peers.lost(placed.host)
+        if error.code == "remote_gone":
+            self._peers.lost(placed.host)  # without the lock: others that wait may be placed now
+        with self._lock:
             if error.code not in _ELSEWHERE or job.cancelled or placed.failed or _shown(job):
                 return None
             placed.failed.add(placed.host)

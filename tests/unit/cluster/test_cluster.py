@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 import ray
-from machines import Cluster, kill, pid, workers
+from machines import STANDS_IN, Cluster, kill, pid, workers
+from PIL import Image
 from serving import png
 from waiting import until
 
@@ -28,6 +29,7 @@ from studio.requests import (
     UpscaleRequest,
 )
 from studio.service import Studio
+from studio.settings import Settings
 
 ASK = ChatRequest(messages=(Message("user", "Why is the sky blue?"),), seed=1)
 FOX = ImageRequest(prompt="a fox", width=64, height=64, steps=40, seed=7)
@@ -57,17 +59,16 @@ def test_every_task_is_computed_there(here: Studio, asked: Request) -> None:
     assert artifact.recipe["hardware"] == job.device
 
 
-def test_a_picture_is_the_same_as_here_and_is_seen_on_its_way(here: Studio, slow: Slow) -> None:
+def test_a_picture_is_the_same_as_here_and_is_seen_on_its_way(here: Studio, slow: Slow, tmp_path: Path) -> None:
     slow(step_seconds=0.05)
     job = here.submit(FOX, previews=True)
     seen = [update for update in job.events() if update.previews]
     assert seen
     assert max(update.step for update in seen) > 1
-    alone = here.submit(replace(FOX, loras=()))
-    first, second = (Path(one.result().files[0]) for one in (job, alone))
-    from PIL import Image
-
-    assert Image.open(first).tobytes() == Image.open(second).tobytes()
+    with Studio(Settings(**{**STANDS_IN, "home": tmp_path, "ray": False})) as alone:
+        files = [one.result().files[0] for one in (job, alone.submit(FOX))]
+        there, own = (Image.open(file).convert("RGB").tobytes() for file in files)
+    assert there == own
 
 
 def test_its_ports_are_reached_from_this_machine_alone(cluster: Cluster) -> None:
@@ -150,18 +151,7 @@ def test_killed_while_it_streams_it_fails_with_one_clear_error(here: Studio, slo
     assert job.snapshot().error.params == {"host": job.device}  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def test_one_that_comes_back_is_used_again(here: Studio, slow: Slow) -> None:
-    slow(step_seconds=0.02)
-    name = here.peers.names[0]
-    kill(name)
-    assert until(lambda: name not in workers(here).known, 30)
-    assert until(lambda: name in workers(here).known, 60)
-    jobs = [here.submit(FOX) for _ in range(6)]
-    assert all(job.result().files for job in jobs)
-    assert {job.device for job in jobs} == {*here.peers.names}
-
-
-def test_where_both_are_gone_jobs_wait_until_one_is_back(here: Studio, slow: Slow) -> None:
+def test_where_all_are_gone_jobs_wait_and_those_that_come_back_are_used_again(here: Studio, slow: Slow) -> None:
     slow(step_seconds=0.02)
     for name in here.peers.names:
         kill(name)
@@ -169,7 +159,10 @@ def test_where_both_are_gone_jobs_wait_until_one_is_back(here: Studio, slow: Slo
     job = here.submit(FOX)
     assert not job.done
     assert job.result().files
-    assert job.device in here.peers.names
+    assert until(lambda: len(workers(here).known) == 2, 60)
+    here.submit(FOX).result()  # it is known how long it takes
+    shares = Counter(job.device for job in [here.submit(FOX) for _ in range(8)] if job.result())
+    assert min(shares[name] for name in here.peers.names) >= 2
 
 
 def test_what_a_silent_one_says_later_is_dropped(here: Studio, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +190,7 @@ def test_a_restart_of_the_first_machine_loses_no_job(cluster: Cluster, slow: Slo
     slow(step_seconds=0.05)
     studio = cluster.studio(tmp_path)
     studio.clear()
-    jobs = [studio.submit(replace(FOX, seed=number)) for number in range(8)]
+    jobs = [studio.submit(replace(FOX, steps=10, seed=number)) for number in range(8)]
     assert until(lambda: any(job.snapshot().step > 1 for job in jobs))
     assert len(studio.queue.rows(None)) >= 2
     done = sum(job.kind == "done" for job in jobs)
@@ -216,26 +209,14 @@ def test_jobs_of_five_kinds_while_workers_are_killed(here: Studio, slow: Slow) -
     """Every one is done or told, none twice, none lost; bench/cluster.py has the long form."""
     slow(step_seconds=0.02)
     pictures = set(here.home.outputs.rglob("*.png"))
-    jobs = [here.submit(FIVE[number % 5]) for number in range(30)]
+    jobs = [here.submit(FIVE[number % 5]) for number in range(20)]
     for name in here.peers.names:
-        assert until(lambda name=name: any(job.device == name and job.kind == "running" for job in jobs), 30)
+        at_work = lambda name=name: any(job.device == name and job.kind == "running" for job in jobs)  # noqa: E731
+        assert until(at_work, 30)
         kill(name)
     assert until(lambda: all(job.done for job in jobs), 120)
     ends = Counter(job.kind for job in jobs)
-    assert ends["done"] >= 20
+    assert ends["done"] >= 12
     assert {job.snapshot().error.code for job in jobs if job.kind == "failed"} <= {"remote_gone"}  # pyright: ignore
     painted = [job for job in jobs if job.task == "image" and job.kind == "done"]
     assert len(set(here.home.outputs.rglob("*.png")) - pictures) == len(painted)
-
-
-# ---- many at once
-
-
-def test_two_work_at_once(here: Studio, slow: Slow) -> None:
-    slow(step_seconds=0.02)
-    here.submit(FOX).result()  # it is known how long it takes
-    jobs = [here.submit(FOX) for _ in range(8)]
-    for job in jobs:
-        job.result()
-    shares = Counter(job.device for job in jobs)
-    assert min(shares[name] for name in here.peers.names) >= 3

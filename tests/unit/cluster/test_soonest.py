@@ -7,21 +7,28 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from studio.catalog.catalog import Catalog
 from studio.cluster.scaling import NAME, Bounds, Scaler, Seen, decided
+from studio.errors import StudioError
 from studio.jobs import soonest
 from studio.jobs.line import Entry, Line
 from studio.jobs.soonest import Given, Soonest
+from studio.manager.backends.ray import actors
+from studio.manager.backends.ray import workers as module
 from studio.manager.backends.ray.workers import Known
 from studio.manager.backends.remote.peers import Has
 from studio.paths import Home
+from studio.request_parts import Message
+from studio.requests import ChatRequest, ImageRequest
+from studio.service import Studio
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -251,3 +258,44 @@ def test_a_studio_that_asks_for_no_cluster_knows_nothing_of_ray(tmp_path: Path) 
     assert said.stdout.split("\n")[0] == "You asked None False", said.stderr
     lists = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-bare.txt")]
     assert not any(re.search(r"^ray\b", text, re.MULTILINE) for text in lists)
+
+
+# ---- nobody is left
+
+
+def test_where_workers_do_not_come_back_jobs_hear_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a model that is here are done here; those of one that only workers had say that nobody answers."""
+    state = {"models": dict.fromkeys(("demo-image", "demo-chat"), (0, True)), "most": 2}
+    there = [True]
+
+    def states(waiting: dict[str, Any], seconds: float) -> dict[str, Any]:
+        waiting.clear()
+        return {"a": state if there[0] else None}
+
+    monkeypatch.setattr(actors, "names", lambda: ("a",))
+    monkeypatch.setattr(actors, "ask_state", lambda name: name)
+    monkeypatch.setattr(actors, "states", states)
+    monkeypatch.setattr(actors, "begin", lambda *_: (_ for _ in ()).throw(actors.Gone("it died")))
+    monkeypatch.setattr(actors, "tell", lambda *_: None)
+    monkeypatch.setattr(module, "EVERY", 0.05)
+    monkeypatch.setattr(module, "BACK", 0.5)
+    settings = Settings(demo=True, ray=True, home=tmp_path, device="cpu", keep_free_gb=0, _env_file=None)  # pyright: ignore
+    fox = ImageRequest(prompt="a fox", width=64, height=64, steps=1, seed=7)
+    with Studio(settings) as studio:
+        assert studio.peers.workers is not None
+        assert until(lambda: studio.peers.workers.known)  # pyright: ignore[reportOptionalMemberAccess]
+        there[0] = False
+        jobs = [studio.submit(fox) for _ in range(6)]
+        assert until(lambda: all(job.done for job in jobs), 20)
+        assert [(job.kind, job.device) for job in jobs] == [("done", "cpu")] * 6
+        card = studio.catalog.cards["demo-chat"]
+        far = replace(card, starter=False, source=replace(card.source, kind="hub", repo="a/b"))
+        object.__setattr__(studio.catalog, "cards", MappingProxyType({**studio.catalog.cards, "demo-chat": far}))
+        there[0] = True
+        assert until(lambda: studio.peers.workers.known, 5)  # pyright: ignore[reportOptionalMemberAccess]
+        job = studio.submit(ChatRequest(messages=(Message("user", "Hello"),)))
+        there[0] = False
+        with pytest.raises(StudioError) as error:
+            job.result()
+        assert error.value.code == "remote_gone"
+        assert job.snapshot().bytes_total == 0, "nothing is fetched because workers are gone"

@@ -123,7 +123,7 @@ class Workers:
         if card.host or card.own:
             return {}
         with self._changed:
-            if wait and self._names and not self._known:
+            if wait and self._names and not self._known and threading.current_thread() is not self._thread:
                 self._changed.wait_for(lambda: self._known or self._closed.is_set(), FIRST)
             found = ((name, one.models.get(card.id)) for name, one in self._known.items())
             return {name: (has, 0) for name, has in found if has is not None}

@@ -29,7 +29,7 @@ class Worker:
         from studio.cluster.host import Host, studio_for
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        self._host = Host(studio_for(json.loads(settings)))
+        self._host = Host(studio_for(json.loads(settings)), ray.get_runtime_context().get_node_id())
 
     def state(self, asker: str) -> bytes:
         return self._host.state(asker)

@@ -57,11 +57,12 @@ class Host:
 
     Args:
         studio: computes; closed by `close`.
+        place: which machine this is, of all in the cluster.
         ahead: parts that wait here beside those at work, so that the next is there when one ends.
     """
 
-    def __init__(self, studio: Studio, ahead: int = 1) -> None:
-        self._studio, self._ahead = studio, ahead
+    def __init__(self, studio: Studio, place: str = "", ahead: int = 1) -> None:
+        self._studio, self._place, self._ahead = studio, place, ahead
         self._lock = threading.Lock()
         self._parts: dict[str, Job | None] = {}  # None: it waits for its model's files
         self._stopped: set[str] = set()
@@ -74,7 +75,8 @@ class Host:
         with self._looking:
             standing = self._studio.standing
             told = {
-                "machine": platform.node(), "device": str(standing.device), "hardware": standing.device.name,
+                "place": self._place, "machine": platform.node(),
+                "device": str(standing.device), "hardware": standing.device.name,
                 "models": standing.models(), "most": standing.most() + self._ahead, "seconds": standing.seconds(),
             }  # fmt: skip
         return b"".join(wire.pack(told))

@@ -104,9 +104,14 @@ class Places:
         soonest = Soonest(workers.known, {name: has for name, (has, _) in having.items()}, given)
         units = job.plan.units if job.plan is not None else 0.0
         # one that failed comes last: it may have come back, and be all there is
-        placed.given = soonest.choose(placed.card, job.task, units, placed.failed)
+        placed.given = soonest.choose(placed.card, job.task, units, placed.failed, self._behind(job, placed.card))
         workers.warm(placed.given.host, placed.card.id)
         return placed.given.host
+
+    def _behind(self, job: Job, card: Card) -> list[float]:
+        """The work of each job of a model that waits for a worker, beside one."""
+        waiting = (one for one in self._jobs() if one.kind == "queued" and one.model == card.id and not one.held)
+        return [one.plan.units for one in waiting if one.plan is not None and one is not job and not self._away(one)]
 
     def _chosen(self, job: Job, placed: _Placed) -> str:
         """The name of the peer, "" for here."""

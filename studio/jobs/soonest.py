@@ -53,21 +53,27 @@ class Soonest:
         self._known, self._having, self._now = known, having, clock()
         self._given = {name: [one for one in given if one.host == name] for name in having}
 
-    def choose(self, card: Card, task: str, units: float, failed: Collection[str] = ()) -> Given:
+    def choose(
+        self, card: Card, task: str, units: float, failed: Collection[str] = (), behind: Sequence[float] = ()
+    ) -> Given:
         """Where a job goes.
 
         Args:
             units: its work (studio.jobs.pace). failed: workers that are taken only where there is no other.
+            behind: the work of each job of the same model that waits behind it. Those will want the workers where the
+                model is warm as well, so a further one is worth its load where they are many.
         """
         ran = {name: self._known[name].run(card.id, task, units) for name in self._having if name in self._known}
         seen = [seconds for seconds in ran.values() if seconds is not None]
         usual = max(seen, default=UNKNOWN)
+        warm = {name for name in self._having if not self.loading(name, card)}
+        later = sum(usual * work / units if units > 0 else usual for work in behind) / max(len(warm), 1)
 
         def cost(name: str) -> tuple[bool, float, int, int, str]:
             takes = ran.get(name) or usual
-            total = self._waiting(name) + self.loading(name, card) + takes
-            warm = sum(has.loaded for has in self._known[name].models.values()) if name in self._known else 0
-            return name in failed, total, len(self._given[name]), warm, name
+            total = self._waiting(name) + self.loading(name, card) + takes + (later if name in warm else 0.0)
+            others = sum(has.loaded for has in self._known[name].models.values()) if name in self._known else 0
+            return name in failed, total, len(self._given[name]), others, name
 
         best = min(self._having, key=cost)
         return Given(best, card.id, ran.get(best) or usual, self._now)

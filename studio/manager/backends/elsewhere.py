@@ -69,6 +69,10 @@ class Elsewhere:
             found |= {name: one for name, one in others.having(card, wait=wait).items() if one[0].here}
         return found
 
+    def leaving(self, card: Card) -> tuple[str, ...]:
+        """Those that have a model and are other machines: what is asked of them leaves this one."""
+        return (*self.peers.having(card), *(() if self.workers is None else self.workers.leaving(card)))
+
     def lost(self, name: str) -> None:
         self._of(name).lost(name)
 

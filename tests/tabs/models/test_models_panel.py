@@ -296,10 +296,10 @@ def test_devices_of_a_cluster_are_told_by_machine() -> None:
         Lent("desk cuda:1", "desk", "cuda:1", "RTX", (), 0),
         Lent("shed cpu", "shed", "cpu", "Old one", (), 0),
     )
-    drawn = memory_bars.draw(Status((), (), 0, lent=lent), "en", False)
+    drawn = memory_bars.draw(Status((), (), 0, lent=lent), "en", False, str.upper)
     assert drawn.count("<h3>") == 2
     assert drawn.index("Cluster: desk") < drawn.index("cuda:0 · RTX &lt;4090&gt;") < drawn.index("Cluster: shed")
-    assert "sd-turbo, qwen3" in drawn
+    assert "SD-TURBO, QWEN3" in drawn
     assert "2 at work" in drawn
     assert drawn.count("nothing in memory") == 2
     assert "集群：desk" in memory_bars.draw(Status((), (), 0, lent=lent), "zh-CN", False)

@@ -22,8 +22,8 @@ FILE = "SLOW_WORKER_FILE"
 class SlowHost(Host):
     """A host that looks into the file before each part."""
 
-    def __init__(self, studio: Studio) -> None:
-        super().__init__(studio)
+    def __init__(self, studio: Studio, place: str) -> None:
+        super().__init__(studio, place)
         self._known, self._cards, self._options = studio, studio.catalog.cards, ""
 
     def part(self, asker: str, message: bytes) -> Iterator[bytes]:
@@ -45,7 +45,7 @@ class SlowWorker:
     def __init__(self, settings: bytes) -> None:
         from studio.cluster.host import studio_for
 
-        self._host = SlowHost(studio_for(json.loads(settings)))
+        self._host = SlowHost(studio_for(json.loads(settings)), ray.get_runtime_context().get_node_id())
 
     def state(self, asker: str) -> bytes:
         return self._host.state(asker)

@@ -91,6 +91,15 @@ def test_a_model_is_used_again_where_it_is_warm(here: Studio, slow: Slow) -> Non
     assert {here.submit(ASK).result().recipe["hardware"] for _ in range(8)} == {first.device}
 
 
+def test_what_is_said_to_leave_this_machine_does(here: Studio) -> None:
+    """A worker of this machine is no other computer."""
+    (info,) = here.models.list("chat")
+    assert info.peers == ("second cpu",)
+    lent = here.status().lent
+    assert {one.name for one in lent} == {*here.peers.names}
+    assert all(one.machine and one.hardware for one in lent)
+
+
 def test_what_names_files_of_this_machine_stays_here(here: Studio) -> None:
     (here.home.loras / "ink.safetensors").write_bytes(b"no weights")
     job = here.submit(replace(FOX, loras=(Lora("ink", 1.0),)))

@@ -72,6 +72,16 @@ def test_no_model_is_made_to_leave_without_need(card: Any) -> None:
     assert choose(card, {"a": FULL, "b": COLD}, (busy("b", 60.0),)) == "a"
 
 
+def test_where_many_wait_behind_one_more_worker_is_worth_its_load(card: Any) -> None:
+    both = {"a": COLD, "b": WARM}
+    known = {name: Known(seconds={"load demo-image": 5.0, "run image demo-image": 0.1}) for name in both}
+    deciding = Soonest(known, both, (), clock=lambda: 100.0)
+    hosts = [deciding.choose(card, "image", 10.0, behind=[10.0] * many).host for many in (0, 4, 6)]
+    assert hosts == ["b", "b", "a"]
+    everywhere = Soonest(known, {"a": WARM, "b": WARM}, (busy("a", 1.0),), clock=lambda: 100.0)
+    assert everywhere.choose(card, "image", 10.0, behind=[10.0] * 50).host == "b"
+
+
 def test_the_one_that_is_quicker(card: Any) -> None:
     figures = {"load demo-image": 5.0, "run image demo-image": 0.2}
     assert choose(card, {"a": COLD, "b": COLD}, b=figures) == "b"
@@ -279,6 +289,7 @@ def test_where_workers_do_not_come_back_jobs_hear_of_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(actors, "tell", lambda *_: None)
     monkeypatch.setattr(module, "EVERY", 0.05)
     monkeypatch.setattr(module, "BACK", 0.5)
+    monkeypatch.setattr(module, "FIRST", 0.3)
     settings = Settings(demo=True, ray=True, home=tmp_path, device="cpu", keep_free_gb=0, _env_file=None)  # pyright: ignore
     fox = ImageRequest(prompt="a fox", width=64, height=64, steps=1, seed=7)
     with Studio(settings) as studio:

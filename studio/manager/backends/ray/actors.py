@@ -35,6 +35,13 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)))
 
 
+def here() -> str:
+    """Which machine of the cluster this is. Raises Gone."""
+    ray = _ray()
+    with _translated():
+        return ray.get_runtime_context().get_node_id()
+
+
 def handle(name: str) -> Any:
     """A worker by its name. Raises Gone."""
     ray = _ray()

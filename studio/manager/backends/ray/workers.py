@@ -42,6 +42,7 @@ class Known:
 
     Attributes:
         machine, device, hardware: where it is, and what people call the device. models: by id.
+        place: which machine that is, of all in the cluster.
         most: parts that it takes at a time.
         seconds: "load <model>" and "run <task> <model>" -> how long that takes there, a unit of work.
     """
@@ -52,6 +53,7 @@ class Known:
     models: Mapping[str, Has] = field(default_factory=dict)
     most: int = AHEAD
     seconds: Mapping[str, float] = field(default_factory=dict)
+    place: str = ""
 
     def load(self, model: str) -> float | None:
         """Seconds until a model computes there; None where it never did."""
@@ -127,6 +129,17 @@ class Workers:
                 self._changed.wait_for(lambda: self._known or self._closed.is_set(), FIRST)
             found = ((name, one.models.get(card.id)) for name, one in self._known.items())
             return {name: (has, 0) for name, has in found if has is not None}
+
+    def leaving(self, card: Card) -> tuple[str, ...]:
+        """Those that have a model on other machines than this one."""
+        try:
+            here = actors.here()
+        except actors.Gone:
+            here = ""
+        having, known = self.having(card), self.known
+        return tuple(
+            name for name, (has, _) in having.items() if has.here and name in known and known[name].place != here
+        )
 
     def lost(self, name: str) -> None:
         """A worker does not answer: nothing goes there until it does."""
@@ -229,5 +242,8 @@ def read_known(told: Mapping[str, Any]) -> Known:
         if isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e9
     }
     most = told.get("most")
-    machine, device, hardware = (plain(str(told.get(name, "")))[:100] for name in ("machine", "device", "hardware"))
-    return Known(machine, device, hardware, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds)
+    words = [plain(str(told.get(name, "")))[:100] for name in ("machine", "device", "hardware", "place")]
+    machine, device, hardware, place = words
+    return Known(
+        machine, device, hardware, models, min(max(most, 1), 64) if type(most) is int else AHEAD, seconds, place
+    )

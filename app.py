@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studio import proxies
 from studio.devices import threads
+from studio.i18n import from_environment, text
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before anything imports gradio or a hub client
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -20,6 +22,7 @@ ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 if TYPE_CHECKING:
     from studio.manager import Rented
+    from studio.service import Studio
 
 
 def rent() -> Rented:
@@ -40,18 +43,36 @@ def rent() -> Rented:
     return Rented(call, Config.zerogpu_cuda_device_name, Config.zerogpu_cuda_total_memory)
 
 
-def main() -> int:
-    """Serve until interrupted. Exit code 0, or 1 where the settings or the home folder are unusable."""
-    from studio.errors import StudioError
-    from studio.i18n import from_environment
+def join_up(studio: Studio) -> None:
+    """Compute on a cluster, which is started here unless it is somewhere already. Raises StudioError."""
+    from studio.cluster.node import Node
+    from studio.cluster.scaling import Scaler
 
+    node = Node.start(studio.settings)
+    scaler = Scaler(studio.settings, studio, node, node.given())
+    studio.peers.last(node.close)
+    studio.peers.last(scaler.close)
+    if studio.settings.ray_host:
+        print(text("app.ray", studio.settings.language or from_environment(), address=node.address), flush=True)
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until interrupted. Exit code 0, 1 where the settings or the home folder are unusable, 2 where the arguments
+    are."""
+    from studio.errors import StudioError
+
+    if set(arguments) - {"--ray"}:
+        print(text("app.usage", from_environment()), file=sys.stderr)
+        return 2
     try:
         rented = rent() if ZERO else None
 
         from studio import settings
         from studio.service import Studio
 
-        studio = Studio(settings.load(), rented)
+        studio = Studio(settings.load(**({"ray": True} if "--ray" in arguments else {})), rented)
+        if studio.settings.ray:
+            join_up(studio)
         studio.models.place()
     except StudioError as error:
         language = from_environment()
@@ -66,4 +87,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

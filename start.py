@@ -7,6 +7,9 @@
     python start.py mcp              add what serves tools to programs that speak MCP
     python start.py c2pa             add what signs files and reads signatures
     python start.py gpu              have GGUF models computed by the graphics card, where there is one
+    python start.py ray              add what a cluster of machines needs
+    python start.py serve --ray      open the studio with this machine as the first of a cluster
+    python start.py worker --join ADDRESS    lend this machine to the cluster there
     python start.py COMMAND ...      doctor, models, chat, image, upscale, info, again, music, code, caption
 
 Decides whether .venv is ready and hands over to it; the package `install` makes it ready. It has no
@@ -35,6 +38,8 @@ WHOLE = ["--numprocesses=2", "--dist=loadscope"]
 
 def command(arguments):
     """The command line, in .venv, for the arguments of start.py."""
+    if arguments[:1] == ["serve"]:
+        return [state.PYTHON, os.path.join(state.ROOT, "app.py")] + arguments[1:]  # noqa: RUF005  (as below)
     if arguments:
         return [state.PYTHON, "-P", "-m", "studio"] + arguments  # noqa: RUF005  (no new syntax, see above)
     return [state.PYTHON, os.path.join(state.ROOT, "app.py")]
@@ -97,7 +102,7 @@ def main(arguments):
         code = stages.main(tests)
         if code:
             return code
-    if arguments[:1] in (["audiocraft"], ["mcp"], ["c2pa"]):
+    if arguments[:1] in (["audiocraft"], ["mcp"], ["c2pa"], ["ray"]):
         from install import extra
 
         return extra.main(*arguments[:2])

@@ -1,7 +1,7 @@
-"""`python start.py audiocraft`, `mcp` and `c2pa`: the packages of an optional part, beside those of the studio.
+"""`python start.py audiocraft`, `mcp`, `c2pa` and `ray`: the packages of an optional part, beside those of the studio.
 
 audiocraft asks for a torch of 2023 and for packages that are no longer built. So a closed list is installed, without
-what it depends on; mcp and c2pa bring what they need. The studio's own packages stay as they are, which is looked at
+what it depends on; the others bring what they need. The studio's own packages stay as they are, which is looked at
 afterwards. With the name of a folder they go into an environment of their own there, which sees everything in .venv
 and leaves .venv as it is. Standard library only. Knows nothing of what the studio does with them.
 """
@@ -17,11 +17,12 @@ from install import state
 from install.pip import InstallError, Runner, Terminal
 from install.stages import attempt, read
 
-AUDIOCRAFT, MCP, C2PA = "audiocraft", "mcp", "c2pa"
+AUDIOCRAFT, MCP, C2PA, RAY = "audiocraft", "mcp", "c2pa", "ray"
 THEN = {
     AUDIOCRAFT: "docs/models.md says how a model gets into it.",
     MCP: "Set STUDIO_MCP=1 as well; docs/mcp.md says what programs are told.",
     C2PA: "Set STUDIO_SIGN=1 as well, to sign what is made; python start.py verify FILE reads signatures.",
+    RAY: "python start.py serve --ray opens it as the first of a cluster; docs/cluster.md says how others join.",
 }
 """The optional parts, and what comes after the install of each."""
 BARE = (AUDIOCRAFT,)

@@ -16,6 +16,8 @@ LONGEST = 300
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}", re.ASCII)
 """The name of an environment variable, which a key itself hardly ever looks like."""
 MOST_PEERS = 16
+WORKER = "ray://"
+"""Begins the address of a worker of the cluster, behind which its name stands; nobody writes such a one."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
 _SEEN = re.compile(r"[\x21-\x7e]+")
@@ -79,6 +81,15 @@ class Peer:
     key: str = ""
 
 
+def host_of(text: str) -> str:
+    """What people know the computer by that has an address.
+
+    Raises:
+        ValueError: as `read_address`.
+    """
+    return text.removeprefix(WORKER) if text.startswith(WORKER) else read_address(text).name
+
+
 def read_peers(text: str) -> tuple[Peer, ...]:
     """Peers as the setting has them: addresses with commas between, each with the name of its key's variable behind.
 
@@ -108,6 +119,11 @@ def is_private(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:  # what clouds tell machines about themselves is there
         return False
     return ip.is_loopback or not (ip.is_global or ip.is_reserved)
+
+
+def in_own_network(host: str) -> bool:
+    """Whether a host is the IP address of a machine in a network of one's own."""
+    return (ip := _ip(host)) is not None and is_private(ip)
 
 
 def look_up(address: Address) -> str:

@@ -80,7 +80,7 @@ class Models:
                 card.needed <= largest.budget,
                 self._store.bytes_on_disk(card) + (copy := self._copies.nbytes(card)),
                 resident, str(where.device) if where else "", cooling, sisters, self._used.when(card.id), copy,
-                self._store.elsewhere(card), self._store.came(card), tuple(self._peers.having(card)),
+                self._store.elsewhere(card), self._store.came(card), self._peers.leaving(card),
             )  # fmt: skip
 
         return tuple(info(card) for card in cards)

@@ -43,15 +43,22 @@ class Home:
     """The folder that holds everything the studio writes. Made on first use, readable by its owner only."""
 
     root: Path
+    weights: Path | None = None
 
     @classmethod
-    def at(cls, root: Path | None) -> Home:
+    def at(cls, root: Path | None, weights: Path | None = None) -> Home:
         """The home at `root`, by default the user's data folder.
+
+        Args:
+            weights: where the models' files lie, which several homes may share; by default in this one.
 
         Raises:
             StudioError: it cannot be made or written.
         """
-        home = cls((root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve())
+        home = cls(
+            (root or Path(platformdirs.user_data_path("atelier", appauthor=False))).expanduser().resolve(),
+            weights and weights.expanduser().resolve(),
+        )
         # made so that people find where theirs go
         own = (
             home.styles, home.wildcards, home.loras, home.embeddings, home.controlnets, home.ipadapters,
@@ -66,7 +73,7 @@ class Home:
 
     @property
     def models(self) -> Path:
-        return self.root / "models"
+        return self.weights or self.root / "models"
 
     @property
     def outputs(self) -> Path:

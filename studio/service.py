@@ -49,7 +49,7 @@ from studio.library.outputs import Library
 from studio.library.presets import of_tasks
 from studio.library.visitors import Room
 from studio.manager import Fleet, Rented
-from studio.manager.backends.remote.peers import Peers
+from studio.manager.backends.elsewhere import Elsewhere
 from studio.models import Models
 from studio.own import Own
 from studio.parts import Parts
@@ -59,6 +59,7 @@ from studio.request_parts import Axis, SoundUse
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, MusicRequest, Request, Task
 from studio.results import Artifact, Tokens, Usage
 from studio.settings import Settings
+from studio.standing import Standing
 from studio.status import Status, status_now
 from studio.store import Store
 from studio.store.disk.adaptations import Shelf
@@ -94,7 +95,8 @@ class Studio:
         presets: how something is made, by the names that a person gave, by task; none on a public studio.
         disk: what takes how much, and making room.
         strangers: what strangers may take of the disk, all together.
-        peers: other studios that may compute for this one. parts: what is computed for them.
+        peers: other computers that may compute for this one. parts: what is computed for them.
+        standing: what they are told of this one.
         groups: pictures that are painted together, told of before and gone on with after.
         chains: steps that follow each other, kept as files.
 
@@ -103,7 +105,7 @@ class Studio:
     """
 
     def __init__(self, settings: Settings, rented: Rented | None = None) -> None:
-        self.settings, self.home = settings, Home.at(settings.home)
+        self.settings, self.home = settings, Home.at(settings.home, settings.models)
         self.instance = Instance(self.home)
         self.catalog = Catalog.load(self.home, public=settings.public, demo=settings.demo)
         for problem in self.catalog.problems:
@@ -123,7 +125,7 @@ class Studio:
         beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)
         self._token_counter = TokenCounter(self.store, beside.folders)
         self.adaptations = Shelf(beside.prompts.adaptations, self.home.cache / "adaptations.json")
-        policy, self.peers = policy_of(settings), Peers.of_setting(settings.peers)
+        policy, self.peers = policy_of(settings), Elsewhere.of_settings(settings)
         self._intake = Intake(
             self.catalog, self.store, beside.prompts, beside.controls, beside.references, beside.vaes, beside.refiners,
             beside.detectors, public=settings.public, policy=policy, peers=self.peers,
@@ -149,6 +151,7 @@ class Studio:
         self.groups = Groups(self._intake, self._start, self._runner.pace, self.library, public=settings.public)
         self._saying, self._used = threading.Lock(), Used(self.home.cache / "used.json")
         self.models = Models(settings, self.catalog, self.store, fleet, self._runner, self._copies, self._used)
+        self.standing = Standing(self.models, self.catalog, self._runner, offline=settings.offline)
         self.own = Own(settings, self.home, self.catalog, self.store, fleet)
         self.disk = DiskUse(self.home, self.archive, self.home.cache / "widened", self._copies.clear)
         self.chains = shelf.Shelf(self.home.chains, self.library, self.submit, self.archive)
@@ -176,6 +179,7 @@ class Studio:
         self._token_counter.close()
         self.store.close()
         self._runner.close(timeout)
+        self.peers.end()
         self.instance.close()
         if self.archive is not None:
             self.archive.close()
@@ -193,7 +197,7 @@ class Studio:
 
     def status(self) -> Status:
         """Models, memory and jobs now."""
-        return status_now(self.jobs(), self._fleet)
+        return status_now(self.jobs(), self._fleet, self.peers.workers)
 
     # ---- jobs
 

@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from studio.addresses import read_peers
+from studio.addresses import in_own_network, read_peers
 from studio.errors import StudioError
 from studio.requests import PictureFormat
 
@@ -44,6 +44,22 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="A key of the API, of at least 16 characters.")
     hosts: tuple[str, ...] = Field((), description="Further host names under which the page may be reached.")
     peers: str = Field("", max_length=4000, description="Other studios that may compute for this one (docs/peers.md).")
+    ray: bool = Field(False, description="Compute on workers of a Ray cluster (docs/cluster.md).")
+    ray_host: str = Field(
+        "", description="Address of this machine that others of the cluster reach. Default: none do, it stays here."
+    )
+    ray_port: int = Field(6379, ge=1024, le=65535, description="Port of the cluster, where others may join.")
+    ray_workers: int = Field(-1, ge=-1, le=64, description="Workers of this machine. -1: one per device.")
+    ray_min: int = Field(0, ge=0, le=1000, description="Workers that the cluster keeps beside those of its machines.")
+    ray_max: int = Field(0, ge=0, le=1000, description="Most such workers, which come while much waits and go again.")
+    ray_wait: float = Field(
+        60.0, gt=0, description="Seconds of waiting work for each worker from which one more comes."
+    )
+    ray_idle: float = Field(300.0, gt=0, description="Seconds after which such a worker without work goes again.")
+    ray_gpus: float = Field(0.0, ge=0, le=64, description="GPUs that each such worker needs.")
+    models: Path | None = Field(
+        None, description="Folder of the weights, which machines may share. Default: in the home."
+    )
     mcp: bool = Field(False, description="Offer tools to programs that speak MCP, at /mcp (docs/mcp.md).")
 
     home: Path | None = Field(None, description="Folder for everything written. Default: the user's data folder.")
@@ -130,11 +146,26 @@ class Settings(BaseSettings):
             raise ValueError(f"listening on {self.host} needs STUDIO_PASSWORD")
         return self
 
+    @model_validator(mode="after")
+    def _keep_clusters_to_acquaintances(self) -> Self:
+        if self.ray and self.profile == "space":
+            raise ValueError("STUDIO_RAY is not for STUDIO_PROFILE=space")
+        if self.ray_min > self.ray_max:
+            raise ValueError("STUDIO_RAY_MIN is more than STUDIO_RAY_MAX")
+        return self
+
     @field_validator("peers")
     @classmethod
     def _peers_are_addresses(cls, peers: str) -> str:
         read_peers(peers)
         return peers
+
+    @field_validator("ray_host")
+    @classmethod
+    def _cluster_is_in_ones_own_network(cls, host: str) -> str:
+        if host and not in_own_network(host):
+            raise ValueError("must be an address of this machine in your own network, like 192.168.1.20")
+        return host
 
     @property
     def public(self) -> bool:

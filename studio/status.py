@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from studio.catalog.card import Card
 from studio.devices import peak_memory
 from studio.jobs.job import Job
 from studio.manager import Fleet, ManagerStatus, Resident
+from studio.manager.backends.ray.workers import Workers
 from studio.manager.fleet import AWAY
 from studio.manager.types import Cooling, Departure
 from studio.store import State
@@ -58,28 +60,57 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """A device of the cluster: its worker's name, the machine, the device and what people call that, the models in its
+    memory, and how many jobs of this studio are there."""
+
+    name: str
+    machine: str
+    device: str
+    hardware: str
+    models: tuple[str, ...]
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the whole studio does at this moment.
 
     Attributes:
         private: bytes of the machine's memory that the studio's process and those of its models hold for themselves
             alone.
+        lent: the devices of the cluster that answer, by machine.
     """
 
     devices: tuple[ManagerStatus, ...]
     running: tuple[Job, ...]
     waiting: int
     private: int = 0
+    lent: tuple[Lent, ...] = ()
 
 
-def status_now(jobs: Sequence[Job], fleet: Fleet) -> Status:
-    """How everything stands; of other computers nothing is known.
+def status_now(jobs: Sequence[Job], fleet: Fleet, workers: Workers | None = None) -> Status:
+    """How everything stands; of other computers only what those of the cluster say.
 
     Args:
-        jobs: those that are known.
+        jobs: those that are known. workers: those of the cluster.
     """
     undone = [job for job in jobs if not job.done]
     running = tuple(job for job in undone if job.snapshot().kind != "queued")
     devices = tuple(manager.status() for manager in fleet if manager.device.kind != AWAY)
     apart = any(model.process is not None for device in devices for model in device.models)
-    return Status(devices, running, len(undone) - len(running), peak_memory.private_of_all(apart))
+    known = {} if workers is None else workers.known
+    at = Counter(job.device for job in undone)
+    lent = (
+        Lent(
+            name,
+            one.machine,
+            one.device,
+            one.hardware,
+            tuple(id for id, has in one.models.items() if has.loaded),
+            at[name],
+        )
+        for name, one in known.items()
+    )
+    by_machine = tuple(sorted(lent, key=lambda one: (one.machine, one.name)))
+    return Status(devices, running, len(undone) - len(running), peak_memory.private_of_all(apart), by_machine)

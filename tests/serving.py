@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ import uvicorn
 from openai import OpenAI
 from PIL import Image
 from starlette.applications import Starlette
+from waiting import until
 
 from studio.api.door import Door
 from studio.keys import Keys
@@ -67,16 +67,6 @@ def served(home: Path, address: Callable[[Any], str] = lambda _: "192.168.1.9", 
             place.openai.close()
             server.should_exit = True
             thread.join(5)
-
-
-def until(true: Callable[[], object], seconds: float = 10.0) -> bool:
-    """Whether something comes true in time; looked at often."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        threading.Event().wait(0.005)
-    return True
 
 
 def png(colour: str = "red", size: tuple[int, int] = (64, 64), mode: str = "RGB") -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from studio.addresses import read_address
+from studio.addresses import host_of
 from studio.catalog.engines import ENGINES
 from studio.requests import Task
 
@@ -137,7 +137,7 @@ class Card:
     @property
     def host(self) -> str:
         """The computer that it is computed on, as people know it; "" for this one."""
-        return read_address(self.source.address).name if self.source.address else ""
+        return host_of(self.source.address) if self.source.address else ""
 
     @property
     def pictures(self) -> tuple[int, int]:

@@ -133,7 +133,7 @@ ENGINES: dict[str, EngineFacts] = {
         files=False,
     ),
     "remote": EngineFacts(
-        place="studio.manager.backends.remote.engine:RemoteEngine",
+        place="studio.manager.backends.engine:RemoteEngine",
         options=("extended", "key", "model", "sees", "speaks"),
         torch=False,
         files=False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import caption, chain, code, convert, doctor, image, keys, library, models, talk, told, verify
+from studio.cli import caption, chain, code, convert, doctor, image, keys, library, models, talk, told, verify, worker
 from studio.cli.console import FAILED, STOPPED, USAGE, Console, say
 from studio.cli.options import (
     Count,
@@ -49,6 +49,7 @@ app.command("recipe", help=say("help.recipe"))(told.show_recipe)
 app.command(help=say("help.again"))(told.again)
 app.command(help=say("help.verify"))(verify.verify)
 app.command(help=say("help.run"))(chain.run)
+app.command(help=say("help.worker"))(worker.worker)
 app.command("convert-audiocraft", help=say("help.convert"))(convert.convert_audiocraft)
 
 

@@ -17,7 +17,8 @@ from studio.jobs.asked import LATER, Asked
 from studio.jobs.durable import Earlier
 from studio.jobs.job import Job
 from studio.jobs.line import Entry, Move
-from studio.jobs.runner import DEVICES, PROCESSOR, Runner
+from studio.jobs.runner import Runner
+from studio.jobs.wishes import DEVICES, PROCESSOR
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
 from studio.request_parts import Axis

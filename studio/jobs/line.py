@@ -169,6 +169,10 @@ class Line:
 
     # ---- steering
 
+    def resize(self, lane: str, places: int) -> None:
+        """A lane has more or fewer places from now on."""
+        self._places[lane] = self.lanes.setdefault(lane, Lane(places)).places = places
+
     def hold(self, id: str, on: bool) -> bool:
         """Put a job on hold, also one that is not in line yet, or let it go on; whether it waits."""
         (self._holding.add if on else self._holding.discard)(id)
@@ -179,7 +183,7 @@ class Line:
             entry.held = False
             self._join(entry)
         entry.held = on
-        self._tidy(entry)
+        self._forget(entry, self.lanes[entry.lane])
         return True
 
     def move(self, id: str, how: Move) -> bool:
@@ -348,11 +352,7 @@ class Line:
 
     def _remove(self, entry: Entry) -> None:
         self.own[entry.share].remove(entry)
-        self._tidy(entry)
-
-    def _tidy(self, entry: Entry) -> None:
-        if (lane := self.lanes.get(entry.lane)) is not None:
-            self._forget(entry, lane)
+        self._forget(entry, self.lanes[entry.lane])
 
     def _forget(self, entry: Entry, lane: Lane) -> None:
         """Forget whom nobody has to be compared with: those who wait no more and are not ahead of anybody who does."""

@@ -76,6 +76,11 @@ class Pace:
             each = self._seconds.known.get(f"run {task} {model}")
         return each * amount if each is not None and amount > 0 else None
 
+    def known(self) -> dict[str, float]:
+        """All figures: "load <model>" and "run <task> <model>" -> seconds, of a run those of one unit of work."""
+        with self._lock:
+            return dict(self._seconds.known)
+
     def loads(self) -> dict[str, tuple[int, float]]:
         """Model -> how often it was loaded since the start, and in how many seconds all together."""
         with self._lock:

@@ -37,7 +37,7 @@ from studio.jobs.plans.models_grid import by_models
 from studio.jobs.plans.single import Single
 from studio.library.chats import Chats
 from studio.library.file_names import Keep
-from studio.manager.backends.remote.peers import Peers
+from studio.manager.backends.elsewhere import Elsewhere
 from studio.media import masks
 from studio.paths import gigabytes
 from studio.policy import FREE, Policy
@@ -88,10 +88,10 @@ class Intake:
     def __init__(
         self, catalog: Catalog, store: Store, prompts: PromptFiller, controls: ControlNets | None = None,
         references: IPAdapters | None = None, vaes: Vaes | None = None, refiners: Refiners | None = None,
-        detectors: Detectors | None = None, *, public: bool, policy: Policy = FREE, peers: Peers | None = None,
+        detectors: Detectors | None = None, *, public: bool, policy: Policy = FREE, peers: Elsewhere | None = None,
     ) -> None:  # fmt: skip
         self._catalog, self._store, self._prompts, self._public = catalog, store, prompts, public
-        self._policy, self._peers = policy, peers or Peers()
+        self._policy, self._peers = policy, peers or Elsewhere()
         self._controls, self._references, self._vaes, self._refiners = controls, references, vaes, refiners
         self._detectors = detectors
 

@@ -32,11 +32,12 @@ from studio.jobs.pace import OnCard, Pace
 from studio.jobs.placing import Places
 from studio.jobs.queue import Register
 from studio.jobs.told import End, Final, Journal, Rescue
-from studio.jobs.turns import Turns, Wish
+from studio.jobs.turns import Turns
+from studio.jobs.wishes import CLUSTER, Wishes
 from studio.library.outputs import Library
 from studio.manager import Fleet, Lease, ModelManager
+from studio.manager.backends.elsewhere import Elsewhere
 from studio.manager.backends.process import proxy
-from studio.manager.backends.remote.peers import Peers
 from studio.manager.faster import Judge
 from studio.manager.memory_estimates import Learned
 from studio.policy import FREE, Policy
@@ -45,14 +46,6 @@ from studio.results import Artifact, Output
 from studio.settings import Settings
 from studio.store import Store
 from studio.store.upcast_cache import Copies
-
-DEVICES, PROCESSOR, AWAY = "devices", "processor", "away"
-"""What jobs compete for: the devices; the processor beside them, for models that compute there in any case; and nothing
-of this machine, for those that other computers do."""
-AT_ONCE = 16
-"""Models on other computers that jobs may use at once."""
-LENT, LENT_MODELS = "lent", 64
-"""A card that is lent call by call, where nobody waits for anybody here: whoever lends it has a line of their own."""
 
 
 class Runner:
@@ -68,7 +61,7 @@ class Runner:
         durable: keeps jobs for after a restart; None where nothing is kept.
         pace: how long things take.
         policy: what may be shown.
-        peers: other studios that may compute for this one.
+        peers: other computers that may compute for this one.
     """
 
     def __init__(
@@ -85,7 +78,7 @@ class Runner:
         durable: Durable | None = None,
         pace: Pace | None = None,
         policy: Policy = FREE,
-        peers: Peers | None = None,
+        peers: Elsewhere | None = None,
     ) -> None:
         self._store, self._adapters = store, adapters
         self._keeper = Keeper(store, library, adapters, policy, Marking.of(settings), durable and durable.salvage)
@@ -95,13 +88,12 @@ class Runner:
         judge = Judge(settings.faster, learned and learned.with_name("faster.json"))
         self._specs = Specs(settings, store, copies, fleet.rented, OnCard(self.pace), judge)
         self.register = Register(settings, durable.forget if durable is not None else lambda _: None, self.pace)
-        self.turns = Turns(
-            {DEVICES: len(self.fleet.devices), LENT: LENT_MODELS, AWAY: AT_ONCE}, self._saves,
-            strangers=settings.profile != "local",
-        )  # fmt: skip
-        self.peers = peers or Peers()
+        self.peers = peers or Elsewhere()
+        self._wishes = Wishes(fleet, self._specs, self.pace, self.peers.workers)
+        self.turns = Turns(self._wishes.places, self._wishes.saves, strangers=settings.profile != "local")
+        if (workers := self.peers.workers) is not None:
+            workers.whenever(lambda: self.turns.resize(CLUSTER, workers.places))
         self._places = Places(store, fleet, self.peers, self.register.jobs)
-        self._cards: dict[str, Card] = {}  # of those that were asked for
         self._loading: dict[str, float] = {}  # since when a job's model is on its way
         self._tickets: dict[str, tuple[ModelManager, int]] = {}
         self._finals: dict[str, Final] = {}
@@ -109,6 +101,10 @@ class Runner:
         self._journal, self._lock = journal, threading.RLock()
         self._closed = threading.Event()
         self._fetching = Fetching(store, self.register, self._closed, self)
+
+    def places(self, card: Card) -> int:
+        """How many jobs a model may answer at once."""
+        return self._specs.places(card)
 
     def live(self) -> Live:
         """Where is computed what is wanted while somebody types, which gives way to the jobs."""
@@ -145,11 +141,21 @@ class Runner:
 
     def _begin(self, job: Job, card: Card) -> None:
         """Ask for the model, behind those that wait; its files are fetched first where they are not here."""
-        job.device, card = "", self._places.place(job, card)
-        if not card.host:
-            self._cards[card.id] = card
-        seconds = self.pace.run(card.id, job.task, job.plan.units) if job.plan is not None else 0.0
-        wish = Wish(f"{card.id} {card.host}".strip(), self._specs.places(card), self._lane(card), seconds, job.session)
+        job.device = ""
+        if self._places.waits(job, card):
+            job.move("queued", fraction=None)
+            self.turns.ask(job.id, lambda: self._ask_any(job, card), self._wishes.of_any(job, card))
+        else:
+            self._begin_at(job, self._places.place(job, card))
+
+    def _ask_any(self, job: Job, card: Card) -> None:
+        """The turn has come of a job that any worker may do."""
+        there = self._places.place(job, card)
+        (self._ask if there.host else self._begin_at)(job, there)
+
+    def _begin_at(self, job: Job, card: Card) -> None:
+        """As `_begin`, where it is known where the model is computed."""
+        wish = self._wishes.of(job, card)
 
         def line_up() -> None:
             job.move("queued", fraction=None)
@@ -160,24 +166,6 @@ class Runner:
         else:
             asker = copy_context()  # it becomes the turn of whoever asks now
             self._fetching.begin(job, card, lambda: asker.run(line_up))
-
-    def _lane(self, card: Card) -> str:
-        """What a job with this model competes for."""
-        if card.host:
-            return AWAY
-        if self.fleet.lends(card.id):
-            return LENT
-        return PROCESSOR if self.fleet.suited_to(card) != self.fleet.devices else DEVICES
-
-    def _saves(self, last: str, following: str) -> float:
-        """Seconds that a load takes which is done without where a model is used once more before another needs its
-        place; 0 where there is room for both, or nobody knows."""
-        seconds, cards = self.pace.load(last), [self._cards.get(id) for id in (last, following)]
-        first = cards[0]
-        if not seconds or first is None:
-            return 0.0
-        both = sum(card.needed for card in cards if card is not None)
-        return seconds if both > self.fleet.room(first)[1] else 0.0
 
     def download(self, job: Job, card: Card) -> Job:
         """Fetch a model's files; a download of the same model that runs already is returned instead."""
@@ -251,7 +239,7 @@ class Runner:
             self._specs.of(card, need.weights, manager),
             work=work, least=min(work, need.work), alone=alone,
             granted=lambda lease: manager.start(
-                lease, lambda: job.asker.run(self._run, job, card, manager, lease, need)
+                lease, lambda: job.asker.copy().run(self._run, job, card, manager, lease, need)
             ),
             refused=lambda error: self.missed(job, card, failures.titled(error, card)),
             loading=lambda fraction: self._loads(job, fraction), waiting=lambda: self._arrived(job, card),

@@ -106,6 +106,12 @@ class Turns:
                 self._forget(id)
         self._call()
 
+    def resize(self, lane: str, places: int) -> None:
+        """A lane has more or fewer places from now on. Those at work go on."""
+        with self._changing():
+            self._line.resize(lane, places)
+        self._call()
+
     def hold(self, id: str, on: bool) -> bool:
         """Put a job on hold, also one that is not in line yet, or let it go on; whether it waits here."""
         with self._changing():

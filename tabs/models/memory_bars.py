@@ -8,12 +8,13 @@ call them free.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from studio.i18n import text
 from studio.paths import gigabytes
-from studio.status import Departure, ManagerStatus, Status
+from studio.status import Departure, Lent, ManagerStatus, Status
 from tabs.models import model_row
 
 PARTS = ("weights", "parked", "work", "studio", "others")
@@ -52,13 +53,14 @@ def shares(device: ManagerStatus, status: Status) -> Shares:
     return Shares(weights, parked, work, studio, used - ours, device.total)
 
 
-def draw(status: Status, spoken: str, restarts: bool) -> str:
+def draw(status: Status, spoken: str, restarts: bool, title: Callable[[str], str] = str) -> str:
     """The bars of all devices, and what to do about one that does not answer.
 
     Args:
-        restarts: whether this person may start the studio again.
+        restarts: whether this person may start the studio again. title: what a model is called, by its id.
     """
-    return "".join(_device(device, status, spoken) for device in status.devices) + _stuck(status, spoken, restarts)
+    bars = "".join(_device(device, status, spoken) for device in status.devices)
+    return bars + _cluster(status.lent, spoken, title) + _stuck(status, spoken, restarts)
 
 
 def departures(status: Status, title: Callable[[str], str], spoken: str) -> str:
@@ -118,6 +120,22 @@ def _device(device: ManagerStatus, status: Status, spoken: str) -> str:
         f'<div class="a-bar" role="img" aria-label="{told}">{bar}</div>'
         f'<div class="a-legend" aria-hidden="true">{legend}</div></section>'
     )
+
+
+def _cluster(lent: Sequence[Lent], spoken: str, title: Callable[[str], str]) -> str:
+    """The devices of the cluster, by machine: what each has in memory and to do."""
+    said = ""
+    for machine, devices in groupby(lent, lambda one: one.machine):
+        rows = "".join(f"<li>{_lent(one, spoken, title)}</li>" for one in devices)
+        said += f'<h3>{_say("cluster", spoken, machine=machine)}</h3><ul class="a-departures a-cluster">{rows}</ul>'
+    return f'<section class="a-device">{said}</section>' if said else ""
+
+
+def _lent(one: Lent, spoken: str, title: Callable[[str], str]) -> str:
+    warm = text("page.comma", spoken).join(title(id) for id in one.models[:8]) or text("models.cluster_empty", spoken)
+    doing = _say("cluster_jobs", spoken, count=one.jobs) if one.jobs else _say("cluster_idle", spoken)
+    name = html.escape(f"{one.device} · {one.hardware}")
+    return f"<strong>{name}</strong><span>{html.escape(warm)}</span><span>{doing}</span>"
 
 
 def _stuck(status: Status, spoken: str, restarts: bool) -> str:

@@ -99,6 +99,10 @@ class Panel:
         """The whole panel: pieces of HTML, and rows by their model's id."""
         studio, now = self._page.studio, time.time()
         status = studio.status()
+
+        def title(key: str) -> str:
+            return self._page.title(key, spoken)
+
         entries = self.entries(studio.models.list())
         groups = []
         for task in TASKS:
@@ -109,10 +113,10 @@ class Panel:
             "words": {name: text(f"models.{name}", spoken) for name in _FIXED},
             "filters": {name: text(f"models.{name}", spoken) for name in _FILTERS},
             "said": job_progress.failure(failed, spoken) if failed else "",
-            "memory": memory_bars.draw(status, spoken, self.restarts),
+            "memory": memory_bars.draw(status, spoken, self.restarts, title),
             "groups": groups,
             "programs": self._programs(spoken),
-            "gone": memory_bars.departures(status, lambda key: self._page.title(key, spoken), spoken),
+            "gone": memory_bars.departures(status, title, spoken),
         }
 
     def _programs(self, spoken: str) -> str:

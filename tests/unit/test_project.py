@@ -192,7 +192,8 @@ def test_the_search_for_dangers_finds(code):
     assert list(dangers(ast.parse(code)))
 
 
-BENCH_PATH = (ROOT / "bench", ROOT / "tests", ROOT / "tests" / "models", ROOT / "tests" / "unit" / "manager")
+PARTS = ("tests", "tests/models", "tests/unit/manager", "tests/unit/cluster")
+BENCH_PATH = (ROOT / "bench", *(ROOT / part for part in PARTS))
 """Where benchmarks find modules of ours beside the studio."""
 BROUGHT = {"tokenizers", "starlette", "uvicorn"}
 """Packages that those of requirements.txt bring along."""
@@ -216,11 +217,12 @@ def imports(file: Path, seen: set[Path] | None = None):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "bench").glob("*.py")), ids=name)
 def test_a_benchmark_runs_with_what_a_user_installs(file):
-    """But for those that look at the page, which need the browser of the tests, and say so."""
+    """But for those of the page, which need the browser of the tests, and of the cluster, which needs Ray."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     installed = {re.split(r"[\[<>=]", line)[0].lower() for line in lines if line[:1] != "#"} | BROUGHT
     packages = {module: {one.lower() for one in of} for module, of in packages_distributions().items()}
     others = imports(file) - sys.stdlib_module_names - {"studio", "tabs", "install"}
+    others -= {"ray"} if file.name == "cluster.py" else set()
     others -= {"playwright"} if file.name in ("page.py", "mending.py", "lab.py") else set()
     assert not {module for module in others if not packages.get(module, set()) & installed}
 
@@ -429,7 +431,12 @@ def test_commands_in_documents_exist(page):
             words = words[1:]
         else:
             assert words[0] in {"git", "cd", "sudo"} or (ROOT / words[0]).exists(), line
-        if words[0] in ("studio", "start.py") and words[1:2] not in ([], ["test"], *([name] for name in THEN)):
+        if words[0] in ("studio", "start.py") and words[1:2] not in (
+            [],
+            ["test"],
+            *([name] for name in THEN),
+            ["serve"],
+        ):
             assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
             word = words[2] if len(words) > 2 and words[2][0] != "-" else ""
             named = word and re.search(rf"^\s+{re.escape(word)}\s", usage(words[1]), re.M)

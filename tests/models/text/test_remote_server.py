@@ -15,7 +15,7 @@ from tiny_gguf import gguf_of
 from studio.catalog.card import Card, Source
 from studio.devices.device import Device
 from studio.errors import Cancelled, StudioError
-from studio.manager.backends.remote.engine import RemoteEngine, RemoteModel
+from studio.manager.backends.engine import RemoteEngine, RemoteModel
 from studio.request_parts import Message
 from studio.requests import CodeRequest
 

@@ -25,7 +25,7 @@ from studio.manager.types import Cooling, Departure
 from studio.results import Update
 from studio.service import Studio
 from studio.settings import Settings
-from studio.status import ModelInfo, Status
+from studio.status import Lent, ModelInfo, Status
 from tabs.models import memory_bars, model_row
 from tabs.models.memory_bars import Shares, shares
 from tabs.models.model_row import Entry
@@ -288,6 +288,22 @@ def test_a_device_that_hangs_says_so_and_offers_a_restart_where_there_is_one() -
     assert "has not answered for 2 min" in drawn
     assert 'data-do="restart"' in drawn
     assert 'data-do="restart"' not in memory_bars.draw(stuck, "en", False)
+
+
+def test_devices_of_a_cluster_are_told_by_machine() -> None:
+    lent = (
+        Lent("desk cuda:0", "desk", "cuda:0", "RTX <4090>", ("sd-turbo", "qwen3"), 2),
+        Lent("desk cuda:1", "desk", "cuda:1", "RTX", (), 0),
+        Lent("shed cpu", "shed", "cpu", "Old one", (), 0),
+    )
+    drawn = memory_bars.draw(Status((), (), 0, lent=lent), "en", False, str.upper)
+    assert drawn.count("<h3>") == 2
+    assert drawn.index("Cluster: desk") < drawn.index("cuda:0 · RTX &lt;4090&gt;") < drawn.index("Cluster: shed")
+    assert "SD-TURBO, QWEN3" in drawn
+    assert "2 at work" in drawn
+    assert drawn.count("nothing in memory") == 2
+    assert "集群：desk" in memory_bars.draw(Status((), (), 0, lent=lent), "zh-CN", False)
+    assert "Cluster" not in memory_bars.draw(Status((), (), 0), "en", False)
 
 
 # ---- the whole panel

@@ -22,7 +22,7 @@ from studio.requests import TASKS
 ROOT = Path(__file__).parents[3]
 OF_FILES = {"variant"}
 """What `studio.store` reads from a card's options, for whatever engine."""
-OURS = ("studio.engines", "studio.manager.backends.remote")
+OURS = ("studio.engines", "studio.manager.backends")
 """Where engines are; that of models on other computers is a backend as well."""
 SHARED = "studio.engines.shared"
 IN_PARTS = f"{SHARED}.diffusers_loading"

@@ -25,9 +25,9 @@ from studio.devices.device import Device
 from studio.errors import Cancelled, StudioError
 from studio.jobs.context import RunContext
 from studio.jobs.job import Job
+from studio.manager.backends.engine import RemoteEngine
 from studio.manager.backends.process import wire
 from studio.manager.backends.remote import client, outputs
-from studio.manager.backends.remote.engine import RemoteEngine
 from studio.requests import CaptionRequest, ImageRequest, MusicRequest, Request
 from studio.results import Audio, Output
 
@@ -128,7 +128,7 @@ def test_nobody_there_is_one_error() -> None:
 
 @pytest.mark.parametrize("speaks", ["atelier", "openai"])
 def test_one_that_says_nothing_counts_as_gone(speaks: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from studio.manager.backends.remote import engine
+    from studio.manager.backends import engine
 
     monkeypatch.setattr(engine, "PATIENCE", 0.3)
     monkeypatch.setattr(engine, "LONG", 0.3)

@@ -23,6 +23,7 @@ def extra(project, monkeypatch):
     """Install the extra with a fake pip: `before` and `after` are the packages, `troubles` what pip check says."""
     (project / LIST).write_text("# why\naudiocraft==1.3.0\neinops==0.8.2\n")
     (project / extras.requirements("mcp")).write_text("# why\nmcp==2.3.0\n")
+    (project / extras.requirements("ray")).write_text("# why\nray==2.60.0\n")
 
     def go(before: str, after: str, troubles: tuple[str, str] = ("", ""), name: str = "audiocraft") -> FakeRunner:
         runner = FakeRunner()
@@ -71,7 +72,7 @@ def test_mcp_brings_what_it_depends_on_and_changes_nothing_of_the_studios_own(ex
         extra("pydantic==2.14.4", "pydantic==2.12.5 mcp==2.3.0", name="mcp")
 
 
-@pytest.mark.parametrize("name", ["mcp", "c2pa"])
+@pytest.mark.parametrize("name", ["mcp", "c2pa", "ray"])
 def test_the_tests_have_the_version_that_people_get(name):
     lines = (SOURCE.parent / extras.requirements(name)).read_text(encoding="utf-8").splitlines()
     (wanted,) = [line for line in lines if not line.startswith("#")]

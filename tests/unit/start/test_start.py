@@ -112,6 +112,7 @@ def test_a_named_torch_build_is_kept_until_it_is_named_otherwise(project, monkey
 
 def test_words_go_to_the_command_line_and_none_to_the_page(project):
     assert start.command([])[1:] == [str(project / "app.py")]
+    assert start.command(["serve", "--ray"])[1:] == [str(project / "app.py"), "--ray"]
     assert start.command(["chat", "hello"])[1:] == ["-P", "-m", "studio", "chat", "hello"]
 
 

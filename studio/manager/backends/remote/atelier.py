@@ -1,165 +1,54 @@
-"""One request through a model of another studio: sent whole, followed as it goes on, its output fetched as it is.
-
-It is asked for as a part of a job (studio.parts): the model answers once, nothing is kept there, and what the plan of
-the job makes of it is made here. Whoever leaves the answer's events stops the part.
-"""
+"""The line to another studio over HTTP: its API's jobs, followed by their events."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from PIL import Image
-
-from studio.engines.base import Context
-from studio.errors import Cancelled, StudioError
-from studio.manager.backends.process import wire
+from studio.errors import StudioError
 from studio.manager.backends.remote import forms
 from studio.manager.backends.remote.client import Server
-from studio.manager.backends.remote.outputs import checked
-from studio.media.image import decode_image
-from studio.requests import ImageRequest, Request
-from studio.results import Output
-
-STOP_SECONDS = 5.0
-"""How long a part may go on after Stop, for what there is of it to be kept."""
-MOST_OUTPUT = 1 << 30
-"""Bytes of an output: pieces of music are floating point numbers."""
-_PREVIEW_PIXELS = 1 << 22
-_BEFORE = ("queued", "downloading", "loading")
+from studio.manager.backends.remote.following import MOST_OUTPUT, Asked
 
 
-def run(server: Server, model: str, request: Request, context: Context) -> Output:
-    """Have another studio answer one request.
+class HttpLine:
+    """As studio.manager.backends.remote.following has it."""
 
-    Args:
-        model: what it calls the model; "" for the one that it would take by itself.
-
-    Raises:
-        Cancelled: stopped with nothing to keep. StudioError: as there; as `Server.json`; remote_stopped, where somebody
-            there stopped it.
-    """
-    following = _Following(server, context)
-    body = {
-        "request": forms.written(replace(settled(request), model=model)), "previews": context.previews, "part": True,
-    }  # fmt: skip
-    try:
-        for event in server.follow("/v1/jobs", body, following.look):
-            told = server.read_object(event.data)
-            if following.hear(told):
-                return _ended(server, following, told, request)
-    except _GaveUp:
-        return following.so_far()
-    if following.stopped is not None:
-        return following.so_far()
-    raise StudioError("remote_gone", host=server.name)  # it closed before the end
-
-
-def settled(request: Request) -> Request:
-    """A request whose words are filled in already, so that nobody fills them in once more."""
-    if not isinstance(request, ImageRequest):
-        return request
-    return replace(request, styles=(), prompts=request.prompts or (request.prompt,) * request.count)
-
-
-class _GaveUp(Exception):
-    """Stop was pressed, and nothing came of it there in time."""
-
-
-class _Following:
-    """What is heard of a part on its way, told on; and Stop and Skip taken there.
-
-    Attributes:
-        stopped: when Stop was passed on. skipped: Skip was.
-    """
-
-    def __init__(self, server: Server, context: Context) -> None:
-        self._server, self._context = server, context
-        self._job, self._said, self._before, self.skipped = "", "", False, False
-        self.stopped: float | None = None
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     @property
-    def job(self) -> str:
-        """What the part is called there."""
-        return self._job
+    def name(self) -> str:
+        return self._server.name
 
-    def look(self) -> None:
-        """Raises _GaveUp."""
-        context = self._context
-        context.alive()
-        if self.stopped is None and context.cancelled:
-            self.stopped = time.monotonic()
-            if not self._job:  # whoever hangs up stops what has no name yet
-                raise _GaveUp
-            self._server.tell("DELETE", f"/v1/jobs/{self._job}")
-        if self.stopped is None and self._job and context.skipped():
-            self.skipped = True
-            self._server.tell("POST", f"/v1/jobs/{self._job}/skip")
-        if self.stopped is not None and time.monotonic() - self.stopped > STOP_SECONDS:
-            raise _GaveUp
+    def follow(self, asked: Asked, look: Callable[[], None]) -> Iterator[Mapping[str, Any]]:
+        """Raises StudioError as `Server.json`, too."""
+        body = {"request": forms.written(asked.request), "previews": asked.previews, "part": True}
+        for event in self._server.follow("/v1/jobs", body, look):
+            told = self._server.read_object(event.data)
+            if isinstance(previews := told.get("previews"), dict):
+                told["previews"] = {number: self._file(data) for number, data in previews.items()}
+            yield told
 
-    def hear(self, told: Mapping[str, Any]) -> bool:
-        """One update; whether it was the last."""
-        kind = told.get("status")
-        if isinstance(id := told.get("id"), str) and id.isalnum() and len(id) <= 64:
-            self._job = id
-        self._stage(kind, told)
-        steps, step = _whole(told.get("steps")), _whole(told.get("step"))
-        if kind == "running" and step:
-            self._context.step(step, steps)
-        if isinstance(text := told.get("text"), str) and text and self.stopped is None:
-            self._said += text
-            self._context.text(text)
-        previews = told.get("previews")
-        if isinstance(previews, dict) and self._context.previews:
-            for number, data in previews.items():
-                self._context.preview(self._picture(data), _whole(number), whole=True)
-        return kind in ("done", "failed", "cancelled")
+    def stop(self, part: str) -> None:
+        self._server.tell("DELETE", f"/v1/jobs/{part}")
 
-    def _stage(self, kind: object, told: Mapping[str, Any]) -> None:
-        """Waiting and loading there are loading here, where the context can tell that."""
-        tell = getattr(self._context, "stage", None)
-        if tell is None or (kind not in _BEFORE and not self._before):
-            return
-        self._before = kind in _BEFORE
-        fraction = told.get("fraction")
-        tell(self._before, min(max(float(fraction), 0.0), 1.0) if isinstance(fraction, int | float) else None)
+    def skip(self, part: str) -> None:
+        self._server.tell("POST", f"/v1/jobs/{part}/skip")
 
-    def _picture(self, data: object) -> Image.Image:
+    def output(self, part: str) -> bytearray:
+        return self._server.bytes("GET", f"/v1/jobs/{part}/output", most=MOST_OUTPUT)
+
+    def failure(self, told: Mapping[str, Any]) -> StudioError | None:
+        return self._server.failure(told)
+
+    def nonsense(self) -> StudioError:
+        return self._server.nonsense()
+
+    def _file(self, data: object) -> bytes:
         try:
-            return decode_image(base64.b64decode(data, validate=True), _PREVIEW_PIXELS)  # pyright: ignore[reportArgumentType]
-        except (binascii.Error, ValueError, TypeError, StudioError):
+            return base64.b64decode(data, validate=True)  # pyright: ignore[reportArgumentType]
+        except (binascii.Error, ValueError, TypeError):
             raise self._server.nonsense() from None
-
-    def so_far(self) -> Output:
-        """What there is after Stop. Raises Cancelled where that is nothing."""
-        if not self._said:
-            raise Cancelled
-        return Output(text=self._said, finish="cancelled")
-
-
-def _ended(server: Server, following: _Following, told: Mapping[str, Any], request: Request) -> Output:
-    """What came of it. Raises StudioError, Cancelled."""
-    if told["status"] == "failed":
-        raise server.failure(told) or server.nonsense()
-    if "result" not in told:
-        if following.stopped is None and not following.skipped:
-            raise StudioError("remote_stopped", host=server.name)
-        return following.so_far()
-    data = server.bytes("GET", f"/v1/jobs/{following.job}/output", most=MOST_OUTPUT)
-    try:
-        (output,) = wire.unpack(data)
-        return checked(output, request)
-    except ValueError:
-        raise server.nonsense() from None
-
-
-def _whole(value: object) -> int:
-    """A small number, 0 for what is none."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
-        return int(value)
-    return value if type(value) is int and 0 <= value < 10_000_000 else 0

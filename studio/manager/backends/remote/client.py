@@ -139,11 +139,21 @@ class Server:
     # ---- one answer
 
     @contextmanager
-    def answer(self, method: str, path: str, patience: float, **given: Any) -> Iterator[httpx.Response]:
-        """The answer to a message, unread. Raises StudioError as `json`."""
+    def answer(
+        self, method: str, path: str, patience: float, *, alone: bool = False, **given: Any
+    ) -> Iterator[httpx.Response]:
+        """The answer to a message, unread.
+
+        Args:
+            alone: over a connection that nothing else will be asked over, so that it can be cut at any time.
+
+        Raises:
+            StudioError: as `json`.
+        """
         import httpx  # a studio that asks nobody does not wait for it when it starts
 
         url, headers = self._place(path)
+        headers |= {"Connection": "close"} if alone else {}
         timeout = httpx.Timeout(patience or self._patience, connect=CONNECT, write=60.0)
         try:
             with self._there().stream(method, url, headers=headers, timeout=timeout, **given) as response:
@@ -215,21 +225,8 @@ class Server:
         return StudioError("remote_refused", host=self.name, reason=f"HTTP {status}")
 
     def failure(self, told: Mapping[str, Any]) -> StudioError | None:
-        """The error in an answer, in OpenAI's form; None where there is none.
-
-        One of another studio is told here as it is there, in the reader's own language.
-        """
-        error = told.get("error")
-        if isinstance(error, str):
-            return StudioError("remote_refused", host=self.name, reason=plain(error))
-        if not isinstance(error, dict):
-            return None
-        code, params = error.get("code"), error.get("params")
-        if isinstance(code, str) and isinstance(params, dict) and (own := _own(code, params)) is not None:
-            return own
-        if isinstance(message := error.get("message"), str):
-            return StudioError("remote_refused", host=self.name, reason=plain(message))
-        return self.nonsense()
+        """As the function of this name."""
+        return failure(told, self.name)
 
     def read_object(self, data: str | bytearray) -> dict[str, Any]:
         """What was answered, or one event of it, as the JSON object that it is. Raises StudioError: remote_nonsense."""
@@ -261,7 +258,7 @@ class _Reading:
     def _read(self, path: str, body: Any) -> None:
         server = self._server
         try:
-            with server.answer("POST", path, 0.0, json=body) as response:
+            with server.answer("POST", path, 0.0, alone=True, json=body) as response:
                 self._socket = response.extensions["network_stream"].get_extra_info("socket")
                 if not self._left.is_set():
                     if "text/event-stream" not in response.headers.get("content-type", ""):
@@ -301,6 +298,24 @@ def _lines(server: Server, response: httpx.Response) -> Iterator[str]:
         seen = len(rest)
         if seen > LARGEST_EVENT:
             raise server.nonsense()
+
+
+def failure(told: Mapping[str, Any], host: str) -> StudioError | None:
+    """The error in an answer, in OpenAI's form; None where there is none.
+
+    One of another studio is told here as it is there, in the reader's own language.
+    """
+    error = told.get("error")
+    if isinstance(error, str):
+        return StudioError("remote_refused", host=host, reason=plain(error))
+    if not isinstance(error, dict):
+        return None
+    code, params = error.get("code"), error.get("params")
+    if isinstance(code, str) and isinstance(params, dict) and (own := _own(code, params)) is not None:
+        return own
+    if isinstance(message := error.get("message"), str):
+        return StudioError("remote_refused", host=host, reason=plain(message))
+    return StudioError("remote_nonsense", host=host)
 
 
 def plain(said: str) -> str:

@@ -31,11 +31,19 @@ _NAMES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """A model that a peer can be asked for: whether it is in memory there, whether it fits, and its variants."""
+    """A model that another studio can be asked for.
+
+    Attributes:
+        loaded: it is in memory there. fits: there is the memory for it. variants: those that it has there.
+        here: its files are there.
+        cold: as Fleet.coldness, where that is known.
+    """
 
     loaded: bool = False
     fits: bool = True
     variants: frozenset[str] = frozenset()
+    here: bool = True
+    cold: int = 2
 
 
 @dataclass(frozen=True, slots=True)

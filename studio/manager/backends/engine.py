@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from studio.addresses import read_address
+from studio.addresses import WORKER, read_address
 from studio.catalog.card import Card
 from studio.devices.device import Device
 from studio.engines.base import Context
 from studio.errors import StudioError
-from studio.manager.backends.remote import atelier, openai
+from studio.manager.backends.ray.line import ActorLine
+from studio.manager.backends.remote import following, openai
+from studio.manager.backends.remote.atelier import HttpLine
 from studio.manager.backends.remote.client import PATIENCE, Server
 from studio.requests import ImageRequest, Request
 from studio.results import Output
@@ -63,23 +65,34 @@ class RemoteModel:
 
     def __init__(self, card: Card) -> None:
         self._card = card
-        self._atelier = card.options.get("speaks") == "atelier"
-        key = str(card.options.get("key", ""))
-        self._server = Server(read_address(card.source.address), key, PATIENCE if self._atelier else LONG)
+        self._server = None if card.source.address.startswith(WORKER) else _server(card)
 
     def nbytes(self) -> int:
         return 0
 
     def close(self) -> None:
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     def run(self, request: Request, context: Context) -> Output:
         """Raises Cancelled; StudioError: remote_files, where files of this machine are named; as the server says."""
         if needs_files(request):
-            raise StudioError("remote_files", model=self._card.title, host=self._server.name)
-        if self._atelier:
-            return atelier.run(self._server, str(self._card.options.get("model", "")), request, context)
-        return openai.run(self._server, self._card, request, context)
+            raise StudioError("remote_files", model=self._card.title, host=self._card.host)
+        model, server = str(self._card.options.get("model", "")), self._server
+        if server is None:
+            return following.run(ActorLine(self._card.host), model, request, context)
+        if _studio(self._card):
+            return following.run(HttpLine(server), model, request, context)
+        return openai.run(server, self._card, request, context)
+
+
+def _studio(card: Card) -> bool:
+    return card.options.get("speaks") == "atelier"
+
+
+def _server(card: Card) -> Server:
+    key = str(card.options.get("key", ""))
+    return Server(read_address(card.source.address), key, PATIENCE if _studio(card) else LONG)
 
 
 def needs_files(request: Request) -> bool:

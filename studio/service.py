@@ -39,13 +39,11 @@ from studio.jobs.token_count import TokenCounter
 from studio.jobs.told import Final
 from studio.lab.looking import Lab
 from studio.lab.matches import Album
-from studio.library.archive import Archive
 from studio.library.chats import TRASH_DAYS, Chats
 from studio.library.disk_use import DiskUse
-from studio.library.favourites import Stars
 from studio.library.file_names import Keep
 from studio.library.inputs import Sources
-from studio.library.outputs import Library
+from studio.library.of_studio import of_studio
 from studio.library.presets import of_tasks
 from studio.library.visitors import Room
 from studio.manager import Fleet, Rented
@@ -54,7 +52,6 @@ from studio.models import Models
 from studio.own import Own
 from studio.parts import Parts
 from studio.paths import Home
-from studio.recipes.signing import signing
 from studio.request_parts import Axis, SoundUse
 from studio.requests import CaptionRequest, ChatRequest, CodeRequest, ImageRequest, MusicRequest, Request, Task
 from studio.results import Artifact, Tokens, Usage
@@ -114,12 +111,7 @@ class Studio:
         self.store = Store(self.home, offline=settings.offline, keep_free=keep_free)
         self.strangers = Room(self.home.cache / "sessions")
         self.chats, self.presets = Chats(self.home.chats), of_tasks(self.home.presets, public=settings.public)
-        stars, keep = Stars(self.home.outputs), Keep(settings.file_names, settings.picture_format)
-        self.archive = None if settings.public else Archive(self.home, self.chats, stars)
-        told = self.archive.noted if self.archive is not None else lambda _: None
-        self.library = Library(
-            self.home, keep_free, keep, stars, told, signing(self.home.root, settings.producer, wanted=settings.sign)
-        )
+        self.library, self.archive = of_studio(settings, self.home, self.chats)
         self.captions = Desk(self.home.captions, public=settings.public, keep_free=keep_free)
         self._sources = Sources(self.home, public=settings.public, keep_free=keep_free)
         beside = self._beside = Beside(self.home, self.catalog, self.store, lambda: self.own, public=settings.public)

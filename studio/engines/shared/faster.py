@@ -84,7 +84,10 @@ def compiling(device: Device) -> Any:
     from transformers import CompileConfig
 
     card = device.kind == "cuda"
-    config = CompileConfig(backend=BACKEND, mode="reduce-overhead" if card and BACKEND == "inductor" else None)
+    graphs: Any = (
+        "reduce-overhead" if card and BACKEND == "inductor" else None
+    )  # typed as str there, and None there too
+    config: Any = CompileConfig(backend=BACKEND, mode=graphs)
     config._compile_all_devices = True
     return config
 

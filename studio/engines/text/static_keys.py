@@ -42,8 +42,8 @@ class StaticKeys:
         while size < room:
             size *= 2
         size = min(size, self._limit)
-        large = cache is not None and cache.layers[0].max_cache_len >= size
-        if large and all(type(layer) is StaticLayer for layer in cache.layers):
+        layers = cache.layers if cache is not None else []
+        if layers and layers[0].max_cache_len >= size and all(type(layer) is StaticLayer for layer in layers):
             faster.rewind(cache, shared)
             return cache, shared
         self._cache = StaticCache(config=self._model.config, max_cache_len=size)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studio import proxies
-from studio.devices import threads
 from studio.i18n import from_environment, text
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before anything imports gradio or a hub client
@@ -17,7 +16,6 @@ os.environ["DO_NOT_TRACK"] = "1"
 if os.environ.get("SPACE_ID"):
     os.environ.setdefault("STUDIO_PROFILE", "space")
 proxies.settle(os.environ)
-threads.settle(os.environ)
 ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 if TYPE_CHECKING:

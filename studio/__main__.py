@@ -34,10 +34,8 @@ def run() -> int:
     from studio import proxies
     from studio.cli.console import leave_pipe
     from studio.cli.words import main
-    from studio.devices import threads
 
     proxies.settle(os.environ)
-    threads.settle(os.environ)
     try:
         code = main()
         sys.stdout.flush()

@@ -436,6 +436,7 @@ def test_commands_in_documents_exist(page):
             ["test"],
             *([name] for name in THEN),
             ["serve"],
+            ["gpu"],
         ):
             assert re.search(rf"^\W*{words[1]}\b", usage(), re.M), line
             word = words[2] if len(words) > 2 and words[2][0] != "-" else ""

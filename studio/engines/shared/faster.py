@@ -84,9 +84,7 @@ def compiling(device: Device) -> Any:
     from transformers import CompileConfig
 
     card = device.kind == "cuda"
-    graphs: Any = (
-        "reduce-overhead" if card and BACKEND == "inductor" else None
-    )  # typed as str there, and None there too
+    graphs: Any = "reduce-overhead" if card and BACKEND == "inductor" else None  # typed as str, and None by default
     config: Any = CompileConfig(backend=BACKEND, mode=graphs)
     config._compile_all_devices = True
     return config

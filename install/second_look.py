@@ -22,8 +22,7 @@ def run(line: list[str], alone: list[str], root: str) -> int:
         alone: pytest with those that make it one process.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # pyproject.toml blocks the plugin, which would litter; to call it back late is worth a warning to pytest.
-        kept = ["-p", "cacheprovider", "-o", f"cache_dir={folder}", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        kept = ["-o", f"cache_dir={folder}"]  # of this run alone
         code = subprocess.call([*line, *kept], cwd=root)
         failed = _named(folder)
         if code != _FAILED or not 0 < len(failed) <= MOST:

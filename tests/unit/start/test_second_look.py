@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from install import second_look
 
+ROOT = Path(__file__).resolve().parents[3]
 STEADY = "def test_steady(): pass\n"
 BESIDE = 'import os\ndef test_beside(): assert "PYTEST_XDIST_WORKER" not in os.environ\n'
 BROKEN = "def test_broken(): assert False\n"
@@ -25,8 +27,9 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int
 
     def look(text: str) -> int:
         (tmp_path / "test_it.py").write_text(text)
-        alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-        return second_look.run([*alone, "-p", "xdist", "--numprocesses=1"], alone, str(tmp_path))
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)  # as the project has it: what it switches off is off
+        alone = [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "pytest_timeout", str(tmp_path)]
+        return second_look.run([*alone, "--numprocesses=1"], alone, str(tmp_path))
 
     return look
 
@@ -38,7 +41,7 @@ def test_what_fails_beside_others_alone_is_named_and_passes(
     told = capfd.readouterr().out
     assert "1 failed, 1 passed" in told
     assert told.endswith("Unsteady: test_it.py::test_beside failed beside others and passes by itself\n")
-    assert [one.name for one in tmp_path.iterdir() if one.name != "__pycache__"] == ["test_it.py"]
+    assert {one.name for one in tmp_path.iterdir()} <= {"test_it.py", "pyproject.toml", "__pycache__"}
 
 
 def test_what_fails_twice_has_failed(look: Callable[[str], int], capfd: pytest.CaptureFixture[str]) -> None:

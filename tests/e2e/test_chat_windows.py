@@ -30,6 +30,7 @@ def test_a_window_that_saw_an_older_state_loses_nothing(desk: Desk, studio: Stud
     other.find("run").click()
     expect(other.find("notice")).to_contain_text("changed elsewhere")
     expect(other.field("prompt")).to_have_value("five")
+    expect(other.questions).to_have_text(["one", "two", "three", "four"])  # what is sent now was seen
     other.run()
     expect(other.questions).to_have_text(["one", "two", "three", "four", "five"])
     other.idle()

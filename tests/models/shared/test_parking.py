@@ -317,9 +317,9 @@ def test_only_what_a_file_stands_behind_counts_as_mapped(tmp_path):
 @pytest.mark.parametrize(("dtype", "moved"), [(torch.float32, False), (torch.float16, True)])
 def test_weights_are_mapped_first_where_they_can_come_back_and_else_go_straight_to_the_device(folder_of, dtype, moved):
     placed = {"device_map": {"": "cuda:0"}} if moved else {}
-    assert torch_loading.placement(CUDA, dtype, folder_of("chat")) == placed
-    assert torch_loading.placement(Device("cpu"), dtype, folder_of("chat")) == {}
-    assert torch_loading.placement(Device("mps"), dtype, folder_of("chat")) == {"device_map": {"": "mps"}}
+    assert torch_loading.placement(card("text"), CUDA, dtype, folder_of("chat")) == placed
+    assert torch_loading.placement(card("text"), Device("cpu"), dtype, folder_of("chat")) == {}
+    assert torch_loading.placement(card("text"), Device("mps"), dtype, folder_of("chat")) == {"device_map": {"": "mps"}}
 
 
 def test_a_model_for_a_gpu_is_built_in_memory_and_then_placed(device, folder_of, monkeypatch):

@@ -25,7 +25,8 @@ def run(line: list[str], alone: list[str], root: str) -> int:
         kept = ["-o", f"cache_dir={folder}"]  # of this run alone
         code = subprocess.call([*line, *kept], cwd=root)
         failed = _named(folder)
-        if code != _FAILED or not 0 < len(failed) <= MOST:
+        whole_files = [name for name in failed if "::" not in name]  # could not be read, which no quiet moment mends
+        if code != _FAILED or whole_files or not 0 < len(failed) <= MOST:
             return code
         print(f"== pytest, {len(failed)} of them once more", flush=True)
         code = subprocess.call([*alone, *kept, "--last-failed", "--last-failed-no-failures=none"], cwd=root)

@@ -52,8 +52,10 @@ def test_what_fails_twice_has_failed(look: Callable[[str], int], capfd: pytest.C
     assert "Unsteady: test_it.py::test_broken" not in told
 
 
-@pytest.mark.parametrize("text", [STEADY, "".join(BROKEN.replace("_broken", f"_{n}") for n in range(13))])
-def test_there_is_no_second_look_at_a_success_and_at_many_failures(
+@pytest.mark.parametrize(
+    "text", [STEADY, "import no_such_module", "".join(BROKEN.replace("_broken", f"_{n}") for n in range(13))]
+)
+def test_there_is_no_second_look_at_a_success_a_file_that_is_none_and_many_failures(
     look: Callable[[str], int], text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert (look(text) == 0) == (text == STEADY)

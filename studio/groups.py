@@ -69,9 +69,8 @@ class Groups:
             return self._intake.grid(base, x, y, keep, z, series)
         order = self._intake.grid(_as_begun(base, done), x, y, keep, z, series)
         but_one = replace(done, files=done.files[:-1], recipes=done.recipes[:-1])
-        plan = missing(order.plan, done) or missing(
-            order.plan, but_one
-        )  # nothing is missing: the last one, and the sheet
+        # where nothing is missing the last one is painted once more, and with it the sheet
+        plan = missing(order.plan, done) or missing(order.plan, but_one)
         if plan is None:
             return order
         return Order(plan.cards[0] if plan.cards else order.card, plan)

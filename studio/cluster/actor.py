@@ -9,16 +9,20 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
+if TYPE_CHECKING:
+    from studio.cluster.host import Host
+
 THREADS = 128
 """Calls that are answered at a time: parts, which wait for most of theirs, and short questions."""
+remote: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)  # pyright: ignore[reportCallIssue]
+"""Makes an actor of a class."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)  # pyright: ignore[reportCallIssue]
-class Worker:
+class Calls:
     """One device of one machine.
 
     Args:
@@ -26,10 +30,8 @@ class Worker:
     """
 
     def __init__(self, settings: bytes) -> None:
-        from studio.cluster.host import Host, studio_for
-
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        self._host = Host(studio_for(json.loads(settings)), ray.get_runtime_context().get_node_id())
+        self._host = self._made(json.loads(settings), ray.get_runtime_context().get_node_id())
 
     def state(self, asker: str) -> bytes:
         return self._host.state(asker)
@@ -50,11 +52,19 @@ class Worker:
         """End: what runs stops, and memory is given back."""
         self._host.close()
 
+    def _made(self, settings: dict[str, Any], place: str) -> Host:
+        from studio.cluster.host import Host, studio_for
 
-def make(name: str, settings: dict[str, Any], **options: Any) -> Any:
+        return Host(studio_for(settings), place)
+
+
+Worker = remote(Calls)
+
+
+def make(name: str, settings: dict[str, Any], kind: Any = Worker, **options: Any) -> Any:
     """A worker, which lives as long as its maker's process, and comes back by itself where its own dies.
 
     Args:
-        name: of the actor. options: of Ray.
+        name: of the actor. kind: its class. options: of Ray.
     """
-    return Worker.options(name=name, **options).remote(json.dumps(settings).encode())  # pyright: ignore[reportAttributeAccessIssue]
+    return kind.options(name=name, **options).remote(json.dumps(settings).encode())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from studio.catalog.card import Card
 from studio.figures import Figures
+from studio.manager import timings
 from studio.requests import Request
 
 log = logging.getLogger("studio")
@@ -68,16 +69,15 @@ class Pace:
     def load(self, model: str) -> float | None:
         """Seconds until a model is where it computes; None where that was never seen."""
         with self._lock:
-            return self._seconds.known.get(f"load {model}")
+            return timings.load(self._seconds.known, model)
 
     def run(self, model: str, task: str, amount: float) -> float | None:
         """Seconds that so many units of work take once the model is there; None where that was never seen."""
         with self._lock:
-            each = self._seconds.known.get(f"run {task} {model}")
-        return each * amount if each is not None and amount > 0 else None
+            return timings.run(self._seconds.known, model, task, amount)
 
     def known(self) -> dict[str, float]:
-        """All figures: "load <model>" and "run <task> <model>" -> seconds, of a run those of one unit of work."""
+        """All figures, by their names (studio.manager.timings)."""
         with self._lock:
             return dict(self._seconds.known)
 
@@ -90,11 +90,11 @@ class Pace:
         with self._lock:
             count, all_ = self._loads.get(model, (0, 0.0))
             self._loads[model] = count + 1, all_ + seconds
-        self._note(f"load {model}", seconds)
+        self._note(timings.of_load(model), seconds)
 
     def ran(self, model: str, task: str, amount: float, seconds: float) -> None:
         if amount > 0:
-            self._note(f"run {task} {model}", seconds / amount)
+            self._note(timings.of_run(model, task), seconds / amount)
 
     def _note(self, name: str, seconds: float) -> None:
         with self._lock:

@@ -19,6 +19,7 @@ from studio.jobs.soonest import Given, Soonest
 from studio.manager import Fleet
 from studio.manager.backends.elsewhere import Elsewhere
 from studio.manager.backends.engine import needs_files
+from studio.manager.backends.ray.workers import UNBOUND
 from studio.store import Store
 
 _ELSEWHERE = frozenset({
@@ -57,7 +58,7 @@ class Places:
     def waits(self, job: Job, card: Card) -> bool:
         """Whether a job waits for whichever worker of the cluster is the first to have room."""
         workers = self._peers.workers
-        if workers is None or card.host or card.own or not _travels(job) or not workers.places < 1 << 20:
+        if workers is None or card.host or card.own or not _travels(job) or workers.places >= UNBOUND:
             return False
         return not workers.known or bool(workers.having(card))
 

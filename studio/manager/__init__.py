@@ -7,6 +7,7 @@ lane.py      one thread a device                   budget.py      how many bytes
 fleet.py     several devices: where a job goes     watchdog.py    whether a lane answers, and what is ended if not
 memory_estimates.py   what work really took        types.py snapshot.py   what goes in and out
 faster.py    whether a pinned model's faster way pays
+timings.py   the names of seconds that are learned
 backends     where a model is computed, beside our own process
 """
 

@@ -18,9 +18,6 @@ from studio.devices.device import Device
 from studio.engines.shared import faster
 from studio.results import Output
 
-_ROOM = 512
-"""Least tokens of a cache; larger ones are twice as large."""
-
 
 class Compiled(faster.Faster):
     """The faster way of one MusicGen that makes pieces from words."""
@@ -44,9 +41,7 @@ class Compiled(faster.Faster):
         """What `generate` is told besides for so many tokens from the words in `given`; nothing in the plain way."""
         if not self.on:
             return {}
-        size = _ROOM
-        while size <= count:
-            size *= 2
+        size = faster.roomy(count + 1)
         rows = 2 if given["guidance_scale"] > 1 else 1  # with the words and without
         return {
             "past_key_values": self._cache(min(size, self._table().shape[0]), given["input_ids"].shape[1], rows),

@@ -17,6 +17,8 @@ from studio.engines.base import Worth
 log = logging.getLogger("studio")
 
 T = TypeVar("T")
+ROOM = 512
+"""Least tokens of a static cache."""
 BACKEND = "inductor"
 """What torch compiles with."""
 
@@ -88,6 +90,15 @@ def compiling(device: Device) -> Any:
     config: Any = CompileConfig(backend=BACKEND, mode=graphs)
     config._compile_all_devices = True
     return config
+
+
+def roomy(tokens: int) -> int:
+    """Tokens that a static cache is made for which has to hold so many: twice as many each time, so that little is
+    compiled anew."""
+    size = ROOM
+    while size < tokens:
+        size *= 2
+    return size
 
 
 def rewind(cache: Any, tokens: int) -> None:

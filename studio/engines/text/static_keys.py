@@ -11,9 +11,6 @@ from typing import Any
 from studio.devices.device import Device
 from studio.engines.shared import faster
 
-ROOM = 512
-"""Least tokens of one; larger ones are twice as large, so that little is compiled anew."""
-
 
 class StaticKeys:
     """Those of one model.
@@ -38,10 +35,7 @@ class StaticKeys:
         from transformers.cache_utils import StaticLayer
 
         cache: Any = self._cache
-        size = ROOM
-        while size < room:
-            size *= 2
-        size = min(size, self._limit)
+        size = min(faster.roomy(room), self._limit)
         layers = cache.layers if cache is not None else []
         if layers and layers[0].max_cache_len >= size and all(type(layer) is StaticLayer for layer in layers):
             faster.rewind(cache, shared)
@@ -54,7 +48,7 @@ class StaticKeys:
         import torch
         from transformers import GenerationConfig
 
-        cache, _ = self.rewound(ROOM, 0)
+        cache, _ = self.rewound(faster.ROOM, 0)
         tokens = torch.zeros((1, 2), dtype=torch.long, device=self._model.device)
         config = GenerationConfig(
             max_new_tokens=3, do_sample=False, pad_token_id=0, compile_config=faster.compiling(self._device)

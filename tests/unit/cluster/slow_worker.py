@@ -6,14 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import ray
-
-from studio.cluster.actor import THREADS
-from studio.cluster.host import Host
+from studio.cluster import actor
+from studio.cluster.host import Host, studio_for
 from studio.service import Studio
 
 FILE = "SLOW_WORKER_FILE"
@@ -38,37 +37,15 @@ class SlowHost(Host):
         yield from super().part(asker, message)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=THREADS)  # pyright: ignore[reportCallIssue]
-class SlowWorker:
-    """As studio.cluster.actor.Worker."""
-
-    def __init__(self, settings: bytes) -> None:
-        from studio.cluster.host import studio_for
-
-        self._host = SlowHost(studio_for(json.loads(settings)), ray.get_runtime_context().get_node_id())
-
-    def state(self, asker: str) -> bytes:
-        return self._host.state(asker)
-
-    def part(self, asker: str, message: bytes) -> Iterator[bytes]:
-        yield from self._host.part(asker, message)
-
-    def stop(self, part: str) -> None:
-        self._host.stop(part)
-
-    def skip(self, part: str) -> None:
-        self._host.skip(part)
+class SlowCalls(actor.Calls):
+    """Those of a worker with such a host, and what tests ask beside."""
 
     def parts(self) -> int:
         """Jobs that it has to do."""
         return sum(not job.done for job in self._host._studio.jobs())
 
-    def pid(self) -> int:
-        return os.getpid()
-
-    def close(self) -> None:
-        self._host.close()
+    def _made(self, settings: dict[str, Any], place: str) -> Host:
+        return SlowHost(studio_for(settings), place)
 
 
-def make(name: str, settings: dict[str, Any], **options: Any) -> Any:
-    return SlowWorker.options(name=name, **options).remote(json.dumps(settings).encode())  # pyright: ignore
+make = partial(actor.make, kind=actor.remote(SlowCalls))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -122,15 +122,13 @@ def read(data: object) -> dict[str, Any]:
     return found
 
 
-class _translated:  # noqa: N801  (reads like a word in `with`)
+@contextmanager
+def _translated() -> Iterator[None]:
     """Every error of Ray is Gone: what a worker itself has to say are values."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _errors()):
-            raise Gone(f"{type(error).__name__}: {str(error)[:200]}") from None
+    try:
+        yield
+    except _errors() as error:
+        raise Gone(f"{type(error).__name__}: {str(error)[:200]}") from None
 
 
 @cache

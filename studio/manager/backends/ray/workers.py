@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.addresses import WORKER
-from studio.catalog.card import Card, Source
+from studio.catalog.card import Card
+from studio.manager import timings
 from studio.manager.backends.ray import actors
 from studio.manager.backends.remote.client import plain
-from studio.manager.backends.remote.peers import Has
+from studio.manager.backends.remote.peers import Has, computed_at
 
 log = logging.getLogger("studio.cluster")
 
@@ -33,6 +34,8 @@ BACK = 60.0
 AHEAD = 2
 """Parts that a worker is given at a time, so that the next is there when one ends; more where its models answer several
 at once."""
+UNBOUND = 1 << 20
+"""Places where there is nobody to wait for."""
 _NAMES = 4096
 
 
@@ -44,7 +47,7 @@ class Known:
         machine, device, hardware: where it is, and what people call the device. models: by id.
         place: which machine that is, of all in the cluster.
         most: parts that it takes at a time.
-        seconds: "load <model>" and "run <task> <model>" -> how long that takes there, a unit of work.
+        seconds: how long loads and runs take there, by their names (studio.manager.timings).
     """
 
     machine: str = ""
@@ -57,12 +60,11 @@ class Known:
 
     def load(self, model: str) -> float | None:
         """Seconds until a model computes there; None where it never did."""
-        return self.seconds.get(f"load {model}")
+        return timings.load(self.seconds, model)
 
     def run(self, model: str, task: str, amount: float) -> float | None:
         """Seconds that so many units of work take there; None where nobody knows."""
-        each = self.seconds.get(f"run {task} {model}")
-        return each * amount if each is not None and amount > 0 else None
+        return timings.run(self.seconds, model, task, amount)
 
 
 class Workers:
@@ -114,7 +116,7 @@ class Workers:
             if self._known:
                 return sum(one.most for one in self._known.values())
             waits = bool(self._names) and time.monotonic() - self._answered < BACK
-            return 0 if waits else 1 << 20
+            return 0 if waits else UNBOUND
 
     def having(self, card: Card, *, wait: bool = False) -> dict[str, tuple[Has, int]]:
         """The workers that may be asked for a model, or can fetch it: what is known of it there.
@@ -157,9 +159,7 @@ class Workers:
 
     def card(self, card: Card, name: str) -> Card:
         """A model as it is computed by a worker."""
-        source = Source("remote", address=WORKER + name)
-        options = {"model": card.id}
-        return replace(card, engine="remote", source=source, options=options, parts=(), isolate=False)
+        return computed_at(card, WORKER + name, {"model": card.id})
 
     def ask(self) -> None:
         """Look which there are, and wait until all that live have answered."""

@@ -109,9 +109,7 @@ class Peers:
     def card(self, card: Card, name: str) -> Card:
         """A model as it is computed by a peer."""
         peer = self._peers[name]
-        options = {"speaks": "atelier", "model": card.id, "key": peer.key}
-        source = Source("remote", address=str(peer.address))
-        return replace(card, engine="remote", source=source, options=options, parts=(), isolate=False)
+        return computed_at(card, str(peer.address), {"speaks": "atelier", "model": card.id, "key": peer.key})
 
     def ask(self) -> None:
         """Ask all of them now, and wait for their answers."""
@@ -142,6 +140,12 @@ class Peers:
             else:
                 self._known[name] = known
             self._changed.notify_all()
+
+
+def computed_at(card: Card, address: str, options: Mapping[str, Any]) -> Card:
+    """A model as it is computed at an address."""
+    source = Source("remote", address=address)
+    return replace(card, engine="remote", source=source, options=options, parts=(), isolate=False)
 
 
 def _can(has: Has, card: Card) -> bool:

@@ -113,7 +113,8 @@ def test_its_events_are_its_answer_and_whoever_hangs_up_stops_it(place: Place) -
         "request": {"task": "image", "prompt": "x", "steps": 100, "model": place.slow("demo-image")}, "stream": True,
     }  # fmt: skip
     with place.http.stream("POST", "/v1/jobs", json=body) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # held: httpx hangs up where nobody has them any more
+        next(lines)
         assert place.running()
     assert until(lambda: not place.running(), 2.0)
 
@@ -173,7 +174,8 @@ def test_a_part_is_its_own_studios_alone_and_counts_for_its_key(tmp_path: Path) 
         model = place.slow("demo-chat", 0.5)
         request = ChatRequest(messages=(Message("user", "hi"),), model=model)
         with part(place, request) as answer:
-            id = json.loads(next(line for line in answer.iter_lines() if line.startswith("data: "))[6:])["id"]
+            lines = answer.iter_lines()  # held, as above
+            id = json.loads(next(line for line in lines if line.startswith("data: "))[6:])["id"]
             refused = place.http.post("/v1/jobs", json={"request": forms.written(request), "part": True})
             assert refused.json()["error"]["code"] == "too_many_jobs"
             for method, path in (("GET", "output"), ("GET", "events"), ("POST", "skip")):
